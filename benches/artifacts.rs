@@ -1,5 +1,5 @@
 //! Reading dbt's artifacts: a generated manifest of 10,000 models and 200,000 columns, as a ratio to the floor, which
-//! is serde_json passing over the same text without keeping anything.
+//! is `serde_json` passing over the same text without keeping anything.
 //!
 //!     cargo bench --bench artifacts              the report
 //!     cargo bench --bench artifacts -- --check   exit status 1 when a "must" is missed
@@ -36,7 +36,7 @@ fn main() {
     let read = |text: &str, keep: KeptParts| Manifest::from_text(black_box(text), keep).unwrap();
     let code = KeptParts::default().raw_code().compiled_code();
     let (memory, manifest) = spent(|| read(&text, KeptParts::default()));
-    let (with_code, _) = spent(|| drop(read(&text, code)));
+    let (with_code, ()) = spent(|| drop(read(&text, code)));
     let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.with_type(ResourceType::Model).count(), MODELS);
     assert_eq!(schema.relations().iter().map(|relation| relation.columns().len()).sum::<usize>(), MODELS * COLUMNS);

@@ -3,7 +3,7 @@
 //! Times compare one version with another on one machine. Ratios to lexing are `cargo bench --bench ratios`: a loop over
 //! one small text, as here, lets the processor learn the text by heart, which flatters the lexer most.
 
-#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench is a program")]
 
 mod corpus;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use formulac::{Compiler, Dialect};
 
-const SPEC: &str = r#"
+const SPEC: &str = r"
 model: monthly_revenue
 description: Revenue by month, with the month before beside it.
 from: invoices
@@ -21,7 +21,7 @@ steps:
     definitions: |
       /// Empty in the first month.
       growth_rate = revenue / OFFSET(revenue, -1) - 1
-"#;
+";
 
 fn main() -> ExitCode {
     // The library reads no files: whoever calls it does.

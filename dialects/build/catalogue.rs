@@ -359,7 +359,7 @@ pub fn write(functions: &[Function]) -> String {
         "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};",
         crate::hash::slots(&keys)
     );
-    out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code)]\npub mod internal {\nuse super::FunctionId;\n");
+    out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
         let taken = functions.iter().any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
         if function.internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {

@@ -231,7 +231,7 @@ fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &
 
 /// Sets the cells of a key: `NAME.key` for one overload, `NAME` for all overloads without a key of their own. The name
 /// of a function may contain a dot.
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments, reason = "the parts of one table")]
 fn cell(
     file: &File,
     at: usize,
@@ -264,8 +264,8 @@ fn cell(
                     }
                     None => None,
                 };
-                let noted = |key| table.and_then(|t| toml_file::get(t, key)).map(|v| v.get_ref());
-                let alike = noted("alike").and_then(|v| v.as_bool()).unwrap_or_default();
+                let noted = |key| table.and_then(|t| toml_file::get(t, key)).map(toml::Spanned::get_ref);
+                let alike = noted("alike").and_then(toml::de::DeValue::as_bool).unwrap_or_default();
                 let most = match noted("most") {
                     None => 0,
                     Some(value) => match (value.as_str(), value.as_integer().map(|n| n.as_str().parse::<u32>())) {
@@ -341,17 +341,17 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
 pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     let mut out = String::new();
     let ansi = &dialects[0];
-    out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs)]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
+    out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
         let ty = if matches!(fact, Fact::Flag(_)) { "bool" } else { "&'static str" };
         let _ = writeln!(out, "pub {name}: {ty},");
     }
-    out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs)]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
+    out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
     for (name, _) in &ansi.literals {
         let _ = writeln!(out, "pub {name}: &'static str,");
     }
     out.push_str(
-        "}\n/// The same, cut where the value stands.\n#[allow(dead_code)]\n#[derive(Debug)]\npub struct Forms {\n",
+        "}\n/// The same, cut where the value stands.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct Forms {\n",
     );
     for (name, _) in &ansi.literals {
         let _ = writeln!(out, "pub {name}: Form,");

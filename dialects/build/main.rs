@@ -4,12 +4,12 @@ mod catalogue;
 mod dialects;
 #[path = "../src/hash.rs"]
 mod hash;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the build script uses a part of this file")]
 #[path = "../src/tables/lowering.rs"]
 mod lowering;
 #[path = "../src/tables/op.rs"]
 mod op;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the build script uses a part of this file")]
 #[path = "../src/tables/part.rs"]
 mod part;
 mod signature;

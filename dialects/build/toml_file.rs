@@ -29,7 +29,7 @@ impl File {
 
     /// Formats a position as `file:line`.
     pub fn place(&self, offset: usize) -> String {
-        let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = self.text[..offset.min(self.text.len())].matches('\n').count() + 1;
         format!("{}:{line}", self.path.display())
     }
 }

@@ -20,7 +20,7 @@ pub enum Type {
     Text,
     /// Calendar date without a time.
     Date,
-    /// Wall-clock date and time (BigQuery DATETIME, Snowflake TIMESTAMP_NTZ).
+    /// Wall-clock date and time (BigQuery DATETIME, Snowflake `TIMESTAMP_NTZ`).
     Timestamp,
     /// Instant (BigQuery TIMESTAMP).
     Timestamptz,

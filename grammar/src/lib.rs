@@ -45,8 +45,18 @@ use formulac_syntax::lex::{self, LayoutMode, Token};
 use formulac_syntax::limits::Limits;
 use formulac_syntax::span::Span;
 
-#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs, unused)]
-#[allow(unused_qualifications, unreachable_pub, dead_code)]
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::allow_attributes_without_reason,
+    missing_docs,
+    unused,
+    reason = "generated"
+)]
+#[allow(unused_qualifications, unreachable_pub, dead_code, reason = "generated")]
 mod tables {
     include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }

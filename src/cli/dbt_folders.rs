@@ -45,7 +45,7 @@ impl FolderKind {
         if self == Self::Tests { "tests" } else { "models" }
     }
 
-    /// Returns the key in dbt_project.yml and the folders that it lists. `None` if dbt looks in all folders.
+    /// Returns the key in `dbt_project.yml` and the folders that it lists. `None` if dbt looks in all folders.
     fn paths(self, dbt: &DbtProject) -> Option<(&'static str, &[String])> {
         match self {
             Self::Models => Some(("model-paths", &dbt.model_paths)),

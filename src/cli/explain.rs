@@ -75,9 +75,9 @@ fn looks_like_code(word: &str) -> bool {
 
 fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
     if as_json {
-        session.json(&diagnostic_page::object(code))?
+        session.json(&diagnostic_page::object(code))?;
     } else {
-        session.data(&diagnostic_page::text(code))?
+        session.data(&diagnostic_page::text(code))?;
     }
     Ok(Exit::Done)
 }

@@ -384,7 +384,7 @@ impl Knowledge {
 /// Returns the columns that a text reads, as `relation.column` if the text names the relation.
 fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
-    let columns = compiled.definitions().iter().flat_map(|definition| definition.columns());
+    let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);
     let mut names: BTreeSet<String> = columns.map(formulac::ReadColumn::path).collect();
     let defined: BTreeSet<&str> = compiled.definitions().iter().filter_map(|definition| definition.name()).collect();
     let keys = [&settings.group_by, &settings.order_by, &settings.partition_by, &settings.columns];

@@ -129,7 +129,7 @@ impl Built {
 
     /// Returns the columns that are not part of the semantic layer, as messages.
     pub fn left_out<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
-        let all = self.semantic.iter().flat_map(|semantic| semantic.left_out());
+        let all = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
         all.map(move |(column, reason)| format!("no metric or dimension: `{column}` of {model}: {reason}"))
     }
 }

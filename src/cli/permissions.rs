@@ -75,7 +75,8 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let (right, environment) = match takes {
         Takes::OfEnvironment => {
             let environment = environment::chosen(&session.global, &place.project)?;
-            let changed = environment.filter(|it| it.is_merged_into()).or_else(|| environment_of_branch(&place));
+            let changed =
+                environment.filter(formulac::Environment::is_merged_into).or_else(|| environment_of_branch(&place));
             (if changed.is_some() { Right::Deploy } else { Right::Develop }, changed)
         }
         Takes::One(right) => (right, None),

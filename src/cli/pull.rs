@@ -223,7 +223,7 @@ impl Folders {
             project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
         let omni = root.join(omni);
         let places = PullFolders { omni, records: root.join(RECORDS), root: root.clone(), project };
-        Ok(Self { root, places, target, dbt, topics, access_grants })
+        Ok(Self { root, dbt, target, places, topics, access_grants })
     }
 
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.

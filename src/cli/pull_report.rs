@@ -198,13 +198,13 @@ fn kept_line((file, kept): &(String, MergeKeep)) -> String {
     format!(
         "{file}: `{}` stays {} as you wrote it; dbt has {} now",
         kept.path,
-        display_value(&kept.file),
-        display_value(&kept.new)
+        display_value(kept.file.as_ref()),
+        display_value(kept.new.as_ref())
     )
 }
 
 /// Formats a value in one line, shortened if it is long.
-fn display_value(value: &Option<formulac::yaml_edit::YamlValue>) -> String {
+fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     let Some(value) = value else { return "left out".to_owned() };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {

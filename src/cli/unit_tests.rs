@@ -23,7 +23,7 @@ pub struct Drafted {
 impl Drafted {
     /// `path` is where the source was read; a draft that is to be written needs a file.
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
-        let draft = formulac::draft_examples(&compiler, &source.text);
+        let draft = formulac::draft_examples(compiler, &source.text);
         let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
             let end = if source.text.ends_with('\n') || source.text.is_empty() { "" } else { "\n" };
             format!("{}{end}{}", source.text, draft.text())

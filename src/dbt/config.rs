@@ -62,7 +62,7 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
                 part.push_str(&key);
                 write(part, value, indent + 4, key.len());
                 true
-            })
+            });
         }
         _ => out.push_str(&line),
     }

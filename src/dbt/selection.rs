@@ -172,7 +172,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
         // dbt's rules for a criterion without a method.
         None if of.value.contains(['/', '\\']) => of.method = "path",
         None if [".sql", ".yml", ".yaml", ".csv", ".py"].iter().any(|end| of.value.ends_with(end)) => {
-            of.method = "file"
+            of.method = "file";
         }
         None => of.method = "fqn",
     }

@@ -134,7 +134,7 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
         match item {
             _ if item.is_empty() => write_empty(out, item),
             YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
-                write_flow(out, pairs)
+                write_flow(out, pairs);
             }
             YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
                 out.push(' ');

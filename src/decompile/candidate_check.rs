@@ -283,7 +283,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns the columns of the relation that the step reads, if they are known.
     pub fn columns_of_base(&self) -> Vec<(String, Type)> {
         let base = self.compiler.options.schema.relation(&self.base());
-        let columns = base.into_iter().flat_map(|base| base.columns());
+        let columns = base.into_iter().flat_map(formulac_core::Relation::columns);
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 

@@ -98,7 +98,8 @@ impl ExpressionShape {
             Self::Pair => range,
             Self::Call(name) if range == Range::Whole => {
                 let is_aggregate = |function: &Function| {
-                    function.level == Level::Aggregate || function.lower.is_some_and(|lower| lower.is_conditional())
+                    function.level == Level::Aggregate
+                        || function.lower.is_some_and(formulac_catalog::catalog::Lowering::is_conditional)
                 };
                 crate::catalog::lookup(name).is_some_and(is_aggregate).then_some(Range::Inside)?
             }

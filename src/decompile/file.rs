@@ -88,7 +88,7 @@ impl<'s> SqlFile<'s> {
             cte_tokens: Vec::new(),
             last: 0..0,
             lines,
-            columns: Default::default(),
+            columns: std::collections::HashMap::default(),
         };
         Splitter { counts: std::collections::HashMap::new(), file: &mut file }.split();
         file

@@ -180,7 +180,9 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
         match trees.label(part) {
             SqlLabel::Text(text, _) => mask.push_str(&mask_literal_from_sql(text)),
             _ => {
-                mask.push_str(&known_part(trees, known, part).or_else(|| date_part_mask_from_sql(&texts(trees, part)))?)
+                mask.push_str(
+                    &known_part(trees, known, part).or_else(|| date_part_mask_from_sql(&texts(trees, part)))?,
+                );
             }
         }
     }

@@ -111,7 +111,7 @@ fn is_operator(word: &str) -> Option<u8> {
     })
 }
 
-impl<'p> Parser<'p> {
+impl Parser<'_> {
     fn peek(&self) -> Option<SqlToken> {
         self.tokens.get(self.at).copied()
     }

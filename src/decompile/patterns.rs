@@ -249,7 +249,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         ExpressionShape::Pair => root = counted(&trees, root)?,
         // `text || fx_sv1`
         ExpressionShape::AsText => {
-            root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?
+            root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?;
         }
         _ => {}
     }

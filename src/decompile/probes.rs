@@ -131,7 +131,7 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
     operators(&mut all);
     for function in functions() {
         // Functions with criteria are probed separately.
-        if function.lower.is_some_and(|lower| lower.is_conditional()) {
+        if function.lower.is_some_and(formulac_catalog::catalog::Lowering::is_conditional) {
             continue;
         }
         for overload in function.overloads {

@@ -8,7 +8,7 @@ use crate::model::outline::SheetOutline;
 
 /// Maximum number of columns that lookups search, and of columns that they return.
 const COLUMNS: usize = 4;
-/// A row number close enough to the first row for NTH_VALUE. Later rows are too far away.
+/// A row number close enough to the first row for `NTH_VALUE`. Later rows are too far away.
 const ROW: &str = "997";
 /// Maximum number of columns of a sheet whose totals are examined.
 const TOTALS: usize = 12;

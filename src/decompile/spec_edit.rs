@@ -172,10 +172,10 @@ fn differ(one: &Node, other: &Node) -> usize {
     while let Some((a, b)) = pairs.pop() {
         match (&a.kind, &b.kind) {
             (yaml::NodeKind::Scalar { value: x, .. }, yaml::NodeKind::Scalar { value: y, .. }) => {
-                count += usize::from(x != y)
+                count += usize::from(x != y);
             }
             (yaml::NodeKind::Sequence(x), yaml::NodeKind::Sequence(y)) if x.len() == y.len() => {
-                pairs.extend(x.iter().zip(y))
+                pairs.extend(x.iter().zip(y));
             }
             (yaml::NodeKind::Mapping(x), yaml::NodeKind::Mapping(y)) if x.len() == y.len() => {
                 pairs.extend(x.iter().zip(y).flat_map(|((k, v), (l, w))| [(k, l), (v, w)]));

@@ -85,8 +85,8 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
             found
         }
         ReferenceExpr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
-        ReferenceExpr::Call("NOT", args) => args.to_vec(),
-        ReferenceExpr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.to_vec(),
+        ReferenceExpr::Call("NOT", args) => args.clone(),
+        ReferenceExpr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.clone(),
         ReferenceExpr::Call(name @ ("AND" | "OR"), args) => {
             let other = if *name == "AND" { "OR" } else { "AND" };
             let mut found = vec![ReferenceExpr::Call(other, args.clone())];

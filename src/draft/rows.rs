@@ -5,7 +5,7 @@ use crate::interpret::value::Value;
 /// Rows of each relation. A row contains the values of the relation's slots.
 pub type Data = Vec<Vec<Vec<Value>>>;
 
-/// SplitMix64 random number generator.
+/// `SplitMix64` random number generator.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 

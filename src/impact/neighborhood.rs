@@ -1,6 +1,6 @@
 //! Graph around a node or column: its upstream and downstream lineage.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use super::graph::Graph;
 use super::names::ImpactTarget;
@@ -36,7 +36,7 @@ impl Graph<'_> {
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
             let mut picture = GraphDrawing::default();
-            let mut seen = BTreeMap::from([(root.clone(), ())]);
+            let mut seen = BTreeSet::from([root.clone()]);
             let mut queue = VecDeque::from([(root.clone(), 0)]);
             picture.nodes.push(DrawnNode::new(self.id_of(&root), self.name_of(&root), "changed"));
             while let Some((at, steps)) = queue.pop_front() {
@@ -48,7 +48,7 @@ impl Graph<'_> {
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
                     picture.edges.push((self.id_of(from), self.id_of(to)));
-                    if seen.insert(other.clone(), ()).is_none() {
+                    if seen.insert(other.clone()) {
                         picture.nodes.push(DrawnNode::new(self.id_of(&other), self.name_of(&other), ""));
                         queue.push_back((other, steps + 1));
                     }

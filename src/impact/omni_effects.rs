@@ -11,6 +11,7 @@ use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
 
 /// Adds the Omni fields, topics and joins that depend on changed tables.
+#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames<'_>, impact: &mut Impact) {
     if graph.sources.omni.is_empty() {
         return;

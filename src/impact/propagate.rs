@@ -326,7 +326,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
     }
     if let Some((parts, column)) = affected.rows {
         let via = relation(&parts).map(|read| (read, column.clone()));
-        let of = via.as_ref().map(|(read, _)| name(*read)).unwrap_or_else(|| parts.join("."));
+        let of = via.as_ref().map_or_else(|| parts.join("."), |(read, _)| name(*read));
         let reason = match column {
             Some(column) => format!("`{of}.{column}` decides which rows it has"),
             None => format!("it reads `{of}`, whose rows change"),
@@ -359,7 +359,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
             let part = graph.parts.get(*read)?;
             Some(of.as_ref().map_or_else(|| part.name(), |of| format!("{}.{of}", part.name())))
         });
-        let of = of.map(|of| format!("`{of}`")).unwrap_or_else(|| "what it reads".to_owned());
+        let of = of.map_or_else(|| "what it reads".to_owned(), |of| format!("`{of}`"));
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_said => {
                 (Grade::Breaking, format!("its contract has `{column}`, which was removed"))

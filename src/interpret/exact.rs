@@ -90,6 +90,7 @@ impl Exact {
         Some(Self { digits: a.checked_add(b)?, scale })
     }
 
+    #[must_use]
     pub fn negated(self) -> Self {
         Self { digits: self.digits.saturating_neg(), ..self }
     }

@@ -52,7 +52,7 @@ pub enum Window {
     First(Box<ReferenceExpr>),
     Last(Box<ReferenceExpr>),
     Row,
-    /// RANK or OMNI_RANK. The flag means descending order.
+    /// RANK or `OMNI_RANK`. The flag means descending order.
     Rank(&'static str, Box<ReferenceExpr>, bool),
     PercentRank(Box<ReferenceExpr>),
     /// PERIODOFFSET: offset in calendar periods.

@@ -219,7 +219,7 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
         | ReferenceExpr::Window(Window::Row) => {}
         ReferenceExpr::Binary(_, a, b) => [a, b].into_iter().for_each(|x| settle_in(x, scope)),
         ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => {
-            args.iter_mut().for_each(|x| settle_in(x, scope))
+            args.iter_mut().for_each(|x| settle_in(x, scope));
         }
         ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => settle_in(of, scope),
         ReferenceExpr::Window(

@@ -136,7 +136,8 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
             let values: Vec<Value> =
                 step.group_by.iter().map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst)).collect();
             let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
-                let keys = step.group_by.iter().map(|e| e.to_string()).zip(values.iter().cloned()).collect();
+                let keys =
+                    step.group_by.iter().map(std::string::ToString::to_string).zip(values.iter().cloned()).collect();
                 units.push(RowUnit { rows: Vec::new(), keys });
                 units.len() - 1
             });
@@ -212,7 +213,7 @@ impl SpecRun<'_> {
         let partition: Vec<ReferenceExpr> =
             step.partition_by.iter().flatten().map(|n| meant(ReferenceExpr::name(n))).collect();
         let grain: Vec<ReferenceExpr> = if self.grouped {
-            step.group_by.iter().map(|e| e.expr()).collect()
+            step.group_by.iter().map(super::spec::KeptColumn::expr).collect()
         } else {
             input.grain.iter().map(|g| ReferenceExpr::name(g)).collect()
         };

@@ -218,7 +218,7 @@ impl QueryReader<'_> {
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 self.collect_row_values(columns.iter().map(|column| &column.expr), &own, &mut of);
-                let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(|name| name.to_lowercase());
+                let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(str::to_lowercase);
                 let taken: FxHashSet<String> = taken.collect();
                 let mut relation = without(&inner.relation, &taken);
                 let of = self.values.add(&of, fingerprint_of("unpivot"));

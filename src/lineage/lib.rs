@@ -96,6 +96,10 @@ pub fn lineage_of_sql(
 }
 
 /// Returns the lineage of a query. The current thread must have [enough stack](with_large_stack).
+///
+/// # Errors
+///
+/// Returns an error if the SQL cannot be parsed or analyzed.
 pub fn read(
     sql: &str,
     dialect: Option<Dialect>,

@@ -470,7 +470,7 @@ impl<'k> QueryReader<'k> {
         for key in keys {
             let place = match key {
                 Expr::Value(value) => match &value.value {
-                    Value::Number(number, _) => number.to_string().parse::<usize>().ok(),
+                    Value::Number(number, _) => number.clone().parse::<usize>().ok(),
                     _ => None,
                 },
                 _ => None,

@@ -171,6 +171,7 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         memory.emit.tree.clear();
         let spec = self.spec;
@@ -290,6 +291,7 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     pub(super) fn step(
         &mut self,
         step: &Step<'_>,

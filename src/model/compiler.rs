@@ -313,6 +313,7 @@ impl Compiler {
     }
 
     /// Returns a compiler with the same spec options and other options for formulas.
+    #[must_use]
     pub fn with_options(&self, options: CompilerOptions) -> Self {
         let formulas = formulac_core::Compiler { options: Arc::new(options), pool: Arc::default() };
         Self { formulas, specs: Arc::clone(&self.specs) }

@@ -99,7 +99,8 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
 
 fn pairs(span: Span, many: &Relation) -> Diagnostic {
     let name = many.name();
-    let key = many.key().first().map(String::as_str).or_else(|| many.columns().first().map(|c| c.name()));
+    let key =
+        many.key().first().map(String::as_str).or_else(|| many.columns().first().map(formulac_core::Column::name));
     Diagnostic::new(
         Code::FanOut,
         span,

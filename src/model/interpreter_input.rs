@@ -25,7 +25,7 @@ use crate::yaml;
 pub struct Interpreted {
     /// Its steps.
     pub spec: given::ReferenceSpec,
-    /// Date of TODAY().
+    /// Date of `TODAY()`.
     pub today: i64,
     /// Distinct input relations.
     pub relations: Vec<InputRelation>,

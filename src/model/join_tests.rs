@@ -37,7 +37,9 @@ impl SpecCompilation<'_> {
         work: &mut emit::EmitBuffers,
     ) {
         for (place, asked) in unproven {
-            let Some(relation) = joined.input.relations.get(place + 1).map(|r| r.name()) else { continue };
+            let Some(relation) = joined.input.relations.get(place + 1).map(formulac_core::Relation::name) else {
+                continue;
+            };
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1).map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
             let words = words.iter().filter(|word| !word.is_empty()).map(|word| file_word(word));

@@ -30,7 +30,7 @@ pub enum JoinCriterion<'y> {
     Nothing,
 }
 
-impl<'y> JoinedRelation<'y> {
+impl JoinedRelation<'_> {
     /// Returns the name that qualifies its columns.
     pub fn name(&self) -> &str {
         self.alias.map_or_else(|| self.to.name(), |alias| alias.text)

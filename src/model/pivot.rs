@@ -112,6 +112,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the cells of a pivoted sheet as CTEs, or `None` if its rows have no known key, which is reported where
     /// it matters.
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     pub(super) fn cells(
         &mut self,
         step: &Step<'_>,
@@ -346,6 +347,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the wide form: one row per row of the pivot, and one column per pivot column and value.
     #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     pub(super) fn wide_form(
         &mut self,
         step: &Step<'_>,

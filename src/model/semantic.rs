@@ -101,7 +101,7 @@ enum Element {
     Categorical,
 }
 
-/// Names reserved by MetricFlow.
+/// Names reserved by `MetricFlow`.
 const RESERVED: &[&str] = &[
     "metric_time",
     "mf_internal_uuid",
@@ -118,7 +118,7 @@ const RESERVED: &[&str] = &[
     "year",
 ];
 
-/// Returns a name that MetricFlow accepts in place of a reserved one.
+/// Returns a name that `MetricFlow` accepts in place of a reserved one.
 fn other_name(name: &str) -> Option<String> {
     let mut good = String::with_capacity(name.len());
     for c in name.chars().map(|c| c.to_ascii_lowercase()) {
@@ -231,7 +231,7 @@ impl SpecCompilation<'_> {
         Some(semantic)
     }
 
-    /// Returns why MetricFlow refuses a name, or why SQL needs quotes for it.
+    /// Returns why `MetricFlow` refuses a name, or why SQL needs quotes for it.
     fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
         let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
@@ -374,7 +374,7 @@ impl Semantics<'_> {
         self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// Returns the name of a column's metric in formulas. MetricFlow takes a name that is also a column's for the
+    /// Returns the name of a column's metric in formulas. `MetricFlow` takes a name that is also a column's for the
     /// column.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.name_of(column);

@@ -32,7 +32,7 @@ fn constraint(node: &ManifestNode) -> Option<TableKey> {
     let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
     let of_table = node.constraints.iter().find(|constraint| is_key(constraint.kind) && !constraint.columns.is_empty());
     let columns = match of_table {
-        Some(constraint) => constraint.columns.iter().map(|name| name.to_string()).collect(),
+        Some(constraint) => constraint.columns.iter().map(std::string::ToString::to_string).collect(),
         None => {
             let column = node
                 .columns
@@ -62,7 +62,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     }
     let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
         Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
-            test.holds().then(|| columns.iter().map(|name| name.to_string()).collect())
+            test.holds().then(|| columns.iter().map(std::string::ToString::to_string).collect())
         }
         _ => None,
     })?;

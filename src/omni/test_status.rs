@@ -247,7 +247,7 @@ impl StatusFile {
 }
 
 fn test_result(test: &RunTest<'_>) -> OfTest {
-    let column = test.data.as_ref().and_then(|data| data.column.as_ref()).map(|column| column.to_string());
+    let column = test.data.as_ref().and_then(|data| data.column.as_ref()).map(std::string::ToString::to_string);
     let last = test.last.as_ref();
     OfTest {
         test: test.node.name.to_string(),

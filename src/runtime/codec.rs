@@ -179,7 +179,7 @@ impl Stored for String {
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        from.text().map(|text| text.to_string())
+        from.text().map(std::string::ToString::to_string)
     }
 }
 

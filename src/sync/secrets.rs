@@ -26,7 +26,7 @@ const PARTS: [&str; 16] = [
 /// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
-/// Prefixes of tokens that services issue: GitHub, GitLab, Slack, OpenAI and Stripe, AWS, Google, dbt, and JSON Web
+/// Prefixes of tokens that services issue: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
 /// Tokens.
 const TOKENS: [&str; 21] = [
     "ghp_",

@@ -78,7 +78,7 @@ fn below_column(column: &str, key: &str) -> Vec<String> {
 }
 
 fn path(keys: &[String]) -> Path {
-    keys.iter().fold(Path::root(), |path, key| path.key(key))
+    keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
 /// The edits that set a key, one for each of the keys above that may be missing.

@@ -280,7 +280,7 @@ impl<'s> TreeReader<'s> {
         while let Some(found) = source.get(at..end).and_then(|gap| gap.find('#')) {
             let start = at + found;
             let before = source.get(..start).and_then(|text| text.chars().next_back());
-            if before.is_none_or(|c| c.is_whitespace()) {
+            if before.is_none_or(char::is_whitespace) {
                 at = lines::end(source, start);
                 self.tree.comments.push(start..at);
             } else {

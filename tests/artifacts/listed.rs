@@ -112,7 +112,7 @@ pub fn tests(manifest: &Manifest) -> String {
 pub fn schema(schema: &Schema) -> String {
     let mut out = String::new();
     for relation in schema.relations() {
-        let access = relation.access().map(|access| access.name()).unwrap_or_default();
+        let access = relation.access().map(formulac::Access::name).unwrap_or_default();
         let _ = writeln!(out, "{}{}{}", relation.name(), told("key", joined(relation.key())), told("access", access));
         for column in relation.columns() {
             let (quote, null) =

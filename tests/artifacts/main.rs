@@ -105,7 +105,7 @@ fn catalogs_match_as_spelled_and_then_in_any_case() {
     let table = catalog.table("source.p.a.b").unwrap();
     let of = |name: &str| table.column(name).and_then(|column| column.data_type.as_deref());
     assert_eq!((of("netRevenue"), of("netrevenue"), of("other")), (Some("NUMBER"), Some("TEXT"), None));
-    assert_eq!(table.stat("row_count").and_then(|value| value.as_f64()), Some(12.0));
+    assert_eq!(table.stat("row_count").and_then(formulac::artifacts::MetaValue::as_f64), Some(12.0));
     assert_eq!((table.stats.len(), catalog.errors.as_slice()), (1, &["no access".to_owned()][..]));
 }
 
@@ -251,7 +251,7 @@ fn shapes_that_do_no_harm_are_taken_for_what_they_can_be() {
     );
     let names: Vec<_> = m.columns.iter().map(|column| (&*column.name, column.tags.len())).collect();
     assert_eq!(names, [("a", 0), ("B", 2)]);
-    assert_eq!(m.meta.get("old").and_then(|value| value.as_f64()), Some(1.0));
+    assert_eq!(m.meta.get("old").and_then(formulac::artifacts::MetaValue::as_f64), Some(1.0));
     assert_eq!(m.config.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["materialized"]);
     assert_eq!(manifest.with_type(ResourceType::Model).count(), 1);
     assert_eq!(manifest.data_tests()[0].column.as_deref(), Some("a"));

@@ -102,9 +102,9 @@ fn schemas_and_loader_agree() {
         "spec" => !Compiler::default().compile_spec(text).has_errors(),
         "local" => {
             let (mut project, _) = Project::from_text("environments: {dev: {}, production: {}}\n");
-            !project.add_personal(text).iter().any(|d| d.is_error())
+            !project.add_personal(text).iter().any(formulac::Diagnostic::is_error)
         }
-        _ => !Project::from_text(text).1.iter().any(|d| d.is_error()),
+        _ => !Project::from_text(text).1.iter().any(formulac::Diagnostic::is_error),
     };
     let mut documents = Vec::new();
     for (of, file) in [("spec", "specs.yml"), ("project", "projects.yml"), ("local", "locals.yml")] {

@@ -1,7 +1,7 @@
 //! The command from outside: what it prints, where, and how it ends.
 //!
 //! `INSTA_UPDATE=always cargo test --test cli` writes the snapshots anew; the diff is then for people to read.
-#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod change;
 mod check;

@@ -390,7 +390,7 @@ fn tests_that_read_private_models_are_in_their_group() {
     };
     assert_eq!(made("visits", "visits_too").0, "assert_m_sound: none, assert_m_matches_visits_too: none");
     let finance = "{{ config(group='finance') }}";
-    assert_eq!(made("sales", "visits").0, format!("assert_m_sound: {finance}, assert_m_matches_visits: {finance}"),);
+    assert_eq!(made("sales", "visits").0, format!("assert_m_sound: {finance}, assert_m_matches_visits: {finance}"));
     assert_eq!(made("visits", "sales").0, format!("assert_m_sound: none, assert_m_matches_sales: {finance}"));
     assert_eq!(made("sales", "staff").1, ["F0641"]);
 }

@@ -233,7 +233,7 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
     }
 }
 
-/// `source: sheet`, `hand` or `contract-differs(rule)`; tests/oracle/check_sheet.py asks the sheet for all but `hand`.
+/// `source: sheet`, `hand` or `contract-differs(rule)`; `tests/oracle/check_sheet.py` asks the sheet for all but `hand`.
 fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source> {
     let spelled_for_sheet = map.take("sheet").is_some();
     let Some(source) = map.take("source") else {

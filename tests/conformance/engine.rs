@@ -114,7 +114,7 @@ fn read(line: &str) -> Answer {
     Ok(Table { columns: texts("columns"), types: texts("types"), rows })
 }
 
-/// Says loudly that an engine's checks are left out; with FORMULAC_REQUIRE_ENGINES that fails.
+/// Says loudly that an engine's checks are left out; with `FORMULAC_REQUIRE_ENGINES` that fails.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     require(&format!("SKIPPED {}: {checks} checks are not run: {reason}", dialect.name()));
 }

@@ -56,7 +56,7 @@ fn matrix(files: &[CaseFile]) -> String {
         if *of != category {
             category = of;
             let _ = writeln!(body, "\n## {category}\n");
-            let names: Vec<&str> = Dialect::all().map(|d| d.name()).collect();
+            let names: Vec<&str> = Dialect::all().map(formulac::Dialect::name).collect();
             let _ = writeln!(body, "| function | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
         }
         let mut line = format!("| {} ", name.replace('|', "\\|"));

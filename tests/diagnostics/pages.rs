@@ -18,7 +18,7 @@ fn codes(example: Example) -> Option<Vec<&'static str>> {
         Example::Shown(_) => return None,
         _ => panic!("an example of a kind that this test does not know"),
     };
-    Some(Setting::of(words).run(text).diagnostics.iter().map(|d| d.code()).collect())
+    Some(Setting::of(words).run(text).diagnostics.iter().map(formulac::Diagnostic::code).collect())
 }
 
 #[test]

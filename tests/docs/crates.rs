@@ -49,9 +49,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn packages() -> Vec<Value> {
+/// Packages of the workspace, and with `--all-features` instead of `--no-deps` also what they depend on.
+fn packages(scope: &str) -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root());
+    cargo.args(["metadata", scope, "--format-version", "1"]).current_dir(root());
     let ran = cargo.output().expect("cargo starts");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let read: Value = serde_json::from_slice(&ran.stdout).expect("cargo writes JSON");
@@ -71,7 +72,7 @@ fn full_name(short: &str) -> String {
 
 #[test]
 fn arrows_go_one_way() {
-    let packages = packages();
+    let packages = packages("--no-deps");
     assert_eq!(packages.len(), LAYERS.len(), "each crate has its line in LAYERS");
     let mut below = BTreeSet::new();
     for (short, uses) in LAYERS {
@@ -91,7 +92,7 @@ fn arrows_go_one_way() {
 /// Each crate has an introduction, and its files are in its own folder, so that it can be published.
 #[test]
 fn crates_have_an_intro_and_hold_their_files() {
-    for package in packages() {
+    for package in packages("--no-deps") {
         let name = text(&package, "name");
         if package["publish"].is_array() {
             continue;
@@ -106,5 +107,26 @@ fn crates_have_an_intro_and_hold_their_files() {
         let source = std::fs::read_to_string(text(library, "src_path")).expect("it is there");
         let intro = source.lines().take_while(|line| line.starts_with("//!")).count();
         assert!(intro >= 15, "the introduction of {name} has {intro} lines");
+    }
+}
+
+/// Every dependency has a licence that `deny.toml` allows, and comes from the registry.
+#[test]
+fn dependencies_have_allowed_licences() {
+    let rules = std::fs::read_to_string(root().join("deny.toml")).expect("it exists");
+    let (_, rest) = rules.split_once("allow = [").expect("a list of licences");
+    let (list, _) = rest.split_once(']').expect("the end of the list");
+    let allowed: BTreeSet<&str> = list.split(',').map(|name| name.trim().trim_matches('"')).collect();
+    // `A OR B` needs one of both, `A AND B` needs both, and `A/B` is the old form of `A OR B`.
+    let is_allowed = |expression: &str| {
+        let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
+        expression.split(" AND ").all(|one| one.split(" OR ").any(|name| allowed.contains(name.trim())))
+    };
+    for package in packages("--all-features") {
+        let name = text(&package, "name");
+        let licence = text(&package, "license");
+        assert!(is_allowed(licence), "`{name}` has the licence `{licence}`, which deny.toml does not allow");
+        let is_from_registry = text(&package, "source").starts_with("registry+");
+        assert!(is_from_registry || name.starts_with("formulac"), "`{name}` does not come from the registry");
     }
 }

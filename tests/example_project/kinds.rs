@@ -68,7 +68,7 @@ fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     }
     let tags = |name: &str, column: &str| {
         let mut tags = model(name)["columns"][column]["config"]["tags"].as_array().expect("a list").clone();
-        tags.sort_by_key(|tag| tag.to_string());
+        tags.sort_by_key(std::string::ToString::to_string);
         Value::Array(tags)
     };
     assert_eq!(tags("sales_by_buyer", "email"), json!(["contact", "pii"]));

@@ -72,7 +72,8 @@ fn dbt_reads_what_is_passed_on() {
             let metadata = &test["test_metadata"];
             let arguments = ["values", "quote", "to", "field", "column_name"].map(|name| &metadata["kwargs"][name]);
             let config = [&test["config"]["severity"], &test["config"]["where"]];
-            let shown = |values: &[&Value]| values.iter().map(|v| v.to_string()).collect::<Vec<_>>().join(" ");
+            let shown =
+                |values: &[&Value]| values.iter().map(std::string::ToString::to_string).collect::<Vec<_>>().join(" ");
             format!("{}: {} / {}", metadata["name"], shown(&arguments), shown(&config))
         })
         .collect();

@@ -26,12 +26,12 @@ columns:
   paid_at_month: {description: First day of the month}
 "#;
 
-const TAKINGS_RULES: &str = r#"rules:
+const TAKINGS_RULES: &str = r"rules:
   - takings_are_positive: takings > 0
   - name: drink_share_is_a_share
     check: AND(drink_share >= 0, drink_share <= 1)
     message: The share of tickets with a drink is between 0 and 1
-"#;
+";
 
 /// The same by hand.
 const TAKINGS_SQL: &str = "
@@ -139,7 +139,7 @@ fn the_first_evening_in_the_coffee_shop() {
 
     evening.part("A new definition");
     evening.runs(
-        r#"sed -i 's|^rules:|  running_takings = SUM(FIRST(takings):takings)\n&|' metrics/takings_by_month.yml && sed -i '/^columns:/,/^  paid_at_month/d' metrics/takings_by_month.yml"#,
+        r"sed -i 's|^rules:|  running_takings = SUM(FIRST(takings):takings)\n&|' metrics/takings_by_month.yml && sed -i '/^columns:/,/^  paid_at_month/d' metrics/takings_by_month.yml",
         0,
         &[],
     );

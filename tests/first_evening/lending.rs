@@ -72,23 +72,23 @@ const COUNTRIES_SQL: &str = "
 const COUNTRIES_COLUMNS: &str = "country, loan_count, lent, loss_rate";
 
 /// A model of a source whose table has another name, and whose identifiers are quoted.
-const RATES: &str = r#"model: loans_by_rate
+const RATES: &str = r"model: loans_by_rate
 description: Loans by their yearly rate
 from: source('core', 'loan_book')
 group_by: yearly_rate
 definitions: |
   loan_count = COUNT(id)
   lent = SUM(principal)
-"#;
+";
 
 /// A model of a private one.
-const LOSSES: &str = r#"model: losses
+const LOSSES: &str = r"model: losses
 description: Borrowers with losses
 from: ref('int_borrower_scores')
 definitions: |
   borrower_count = COUNT(borrower_id)
   with_losses = COUNT(IF(losses > 0, borrower_id))
-"#;
+";
 
 const MODEL: &str = "dbt/models/formulac/repayments_by_month.sql";
 

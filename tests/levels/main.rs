@@ -18,7 +18,7 @@ fn compiler(context: Context) -> Compiler {
 fn outcome(case: &Yaml<'_>) -> (String, String) {
     let text = |key: &str| case.as_mapping_get(key).and_then(|n| n.as_str());
     let codes = |all: &[formulac::Diagnostic]| {
-        all.iter().filter(|d| d.is_error()).map(|d| d.code()).collect::<Vec<_>>().join(" ")
+        all.iter().filter(|d| d.is_error()).map(formulac::Diagnostic::code).collect::<Vec<_>>().join(" ")
     };
     if let Some(step) = text("step") {
         let spec = format!("model: m\nfrom: orders\n{step}");

@@ -287,7 +287,7 @@ fn leaves(text: &str) -> BTreeMap<String, String> {
                             drop(out.insert(
                                 format!("{path}[{}]", shown(item).trim_start_matches("text ")),
                                 "item".to_owned(),
-                            ))
+                            ));
                         }
                     }
                 }

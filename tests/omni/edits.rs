@@ -258,7 +258,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             let mut out: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
             match lines.get(at) {
                 Some(line) if dice.below(2) == 0 && is_plain(line) => {
-                    out[at] = format!("{} {comment}{end}", line.trim_end())
+                    out[at] = format!("{} {comment}{end}", line.trim_end());
                 }
                 _ => out.insert(at, format!("{comment}{end}")),
             }
@@ -298,7 +298,7 @@ fn check(folder: &Folder, left: &[Left]) -> Result<(), TestCaseError> {
         match it {
             Left::Comment(_, comment) => prop_assert!(text.contains(comment.as_str()), "{comment} in {path}:\n{text}"),
             Left::Value(_, steps, value) => {
-                prop_assert_eq!(found(steps), Some(value.clone()), "{:?} in {}", steps, text)
+                prop_assert_eq!(found(steps), Some(value.clone()), "{:?} in {}", steps, text);
             }
             Left::Nothing(_, steps) => prop_assert_eq!(found(steps), None, "{:?} in {}", steps, text),
             Left::Crlf(_) => {

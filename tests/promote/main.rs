@@ -3,7 +3,7 @@
 //! A case is a text: Omni's files, each below `==> path`, one call below `==> promote`, and below `==> sql` what Omni
 //! would run, written by hand. Both run on DuckDB, the program that `FORMULAC_DUCKDB` names. Without it a test says that
 //! it is skipped, and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
-#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::fs;

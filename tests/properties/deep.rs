@@ -90,14 +90,14 @@ fn sixteen_mebibytes() {
     for (text, fits) in [(text, true), (too_long, false)] {
         small_stack(move || {
             let compiled = Compiler::default().compile(&text);
-            let codes: Vec<&str> = compiled.diagnostics().iter().map(|d| d.code()).collect();
+            let codes: Vec<&str> = compiled.diagnostics().iter().map(formulac::Diagnostic::code).collect();
             if fits {
                 assert!(!codes.contains(&"F0105"), "{codes:?}");
                 assert!(compiled.definitions().len() == 1 || compiled.has_errors());
             } else {
                 assert_eq!(codes, ["F0105"]);
                 let spec = Compiler::default().compile_spec(&text);
-                let codes: Vec<&str> = spec.diagnostics().iter().map(|d| d.code()).collect();
+                let codes: Vec<&str> = spec.diagnostics().iter().map(formulac::Diagnostic::code).collect();
                 assert_eq!(codes, ["F0105"]);
             }
         });

@@ -1,6 +1,6 @@
 //! What holds for every input: no crash, spans that fit, texts that come back, growth that is linear.
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the benches use the rest")]
 mod cells;
 mod corpus;
 mod deep;

@@ -409,7 +409,7 @@ fn ask<'a>(
                 asked.push(Asked { sheet, formulas, place });
             }
             Err(Refusal::Unsupported) => {
-                refused.entry("together unsupported".to_owned()).or_default().push(String::new())
+                refused.entry("together unsupported".to_owned()).or_default().push(String::new());
             }
             Err(Refusal::Fault(fault)) => {
                 let key = format!("{} together: {fault}", dialect.name());

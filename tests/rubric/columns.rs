@@ -38,7 +38,7 @@ fn of_unknown_columns_none_comes_twice() {
     let query = |definitions: &str| {
         let spec = format!("model: m\nfrom: t\nkeep: all\norder_by: day\ndefinitions: |\n{definitions}");
         let compiled = Compiler::default().compile_spec(&spec);
-        let codes: Vec<_> = compiled.diagnostics().iter().map(|d| d.code()).collect();
+        let codes: Vec<_> = compiled.diagnostics().iter().map(formulac::Diagnostic::code).collect();
         compiled.query().map_or_else(|| codes.join(" "), |q| q.rsplit_once("\n\n").unwrap_or(("", q)).1.to_owned())
     };
     assert_eq!(

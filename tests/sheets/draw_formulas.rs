@@ -149,9 +149,8 @@ impl Draw<'_> {
         // Rows that have this row's value are looked for in all rows, or in those up to it or from it on.
         let looks = matches!(
             (a, b),
-            (Row::Unsaid, Row::Unsaid | Row::At(0) | Row::Fixed(_))
+            (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))
                 | (Row::At(0), Row::Unsaid | Row::Fixed(_))
-                | (Row::Fixed(_), Row::At(0) | Row::Fixed(_) | Row::Unsaid)
         );
         let count = if several { 1 + self.random.below(2) } else { 1 };
         let mut pairs = Vec::new();

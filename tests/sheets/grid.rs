@@ -33,7 +33,7 @@ impl<'a> Grid<'a> {
         let layout = Layout::of(sheet, table);
         let known: Vec<_> = layout.cells.iter().map(|rows| vec![None; rows.len()]).collect();
         let known = vec![known; sheet.calculations.len()];
-        let tab = sheet.tab.as_ref().map(|tab| tab.rows()).unwrap_or_default();
+        let tab = sheet.tab.as_ref().map(super::tab::Tab::rows).unwrap_or_default();
         Self { sheet, layout, known, tab }
     }
 

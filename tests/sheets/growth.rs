@@ -59,7 +59,8 @@ fn chained(depth: usize) -> Vec<String> {
 
 fn query(dialect: Dialect, calculations: &[String]) -> String {
     let compiled = Compiler::builder().dialect(dialect).schema(schema()).build().compile_spec(&spec(calculations));
-    let errors: Vec<&str> = compiled.diagnostics().iter().filter(|d| d.is_error()).map(|d| d.message()).collect();
+    let errors: Vec<&str> =
+        compiled.diagnostics().iter().filter(|d| d.is_error()).map(formulac::Diagnostic::message).collect();
     compiled.query().unwrap_or_else(|| panic!("{dialect}: {errors:?}")).to_owned()
 }
 

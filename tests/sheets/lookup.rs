@@ -64,7 +64,7 @@ impl Lookup {
     }
 
     pub fn written(&self, sheet: &Sheet) -> String {
-        let tab = sheet.tab.as_ref().filter(|_| self.in_tab).map_or(String::new(), |tab| tab.written());
+        let tab = sheet.tab.as_ref().filter(|_| self.in_tab).map_or(String::new(), super::tab::Tab::written);
         let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
         let args: Vec<String> = self.args.iter().map(|x| x.written(sheet)).collect();
         let first = &args[0];

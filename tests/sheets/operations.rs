@@ -96,7 +96,7 @@ pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
             ordered.sort_by(f64::total_cmp);
             let middle = ordered.len() / 2;
             let upper = ordered[middle];
-            Value::Number(if ordered.len() % 2 == 1 { upper } else { (ordered[middle - 1] + upper) / 2.0 })
+            Value::Number(if ordered.len() % 2 == 1 { upper } else { f64::midpoint(ordered[middle - 1], upper) })
         }
         Aggregate::StDev if there.len() < 2 => Value::Null,
         Aggregate::StDev => {

@@ -1,4 +1,4 @@
-//! PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW and OMNI_RANK along a row, as data, as they are written, and what they give.
+//! PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW and `OMNI_RANK` along a row, as data, as they are written, and what they give.
 
 use crate::formula::{Aggregate, Expr, letters};
 use crate::grid::{Grid, Here, place_among};

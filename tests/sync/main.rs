@@ -1,5 +1,5 @@
 //! Specs and dbt's files that people changed on both sides, brought together.
-#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod adopted;
 mod formatters;

@@ -116,7 +116,7 @@ impl Dialect {
 
     /// Returns a name as it is spelled between quotes. A name that is unquoted in the source gets the case of the
     /// dialect's folding.
-    pub fn name_in_quotes<'n>(self, name: &'n str, unquoted_in_source: bool) -> Cow<'n, str> {
+    pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
         match self.0.fold {
             Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),

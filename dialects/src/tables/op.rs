@@ -3,12 +3,12 @@
 macro_rules! operators {
     ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
         /// Operator between two expressions.
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "the names say it")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "the build script uses a part of this file")]
         pub enum Op { $($variant),* }
 
-        #[allow(dead_code)]
+        #[allow(dead_code, reason = "the build script uses a part of this file")]
         impl Op {
             const ALL: &'static [(Op, &'static str, &'static str, u8)] =
                 &[$((Op::$variant, $text, concat!(" ", $text, " "), $strength)),*];

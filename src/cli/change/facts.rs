@@ -49,7 +49,7 @@ pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &s
 
 /// Returns the SQL of a model and of those of its tests that are files.
 fn sql(spec: &CompiledSpec) -> Vec<&str> {
-    spec.model_sql().into_iter().chain(spec.model_tests().iter().map(|test| test.sql())).collect()
+    spec.model_sql().into_iter().chain(spec.model_tests().iter().map(formulac::ModelTest::sql)).collect()
 }
 
 /// Returns the specs of a commit: their paths relative to the project, and their texts.

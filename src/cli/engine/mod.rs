@@ -68,7 +68,7 @@ impl Engine {
         let global = &session.global;
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
-            (Some("duckdb"), Some(folder)) | (None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
+            (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
             (Some("duckdb"), None) => Err(no_data("DuckDB has no tables of its own here")),
             (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
             (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),

@@ -220,7 +220,7 @@ fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let names = names.map_err(|error| Failure::io("read", &file.shown, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
-        let ty = relation.and_then(|relation| relation.column(name)).map_or(Type::Text, |column| column.ty());
+        let ty = relation.and_then(|relation| relation.column(name)).map_or(Type::Text, formulac::Column::ty);
         format!("{} {}", dialect.name_text(name, true), dialect.type_name(ty))
     };
     let columns: Vec<String> = names.iter().map(column).collect();

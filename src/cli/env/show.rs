@@ -98,7 +98,7 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
         "name": environment.name, "used": reason.is_some(), "because": reason,
         "connection": environment.connection, "schema": environment.schema, "branch": environment.branch,
         "protected": environment.protected, "signed": environment.signed,
-        "dialect": environment.dialect.map(|it| it.name()),
+        "dialect": environment.dialect.map(formulac::Dialect::name),
         "vars": environment.vars.as_deref().map(|vars| masked(vars).trim().to_owned()),
         "approvals": approvals.collect::<serde_json::Map<_, _>>(),
     })
@@ -147,7 +147,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     line("connection", environment.connection.as_deref());
     line("schema", environment.schema.as_deref());
     line("branch", environment.branch.as_deref());
-    line("dialect", environment.dialect.map(|it| it.name()));
+    line("dialect", environment.dialect.map(formulac::Dialect::name));
     line("protected", environment.protected.then_some("yes: a push to it is a branch to be merged"));
     line("signed", environment.signed.then_some("yes: commits are signed by their authors"));
     let approvals: Vec<String> = environment.approvals.iter().map(|(role, count)| format!("{count} {role}")).collect();

@@ -71,7 +71,7 @@ impl ImpactContext {
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {
-                session.warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one")
+                session.warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one");
             }
         }
         // If the catalog cannot be read, the error is reported immediately.

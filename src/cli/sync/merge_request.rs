@@ -98,8 +98,12 @@ fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
 }
 
 fn warnings(found: &[FailureKind]) -> String {
-    let all: Vec<&str> =
-        found.iter().flat_map(|found| &found.diagnostics).filter(|it| !it.is_error()).map(|it| it.code()).collect();
+    let all: Vec<&str> = found
+        .iter()
+        .flat_map(|found| &found.diagnostics)
+        .filter(|it| !it.is_error())
+        .map(formulac::Diagnostic::code)
+        .collect();
     let mut codes = all.clone();
     codes.sort_unstable();
     codes.dedup();

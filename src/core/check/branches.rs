@@ -20,7 +20,7 @@ const OPPOSITES: [(FunctionId, FunctionId); 6] = [
 ];
 
 impl Lower<'_> {
-    /// Returns whether two nodes read the same column or definition, or are both TODAY().
+    /// Returns whether two nodes read the same column or definition, or are both `TODAY()`.
     pub(super) fn same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
             (Ir::Apply { overload, args }, Ir::Apply { overload: other, args: others }) => {

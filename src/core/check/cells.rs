@@ -11,7 +11,7 @@ use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Largest row number for NTH_VALUE that all dialects support, which is Snowflake's limit.
+/// Largest row number for `NTH_VALUE` that all dialects support, which is Snowflake's limit.
 const MOST_NTH: i64 = 1000;
 
 /// Rows of a range: a window frame, optionally filtered by a condition.
@@ -114,10 +114,7 @@ impl Lower<'_> {
         self.explain(span, |pass| pass.range_in_words(range));
         let CellRange { of, from, to } = range;
         let (from, to) = (*from, *to);
-        let (rows, turning) = match self.resolve_range_rows(from, to, span) {
-            Some(rows) => rows,
-            None => return self.error(span),
-        };
+        let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else { return self.error(span) };
         self.markers = true;
         let mut columns = self.list();
         for of in of {

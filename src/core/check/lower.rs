@@ -174,7 +174,7 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
                 (Expr::Binary { op, left, right }, _) if op.compares() => {
-                    columns.extend([left, right].into_iter().filter_map(column))
+                    columns.extend([left, right].into_iter().filter_map(column));
                 }
                 (_, Some((Lowering::And, args))) => all.extend(args),
                 (_, Some((Lowering::Not, [inner]))) => {

@@ -283,6 +283,7 @@ enum MaskPlace {
     After,
 }
 
+#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     let mut out = NumberMask::default();
     let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPlace::Before, 0, 0u32, 0u32, false);
@@ -488,7 +489,7 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
 }
 
 impl NumberMask {
-    /// Returns the digit format for engines with TO_CHAR, with thousands separators: `FM999,990.00`.
+    /// Returns the digit format for engines with `TO_CHAR`, with thousands separators: `FM999,990.00`.
     pub fn to_char(&self) -> String {
         let mut out = String::from("FM");
         for place in (0..WHOLE_DIGITS).rev() {
@@ -580,7 +581,7 @@ impl DatePart {
         });
     }
 
-    /// Appends the part in the notation of TO_CHAR in Postgres and Oracle, with `FM` for parts without padding.
+    /// Appends the part in the notation of `TO_CHAR` in Postgres and Oracle, with `FM` for parts without padding.
     pub fn to_char(&self, out: &mut String) {
         out.push_str(match self {
             Self::MonthName => "FMMonth",
@@ -598,7 +599,7 @@ impl DatePart {
         });
     }
 
-    /// Returns the part in the notation of TO_CHAR without `FM` and full day names. `None` if that notation has no
+    /// Returns the part in the notation of `TO_CHAR` without `FM` and full day names. `None` if that notation has no
     /// such part.
     pub fn plain(&self) -> Option<&'static str> {
         Some(match self {
@@ -618,7 +619,7 @@ impl DatePart {
         })
     }
 
-    /// Appends the part or literal in the notation of TO_CHAR without `FM`. `None` if that notation can't express it.
+    /// Appends the part or literal in the notation of `TO_CHAR` without `FM`. `None` if that notation can't express it.
     pub fn plain_to_char(&self, out: &mut String) -> Option<()> {
         match self {
             Self::Literal(text) if text.contains('"') => return None,
@@ -629,7 +630,7 @@ impl DatePart {
     }
 }
 
-/// Appends a literal for TO_CHAR. Omits the quotes if the text is only spaces and punctuation.
+/// Appends a literal for `TO_CHAR`. Omits the quotes if the text is only spaces and punctuation.
 fn push_literal(out: &mut String, text: &str, quote: &str) {
     if text.chars().all(|c| matches!(c, ' ' | '-' | '/' | ':' | '.' | ',')) {
         out.push_str(text);
@@ -644,7 +645,7 @@ fn push_literal(out: &mut String, text: &str, quote: &str) {
 pub(super) mod tests {
     use super::*;
 
-    /// Returns a date mask in the notations of strftime and TO_CHAR.
+    /// Returns a date mask in the notations of strftime and `TO_CHAR`.
     pub fn both_notations(mask: &str) -> (String, String) {
         let (mut strftime, mut to_char) = (String::new(), String::new());
         for part in date(mask).unwrap() {

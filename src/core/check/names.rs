@@ -126,6 +126,7 @@ pub(super) struct Resolver<'a> {
 }
 
 /// Resolves all names. Clears the previous content of `names` and `columns`.
+#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 pub(super) fn resolve(
     ast: &Ast,
     source: &str,

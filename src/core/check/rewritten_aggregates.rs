@@ -192,7 +192,7 @@ impl Lower<'_> {
         self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
-    /// Counts distinct values as the largest DENSE_RANK.
+    /// Counts distinct values as the largest `DENSE_RANK`.
     fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
         let number = NodeMeta { ty: Type::Integer, nullable: false, ..meta };

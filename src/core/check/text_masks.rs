@@ -326,7 +326,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats the parts that a plain TO_CHAR supports together, and the other parts separately, and concatenates
+    /// Formats the parts that a plain `TO_CHAR` supports together, and the other parts separately, and concatenates
     /// them.
     fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.list();

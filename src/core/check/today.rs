@@ -16,8 +16,8 @@ pub enum Today {
 }
 
 impl Lower<'_> {
-    /// Replaces TODAY() and NOW() if the spec sets the current date: by that date, or by its midnight. Otherwise
-    /// computes TODAY() in the time zone of the spec or project. `None` if neither is set.
+    /// Replaces `TODAY()` and `NOW()` if the spec sets the current date: by that date, or by its midnight. Otherwise
+    /// computes `TODAY()` in the time zone of the spec or project. `None` if neither is set.
     pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

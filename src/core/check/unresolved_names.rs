@@ -51,6 +51,7 @@ impl Resolver<'_> {
     }
 
     #[cold]
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> NameTarget {
         let text = span.text(self.source);
         // A name in `${…}` is always a column.
@@ -142,7 +143,11 @@ impl Resolver<'_> {
             return target;
         }
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
-        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
+        let columns = scope
+            .relations
+            .iter()
+            .flat_map(|r| r.columns().iter().map(super::super::schema::Column::name))
+            .take(CANDIDATES);
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others.clone()) {
             Some(near) => {
@@ -288,7 +293,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 
 /// Describes a relation by its first columns.
 pub(super) fn columns_of(relation: &Relation) -> String {
-    let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
+    let names: Vec<&str> = relation.columns().iter().take(8).map(super::super::schema::Column::name).collect();
     format!("`{}` has {}", relation.name(), listed(&names))
 }
 

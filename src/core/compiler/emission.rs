@@ -182,7 +182,7 @@ impl Compiler {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let relation = self.options.from.as_deref().and_then(|from| self.options.schema.relation(from));
         let told: Vec<&str> = if groups.is_empty() {
-            relation.into_iter().flat_map(|r| r.key()).map(String::as_str).collect()
+            relation.into_iter().flat_map(super::super::schema::Relation::key).map(String::as_str).collect()
         } else {
             groups.iter().map(|(_, name)| *name).collect()
         };

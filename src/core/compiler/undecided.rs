@@ -41,7 +41,7 @@ impl Compiler {
             is_sound.then(|| compiled.definitions().iter().map(|it| it.sql().to_owned()).collect())
         };
         let Some(before) = sql(compiled) else { return Vec::new() };
-        let columns = compiled.definitions().iter().flat_map(|definition| definition.columns());
+        let columns = compiled.definitions().iter().flat_map(super::compiled::Definition::columns);
         let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
         self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
     }

@@ -29,6 +29,7 @@ impl Strata {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 pub(super) fn stages(
     step: &StepPlan<'_>,
     reach: &Liveness,

@@ -62,16 +62,23 @@ impl Planner<'_> {
         let kept: Vec<(InputColumn, Type)> = match &self.spec.keep {
             _ if self.step.grouped => Vec::new(),
             KeepColumns::Nothing => Vec::new(),
-            KeepColumns::All => {
-                relation.into_iter().flat_map(|r| r.columns()).map(|c| (of_input(c.name()), c.ty())).collect()
-            }
+            KeepColumns::All => relation
+                .into_iter()
+                .flat_map(super::super::schema::Relation::columns)
+                .map(|c| (of_input(c.name()), c.ty()))
+                .collect(),
             KeepColumns::Some(names) => {
-                let ty = |name: &str| relation.and_then(|r| r.column(name)).map_or(Type::Unknown, |c| c.ty());
+                let ty = |name: &str| {
+                    relation.and_then(|r| r.column(name)).map_or(Type::Unknown, super::super::schema::Column::ty)
+                };
                 names.iter().map(|name| (of_input(name), ty(name))).collect()
             }
             KeepColumns::Joined(columns) => {
                 let ty = |c: &InputColumn| {
-                    self.input.joined.and_then(|joined| joined.column(c)).map_or(Type::Unknown, |known| known.ty())
+                    self.input
+                        .joined
+                        .and_then(|joined| joined.column(c))
+                        .map_or(Type::Unknown, super::super::schema::Column::ty)
                 };
                 columns.iter().map(|column| (column.clone(), ty(column))).collect()
             }

@@ -70,6 +70,7 @@ impl Column {
         self
     }
 
+    #[must_use]
     pub fn sized(mut self, size: u32) -> Self {
         self.size = size;
         self
@@ -77,6 +78,7 @@ impl Column {
 
     /// Sets the number of digits from the type as written. A decimal with 29 or more digits may leave no room for the
     /// scale of another.
+    #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
         let mut number = || numbers.next().and_then(|d| d.trim().parse::<u32>().ok());
@@ -99,6 +101,7 @@ impl Column {
         self.month_start
     }
 
+    #[must_use]
     pub fn month_start(mut self, month_start: bool) -> Self {
         self.month_start = month_start;
         self
@@ -117,6 +120,7 @@ impl Column {
         }
     }
 
+    #[must_use]
     pub fn with_type(mut self, ty: Type) -> Self {
         self.ty = ty;
         self
@@ -288,6 +292,7 @@ impl Relation {
         self
     }
 
+    #[must_use]
     pub fn renamed(mut self, name: String) -> Self {
         self.name = Arc::from(name);
         self
@@ -382,6 +387,7 @@ impl Relation {
     }
 
     /// Sets the columns that identify the rows. In one of the rows they may be NULL.
+    #[must_use]
     pub fn keyed(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
@@ -389,6 +395,7 @@ impl Relation {
 
     /// Returns the relation with only the named columns, its key and its other properties; with all columns if `names`
     /// is `None`.
+    #[must_use]
     pub fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
         let Some(names) = names else { return self.clone() };
         let is_key = |column: &Column| self.primary_key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));

@@ -80,10 +80,10 @@ measures:
         ];
         let (schema, faults) = Schema::from_texts(&files, Dialect::default());
         assert_eq!(faults, []);
-        let names: Vec<&str> = schema.relations().iter().map(|r| r.name()).collect();
+        let names: Vec<&str> = schema.relations().iter().map(super::super::Relation::name).collect();
         assert_eq!(names, ["orders", "raw__orders", "top"]);
         let view = schema.relation("orders").unwrap();
-        let columns: Vec<&str> = view.columns().iter().map(|c| c.name()).collect();
+        let columns: Vec<&str> = view.columns().iter().map(super::super::Column::name).collect();
         assert_eq!(columns, ["order_id", "amount", "ordered_at"]);
         assert_eq!(view.key(), ["order_id"]);
         assert!(view.had_once("Discount") && !view.had_once("gone"));

@@ -49,7 +49,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
                 .concat(),
             ..ColumnFacts::default()
         };
-        for test in tests(column).filter(|t| t.holds_always()) {
+        for test in tests(column).filter(DbtTest::holds_always) {
             it.not_null |= test.name == "not_null";
             it.unique |= test.name == "unique";
             if let Some(values) = test.argument("values").filter(|_| test.name == "accepted_values") {
@@ -169,7 +169,7 @@ sources:
 ";
         let (schema, faults) = Schema::from_text(text, "bigquery".parse().unwrap());
         assert_eq!(faults, []);
-        let names: Vec<&str> = schema.relations().iter().map(|r| r.name()).collect();
+        let names: Vec<&str> = schema.relations().iter().map(super::super::Relation::name).collect();
         assert_eq!(names, ["revenue", "plain", "customers", "events", "raw.customers"]);
         let customers = schema.relation("customers").unwrap();
         assert_eq!(customers.key(), ["customer_id"]);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::manifest::Manifest;
 
@@ -60,7 +60,7 @@ impl Manifest {
             macros: macros.clone(),
             macro_uses: macro_uses.clone(),
             keep: *keep,
-            places: Default::default(),
+            places: FxHashMap::default(),
         };
         NodeDifference { left: changes.left.clone(), manifest }
     }

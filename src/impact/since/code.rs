@@ -92,7 +92,7 @@ fn compare_sql(
                         || part.name().eq_ignore_ascii_case(l)
                 })
         });
-        place.map(|place| graph.known_columns(place)).unwrap_or_else(KnownRelations::default)
+        place.map_or_else(KnownRelations::default, |place| graph.known_columns(place))
     };
     let dialect = graph.sources.dialect;
     let both = (lineage::read(was, dialect, &known), lineage::read(now, dialect, &known));

@@ -182,9 +182,9 @@ fn proper(args: CallArgs<'_>) -> Option<Value> {
     let mut cased = String::new();
     for c in text(&args[0]).chars() {
         if in_word {
-            cased.extend(c.to_lowercase())
+            cased.extend(c.to_lowercase());
         } else {
-            cased.extend(c.to_uppercase())
+            cased.extend(c.to_uppercase());
         }
         in_word = c.is_alphabetic();
     }

@@ -194,7 +194,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     }
 }
 
-/// Returns the calendar unit to which a value is truncated, if MetricFlow has the same unit.
+/// Returns the calendar unit to which a value is truncated, if `MetricFlow` has the same unit.
 pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
     let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else { return None };
     match catalog::owner(overload) {

@@ -116,7 +116,7 @@ impl SpecCompilation<'_> {
         let mut keys: Vec<SqlId> = Vec::new();
         for key in grain {
             names.reserve(key);
-            let quoted = tested.relation.column(key).is_some_and(|column| column.is_quoted());
+            let quoted = tested.relation.column(key).is_some_and(formulac_core::Column::is_quoted);
             let written = dialect.name_text(key, !quoted);
             keys.push(if shadows { tree.field_of(import, &written) } else { tree.raw_text(&written) });
         }

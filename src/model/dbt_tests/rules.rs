@@ -233,7 +233,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let span = Span::default();
         let written = |name: &String| {
-            dialect.name_text(name, !tested.relation.column(name).is_some_and(|column| column.is_quoted()))
+            dialect.name_text(name, !tested.relation.column(name).is_some_and(formulac_core::Column::is_quoted))
         };
         let items = shown.iter().map(|name| Item { expr: tree.raw_text(&written(name)), alias: None }).collect();
         let mut x = tree.raw_text(holds);

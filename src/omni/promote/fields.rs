@@ -408,7 +408,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             true => format!("{relation}.{name}"),
             false => format!("${{{relation}.{name}}}"),
         };
-        let ty = known.map(|known| known.ty()).filter(|ty| *ty != Type::Unknown);
+        let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
         let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
         Resolved {
             term: FormulaTerm::atom(text).with_type(ty).there(is_there),
@@ -553,7 +553,8 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
     match field.text("else") {
         Some(otherwise) => args.extend([FormulaTerm::truth(true), FormulaTerm::quoted(otherwise)]),
         None => {
-            doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned())
+            doubts
+                .push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned());
         }
     }
     let term = FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)).there(field.text("else").is_some());

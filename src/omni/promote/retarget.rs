@@ -248,7 +248,7 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
     let mut edits = vec![set("sql", reference)];
     if field.kind == FieldKind::Measure {
         match field.text("aggregate_type") {
-            Some("sum") | Some("min") | Some("max") => {}
+            Some("sum" | "min" | "max") => {}
             Some("count") => edits.push(set("aggregate_type", "sum")),
             Some(kind) => {
                 return Err(format!("`{kind}` of what was taken together already is another number; the field stays"));

@@ -193,7 +193,7 @@ fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
 /// Adds the facts of a constraint to its columns.
 fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
-        columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default())
+        columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default());
     };
     match (constraint.kind, columns) {
         (ConstraintKind::NotNull, _) => each(|column| column.not_null = true),

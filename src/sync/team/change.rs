@@ -113,7 +113,11 @@ impl Event {
         format!("{time}-{}.yml", short(&content_hash(self.text().as_bytes())))
     }
 
-    /// Reads the text of its file; an error where it is none, or where it was changed after it was written.
+    /// Parses a change from its file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text is not a change, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
         let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it does not describe a change")?;

@@ -62,7 +62,7 @@ macro_rules! codes {
     )*) => {
         /// Kind of diagnostic.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "the names say it")]
         #[non_exhaustive]
         pub enum Code { $($variant),* }
 

@@ -197,6 +197,7 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Copies one formula up to the next definition or the end, and returns the index after it.
+    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
     fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();

@@ -25,6 +25,11 @@ enum OpenNode {
 
 /// Reads the first document of a text. `None` if the text is empty. Errors that do not prevent reading, such as a
 /// duplicate key, are added to `faults`; the first of two equal keys counts.
+///
+/// # Errors
+///
+/// Returns the first error that prevents reading the rest.
+#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     // The YAML parser treats NUL as the end of the file and ignores the rest.
     if let Some(at) = source.find('\0') {

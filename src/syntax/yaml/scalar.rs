@@ -52,6 +52,7 @@ fn is_special(c: char) -> bool {
 
 fn has_special(value: &str) -> bool {
     // Most texts have no special characters, so check blocks of bytes without a branch per byte.
+    #[allow(clippy::needless_bitwise_bool, reason = "without branches, the compiler checks many bytes at once")]
     let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
     let all_usual = value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
     !all_usual && value.contains(is_special)

@@ -167,7 +167,7 @@ impl Lints<'_> {
         }
         match comparison {
             ComparisonOperator::Equal | ComparisonOperator::NotEqual if text.count == 0 => {
-                self.empty_text(id, comparison, of)
+                self.empty_text(id, comparison, of);
             }
             ComparisonOperator::Equal | ComparisonOperator::NotEqual => self.value(id, comparison, of, literal, text),
             _ => self.text_order(id, comparison, of, literal, text),
