@@ -1,7 +1,7 @@
 //! Criterion benches of every stage that the public API reaches: `cargo bench --bench compile`.
 //!
-//! Times compare one version with another on one machine. Ratios to lexing are `cargo bench --bench ratios`: a loop over
-//! one small text, as here, lets the processor learn the text by heart, which flatters the lexer most.
+//! The times compare versions on one machine. `cargo bench --bench ratios` reports ratios to lexing, because a
+//! loop over one small text, as here, lets the processor learn the text by heart, which favors the lexer most.
 
 #![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench is a program")]
 
@@ -27,8 +27,9 @@ fn stages(c: &mut Criterion) {
         ),
         ("lex", Box::new(|t| drop(black_box(lex::lex(t, &mut Vec::new()))))),
         ("parse", Box::new(|t| drop(black_box(formulac::parse::parse(t))))),
-        // Each stage holds those before it: what checking costs is its difference to `parse`, what emitting costs that of
-        // `compile` to `check`. Ratios of the differences are printed by the other bench.
+        // Each stage includes the stages before it: checking costs the difference between `check` and `parse`, and
+        // emitting costs the difference between `compile` and `check`. The other bench prints ratios of these
+        // differences.
         ("check", Box::new(|t| drop(black_box(typed.check(t))))),
         ("compile", Box::new(|t| drop(black_box(typed.compile(t))))),
         ("compile without a schema", Box::new(|t| drop(black_box(untyped.compile(t))))),

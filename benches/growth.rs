@@ -1,9 +1,9 @@
 //! Time grows with the input and not with its square: twice the input takes at most 3.5 times as long.
 //!
-//! Only ratios are measured, each from the best of several runs. A report, since time is never a test:
+//! Only ratios are measured, each from the best of several runs. This is a report, because time is never a test:
 //!
 //!     cargo bench --bench growth                every shape
-//!     cargo bench --bench growth -- chain       those whose name holds the word
+//!     cargo bench --bench growth -- chain       shapes with this word in their name
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run should stop")]
 
@@ -24,10 +24,10 @@ use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 
 const RATIO: f64 = 3.5;
-/// Shorter runs measure the clock, and hide what grows with the square behind what does not.
+/// Shorter runs measure the clock, and their fixed costs hide quadratic growth.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// Shapes whose answer itself is not linear: each definition repeats the SQL of the ones before, by contract.
+/// Shapes with output that is not linear: by contract, each definition repeats the SQL of the definitions before it.
 const GROWS_BY_CONTRACT: &[&str] =
     &["chained definitions", "chained definitions backwards", "chained definitions of rows"];
 
@@ -40,14 +40,14 @@ fn best(work: &dyn Fn(&str), text: &str, runs: usize) -> Duration {
     (0..runs).map(run).min().unwrap()
 }
 
-/// The sizes and the ratio, where that is too large.
+/// Returns a message with the sizes and the ratio if the ratio is too large.
 fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
     let mut size = (shape.size / 32).max(4);
     while size < shape.size && best(work, &(shape.make)(size), 2) < LEAST {
         size *= 2;
     }
     let (one, two) = ((shape.make)(size), (shape.make)(size * 2));
-    // A first high ratio may be chance: it counts when it comes again with more runs.
+    // A single high ratio may be chance, so it only counts if it occurs again with more runs.
     let mut ratio = 0.0;
     for runs in [1, 3] {
         ratio = best(work, &two, runs).as_secs_f64() / best(work, &one, runs).as_secs_f64().max(1e-4);
@@ -71,7 +71,8 @@ fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
 fn main() {
     let compiler = Compiler::builder().context(Context::Row).build();
     each("formulas", FORMULAS, &|text| drop(compiler.compile(text)));
-    // Many wrong names against many columns: a suggestion costs what the schema is large, and no more.
+    // Many wrong names against many columns: the cost of a suggestion may grow with the size of the schema, but no
+    // faster.
     let against = Compiler::builder().schema(wide_schema(100)).build();
     each("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
     let specs = Compiler::default();

@@ -1,9 +1,9 @@
-//! A large project, generated: a manifest of 10,000 models, 200,000 columns and 40,000 tests. `pull` cold, where nothing
-//! changed, and where one model did; `impact` of a model in the middle and of one that everything reads, cold and with
-//! what the command keeps of the manifest.
+//! A large generated project: a manifest with 10,000 models, 200,000 columns and 40,000 tests. The bench runs `pull`
+//! cold, without changes, and after one model changed. It runs `impact` on a model in the middle and on a model that
+//! everything reads, cold and with the data that the command caches from the manifest.
 //!
 //!     cargo bench --bench large_project              the report
-//!     cargo bench --bench large_project -- --check   exit status 1 when a goal is missed
+//!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::expect_used, reason = "a bench that cannot run should stop")]
@@ -15,14 +15,14 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// Seconds of a first pull, of one after one model changed, of an impact, of a plan of all specs, and that the artifacts
-/// add to a command if they are the same as at the last one.
+/// Goals in seconds: a first pull, a pull after one model changed, an impact, a plan of all specs, and the time
+/// that the artifacts add to a command if they have not changed since the last command.
 const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 const SPECS: usize = 1_000;
-/// The best of so many calls counts.
+/// Number of calls of which the best one counts.
 const CALLS: usize = 5;
 
-/// Seconds that a command takes, and bytes that it prints.
+/// Returns the seconds that a command takes and the bytes that it prints.
 fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     let start = Instant::now();
     let output = Command::new(env!("CARGO_BIN_EXE_formulac")).args(args).current_dir(folder).output();
@@ -31,7 +31,7 @@ fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     (start.elapsed().as_secs_f64(), output.stdout.len())
 }
 
-/// Seconds of commands on many specs, without and with dbt's artifacts.
+/// Returns the seconds that commands take on many specs, without and with dbt's artifacts.
 fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
     const COMMANDS: [&str; 4] = ["check", "generate", "plan", "status"];
     let folder = large.with_file_name("many_specs");
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     println!("pull where one model changed: {changed:.2} s");
     is_missed |= changed > of_changed;
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
-    // What Omni's fields read is another matter.
+    // Omni's fields are excluded, because what they read is a separate topic.
     fs::rename(folder.join("omni"), folder.join("pulled")).expect("the folder must be moved");
     for (name, form) in [
         ("model_9000.column_3", "tree"),

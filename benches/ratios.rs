@@ -1,10 +1,10 @@
-//! Costs as ratios to the lexing floor, measured in one run: every round runs each workload once, taking turns,
-//! and the least time of each counts. A nanosecond figure of another day proves nothing; a ratio does.
+//! Costs as ratios to the lexing floor, measured in one run: every round runs each workload once, in turn,
+//! and the least time of each one counts. Nanoseconds measured on another day prove nothing, but ratios do.
 //!
 //!     cargo bench --bench ratios              the report
-//!     cargo bench --bench ratios -- --check   exit status 1 when a "must" is missed
+//!     cargo bench --bench ratios -- --check   exit status 1 if a "must" is missed
 //!
-//! Also counts allocations and bytes, which do not depend on the machine.
+//! The bench also counts allocations and bytes, which do not depend on the machine.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
@@ -86,7 +86,7 @@ fn main() {
             bytes as f64 / base.as_secs_f64() / 1e6,
             cells[1],
             cells[2],
-            // Each stage by itself.
+            // Cost of each stage alone.
             cells[3] - cells[2],
             cells[4] - cells[3],
             cells[5] - cells[4],
@@ -97,7 +97,7 @@ fn main() {
     }
 
     let mix = &classes[3].1;
-    // A hundred thousand definitions are more than the usual limits take.
+    // A hundred thousand definitions exceed the default limits.
     let limits = Limits::default().with_source(1 << 28).with_output(1 << 28);
     let roomy = |known: bool| {
         let builder = Compiler::builder().limits(limits);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a release: writes the new version wherever the last one is named, and merges the fragments of the changelog.
+# Prepares a release: replaces the last version everywhere, and merges the changelog fragments.
 #
 #   packaging/bump.sh 0.3.0
 #   git commit --all --message 'Version 0.3.0' && git tag --annotate v0.3.0 --message 'Version 0.3.0' && git push --follow-tags

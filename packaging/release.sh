@@ -7,7 +7,7 @@
 #   --profile NAME   profile of the archives and the wheel, for trials   (dist and wheel)
 #   TARGET           Rust targets   (Linux: gnu and musl of this processor; elsewhere: this system)
 #
-# An archive has the command, completions, man pages, and the licences. The wheel is built for the first target.
+# An archive contains the command, completions, man pages, and the licences. The wheel is built for the first target.
 # A target that cannot be installed is skipped with a warning. FORMULAC_COMMIT is set to the commit.
 set -euo pipefail
 
@@ -40,7 +40,7 @@ bin=$tools/bin
 "$bin/python" -m pip install --quiet --disable-pip-version-check --requirement packaging/requirements.txt
 export PATH="$bin:$PATH"
 
-# build TARGET PROFILE [OPTION]...: programs run with glibc 2.17 (2012) and newer
+# build TARGET PROFILE [OPTION]...: builds programs that run with glibc 2.17 (2012) and newer
 build() {
     local target=$1 profile=$2
     shift 2
@@ -60,7 +60,7 @@ archive() {
     mkdir -p "$folder/completions" "$folder/man"
     cp "$command" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT "$folder"
     FORMULAC_MAN_PAGES=$folder/man/man1 "$command"
-    # The scripts call the command by the name that it was called by.
+    # Completion scripts call the command by the name under which it was run.
     for shell in bash zsh fish powershell; do
         PATH="$folder:$PATH" COMPLETE=$shell formulac >"$folder/completions/formulac.$shell"
     done
@@ -78,7 +78,7 @@ build_wheel() {
     local target=$1 options=()
     [ $is_linux = no ] || options=(--zig --compatibility manylinux2014)
     build "$target" "${profile:-wheel}" --features man
-    # A panic must not end the interpreter; the command ends with it.
+    # A panic must not end the Python interpreter, although it ends the command.
     CARGO_PROFILE_WHEEL_PANIC=unwind bindings/python/build_wheel.sh --profile "${profile:-wheel}" --out "$out" --target "$target" \
         --command "target/$target/${profile:-wheel}/formulac" ${options[@]+"${options[@]}"} --quiet
 }
@@ -100,7 +100,7 @@ done
 [ $wheel = no ] || build_wheel "${built[0]}"
 cd "$out"
 for file in *.whl; do
-    # Trials with other profiles are larger.
+    # Trial builds with other profiles are larger.
     [ ! -e "$file" ] || [ -n "$profile" ] || [ "$(wc -c <"$file")" -le 8000000 ] || { say "$file exceeds 8 MB" && exit 1; }
 done
 { sha256sum formulac-* 2>/dev/null || shasum -a 256 formulac-*; } >SHA256SUMS

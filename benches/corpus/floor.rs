@@ -1,6 +1,6 @@
-//! The yardstick: a plain logos lexer that walks a text and drops the tokens.
+//! Yardstick for ratios: a plain logos lexer that walks through a text and drops the tokens.
 //!
-//! It is not the compiler's own lexer, so that a change of that one does not move the yardstick.
+//! The compiler's own lexer is not used, so that changes to it do not change the yardstick.
 
 use logos::Logos;
 
@@ -60,7 +60,7 @@ enum Plain {
     Dot,
 }
 
-/// Walks a text; gives the number of tokens.
+/// Walks through a text and returns the number of tokens.
 pub fn walk(text: &str) -> usize {
     let mut count = 0;
     for token in Plain::lexer(text) {

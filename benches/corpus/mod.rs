@@ -1,7 +1,7 @@
-//! Formulas as people write them, made from a seed: the same seed gives the same bytes on every machine.
+//! Realistic formulas, generated from a seed: the same seed gives the same bytes on every machine.
 //!
-//! A small context-free grammar over the columns of one relation. Everything it makes compiles without any
-//! diagnostic, with the schema and without it; [`verify`] says so before anything is measured.
+//! A small context-free grammar over the columns of one relation. Everything that it generates compiles without
+//! diagnostics, with and without the schema. [`verify`] proves this before anything is measured.
 
 #![allow(dead_code, reason = "each bench target uses its part of this module")]
 
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use formulac::{Code, Column, Compiler, Relation, Schema, Type};
 use split_mix::SplitMix;
 
-/// What reports name, so that a figure can be measured again.
+/// Seed that reports name, so that a measurement can be repeated.
 pub const SEED: u64 = 20_240_229;
 
 const NUMBERS: &[&str] = &[
@@ -58,7 +58,8 @@ const VALUES: &[&str] = &[
     "\"DE\"",
     "\"Consumer electronics\"",
 ];
-/// Other texts than `VALUES`: a text that one definition looks for with and without its case is warned of.
+/// Strings other than `VALUES`, because a string that a definition compares both with and without case
+/// sensitivity causes a warning.
 const CRITERIA: &[&str] = &[
     "\"sent\"",
     "\"late\"",
@@ -80,7 +81,7 @@ const ADJECTIVES: &[&str] =
 const NOUNS: &[&str] =
     &["revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate"];
 
-/// `$x` stands for one of the alternatives of x.
+/// Returns the alternatives for a symbol, which patterns write as `$x`.
 #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 fn alternatives(symbol: &str) -> &'static [&'static str] {
     match symbol {
@@ -189,7 +190,7 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
     }
 }
 
-/// What expands patterns at random.
+/// Seeded generator that expands patterns.
 #[derive(Clone, Debug)]
 pub struct Seeded(SplitMix);
 
@@ -202,7 +203,7 @@ impl Seeded {
         self.0.below(n)
     }
 
-    /// The pattern with every `$symbol` replaced, again and again; what has become deep takes the first alternative.
+    /// Replaces every `$symbol` in a pattern, recursively. At great depth, the first alternative is taken.
     fn expand(&mut self, pattern: &str, depth: u32, out: &mut String) {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
@@ -224,7 +225,7 @@ impl Seeded {
     }
 }
 
-/// How long a definition is.
+/// Length of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// 25 to 70 characters.
@@ -245,7 +246,7 @@ impl Size {
     }
 }
 
-/// One definition of this size; its name holds the number.
+/// Returns a definition of this size, with the number in its name.
 pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     loop {
         let mut text = random.expanded("$adjective_$noun".replace('_', " ").as_str()).replace(' ', "_");
@@ -261,7 +262,7 @@ pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     }
 }
 
-/// A sum over many lines, a chain of cases, or IFs inside IFs.
+/// Generates a sum over many lines, a chain of cases, or nested IFs.
 fn long(random: &mut Seeded, text: &mut String) {
     let wanted = 1_000 + random.below(2_800);
     match random.below(3) {
@@ -290,13 +291,13 @@ fn long(random: &mut Seeded, text: &mut String) {
     }
 }
 
-/// Definitions of one size.
+/// Returns definitions of one size.
 pub fn of_size(size: Size, count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED ^ size as u64);
     (0..count).map(|n| definition(&mut random, size, n)).collect()
 }
 
-/// 70 % short, 25 % medium, 5 % long.
+/// Returns a mix of definitions: 70 % short, 25 % medium, 5 % long.
 pub fn mix(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     (0..count)
@@ -311,21 +312,22 @@ pub fn mix(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Each definition uses the one before, `links` in a chain, then a new chain begins. With `links` of 1 nothing is used.
+/// Returns definitions in chains of `links`, in which each definition uses the one before. With 1 link, no
+/// definition uses another.
 pub fn chains(count: usize, links: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = String::new();
     for n in 0..count {
         let column = NUMBERS[random.below(NUMBERS.len())];
         let before = if n % links == 0 { "cost_total_____".to_owned() } else { format!("step_{:010}", n - 1) };
-        // Both kinds have the same length, and the same operators.
+        // Definitions that start a chain and definitions that continue one have the same length and the same operators.
         let first = if n % links == 0 { "discount       ".to_owned() } else { before };
         let _ = writeln!(text, "step_{n:010} = {first} + {column} * 2");
     }
     text
 }
 
-/// One formula of about this many bytes: a sum of measures.
+/// Returns a formula of about this many bytes: a sum of measures.
 pub fn large(bytes: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = random.expanded("$measure");
@@ -335,7 +337,7 @@ pub fn large(bytes: usize) -> String {
     text
 }
 
-/// Formulas that nest this deep, each in its own way.
+/// Returns formulas with this nesting depth, each nested in a different way.
 pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
     let wrap = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
     vec![
@@ -351,7 +353,7 @@ pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A spec of one grouped step with this many measures of the mix.
+/// Returns a spec with one grouped step and this many measures of the mix.
 pub fn spec(measures: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = "model: benchmark\nfrom: orders\ngroup_by: region, order_date[month]\ndefinitions: |\n".to_owned();
@@ -363,7 +365,8 @@ pub fn spec(measures: usize) -> String {
     text
 }
 
-/// Specs as a team writes them, each different: measures of groups, then looks at other rows and months.
+/// Returns specs as a team writes them, all different: measures per group, followed by references to other rows
+/// and months.
 pub fn specs(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut spec = |number: usize| {
@@ -391,7 +394,7 @@ pub fn specs(count: usize) -> Vec<String> {
     (0..count).map(&mut spec).collect()
 }
 
-/// The columns that the formulas read.
+/// Returns the columns that the formulas read.
 pub fn schema() -> Schema {
     let mut relation = Relation::new("orders");
     let groups = [
@@ -411,7 +414,7 @@ pub fn schema() -> Schema {
     Schema::new().with(relation.primary_key(["order_id"]))
 }
 
-/// The classes of definitions that are measured, by name; all compile with either compiler.
+/// Returns the classes of definitions to measure, by name. All definitions compile with both compilers.
 pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
     let classes = [
         ("short", of_size(Size::Short, 400)),
@@ -425,14 +428,14 @@ pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
     classes
 }
 
-/// A compiler that knows the schema, or nothing.
+/// Returns a compiler that knows the schema, or a compiler without a schema.
 pub fn compiler(schema_known: bool) -> Compiler {
     let builder = Compiler::builder();
     if schema_known { builder.schema(schema()).build() } else { builder.build() }
 }
 
-/// Every text compiles without a word, so that no figure hides an early end. What is drawn may ask for the same twice, of
-/// which the second is never reached, or never holds.
+/// Checks that every text compiles without diagnostics, so that no measurement hides an early exit. Two warnings
+/// are allowed: random formulas may repeat a condition, so that the second one is never reached or never holds.
 pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>) {
     for text in texts {
         let compiled = compiler.compile(text);

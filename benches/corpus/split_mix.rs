@@ -16,7 +16,7 @@ impl SplitMix {
         z ^ (z >> 31)
     }
 
-    /// From 0 up to, not with, `end`.
+    /// Returns a number from 0 up to, but not including, `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }

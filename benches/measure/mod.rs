@@ -1,4 +1,4 @@
-//! Times of works that take turns, and what they allocate.
+//! Measures workloads that take turns: their times and what they allocate.
 
 #![allow(unsafe_code, reason = "a counting allocator is an allocator; nothing else here is unsafe")]
 
@@ -6,7 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Counts of one thread: the plain loads and stores cost next to nothing, and nothing here starts a thread.
+/// Allocator that counts the allocations of one thread. Plain loads and stores cost almost nothing, and nothing
+/// here starts a thread.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -28,7 +29,7 @@ fn gave(bytes: usize) {
     LIVE.store(LIVE.load(Relaxed).wrapping_sub(bytes), Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
@@ -50,17 +51,17 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What a work took of memory.
+/// Memory that a workload used.
 pub struct Spent {
     pub calls: usize,
     pub bytes: usize,
-    /// The most that was held at a time.
+    /// Largest number of bytes held at the same time.
     pub peak: usize,
-    /// What is still held.
+    /// Number of bytes still held afterwards.
     pub kept: usize,
 }
 
-/// What a work takes of memory.
+/// Measures the memory that a workload uses.
 pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
     let (calls, bytes, live) = (CALLS.load(Relaxed), BYTES.load(Relaxed), LIVE.load(Relaxed));
     PEAK.store(live, Relaxed);
@@ -77,7 +78,7 @@ pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
 
 type Work<'w> = Box<dyn FnMut() + 'w>;
 
-/// Works that take turns; the least time of each.
+/// Workloads that take turns. The least time of each one counts.
 pub struct Race<'w> {
     works: Vec<(&'static str, Work<'w>)>,
 }
@@ -99,7 +100,7 @@ impl<'w> Race<'w> {
                 let begin = Instant::now();
                 work();
                 let took = begin.elapsed();
-                // The first round only warms up.
+                // The first round is only a warm-up.
                 if round > 0 {
                     *least = (*least).min(took);
                 }
@@ -109,7 +110,7 @@ impl<'w> Race<'w> {
     }
 }
 
-/// A goal of `performance.md` beside what was measured.
+/// Goals of `performance.md`, to compare with measurements.
 pub struct Goals {
     seed: u64,
     missed: Vec<String>,
@@ -132,7 +133,7 @@ impl Goals {
         }
     }
 
-    /// Tells what is missed; exit status 1 where that is asked for.
+    /// Reports missed goals. Exits with status 1 if the arguments ask for a check.
     pub fn end(self, arguments: &[String]) {
         if self.missed.is_empty() {
             return;

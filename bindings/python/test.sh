@@ -8,7 +8,7 @@ root=$(cd "$here/../.." && pwd)
 tools=${FORMULAC_TEST_HOME:-$root/target/test-tools}
 venv=$root/target/python-tests
 cd "$root"
-# The command as the tests of Rust use it.
+# Build the command as the Rust tests use it.
 cargo test --quiet --all-features --no-run --test rubric
 rm -rf "$venv"
 "$tools/python/bin/python" -m venv --without-pip "$venv"

@@ -11,7 +11,10 @@
 //! Columns are traced through the SQL of models if possible. Otherwise the whole model counts as affected, and the
 //! report gives the reason. The [`Grade`] of an effect is breaking, changing (other values) or harmless.
 //!
-//! Everything is pure: the caller reads the files.
+//! Definitions of specs and fields of Omni are nodes of the graph, too, so a path can lead from a source column through
+//! dbt models to a dashboard.
+//!
+//! Everything is pure: the caller reads the files and passes their contents.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]

@@ -1,4 +1,4 @@
-//! What was read, in lines that people can look over.
+//! Lists what was read from artifacts, in lines that people can review.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::fmt::Write;
 use formulac::Schema;
 use formulac::artifacts::{Check, LastResult, Manifest, ManifestNode, NodeDetail};
 
-/// A part that is told where it says something.
+/// Formats a part as ` name=text`. Returns an empty string if the text is empty.
 fn told(name: &str, text: impl std::fmt::Display) -> String {
     let text = text.to_string();
     if text.is_empty() { text } else { format!(" {name}={text}") }
@@ -16,7 +16,7 @@ fn joined<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     texts.into_iter().map(|text| text.as_ref().to_owned()).collect::<Vec<_>>().join(",")
 }
 
-/// All nodes with their columns, groups, docs blocks and macros.
+/// Lists all nodes with their columns, and all groups, docs blocks and macros.
 pub fn manifest(manifest: &Manifest) -> String {
     let mut out = String::new();
     manifest.nodes.iter().for_each(|it| node(&mut out, it));
@@ -37,7 +37,7 @@ pub fn manifest(manifest: &Manifest) -> String {
 fn node(out: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let config = node.config.iter().filter(|(key, _)| !["enabled", "docs", "contract", "freshness"].contains(key));
-    // What dbt 1.12 sets by itself, and 1.10 does not know.
+    // Settings that dbt 1.12 adds by default and that dbt 1.10 does not know.
     let config =
         config.filter(|(key, _)| !["latest_version_pointer", "lookback", "on_error", "quote_args"].contains(key));
     let parts = [
@@ -83,7 +83,7 @@ fn node(out: &mut String, node: &ManifestNode) {
     }
     match &node.detail {
         NodeDetail::None => {}
-        // Told by what they are about.
+        // `tests` lists data tests by their subject.
         NodeDetail::Test(_) => {}
         other => {
             let _ = writeln!(out, "  {other:?}");
@@ -91,7 +91,7 @@ fn node(out: &mut String, node: &ManifestNode) {
     }
 }
 
-/// What each data test is about.
+/// Lists what each data test checks.
 pub fn tests(manifest: &Manifest) -> String {
     let mut out = String::new();
     for test in manifest.data_tests() {
@@ -108,7 +108,7 @@ pub fn tests(manifest: &Manifest) -> String {
     out
 }
 
-/// Each relation's key and columns: `!` where a column is never NULL.
+/// Lists the key and the columns of each relation. `!` marks columns that are never NULL.
 pub fn schema(schema: &Schema) -> String {
     let mut out = String::new();
     for relation in schema.relations() {
@@ -124,7 +124,7 @@ pub fn schema(schema: &Schema) -> String {
     out
 }
 
-/// The last result of each node.
+/// Lists the last result of each node.
 pub fn results(results: &BTreeMap<&str, LastResult<'_>>) -> String {
     let mut out = String::new();
     for (id, last) in results {

@@ -1,8 +1,8 @@
-//! Results of a run from dbt's log.
+//! Reads the results of a run from dbt's log.
 
 use formulac::artifacts::RunResults;
 
-/// The entries of a command: each thread with its message.
+/// Returns the log entries of a command, each with its thread and message.
 fn entries(target: &str, command: &str, middle: &[(&str, &str)]) -> Vec<(String, String)> {
     let entry = |thread: &str, message: String| (thread.to_owned(), message);
     let arguments =
@@ -13,7 +13,7 @@ fn entries(target: &str, command: &str, middle: &[(&str, &str)]) -> Vec<(String,
     all
 }
 
-/// The entries in both formats of dbt's log.
+/// Returns the entries in both formats of dbt's log.
 fn logs(entries: &[(String, String)]) -> [String; 2] {
     let text = |(thread, message): &(String, String)| {
         format!("\u{1b}[0m16:36:33.656652 [info ] [{thread:.10}]: {message}\nselect '1 of 7 FAIL 1 of SQL'\n")
@@ -25,7 +25,7 @@ fn logs(entries: &[(String, String)]) -> [String; 2] {
     [entries.iter().map(text).collect(), entries.iter().map(json).collect()]
 }
 
-/// The status of each node of the last run, in a folder without a name of its own.
+/// Returns the status of each node in the last run that has no explicit target folder.
 fn found(log: &str) -> Option<Vec<(String, String)>> {
     let run = RunResults::from_log(log, |target| target.is_none())?;
     let result = |it: &formulac::artifacts::RunResult| (it.unique_id.to_string(), it.status.name().to_owned());
@@ -54,7 +54,7 @@ fn the_last_run_is_found_behind_other_commands() {
     ];
     let mut all = entries("None", "build", &build[..4]);
     all.extend(entries("None", "build", &build));
-    // It compiles, and another folder's build is another's.
+    // `docs generate` only compiles, and a build in another target folder is a separate build.
     all.extend(entries("None", "docs generate", &[(one, "Finished running node model.shop.a")]));
     all.extend(entries("target/prod", "build", &build[..4]));
     let expected = [
@@ -68,7 +68,7 @@ fn the_last_run_is_found_behind_other_commands() {
     .map(|(id, status)| (id.to_owned(), status.to_owned()));
     for log in logs(&all) {
         assert_eq!(found(&log).as_deref(), Some(&expected[..]), "{log}");
-        // Whatever is left of a log is no run, or one that ended.
+        // Any part of a log contains either no run or a run that ended.
         for end in (0..log.len()).filter(|end| log.is_char_boundary(*end)).step_by(7) {
             let (before, after) = log.split_at(end);
             found(before);

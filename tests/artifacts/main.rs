@@ -1,4 +1,4 @@
-//! What is read of dbt's artifacts, as several versions of dbt write them.
+//! Reads dbt's artifacts as several versions of dbt write them.
 
 mod listed;
 mod log;
@@ -95,7 +95,7 @@ fn catalogs_match_as_spelled_and_then_in_any_case() {
     ];
     assert_eq!(types, expected);
     assert!(metrics.stats.is_empty() && catalog.errors.is_empty());
-    // As Snowflake writes them, out of order, with figures.
+    // A catalog as Snowflake writes it: columns out of order, with statistics.
     let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}, "sources": {"source.p.a.b": {
         "metadata": {"type": "BASE TABLE", "schema": "A", "name": "B"},
         "columns": {"netRevenue": {"type": "NUMBER", "index": 12, "name": "netRevenue"}, "NETREVENUE": {"type": "TEXT", "index": 2, "name": "NETREVENUE"}},
@@ -115,11 +115,11 @@ fn the_newest_result_of_each_node_counts() {
     let build = read(include_str!("kinds/run_results_build.json"));
     let docs = read(include_str!("kinds/run_results_docs.json"));
     assert_eq!((build.which.as_deref(), docs.which.as_deref()), (Some("build"), Some("generate")));
-    // What `docs generate` says of tests is that they compile.
+    // In the results of `docs generate`, success only means that a test compiles.
     assert!(docs.results.iter().all(|result| result.status == Status::Success));
     let runs = [build.clone(), docs];
     insta::assert_snapshot!(listed::results(&last_results(&runs)));
-    // A newer run of some of the nodes: the others keep their results.
+    // After a newer run of some of the nodes, the other nodes keep their results.
     let newer = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json", "generated_at": "2199-01-01T00:00:00Z"},
         "args": {"which": "test", "vars": {"secret": "x"}}, "results": [{"unique_id": "test.kinds.nothing_is_wrong", "status": "FAIL", "failures": 7,
         "execution_time": NaN, "timing": [], "adapter_response": {}}]}"#;
@@ -170,7 +170,7 @@ fn freshness_is_of_now_and_not_of_then() {
     assert_eq!(broken.error.as_deref(), Some("no such table"));
 }
 
-/// `https://schemas.getdbt.com/dbt/manifest/v12.json`
+/// Returns an artifact with a schema version, such as `https://schemas.getdbt.com/dbt/manifest/v12.json`.
 fn versioned(kind: &str, version: u32) -> String {
     format!(
         r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}/v{version}.json"}}, "nodes": {{}}}}"#

@@ -1,4 +1,5 @@
-//! Artifacts that are cut off, damaged, or hold values where others belong: an error or data, and never a panic.
+//! Artifacts that are truncated, damaged or contain values in the wrong position: the result is an error or data,
+//! and never a panic.
 
 use formulac::Dialect;
 use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults, last_results};
@@ -14,7 +15,7 @@ const TEXTS: [&str; 6] = [
     include_str!("dbt_1_12/run_results.json"),
 ];
 
-/// Reads a text as every artifact and uses what comes; how many took it.
+/// Reads a text as every kind of artifact and uses the results. Returns how many kinds accepted the text.
 fn read_as_all(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
@@ -54,7 +55,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Puts a value at a place that indexes lead to.
+/// Puts a value at the position that a list of indexes leads to.
 fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
     let mut at = root;
     for index in way {

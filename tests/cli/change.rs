@@ -8,7 +8,7 @@ use crate::repository::{be, commit, edit, git, snapshot};
 use crate::roles::place;
 use crate::run::{Place, Run};
 
-/// A branch on which an analyst changed what revenue is.
+/// Creates a branch on which an analyst changed and proposed the definition of revenue.
 fn proposed(name: &str) -> Place {
     let place = place(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
@@ -55,7 +55,7 @@ fn a_change_is_proposed_judged_and_authorized() {
     be(&place, "eve");
     place.show(&["change", "approve", "rev"]).show(&["change", "list"]).show(&["change", "show", "rev"]);
     place.show(&["authorize", "--base", "main"]);
-    // What is changed afterwards is another content.
+    // A later change is new content, which the approvals do not cover.
     be(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
     commit(&place, "vat");
@@ -67,7 +67,7 @@ fn a_change_is_proposed_judged_and_authorized() {
 fn approvals_are_of_others_and_of_exactly_this() {
     let place = proposed("change_exact");
     assert_eq!(authorized(&place).0, 4);
-    // Nobody approves what is theirs, whatever their role is.
+    // Nobody can approve their own changes, whatever their role is.
     be(&place, "eve");
     edit(&place, "metrics/revenue.yml", "Revenue by country.", "Revenue after tax.");
     commit(&place, "say so");
@@ -76,14 +76,14 @@ fn approvals_are_of_others_and_of_exactly_this() {
     assert_eq!(by(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit, 0);
     let (exit, told) = authorized(&place);
     assert_eq!((exit, &told["approvals"]["rejected"][0]), (4, &Value::from("Fay <fay@example.com>")));
-    // Who rejected may change their mind.
+    // A user who rejected a change may approve it later.
     assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
     let (exit, told) = authorized(&place);
     assert_eq!((exit, told["approvals"]["is_approved"].as_bool()), (0, Some(true)), "{told}");
-    // What formulac makes of the spec and records is no other content.
+    // The files that formulac generates and records are not new content.
     assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit, 0);
     assert_eq!(authorized(&place).0, 0);
-    // The base goes on, and is merged in.
+    // The base branch gets another commit and is merged in.
     git(&place, &["switch", "--quiet", "main"]);
     place.write("notes.md", "later");
     commit(&place, "notes");
@@ -92,7 +92,7 @@ fn approvals_are_of_others_and_of_exactly_this() {
     assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
 }
 
-/// Formatters and comments change no meaning, so they need no approval of their own.
+/// Formatting and comments do not change the meaning, so they need no separate approval.
 #[test]
 fn layout_of_generated_files_is_free() {
     let place = proposed("change_layout");
@@ -130,7 +130,7 @@ fn a_program_that_runs_it_for_others_says_who_they_are() {
     }
     let authors = git(&place, &["log", "-2", "--format=%an <%ae>, %cn"]);
     assert_eq!(authors, "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n");
-    // It may be so, and is said.
+    // A service may commit approvals for others, and `authorize` reports it.
     let run = place.run(&["authorize", "--base", "main"]);
     let notes = "note: the approval of fay <fay@example.com> was committed by Service <service@example.com>\n\
                  note: the approval of Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
@@ -156,25 +156,25 @@ fn no_branch_allows_itself_anything() {
         git(place, &["reset", "--quiet", "--hard", head.trim()]);
     };
     be(&place, "ann");
-    // Roles and rules are those of the base.
+    // Roles and rules are taken from the base branch.
     edit(&place, "formulac.yml", "default_role: analyst", "default_role: admin");
     reasons(&place, "may not change the project's settings");
     edit(&place, "formulac.yml", "approvals: {production: {engineer: 1, business: 1}}\n", "");
     reasons(&place, "may not change the project's settings");
-    // What others said is theirs.
+    // Users must not change or remove what others said.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
     reasons(&place, "comments must not");
     fs::remove_file(place.path(&approval)).unwrap();
     reasons(&place, "comments must not");
     place.write(".formulac/approvals/other/x.yml", text);
     reasons(&place, "changed after it was written");
-    // Who approved speaks for themselves.
+    // Users can only approve in their own name.
     be(&place, "dan");
     assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "--author", "Ann <ann@example.com>"]);
     place.write("notes.md", "x");
     reasons(&place, "speaks for Dan");
-    // What passes for generated is what the specs make.
+    // Files that look generated must match the output of the specs.
     be(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
@@ -199,7 +199,7 @@ comparisons:
         rows: 0
 ";
 
-/// State is what a push of the specs leaves, evidence is what `verify` writes, and approvals are of it.
+/// State must be the result of a push of the specs, evidence must be the output of `verify`, and approvals cover both.
 #[test]
 fn what_formulac_records_is_judged() {
     let place = proposed("change_records");
@@ -226,12 +226,12 @@ fn what_formulac_records_is_judged() {
     refused("a base of nothing", "state/other.yml: it differs from the record of a push");
     place.write(".formulac/state/omni/other.yml", "node: model.shop.other\npath: other.view\n");
     refused("a record of no pull", "not counted: the approval of Dan <dan@example.com>, it was changed since");
-    // In the form that formulac writes, but after the approvals.
+    // The form is the one that formulac writes, but the edit was made after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
     refused("better evidence", "not counted: the approval of Dan <dan@example.com>, it was changed since");
     place.write(".formulac/evidence/revenue.yml", "# checked by hand\nmodel: revenue\nverdict: agrees\n");
     refused("notes", "evidence/revenue.yml: it is not in the form that `formulac verify` writes");
-    // Evidence alone asks for nobody's approval, but for its form.
+    // Evidence alone needs no approval, but it must have the right form.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
@@ -241,7 +241,7 @@ fn what_formulac_records_is_judged() {
     assert_eq!(authorized(&place).0, 4);
 }
 
-/// `known.yml` decides the SQL, so `authorize` makes it again from the specs and the facts that it holds.
+/// `known.yml` affects the SQL, so `authorize` regenerates the file from the specs and the facts that it contains.
 #[test]
 fn what_was_known_of_the_data_is_judged() {
     let place = place("change_known");
@@ -279,7 +279,7 @@ fn what_was_known_of_the_data_is_judged() {
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
 
-/// Facts that alter SQL need the approvals that a change of those specs needs; other facts need none.
+/// Facts that alter SQL need the same approvals as changes to the affected specs. Other facts need none.
 #[test]
 fn facts_that_alter_sql_need_approval() {
     let place = place("change_facts");
@@ -314,7 +314,7 @@ fn facts_that_alter_sql_need_approval() {
         assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
         git(&place, &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"]);
     }
-    // Approvals of the facts count, and are void when other facts follow.
+    // Approvals of the facts count, and become void if other facts follow.
     assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
     for name in ["dan", "fay", "gus"] {
         assert_eq!(by(&place, name, &["change", "approve", "dates"]).exit, 0);
@@ -327,7 +327,7 @@ fn facts_that_alter_sql_need_approval() {
     assert!(run.exit == 4 && run.out.contains("it was changed since"), "{}", run.out);
 }
 
-/// An admin may approve, as somebody without another role: it is no approval by business or by an engineer.
+/// An admin can approve only as a user without another role: the approval counts neither as business nor as engineer.
 #[test]
 fn an_admin_does_not_count_as_business() {
     let place = proposed("change_admin");
@@ -340,7 +340,7 @@ fn an_admin_does_not_count_as_business() {
     assert_eq!(authorized(&place).0, 0);
 }
 
-/// A model that goes takes its state with it.
+/// Deleting a model also deletes its state.
 #[test]
 fn a_model_that_is_gone_has_no_state() {
     let place = place("change_gone");
@@ -351,7 +351,7 @@ fn a_model_that_is_gone_has_no_state() {
     git(&place, &["merge", "--quiet", "first"]);
     git(&place, &["switch", "--quiet", "-c", "less"]);
     be(&place, "ann");
-    // A state that goes alone leaves the model without a base.
+    // Deleting only the state leaves the model without a base.
     fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
     commit(&place, "no base");
     assert_eq!(authorized(&place).1["generated_by_hand"], serde_json::json!([".formulac/state/revenue.yml"]));
@@ -376,7 +376,8 @@ fn a_name_hides_no_approver() {
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
-    // They are not in the base, and what git says of such names looks as if they were, or as if more were asked for.
+    // The base does not contain these files. With such names, git's output looks as if the base contained them, or
+    // as if more files were requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
         place.write(&format!("metrics/{name}"), "name: a\n");
     }
@@ -395,7 +396,7 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
         assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
     assert_eq!(authorized(&place).0, 0);
-    // Another spec's output, with a header that is right for it, in the place of this one's.
+    // Replace the output of this spec with that of another spec, including a header that is correct for it.
     be(&place, "ann");
     let own = place.read("metrics/revenue.yml");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
@@ -420,7 +421,7 @@ fn commits_may_have_to_be_signed() {
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
     assert_eq!(told["not_allowed"][0]["why"], "it bears no valid signature");
-    // A key of somebody whom git is told to trust.
+    // Key of a user whom git is configured to trust.
     let key = place.path("key");
     let made = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -441,7 +442,7 @@ fn commits_may_have_to_be_signed() {
     }
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
     assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
-    // Signed by one, said to be of another.
+    // The commit is signed by one user and claims another user as its author.
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S", "--author", "Eve <eve@example.com>"]);
     let why = authorized(&place).1["not_allowed"][0]["why"].clone();
     assert_eq!(why, "it is signed by ann@example.com, who is not its author");

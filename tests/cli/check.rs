@@ -33,7 +33,7 @@ fn fix_makes_the_sure_changes() {
     assert_eq!(place.files("."), ["a.fx", "same.fx", "spec.yml"]);
 }
 
-/// A name that is near to exactly one other is put right, in formulas, keys and lists of columns.
+/// Names that are similar to exactly one known name are fixed in formulas, keys and lists of columns.
 #[test]
 fn fix_puts_the_only_near_name_in_place() {
     let place = Place::new("fix_near");
@@ -45,13 +45,13 @@ fn fix_puts_the_only_near_name_in_place() {
     place.write("spec.yml", spec);
     assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "spec.yml"]).exit, 0);
     assert_eq!(place.read("spec.yml"), "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n");
-    // Of two near names none is chosen.
+    // If two names are similar, neither is chosen.
     place.write("two.yml", spec.replace("contry", "country").replace("amuont", "price_c"));
     assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "two.yml"]).exit, 1);
     assert!(place.read("two.yml").contains("SUM(price_c)"), "{}", place.read("two.yml"));
 }
 
-/// A fix that would break the YAML around it is not made.
+/// A fix is not applied if it would break the YAML around it.
 #[test]
 fn fix_leaves_what_it_would_not_mend() {
     let place = Place::new("fix_in_quotes");
@@ -72,7 +72,7 @@ fn fixes_are_all_made_or_none() {
     assert_eq!(place.read("a.fx"), "a = COUNTIF(status = “open”)\n");
 }
 
-/// Other files of a project are checked as what they are.
+/// Other files of a project are checked according to their kind.
 #[test]
 fn project_and_schema_files_are_checked_too() {
     let place = Place::new("check_other_files");

@@ -95,7 +95,7 @@ fn every_dialect() {
     assert_snapshot!(place.transcript());
 }
 
-/// The shape is the contract's, key by key.
+/// The JSON matches the contract, key by key.
 #[test]
 fn json_is_the_contracts_object() {
     let place = Place::new("compile_json");
@@ -141,7 +141,7 @@ fn json_counts_columns_in_characters_and_spans_in_bytes() {
     assert_eq!(value["diagnostics"][0]["span"], json!({"start": 17, "end": 21, "line": 2, "column": 11}));
 }
 
-/// A fault of the schema is in the same object, with its file.
+/// An error in the schema is reported in the same JSON object, with its file.
 #[test]
 fn json_has_the_faults_of_the_schema() {
     let place = Place::new("json_schema_fault");
@@ -154,7 +154,7 @@ fn json_has_the_faults_of_the_schema() {
     assert_eq!(value["diagnostics"][0]["code"], "F0821");
 }
 
-/// In a worksheet a bare name is one cell, so that an aggregate there is not the one of a group.
+/// In a worksheet, an unqualified name is a single cell, so an aggregate there differs from an aggregate of a group.
 #[test]
 fn a_worksheet_is_not_taken_for_a_measure() {
     let place = Place::new("worksheet");
@@ -175,7 +175,7 @@ fn a_worksheet_is_not_taken_for_a_measure() {
     assert_eq!(place.run(&["compile", "amount * 2", "--context", "worksheet"]).out, "amount * 2\n");
 }
 
-/// An error that stands in no definition and is one of all of them.
+/// An error outside the definitions applies to all of them.
 #[test]
 fn what_is_wrong_with_all_leaves_nothing() {
     let place = Place::new("wrong_with_all");
@@ -198,7 +198,7 @@ fn assumed_columns_of_one_name_are_both_listed() {
     assert_eq!(value["definitions"][0]["assumed"], json!({"x": "decimal", "b.x": "unknown"}));
 }
 
-/// In BigQuery a bare name is the row of a relation before it is a column.
+/// In BigQuery, an unqualified name refers to the row of a relation before it refers to a column.
 #[test]
 fn a_column_named_as_its_relation() {
     let place = Place::new("named_as_relation");

@@ -1,8 +1,8 @@
-//! What a shell completes: commands, the project's specs and models, and functions.
+//! Shell completions: commands, the project's specs and models, and functions.
 
 use crate::run::{Place, finish};
 
-/// What is offered for the last word, by the protocol of the script that `COMPLETE=bash formulac` prints.
+/// Returns the completions of the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
 fn offered(place: &Place, words: &[&str]) -> Vec<String> {
     let mut command = place.command(&[&["--", "formulac"], words].concat());
     command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");

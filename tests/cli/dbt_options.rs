@@ -1,4 +1,4 @@
-//! Options that are passed on to dbt, and the line that says that dbt is being waited for.
+//! Options that are passed on to dbt, and the line that says that formulac is waiting for dbt.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// A dbt that notes how it is called, and where it looks for profiles, once the test lets it.
+/// Stand-in for dbt that records its arguments and its folder of profiles as soon as the test allows it.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
@@ -63,7 +63,7 @@ fn asked(place: &Place, args: &[&str]) -> (Run, String) {
     (run, place.read("asked.txt"))
 }
 
-/// A push has something to push.
+/// Commits another formula if the command is `push`, so that there is something to push.
 fn change(place: &Place, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
@@ -102,7 +102,8 @@ fn without_options_the_environment_says_them() {
     assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
 }
 
-/// dbt goes on only when the line was read, so a line that comes after dbt never comes.
+/// The line appears before dbt runs: dbt only continues after the line was read, so a line that comes after dbt
+/// would never arrive.
 #[test]
 fn a_line_says_that_dbt_is_being_waited_for() {
     for (number, args) in STARTS.into_iter().enumerate() {
@@ -117,7 +118,7 @@ fn a_line_says_that_dbt_is_being_waited_for() {
         assert!(line.is_some(), "{args:?}");
         place.write("let", "");
         let rest: Vec<String> = lines.map(Result::unwrap).collect();
-        // A line is printed once for all calls that ask for the same.
+        // The line is printed once for all calls with the same purpose.
         assert!(!rest.contains(line.as_ref().unwrap()), "{args:?}: {rest:?}");
         child.wait().unwrap();
     }
@@ -134,7 +135,7 @@ fn nothing_is_said_of_waiting_where_nobody_reads_it() {
     }
 }
 
-/// dbt's usage alone says nothing of what is wrong.
+/// The message includes dbt's error, because dbt's usage alone does not say what is wrong.
 #[test]
 fn what_dbt_says_against_a_call_is_shown() {
     let place = place("dbt_usage");
@@ -146,7 +147,7 @@ fn what_dbt_says_against_a_call_is_shown() {
     assert!(run.exit == 5 && run.err.contains("Invalid value for --profiles-dir"), "{}", run.err);
 }
 
-/// A model in a folder that `.dbtignore` names is none for dbt, and no push commits it.
+/// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
 #[test]
 fn a_push_of_what_dbt_does_not_find_is_refused() {
     let place = place("dbt_ignored");

@@ -1,4 +1,4 @@
-//! `formulac doctor` beside programs of every kind: there, too old, without the adapter, missing.
+//! `formulac doctor` with programs in every state: installed, too old, without the adapter, missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::repository::begin;
 use crate::run::{Place, Run, finish};
 
-/// A program that prints this as its version.
+/// Writes a program that prints this text as its version.
 fn program(place: &Place, name: &str, version: &str) {
     place.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
     fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
@@ -29,7 +29,7 @@ fn doctor(place: &Place, more: &[&str]) -> Run {
     let mut command = place.command(&[&["doctor"], more].concat());
     command.env("FORMULAC_DBT", place.path("dbt")).env("FORMULAC_DUCKDB", place.path("duckdb"));
     command.env("FORMULAC_PSQL", place.path("no_psql"));
-    // The tests' folder is inside this repository.
+    // The tests' folder is inside this repository, so git must not search above the test's folder.
     let folder = place.path("formulac.yml");
     command.env("GIT_CEILING_DIRECTORIES", folder.parent().and_then(Path::parent).unwrap());
     finish(command)

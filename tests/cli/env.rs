@@ -10,7 +10,7 @@ fn environments_are_listed_shown_and_used() {
     place.show(&["env", "list"]).show(&["env", "show"]).show(&["env", "use", "production"]).show(&["env", "list"]);
     place.show(&["env", "use", "nowhere"]).show(&["env", "show", "producton"]);
     place.show(&["env", "list", "--env", "development", "--json"]);
-    // What one person says is theirs, and git does not see it.
+    // Personal settings apply to one user only, and git ignores them.
     place.write(
         "formulac.local.yml",
         "user: zoe\nenvironments: {development: {connection: my_duckdb, vars: {start: '${user}', api_token: abcd}}}\n",
@@ -28,7 +28,7 @@ fn environments_are_listed_shown_and_used() {
     assert_eq!(shown["schema"], "analytics_dev_zoe");
 }
 
-/// `${branch}` and `${env.NAME}` stand beside `${user}`, each as a part of an identifier.
+/// `${branch}` and `${env.NAME}` work as `${user}` does, each as part of an identifier.
 #[test]
 fn schemas_are_named_after_branches_and_variables() {
     let place = place("env_placeholders");
@@ -45,12 +45,12 @@ fn schemas_are_named_after_branches_and_variables() {
     let told = run.json();
     assert_eq!(told["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
     assert_eq!(told["vars"], "{pr: 'pr__42'}");
-    // Where HEAD is on no branch, as in CI, its commit names the schema.
+    // If HEAD is on no branch, as in CI, the schema is named after the commit.
     git(&place, &["switch", "--quiet", "--detach"]);
     let commit = git(&place, &["rev-parse", "--short=7", "HEAD"]);
     let told = shown(&["env", "show", "--json"], "7").json();
     assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
-    // Without a value the schema would be that of others.
+    // Without a value, the schema would be shared with others.
     let run = shown(&["env", "show"], "");
     let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
                     help: set the environment variable FORMULAC_TEST_PR\n";
@@ -75,7 +75,7 @@ fn using_another_touches_nothing_else() {
             (String::new(), before.clone())
         );
     }
-    // The plan is for the one that is used, and a push to it goes by its rules.
+    // The plan is for the environment in use, and a push to that environment follows its rules.
     assert_eq!(place.run(&["plan", "--json"]).json()["environment"], "production");
 }
 
@@ -87,7 +87,7 @@ fn a_push_to_production_from_elsewhere_is_refused() {
     place.show(&["push", "--env", "production", "--yes", "--quiet"]).show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
-    // Nor is anything brought back from there.
+    // A rollback of production from another branch is refused, too.
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
@@ -138,7 +138,8 @@ fn models_are_compared_with_those_of_a_branch() {
     snapshot(&place, "env__diff");
 }
 
-/// A dbt that says what it was given, as one does whose profile or macro fails.
+/// Secrets in dbt's errors are masked. The stand-in for dbt prints its arguments, as dbt does if a profile or
+/// macro fails.
 #[cfg(unix)]
 #[test]
 fn what_dbt_says_of_a_secret_is_masked() {
@@ -158,7 +159,8 @@ fn what_dbt_says_of_a_secret_is_masked() {
     }
 }
 
-/// A dbt that says of every relation that it is there, with these columns.
+/// Rows are compared only if the relations are known. The stand-in for dbt reports that every relation exists,
+/// with these columns.
 #[cfg(unix)]
 #[test]
 fn what_is_built_can_be_compared_only_where_it_is_known() {

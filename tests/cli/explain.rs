@@ -32,7 +32,7 @@ fn codes() {
     assert_snapshot!(place.transcript());
 }
 
-/// Every code has its page.
+/// Every code has a page.
 #[test]
 fn every_code() {
     let place = Place::new("explain_every_code");
@@ -43,7 +43,7 @@ fn every_code() {
     }
 }
 
-/// A formula of any size is answered.
+/// `explain` answers formulas of any size.
 #[test]
 fn large_formulas() {
     let place = Place::new("explain_large");

@@ -17,7 +17,7 @@ fn every_format() {
     assert_snapshot!(place.transcript());
 }
 
-/// `--json` is a command's data, whatever the format of messages.
+/// `--json` prints the command's data, whatever the format of messages.
 #[test]
 fn json_and_format() {
     let place = Place::new("json_and_format");
@@ -62,14 +62,14 @@ fn color() {
     assert!(!colored(&call("auto"), None));
     assert!(!colored(&call("never"), None));
     assert!(colored(&call("always"), None));
-    // What is asked for by name is stronger than what the environment wishes.
+    // An explicit option takes precedence over the environment.
     assert!(colored(&call("always"), Some("1")));
     assert!(!colored(&call("auto"), Some("1")));
     assert!(colored(&["compile", "--xyzzy", "--xyzzy", "--color=always"], None));
     assert!(!colored(&["compile", "--xyzzy", "--xyzzy", "--color", "never"], None));
 }
 
-/// Control characters of sources and file names are shown and not obeyed.
+/// Control characters in sources and file names are displayed and have no effect.
 #[test]
 fn sources_do_not_reach_the_terminal_raw() {
     let mut place = Place::new("raw_sources");
@@ -93,7 +93,7 @@ fn a_long_line_is_cut() {
     assert!(run.out.lines().all(|line| line.chars().count() < 200));
 }
 
-/// Many faults in one long line are a matter of moments.
+/// Many errors in one long line are reported within moments.
 #[test]
 fn many_faults_in_one_line() {
     let place = Place::new("many_faults");

@@ -63,11 +63,11 @@ fn contracts_that_the_project_enforces_are_kept() {
 fn nobodys_work_is_lost() {
     let mut place = place("generate_by_hand");
     place.run(&CALL);
-    // A comment is no edit.
+    // A comment alone is not an edit.
     let edited = format!("{}limit 10 -- mine\n", place.read("models/formulac/by_country.sql"));
     place.write("models/formulac/by_country.sql", &edited).write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
     let before = place.read("models/formulac/counts.sql");
-    // It is in the way where it is to be written, and where it is to be removed.
+    // The edited file is in the way both when it would be written and when it would be removed.
     place.show(&CALL);
     std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
     std::fs::remove_file(place.path("metrics/finance/share.yml")).unwrap();
@@ -128,7 +128,7 @@ fn names_that_dbt_has_taken_are_told() {
     insta::assert_snapshot!(place.transcript());
 }
 
-/// A manifest has only the columns that somebody describes.
+/// A manifest contains only the columns that somebody describes.
 #[test]
 fn where_all_columns_are_told_is_said() {
     let place = Place::new("generate_described");
@@ -152,7 +152,7 @@ fn where_all_columns_are_told_is_said() {
     assert_eq!(place.run(&["generate"]).exit, 0);
 }
 
-/// Its properties file is ours, though somebody wrote its SQL.
+/// The name is free if the model's properties file is generated, even if somebody wrote its SQL by hand.
 #[test]
 fn another_version_of_a_model_takes_no_name_away() {
     let place = place("generate_versions");
@@ -173,7 +173,8 @@ fn another_version_of_a_model_takes_no_name_away() {
     assert!(run.exit == 1 && run.err.contains("dbt has a model `share` already"), "{}", run.err);
 }
 
-/// Docs blocks, exposures, metrics: names that dbt or another spec has, and a project without a calendar.
+/// Names of docs blocks, exposures and metrics that dbt or another spec already uses are reported, as is a
+/// project without a calendar.
 #[test]
 fn what_is_declared_twice_is_told() {
     let mut place = place("generate_declared");
@@ -197,7 +198,7 @@ fn what_is_declared_twice_is_told() {
             "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
             "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
             node("doc", "sales__about", "docs/all.md"),
-            // Its own, from the run before, and one whose file is gone.
+            // The spec's own name from the previous run, and a name whose file is missing.
             node("doc", "used__about", "models/formulac/used.md"),
             node("exposure", "monthly", "models/uses.yml"),
             node("exposure", "weekly", "models/formulac/sold.yml"),
@@ -208,7 +209,7 @@ fn what_is_declared_twice_is_told() {
     place.write("formulac.yml", format!("{PROJECT}semantic_model: true\n"));
     let call = ["generate", "--schema", "orders.yml", "--output-format", "concise"];
     place.show(&call);
-    // Mended; the calendar is there, and the form is that of dbt 1.12.
+    // The spec is fixed, the calendar exists, and the properties have the form of dbt 1.12.
     let mended = long("used", "used_weekly").replace("used", "uses").replace("revenue =", "revenue_of_month =");
     std::fs::remove_file(place.path("metrics/used.yml")).unwrap();
     std::fs::remove_file(place.path("metrics/sales.yml")).unwrap();
@@ -216,7 +217,7 @@ fn what_is_declared_twice_is_told() {
     place.show(&["generate", "--schema", "orders.yml", "--json", "--select", "uses"]);
     insta::assert_snapshot!(place.transcript());
     insta::assert_snapshot!(place.read("models/formulac/uses.yml"));
-    // What somebody wrote into the docs stays.
+    // Text that somebody writes into the docs is not overwritten.
     place.write("models/formulac/uses.md", place.read("models/formulac/uses.md").replace("those", "others"));
     let run = place.run(&["generate", "--schema", "orders.yml", "--select", "uses"]);
     assert!(run.exit == 3 && run.err.contains("uses.md"), "{}", run.err);
@@ -254,7 +255,7 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     assert!(age.ends_with(" days old; `dbt parse` brings it up to date"), "{age}");
     assert_eq!(rest, "everything is up to date\n");
     assert!(place.read("models/formulac/by_country.sql").contains("sum(amount)"));
-    // What formulac wrote needs no dbt to be known.
+    // formulac knows the models that it wrote, even if dbt does not.
     place.write("target/manifest.json", manifest("2199-01-01T00:00:00.000000Z"));
     let run = place.run(&["generate"]);
     assert_eq!(run.err, "everything is up to date\n");
@@ -290,7 +291,7 @@ fn access_and_tags_go_from_spec_to_spec() {
     let run = place.run(&[&CALL[..], &["--output-format", "concise"]].concat());
     assert_eq!(run.exit, 1);
     assert!(run.err.contains("metrics/finance/share.yml:5:9: error[F0640]"), "{}", run.err);
-    // Only a private parent narrows what reads it.
+    // Only a private parent restricts the models that read it.
     let protected = own.replace("private\ngroup: people", "protected");
     place.write("metrics/finance/by_country.yml", format!("{BY_COUNTRY}{protected}"));
     let run = place.run(&CALL);
@@ -309,7 +310,7 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 
-/// Warnings of ten specs take one line per kind; `--verbose`, `check` and JSON have all of them.
+/// Warnings about ten specs take one line per kind. `--verbose`, `check` and JSON list all of them.
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");
@@ -336,7 +337,7 @@ fn warnings_are_grouped() {
     assert!(run.err.contains("by_country_0.yml:"), "{}", run.err);
     let run = place.run(&[&CALL[..], &["--quiet"]].concat());
     assert_eq!(run.err, "");
-    // Errors stay whole.
+    // Errors are reported in full.
     place.write("metrics/by_country_8.yml", "model: by_country_8\nfrom: orders\ndefinitions: orders = SUMM(id)\n");
     let run = place.run(&CALL);
     assert!(run.err.contains("by_country_8.yml:3:23]") && run.err.contains("warning[W0610]: 9 models"), "{}", run.err);

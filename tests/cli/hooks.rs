@@ -1,4 +1,4 @@
-//! A push in a repository with hooks: formatters that rewrite what is committed, and hooks that fail.
+//! A push in a repository with hooks: formatters that rewrite the committed files, and hooks that fail.
 
 #![cfg(unix)]
 
@@ -6,10 +6,10 @@ use crate::repository::{begin, commit, edit, git};
 use crate::run::{Place, Run};
 
 const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n";
-/// Formats SQL, as sqlfluff might.
+/// Formats SQL, as sqlfluff might do.
 const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
 
-/// A project that was pushed once, with a file that is staged, one that is changed and one that git does not know.
+/// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.
 fn place(name: &str) -> Place {
     let place = Place::new(&format!("hooks/{name}"));
     place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", SPEC);
@@ -35,7 +35,7 @@ fn status(place: &Place) -> String {
     git(place, &["status", "--porcelain", "--untracked-files=all"])
 }
 
-/// What people had under way beside the push is as it was.
+/// `git status` of the user's other files, which a push leaves unchanged.
 const OTHERS: &str = " M notes.md\nA  staged.txt\n?? README.md\n";
 
 #[test]
@@ -43,7 +43,7 @@ fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
     for (name, text) in [
         ("stages", format!("{FORMAT}git add models\n")),
         ("leaves", FORMAT.to_owned()),
-        // As the framework pre-commit does: it fails when it changed something.
+        // Fails if it changed a file, as the pre-commit framework does.
         (
             "refuses",
             format!(
@@ -71,7 +71,7 @@ fn files_that_a_hook_adds_are_in_step() {
     let place = place("adds");
     hook(&place, "pre-commit", &format!("{FORMAT}git add --all\n"));
     assert_eq!(push(&place).exit, 0);
-    // What the hook wanted committed is, all of it.
+    // Everything that the hook added is committed.
     assert_eq!(status(&place), "");
     assert_eq!(git(&place, &["show", "HEAD:README.md"]), "unknown to git");
 }
@@ -82,7 +82,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
         ("pre-commit", "exit 3\n", 3, " and printed nothing"),
         ("commit-msg", "exit 1\n", 1, " and printed nothing"),
         ("commit-msg", "echo no ticket is named >&2\nexit 1\n", 1, ":\n  no ticket is named"),
-        // It changes files, and has more against them.
+        // The hook changes files and then fails for another reason.
         ("pre-commit", "sed -i 's/select/SELECT/' models/formulac/*.sql\necho never\nexit 1\n", 1, ":\n  never"),
     ] {
         let place = place("fails");
@@ -102,7 +102,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
     }
 }
 
-/// The hooks of a folder that `core.hooksPath` names, and what fails without a hook.
+/// Messages name the hook in the folder of `core.hooksPath`. If a commit fails without a hook, they do not name a hook.
 #[test]
 fn what_failed_is_what_is_named() {
     let place = place("paths");

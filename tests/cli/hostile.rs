@@ -1,5 +1,5 @@
-//! Hostile texts in every field of dbt's artifacts, looked for in every output: none becomes markup, a command, a path or
-//! a sign that a terminal obeys.
+//! Hostile strings in every field of dbt's artifacts, searched for in every output: no string becomes markup, a
+//! command, a path or a control character that a terminal obeys.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::repository::{begin, commit, edit, git};
 use crate::run::{Place, Run, artifact, finish};
 
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
-/// Texts that mean something to whoever reads an output. Each is told apart by its number.
+/// Strings with a special meaning for the readers of some output. Each is identified by its number.
 const PAYLOADS: [&str; 9] = [
     "\"><script>alert(1)</script><img src=x onerror=alert(1)>",
     "](javascript:alert(1)) **bold** | cell | `tick` @everyone",
@@ -24,7 +24,7 @@ const PAYLOADS: [&str; 9] = [
     "'; drop table injected; --\" */",
     "../../pwned",
 ];
-/// Fields that join parts of the artifacts, or that dbt's own program chooses from few words.
+/// Fields that connect parts of the artifacts, or whose values dbt itself chooses from a few words.
 const STRUCTURAL: [&str; 15] = [
     "unique_id",
     "resource_type",
@@ -42,7 +42,7 @@ const STRUCTURAL: [&str; 15] = [
     "max_loaded_at",
     "snapshotted_at",
 ];
-/// Names that several parts say; they are replaced wherever they stand, in SQL and ids, too.
+/// Names that occur in several parts. They are replaced wherever they occur, including SQL and ids.
 const NAMES: [&str; 8] = [
     "dim_customers",
     "fct_orders",
@@ -54,7 +54,7 @@ const NAMES: [&str; 8] = [
     "acme_analytics",
 ];
 
-/// Every text of a field that joins nothing, with the payload.
+/// Replaces every string with the payload, except in fields that connect parts.
 fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     match value {
         Value::String(text) if !STRUCTURAL.contains(&key) && !text.contains('.') => {
@@ -64,7 +64,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
         Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key, payload, count)),
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
-                // Ids are keys of these, and stand in lists of them.
+                // These fields use ids as keys or list them.
                 let joins =
                     ["depends_on", "parent_map", "child_map", "group_map", "refs", "sources"].contains(&name.as_str());
                 if !joins || value.as_object().is_some() && name == "sources" {
@@ -76,7 +76,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     }
 }
 
-/// The project of the artifacts, with its artifacts changed.
+/// Creates the project of the artifacts, after changing the artifacts.
 fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     let place = Place::new(name);
     for file in ARTIFACTS {
@@ -99,7 +99,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// A dbt that finds every relation, and says the text in all that it answers.
+/// Writes a stand-in for dbt that finds every relation and includes the payload in all its answers.
 fn put_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
@@ -116,7 +116,7 @@ fn put_dbt(place: &Place, payload: &str) {
     place.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
 }
 
-/// Every command that reads artifacts, in every shape that it prints.
+/// Returns every command that reads artifacts, in every output format.
 fn calls(id: &str) -> Vec<Vec<String>> {
     let call = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let mut calls: Vec<Vec<String>> = [
@@ -155,7 +155,7 @@ fn is_obeyed(c: char) -> bool {
     (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What is wrong with an output.
+/// Collects the errors in the output of a call.
 fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     let named = call.join(" ");
     let has = |word: &str| call.iter().any(|it| it == word);
@@ -199,13 +199,13 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     }
 }
 
-/// Whether what is dangerous stands between ticks only.
+/// Returns whether dangerous strings occur only between backticks.
 fn in_ticks(line: &str) -> bool {
     let outside: String = line.split('`').step_by(2).collect();
     !["<script", "<img", "<!--", "](javascript"].iter().any(|it| outside.contains(it))
 }
 
-/// Keys of a YAML file, at any depth.
+/// Collects the keys of a YAML file, at any depth.
 fn keys(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
     if let Some(pairs) = node.as_mapping() {
         for (key, value) in pairs {
@@ -216,7 +216,7 @@ fn keys(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
     node.as_vec().into_iter().flatten().for_each(|item| keys(item, found));
 }
 
-/// What is wrong with the files that were written.
+/// Collects the errors in the files that were written.
 fn files(place: &Place, found: &mut Vec<String>) {
     let root = place.path("");
     let mut folders = vec![root.clone()];
@@ -255,7 +255,7 @@ fn files(place: &Place, found: &mut Vec<String>) {
     }
 }
 
-/// What is proposed, verified and released of it, with the text as what people say and as what dbt answers.
+/// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's answers.
 fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
     let mut call = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -10,7 +10,7 @@ use crate::run::{Place, artifact};
 const VIEW: &str = "schema: analytics\ntable_name: fct_orders\ndimensions:\n  order_id: {primary_key: true}\n  order_total: {}\n  is_large: {sql: '${order_total} > 1000'}\nmeasures:\n  revenue: {sql: '${order_total}', aggregate_type: sum}\n";
 const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - name: days\n    where: order_total > 0\n    group_by: order_date\n    definitions: |\n      half = SUM(order_total) / 2\n      orders = COUNT()\n  - name: shares\n    keep: [order_date, orders]\n    definitions: |\n      /// Twice the half.\n      revenue = half * 2\n";
 
-/// The fixture project with an Omni view, a topic and a spec that dbt does not know yet.
+/// Creates the fixture project with an Omni view, a topic and a spec that dbt does not know yet.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
@@ -22,7 +22,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// What a call prints; how old the artifacts are is told beside it.
+/// Returns the output of a call without the age of the artifacts, which is reported on standard error.
 fn shown(place: &Place, args: &[&str]) -> String {
     let run = place.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
@@ -70,7 +70,7 @@ fn names_that_mean_nothing_or_several_things() {
     ));
 }
 
-/// Without a catalog, a source has more columns than its properties describe.
+/// Without a catalog, a source may have more columns than its properties describe.
 #[test]
 fn a_source_described_in_part_may_have_any_column() {
     let place = place("impact_part");
@@ -105,7 +105,7 @@ fn forms() {
     ] {
         assert!(page.contains(told), "{told}");
     }
-    // Nothing is asked for from anywhere.
+    // The page requests nothing from elsewhere.
     for outside in ["http://", "https://", " src=", "@import", "url("] {
         assert!(!page.replace("http://www.w3.org/2000/svg", "").contains(outside), "{outside}");
     }
@@ -128,7 +128,7 @@ fn lineage_up_and_down() {
     ));
 }
 
-/// The fixture as it is after `dbt parse`: no SQL that dbt compiled.
+/// Returns the fixture's manifest as it is after `dbt parse`, without compiled SQL.
 fn parsed() -> Value {
     let mut manifest: Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
     for node in manifest["nodes"].as_object_mut().unwrap().values_mut() {
@@ -137,7 +137,8 @@ fn parsed() -> Value {
     manifest
 }
 
-/// Code with plain Jinja gives the same as the SQL that dbt made of it; other Jinja is named, for its model only.
+/// Code with plain Jinja gives the same result as the SQL that dbt compiles from it. Other Jinja is reported,
+/// only for its own model.
 #[test]
 fn before_dbt_compile() {
     let place = place("impact_parsed");
@@ -158,7 +159,7 @@ fn before_dbt_compile() {
             &["lineage", "daily_revenue.revenue", "--up"],
         ]
     ));
-    // The catalog is not there yet.
+    // The catalog does not exist yet.
     fs::remove_file(place.path("target/catalog.json")).unwrap();
     insta::assert_snapshot!(
         "before_dbt_compile_and_docs",
@@ -166,8 +167,8 @@ fn before_dbt_compile() {
     );
 }
 
-/// Both runs of an incremental model are read before `dbt compile`. DuckDB's list comprehensions and `pivot … on` cannot be
-/// read: such a model is known as a whole, and the report says why.
+/// Both runs of an incremental model are read before `dbt compile`. DuckDB's list comprehensions and `pivot … on`
+/// cannot be parsed: such a model is only known as a whole, and the report gives the reason.
 #[test]
 fn incremental_models_and_sql_that_cannot_be_read() {
     let place = Place::new("impact_incremental");
@@ -211,7 +212,7 @@ fn incremental_models_and_sql_that_cannot_be_read() {
     ));
 }
 
-/// The model of a spec that dbt has parsed and not compiled is known by its spec.
+/// If dbt has parsed but not compiled the model of a spec, formulac uses the spec.
 #[test]
 fn a_spec_without_faults_before_dbt_compile() {
     let place = place("impact_parsed_spec");
@@ -229,7 +230,7 @@ fn a_spec_without_faults_before_dbt_compile() {
     let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
     assert!(!said.contains("errors"), "{said}");
     insta::assert_snapshot!(said);
-    // Nor is one whose file is another by now.
+    // A model whose spec has changed since has no errors either.
     place.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
     let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
     assert!(!said.contains("errors"), "{said}");
@@ -285,7 +286,7 @@ fn since_a_revision() {
     insta::assert_snapshot!(out);
 }
 
-/// A project of dbt of which every kind of file is changed, one after the other.
+/// Creates a dbt project in which files of every kind are changed, one after the other.
 fn project_with_macros(name: &str) -> Place {
     let place = Place::new(name);
     let model = |name: &str, read: Value, macros: Value, raw: &str| {
@@ -407,7 +408,7 @@ fn since_a_revision_of_dbt_files() {
     insta::assert_snapshot!(out);
 }
 
-/// Names that try to be something else in each form.
+/// Names that imitate syntax stay names in every output format.
 #[test]
 fn hostile_names_stay_names() {
     const EVIL: &str = "</script><img src=x onerror=alert(1)>|`\"'\\\n\u{1b}[31m]--> n0[x]\u{202e}{{x}}&amp;";
@@ -476,6 +477,6 @@ fn hostile_names_stay_names() {
     assert!(!lineage.contains("<img") && !lineage.contains('\u{1b}'));
     let tree = run("tree");
     assert!(!tree.contains('\u{1b}') && !tree.contains('\u{202e}'));
-    // A name with a line break is one line.
+    // A name with a line break takes a single line.
     assert_eq!(tree.lines().count(), 3 + 5, "{tree}");
 }

@@ -24,7 +24,7 @@ models:
     columns: [{name: name}]
 ";
 
-/// A dbt project; no profile but its own is looked for.
+/// Creates a dbt project. Only the profile in the project is looked up.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write("shop/dbt_project.yml", "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n");
@@ -66,7 +66,7 @@ fn what_is_written() {
     assert_eq!((model.exit, model.err.as_str()), (0, ""));
     assert!(model.out.contains("{{ ref('orders') }}") && model.out.contains("as total_amount"), "{}", model.out);
 
-    // A second time there is nothing to do, and in between nothing that somebody wrote is touched.
+    // `init` does not touch what somebody wrote, and a second `init` has nothing to do.
     place.write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n").write("shop/.gitignore", "target/");
     let again = run(&place, "shop", &["init"]);
     assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nadded 2 lines to .gitignore\n");
@@ -76,7 +76,7 @@ fn what_is_written() {
     assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
 }
 
-/// The folders are the first of each kind that dbt reads, and models that are disabled are no example.
+/// `init` uses the first folder of each kind that dbt reads, and does not use disabled models as examples.
 #[test]
 fn folders_are_those_of_dbt() {
     let place = place("init_folders");
@@ -114,7 +114,7 @@ fn the_first_spec_fits_what_is_known() {
     let number = "models: [{name: orders, columns: [{name: id, data_type: int}, {name: qty, data_type: int}]}]\n";
     let number = first("init_number", number);
     assert!(number.contains("model: orders_summary\n") && number.contains("total_qty = SUM(qty)\n"), "{number}");
-    // Names that would need quotes are left alone.
+    // Names that would need quotes are not used.
     let odd =
         "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
     let odd = first("init_odd_names", odd);
@@ -173,7 +173,7 @@ fn outside_a_dbt_project() {
     assert_eq!(place.files("full"), ["file"]);
 }
 
-/// The example is whole: its specs are checked, and nothing has to be told to run it.
+/// The example is complete: its specs pass `check`, and it runs without further settings.
 #[test]
 fn the_example_is_ready() {
     let place = Place::new("init_example");
@@ -184,7 +184,7 @@ fn the_example_is_ready() {
     let next = "next, in new/shop:\n  formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n";
     assert!(run.err.starts_with("wrote new/shop/.gitignore\n") && run.err.contains(next), "{}", run.err);
     let checked = place.run(&["check", "--project-dir", "new/shop"]);
-    // Before dbt has read the project nothing says that keys are never NULL.
+    // Before dbt has read the project, nothing declares that keys are never NULL.
     assert!(checked.exit == 0 && checked.err.ends_with(" files checked: 4 warnings\n"), "{}", checked.err);
 }
 
@@ -209,7 +209,7 @@ fn the_package_has_what_the_example_is_made_of() {
             }
             let inside = path.strip_prefix(place.path("shop")).unwrap().display().to_string();
             let named = format!("examples/subscription_business/{inside}");
-            // What `init` makes itself is no file of the example.
+            // Files that `init` creates itself are not files of the example.
             if std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&named).is_file() {
                 assert!(packaged.contains(&named.as_str()), "{named} is not packaged");
                 count += 1;

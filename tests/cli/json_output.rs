@@ -1,4 +1,4 @@
-//! What commands print with `--json`, checked against `formulac schema json COMMAND` in every test of this folder.
+//! Output of the commands with `--json`, checked against `formulac schema json COMMAND` in every test in this folder.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::roles;
 
 static SCHEMAS: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
 
-/// Commands that print JSON, those of two words first.
+/// Returns the commands that print JSON, starting with commands of two words.
 fn commands() -> Vec<String> {
     let shapes: Value = serde_json::from_str(include_str!("../../src/cli/json/shapes.json")).unwrap();
     let names = shapes.as_object().unwrap().keys().filter(|name| !name.starts_with('#')).cloned();
@@ -31,7 +31,8 @@ fn schema(command: &str) -> Value {
     schema.clone()
 }
 
-/// Checks an object against the schema of the command that printed it. A key that the schema does not have is a fault.
+/// Checks an object against the schema of the command that printed it. A key that the schema does not define is
+/// an error.
 pub fn check(args: &[&str], out: &str) {
     if !args.contains(&"--json") || out.is_empty() || args.contains(&"--help") {
         return;
@@ -41,14 +42,14 @@ pub fn check(args: &[&str], out: &str) {
     let command = command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema"));
     let value: Value = serde_json::from_str(out).unwrap_or_else(|fault| panic!("{args:?}: {fault}: {out}"));
     assert!(out.starts_with("{\n  \"version\": 1"), "{args:?}: {out}");
-    // A command that stops prints the same object as all others.
+    // A command that stops with an error prints the same object as all other commands.
     let schema = schema(if value.get("error").is_some() { "error" } else { &command });
     let mut faults = Vec::new();
     compare(&schema, &schema, &value, &command, &mut faults);
     assert!(faults.is_empty(), "{args:?}: {faults:#?}");
 }
 
-/// The words of JSON Schema that the schemas use.
+/// Compares a value with a schema, for the JSON Schema keywords that the schemas use.
 fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
         let definition = root.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name}"));
@@ -100,7 +101,7 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
     }
 }
 
-/// The check finds what it is for.
+/// The check reports the errors that it is meant to find.
 #[test]
 fn another_shape_is_found() {
     for (out, fault) in [
@@ -116,7 +117,7 @@ fn another_shape_is_found() {
     }
 }
 
-/// Every schema is one for a JSON Schema validator too, which accepts what commands print.
+/// Every schema is also valid for a JSON Schema validator, which accepts the output of the commands.
 #[test]
 fn a_validator_accepts_what_commands_print() {
     let place = roles::place("json_output");

@@ -1,4 +1,4 @@
-//! `formulac schema`: the JSON Schemas are valid, take what the loader takes, and refuse what it refuses.
+//! `formulac schema`: the JSON Schemas are valid, accept what the loader accepts, and reject what it rejects.
 
 use std::fs;
 use std::io::Write as _;
@@ -25,7 +25,7 @@ fn schema(of: &str) -> Value {
     run.json()
 }
 
-/// YAML as an editor reads it, by the core schema.
+/// Parses YAML as an editor does, with the core schema.
 fn yaml(text: &str) -> Value {
     let documents = Yaml::load_from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
     documents.first().map_or(Value::Null, value)
@@ -50,14 +50,14 @@ fn value(node: &Yaml<'_>) -> Value {
     }
 }
 
-/// The first fault of each document, by the schema of that name. None where there is no Python with `jsonschema`, which
-/// is a part of the dbt that the tests install.
+/// Returns the first error in each document, according to the schema with the given name. `None` if there is no
+/// Python with `jsonschema`, which is part of the dbt that the tests install.
 fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let schemas = json!({"spec": schema("spec"), "project": schema("project"), "local": schema("local")});
     faults_of(&schemas, documents)
 }
 
-/// The same by other schemas.
+/// Returns the first error in each document, according to other schemas.
 pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let Some(dbt) = std::env::var_os("FORMULAC_DBT").filter(|v| !v.is_empty()) else {
         let required = std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_some_and(|v| !v.is_empty());
@@ -80,7 +80,7 @@ pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Opt
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Documents of a file of cases, and whether they are accepted. Each is one line, which is a document of its own.
+/// Returns the documents in a file of cases, and whether each one is accepted. Each line is a separate document.
 fn cases(file: &str) -> Vec<(bool, String)> {
     let text = read(&root("tests/cli/fixtures/json_schema").join(file));
     let mut accepted = true;
@@ -126,7 +126,7 @@ fn schemas_and_loader_agree() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The specs of the example project, of the rubric and of the conformance cases, and the README's.
+/// The schema accepts the specs of the example project, the rubric, the conformance cases and the README.
 #[test]
 fn every_spec_of_the_repository_is_accepted() {
     let mut specs = Vec::new();
@@ -140,7 +140,7 @@ fn every_spec_of_the_repository_is_accepted() {
         let path = entry.unwrap().path();
         for case in yaml(&read(&path))["cases"].as_array().unwrap() {
             let Some(spec) = case["spec"].as_str() else { continue };
-            // Some cases are of specs that the loader refuses.
+            // Some cases contain specs that the loader rejects.
             let compiled = Compiler::default().compile_spec(spec);
             if compiled.diagnostics().iter().any(|d| d.is_error() && d.code().starts_with("F08")) {
                 continue;
@@ -159,7 +159,7 @@ fn every_spec_of_the_repository_is_accepted() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What editors show: every key has words, and a mapping takes no others unless dbt defines it.
+/// Editors can show a description of every key, and a mapping accepts no other keys unless dbt defines it.
 #[test]
 fn schemas_are_good_in_editors() {
     for of in ["spec", "project", "local"] {

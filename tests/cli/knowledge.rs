@@ -1,4 +1,4 @@
-//! What commands know of the data in a project: all the same, from the same places.
+//! Every command knows the same about the data in a project, from the same sources.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::run::Place;
 const DAYS: &str = "model: second_order\nfrom: ref('orders')\ngroup_by: customer_id\n\
                     definitions: days = MAX(ordered_at) - MIN(ordered_at)\n";
 
-/// A node of a manifest with the columns that its properties describe.
+/// Returns a manifest node with the columns that its properties describe.
 fn node(name: &str, columns: &[&str]) -> (String, Value) {
     let columns: serde_json::Map<String, Value> =
         columns.iter().map(|name| ((*name).to_owned(), json!({"name": name}))).collect();
@@ -52,7 +52,7 @@ const ORDERS: (&str, &[(&str, &str)]) = (
     &[("order_id", "INTEGER"), ("customer_id", "INTEGER"), ("ordered_at", "TIMESTAMP"), ("amount", "DECIMAL(12,2)")],
 );
 
-/// A project of which dbt knows `orders`, with all columns.
+/// Creates a project in which dbt knows `orders` with all its columns.
 fn project(name: &str) -> Place {
     let place = Place::new(name);
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("formulac.yml", "specs: metrics/\n");
@@ -66,7 +66,7 @@ fn project(name: &str) -> Place {
     place
 }
 
-/// SQL without line breaks.
+/// Returns SQL without line breaks.
 fn in_one_line(sql: &str) -> String {
     let words: Vec<&str> = sql.split_whitespace().collect();
     words.join(" ").replace("( ", "(").replace(" )", ")")
@@ -90,7 +90,7 @@ fn every_command_knows_the_types_of_the_project() {
     of(&["generate"]);
     assert!(in_one_line(&place.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
-    // `--no-project` knows nothing, and says what that means for the SQL.
+    // `--no-project` uses no knowledge of the project, and reports what that means for the SQL.
     let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("types that are not known: `ordered_at`"), "{}", bare.err);
@@ -126,7 +126,7 @@ fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
 
-/// `plan` lists what changes in `known.yml`; only `generate` and `push` write it.
+/// `plan` lists the changes in `known.yml`. Only `generate` and `push` write the file.
 #[test]
 fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     let place = project("knowledge_plan");
@@ -148,7 +148,7 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
 }
 
-/// What `generate` wrote belongs to the commit, also where no model changes.
+/// A push commits what `generate` wrote, even if no model changes.
 #[test]
 fn a_push_commits_the_facts_that_generate_renewed() {
     let place = project("knowledge_generated");
@@ -174,7 +174,7 @@ fn a_column_that_nobody_describes_is_a_warning() {
     place.write("metrics/second_order.yml", "model: m\nfrom: orders\ngroup_by: status\ndefinitions: |\n  total = SUM(amount)\n  mean = total / COUNT(order_id)\n");
     place.show(&["check"]).show(&["query", "metrics/second_order.yml"]);
     assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 1);
-    // A slip of the pen is an error, and so is a name that several relations may have.
+    // A misspelled name is an error, and so is a name that could belong to several relations.
     place.write("metrics/second_order.yml", "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n");
     place.show(&["check"]);
     place.write("target/manifest.json", manifest([node("orders", &["order_id"]), node("customers", &["id"])]));
@@ -209,7 +209,7 @@ fn a_spec_knows_the_models_of_other_specs() {
     assert!(sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"), "{}", sql.out);
 }
 
-/// What dbt knows after another run is not asked of a schema file.
+/// Messages name the dbt command that makes relations and columns known, and do not ask for a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let place = project("knowledge_missing");

@@ -1,6 +1,6 @@
-//! The command from outside: what it prints, where, and how it ends.
+//! Runs the command as users do: its output, the streams that it uses, and its exit status.
 //!
-//! `INSTA_UPDATE=always cargo test --test cli` writes the snapshots anew; the diff is then for people to read.
+//! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. People then review the diff.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod change;

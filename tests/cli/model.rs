@@ -62,12 +62,12 @@ fn files_are_written_and_kept() {
     assert_eq!(place.files("models/gen"), ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]);
     assert_eq!(place.run(&all).err, "everything is up to date\n");
     assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
-    // The same from another folder, byte for byte.
+    // The output is the same from another folder, byte for byte.
     let sql = place.read("models/gen/revenue.sql");
     let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
     assert!(command.current_dir(place.path("metrics")).output().unwrap().status.success());
     assert_eq!(place.read("elsewhere/revenue.sql"), sql);
-    // What the spec now says replaces what it said before.
+    // The output of the changed spec replaces the earlier output.
     place.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
     assert_eq!(place.run(&all).err, "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\n");
 }
@@ -84,7 +84,7 @@ fn unit_tests_are_drafted() {
         .show(&all)
         .show(&[&all[..], &["--json"]].concat())
         .show(&[&all[..], &["--out", "models"]].concat())
-        // What the analyst owns by now is left as it is.
+        // Drafts that the analyst owns by now are left unchanged.
         .show(&[&all[..], &["--out", "models"]].concat())
         .show(&[&all[..], &["--out", "models", "--check"]].concat())
         .show_with(&["model", "-", "--schema", "schema.yml", "--unit-tests", "--out", "models"], small);
@@ -103,13 +103,13 @@ fn tests_go_where_dbt_looks_for_them() {
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
-    // The test is in place of the warning that a query has outside of a project.
+    // The test replaces the warning that `query` prints outside a project.
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
     assert!(place.run(&["query", "metrics/joined.yml", "--no-project"]).err.contains("W0441"));
     place.write("formulac.yml", "tests: checks/joins\n");
-    // All commands of a project report the same.
+    // All commands report the same within a project.
     assert!(!place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
     let warned = |args: &[&str]| {
         let run = place.run(args);
@@ -123,13 +123,13 @@ fn tests_go_where_dbt_looks_for_them() {
     assert_eq!(place.run(&[&all[..], &["--check"]].concat()).exit, 0);
     place.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");
     assert_eq!(place.run(&all).exit, 3);
-    // Outside of a project they stand beside what is written.
+    // Outside a project, tests are written next to the other files.
     let bare = Place::new("model_tests_bare");
     bare.write("joined.yml", joined);
     assert!(bare.run(&["model", "joined.yml", "--out", "out"]).err.ends_with(&format!("wrote out/tests/{test}\n")));
 }
 
-/// What a spec made once and makes no more would fail, or be in the way, forever.
+/// A generated test is removed when its spec no longer generates it, because it would fail or be in the way forever.
 #[test]
 fn a_test_goes_with_its_join() {
     let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: id}\ndefinitions: n = COUNT()\n";
@@ -143,7 +143,7 @@ fn a_test_goes_with_its_join() {
     let other = ["model", "metrics/joined_too.yml", "--schema", "schema.yml", "--out", "models/gen"];
     assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
     let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
-    // A person's files, and one that a person has changed.
+    // A file that a person wrote, and a generated file that a person changed.
     let edited = place.read(&format!("tests/formulac/{test}")).replace("customers", "clients");
     place.write("tests/formulac/assert_joined_mine.sql", "select 1 where false\n");
     place.write("tests/formulac/assert_joined_edited.sql", edited);
@@ -156,7 +156,7 @@ fn a_test_goes_with_its_join() {
     assert_eq!(place.run(&own).err, "everything is up to date\n");
 }
 
-/// dbt before 1.10.5 refuses `arguments:`, and a manifest says which it is.
+/// dbt before 1.10.5 rejects `arguments:`, and the manifest contains the version of dbt.
 #[test]
 fn tests_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
@@ -181,7 +181,7 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
     }
 }
 
-/// A test has a description from 1.9 on, and unit tests are there from 1.8 on.
+/// Tests have a description since dbt 1.9, and unit tests exist since dbt 1.8.
 #[test]
 fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
@@ -216,7 +216,7 @@ fn nothing_is_written_when_one_spec_is_bad() {
         run.err
     );
     assert!(place.files("out").is_empty());
-    // Nor when one of the files cannot be.
+    // Nothing is written either if one of the files cannot be written.
     place.write("out/revenue.yml/is_a_folder", "");
     let run = place.run(&["model", "metrics/counts.yml", "metrics/revenue.yml", "--out", "out"]);
     assert_eq!(run.exit, 5, "{}", run.err);
@@ -241,7 +241,7 @@ fn a_hand_edit_is_a_conflict() {
     assert_eq!((json.exit, json.json()["diagnostics"][0]["code"].as_str()), (3, Some("F0701")));
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
-    // A file that formulac never wrote is somebody's too.
+    // A file that formulac never wrote also belongs to somebody.
     place.write("other/counts.yml", "version: 2\n");
     let run = place.run(&["model", "metrics/counts.yml", "--out", "other"]);
     assert_eq!((run.exit, place.files("other")), (3, vec!["counts.yml".to_owned()]));
@@ -274,11 +274,12 @@ fn json_of_models() {
     assert_eq!(value["models"].as_array().map(Vec::len), Some(1));
     let fault = &value["diagnostics"][0];
     assert_eq!((&fault["file"], &fault["code"]), (&json!("metrics/bad.yml"), &json!("F0301")));
-    // Span, line and column are the YAML file's.
+    // Span, line and column refer to the YAML file.
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
 
-/// A key that may be empty, or has several columns, is grouped by, whatever the types: there a NULL counts as a value.
+/// A key with several columns, even if they may be NULL, is tested with `group by`, whatever the types, because
+/// there a NULL counts as a value.
 #[test]
 fn a_grain_is_tested_whatever_is_known_of_it() {
     let place = Place::new("model_grain");
@@ -309,10 +310,10 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
         assert!(!yml.contains("unique"), "{yml}");
     }
     write("region", "");
-    // A group without a region is one group, which `unique` passes over.
+    // The rows without a region form one group, which `unique` ignores.
     let (yml, tests, _) = made(&[]);
     assert!(tests.is_empty() && yml.contains("          - unique\n"), "{yml}");
-    // Where it is never empty, dbt's own test says it, next to the one that says so.
+    // If the spec declares that the region is never NULL, dbt's own test is enough, next to that declaration.
     for more in [
         "columns: {region: {data_tests: [not_null]}}\n",
         "rules: [known: NOT(ISBLANK(region))]\n",
@@ -324,12 +325,12 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
         assert!(yml.contains("          - unique\n"), "{yml}");
         assert_eq!(yml.matches("not_null").count(), 1, "{yml}");
     }
-    // A test that does not always fail says nothing.
+    // A test that does not always fail proves nothing.
     write("region", "columns: {region: {data_tests: [not_null: {config: {severity: warn}}]}}\n");
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
-/// dbt puts expected rows below each other as they are: each needs the columns of all, in one order.
+/// dbt stacks the expected rows as they are, so each row needs the columns of all rows, in the same order.
 #[test]
 fn expected_rows_have_the_same_columns() {
     let place = Place::new("model_expected");
@@ -351,7 +352,7 @@ fn expected_rows_have_the_same_columns() {
     assert!(yml.contains(expected), "{yml}");
 }
 
-/// dbt lets only what is in its group read a private model, tests too.
+/// In dbt, only members of its group can read a private model. This includes tests.
 #[test]
 fn tests_that_read_private_models_are_in_their_group() {
     let place = Place::new("model_private");
@@ -395,7 +396,7 @@ fn tests_that_read_private_models_are_in_their_group() {
     assert_eq!(made("sales", "staff").1, ["F0641"]);
 }
 
-/// dbt would find a circle; a query of the same spec reads a table.
+/// dbt would find a cycle, but a query of the same spec reads a table.
 #[test]
 fn a_limit_is_warned_of_in_a_model_only() {
     let mut place = place("model_limit");

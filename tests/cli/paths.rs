@@ -1,5 +1,6 @@
-//! Paths and links that lead out of the project, beside every command that writes: nothing outside ever changes, and a command
-//! that would write there ends with exit status 5 before it has written anything. And folders in which dbt would never look.
+//! Paths and links that lead out of the project, for every command that writes. Nothing outside ever changes, and
+//! a command that would write there exits with status 5 before it has written anything. The tests also cover
+//! folders in which dbt would never look.
 
 #![cfg(unix)]
 
@@ -54,7 +55,8 @@ fn manifest() -> String {
     .to_string()
 }
 
-/// A project in a subfolder of its repository, pushed once; spec and generated files have changed since.
+/// Returns a project in a subfolder of its repository, pushed once. The spec and the generated files have changed
+/// since.
 fn template() -> &'static Place {
     static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
     PLACE.get_or_init(|| {
@@ -96,7 +98,7 @@ fn copied(name: &str) -> Place {
     place
 }
 
-/// Every file of a folder with its text, links as what they lead to.
+/// Returns every file in a folder with its text. For links, the text is the target.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -118,7 +120,7 @@ fn files(folder: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Puts a link in the place of what is there.
+/// Replaces a file or folder with a link.
 fn link(place: &Place, to: &str, at: &str) {
     let at = place.path(&format!("project/{at}"));
     if at.is_dir() {
@@ -152,7 +154,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["impact", "orders", "--out", "plans/impact.txt"],
 ];
 
-/// How the project is made to lead out, and which of the commands (by their first words) would write there.
+/// No command writes outside the project. Each case makes the project lead out, and lists the commands that would
+/// write there, by their first words.
 #[test]
 #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
 fn nothing_outside_the_project_is_written() {
@@ -241,7 +244,7 @@ fn nothing_outside_the_project_is_written() {
             assert_eq!(files(&place.path("outside")), outside, "{told}");
             (run, told)
         };
-        // What is refused leaves the project as it is, so that the next command meets the same.
+        // A refused command leaves the project unchanged, so the next command starts from the same state.
         for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
             let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
             let place = edited.as_ref().unwrap_or(&place);
@@ -260,7 +263,7 @@ fn nothing_outside_the_project_is_written() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Links from one place of the project to another are followed, and so is what a person names outside of it.
+/// Links from one part of the project to another are followed, and paths outside it are used if a person names them.
 #[test]
 fn links_inside_the_project_and_named_folders_are_written() {
     let place = copied("inside");
@@ -278,7 +281,7 @@ fn links_inside_the_project_and_named_folders_are_written() {
     assert_eq!(place.files("made"), ["revenue.sql", "revenue.yml"]);
     run(&["plan", "-o", "../made/plan.json"]);
     assert_eq!(place.files("made"), ["plan.json", "revenue.sql", "revenue.yml"]);
-    // Omni's files may be in a repository of their own.
+    // Omni's files may be in a separate repository.
     fs::create_dir_all(place.path("omni_model")).unwrap();
     assert_eq!(git_may_fail(&place, &["init", "--quiet", "omni_model"]).exit, 0);
     settings(&place, "omni: {path: ../omni_model}\n");
@@ -302,7 +305,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
         let run = place.run(&["generate", "--output-format", "concise"]);
         (run.exit, run.err)
     };
-    // Jinja that is resolved, and Jinja that is not.
+    // Jinja that can be resolved, and Jinja that cannot.
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ env_var('NO_SUCH_VARIABLE', 'models') }}\"]\n");
     assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");
@@ -310,7 +313,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
         exit == 0 && err.contains("`model-paths: {{ folder_of('models') }}` in dbt_project.yml is more Jinja"),
         "{err}"
     );
-    // Older spellings, generic tests, links, docs, and models that are disabled.
+    // Older spellings, generic tests, links, docs and disabled models.
     let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
     assert!(exit == 1 && err.contains("dbt does not look for models in `models/formulac`"), "{err}");
     place.write("formulac.yml", "dialect: duckdb\ntests: tests/generic/formulac\n");
@@ -331,7 +334,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     crate::repository::snapshot(&place, "paths__unread");
 }
 
-/// Generated files in folders that the project file named before are named, until somebody removes them.
+/// Generated files in folders that the project file named before are reported until somebody removes them.
 #[test]
 fn files_in_former_folders_are_named() {
     let place = Place::new("paths_former");
@@ -350,7 +353,7 @@ fn files_in_former_folders_are_named() {
     assert!(!place.run(&["generate"]).err.contains("outside of the folders"));
 }
 
-/// dbt's target folder is where `DBT_TARGET_PATH` says, else `target-path`.
+/// dbt's target folder is `DBT_TARGET_PATH` if it is set, and `target-path` otherwise.
 #[test]
 fn the_target_folder_is_where_dbt_has_it() {
     let place = Place::new("paths_target");

@@ -1,7 +1,7 @@
 //! `formulac preview`.
 //!
-//! DuckDB is the program that `FORMULAC_DUCKDB` names (`tests/setup.sh`). Without it a test says that it is skipped,
-//! and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+//! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If it is not set, a test reports that it is
+//! skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
 
 use std::io::Write as _;
 
@@ -31,14 +31,14 @@ id,region,amount,day,note
 lines and an escape \u{1b}[31m\"
 ";
 
-/// Whether a tool is there.
+/// Returns whether a tool is available.
 pub fn has(variable: &str) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let found = set(variable);
     if !found {
         assert!(!set("FORMULAC_REQUIRE_ENGINES"), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Past the test harness, which would keep it to itself.
+        // Bypass the test harness, which would capture the message.
         let _ = writeln!(std::io::stderr(), "SKIPPED cli::{test}: {variable} is not set");
     }
     found
@@ -50,7 +50,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Versions differ with what is installed.
+/// Returns snapshot settings that hide the versions of installed programs.
 fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"by DuckDB [0-9.]+", "by DuckDB [version]");
@@ -95,7 +95,7 @@ fn a_table_fits_the_terminal() {
     settings().bind(|| assert_snapshot!(shown));
 }
 
-/// Types come from the data, or from the schema, which then also says how the data is read.
+/// Types come from the data or from the schema. A schema also determines how the data is read.
 #[test]
 fn types_are_those_of_the_data_or_the_schema() {
     if !has("FORMULAC_DUCKDB") {
@@ -123,14 +123,15 @@ fn types_are_those_of_the_data_or_the_schema() {
     let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
-    // In decimals 0.1 + 0.2 is 0.3; what has an exponent, or more digits than they hold, stays a float.
+    // With decimals, 0.1 + 0.2 is 0.3. Numbers with an exponent, or with more digits than decimals can hold, stay
+    // floats.
     place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
     place.write("n.yml", "model: m\nfrom: n\ndefinitions: {a: SUM(a), e: SUM(e), w: COUNT(w)}\n");
     assert_eq!(rows(&["n.yml"]), (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]])));
-    // A name with dots finds the file of its last part.
+    // A name with dots finds the file that is named after its last part.
     let (types, values) = rows(&["j.yml"]);
     assert_eq!((types, values), (json!(["text", "integer"]), json!([["x", 2], [null, 4]])));
-    // So do those that are joined; files of no relation that the spec reads are not even looked at.
+    // The same holds for joined relations. Files of relations that the spec does not read are not even opened.
     place
         .write("data/u.csv", "code,name\n010,ten\n")
         .write("data/broken.csv", "a,b\n1\n")
@@ -198,7 +199,7 @@ fn how_to_get_duckdb_is_said() {
     assert_eq!(run("FORMULAC_DUCKDB", "./no/such/duckdb").err, help);
 }
 
-/// Ctrl-C reaches the engine as well: neither of the two goes on.
+/// Ctrl-C also reaches the engine: neither process continues.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_ends_the_engine_too() {
@@ -207,7 +208,7 @@ fn an_interrupt_ends_the_engine_too() {
     let place = place("preview_interrupt");
     place.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
     let command = place.command(&["preview", "revenue.yml", "--data", "data"]);
-    // Who runs the tests in the background has interrupts ignored, by what they start too.
+    // Tests that run in the background ignore interrupts, and so do the programs that they start.
     let mut obeying = std::process::Command::new("env");
     obeying.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
     obeying.current_dir(command.get_current_dir().unwrap());
@@ -228,11 +229,11 @@ fn an_interrupt_ends_the_engine_too() {
         assert!(within(), "the engine has not started");
         std::thread::sleep(Duration::from_millis(20));
     };
-    // What a terminal does: the signal goes to all of the group.
+    // Act like a terminal, which sends the signal to the whole group.
     let group = format!("-{}", child.id());
     assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), None);
-    // A process that nobody has waited for has ended all the same.
+    // A process has also ended if nobody has waited for it yet.
     let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     let is_known = || std::process::Command::new("kill").args(["-0", &pid]).output().unwrap().status.success();
     while is_known() && !has_ended() {
@@ -241,7 +242,7 @@ fn an_interrupt_ends_the_engine_too() {
     }
 }
 
-/// Names of files and columns are no SQL, no pattern of names, and no command.
+/// Names of files and columns are not interpreted as SQL, as name patterns or as commands.
 #[test]
 fn hostile_names_name_nothing_else() {
     if !has("FORMULAC_DUCKDB") {
@@ -250,19 +251,19 @@ fn hostile_names_name_nothing_else() {
     let place = Place::new("preview_hostile");
     let names =
         ["a[1]", "b*", "c?", "--", "select", "$x", "o'r\"d", "$(touch x)", "x; drop table y", "back\\slash", "é\nü"];
-    // What the patterns would find as well.
+    // Other files that the patterns would match.
     place.write("data/a1.csv", "k\n99\n").write("data/bb.csv", "k\n99\n").write("data/cc.csv", "k\n99\n");
     for (number, name) in names.iter().enumerate() {
         place.write(&format!("data/{name}.csv"), format!("k,\"q\"\"'{number}\"\n{number},1\n"));
     }
-    // The first of them can stand in a spec.
+    // Only the first of these names can be used in a spec.
     for (number, name) in names.iter().enumerate().take(6) {
         let spec = format!("model: m\nfrom: {name:?}\nkeep: [k]\ndefinitions:\n  x: ${{q\"'{number}}} + 1\n");
         place.write("m.yml", spec);
         let run = place.run(&["preview", "m.yml", "--data", "data", "--json"]);
         assert_eq!(run.json()["rows"], json!([[number, 2]]), "{name}: {}{}", run.out, run.err);
     }
-    // The others are read all the same, to see whether one is meant.
+    // The other files are read all the same, to see whether one of them is meant.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The project file, and the global options that look at it.
+//! The project file, and the global options that read it.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn a_faulty_project_file_is_said() {
     let (exit, text) = err(b"a: \xFF\n");
     assert!(exit == 1 && text.contains("F0104"), "{text}");
     assert_eq!(err(b"").0, 0);
-    // It says more than the dialect, so it is read by those who say that too.
+    // The project file sets more than the dialect, so it is also read if the dialect is an option.
     place.write("formulac.yml", "a: [\n");
     let run = place.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
@@ -51,7 +51,7 @@ fn a_faulty_project_file_is_said() {
     assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
 }
 
-/// Time zone, blanks and warnings of the project are those of all its formulas and specs, unless they say others.
+/// The project's time zone, blanks and warnings apply to all its formulas and specs, unless they set other values.
 #[test]
 fn what_the_project_says_of_compiling() {
     let place = Place::new("project_settings");
@@ -73,7 +73,7 @@ fn what_the_project_says_of_compiling() {
     assert!(sql.contains("'UTC'") && sql.contains("max(coalesce(c, 0) * 2)"), "{sql}");
 }
 
-/// `check` of no file is that of the project's specs.
+/// `check` without files checks the project's specs.
 #[test]
 fn check_looks_for_the_projects_specs() {
     let place = Place::new("project_check");

@@ -1,4 +1,4 @@
-//! `formulac promote`, and what `check` says of fields that are defined twice.
+//! `formulac promote`, and what `check` reports about fields that are defined twice.
 
 use insta::assert_snapshot;
 
@@ -29,7 +29,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// What dbt knows: the orders, and models that were made of specs.
+/// Returns dbt's manifest: the orders, and models that were generated from specs.
 fn manifest(models: &[&str]) -> String {
     let node = |name: &str, columns: &str| {
         format!(
@@ -100,7 +100,7 @@ fn a_field_reads_the_column_where_that_is_exact() {
     place.show(&repoint);
     place.write("target/manifest.json", manifest(&["paid_orders", "mean_by_month", "monthly"]));
     place.show(&repoint);
-    // The view of the table has the query view's name, and does not hide it.
+    // The view of the table has the same name as the query view and does not hide it.
     for (name, columns) in [
         ("by_month", "revenue: {}"),
         ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),

@@ -2,7 +2,7 @@
 
 use crate::run::{Place, artifact};
 
-/// A dbt project with what dbt left of it.
+/// Creates a dbt project with dbt's artifacts.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "omni: bi/omni/\n");
@@ -12,14 +12,14 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Puts a text in place of another, which stands there once.
+/// Replaces a text that occurs exactly once in a file.
 fn change(place: &Place, file: &str, from: &str, to: &str) {
     let text = place.read(file);
     assert_eq!(text.matches(from).count(), 1, "{from} in {file}");
     place.write(file, text.replace(from, to));
 }
 
-/// Every file below the project's folders, with its text.
+/// Returns every file in the project's folders, with its text.
 fn files(place: &Place) -> Vec<(String, String)> {
     let folders = ["bi/omni", "bi/omni/analytics", "bi/omni/analytics_raw", ".formulac/state/omni"];
     let in_folder = |folder: &&str| {
@@ -29,14 +29,14 @@ fn files(place: &Place) -> Vec<(String, String)> {
     folders.iter().flat_map(in_folder).map(|file| (file.clone(), place.read(&file))).collect()
 }
 
-/// The age of the artifacts and of the sources depends on when the test runs.
+/// Removes the ages of the artifacts and sources, which depend on when the test runs.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
     let lines: String = transcript.lines().filter(is_age).map(|line| format!("{line}\n")).collect();
     masked(&masked(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
 }
 
-/// Puts a word in place of what stands between these texts, in one line.
+/// Replaces the text between two strings with a placeholder, in each line.
 fn masked(text: &str, before: &str, after: &str) -> String {
     let line =
         |line: &str| match line.split_once(before).and_then(|(start, rest)| Some((start, rest.split_once(after)?))) {
@@ -77,7 +77,7 @@ fn what_people_wrote_stays() {
     assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
 }
 
-/// A JSON text without what stands below keys.
+/// Returns a JSON text without the value at a path of keys.
 fn without(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
     let (last, above) = keys.split_last().unwrap();
@@ -96,7 +96,7 @@ fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
     place.write("target/manifest.json", &gone);
     place.show(&["pull", "--markdown"]).show(&["pull"]);
     insta::assert_snapshot!(place.read(view));
-    // It comes back as it was.
+    // The view comes back unchanged.
     place.write("target/manifest.json", artifact("manifest.json")).run(&["pull"]);
     assert_eq!(place.read(view), before);
     place.write("target/manifest.json", &gone).run(&["pull"]);
@@ -126,7 +126,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
     place.run(&["pull"]);
     let tag = |place: &Place| place.read(CUSTOMERS).lines().find(|line| line.starts_with("tags:")).map(str::to_owned);
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run of other nodes says nothing of these.
+    // A run of other nodes says nothing about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     place.write("target/run_results.json", run.to_string()).run(&["pull"]);
@@ -170,7 +170,7 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     let mut names: Vec<&str> = topics.iter().map(String::as_str).collect();
     names.push("model.yaml");
     insta::assert_snapshot!(read(&place, &names));
-    // What people make of them stays.
+    // Edits that people make in these files are kept.
     change(&place, "bi/omni/sales.topic.yaml", "label: Sales", "label: Our sales  # agreed");
     change(&place, "bi/omni/model.yaml", "[finance]", "[Finance Team]");
     place.write("bi/omni/model.yaml", format!("week_start_day: sunday\n{}", place.read("bi/omni/model.yaml")));
@@ -180,7 +180,7 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     place.write("target/manifest.json", manifest.to_string());
     place.show(&["pull"]).show(&["pull"]);
     insta::assert_snapshot!(read(&place, &["sales.topic.yaml", "model.yaml"]));
-    // Nobody asks any more.
+    // The project no longer asks for topics and grants.
     place.write("formulac.yml", "omni: bi/omni/\n");
     place.show(&["pull"]).show(&["pull", "--prune"]);
     assert_eq!(
@@ -214,8 +214,8 @@ fn slower_runs_and_stale_sources_are_told() {
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
-/// A column that formulas use and that dbt has no more, or as another type, is told at the formula: by what dbt left, and
-/// by what the last pull knew.
+/// If formulas use a column that dbt no longer has, or has with another type, `check` reports it at the formula.
+/// It compares the formula with dbt's artifacts and with what the last pull knew.
 #[test]
 fn check_tells_what_is_gone_since_the_pull() {
     let mut place = place("pull_check");
@@ -227,12 +227,12 @@ fn check_tells_what_is_gone_since_the_pull() {
         without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]);
     place.write("target/catalog.json", gone.replace("DECIMAL(12,2)", "DATE"));
     place.show(&["check", "--output-format", "concise"]).show(&["check"]);
-    // Whatever is looked at again, standard input can be read but once.
+    // Standard input can be read only once, even if other files are checked again.
     let run = place.run_with(&["check", "metrics/orders.yml", "-", "--output-format", "concise"], "x = NOSUCH(1)\n");
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
-    // Formulas of a file are of no relation that it names.
+    // Formulas in a file belong to no relation that the file names.
     place.show(&["check", "notes.txt"]);
-    // The marked column of the pulled model is none.
+    // A column that is marked as missing in the pulled model is not a column.
     place.run(&["pull"]);
     place.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(place.transcript()));

@@ -21,7 +21,7 @@ columns:
 ";
 const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\ncolumns:\n  country: {data_tests: [not_null]}\n";
 
-/// A project in a repository of its own, its specs committed.
+/// Creates a project in its own repository, with its specs committed.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE).write("metrics/share.yml", SHARE);
@@ -42,7 +42,7 @@ fn specs_become_a_commit() {
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     place.show(&["push", "--yes", "--message", "Revenue after tax"]).show(&["log"]).show(&["log", "share", "--json"]);
     snapshot(&place, "specs_become_a_commit");
-    // Nothing of others is in the commits, and what was staged still is.
+    // The commits contain no files of others, and staged files are still staged.
     assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
     let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
     insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
@@ -54,7 +54,7 @@ fn specs_become_a_commit() {
 fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
     let mut place = place("push_merge");
     place.run(&["push", "--yes"]);
-    // A colleague describes and tests in dbt's file, an analyst works on the spec.
+    // A colleague adds a description and tests in dbt's file, while an analyst works on the spec.
     edit(&place, "models/formulac/revenue.yml", "Before tax.", "Before tax, in euros.");
     edit(
         &place,
@@ -68,7 +68,7 @@ fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
     place.show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
     let spec = place.read("metrics/revenue.yml");
     assert!(spec.contains("/// Before tax, in euros.\n") && spec.contains("// counted once"), "{spec}");
-    // Now both say something else of the same.
+    // Now both change the same text in different ways.
     edit(&place, "models/formulac/revenue.yml", "in euros", "in dollars");
     commit(&place, "Dollars, I think");
     edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
@@ -85,7 +85,7 @@ fn what_no_spec_says_stays_in_the_file() {
     edit(&place, "models/formulac/revenue.sql", "group by country", "group by country\nhaving count(*) > 1");
     commit(&place, "Large countries only");
     place.show(&["plan"]).show(&["push", "--yes"]);
-    // A change elsewhere in the model goes beside it, and one that makes the same lines anew does not.
+    // A change elsewhere in the model is merged with the edit, but a change that generates the same lines again is not.
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
     place.show(&["push", "--yes"]);
     assert!(place.read("models/formulac/revenue.sql").contains("having count(*) > 1"));
@@ -154,14 +154,14 @@ fn what_was_generated_and_never_pushed_is_adopted() {
     place.show(&["generate"]).show(&["plan"]).show(&["adopt"]).show(&["generate"]);
     let spec = place.read("metrics/revenue.yml");
     assert!(spec.contains("/// After tax.\n  revenue = SUM(amount - tax)\n"), "{spec}");
-    // A spec that has changed since is compared with its committed text, which made the files.
+    // A spec that has changed since is compared with its committed version, from which the files were generated.
     commit(&place, "after tax");
     edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
     edit(&place, "models/formulac/revenue.yml", "After tax.", "After all.");
     place.show(&["adopt"]);
     let spec = place.read("metrics/revenue.yml");
     assert!(spec.contains("/// After all.\n  revenue = SUM(amount)\n"), "{spec}");
-    // A text that was never committed is not known any more.
+    // A version that was never committed is no longer known.
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(2 * amount)");
     place.run(&["generate"]);
     edit(&place, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
@@ -263,7 +263,7 @@ fn a_merge_request_says_what_it_changes_and_reaches() {
             assert!(run.err.contains("gh pr create --base trunk --head formulac/prod-"), "{}", run.err);
             insta::assert_snapshot!("push__merge_request", text);
         }
-        // From where it began, with a model more.
+        // Start again from the first branch, with one more model.
         git(&place, &["switch", "--quiet", "--force", "trunk"]);
         place.write("metrics/lines.yml", "model: lines\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n");
         edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
@@ -302,7 +302,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
     let none = Place::new("push_without_git");
     none.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
-    // The tests' folder is in a repository itself, which knows nothing of what is in `target`.
+    // The tests' folder is itself in a repository, which does not track `target`.
     let run = finish({
         let mut command = none.command(&["push", "--yes"]);
         command.env("GIT_CEILING_DIRECTORIES", none.path("").parent().unwrap());
@@ -329,7 +329,7 @@ fn line_ends_and_other_branches_entries_stay() {
     }
     assert!(place.read("metrics/revenue.yml").contains("/// Before tax, in euros.\r\n"));
     assert!(place.read("models/formulac/revenue.sql").contains("sum(amount + fee)"));
-    // Two branches push, and are merged: the log has both, and the next push follows both.
+    // Two branches are pushed and merged: the log contains both pushes, and the next push follows both.
     git(&place, &["switch", "--quiet", "-c", "other"]);
     edit(&place, "metrics/share.yml", "SUM(revenue:revenue)", "SUM(revenue:revenue) * 100");
     place.run(&["push", "--yes"]);
@@ -369,7 +369,7 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
     place.write("metrics/revenue.yml", spec);
     place.run(&["push", "--yes"]);
-    // A bound of the rows, and what is counted; the analyst changes a formula meanwhile.
+    // Hand edits change the bound of a filter and the counted column, while the analyst changes a formula.
     edit(&place, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
     edit(&place, "models/formulac/revenue.sql", "distinct customer_id", "distinct order_id");
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
@@ -378,7 +378,7 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
     assert!(spec.contains("where: amount >= 7  # not the small ones\n"), "{spec}");
     assert!(spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"), "{spec}");
     assert!(place.run(&["plan"]).out.contains("Everything is in step"));
-    // Both change the bound: it is not guessed which.
+    // Both sides change the bound, so formulac does not guess which change is right.
     edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
     edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
     place.show(&["plan"]);
@@ -478,10 +478,10 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     ] {
         edit(&place, &format!("omni/main/{view}.view.yaml"), text, &format!("{text} In euros."));
     }
-    // Somebody described the amount of a refund in dbt meanwhile.
+    // Meanwhile, somebody described the amount of a refund in dbt.
     edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
     place.show(&["plan"]);
-    // Each way to decide it, from the same state.
+    // Try each way to resolve the conflict, from the same state.
     let (dbt, omni) = ("models/shop.yml", "omni/main/refunds.view.yaml");
     let before = [dbt, omni].map(|file| (file, place.read(file)));
     place.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
@@ -540,7 +540,8 @@ fn one_push_at_a_time() {
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
 }
 
-/// A spec that moves leaves the SQL of its model as it is, header included, and nothing is to be pushed afterwards.
+/// Moving a spec leaves the SQL of its model unchanged, including the header, and nothing needs to be pushed
+/// afterwards.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {
     let place = crate::roles::place("push_moved_spec");

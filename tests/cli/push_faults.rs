@@ -1,5 +1,5 @@
-//! A push in which git fails, or in which everything is killed, at each call of git there is: the next push finishes or
-//! undoes it, and what is left is what an unharmed push leaves.
+//! A push in which git fails, or in which all processes are killed, at each of its calls of git. The next push
+//! completes or undoes it, and the result is the same as after a push without failures.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::run::{Place, Run, finish};
 
-/// Stands in for git: at one of its calls it does something else.
+/// Stand-in for git that does something else at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh
 count=$(($(cat "$FAULTY_COUNT" 2>/dev/null || echo 0) + 1))
 echo $count > "$FAULTY_COUNT"
@@ -34,8 +34,8 @@ fn git(folder: &Path, args: &[&str]) -> String {
     run.out
 }
 
-/// A project that was pushed once; its spec has changed since, somebody has described a column by hand, and there is a file
-/// that is nobody's business.
+/// Creates a project that was pushed once. Since then, its spec has changed and somebody has described a column
+/// by hand. One file is unrelated to the push.
 fn template() -> Place {
     let place = Place::new("push_faults/template");
     place.write(
@@ -69,7 +69,7 @@ fn copied(template: &Place, name: &str) -> Place {
     place
 }
 
-/// What is committed and what is not, but for the hashes and times in the log and the messages.
+/// Returns what is committed and what is not, without the hashes and times in the log and the messages.
 fn left(place: &Place) -> (String, String, String) {
     let folder = place.path("");
     let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
@@ -79,7 +79,7 @@ fn left(place: &Place) -> (String, String, String) {
     (tree.join("\n"), format!("{titles}{log} entries"), git(&folder, &["status", "--porcelain"]))
 }
 
-/// The work tree, as people see it.
+/// Returns the work tree as users see it.
 fn work_tree(place: &Place) -> String {
     let folder = place.path("");
     let status = git(&folder, &["status", "--porcelain"]);
@@ -114,7 +114,7 @@ fn each_call(env: &str, how: &str) {
         let run = push(&place, env, Some((at, how)));
         let calls: usize = fs::read_to_string(place.path("../count")).unwrap().trim().parse().unwrap();
         if calls < at {
-            // There is no such call: that was a push like any other.
+            // There is no such call, so this push was an ordinary one.
             assert_eq!(left(&place), expected, "{how} at {at}");
             assert!(at > 5, "{at} calls of git");
             return;
@@ -129,7 +129,7 @@ fn each_call(env: &str, how: &str) {
         if env == "dev" {
             assert_eq!(left(&place), expected, "{how} at {at}: {}\nthen {}", run.err, again.err);
         } else {
-            // The branch has one commit of all, and nothing else was touched.
+            // The branch has one commit with everything, and nothing else was changed.
             let (tree, titles, status) = left(&place);
             assert_eq!((tree, status), (expected.0.clone(), expected.2.clone()), "{how} at {at}: {}", run.err);
             assert_eq!(titles, expected.1, "{how} at {at}: {}", run.err);

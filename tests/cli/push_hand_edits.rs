@@ -1,4 +1,4 @@
-//! Hand edits of generated files on real git repositories: moved files, formatted files, and conflicts that can be read.
+//! Hand edits of generated files in real git repositories: moved files, formatted files and readable conflicts.
 
 use std::fs;
 
@@ -32,7 +32,7 @@ fn a_moved_file_stays_moved() {
     fs::create_dir_all(place.path("models/marts")).unwrap();
     git(&place, &["mv", "models/formulac/revenue.sql", "models/marts/revenue.sql"]);
     git(&place, &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"]);
-    // What was edited there goes into the spec as ever.
+    // Edits in the moved file still go into the spec.
     edit(&place, "models/marts/revenue.sql", "coalesce(sum(amount), 0)", "max(amount)");
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
@@ -81,7 +81,8 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
     assert!(place.read(path).contains("account_id"));
 }
 
-/// Who edited a line of a long column is named, and not who wrote the column, and an edit that is not committed is one.
+/// A conflict names the user who edited a line of a long column, and not the user who wrote the column. An
+/// uncommitted edit counts as an edit, too.
 #[test]
 fn a_conflict_names_who_changed_the_line() {
     let place = place("push_clash_who");
@@ -100,7 +101,7 @@ fn a_conflict_names_who_changed_the_line() {
     assert_eq!(theirs(&place.run(&["plan"]).out), (false, true), "{}", place.run(&["plan"]).out);
 }
 
-/// A moved model is no warning for ever, and `model --out` does not write it a second time.
+/// A moved model does not cause a warning forever, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_is_not_warned_of() {
     let place = place("push_moved_quiet");
@@ -117,7 +118,7 @@ fn a_moved_file_is_not_warned_of() {
     assert_eq!((run.exit, place.files("models/formulac")), (0, Vec::new()), "{}", run.err);
 }
 
-/// A push says what a clone would miss.
+/// A push reports the files that a clone would lack.
 #[test]
 fn settings_that_are_not_committed_are_named() {
     let place = Place::new("push_settings");
@@ -133,7 +134,7 @@ fn settings_that_are_not_committed_are_named() {
     assert!(run.exit == 0 && !run.err.contains("not committed"), "{}", run.err);
 }
 
-/// What the spec cannot say stays in the file, and `generate` is content with it as `push` is.
+/// An edit that the spec cannot express stays in the file, and `generate` accepts it as `push` does.
 #[test]
 fn a_kept_edit_stops_no_generate() {
     let place = place("push_kept_generate");
@@ -148,7 +149,7 @@ fn a_kept_edit_stops_no_generate() {
     }
 }
 
-/// Comments and the case of keywords are somebody's too: `status` names the file, and a push commits it once.
+/// Edits of comments and of the case of keywords are also kept: `status` names the file, and a push commits it once.
 #[test]
 fn edits_of_comments_alone_are_committed() {
     let mut place = place("push_comments");
@@ -156,14 +157,14 @@ fn edits_of_comments_alone_are_committed() {
     place.show(&["status"]).show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
     crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    // So is an edit that no spec says.
+    // The same holds for an edit that no spec expresses.
     edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
     assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
 }
 
-/// A description that could be a formula does not become the formula of its column.
+/// A description that could be parsed as a formula does not become the formula of its column.
 #[test]
 fn a_description_does_not_go_back_to_a_formula() {
     let place = place("push_base_of_description");

@@ -1,10 +1,10 @@
-//! `formulac release`, and `rollback` to one.
+//! `formulac release`, and `rollback` to a release.
 
 use crate::repository::{be, commit, edit, git, snapshot};
 use crate::roles::place;
 use crate::run::Place;
 
-/// What was merged by the rules: specs approved, models pushed.
+/// Creates a project with a change that was merged by the rules: specs approved, models pushed.
 fn merged(name: &str) -> Place {
     let place = place(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
@@ -39,7 +39,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     snapshot(&place, "release__made");
     assert_eq!(git(&place, &["tag"]), "v1\n");
     assert!(git(&place, &["tag", "--list", "--format=%(contents)"]).contains("Formulac-Release: production"));
-    // The next one says what came since.
+    // The next release lists the changes since the last one.
     git(&place, &["switch", "--quiet", "-c", "more"]);
     be(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
@@ -60,7 +60,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     let text = told["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
-    // Back to the first: a commit of its own on a branch, since production is protected.
+    // Roll back to the first release: in a separate commit on a branch, because production is protected.
     place.run(&["rollback", "v1", "--env", "production", "--yes"]);
     assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
     assert!(place.read("models/formulac/revenue.sql").contains("sum(tax)"));
@@ -72,7 +72,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
 fn all_that_stands_against_it_is_told_at_once() {
     let mut place = merged("release_refused");
     be(&place, "eve");
-    // Straight to the branch, by nobody approved, and not generated anew.
+    // The change is made directly on the branch. Nobody approved it, and the files were not regenerated.
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     place.show(&["release", "--yes"]);
     commit(&place, "quick fix");
@@ -83,7 +83,7 @@ fn all_that_stands_against_it_is_told_at_once() {
     assert_eq!(git(&place, &["tag"]), "");
 }
 
-/// What was pushed and rolled back, or pushed twice, is told once or not at all.
+/// Changes that were pushed and rolled back, or pushed twice, are listed once or not at all.
 #[test]
 fn notes_tell_the_net_change() {
     let place = Place::new("release_net");
@@ -115,7 +115,7 @@ fn notes_tell_the_net_change() {
     let expected = "v2\n\nSince v1:\n  update b\n    b_value: amount * 2 → amount * 5\n  delete gone\n  create more\n    \
                     more_value: amount + tax\n";
     assert_eq!(next.out, expected, "{}", next.err);
-    // In the log a rollback names where it went, and the models that it changed.
+    // In the log, a rollback names its target and the models that it changed.
     let log = place.run(&["log", "new"]).out;
     assert!(
         log.contains("  rollback  ") && log.contains("        back to entry 1, ") && log.contains("delete new"),
@@ -125,7 +125,7 @@ fn notes_tell_the_net_change() {
     assert!(!place.run(&["log"]).out.split_whitespace().any(is_long));
 }
 
-/// `dbt docs generate` writes its own results over those of the build: the message names an order that works.
+/// `dbt docs generate` overwrites the results of the build with its own, so the message names an order that works.
 #[test]
 fn results_that_docs_generate_has_overwritten_are_told() {
     let place = Place::new("release_results");
@@ -153,7 +153,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
                     target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
     assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
     for status in ["fail", "pass"] {
-        // What was seen of the build is remembered, and counts as it did.
+        // Results of the build that formulac has seen are remembered, and count as before.
         let exit = i32::from(status == "fail");
         let run = left_by("build", status);
         assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
@@ -200,7 +200,7 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
     assert!(run.exit == 1 && run.out.contains("1 failed in dbt's last run: t"), "{}{}", run.out, run.err);
     let run = left_by("target/other", "PASS");
     assert!(run.exit == 1 && run.out.contains("nothing is known of tests"), "{}{}", run.out, run.err);
-    // What changed after the build was not tested.
+    // Files that changed after the build were not tested.
     place.write("models/other.sql", "select 1");
     crate::repository::commit(&place, "another model");
     let run = left_by("None", "PASS");

@@ -1,10 +1,10 @@
-//! A git repository around a project of a test, and who works in it.
+//! A git repository around a test project, and the user who works in it.
 
 use std::process::Command;
 
 use crate::run::{Place, Run, finish};
 
-/// Begins a repository with everything that is there as its first commit.
+/// Creates a repository with all existing files in its first commit.
 pub fn begin(place: &Place) {
     git(place, &["init", "--quiet", "--initial-branch=main"]);
     git(place, &["config", "commit.gpgsign", "false"]);
@@ -12,7 +12,7 @@ pub fn begin(place: &Place) {
     commit(place, "specs");
 }
 
-/// From now on this one works here: `ann` is `Ann <ann@example.com>`.
+/// Sets the user who works in the repository from now on: `ann` is `Ann <ann@example.com>`.
 pub fn be(place: &Place, name: &str) {
     let mut letters = name.chars();
     let first = letters.next().unwrap().to_uppercase();
@@ -44,7 +44,7 @@ pub fn edit(place: &Place, file: &str, from: &str, to: &str) {
     place.write(file, text.replace(from, to));
 }
 
-/// Compares what was shown with the snapshot; what is another each time does not count.
+/// Compares the transcript with the snapshot, ignoring values that are different each time.
 pub fn snapshot(place: &Place, name: &str) {
     let filters = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),

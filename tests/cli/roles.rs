@@ -1,4 +1,5 @@
-//! Who may call what: the table `fixtures/roles.tsv`, role by command by environment, and what becomes of the rest.
+//! Permissions for commands: the table `fixtures/roles.tsv`, by role, command and environment, and what happens
+//! to refused calls.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ columns:
   country: {data_tests: [not_null]}
 ";
 
-/// A project with roles, in a repository.
+/// Creates a project with roles, in a repository.
 pub fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
@@ -35,7 +36,7 @@ pub fn place(name: &str) -> Place {
     place
 }
 
-/// The cells of the table: the command, the environment, and for each role whether it may.
+/// Returns the cells of the table: the command, the environment, and for each role whether it may call the command.
 fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
     let text = include_str!("fixtures/roles.tsv");
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -76,7 +77,7 @@ fn each_role_may_call_what_the_table_says() {
             }
             let run = place.run(&args);
             let expected = may[role];
-            // The branch is not that of production, which is refused to whoever may push there.
+            // The branch is not production's branch, so even users who may push to production are refused.
             let is_elsewhere = run.exit == 4 && run.err.contains("is changed only on its branch");
             if (run.exit != 4 || is_elsewhere) != expected {
                 wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
@@ -113,19 +114,20 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
         "--env",
         "production",
     ]);
-    // A commit on the branch of production changes production, whatever environment is used.
+    // A commit on production's branch changes production, whatever environment is used.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     be(&place, "fay");
     place.show(&["push", "--yes"]).show(&["generate"]);
-    // An entry of what was refused is followed by none, and is in nobody's way.
+    // No other entry follows the entry of a refused call, and that entry blocks nobody.
     be(&place, "eve");
     place.run(&["push", "--yes"]);
     place.show(&["log"]);
     snapshot(&place, "roles__refused");
 }
 
-/// A refusal changes nothing for git, whether the project ignores the folder or not, and no branch lacks what it follows.
+/// A refusal does not change `git status`, whether or not the project ignores the folder, and every branch has
+/// the entries that its log follows.
 #[test]
 fn a_refusal_leaves_git_status_as_it_is() {
     let place = Place::new("roles_untracked");
@@ -154,12 +156,12 @@ fn who_one_is() {
         command.env("FORMULAC_USER", user);
         crate::run::finish(command).exit
     };
-    // A group's name is nobody's.
+    // A group's name does not belong to any user.
     for (user, exit) in [("data-team", 4), ("nobody@example.com", 4), ("fay@example.com", 4)] {
         assert_eq!(as_user(user), exit, "{user}");
     }
     assert_ne!(as_user("EVE@example.com"), 4);
-    // Without roles everybody is an engineer.
+    // Without roles, every user is an engineer.
     let free = place_without_roles();
     assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
 }

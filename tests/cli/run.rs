@@ -1,4 +1,4 @@
-//! A folder of its own for each test, the command run in it, and what came of that.
+//! Runs the command in a separate folder for each test, and records the result.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,13 +12,13 @@ pub struct Place {
     transcript: String,
 }
 
-/// The text of an artifact that dbt 1.12 left.
+/// Returns the text of an artifact that dbt 1.12 wrote.
 pub fn artifact(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// What came of a run.
+/// Result of a run.
 pub struct Run {
     pub exit: i32,
     pub out: String,
@@ -44,7 +44,7 @@ impl Place {
         self
     }
 
-    /// A program of the test.
+    /// Writes an executable program for the test.
     #[cfg(unix)]
     pub fn program(&self, file: &str, text: &str) -> &Self {
         use std::os::unix::fs::PermissionsExt;
@@ -58,7 +58,7 @@ impl Place {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Every file of the folder, by name.
+    /// Returns the names of all files in the folder, sorted.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(folder)) else { return Vec::new() };
         let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -66,7 +66,7 @@ impl Place {
         names
     }
 
-    /// The command, to be run in the folder with nothing of the tester's terminal.
+    /// Returns the command, to be run in the folder without any settings from the tester's terminal.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null());
@@ -76,7 +76,7 @@ impl Place {
         for name in ["FORMULAC_USER", "FORMULAC_ENV"] {
             command.env_remove(name);
         }
-        // Projects of tests are none for dbt; who wants it says so.
+        // Test projects do not use dbt unless the test sets the variable.
         command.env("FORMULAC_DBT", "no-such-dbt");
         command
     }
@@ -91,7 +91,7 @@ impl Place {
         let mut child = command.spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         let text = stdin.as_ref().to_vec();
-        // The command may stop reading before the end.
+        // The command may stop reading before the end of the input.
         let writer = std::thread::spawn(move || drop(pipe.write_all(&text)));
         let run = Run::of(child.wait_with_output().unwrap());
         writer.join().unwrap();
@@ -99,13 +99,13 @@ impl Place {
         run
     }
 
-    /// Runs the command and keeps all of it for [`Place::transcript`].
+    /// Runs the command and records all of its output for [`Place::transcript`].
     pub fn show(&mut self, args: &[&str]) -> &mut Self {
         let run = self.run(args);
         self.note(args, &run)
     }
 
-    /// The same with a text on standard input.
+    /// Runs the command with a text on standard input, and records all of its output.
     pub fn show_with(&mut self, args: &[&str], stdin: &str) -> &mut Self {
         let run = self.run_with(args, stdin);
         self.note(args, &run)
@@ -123,7 +123,7 @@ impl Place {
         self
     }
 
-    /// Everything that was shown, for a snapshot.
+    /// Returns everything that was recorded, for a snapshot.
     pub fn transcript(&self) -> &str {
         &self.transcript
     }
@@ -133,7 +133,7 @@ fn is_plain(argument: &str) -> bool {
     !argument.is_empty() && argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
 }
 
-/// Runs a command to its end. What it prints as JSON is checked against its schema.
+/// Runs a command to its end. JSON output is checked against its schema.
 pub fn finish(mut command: Command) -> Run {
     let run = Run::of(command.output().unwrap());
     let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
@@ -150,7 +150,7 @@ impl Run {
         }
     }
 
-    /// The one JSON object on standard output.
+    /// Parses the only JSON object on standard output.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
     }

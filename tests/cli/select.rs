@@ -1,4 +1,4 @@
-//! `--select`, `--exclude` and `--state`, of every command about specs.
+//! `--select`, `--exclude` and `--state`, for every command that works on specs.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// The names of the models in a command's JSON.
+/// Returns the names of the models in a command's JSON.
 fn models(place: &Place, args: &[&str]) -> Vec<String> {
     let run = place.run(&[args, &["--json"]].concat());
     assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
@@ -50,14 +50,14 @@ fn every_command_about_specs_takes_a_selection() {
             let mut found = models(&place, &[&[command], select].concat());
             found.sort();
             if command == "generate" {
-                // What is made and what that reads are told.
+                // `generate` reports the generated models and the models that they read.
                 assert!(expected.iter().all(|name| found.contains(&(*name).to_owned())), "{select:?}: {found:?}");
                 continue;
             }
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // The broken spec stops only those who choose it.
+    // The broken spec only stops commands that select it.
     assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
     assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(place.run(&["check"]).exit, 1);
@@ -65,7 +65,7 @@ fn every_command_about_specs_takes_a_selection() {
     assert_eq!(place.run(&["plan", "--select", "broken"]).exit, 1);
     let status = |selection: &str| place.run(&["status", "--select", selection]).out;
     assert!(status("broken").contains("has errors") && !status("revenue").contains("has errors"));
-    // Rows are of one spec.
+    // `preview` shows the rows of a single spec.
     let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
     assert!(of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"), "{}", of_counts.err);
@@ -74,7 +74,7 @@ fn every_command_about_specs_takes_a_selection() {
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
 }
 
-/// Commands that take names of models take a selection, too.
+/// Commands that accept names of models also accept a selection.
 #[test]
 fn commands_of_models_take_a_selection() {
     let place = place("select_models");
@@ -95,7 +95,7 @@ fn commands_of_models_take_a_selection() {
     assert_eq!(changed(&["impact", "--select", "tag:finance", "counts"]), ["counts", "revenue"]);
     assert_eq!(changed(&["impact", "share", "--exclude", "share", "counts"]), ["revenue", "share"]);
     assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
-    // Hand edits of two models, of which one is chosen.
+    // Two models have hand edits, and one of them is selected.
     for model in ["revenue", "counts"] {
         let path = format!("models/formulac/{model}.sql");
         place.write(&path, place.read(&path).replace("group by country", "where country <> 'x'\n    group by country"));
@@ -146,17 +146,17 @@ fn a_push_of_some_leaves_the_others() {
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
     assert_eq!(place.files(".formulac/state"), ["revenue.yml"]);
-    // A plan that is kept says what it is of.
+    // A saved plan records its selection.
     assert_eq!(place.run(&["plan", "--select", "counts", "-o", "plan.json"]).exit, 0);
     let run = place.run(&["push", "plan.json", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files(".formulac/state"), ["counts.yml", "revenue.yml"]);
-    // A spec that is gone is not part of it.
+    // A deleted spec is not part of the selection.
     std::fs::remove_file(place.path("metrics/counts.yml")).unwrap();
     assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
 }
 
-/// The manifest of an earlier state is that of dbt, which keeps the code of models without blanks around it.
+/// The manifest of an earlier state comes from dbt, which strips whitespace around the code of models.
 #[test]
 fn states_are_compared_with_an_earlier_manifest() {
     let place = place("select_state");
@@ -187,7 +187,7 @@ fn states_are_compared_with_an_earlier_manifest() {
         (chosen("state:old"), chosen("state:unmodified")),
         ("counts revenue".to_owned(), "counts revenue".to_owned())
     );
-    // Another formula, another setting.
+    // Change a formula and a setting.
     let edit = |file: &str, from: &str, to: &str| place.write(file, place.read(file).replace(from, to));
     edit("metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
     assert_eq!(
@@ -197,7 +197,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     edit("metrics/counts.yml", "table", "view");
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(chosen("state:modified,tag:finance"), "revenue");
-    // Another schema is another relation, and dbt compares no tags.
+    // Another schema means another relation. dbt does not compare tags.
     edit("metrics/revenue.yml", "SUM(amount) * 2", "SUM(amount)");
     edit("metrics/revenue.yml", "tags: [finance]", "tags: [finance, daily]");
     assert_eq!(chosen("state:modified"), "counts share");
@@ -213,7 +213,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     );
 }
 
-/// A command that takes the file of a spec takes the name of its model too.
+/// A command that accepts the file of a spec also accepts the name of its model.
 #[test]
 fn a_model_is_named_in_place_of_its_file() {
     let place = place("select_names");
@@ -236,7 +236,7 @@ fn a_model_is_named_in_place_of_its_file() {
     assert!(name.exit == 0 && name.err.contains("`formulac query revenue` shows its SQL"), "{}", name.err);
 }
 
-/// A command that is refused says why in JSON too.
+/// A refused command also reports the reason in JSON.
 #[test]
 fn refusals_are_json_too() {
     let place = place("select_refusals");

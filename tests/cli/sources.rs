@@ -1,4 +1,4 @@
-//! Where texts come from, and what keeps them from being read.
+//! Where sources come from, and what prevents formulac from reading them.
 
 use std::process::Stdio;
 
@@ -28,7 +28,7 @@ fn what_cannot_be_read() {
     assert_snapshot!(place.transcript());
 }
 
-/// A file that is not there is a diagnostic like others, and the rest is looked at all the same.
+/// A missing file is reported like other diagnostics, and the other files are still checked.
 #[test]
 fn a_missing_file_is_a_diagnostic() {
     let place = Place::new("missing_file");
@@ -82,12 +82,12 @@ fn a_source_past_the_limit_is_refused() {
         assert_eq!(run.exit, 1);
         assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
     }
-    // The end of an endless source is not waited for.
+    // formulac does not wait for the end of an endless source.
     #[cfg(unix)]
     assert_eq!(place.run(&["compile", "--file", "/dev/zero"]).exit, 1);
 }
 
-/// Who has read enough closes the pipe; that is no fault, and no panic.
+/// A program that has read enough closes the pipe. This is neither an error nor a panic.
 #[test]
 fn a_closed_pipe_is_no_panic() {
     let place = Place::new("closed_pipe");
@@ -108,7 +108,7 @@ fn a_full_disk_is_said() {
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: cannot write `<stdout>`"));
-    // Where messages cannot be written either, the status still tells.
+    // If messages cannot be written either, the exit status still reports the error.
     let mut command = place.command(&["compile", "SUMM(x)"]);
     assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
 }
@@ -121,7 +121,7 @@ fn standard_input_may_be_closed() {
     assert!(run.err.contains("F0201"));
 }
 
-/// No file, such as a link to a device, is read without end.
+/// No source is read endlessly, not even a link to a device.
 #[cfg(unix)]
 #[test]
 fn reading_ends() {

@@ -1,4 +1,4 @@
-//! Help, and calls that are wrong.
+//! Help, and incorrect calls.
 
 use insta::assert_snapshot;
 
@@ -70,7 +70,7 @@ fn wrong_usage() {
     assert_snapshot!(place.transcript());
 }
 
-/// Words of other tools lead to a command; no command answers that it is still to be built.
+/// Command names from other tools lead to a command of formulac. No command answers that it is not implemented yet.
 #[test]
 fn unknown_commands_name_a_command() {
     let place = Place::new("unknown_commands");
@@ -90,7 +90,7 @@ fn unknown_commands_name_a_command() {
     assert!(place.run(&["--project-dir", ".", "diff"]).err.contains("`formulac plan`"));
 }
 
-/// What the short help of a command shows is its own: options of every command are in the long help.
+/// The short help of a command shows only its own options. Options that every command has are in the long help.
 #[test]
 fn short_help_is_short() {
     let place = Place::new("short_help");
@@ -101,7 +101,7 @@ fn short_help_is_short() {
     }
 }
 
-/// The examples of commands that need no project print SQL and pages.
+/// The examples of commands that do not need a project run, and print SQL and pages.
 #[test]
 fn examples_run() {
     let place = Place::new("examples");

@@ -1,4 +1,4 @@
-//! `formulac verify` over files, by DuckDB; `tests/example_project/verify.rs` does it with dbt.
+//! `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
 
 use std::process::Command;
 
@@ -56,7 +56,7 @@ fn verify(place: &Place, more: &[&str]) -> Run {
     place.run(&[&["verify", "--data", "data"], more].concat())
 }
 
-/// Times and versions are others each time.
+/// Returns snapshot settings that hide times and versions, which are different each time.
 fn alike() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     for (from, to) in [
@@ -83,7 +83,8 @@ fn what_agrees_is_told_and_kept() {
         assert_snapshot!("verify_agrees", place.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
-    // The same facts are the same bytes, whoever finds them and when. Times stand apart, where git ignores them.
+    // The same facts give the same bytes, whoever finds them and when. Times are stored separately, in a file that
+    // git ignores.
     git(&place, &["add", "--all"]);
     git(&place, &["commit", "--quiet", "--message", "evidence"]);
     git(&place, &["config", "user.name", "Eve"]);
@@ -104,7 +105,7 @@ fn what_differs_is_told_with_the_worst_rows() {
         return;
     }
     let mut place = place("verify_differs");
-    // A value by hand, a note by hand, a row twice, one that is missing, one too many.
+    // A value and a note that were edited by hand, a duplicate row, a missing row and an extra row.
     place.write(
         "data/revenue.csv",
         "region,revenue,mean,last_note\nnorth,20.00,6.375,b\nsouth,1.00,1,\"it's\"\n,7.00,7,d\n,7.00,7,d\neast,1.00,1,z\n",
@@ -122,7 +123,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     }
     let place = place("verify_edited");
     assert_eq!(verify(&place, &[]).exit, 0);
-    // Another formula, a column that is not built, one that nobody has any more.
+    // A different formula, a column that is not built, and a built column that the spec no longer has.
     place.write(
         "metrics/revenue.yml",
         REVENUE.replace("SUM(amount)", "SUM(amount) * 2").replace("last_note = MAX(note)", "orders = COUNT()"),
@@ -135,7 +136,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    // Without the column that tells the rows apart nothing can be compared, and nothing is told to agree.
+    // Without the key column, nothing can be compared, and nothing is reported as matching.
     place.write("data/revenue.csv", "revenue\n12.75\n");
     let run = verify(&place, &["--json"]);
     assert_eq!(run.exit, 5, "{}", run.out);
@@ -151,9 +152,9 @@ fn a_verification_that_compares_nothing_fails() {
     }
     let mut place = place("verify_nothing");
     place.write("metrics/lines.yml", "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n");
-    // Nothing has built it, and it names nothing to compare with.
+    // The model has not been built, and the spec names nothing to compare with.
     place.show(&["verify", "lines", "--data", "data"]);
-    // What is named stands beside the formula's rows.
+    // The relation that the spec names is compared with the formula's rows.
     std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
     place.show(&["verify", "revenue", "--data", "data"]);
     std::fs::remove_file(place.path("data/finance.csv")).unwrap();
@@ -190,7 +191,7 @@ fn tolerances_are_those_that_are_said() {
     let run = verify(&place, &["--tolerance", "0.01"]);
     assert_eq!(run.exit, 0, "{}", run.out);
     assert!(run.out.contains("its formula: 4 of 4 rows within 0.01"), "{}", run.out);
-    // The spec's own tolerance stands.
+    // The spec's own tolerance takes precedence.
     place.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
     let run = verify(&place, &["--tolerance", "5"]);
     assert_eq!(run.exit, 1, "{}", run.out);
@@ -237,7 +238,7 @@ fn personal_values_are_shown_and_not_written_down() {
     for value in ["north", "77.75", "12.75", "65"] {
         assert!(!kept.contains(value), "{value}\n{kept}");
     }
-    // What is made of a personal column is personal, whether the project has its tag inherited or not.
+    // A column that is computed from a personal column is personal, whether or not the project lets it inherit the tag.
     place.write("metrics/revenue.yml", REVENUE).write(
         "schema.yml",
         "relations:\n  orders:\n    columns:\n      id: integer\n      region: text\n      status: text\n      \
@@ -267,7 +268,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     verify(&place, &[]);
     told.push_str(&values());
-    // Another text is another spec, whatever it means.
+    // A different text is a different spec, even if it has the same meaning.
     place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     told.push_str(&values());
     alike().bind(|| assert_snapshot!(told));
@@ -292,7 +293,7 @@ fn hostile_names_and_values_stay_texts() {
     assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
 }
 
-/// A program that answers as dbt does: every relation is there, and as many rows agree.
+/// Stand-in that answers as dbt does: every relation exists, and all rows match.
 const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in
@@ -345,13 +346,13 @@ fn builds_and_sources_of_environments_are_told() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    // The environment's output and variables, and no artifacts over those of the build.
+    // dbt uses the environment's output and variables, and does not overwrite the artifacts of the build.
     let asked = place.read("asked.txt");
     for line in asked.lines().filter(|line| line.contains("--inline")) {
         assert!(line.contains("--no-write-json show") && line.contains("--target dev --vars"), "{line}");
     }
     assert_eq!(place.read("target/run_results.json"), runs);
-    // A source that is past its own limit is a fault; one of another environment is none.
+    // A source that exceeds its own limit is an error, but a source of another environment is not.
     let stale = |text: &str| {
         let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
         for result in all["results"].as_array_mut().unwrap() {
@@ -365,7 +366,7 @@ fn builds_and_sources_of_environments_are_told() {
     let run = with_dbt(&place, &["verify"]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     assert!(run.out.contains("✗ stg_web_events  its source landing.web_events is past its own limit"), "{}", run.out);
-    // Builds count against the budget, too.
+    // Builds also count against the budget.
     place.write("target/sources.json", &sources);
     let run = with_dbt(&place, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
@@ -378,7 +379,7 @@ fn builds_and_sources_of_environments_are_told() {
 fn an_answer_that_is_none_is_no_agreement() {
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
-        // No rows, rows of another shape, and nothing at all.
+        // No rows, rows of another shape, and no answer at all.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
             "the engine's answer is not what was asked for",

@@ -1,10 +1,10 @@
-//! The queries for one engine, as the JSON lines that tests/oracle/oracle.py reads.
+//! Queries for one engine, as the JSON lines that tests/oracle/oracle.py reads.
 
 use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-/// Equal queries over equal tables are asked once.
+/// Batch of queries. Equal queries on equal tables are sent only once.
 #[derive(Default)]
 pub struct Batch {
     lines: Vec<String>,
@@ -12,7 +12,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a query; the number is the place of its answer.
+    /// Adds a query, and returns the index of its answer.
     pub fn add(&mut self, sql: &str, tables: &[Json]) -> usize {
         let question = json!({"sql": sql, "tables": tables}).to_string();
         if let Some(known) = self.known.get(&question) {

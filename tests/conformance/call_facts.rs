@@ -1,4 +1,4 @@
-//! The calls of a function that a case makes: which form each takes, and what its arguments are in each row.
+//! Calls of a function in a case: which form each call takes, and the values of its arguments in each row.
 
 use formulac::ast::{Ast, Expr, ExprId, Sign};
 use formulac::catalog::{self, Function, Overload, ParamType};
@@ -8,29 +8,29 @@ use serde_json::Value as Json;
 use crate::calls::compile;
 use crate::expect::TestTable;
 
-/// A call with its arguments.
+/// Call with its arguments.
 pub struct CallFacts {
-    /// The place of the form that serves it; `None` if it takes several arguments of a row.
+    /// Index of the form that the call uses. `None` if the call takes several arguments of a row.
     pub overload: Option<usize>,
     pub args: Vec<Arg>,
-    /// The arguments as they are written.
+    /// Arguments as they are written.
     pub texts: Vec<String>,
 }
 
-/// An argument, as far as a test can tell without computing it.
+/// Argument, as far as a test can classify it without computing it.
 #[derive(Clone, Debug)]
 pub enum Arg {
-    /// A column, by its place in the table; of `x:x` and `DISTINCT(x)` too.
+    /// Column, by its index in the table. Also used for `x:x` and `DISTINCT(x)`.
     Column(usize, Type),
-    /// It is written out.
+    /// Literal value.
     Literal(Json, Type),
     /// `1/0`.
     Null,
-    /// An expression of this type.
+    /// Expression of this type.
     Other(Type),
 }
 
-/// All calls of a function in a formula.
+/// Returns all calls of a function in a formula.
 pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -> Vec<CallFacts> {
     let (parsed, _) = formulac::parse::parse(formula);
     let ast = parsed.ast();
@@ -85,14 +85,14 @@ fn arg(ast: &Ast, formula: &str, id: ExprId, table: &TestTable) -> Arg {
     }
 }
 
-/// The type of an expression that stands alone.
+/// Returns the type of a standalone expression.
 fn type_of(text: &str, table: &TestTable) -> Type {
     let columns: Vec<(String, Type)> = table.columns.iter().skip(1).map(|c| (c.name.clone(), c.ty)).collect();
     let dialect = formulac::Dialect::all().last().expect("there are dialects");
     compile(text, &columns, Level::Window, dialect).map_or(Type::Unknown, |written| written.ty)
 }
 
-/// The form that serves the arguments best, as `check` chooses it: those for literals first, then exact fits.
+/// Returns the form that fits the arguments best, as `check` chooses it: forms for literals first, then exact fits.
 fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
     let rank = |overload: &Overload| {
         let worst = fit(overload, args)?;
@@ -120,12 +120,12 @@ fn fit(overload: &Overload, args: &[Arg]) -> Option<u8> {
     Some(worst)
 }
 
-/// What a parameter takes; the last of a form may be a repeated one.
+/// Returns the type that a parameter accepts. The last parameter of a form may be repeated.
 fn param_of(overload: &Overload, at: usize) -> Option<ParamType> {
     overload.params.get(at).or(overload.params.last().filter(|_| overload.repeated)).map(|p| p.ty)
 }
 
-/// 0 when the argument fits exactly, 1 when it widens, 2 when it is converted.
+/// Returns 0 if the argument fits exactly, 1 if it is widened and 2 if it is converted.
 fn fit_one(param: ParamType, arg: &Arg) -> Option<u8> {
     let ty = arg.ty();
     let literal = match arg {
@@ -171,7 +171,7 @@ impl Arg {
         }
     }
 
-    /// What it is in a row, where that can be told.
+    /// Returns the value of the argument in a row, if it can be determined.
     pub fn in_row<'a>(&'a self, row: &'a [Json]) -> Option<&'a Json> {
         match self {
             Self::Column(at, _) => row.get(*at),

@@ -1,4 +1,4 @@
-//! Calls of every function in each of its forms, its arguments columns of the types that the form takes.
+//! Calls of every function in each of its forms. The arguments are columns of the types that the form accepts.
 
 use formulac::catalog::{Function, Overload, Param, ParamType};
 use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type};
@@ -8,21 +8,22 @@ use crate::case::{ROW_ID, TABLE};
 pub struct Call {
     pub function: &'static Function,
     pub formula: String,
-    /// The arguments that are columns.
+    /// Arguments that are columns.
     pub columns: Vec<(String, Type)>,
 }
 
-/// What came of a call in one dialect.
+/// Result of compiling a call in one dialect.
 pub struct Written {
     pub sql: String,
     pub level: Level,
     pub ty: Type,
 }
 
-/// What came of a call in every dialect, or why it is refused.
+/// Results of compiling a call in every dialect, or the reasons why it is refused.
 pub type InEach = Vec<(Dialect, Result<Written, String>)>;
 
-/// A call for each form and, where it takes a class of types, for each of these, as far as some dialect takes it.
+/// Returns a call for each form. If a form accepts a class of types, returns a call for each type that some
+/// dialect accepts.
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for overload in function.overloads {
@@ -74,7 +75,7 @@ fn call(function: &'static Function, overload: &Overload, count: usize, variant:
     Call { function, formula: format!("{}({})", function.name, args.join(", ")), columns }
 }
 
-/// The types that stand for a class.
+/// Returns the types that represent a class.
 fn types(ty: ParamType) -> &'static [Type] {
     match ty {
         ParamType::Is(Type::Boolean) => &[Type::Boolean],
@@ -94,7 +95,7 @@ fn types(ty: ParamType) -> &'static [Type] {
 }
 
 impl Call {
-    /// With 1 for each number behind the first argument, for functions that take constants there.
+    /// Replaces each number after the first argument with 1, for functions that require constants there.
     fn take_constants(&mut self) -> bool {
         let mut constant: Vec<String> = Vec::new();
         let first = self.columns.first().map(|(name, _)| name.clone());
@@ -111,7 +112,7 @@ impl Call {
         !constant.is_empty()
     }
 
-    /// With the types of its columns: `ROUND(value: float, 2)`.
+    /// Returns the formula with the types of its columns: `ROUND(value, 2) of value: float`.
     pub fn shown(&self) -> String {
         if self.columns.is_empty() {
             return self.formula.clone();
@@ -120,13 +121,13 @@ impl Call {
         format!("{} of {}", self.formula, types.join(", "))
     }
 
-    /// Its SQL, or why there is none.
+    /// Returns the SQL of the call, or the reason why there is none.
     pub fn compile(&self, dialect: Dialect) -> Result<Written, String> {
         compile(&self.formula, &self.columns, self.function.level, dialect)
     }
 }
 
-/// The query of a spec whose one definition is the formula, for aggregates that no expression computes.
+/// Returns the query of a spec whose only definition is the formula, for aggregates that no expression can compute.
 pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
     let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
     let formula = serde_json::Value::from(formula);
@@ -141,7 +142,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     let relation = Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false));
     let relation = columns.iter().fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
     let builder = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from(TABLE);
-    // What looks at other rows needs their order.
+    // Functions that read other rows need an order of the rows.
     let builder = if level == Level::Window { builder.order_by([ROW_ID]) } else { builder };
     let compiled = builder.build().compile(&format!("={formula}"));
     let fault = compiled.diagnostics().iter().find(|d| d.code().starts_with('F'));
@@ -152,7 +153,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     Ok(Written { sql: definition.sql().to_owned(), level: definition.level(), ty: definition.ty() })
 }
 
-/// The calls, each with what becomes of it in every dialect.
+/// Returns the calls, each with its result in every dialect.
 pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
     let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
     let mut written = Vec::new();

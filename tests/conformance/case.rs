@@ -10,7 +10,7 @@ use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutr
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
-/// The table that every formula case reads, and the column that keeps its rows in order.
+/// Table that every formula case reads, and the column that keeps its rows in order.
 pub const TABLE: &str = "t";
 pub const ROW_ID: &str = "row_id";
 
@@ -18,7 +18,7 @@ pub struct CaseFile {
     pub function: String,
     pub path: PathBuf,
     pub cases: Vec<Case>,
-    /// What its cases leave out (see `complete.rs`), each with the reason.
+    /// Gaps in the cases (see `complete.rs`), each with the reason.
     pub lacks: Vec<(String, String)>,
 }
 
@@ -28,47 +28,49 @@ pub struct Case {
     pub formula: String,
     pub table: TestTable,
     pub group_by: Vec<String>,
-    /// The step's order, for formulas that look at other rows.
+    /// Order of the step, for formulas that read other rows.
     pub order_by: Vec<String>,
     pub expected: Expected,
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
     pub unsupported: BTreeMap<String, String>,
-    /// Dialects that have no single expression of it, with the code of the refusal; a query computes it there.
+    /// Dialects that cannot compute the formula in a single expression, with the code of the error. A query computes
+    /// it there.
     pub query_only: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
     pub untyped: Untyped,
     pub source: Source,
-    /// It shows what the function is known to be got wrong by; the matrix asks for one in each cell.
+    /// Whether the case covers a known pitfall of the function. The matrix requires one such case in each cell.
     pub edge: bool,
 }
 
-/// Who says what the values are.
+/// Source of the expected values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A spreadsheet, which is asked again.
+    /// A spreadsheet, which is queried again.
     Sheet,
-    /// Worked out by hand.
+    /// Values that were worked out by hand.
     Hand,
-    /// The contract's rule of this name, against the spreadsheet; it is asked again, and must not agree.
+    /// The contract's rule with this name, which contradicts the spreadsheet. The spreadsheet is queried again, and
+    /// must not agree.
     ContractDiffers(String),
 }
 
 pub enum Expected {
     /// One value per row of the table.
     Rows(Vec<Json>),
-    /// An aggregate over the whole table.
+    /// Value of an aggregate over the entire table.
     One(Json),
-    /// An aggregate per group: the keys, then the value.
+    /// Values of an aggregate per group: the keys, then the value.
     Groups(Vec<(Vec<Json>, Json)>),
-    /// No dialect compiles it; the code of the error.
+    /// No dialect compiles the formula. Contains the code of the error.
     Refused(String),
-    /// No engine of the tests runs it: what it is written as, by dialect.
+    /// None of the test engines runs the formula. Contains the SQL by dialect.
     Written(BTreeMap<String, String>),
 }
 
 impl Expected {
-    /// Every value that must come out.
+    /// Returns all expected values.
     pub fn values(&self) -> impl Iterator<Item = &Json> {
         let (rows, groups, one) = match self {
             Self::Rows(values) => (values.as_slice(), &[][..], None),
@@ -80,14 +82,14 @@ impl Expected {
     }
 }
 
-/// What happens to the formula without a schema.
+/// Result of the formula without a schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Untyped {
-    /// The same values come out.
+    /// The formula returns the same values.
     Same,
-    /// The compiler refuses it.
+    /// The compiler rejects the formula.
     Error,
-    /// It compiles, but nothing in it tells the types, so nothing is compared.
+    /// The formula compiles, but nothing in it determines the types, so nothing is compared.
     Unknowable,
 }
 
@@ -118,7 +120,7 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
     Ok(CaseFile { function, path: path.to_owned(), cases, lacks })
 }
 
-/// Columns and rows that cases of the file share.
+/// Columns and rows that the cases of a file share.
 struct Defaults {
     types: Option<Node>,
     rows: Option<Node>,
@@ -128,7 +130,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let mut map = node.map()?;
     let name = map.need("case")?.text()?.to_owned();
     let formula = map.need("formula")?.text()?.to_owned();
-    // the file's rows have the file's columns
+    // The file's rows have the file's columns, so a case with its own types cannot use them.
     let own_types = map.take("types");
     let shared_rows = if own_types.is_none() { defaults.rows.clone() } else { None };
     let rows = map.take("rows").or(shared_rows);
@@ -180,7 +182,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     Ok(case)
 }
 
-/// The rows without their `is`, and the values of `is` where rows have them.
+/// Returns the rows without their `is`, and the values of `is` from the rows that have one.
 fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json>>, Vec<Json>)> {
     let mut table = Vec::new();
     let mut values = Vec::new();
@@ -253,7 +255,7 @@ fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source
     }
 }
 
-/// A deviation lists one value per row or group; for an aggregate it is one value.
+/// Returns the values of a deviation: one per row or group, or a single value for an aggregate.
 fn deviant_values(node: &Node) -> Result<Vec<Json>> {
     if node.is_list() {
         node.list()?.iter().map(|item| item.scalar().cloned()).collect()
@@ -262,7 +264,7 @@ fn deviant_values(node: &Node) -> Result<Vec<Json>> {
     }
 }
 
-/// Numbers the rows in a first column, which formulas do not use.
+/// Returns a table with row numbers in the first column, which formulas do not use.
 fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
     columns.insert(0, TestColumn { name: ROW_ID.to_owned(), ty: Type::Integer, nullable: false });
     for (number, row) in (1..).zip(&mut rows) {

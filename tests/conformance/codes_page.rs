@@ -1,4 +1,4 @@
-//! `docs/diagnostics.md`: every code with what it means, an example and how it is turned off.
+//! `docs/diagnostics.md`: every code with its meaning, an example, and how to turn it off.
 
 use std::fmt::Write as _;
 

@@ -1,9 +1,10 @@
-//! When a value, or its type, is the expected one.
+//! Compares a value and its type with the expected ones.
 
 use formulac::Dialect;
 use serde_json::Value as Json;
 
-/// Numbers agree within 1e-9, relative or absolute; everything else must be the same.
+/// Returns whether two values are equal. Numbers may differ by 1e-9, relative or absolute. All other values must
+/// be identical.
 pub fn same(expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(expected), Json::Number(got)) => {
@@ -17,11 +18,10 @@ pub fn same(expected: &Json, got: &Json) -> bool {
     }
 }
 
-/// Why the engine's type is not of the expected class, if it is not.
+/// Returns the reason why the engine's type is not in the expected class. `None` if it is.
 ///
-/// Integers may come back as exact numerics where the engine widens its sums; Postgres keeps
-/// `numeric` where others give a float, which is no less exact; the Snowflake stand-in does not
-/// tell its numbers apart.
+/// Integers may come back as exact numerics if the engine widens its sums. Postgres keeps `numeric` where other
+/// engines return a float, which is no less exact. The Snowflake stand-in does not distinguish its number types.
 pub fn type_fault(dialect: Dialect, expected: &str, engine_type: &str) -> Option<String> {
     let class = match (dialect.name(), engine_type) {
         ("bigquery", "TIMESTAMP") => "timestamptz",

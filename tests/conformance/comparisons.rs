@@ -1,4 +1,4 @@
-//! Two tables beside each other, as `verify` compares them: what is counted and which rows do not agree, on every engine.
+//! Compares two tables as `verify` does: the counts and the rows that differ, on every engine.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const SUITE: &str = "comparisons";
 struct Case {
     name: String,
     spec: String,
-    /// It compares the formula, and nothing else that the spec names.
+    /// Whether only the formula is compared, and nothing else that the spec names.
     of_formula: bool,
     ours: TestTable,
     theirs: TestTable,
@@ -27,7 +27,7 @@ struct Case {
     says: String,
     rows: Vec<String>,
     unordered: bool,
-    /// The sums of each column of numbers on both sides, where they are asked for.
+    /// Sums of each numeric column on both sides, if requested.
     sums: Option<Vec<String>>,
 }
 
@@ -89,7 +89,7 @@ fn read_case(node: &Node) -> Result<Case> {
     Ok(case)
 }
 
-/// A value of a spec; JSON is YAML.
+/// Converts a value of a spec to JSON. JSON is also YAML.
 fn json_of(node: &Node) -> Result<Json> {
     if let Ok(items) = node.list() {
         return Ok(Json::Array(items.iter().map(json_of).collect::<Result<_>>()?));
@@ -114,7 +114,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     Ok(found.between(ours, theirs))
 }
 
-/// The value of a column in a row of the answer, however its name is written.
+/// Returns the value of a column in a row of the answer, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
     let place = table.columns.iter().position(|column| column.eq_ignore_ascii_case(name))?;
     match row.get(place)? {
@@ -124,12 +124,13 @@ fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
     }
 }
 
-/// A value as every engine writes it.
+/// Formats a value in the same way for every engine.
 fn alike(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if number.is_nan() => "NaN".to_owned(),
         Ok(number) if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
-        // A hundred millionth of what it is: enough to tell 0.1 from 0.09999999999999998.
+        // Round to nine decimals if that changes the number by less than 1e-15, so that 0.09999999999999998 becomes
+        // 0.1.
         Ok(number) if !text.contains('-') || text.contains("e-") || number < 0.0 => {
             let near = (number * 1e9).round() / 1e9;
             if (near - number).abs() < 1e-15 { format!("{near}") } else { format!("{number}") }
@@ -176,7 +177,7 @@ fn told(row: &DifferingRow, comparison: &Comparison) -> String {
     format!("{}: {what}", key.join(", "))
 }
 
-/// `by any` is by any number.
+/// Returns whether the answer is the expected one. `by any` matches every number.
 fn is(expected: &str, got: &str) -> bool {
     let parts = |text: &str| text.split("; ").map(str::to_owned).collect::<Vec<_>>();
     let (expected, got) = (parts(expected), parts(got));

@@ -1,15 +1,15 @@
-//! What the case files leave out. A function's file is complete when, in every dialect that has the function,
+//! Reports gaps in the case files. A function's file is complete if, in every dialect that has the function,
 //!
-//! - each form runs, and has NULL in each of its arguments while the others are given;
-//! - each parameter that is a text meets an empty one, each that is a number zero and something negative, and each of a
-//!   class of types every type of it;
-//! - an aggregate is asked of no rows at all;
-//! - at least three cases agree, one of them marked `edge`.
+//! - each form runs, and runs with NULL in each of its arguments while the other arguments are not NULL;
+//! - each text parameter gets an empty string, each number parameter gets zero and a negative number, and each
+//!   parameter that accepts a class of types gets every type of the class;
+//! - an aggregate runs on a table without rows;
+//! - at least three cases agree, and one of them is marked `edge`.
 //!
 //!
-//! Of a function that no engine runs, each form must be in a case that says its SQL.
+//! If no engine runs a function, each form must be in a case that specifies its SQL.
 //!
-//! What cannot be stands under `lacks` of the file with the reason, and must be lacking.
+//! Gaps that cannot be closed are listed under `lacks` in the file with the reason, and must be real gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::case::{Case, CaseFile, Expected};
 use crate::files;
 use crate::matrix::{Cell, cell};
 
-/// What a cell has at least.
+/// Minimum number of cases in a cell.
 pub const CASES: usize = 3;
 
 pub fn run() {
@@ -31,7 +31,7 @@ pub fn run() {
     let mut faults = Vec::new();
     for function in catalog::functions() {
         let Some(file) = files.iter().find(|file| file.function == function.name) else {
-            // What only a query computes has spec cases, which show as much.
+            // Functions that only a query can compute have spec cases, which prove the same.
             for dialect in Dialect::all() {
                 match cell(function, None, dialect) {
                     Cell::Shown(_, missing) if missing.is_empty() => {}
@@ -50,7 +50,7 @@ pub fn run() {
     assert!(faults.is_empty(), "{} things that case files leave out:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// What the file of a function leaves out, with the dialects when it is not all of them.
+/// Returns the gaps in the file of a function, with the dialects if not all of them are affected.
 fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let cases: Vec<(&Case, Vec<CallFacts>)> =
         file.cases.iter().map(|case| (case, calls_of(function, &case.formula, &case.table))).collect();
@@ -68,7 +68,7 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     by_lack.into_iter().map(told).collect()
 }
 
-/// The forms of a function that no engine runs of which no case says what they are written as.
+/// Returns the forms for which no case specifies the SQL, for a function that no engine runs.
 fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let is_written = |case: &&Case| matches!(case.expected, Expected::Written(_));
     let calls = file.cases.iter().filter(is_written).flat_map(|c| calls_of(function, &c.formula, &c.table));
@@ -77,7 +77,7 @@ fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     forms.map(|(_, overload)| format!("the SQL of {}", shown(function, overload))).collect()
 }
 
-/// The case gives a value there, and the engine agrees.
+/// Returns whether the case has a value in this dialect and the engine agrees.
 fn agrees(case: &Case, dialect: Dialect) -> bool {
     let name = dialect.name();
     !matches!(case.expected, Expected::Refused(_) | Expected::Written(_))
@@ -112,7 +112,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
             }
         }
     }
-    // As `MAX(a, b)` goes across the row.
+    // The function works across the row, as `MAX(a, b)` does.
     let goes_across = function.arity().1.is_none() && !function.overloads.iter().any(|o| o.repeated);
     let across = || calls().filter(|(_, call)| call.args.len() > 1 && call.overload.is_none());
     if goes_across && across().next().is_none() {
@@ -124,7 +124,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
     }
-    // Refusals say what becomes of a value too.
+    // Refusals count, too, because they also show what happens to a value.
     let told = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases.iter().filter(move |(case, _)| said(case)).flat_map(|(case, calls)| calls.iter().map(move |c| (*case, c)))
@@ -174,7 +174,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     lacks
 }
 
-/// Whether a call's argument is given to this parameter.
+/// Returns whether this parameter receives the call's argument.
 fn is_of(function: &Function, call: &CallFacts, at: usize, param: &Param) -> bool {
     let Some(overload) = call.overload.and_then(|o| function.overloads.get(o)) else { return false };
     let own = overload.params.get(at).or(overload.params.last().filter(|_| overload.repeated));
@@ -185,12 +185,12 @@ fn rows_of(case: &Case) -> Vec<&[Json]> {
     if case.table.rows.is_empty() { vec![&[]] } else { case.table.rows.iter().map(Vec::as_slice).collect() }
 }
 
-/// A table without rows.
+/// Returns whether the case has a table without rows.
 fn of_nothing(case: &Case) -> bool {
     case.table.rows.is_empty() && case.table.columns.len() > 1
 }
 
-/// In some row this argument is NULL and no other is, but for one that is of the same column.
+/// Returns whether, in some row, this argument is NULL and no other argument is, except arguments with the same column.
 fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts) -> bool {
     let last = overload.params.len().saturating_sub(1);
     let same = |at: usize| match (call.args.get(at), call.args.get(place)) {
@@ -207,7 +207,7 @@ fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts
     })
 }
 
-/// A type that the parameter takes.
+/// Returns a type that the parameter accepts.
 fn first_type(param: &Param) -> Type {
     match param.ty {
         ParamType::Is(ty) => ty,
@@ -225,7 +225,7 @@ fn takes_numbers(param: &Param) -> bool {
     matches!(param.ty, ParamType::Number | ParamType::Is(Type::Integer | Type::Decimal | Type::Float))
 }
 
-/// The types of a class, each of which a case must have.
+/// Returns the types of a class. There must be a case for each of them.
 fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     match param.ty {
         ParamType::Number => {
@@ -242,7 +242,8 @@ fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     }
 }
 
-/// Whether a column of this type in place of the argument is refused in every dialect, as where it must be written out.
+/// Returns whether every dialect refuses a column of this type as the argument, for example because the argument
+/// must be a literal.
 fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
     let agreeing = cases.iter().filter(|(case, _)| !matches!(case.expected, Expected::Refused(_)));
     let found = agreeing.filter_map(|(case, calls)| {

@@ -1,4 +1,4 @@
-//! Every column of every model says what it is: by words, by its formula, or by what it is made of.
+//! Every column of every model has a description: words, its formula, or the columns that it is computed from.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use formulac::{Compiler, Dialect, Schema};
 use crate::model_cases::ModelCase;
 use crate::{files, sheet_case, spec_case};
 
-/// The columns that nothing is said of; the number of columns.
+/// Returns the columns without a description, and the number of columns.
 fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
     let Some(yml) = compiled.model_yml() else { return (Vec::new(), 0) };
     let is_silent = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     let silent = compiled.columns().iter().filter(|column| is_silent(column.about()));
     let silent: Vec<String> = silent.map(|column| column.name().to_owned()).collect();
-    // Each stands in the file, too.
+    // Each description is also in the file.
     let written = yml.lines().filter(|line| line.starts_with("        description: ")).count();
     assert!(written >= compiled.columns().len() - silent.len(), "{yml}");
     (silent, compiled.columns().len())
 }
 
-/// Specs below a folder of the repository, with the schema beside them where there is one.
+/// Returns the specs in a folder of the repository, with the schema next to them if there is one.
 fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);

@@ -24,22 +24,22 @@ pub struct Table {
 
 pub enum Run {
     Done(Vec<Answer>),
-    /// The engine is not installed, for this reason.
+    /// The engine is not installed. Contains the reason.
     Missing(String),
 }
 
-/// `oracle.py` ends with this status when the engine is not installed.
+/// Exit status of `oracle.py` if the engine is not installed.
 pub const NOT_INSTALLED: i32 = 3;
 
-/// The tests of this binary take turns: each starts up to two engines.
+/// Lock that makes the tests of this binary take turns, because each test starts up to two engines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whether the engine only imitates the warehouse (see tests/oracle/README.md).
+/// Returns whether the engine only imitates the warehouse (see tests/oracle/README.md).
 pub fn is_emulator(dialect: Dialect) -> bool {
     dialect.name() == "snowflake"
 }
 
-/// Runs each batch; the answers come back in the order of the batches.
+/// Runs each batch, and returns the answers in the order of the batches.
 pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let waiting = Mutex::new((0..batches.len()).rev().collect::<Vec<_>>());
@@ -98,7 +98,7 @@ pub fn python() -> Option<PathBuf> {
     Some(path).filter(|path| path.exists())
 }
 
-/// Where tests/setup.sh installs by default.
+/// Returns the folder in which tests/setup.sh installs by default.
 fn default_home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools")
 }
@@ -119,16 +119,16 @@ pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     require(&format!("SKIPPED {}: {checks} checks are not run: {reason}", dialect.name()));
 }
 
-/// Says loudly what is left out; where engines are required that fails.
+/// Prints a clear message about what is skipped. Fails if engines are required.
 pub fn require(message: &str) {
     say(message);
     let required = env::var("FORMULAC_REQUIRE_ENGINES").is_ok_and(|v| !v.is_empty() && v != "0");
     assert!(!required, "{message} (and FORMULAC_REQUIRE_ENGINES is set)");
 }
 
-/// Prints past the capture of the test runner, which hides what passing tests print.
+/// Prints past the test runner, which hides the output of passing tests.
 pub fn say(text: &str) {
     let mut out = std::io::stderr().lock();
-    // a closed standard error is no reason to fail
+    // a closed standard error is not a failure
     let _ = writeln!(out, "{text}");
 }

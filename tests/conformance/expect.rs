@@ -1,5 +1,5 @@
-//! What a case expects beside its values: refusals, deviations of an engine, columns and their
-//! types. Shared by formula cases and spec cases.
+//! Expectations of a case in addition to its values: refusals, deviations of an engine, columns and their types.
+//! Formula cases and spec cases share them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::engine::{Answer, Table};
 use crate::yaml::{Node, Result};
 
-/// A column of a test table; `float!` in a case file means never NULL.
+/// Column of a test table. In a case file, `float!` means never NULL.
 #[derive(Clone, Debug)]
 pub struct TestColumn {
     pub name: String,
@@ -21,14 +21,14 @@ pub struct TestColumn {
 pub struct TestTable {
     pub name: String,
     pub columns: Vec<TestColumn>,
-    /// What tells the rows apart, where the compiler is told.
+    /// Key columns, if the compiler knows them.
     pub key: Vec<String>,
-    /// Columns whose names were quoted when the table was made.
+    /// Columns whose names were quoted when the table was created.
     pub quoted: Vec<String>,
     pub rows: Vec<Vec<Json>>,
 }
 
-/// An engine known to answer otherwise.
+/// Known deviation of an engine.
 #[derive(Clone, Debug)]
 pub struct Deviation<V> {
     pub answer: DeviantAnswer<V>,
@@ -38,7 +38,7 @@ pub struct Deviation<V> {
 #[derive(Clone, Debug)]
 pub enum DeviantAnswer<V> {
     Value(V),
-    /// An error of the engine that holds this text.
+    /// An error of the engine that contains this text.
     Error(String),
 }
 
@@ -54,7 +54,7 @@ pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
     Ok(columns)
 }
 
-/// A type by the contract's own name; the library also reads the spellings of warehouses.
+/// Parses a type by the contract's own name. The library also accepts the spellings of warehouses.
 pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
     match name.parse::<Type>() {
         Ok(ty) if ty.to_string() == name && ty != Type::Unknown => Ok(ty),
@@ -62,7 +62,7 @@ pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
     }
 }
 
-/// One row of a table; every column must be given.
+/// Reads one row of a table. Every column must be given.
 pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> Result<Vec<Json>> {
     let mut row = Vec::new();
     for column in columns {
@@ -75,7 +75,7 @@ pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> R
     Ok(row)
 }
 
-/// `{bigquery: F0501}`: a code, or SQL, for each of some dialects.
+/// Reads `{bigquery: F0501}`: a code, or SQL, for each of some dialects.
 pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     for (name, text) in entries(node)? {
@@ -84,7 +84,7 @@ pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> 
     Ok(texts)
 }
 
-/// `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
+/// Reads `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
 pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> Result<BTreeMap<String, Deviation<V>>> {
     let mut deviations = BTreeMap::new();
     for (name, node) in entries(node)? {
@@ -100,8 +100,8 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
     Ok(deviations)
 }
 
-/// What is wrong with an answer where a deviation may be foretold: `expected` says it of what is right, `deviant` of what
-/// is foretold instead.
+/// Returns the error in an answer, which may have a known deviation. `expected` checks the regular answer, and
+/// `deviant` checks the known deviation.
 pub fn fault_of<V>(
     foretold: Option<&Deviation<V>>,
     answer: &Answer,
@@ -139,7 +139,7 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 }
 
 impl TestTable {
-    /// The compiler's knowledge of the table.
+    /// Returns what the compiler knows about the table.
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {
@@ -148,11 +148,11 @@ impl TestTable {
         })
     }
 
-    /// The table as the engine runner loads it.
+    /// Returns the table in the form that the engine runner loads.
     pub fn to_json(&self) -> Json {
         let column = |column: &TestColumn| {
             let mut json = json!({"name": column.name, "type": column.ty.to_string()});
-            // A name that was quoted when the table was made keeps its case.
+            // A name that was quoted when the table was created keeps its case.
             if self.quoted.contains(&column.name) {
                 json["quoted"] = true.into();
             }

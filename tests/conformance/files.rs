@@ -1,9 +1,9 @@
-//! Finds the case files, and the filter that picks some of their cases.
+//! Finds the case files, and the filter that selects some of their cases.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All `.yml` files below a folder of this suite, sorted.
+/// Returns all `.yml` files below a folder of this suite, sorted.
 pub fn below(folder: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(folder);
     let mut files = Vec::new();
@@ -30,13 +30,13 @@ pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The path as people write it, from the root of the repository.
+/// Returns the path as people write it, relative to the root of the repository.
 pub fn short_name(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
-/// Whether `FORMULAC_CASES` (any part of `path: case`, case ignored) picks this case.
+/// Returns whether `FORMULAC_CASES` (any part of `path: case`, case ignored) selects this case.
 pub fn is_picked(path: &Path, case: &str) -> bool {
     let full_name = format!("{}: {case}", short_name(path)).to_lowercase();
     filter().is_none_or(|filter| full_name.contains(&filter))
@@ -46,7 +46,7 @@ pub fn filter() -> Option<String> {
     std::env::var("FORMULAC_CASES").ok().filter(|text| !text.is_empty()).map(|f| f.to_lowercase())
 }
 
-/// Where batches, answers and reports of the last run are kept.
+/// Returns the folder with the batches, answers and reports of the last run.
 pub fn output_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     fs::create_dir_all(&folder).expect("the target folder is writable");

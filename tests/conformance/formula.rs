@@ -1,4 +1,4 @@
-//! A formula case compiled for one dialect, and the verdict on the engine's answer.
+//! Compiles a formula case for one dialect, and checks the engine's answer.
 
 use formulac::{Compiled, Compiler, Dialect, Level, Schema};
 use serde_json::Value as Json;
@@ -9,7 +9,7 @@ use crate::engine::{Answer, Table};
 use crate::expect::fault_of;
 use crate::report::rows_at_most;
 
-/// How much the compiler is told.
+/// Amount of information that the compiler gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Typed,
@@ -19,10 +19,10 @@ pub enum Variant {
 
 pub enum Plan {
     Ask(Question),
-    /// Settled without an engine.
+    /// The case is settled without an engine.
     Agreed,
     Unsupported,
-    /// It is written as the case says, and no engine runs it.
+    /// The SQL is as the case specifies, and no engine runs it.
     Written,
     Failed {
         sql: String,
@@ -113,7 +113,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     Plan::Ask(Question { sql: sql.to_owned(), query: query(case, sql), nullable: definition.nullable() })
 }
 
-/// The formula as the one definition of a spec.
+/// Plans a query with the formula as the only definition of a spec.
 fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
     let keys =
         if case.group_by.is_empty() { String::new() } else { format!("group_by: [{}]\n", case.group_by.join(", ")) };
@@ -161,7 +161,7 @@ fn query(case: &Case, sql: &str) -> String {
     }
 }
 
-/// What is wrong with the answer, if anything.
+/// Returns the error in the answer, if there is one.
 pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
     let expected = |table: &Table| table_fault(case, dialect, variant, question, table);
     let deviant = |values: &Vec<Json>, table: &Table| {
@@ -191,7 +191,7 @@ fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Quest
     type_fault(dialect, &ty.to_string(), table.types.last()?)
 }
 
-/// The expected values; groups sorted by key, since a query has no order of its own.
+/// Returns the expected values. Groups are sorted by key, because a query has no order of its own.
 fn expected_in_order(case: &Case) -> Vec<Json> {
     match &case.expected {
         Expected::Rows(values) => values.clone(),
@@ -201,7 +201,7 @@ fn expected_in_order(case: &Case) -> Vec<Json> {
     }
 }
 
-/// The last column, in the order of the case; a group that is missing shortens the list.
+/// Returns the last column, in the order of the case. A missing group makes the list shorter.
 fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
     let last = |row: &Vec<Json>| row.last().cloned().unwrap_or(Json::Null);
     let Expected::Groups(groups) = &case.expected else {
@@ -215,7 +215,7 @@ fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
     groups.iter().filter_map(|(keys, _)| matching(keys)).map(last).collect()
 }
 
-/// `row {x: 1, y: null}: `, or the keys of a group.
+/// Returns the location of a value: `row {x: 1, y: null}: `, or the keys of a group.
 fn where_it_is(case: &Case, at: usize) -> String {
     match &case.expected {
         Expected::Rows(_) => {

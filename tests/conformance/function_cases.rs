@@ -1,4 +1,4 @@
-//! All formula cases on all dialects.
+//! Runs all formula cases in all dialects.
 
 use formulac::Dialect;
 
@@ -12,7 +12,7 @@ use crate::scoreboard::{Mark, Scoreboard};
 
 const SUITE: &str = "functions";
 
-/// One case in one dialect: a typed and an untyped attempt.
+/// Check of one case in one dialect: a typed and an untyped attempt.
 struct Check<'a> {
     file: &'a CaseFile,
     case: &'a Case,

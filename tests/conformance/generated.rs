@@ -1,9 +1,9 @@
-//! Files under `docs/` that tests write: compared, or written with `FORMULAC_WRITE=1`.
+//! Files in `docs/` that tests generate: compared, or written with `FORMULAC_WRITE=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Compares each with what it should be.
+/// Compares each file with its expected content.
 pub fn check(files: &[(String, String)]) {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let write = std::env::var("FORMULAC_WRITE").is_ok_and(|v| !v.is_empty() && v != "0");
@@ -28,7 +28,7 @@ pub fn check(files: &[(String, String)]) {
     assert!(wrong.is_empty(), "{} generated files are out of date; {hint}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Files of a folder of `docs/` that nothing generates any more; with `FORMULAC_WRITE=1` they go.
+/// Reports files in a folder of `docs/` that nothing generates any more. With `FORMULAC_WRITE=1`, removes them.
 pub fn no_others(folder: &str, files: &[(String, String)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();

@@ -11,7 +11,7 @@ use crate::invalid;
 
 #[derive(FromPyObject)]
 pub enum SchemaSource<'py> {
-    /// Text of a schema file or of a dbt properties file.
+    /// Text of a schema file or dbt properties file.
     Text(String),
     /// Column types by relation and column name. Worksheets use the order of the columns.
     Types(BTreeMap<String, Bound<'py, PyDict>>),

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 STEPS = ["check", "generate", "plan", "impact", "authorize"]
 OF_A_BRANCH = ["impact", "authorize"]
 MARK = "<!-- formulac-ci -->"
-# GitHub accepts 65,536 characters.
+# GitHub accepts at most 65,536 characters.
 LONGEST = 60_000
 
 
@@ -151,7 +151,7 @@ def main():
             file.write(text + "\n")
     fault = post(text) if arguments.comment else None
     if fault:
-        # Jobs of forks have no right to comment; their checks count all the same.
+        # Jobs on forks have no permission to comment, but their checks still count.
         print(f"formulac-ci: no comment is posted: {fault}")
     return 1 if failed else 0
 
