@@ -6,7 +6,12 @@
 //!     cargo bench --bench artifacts -- --write F the manifest as a file, for commands to be tried with
 
 #![allow(missing_docs, reason = "a program")]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench that cannot run should stop"
+)]
 
 #[allow(dead_code, reason = "another bench reads the catalog")]
 mod manifest;
@@ -39,19 +44,40 @@ fn main() {
     let (with_code, ()) = spent(|| drop(read(&text, code)));
     let (of_schema, schema) = spent(|| formulac::known::from_dbt(&manifest, None, Dialect::default()));
     assert_eq!(manifest.with_type(ResourceType::Model).count(), MODELS);
-    assert_eq!(schema.relations().iter().map(|relation| relation.columns().len()).sum::<usize>(), MODELS * COLUMNS);
+    assert_eq!(
+        schema
+            .relations()
+            .iter()
+            .map(|relation| relation.columns().len())
+            .sum::<usize>(),
+        MODELS * COLUMNS
+    );
     let times = Race::new()
         .with("floor", || pass_over(&text))
         .with("manifest", || drop(read(&text, KeptParts::default())))
         .with("with its code", || drop(read(&text, code)))
         .with("its tests", || drop(black_box(manifest.tests_by_node())))
-        .with("schema of it", || drop(black_box(formulac::known::from_dbt(&manifest, None, Dialect::default()))))
+        .with("schema of it", || {
+            drop(black_box(formulac::known::from_dbt(
+                &manifest,
+                None,
+                Dialect::default(),
+            )))
+        })
         .with("a tenth of it", || drop(read(&small, KeptParts::default())))
         .run(rounds);
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
-    println!("a manifest of {MODELS} models, {} columns, {:.0} MB\n", MODELS * COLUMNS, megabytes(text.len()));
+    println!(
+        "a manifest of {MODELS} models, {} columns, {:.0} MB\n",
+        MODELS * COLUMNS,
+        megabytes(text.len())
+    );
     for (name, time) in &times {
-        println!("{name:<16} {:>7.0} ms {:>7.2}x", time.as_secs_f64() * 1e3, ratio(*time, times[0].1));
+        println!(
+            "{name:<16} {:>7.0} ms {:>7.2}x",
+            time.as_secs_f64() * 1e3,
+            ratio(*time, times[0].1)
+        );
     }
     println!(
         "\nkept {:.0} MB, at most {:.0} MB beside the text; with its code {:.0} MB; its schema {:.0} MB",
@@ -63,7 +89,13 @@ fn main() {
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
     let mut goals = Goals::new(0);
     goals.line("reading a manifest", ratio(times[1].1, times[0].1), 8.0, 4.0, "x");
-    goals.line("reading it with its code", ratio(times[2].1, times[0].1), 10.0, 5.0, "x");
+    goals.line(
+        "reading it with its code",
+        ratio(times[2].1, times[0].1),
+        10.0,
+        5.0,
+        "x",
+    );
     goals.line(
         "cost of a byte, all over a tenth",
         times[1].1.as_secs_f64() / text.len() as f64 / (times[5].1.as_secs_f64() / small.len() as f64),
@@ -71,6 +103,12 @@ fn main() {
         1.2,
         "x",
     );
-    goals.line("text and manifest, in GB", (text.len() + memory.peak) as f64 / 1e9, 1.0, 0.6, "");
+    goals.line(
+        "text and manifest, in GB",
+        (text.len() + memory.peak) as f64 / 1e9,
+        1.0,
+        0.6,
+        "",
+    );
     goals.end(&arguments);
 }

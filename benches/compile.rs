@@ -3,7 +3,13 @@
 //! The times compare versions on one machine. `cargo bench --bench ratios` reports ratios to lexing, because a
 //! loop over one small text, as here, lets the processor learn the text by heart, which favors the lexer most.
 
-#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench is a program")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench is a program"
+)]
 
 mod corpus;
 
@@ -32,7 +38,10 @@ fn stages(c: &mut Criterion) {
         // differences.
         ("check", Box::new(|t| drop(black_box(typed.check(t))))),
         ("compile", Box::new(|t| drop(black_box(typed.compile(t))))),
-        ("compile without a schema", Box::new(|t| drop(black_box(untyped.compile(t))))),
+        (
+            "compile without a schema",
+            Box::new(|t| drop(black_box(untyped.compile(t)))),
+        ),
     ];
     for (stage, work) in &stages {
         let mut group = c.benchmark_group(*stage);
@@ -78,7 +87,9 @@ fn sizes(c: &mut Criterion) {
 }
 
 fn config() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
 }
 
 criterion_group! { name = benches; config = config(); targets = stages, specs, sizes }

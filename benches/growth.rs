@@ -5,7 +5,12 @@
 //!     cargo bench --bench growth                every shape
 //!     cargo bench --bench growth -- chain       shapes with this word in their name
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run should stop")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bench that cannot run should stop"
+)]
 
 #[allow(dead_code, unused_imports, reason = "the tests of these shapes are elsewhere")]
 #[path = "../tests/properties/deep.rs"]
@@ -28,8 +33,11 @@ const RATIO: f64 = 3.5;
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Shapes with output that is not linear: by contract, each definition repeats the SQL of the definitions before it.
-const GROWS_BY_CONTRACT: &[&str] =
-    &["chained definitions", "chained definitions backwards", "chained definitions of rows"];
+const GROWS_BY_CONTRACT: &[&str] = &[
+    "chained definitions",
+    "chained definitions backwards",
+    "chained definitions of rows",
+];
 
 fn best(work: &dyn Fn(&str), text: &str, runs: usize) -> Duration {
     let run = |_| {
@@ -55,12 +63,22 @@ fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
             return None;
         }
     }
-    Some(format!("{}: {size} to {} takes {ratio:.1} times as long", shape.name, size * 2))
+    Some(format!(
+        "{}: {size} to {} takes {ratio:.1} times as long",
+        shape.name,
+        size * 2
+    ))
 }
 
 fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
-    let chosen = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
-    for shape in shapes.iter().filter(|s| s.name.contains(&chosen) && !GROWS_BY_CONTRACT.contains(&s.name)) {
+    let chosen = std::env::args()
+        .skip(1)
+        .find(|a| !a.starts_with('-'))
+        .unwrap_or_default();
+    for shape in shapes
+        .iter()
+        .filter(|s| s.name.contains(&chosen) && !GROWS_BY_CONTRACT.contains(&s.name))
+    {
         match fault(*shape, work) {
             Some(fault) => println!("{kind}: SUPERLINEAR {fault}"),
             None => println!("{kind}: linear {}", shape.name),

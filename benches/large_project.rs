@@ -25,7 +25,10 @@ const CALLS: usize = 5;
 /// Returns the seconds that a command takes and the bytes that it prints.
 fn call(folder: &Path, args: &[&str]) -> (f64, usize) {
     let start = Instant::now();
-    let output = Command::new(env!("CARGO_BIN_EXE_formulac")).args(args).current_dir(folder).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_formulac"))
+        .args(args)
+        .current_dir(folder)
+        .output();
     let output = output.expect("the command must run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (start.elapsed().as_secs_f64(), output.stdout.len())
@@ -47,13 +50,19 @@ fn specs(large: &Path, manifest: &str) -> Vec<(&'static str, f64, f64)> {
         );
         fs::write(folder.join(format!("metrics/metric_{number}.yml")), spec).expect("the file must be written");
     }
-    let best = |command| (0..CALLS).map(|_| call(&folder, &[command]).0).fold(f64::INFINITY, f64::min);
+    let best = |command| {
+        (0..CALLS)
+            .map(|_| call(&folder, &[command]).0)
+            .fold(f64::INFINITY, f64::min)
+    };
     let without = COMMANDS.map(best);
     fs::write(folder.join("target/manifest.json"), manifest).expect("the file must be written");
     fs::write(folder.join("target/catalog.json"), manifest::catalog(manifest::MODELS))
         .expect("the file must be written");
     let with = COMMANDS.map(best);
-    (0..COMMANDS.len()).map(|at| (COMMANDS[at], without[at], with[at])).collect()
+    (0..COMMANDS.len())
+        .map(|at| (COMMANDS[at], without[at], with[at]))
+        .collect()
 }
 
 fn main() -> ExitCode {
@@ -68,10 +77,16 @@ fn main() -> ExitCode {
     let (first, _) = call(&folder, &["pull"]);
     println!("pull: cold {first:.2} s");
     let mut is_missed = first > of_first;
-    let again = (0..CALLS).map(|_| call(&folder, &["pull"]).0).fold(f64::INFINITY, f64::min);
+    let again = (0..CALLS)
+        .map(|_| call(&folder, &["pull"]).0)
+        .fold(f64::INFINITY, f64::min);
     println!("pull where nothing changed: {again:.2} s");
     let changed = (0..CALLS).map(|number| {
-        let one = text.replacen("Column 3 of model 777:", &format!("Column 3, changed {number} times:"), 1);
+        let one = text.replacen(
+            "Column 3 of model 777:",
+            &format!("Column 3, changed {number} times:"),
+            1,
+        );
         fs::write(folder.join("target/manifest.json"), one).expect("the file must be written");
         call(&folder, &["pull"]).0
     });
@@ -89,12 +104,19 @@ fn main() -> ExitCode {
         ("model_1.column_3", "json"),
         ("model_1.column_3", "html"),
     ] {
-        let format = if form == "json" { vec!["--json"] } else { vec!["--format", form] };
+        let format = if form == "json" {
+            vec!["--json"]
+        } else {
+            vec!["--format", form]
+        };
         let args = [&["impact", name], &*format].concat();
         let _ = fs::remove_dir_all(folder.join(".formulac"));
         let (cold, bytes) = call(&folder, &args);
         let warm = (0..CALLS).map(|_| call(&folder, &args).0).fold(f64::INFINITY, f64::min);
-        println!("impact {name} as {form}: {:.1} kB, cold {cold:.2} s, then {warm:.2} s", bytes as f64 / 1e3);
+        println!(
+            "impact {name} as {form}: {:.1} kB, cold {cold:.2} s, then {warm:.2} s",
+            bytes as f64 / 1e3
+        );
         is_missed |= warm > of_impact;
     }
     for (name, without, with) in specs(&folder, &text) {
@@ -102,5 +124,9 @@ fn main() -> ExitCode {
         is_missed |= name == "plan" && without > of_plan || with - without > of_artifacts;
     }
     let is_checked = std::env::args().any(|argument| argument == "--check");
-    if is_checked && is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if is_checked && is_missed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

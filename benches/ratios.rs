@@ -7,7 +7,12 @@
 //! The bench also counts allocations and bytes, which do not depend on the machine.
 
 #![allow(missing_docs, reason = "a program")]
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a bench that cannot run should stop"
+)]
 
 mod corpus;
 #[allow(dead_code, reason = "shared with the other benches")]
@@ -52,15 +57,25 @@ fn compiled(compiler: &Compiler) -> impl Fn(&str) + '_ {
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let rounds = if arguments.iter().any(|a| a == "--quick") { 40 } else { 300 };
+    let rounds = if arguments.iter().any(|a| a == "--quick") {
+        40
+    } else {
+        300
+    };
     let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
     let mut goals = Goals::new(corpus::SEED);
     let classes = corpus::classes([&typed, &untyped]);
 
-    println!("seed {}, least of {rounds} rounds that take turns; x = times the lexing floor\n", corpus::SEED);
+    println!(
+        "seed {}, least of {rounds} rounds that take turns; x = times the lexing floor\n",
+        corpus::SEED
+    );
     println!("One call a definition, one compiler for all:");
     println!(
         "{:<8} {:>9} {:>8} {:>9} {:>7} {:>8} {:>8} {:>8} {:>9} {:>11}",
@@ -101,7 +116,11 @@ fn main() {
     let limits = Limits::default().with_source(1 << 28).with_output(1 << 28);
     let roomy = |known: bool| {
         let builder = Compiler::builder().limits(limits);
-        if known { builder.schema(corpus::schema()).build() } else { builder.build() }
+        if known {
+            builder.schema(corpus::schema()).build()
+        } else {
+            builder.build()
+        }
     };
     let (roomy, roomy_untyped) = (roomy(true), roomy(false));
     let files: Vec<(usize, String)> = [1_000, 10_000, 100_000].map(|n| (n, corpus::mix(n).join("\n"))).into();
@@ -115,7 +134,9 @@ fn main() {
     for (count, text) in &files {
         let times = Race::new()
             .with("floor", || walked(text))
-            .with("parse", || drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits))))
+            .with("parse", || {
+                drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits)))
+            })
             .with("compile", || compiled(&roomy)(text))
             .with("no schema", || compiled(&roomy_untyped)(text))
             .run((rounds * 300 / count).clamp(5, rounds));
@@ -129,13 +150,20 @@ fn main() {
             memory.calls as f64 / *count as f64,
             memory.peak as f64 / *count as f64,
         );
-        costs.push((ratio(times[2].1, base), times[2].1.as_secs_f64() / *count as f64, memory));
+        costs.push((
+            ratio(times[2].1, base),
+            times[2].1.as_secs_f64() / *count as f64,
+            memory,
+        ));
     }
 
     println!("\nOne call a definition, allocations of each:");
     let calls = |compiler: &Compiler, texts: &[String]| {
         let (all, ()) = spent(each(texts, compiled(compiler)));
-        (all.calls as f64 / texts.len() as f64, all.bytes as f64 / texts.len() as f64)
+        (
+            all.calls as f64 / texts.len() as f64,
+            all.bytes as f64 / texts.len() as f64,
+        )
     };
     for (name, texts) in &classes {
         let lex = spent(each(texts, lexed)).0.calls as f64 / texts.len() as f64;
@@ -148,8 +176,10 @@ fn main() {
 
     let large = corpus::large(1 << 20);
     corpus::verify(&typed, [large.as_str()]);
-    let single =
-        Race::new().with("floor", || walked(&large)).with("compile", || compiled(&typed)(&large)).run(rounds.min(20));
+    let single = Race::new()
+        .with("floor", || walked(&large))
+        .with("compile", || compiled(&typed)(&large))
+        .run(rounds.min(20));
     let mut deepest: f64 = 0.0;
     println!("\nNesting, 1,000 levels:");
     for (kind, text) in corpus::nested(1_000) {
@@ -158,13 +188,19 @@ fn main() {
             println!("  {kind:<22} refused: {} {}", found.code(), found.message());
             continue;
         }
-        let times =
-            Race::new().with("floor", || walked(&text)).with("compile", || compiled(&typed)(&text)).run(rounds.min(60));
+        let times = Race::new()
+            .with("floor", || walked(&text))
+            .with("compile", || compiled(&typed)(&text))
+            .run(rounds.min(60));
         let cost = ratio(times[1].1, times[0].1);
         deepest = deepest.max(cost);
         println!(
             "  {kind:<22} {cost:>7.2}x{}",
-            if result.diagnostics().is_empty() { "" } else { "  (with a warning)" }
+            if result.diagnostics().is_empty() {
+                ""
+            } else {
+                "  (with a warning)"
+            }
         );
     }
 
@@ -180,9 +216,15 @@ fn main() {
     println!(
         "\nA chain of 10,000 in one text: {:.0} ms, {}",
         begin.elapsed().as_secs_f64() * 1e3,
-        refused.diagnostics().first().map_or("compiled".to_owned(), |d| format!("{} {}", d.code(), d.message()))
+        refused
+            .diagnostics()
+            .first()
+            .map_or("compiled".to_owned(), |d| format!("{} {}", d.code(), d.message()))
     );
-    let specs = [("typical spec", corpus::spec(6)), ("spec of 200 definitions", corpus::spec(200))];
+    let specs = [
+        ("typical spec", corpus::spec(6)),
+        ("spec of 200 definitions", corpus::spec(200)),
+    ];
     for (name, text) in &specs {
         let times = Race::new()
             .with("floor", || walked(text))
@@ -209,12 +251,20 @@ fn main() {
     let texts: Vec<SpecText<'_>> = thousand.iter().map(|text| SpecText { text, path: None }).collect();
     let together = || drop(black_box(typed.compile_specs(&texts)));
     let of_specs = Race::new()
-        .with("one by one", || thousand.iter().for_each(|text| drop(black_box(typed.compile_spec(text)))))
+        .with("one by one", || {
+            thousand
+                .iter()
+                .for_each(|text| drop(black_box(typed.compile_spec(text))))
+        })
         .with("together", together)
         .run(rounds.min(5));
     let (memory, ()) = spent(together);
     let milliseconds = |at: usize| of_specs[at].1.as_secs_f64() * 1e3;
-    println!("1,000 different specs of two steps: {:.0} ms, together {:.0} ms", milliseconds(0), milliseconds(1));
+    println!(
+        "1,000 different specs of two steps: {:.0} ms, together {:.0} ms",
+        milliseconds(0),
+        milliseconds(1)
+    );
 
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
     for (name, with, without) in &totals {
@@ -222,15 +272,57 @@ fn main() {
         goals.line(&format!("full compile, {name}"), *with, must, aim, "x");
         goals.line(&format!("full compile, {name}, no schema"), *without, must, aim, "x");
     }
-    goals.line("allocations a definition, a call each", calls(&typed, mix).0, 12.0, 6.0, "");
-    goals.line("allocations a definition, 1,000 in a text", costs[0].2.calls as f64 / 1e3, 12.0, 6.0, "");
+    goals.line(
+        "allocations a definition, a call each",
+        calls(&typed, mix).0,
+        12.0,
+        6.0,
+        "",
+    );
+    goals.line(
+        "allocations a definition, 1,000 in a text",
+        costs[0].2.calls as f64 / 1e3,
+        12.0,
+        6.0,
+        "",
+    );
     goals.line("one text of 1,000", costs[0].0, 8.0, 5.0, "x");
-    goals.line("cost a definition, 100,000 over 1,000", costs[2].1 / costs[0].1, 1.25, 1.1, "x");
-    goals.line("peak kB a definition, 100,000", costs[2].2.peak as f64 / 1e5 / 1e3, 2.5, 1.2, "");
+    goals.line(
+        "cost a definition, 100,000 over 1,000",
+        costs[2].1 / costs[0].1,
+        1.25,
+        1.1,
+        "x",
+    );
+    goals.line(
+        "peak kB a definition, 100,000",
+        costs[2].2.peak as f64 / 1e5 / 1e3,
+        2.5,
+        1.2,
+        "",
+    );
     goals.line("one 1 MB formula", ratio(single[1].1, single[0].1), 10.0, 6.0, "x");
     goals.line("nesting x 1,000, the worst kind", deepest, 10.0, 6.0, "x");
-    goals.line("1,000 specs together over one by one", ratio(of_specs[1].1, of_specs[0].1), 1.25, 0.6, "x");
-    goals.line("peak MB of 1,000 specs together", memory.peak as f64 / 1e6, 200.0, 50.0, "");
-    goals.line("10,000 in chains of 10 over unchained", ratio(chain[1].1, chain[0].1), 1.5, 1.2, "x");
+    goals.line(
+        "1,000 specs together over one by one",
+        ratio(of_specs[1].1, of_specs[0].1),
+        1.25,
+        0.6,
+        "x",
+    );
+    goals.line(
+        "peak MB of 1,000 specs together",
+        memory.peak as f64 / 1e6,
+        200.0,
+        50.0,
+        "",
+    );
+    goals.line(
+        "10,000 in chains of 10 over unchained",
+        ratio(chain[1].1, chain[0].1),
+        1.5,
+        1.2,
+        "x",
+    );
     goals.end(&arguments);
 }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use formulac::{Compiler, Dialect};
 
 fn main() -> ExitCode {
-    let formula = std::env::args().nth(1).unwrap_or_else(|| "SUM(revenue) / COUNT(DISTINCT(customer_id))".to_owned());
+    let formula = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "SUM(revenue) / COUNT(DISTINCT(customer_id))".to_owned());
     println!("{formula}\n");
     for dialect in Dialect::all() {
         // A compiler is cheap to clone and to share between threads; build it once and keep it.

@@ -18,17 +18,29 @@ fn main() {
         .with(Column::new("ordered_on", Type::Date))
         .primary_key(["order_id"]);
     let guessed = Compiler::default();
-    let known = Compiler::builder().schema(Schema::new().with(orders)).from("orders").build();
+    let known = Compiler::builder()
+        .schema(Schema::new().with(orders))
+        .from("orders")
+        .build();
 
-    for (title, compiler) in [("no schema: types are taken from use", &guessed), ("with a schema", &known)] {
+    for (title, compiler) in [
+        ("no schema: types are taken from use", &guessed),
+        ("with a schema", &known),
+    ] {
         println!("{title}");
         for definition in compiler.compile(FORMULAS).definitions() {
             let name = definition.name().unwrap_or("(formula)");
-            let null = if definition.nullable() { "may be NULL" } else { "never NULL" };
+            let null = if definition.nullable() {
+                "may be NULL"
+            } else {
+                "never NULL"
+            };
             println!("  {name}: {}, {}, {null}", definition.ty(), definition.level());
             println!("    {}", definition.sql());
             for column in definition.columns() {
-                let assumed = column.assumed().map_or(String::new(), |ty| format!(", assumed to be {ty}"));
+                let assumed = column
+                    .assumed()
+                    .map_or(String::new(), |ty| format!(", assumed to be {ty}"));
                 println!("    reads {}{assumed}", column.path());
             }
         }
@@ -37,6 +49,13 @@ fn main() {
     // The same mistake twice: only a schema can tell.
     for compiler in [&guessed, &known] {
         let compiled = compiler.compile("SUM(amout)");
-        println!("SUM(amout): {:?}", compiled.diagnostics().iter().map(|d| (d.code(), d.help())).collect::<Vec<_>>());
+        println!(
+            "SUM(amout): {:?}",
+            compiled
+                .diagnostics()
+                .iter()
+                .map(|d| (d.code(), d.help()))
+                .collect::<Vec<_>>()
+        );
     }
 }

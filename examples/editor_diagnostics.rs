@@ -21,12 +21,33 @@ fn main() {
     let index = LineIndex::new(TEXT);
     for diagnostic in compiled.diagnostics() {
         // Spans are bytes; lines and columns count from 1, columns in characters.
-        let (from, to) = (index.position(diagnostic.span().start), index.position(diagnostic.span().end));
-        let kind = if diagnostic.severity() == Severity::Error { "error" } else { "warning" };
-        println!("{}:{} {kind} {}: {}", from.line, from.column, diagnostic.code(), diagnostic.message());
+        let (from, to) = (
+            index.position(diagnostic.span().start),
+            index.position(diagnostic.span().end),
+        );
+        let kind = if diagnostic.severity() == Severity::Error {
+            "error"
+        } else {
+            "warning"
+        };
+        println!(
+            "{}:{} {kind} {}: {}",
+            from.line,
+            from.column,
+            diagnostic.code(),
+            diagnostic.message()
+        );
         let line = TEXT.lines().nth(from.line as usize - 1).unwrap_or_default();
-        let length = if to.line == from.line { to.column.saturating_sub(from.column).max(1) } else { 1 };
-        println!("    {line}\n    {}{}", " ".repeat(from.column as usize - 1), "~".repeat(length as usize));
+        let length = if to.line == from.line {
+            to.column.saturating_sub(from.column).max(1)
+        } else {
+            1
+        };
+        println!(
+            "    {line}\n    {}{}",
+            " ".repeat(from.column as usize - 1),
+            "~".repeat(length as usize)
+        );
         for label in diagnostic.labels() {
             let place = index.position(label.span.start);
             println!("    {}:{}: {}", place.line, place.column, label.text);

@@ -23,7 +23,13 @@
 //! dbt model. Functions for the first stages, [`lex`] and [`parse`], are public for tools that need only these.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 #[doc(inline)]
 pub use formulac_catalog::{Dialect, Facts, Level, Literals, Type, UnknownDialect, UnknownType, catalog};

@@ -27,7 +27,14 @@ const NUMBERS: &[&str] = &[
     "monthly_fee",
     "credit_limit",
 ];
-const INTEGERS: &[&str] = &["quantity", "returned_items", "seats", "tenure_months", "sessions", "support_tickets"];
+const INTEGERS: &[&str] = &[
+    "quantity",
+    "returned_items",
+    "seats",
+    "tenure_months",
+    "sessions",
+    "support_tickets",
+];
 const FLOATS: &[&str] = &["margin_rate", "health_score", "win_probability"];
 const TEXTS: &[&str] = &[
     "status",
@@ -41,7 +48,14 @@ const TEXTS: &[&str] = &[
     "product_name",
     "category",
 ];
-const DATES: &[&str] = &["order_date", "ship_date", "signup_date", "cancel_date", "renewal_date", "billing_date"];
+const DATES: &[&str] = &[
+    "order_date",
+    "ship_date",
+    "signup_date",
+    "cancel_date",
+    "renewal_date",
+    "billing_date",
+];
 const FLAGS: &[&str] = &["is_new", "is_refunded", "is_gift", "is_trial"];
 const KEYS: &[&str] = &["order_id", "customer_id", "product_id"];
 const VALUES: &[&str] = &[
@@ -76,13 +90,18 @@ const CRITERIA: &[&str] = &[
 ];
 const COUNTS: &[&str] = &["1", "2", "3", "7", "10", "12", "30", "90", "100", "365", "1000"];
 const RATES: &[&str] = &["0.05", "0.19", "0.25", "1.5", "12.5", "99.95"];
-const ADJECTIVES: &[&str] =
-    &["net", "gross", "paid", "monthly", "open", "new", "lost", "total", "average", "regional", "adjusted"];
-const NOUNS: &[&str] =
-    &["revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate"];
+const ADJECTIVES: &[&str] = &[
+    "net", "gross", "paid", "monthly", "open", "new", "lost", "total", "average", "regional", "adjusted",
+];
+const NOUNS: &[&str] = &[
+    "revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate",
+];
 
 /// Returns the alternatives for a symbol, which patterns write as `$x`.
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn alternatives(symbol: &str) -> &'static [&'static str] {
     match symbol {
         "number" => NUMBERS,
@@ -185,7 +204,11 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
             "COUNT(DISTINCT(IF($condition, $key)))",
             "IF($measure > $count, $measure, $measure * $rate)",
         ],
-        "arm" => &["$condition, $value", "AND($condition, $condition), $text", "$condition, $text & \" / \" & $value"],
+        "arm" => &[
+            "$condition, $value",
+            "AND($condition, $condition), $text",
+            "$condition, $text & \" / \" & $value",
+        ],
         _ => &[],
     }
 }
@@ -208,7 +231,9 @@ impl Seeded {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
             out.push_str(before);
-            let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(after.len());
+            let end = after
+                .find(|c: char| !(c.is_ascii_lowercase() || c == '_'))
+                .unwrap_or(after.len());
             let (symbol, tail) = after.split_at(end);
             let choices = alternatives(symbol);
             let choice = if depth > 6 { 0 } else { self.below(choices.len()) };
@@ -249,7 +274,9 @@ impl Size {
 /// Returns a definition of this size, with the number in its name.
 pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     loop {
-        let mut text = random.expanded("$adjective_$noun".replace('_', " ").as_str()).replace(' ', "_");
+        let mut text = random
+            .expanded("$adjective_$noun".replace('_', " ").as_str())
+            .replace(' ', "_");
         let _ = write!(text, "_{number} = ");
         match size {
             Size::Short => random.expand("$short", 0, &mut text),
@@ -319,9 +346,17 @@ pub fn chains(count: usize, links: usize) -> String {
     let mut text = String::new();
     for n in 0..count {
         let column = NUMBERS[random.below(NUMBERS.len())];
-        let before = if n % links == 0 { "cost_total_____".to_owned() } else { format!("step_{:010}", n - 1) };
+        let before = if n % links == 0 {
+            "cost_total_____".to_owned()
+        } else {
+            format!("step_{:010}", n - 1)
+        };
         // Definitions that start a chain and definitions that continue one have the same length and the same operators.
-        let first = if n % links == 0 { "discount       ".to_owned() } else { before };
+        let first = if n % links == 0 {
+            "discount       ".to_owned()
+        } else {
+            before
+        };
         let _ = writeln!(text, "step_{n:010} = {first} + {column} * 2");
     }
     text
@@ -358,9 +393,17 @@ pub fn spec(measures: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = "model: benchmark\nfrom: orders\ngroup_by: region, order_date[month]\ndefinitions: |\n".to_owned();
     for n in 0..measures {
-        let pattern = ["$measure", "$medium_measure", "$measure / $measure", "$measure - $medium_measure * $rate"]
-            [random.below(4)];
-        let _ = writeln!(text, "  /// Measure number {n}.\n  measure_{n} = {}", random.expanded(pattern));
+        let pattern = [
+            "$measure",
+            "$medium_measure",
+            "$measure / $measure",
+            "$measure - $medium_measure * $rate",
+        ][random.below(4)];
+        let _ = writeln!(
+            text,
+            "  /// Measure number {n}.\n  measure_{n} = {}",
+            random.expanded(pattern)
+        );
     }
     text
 }
@@ -377,7 +420,11 @@ pub fn specs(count: usize) -> Vec<String> {
         let measures = 4 + random.below(8);
         for n in 0..measures {
             let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.below(3)];
-            let _ = writeln!(text, "      /// Measure number {n}.\n      measure_{n} = {}", random.expanded(pattern));
+            let _ = writeln!(
+                text,
+                "      /// Measure number {n}.\n      measure_{n} = {}",
+                random.expanded(pattern)
+            );
         }
         text.push_str("  - name: growth\n    keep: all\n    order_by: month\n    definitions: |\n");
         for n in 0..measures / 2 {
@@ -423,7 +470,10 @@ pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
         ("mix", mix(400)),
     ];
     for compiler in compilers {
-        verify(compiler, classes.iter().flat_map(|(_, texts)| texts).map(String::as_str));
+        verify(
+            compiler,
+            classes.iter().flat_map(|(_, texts)| texts).map(String::as_str),
+        );
     }
     classes
 }
@@ -431,7 +481,11 @@ pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
 /// Returns a compiler that knows the schema, or a compiler without a schema.
 pub fn compiler(schema_known: bool) -> Compiler {
     let builder = Compiler::builder();
-    if schema_known { builder.schema(schema()).build() } else { builder.build() }
+    if schema_known {
+        builder.schema(schema()).build()
+    } else {
+        builder.build()
+    }
 }
 
 /// Checks that every text compiles without diagnostics, so that no measurement hides an early exit. Two warnings
@@ -442,7 +496,12 @@ pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>)
         let by_chance = [Code::NeverReached, Code::NeverVaries];
         if let Some(found) = compiled.diagnostics().iter().find(|d| !by_chance.contains(&d.kind())) {
             let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);
-            panic!("the corpus must compile: {} {}\n{}", found.code(), found.message(), &text[..end]);
+            panic!(
+                "the corpus must compile: {} {}\n{}",
+                found.code(),
+                found.message(),
+                &text[..end]
+            );
         }
         assert!(!compiled.definitions().is_empty(), "nothing came of: {text}");
     }

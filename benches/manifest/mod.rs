@@ -25,7 +25,10 @@ pub fn generated(models: usize) -> String {
     out.push_str(r#"}, "sources": {}, "macros": {"#);
     for number in 0..1_000 {
         let body = "{% macro m() %}{{ return(adapter.dispatch('m')()) }}\\n{% endmacro %}".repeat(20);
-        let _ = write!(out, r#""macro.dbt.m_{number}": {{"name": "m_{number}", "macro_sql": "{body}"}},"#);
+        let _ = write!(
+            out,
+            r#""macro.dbt.m_{number}": {{"name": "m_{number}", "macro_sql": "{body}"}},"#
+        );
     }
     out.pop();
     out.push_str(r#"}, "docs": {}, "exposures": {}, "metrics": {}, "groups": {}, "disabled": {}, "parent_map": {"#);
@@ -74,7 +77,10 @@ pub fn catalog(models: usize) -> String {
 
 fn model(out: &mut String, number: usize) {
     let (first, second) = (number / 2, number / 3);
-    let raw = query(&format!("{{{{ ref('model_{first}') }}}}"), &format!("{{{{ ref('model_{second}') }}}}"));
+    let raw = query(
+        &format!("{{{{ ref('model_{first}') }}}}"),
+        &format!("{{{{ ref('model_{second}') }}}}"),
+    );
     let table = |number: usize| format!("\\\"analytics\\\".\\\"marts\\\".\\\"model_{number}\\\"");
     let compiled = query(&table(first), &table(second));
     let _ = write!(

@@ -1,6 +1,9 @@
 //! Measures workloads that take turns: their times and what they allocate.
 
-#![allow(unsafe_code, reason = "a counting allocator is an allocator; nothing else here is unsafe")]
+#![allow(
+    unsafe_code,
+    reason = "a counting allocator is an allocator; nothing else here is unsafe"
+)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -118,7 +121,10 @@ pub struct Goals {
 
 impl Goals {
     pub fn new(seed: u64) -> Self {
-        Self { seed, missed: Vec::new() }
+        Self {
+            seed,
+            missed: Vec::new(),
+        }
     }
 
     pub fn line(&mut self, what: &str, measured: f64, must: f64, aim: f64, unit: &str) {
@@ -129,7 +135,10 @@ impl Goals {
         };
         println!("{what:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
         if measured > must {
-            self.missed.push(format!("{what}: {measured:.2}{unit} of {must}{unit}, seed {}", self.seed));
+            self.missed.push(format!(
+                "{what}: {measured:.2}{unit} of {must}{unit}, seed {}",
+                self.seed
+            ));
         }
     }
 

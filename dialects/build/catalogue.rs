@@ -58,7 +58,13 @@ impl Function {
         if self.across.is_some() || self.overloads.iter().any(|o| o.signature.repeated) {
             return None;
         }
-        Some(self.overloads.iter().map(|o| o.signature.params.len()).max().unwrap_or(0))
+        Some(
+            self.overloads
+                .iter()
+                .map(|o| o.signature.params.len())
+                .max()
+                .unwrap_or(0),
+        )
     }
 
     pub fn internal(&self) -> bool {
@@ -139,7 +145,10 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
             }
         }
         for named in function.related.iter().filter(|n| !names.contains(n)) {
-            faults.push(format!("{}: `related` names `{named}`, which is no function", function.name));
+            faults.push(format!(
+                "{}: `related` names `{named}`, which is no function",
+                function.name
+            ));
         }
     }
     if faults.is_empty() { Ok(functions) } else { Err(faults) }
@@ -185,9 +194,16 @@ fn function(
         let params: Vec<String> = overloads.iter().flat_map(|o| names(&o.signature)).collect();
         let known = |name: &str| name == "otherwise" || params.iter().any(|param| param == name);
         if phrase.is_empty() {
-            faults.push(file.fault(at, format!("`{name}` has no phrase, which `explain` says what it computes with")));
+            faults.push(file.fault(
+                at,
+                format!("`{name}` has no phrase, which `explain` says what it computes with"),
+            ));
         }
-        for placeholder in phrase.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()) {
+        for placeholder in phrase
+            .split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split(['}', ':']).next())
+        {
             if !known(placeholder) {
                 faults.push(file.fault(at, format!("the phrase of `{name}` has no parameter `{placeholder}`")));
             }
@@ -202,7 +218,12 @@ fn function(
         .and_then(|v| v.get_ref().as_table())
         .into_iter()
         .flatten()
-        .map(|(k, v)| (k.get_ref().to_string(), v.get_ref().as_str().unwrap_or_default().to_owned()))
+        .map(|(k, v)| {
+            (
+                k.get_ref().to_string(),
+                v.get_ref().as_str().unwrap_or_default().to_owned(),
+            )
+        })
         .collect();
     Some(Function {
         name: name.to_owned(),
@@ -219,7 +240,9 @@ fn function(
         unverified: text("unverified", faults),
         level,
         nulls,
-        volatile: toml_file::get(table, "volatile").and_then(|v| v.get_ref().as_bool()).unwrap_or(false),
+        volatile: toml_file::get(table, "volatile")
+            .and_then(|v| v.get_ref().as_bool())
+            .unwrap_or(false),
         empty: text("empty", faults),
         across: text("across", faults),
         window: text("window", faults),
@@ -254,7 +277,9 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
         }
     };
     let sql = toml_file::get(table, "sql");
-    let text = toml_file::text(file, table, "sql", faults).unwrap_or_default().to_owned();
+    let text = toml_file::text(file, table, "sql", faults)
+        .unwrap_or_default()
+        .to_owned();
     let mut parsed = None;
     // If the template is missing here, a dialect may define it; `dialects::read` checks that each dialect has one.
     if let Some(value) = sql {
@@ -263,21 +288,46 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
             Err(fault) => faults.push(file.fault(value.span().start, fault)),
         }
     }
-    let nulls = if key.is_empty() { None } else { null_rule(file, at, table, faults) };
+    let nulls = if key.is_empty() {
+        None
+    } else {
+        null_rule(file, at, table, faults)
+    };
     let place = file.place(sql.map_or(at, |v| v.span().start));
-    Some(Overload { key: key.to_owned(), signature, nulls, template: parsed, place })
+    Some(Overload {
+        key: key.to_owned(),
+        signature,
+        nulls,
+        template: parsed,
+        place,
+    })
 }
 
 pub fn names(signature: &Signature) -> Vec<String> {
     signature.params.iter().map(|p| p.name.clone()).collect()
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");
     let mut overload_id = 0usize;
     for function in functions {
-        let Function { name, category, summary, phrase, source, notes, args, examples, aliases, related, .. } =
-            function;
+        let Function {
+            name,
+            category,
+            summary,
+            phrase,
+            source,
+            notes,
+            args,
+            examples,
+            aliases,
+            related,
+            ..
+        } = function;
         let id = |named: &Option<String>| {
             let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
             found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
@@ -304,7 +354,12 @@ pub fn write(functions: &[Function]) -> String {
             function.empty,
             function.caution,
             function.arity_help,
-            function.overloads.iter().map(|o| o.signature.needed()).min().unwrap_or(0),
+            function
+                .overloads
+                .iter()
+                .map(|o| o.signature.needed())
+                .min()
+                .unwrap_or(0),
             function.most(),
             function.overloads.iter().any(|o| o.signature.takes_literals()),
             function.overloads.iter().any(|o| o.signature.takes_few_literals()),
@@ -316,7 +371,10 @@ pub fn write(functions: &[Function]) -> String {
                 out,
                 "Overload {{ id: OverloadId({overload_id}), key: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
                 overload.key,
-                overload.nulls.as_ref().map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
+                overload
+                    .nulls
+                    .as_ref()
+                    .map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
                 overload.signature.repeated,
                 overload.signature.takes_literals(),
                 overload.signature.needed(),
@@ -346,7 +404,11 @@ pub fn write(functions: &[Function]) -> String {
     out.push_str("];\n");
     let mut names: Vec<(String, usize)> = Vec::new();
     for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.internal()) {
-        names.extend(std::iter::once(&function.name).chain(&function.aliases).map(|n| (n.to_ascii_uppercase(), index)));
+        names.extend(
+            std::iter::once(&function.name)
+                .chain(&function.aliases)
+                .map(|n| (n.to_ascii_uppercase(), index)),
+        );
     }
     names.sort();
     out.push_str("/// Callable names in capitals, sorted.\npub static NAMES: &[(&str, FunctionId)] = &[\n");
@@ -361,7 +423,9 @@ pub fn write(functions: &[Function]) -> String {
     );
     out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
-        let taken = functions.iter().any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
+        let taken = functions
+            .iter()
+            .any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
         if function.internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
             let _ = writeln!(
                 out,
@@ -376,5 +440,7 @@ pub fn write(functions: &[Function]) -> String {
 
 pub fn capital(word: &str) -> String {
     let mut chars = word.chars();
-    chars.next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + chars.as_str())
+    chars
+        .next()
+        .map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + chars.as_str())
 }

@@ -54,7 +54,11 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
     let mut waiting = Vec::new();
     for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
+            .to_owned();
         if path.extension().is_some_and(|extension| extension == "toml") && name != "Cargo" {
             let file = File::read(&path)?;
             let (mut extends, mut position) = (None, 0);
@@ -85,7 +89,13 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
         };
         let Some(next) = waiting.iter().position(|(.., extends)| parent_of(extends).is_some()) else {
             let fault = |(_, _, file, extends): &(usize, String, File, Option<String>)| {
-                file.fault(0, format!("no dialect `{}` that can be extended", extends.as_deref().unwrap_or_default()))
+                file.fault(
+                    0,
+                    format!(
+                        "no dialect `{}` that can be extended",
+                        extends.as_deref().unwrap_or_default()
+                    ),
+                )
             };
             return Err(waiting.iter().map(fault).collect());
         };
@@ -106,7 +116,11 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     let base: Vec<Cell> = functions
         .iter()
         .flat_map(|f| &f.overloads)
-        .map(|o| o.template.clone().map_or(Cell::Missing, |nodes| Cell::Template(nodes, Notes::default())))
+        .map(|o| {
+            o.template
+                .clone()
+                .map_or(Cell::Missing, |nodes| Cell::Template(nodes, Notes::default()))
+        })
         .collect();
     let ansi = Dialect {
         name: String::new(),
@@ -134,6 +148,10 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn dialect(
     file: &File,
     name: &str,
@@ -145,7 +163,17 @@ fn dialect(
     toml_file::unknown_keys(
         file,
         &table,
-        &["extends", "position", "identifiers", "strings", "types", "literals", "facts", "functions", "notes"],
+        &[
+            "extends",
+            "position",
+            "identifiers",
+            "strings",
+            "types",
+            "literals",
+            "facts",
+            "functions",
+            "notes",
+        ],
         faults,
     );
     let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
@@ -166,7 +194,9 @@ fn dialect(
     };
     if let Some(t) = section("identifiers") {
         toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
-        new.quote = toml_file::text(file, t, "quote", faults).unwrap_or(&new.quote).to_owned();
+        new.quote = toml_file::text(file, t, "quote", faults)
+            .unwrap_or(&new.quote)
+            .to_owned();
         new.quote_backslash = by_backslash(file, t, "escape", faults).unwrap_or(new.quote_backslash);
         new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
         if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
@@ -183,7 +213,9 @@ fn dialect(
     if let Some(t) = section("strings") {
         toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
         new.text_backslash = by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
-        new.backslash = toml_file::get(t, "backslash").and_then(|v| v.get_ref().as_bool()).unwrap_or(new.backslash);
+        new.backslash = toml_file::get(t, "backslash")
+            .and_then(|v| v.get_ref().as_bool())
+            .unwrap_or(new.backslash);
         new.raw = toml_file::text(file, t, "raw", faults).unwrap_or(&new.raw).to_owned();
     }
     for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
@@ -210,9 +242,22 @@ fn dialect(
         new.facts.push((k.get_ref().to_string(), fact));
     }
     new.facts.sort_by(|a, b| a.0.cmp(&b.0));
-    let keys: Vec<String> = section("functions").into_iter().flatten().map(|(k, _)| k.get_ref().to_string()).collect();
+    let keys: Vec<String> = section("functions")
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k.get_ref().to_string())
+        .collect();
     for (key, value) in section("functions").into_iter().flatten() {
-        cell(file, key.span().start, key.get_ref(), value, functions, &keys, &mut new.cells, faults);
+        cell(
+            file,
+            key.span().start,
+            key.get_ref(),
+            value,
+            functions,
+            &keys,
+            &mut new.cells,
+            faults,
+        );
     }
     Ok(new)
 }
@@ -252,7 +297,11 @@ fn cell(
             if one || all {
                 found = true;
                 let table = value.get_ref().as_table();
-                let entry = |key| table.and_then(|t| toml_file::get(t, key)).and_then(|v| v.get_ref().as_str());
+                let entry = |key| {
+                    table
+                        .and_then(|t| toml_file::get(t, key))
+                        .and_then(|v| v.get_ref().as_str())
+                };
                 let template = value.get_ref().as_str().or(entry("sql"));
                 let unsupported = entry("unsupported");
                 let gives = match entry("gives") {
@@ -320,9 +369,10 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
         for overload in &function.overloads {
             let cell = cells.next();
             if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
-                faults.push(
-                    file.fault(0, format!("no template for `{}` {} and no default", function.name, overload.key)),
-                );
+                faults.push(file.fault(
+                    0,
+                    format!("no template for `{}` {} and no default", function.name, overload.key),
+                ));
             }
         }
     }
@@ -338,12 +388,20 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
     }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     let mut out = String::new();
     let ansi = &dialects[0];
     out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
-        let ty = if matches!(fact, Fact::Flag(_)) { "bool" } else { "&'static str" };
+        let ty = if matches!(fact, Fact::Flag(_)) {
+            "bool"
+        } else {
+            "&'static str"
+        };
         let _ = writeln!(out, "pub {name}: {ty},");
     }
     out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
@@ -360,7 +418,13 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     for (index, dialect) in dialects[1..].iter().enumerate() {
         let types: Vec<&str> = crate::part::NEUTRAL
             .iter()
-            .map(|n| dialect.types.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.as_str()))
+            .map(|n| {
+                dialect
+                    .types
+                    .iter()
+                    .find(|(k, _)| k == n)
+                    .map_or("", |(_, v)| v.as_str())
+            })
             .collect();
         let _ = write!(
             out,
@@ -385,12 +449,20 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         }
         out.push_str("}, literals: Literals { ");
         for (name, _) in &ansi.literals {
-            let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+            let text = dialect
+                .literals
+                .iter()
+                .find(|(n, _)| n == name)
+                .map_or("", |(_, v)| v.as_str());
             let _ = write!(out, "{name}: {text:?}, ");
         }
         out.push_str("}, forms: Forms { ");
         for (name, _) in &ansi.literals {
-            let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+            let text = dialect
+                .literals
+                .iter()
+                .find(|(n, _)| n == name)
+                .map_or("", |(_, v)| v.as_str());
             let (before, after) = around_slot(text).unwrap_or_default();
             let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
         }
@@ -404,7 +476,9 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 }
                 Cell::Template(nodes, Notes { gives, most, alike }) => {
                     let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
-                    let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
+                    let uses: Vec<u8> = (0..overload.signature.params.len())
+                        .map(|i| count(nodes, i as u8))
+                        .collect();
                     let _ = write!(
                         out,
                         "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
@@ -486,11 +560,19 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
     } else if mode == "scale" {
         Ok("Mode::Scale".into())
     } else if let Some(id) = find(&format!("to_{mode}")) {
-        Ok(format!("Mode::{}({id})", if mode == "days" { "Call" } else { "Convert" }))
+        Ok(format!(
+            "Mode::{}({id})",
+            if mode == "days" { "Call" } else { "Convert" }
+        ))
     } else if let Some(id) = find(mode) {
-        Ok(format!("Mode::{}({id})", if mode.starts_with("or_") { "Or" } else { "Call" }))
+        Ok(format!(
+            "Mode::{}({id})",
+            if mode.starts_with("or_") { "Or" } else { "Call" }
+        ))
     } else {
-        Err(format!("unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"))
+        Err(format!(
+            "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"
+        ))
     }
 }
 
@@ -512,17 +594,34 @@ fn part(out: &mut String, node: &Node, functions: &[Function]) {
         Node::Arg { index, mode: m } => write!(out, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
         Node::ArgList { index, mode: m } => write!(out, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
         Node::ArgJoin { index, mode: m, op } => {
-            write!(out, "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},", mode(m), operator(op))
+            write!(
+                out,
+                "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
+                mode(m),
+                operator(op)
+            )
         }
         Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
         Node::In { x, negated, args } => write!(out, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
         Node::Binary { op, left, right } => {
-            write!(out, "Part::Binary {{ op: {}, left: {left}, right: {right} }},", operator(op))
+            write!(
+                out,
+                "Part::Binary {{ op: {}, left: {left}, right: {right} }},",
+                operator(op)
+            )
         }
         Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
         Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
-        Node::Ordered { parts, first, until, by } => {
-            write!(out, "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},")
+        Node::Ordered {
+            parts,
+            first,
+            until,
+            by,
+        } => {
+            write!(
+                out,
+                "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},"
+            )
         }
         Node::List(a) => write!(out, "Part::List(&{a:?}),"),
         Node::Bracket(a) => write!(out, "Part::Bracket(&{a:?}),"),

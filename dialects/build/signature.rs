@@ -27,21 +27,29 @@ impl Signature {
             return true;
         }
         let bounds = self.params.iter().filter_map(|p| p.ty.split_once(".."));
-        bounds.map(|(low, high)| (low.trim().parse::<i64>(), high.trim().parse::<i64>())).any(|bounds| match bounds {
-            (Ok(low), Ok(high)) => low > -999_999_999 || high < 999_999_999,
-            _ => true,
-        })
+        bounds
+            .map(|(low, high)| (low.trim().parse::<i64>(), high.trim().parse::<i64>()))
+            .any(|bounds| match bounds {
+                (Ok(low), Ok(high)) => low > -999_999_999 || high < 999_999_999,
+                _ => true,
+            })
     }
 
     /// Returns whether a parameter accepts dates.
     pub fn takes_dates(&self) -> bool {
-        self.params.iter().any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
+        self.params
+            .iter()
+            .any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
     }
 
     /// Returns the minimum number of arguments. A repeated parameter after other parameters is optional.
     pub fn needed(&self) -> usize {
         let rest = usize::from(self.repeated && self.params.len() > 1);
-        self.params.iter().take(self.params.len() - rest).filter(|p| !p.optional).count()
+        self.params
+            .iter()
+            .take(self.params.len() - rest)
+            .filter(|p| !p.optional)
+            .count()
     }
 }
 
@@ -63,9 +71,14 @@ const TYPES: [(&str, &str); 14] = [
 ];
 
 pub fn parse(text: &str) -> Result<Signature, String> {
-    let (list, result) = text.split_once("->").ok_or("a signature is `(name: type, …) -> type`")?;
+    let (list, result) = text
+        .split_once("->")
+        .ok_or("a signature is `(name: type, …) -> type`")?;
     let list = list.trim();
-    let list = list.strip_prefix('(').and_then(|l| l.strip_suffix(')')).ok_or("parameters stand in brackets")?;
+    let list = list
+        .strip_prefix('(')
+        .and_then(|l| l.strip_suffix(')'))
+        .ok_or("parameters stand in brackets")?;
     let mut params: Vec<Param> = Vec::new();
     let mut repeated = false;
     for part in list.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -95,18 +108,29 @@ pub fn parse(text: &str) -> Result<Signature, String> {
         });
     }
     let result = result.trim().to_owned();
-    let signature = Signature { params, repeated, result };
+    let signature = Signature {
+        params,
+        repeated,
+        result,
+    };
     result_code(&signature)?;
     Ok(signature)
 }
 
 pub fn type_code(ty: &str) -> Result<String, String> {
     if let Some((low, high)) = ty.split_once("..") {
-        let bound =
-            |text: &str| text.trim().parse::<i64>().map_err(|_| format!("`{text}` bounds no range of integers"));
+        let bound = |text: &str| {
+            text.trim()
+                .parse::<i64>()
+                .map_err(|_| format!("`{text}` bounds no range of integers"))
+        };
         return Ok(format!("Literal({}, {})", bound(low)?, bound(high)?));
     }
-    TYPES.iter().find(|(n, _)| *n == ty).map(|(_, c)| (*c).to_owned()).ok_or_else(|| format!("unknown type `{ty}`"))
+    TYPES
+        .iter()
+        .find(|(n, _)| *n == ty)
+        .map(|(_, c)| (*c).to_owned())
+        .ok_or_else(|| format!("unknown type `{ty}`"))
 }
 
 pub fn result_code(signature: &Signature) -> Result<String, String> {

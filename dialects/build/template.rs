@@ -10,24 +10,64 @@ pub enum Node {
     Word(String),
     Number(String),
     Text(String),
-    Arg { index: u8, mode: String },
-    ArgList { index: u8, mode: String },
-    ArgJoin { index: u8, mode: String, op: String },
-    Call { name: String, args: Vec<u16> },
-    Binary { op: String, left: u16, right: u16 },
+    Arg {
+        index: u8,
+        mode: String,
+    },
+    ArgList {
+        index: u8,
+        mode: String,
+    },
+    ArgJoin {
+        index: u8,
+        mode: String,
+        op: String,
+    },
+    Call {
+        name: String,
+        args: Vec<u16>,
+    },
+    Binary {
+        op: String,
+        left: u16,
+        right: u16,
+    },
     Not(u16),
     Negative(u16),
-    Postfix { op: String, x: u16 },
-    In { x: u16, negated: bool, args: Vec<u16> },
-    Between { x: u16, low: u16, high: u16 },
+    Postfix {
+        op: String,
+        x: u16,
+    },
+    In {
+        x: u16,
+        negated: bool,
+        args: Vec<u16>,
+    },
+    Between {
+        x: u16,
+        low: u16,
+        high: u16,
+    },
     Case(Vec<u16>),
-    Cast { name: String, x: u16, ty: Type },
+    Cast {
+        name: String,
+        x: u16,
+        ty: Type,
+    },
     Spaced(Vec<u16>),
-    Ordered { parts: Vec<u16>, first: u8, until: u8, by: u8 },
+    Ordered {
+        parts: Vec<u16>,
+        first: u8,
+        until: u8,
+        by: u8,
+    },
     Paren(u16),
     List(Vec<u16>),
     Bracket(Vec<u16>),
-    Subscript { x: u16, index: u16 },
+    Subscript {
+        x: u16,
+        index: u16,
+    },
     Over(u16),
 }
 
@@ -50,7 +90,12 @@ enum Token {
 pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     let tokens = lex(text)?;
     scope::check(&tokens)?;
-    let mut reader = Reader { tokens, at: 0, nodes: Vec::new(), params };
+    let mut reader = Reader {
+        tokens,
+        at: 0,
+        nodes: Vec::new(),
+        params,
+    };
     let root = reader.expr(0)?;
     if reader.at < reader.tokens.len() {
         return Err(format!("unexpected {:?} in template", reader.tokens[reader.at]));
@@ -115,7 +160,10 @@ fn lex(text: &str) -> Result<Vec<Token>, String> {
             tokens.push(Token::Number(chars[start..i].iter().collect()));
         } else if c.is_ascii_alphabetic() || c == '_' {
             let start = i;
-            while chars.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')) {
+            while chars
+                .get(i)
+                .is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+            {
                 i += 1;
             }
             tokens.push(Token::Word(chars[start..i].iter().collect()));
@@ -165,8 +213,9 @@ const JOINING: [&str; 22] = [
     "with",
     "ordinality",
 ];
-const RESERVED: [&str; 12] =
-    ["and", "or", "is", "in", "like", "ilike", "between", "when", "then", "else", "end", "escape"];
+const RESERVED: [&str; 12] = [
+    "and", "or", "is", "in", "like", "ilike", "between", "when", "then", "else", "end", "escape",
+];
 
 impl Reader<'_> {
     fn add(&mut self, node: Node) -> u16 {
@@ -251,7 +300,9 @@ impl Reader<'_> {
                 left = node;
                 continue;
             }
-            let Some((op, strength)) = self.binary().filter(|(_, s)| *s >= least.max(1)) else { return Ok(left) };
+            let Some((op, strength)) = self.binary().filter(|(_, s)| *s >= least.max(1)) else {
+                return Ok(left);
+            };
             self.at += 1;
             let right = self.expr(strength + 1)?;
             left = self.add(Node::Binary { op, left, right });
@@ -271,8 +322,16 @@ impl Reader<'_> {
             if self.eat_word("distinct") {
                 self.want_word("from")?;
                 let right = self.expr(5)?;
-                let op = if not { "is not distinct from" } else { "is distinct from" };
-                return Ok(Some(self.add(Node::Binary { op: op.into(), left: x, right })));
+                let op = if not {
+                    "is not distinct from"
+                } else {
+                    "is distinct from"
+                };
+                return Ok(Some(self.add(Node::Binary {
+                    op: op.into(),
+                    left: x,
+                    right,
+                })));
             }
             let what = match self.tokens.get(self.at) {
                 Some(Token::Word(w)) if matches!(w.as_str(), "null" | "true" | "false") => w.clone(),
@@ -297,7 +356,11 @@ impl Reader<'_> {
         }
         if negated && self.eat_word("like") {
             let right = self.expr(5)?;
-            return Ok(Some(self.add(Node::Binary { op: "not like".into(), left: x, right })));
+            return Ok(Some(self.add(Node::Binary {
+                op: "not like".into(),
+                left: x,
+                right,
+            })));
         }
         self.at = start;
         Ok(None)
@@ -331,7 +394,10 @@ impl Reader<'_> {
                 }
                 Some(Token::Word(w))
                     if JOINING.contains(&w.as_str())
-                        || matches!(w.as_str(), "distinct" | "select" | "both" | "leading" | "trailing" | "values") =>
+                        || matches!(
+                            w.as_str(),
+                            "distinct" | "select" | "both" | "leading" | "trailing" | "values"
+                        ) =>
                 {
                     let word = w.clone();
                     self.at += 1;
@@ -363,11 +429,20 @@ impl Reader<'_> {
             _ => None,
         };
         let first = (1..parts.len()).find(|at| word(*at) == Some("order") && word(at + 1) == Some("by"))?;
-        let Node::Arg { index: by, .. } = self.nodes[*parts.get(first + 2)? as usize] else { return None };
+        let Node::Arg { index: by, .. } = self.nodes[*parts.get(first + 2)? as usize] else {
+            return None;
+        };
         let is_whole = word(0).is_none();
-        let rest = (first + 3..).take_while(|at| matches!(word(*at), Some("asc" | "desc" | "nulls" | "last"))).count();
+        let rest = (first + 3..)
+            .take_while(|at| matches!(word(*at), Some("asc" | "desc" | "nulls" | "last")))
+            .count();
         let until = first + 3 + rest;
-        is_whole.then(|| Node::Ordered { parts: parts.to_vec(), first: first as u8, until: until as u8, by })
+        is_whole.then(|| Node::Ordered {
+            parts: parts.to_vec(),
+            first: first as u8,
+            until: until as u8,
+            by,
+        })
     }
 
     fn primary(&mut self) -> Result<u16, String> {
@@ -411,7 +486,10 @@ impl Reader<'_> {
                     return Err("a field's name is missing after `.`".into());
                 };
                 self.at += 1;
-                node = self.add(Node::Postfix { op: format!(".{field}"), x: node });
+                node = self.add(Node::Postfix {
+                    op: format!(".{field}"),
+                    x: node,
+                });
             } else if self.peek_word() == Some("over")
                 && matches!(self.tokens.get(self.at + 1), Some(Token::Slot(slot)) if slot == "window")
             {
@@ -543,12 +621,12 @@ impl Reader<'_> {
         if name == "type" {
             return Err("`{type:…}` stands only in a cast".into());
         }
-        let index = self
-            .params
-            .iter()
-            .position(|p| p == name)
-            .ok_or_else(|| format!("unknown parameter `{name}`; the signature has {}", self.params.join(", ")))?
-            as u8;
+        let index = self.params.iter().position(|p| p == name).ok_or_else(|| {
+            format!(
+                "unknown parameter `{name}`; the signature has {}",
+                self.params.join(", ")
+            )
+        })? as u8;
         let (shape, mode) = match rest.split_once(':') {
             Some((mode, shape)) if shape == "list" || shape.starts_with("join") => (shape, mode),
             _ if rest == "list" || rest.starts_with("join") => (rest, ""),

@@ -13,7 +13,10 @@ pub struct File {
 impl File {
     pub fn read(path: &Path) -> Result<Self, Vec<String>> {
         let text = std::fs::read_to_string(path).map_err(|e| vec![format!("{}: {e}", path.display())])?;
-        Ok(Self { path: path.to_owned(), text })
+        Ok(Self {
+            path: path.to_owned(),
+            text,
+        })
     }
 
     pub fn table(&self) -> Result<DeTable<'_>, Vec<String>> {
@@ -52,12 +55,17 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
 
 /// Returns the list of texts of a key. Empty if the key is missing.
 pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
-    let Some(value) = get(table, key) else { return Vec::new() };
+    let Some(value) = get(table, key) else {
+        return Vec::new();
+    };
     let Some(array) = value.get_ref().as_array() else {
         faults.push(file.fault(value.span().start, format!("`{key}` must be a list")));
         return Vec::new();
     };
-    let list: Vec<String> = array.iter().filter_map(|v| v.get_ref().as_str().map(str::to_owned)).collect();
+    let list: Vec<String> = array
+        .iter()
+        .filter_map(|v| v.get_ref().as_str().map(str::to_owned))
+        .collect();
     if list.len() != array.len() {
         faults.push(file.fault(value.span().start, format!("`{key}` must be a list of texts")));
     }

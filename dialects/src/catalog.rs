@@ -50,7 +50,9 @@ pub fn find_internal(entry: &Function) -> Option<FunctionId> {
 /// Looks up a dotted name that has whitespace around its dot.
 #[cold]
 fn find_spaced(name: &str) -> Option<FunctionId> {
-    let name: String = name.contains(char::is_whitespace).then(|| name.split_whitespace().collect())?;
+    let name: String = name
+        .contains(char::is_whitespace)
+        .then(|| name.split_whitespace().collect())?;
     find(&name)
 }
 
@@ -64,7 +66,11 @@ pub fn is_aggregate(id: OverloadId) -> bool {
 pub fn shown(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
     let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);
-    let named = if function.internal { functions().find(whose)? } else { function };
+    let named = if function.internal {
+        functions().find(whose)?
+    } else {
+        function
+    };
     Some(named.name)
 }
 

@@ -50,7 +50,10 @@ impl Type {
     /// Returns whether the type is a number of any kind.
     #[must_use]
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point | Self::Time)
+        matches!(
+            self,
+            Self::Integer | Self::Decimal | Self::Float | Self::Number | Self::Point | Self::Time
+        )
     }
 
     /// Returns the type of the value in SQL: float for a time.

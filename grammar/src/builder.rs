@@ -78,7 +78,16 @@ impl<'s> AstBuilder<'s> {
     ) -> Self {
         stacks.operands.clear();
         stacks.args.clear();
-        Self { source, heads: heads.iter(), first: 0, broken: false, stacks, closed: None, ast, diagnostics }
+        Self {
+            source,
+            heads: heads.iter(),
+            first: 0,
+            broken: false,
+            stacks,
+            closed: None,
+            ast,
+            diagnostics,
+        }
     }
 
     #[inline]
@@ -167,7 +176,9 @@ impl<'s> AstBuilder<'s> {
         }
         self.cut(chain);
         loop {
-            let Some(last) = self.stacks.operands.pop() else { return ExprId(0) };
+            let Some(last) = self.stacks.operands.pop() else {
+                return ExprId(0);
+            };
             let Some(op) = last.operator else { return last.node };
             self.join(op, last, false);
         }
@@ -176,7 +187,12 @@ impl<'s> AstBuilder<'s> {
     #[inline]
     fn push(&mut self, operator: Option<BinaryOp>, at: u32, node: ExprId) -> Chain {
         let span = self.outer(node);
-        self.stacks.operands.push(Operand { operator, at, node, span });
+        self.stacks.operands.push(Operand {
+            operator,
+            at,
+            node,
+            span,
+        });
         Chain(self.stacks.operands.len() as u32)
     }
 
@@ -186,7 +202,12 @@ impl<'s> AstBuilder<'s> {
         if chain.0 & SINGLE_OPERAND != 0 {
             let node = ExprId(chain.0 & !SINGLE_OPERAND);
             let span = self.span(node);
-            self.stacks.operands.push(Operand { operator: None, at: 0, node, span });
+            self.stacks.operands.push(Operand {
+                operator: None,
+                at: 0,
+                node,
+                span,
+            });
         } else {
             self.stacks.operands.truncate(chain.0 as usize);
         }
@@ -194,9 +215,19 @@ impl<'s> AstBuilder<'s> {
 
     /// Joins the last operand on the stack and `right`, already popped, into one operand.
     fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
-        let Some(left) = self.stacks.operands.last_mut() else { return };
+        let Some(left) = self.stacks.operands.last_mut() else {
+            return;
+        };
         let chained = compared && op.compares();
-        let expr = if chained { Expr::Error } else { Expr::Binary { op, left: left.node, right: right.node } };
+        let expr = if chained {
+            Expr::Error
+        } else {
+            Expr::Binary {
+                op,
+                left: left.node,
+                right: right.node,
+            }
+        };
         left.span = left.span.to(right.span);
         left.node = self.ast.add(expr, left.span);
         if chained {
@@ -208,8 +239,12 @@ impl<'s> AstBuilder<'s> {
     fn chained(&mut self, op: BinaryOp, at: u32) {
         let end = at + op.symbol().len() as u32;
         self.report(
-            Diagnostic::new(Code::ChainedComparison, Span::new(at, end), "comparisons cannot be chained")
-                .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
+            Diagnostic::new(
+                Code::ChainedComparison,
+                Span::new(at, end),
+                "comparisons cannot be chained",
+            )
+            .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
         );
     }
 
@@ -242,7 +277,11 @@ impl<'s> AstBuilder<'s> {
         self.cut(chain);
         if let Some(operand) = self.stacks.operands.pop() {
             let node = make(self, operand);
-            self.stacks.operands.push(Operand { node, span: self.span(node), ..operand });
+            self.stacks.operands.push(Operand {
+                node,
+                span: self.span(node),
+                ..operand
+            });
         }
         Chain(self.stacks.operands.len() as u32)
     }
@@ -283,7 +322,15 @@ impl<'s> AstBuilder<'s> {
     }
 
     pub fn signed(&mut self, terminal: Terminal, l: u32, operand: ExprId) -> ExprId {
-        self.sign(if terminal.token == Token::Minus { Sign::Minus } else { Sign::Plus }, l, operand)
+        self.sign(
+            if terminal.token == Token::Minus {
+                Sign::Minus
+            } else {
+                Sign::Plus
+            },
+            l,
+            operand,
+        )
     }
 
     fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
@@ -423,7 +470,12 @@ impl<'s> AstBuilder<'s> {
         }
         let count = self.ast.args.len() as u32 - first;
         let index = self.ast.calls.len() as u32;
-        self.ast.calls.push(Call { name: Span::new(l, m), first, count, unclosed: c == r });
+        self.ast.calls.push(Call {
+            name: Span::new(l, m),
+            first,
+            count,
+            unclosed: c == r,
+        });
         self.add(Expr::Call(index), Span::new(l, r))
     }
 }

@@ -27,5 +27,7 @@ pub fn description(source: &str, start: u32) -> Option<String> {
         above = above.get(..from)?;
     }
     lines.reverse();
-    (!lines.is_empty()).then(|| lines.join("\n").trim().to_owned()).filter(|t| !t.is_empty())
+    (!lines.is_empty())
+        .then(|| lines.join("\n").trim().to_owned())
+        .filter(|t| !t.is_empty())
 }

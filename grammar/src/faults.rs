@@ -46,7 +46,11 @@ impl AstBuilder<'_> {
 
     /// Returns whether the text before the span ends with an opening bracket.
     fn follows_open(&self, span: Span) -> bool {
-        self.source.get(..span.start as usize).unwrap_or_default().trim_end().ends_with(['(', '['])
+        self.source
+            .get(..span.start as usize)
+            .unwrap_or_default()
+            .trim_end()
+            .ends_with(['(', '['])
     }
 
     /// Reports a token that cannot follow the expression before it.
@@ -92,11 +96,21 @@ impl AstBuilder<'_> {
             return "definitions stand on lines of their own, without commas: remove it".to_owned();
         }
         let word = |c: char| c.is_alphanumeric() || c == '_';
-        let name: String = before.trim_end().chars().rev().take_while(|c| word(*c)).take(40).collect();
+        let name: String = before
+            .trim_end()
+            .chars()
+            .rev()
+            .take_while(|c| word(*c))
+            .take(40)
+            .collect();
         if token == Token::Bang && !name.is_empty() {
             let name: String = name.chars().rev().collect();
-            let cells: String =
-                after.trim_start().chars().take_while(|c| word(*c) || matches!(c, ':' | '$')).take(40).collect();
+            let cells: String = after
+                .trim_start()
+                .chars()
+                .take_while(|c| word(*c) || matches!(c, ':' | '$'))
+                .take(40)
+                .collect();
             return format!("the name of a tab stands in single quotes: `'{name}'!{cells}`");
         }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
@@ -124,8 +138,13 @@ impl AstBuilder<'_> {
     /// Returns the span of an error and its token.
     fn fault_span(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
-            ParseError::UnrecognizedToken { token: (l, terminal, r), .. }
-            | ParseError::ExtraToken { token: (l, terminal, r) } => (Span::new(*l, *r), terminal.token),
+            ParseError::UnrecognizedToken {
+                token: (l, terminal, r),
+                ..
+            }
+            | ParseError::ExtraToken {
+                token: (l, terminal, r),
+            } => (Span::new(*l, *r), terminal.token),
             ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
                 (Span::new(*location, *location), Token::End)
             }

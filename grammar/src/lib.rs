@@ -22,7 +22,13 @@
 //! ```
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod builder;
 mod doc;
@@ -100,11 +106,28 @@ pub fn parse(source: &str) -> (ParsedSource, Vec<Diagnostic>) {
 #[must_use]
 pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSource, Vec<Diagnostic>) {
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
-    let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
-    parse_parts(source, &[whole], limits, &mut ParseBuffers::default(), &mut ast, &mut diagnostics);
+    let whole = SourcePart {
+        span: Span::new(0, source.len() as u32),
+        mode,
+        name: None,
+    };
+    parse_parts(
+        source,
+        &[whole],
+        limits,
+        &mut ParseBuffers::default(),
+        &mut ast,
+        &mut diagnostics,
+    );
     // If the text has nothing to parse, as in `=/*`, diagnostics are not in the order of the text yet.
     formulac_syntax::diag::sort(&mut diagnostics);
-    (ParsedSource { source: Arc::from(source), ast }, diagnostics)
+    (
+        ParsedSource {
+            source: Arc::from(source),
+            ast,
+        },
+        diagnostics,
+    )
 }
 
 /// Buffers of the parser, reused for the next text.
@@ -142,18 +165,31 @@ pub fn parse_parts(
             Diagnostic::new(
                 Code::SourceTooLarge,
                 Span::default(),
-                format!("the source is {} bytes long, more than the limit of {}", source.len(), limits.source),
+                format!(
+                    "the source is {} bytes long, more than the limit of {}",
+                    source.len(),
+                    limits.source
+                ),
             )
             .with_help("split it into several files"),
         );
         return;
     }
-    let ParseBuffers { lexed, layout, stacks, levels } = buffers;
+    let ParseBuffers {
+        lexed,
+        layout,
+        stacks,
+        levels,
+    } = buffers;
     layout.clear();
     for (index, part) in parts.iter().enumerate() {
         lex::lex_part(source, part.span, lexed, diagnostics);
         let before = layout.heads.len();
-        let frame = lex::LayoutPart { mode: part.mode, name: part.name, index: index as u32 };
+        let frame = lex::LayoutPart {
+            mode: part.mode,
+            name: part.name,
+            index: index as u32,
+        };
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
             // The layout has copied these tokens, so release the memory.
@@ -195,7 +231,10 @@ pub fn parse_parts(
 }
 
 fn terminals(layout: &lex::TextLayout) -> impl Iterator<Item = (u32, Terminal, u32)> {
-    layout.tokens.iter().map(|(token, span)| (span.start, Terminal::from_token(*token), span.end))
+    layout
+        .tokens
+        .iter()
+        .map(|(token, span)| (span.start, Terminal::from_token(*token), span.end))
 }
 
 #[cfg(test)]
@@ -212,7 +251,11 @@ mod tests {
         let whole = Span::new(0, text.len() as u32);
         let (mut lexed, mut layout, mut said) = Default::default();
         lex::lex_part(text, whole, &mut lexed, &mut said);
-        let part = lex::LayoutPart { mode: LayoutMode::File, name: None, index: 0 };
+        let part = lex::LayoutPart {
+            mode: LayoutMode::File,
+            name: None,
+            index: 0,
+        };
         lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut said);
         layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
         let read = |parse: &dyn Fn(&mut builder::AstBuilder<'_>) -> bool| {

@@ -41,7 +41,10 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         let part = text.get(from..to).unwrap_or_default();
         let lead = part.len() - part.trim_start().len();
         let trail = part.len() - part.trim_end().len();
-        Span::new(span.start + (from + lead.min(part.len())) as u32, span.start + (to - trail).max(from + lead) as u32)
+        Span::new(
+            span.start + (from + lead.min(part.len())) as u32,
+            span.start + (to - trail).max(from + lead) as u32,
+        )
     };
     let find = |from: usize, to: usize, c: char| text.get(from..to).and_then(|t| t.find(c)).map(|i| from + i);
     let mut total = None;
@@ -61,5 +64,10 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),
         None => (None, trim(start, end)),
     };
-    CellReference { view, field, timeframe, total }
+    CellReference {
+        view,
+        field,
+        timeframe,
+        total,
+    }
 }

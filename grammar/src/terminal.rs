@@ -94,7 +94,10 @@ const KINDS: [TerminalKind; 256] = {
 impl Terminal {
     #[inline]
     pub fn from_token(token: Token) -> Self {
-        Self { kind: KINDS[token as usize], token }
+        Self {
+            kind: KINDS[token as usize],
+            token,
+        }
     }
 
     /// Returns the operator that the token represents between two operands.

@@ -53,7 +53,11 @@ pub(super) struct BracketLevel {
 impl BracketLevel {
     #[inline]
     fn new(opener: Opener) -> Self {
-        Self { opener, before: Preceding::Nothing, args: None }
+        Self {
+            opener,
+            before: Preceding::Nothing,
+            args: None,
+        }
     }
 
     /// Returns whether a sign may come next. The right end of a range and the reference after a tab have no sign.
@@ -84,7 +88,12 @@ pub(super) fn parse(
 ) -> Option<()> {
     outer.clear();
     let level = BracketLevel::new(Opener::Formula);
-    let mut reader = WellFormedReader { tokens: tokens.iter(), builder, level, outer };
+    let mut reader = WellFormedReader {
+        tokens: tokens.iter(),
+        builder,
+        level,
+        outer,
+    };
     loop {
         match reader.next()? {
             (Token::Start, _) => reader.formula()?,
@@ -163,7 +172,11 @@ impl WellFormedReader<'_, '_, '_> {
                     self.open(Opener::Call { l, m });
                     return Some(None);
                 }
-                if field { self.builder.field(l, m) } else { self.builder.name(l, m) }
+                if field {
+                    self.builder.field(l, m)
+                } else {
+                    self.builder.name(l, m)
+                }
             }
             Token::Number => self.builder.number(l, r),
             Token::Text => self.builder.text(l, r),
@@ -175,7 +188,10 @@ impl WellFormedReader<'_, '_, '_> {
                 return Some(None);
             }
             Token::Plus | Token::Minus if self.level.takes_sign() => {
-                self.open(Opener::Sign { terminal: Terminal::from_token(token), l });
+                self.open(Opener::Sign {
+                    terminal: Terminal::from_token(token),
+                    l,
+                });
                 return Some(None);
             }
             Token::Tab => {
@@ -218,7 +234,9 @@ impl WellFormedReader<'_, '_, '_> {
                     chain = self.builder.timeframe(chain, frame.start, frame.end, r);
                 }
                 TerminalKind::Comma => {
-                    let Opener::Call { .. } = self.level.opener else { return None };
+                    let Opener::Call { .. } = self.level.opener else {
+                        return None;
+                    };
                     let value = self.builder.finish(chain);
                     self.level.args = Some(match self.level.args {
                         None => self.builder.first_arg(value),
@@ -242,7 +260,9 @@ impl WellFormedReader<'_, '_, '_> {
                     }));
                 }
                 TerminalKind::End => {
-                    let Opener::Formula = self.level.opener else { return None };
+                    let Opener::Formula = self.level.opener else {
+                        return None;
+                    };
                     let body = self.builder.finish(chain);
                     self.builder.formula(body);
                     return Some(NextStep::Formula);

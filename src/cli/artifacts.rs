@@ -44,7 +44,11 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
     }
     let source = SourceText::large_file(path, LIMIT);
     if let Some(fault) = source.fault {
-        return Err(FailureKind { file: source.name, text: String::new(), diagnostics: vec![fault] });
+        return Err(FailureKind {
+            file: source.name,
+            text: String::new(),
+            diagnostics: vec![fault],
+        });
     }
     reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
@@ -58,11 +62,17 @@ fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
     // Show no source text, because an artifact can be hundreds of megabytes in a single line.
-    FailureKind { file: source.name, text: String::new(), diagnostics: vec![fault] }
+    FailureKind {
+        file: source.name,
+        text: String::new(),
+        diagnostics: vec![fault],
+    }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
-    fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+    fs::canonicalize(one)
+        .ok()
+        .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// Results of dbt runs, if they exist.
@@ -77,7 +87,10 @@ impl Beside {
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: FailureKind| Failure::Found(vec![found]);
         Ok(Self {
-            runs: read(&folder.join("run_results.json"), RunResults::from_text).map_err(failed)?.into_iter().collect(),
+            runs: read(&folder.join("run_results.json"), RunResults::from_text)
+                .map_err(failed)?
+                .into_iter()
+                .collect(),
             freshness: read(&folder.join("sources.json"), SourceResults::from_text).map_err(failed)?,
         })
     }
@@ -85,7 +98,11 @@ impl Beside {
 
 impl TargetFolder {
     pub fn new(path: PathBuf, manifest: Manifest) -> Self {
-        Self { path, manifest, catalog: OnceCell::new() }
+        Self {
+            path,
+            manifest,
+            catalog: OnceCell::new(),
+        }
     }
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
@@ -106,26 +123,37 @@ impl TargetFolder {
         let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= LARGE);
         let (manifest, catalog) = thread::scope(|scope| {
             let read_catalog = || read(&beside, Catalog::from_text);
-            let thread = is_large.then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok()).flatten();
+            let thread = is_large
+                .then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok())
+                .flatten();
             let manifest = cache::read(&path, keep, folder, |outline, before| {
                 read(&path, |text| Manifest::updated(text, keep, outline, before))
             });
             (manifest, thread.and_then(|thread| thread.join().ok()))
         });
         let catalog = catalog.map_or_else(OnceCell::new, OnceCell::from);
-        Ok(manifest?.map(|manifest| Self { path, manifest, catalog }))
+        Ok(manifest?.map(|manifest| Self {
+            path,
+            manifest,
+            catalog,
+        }))
     }
 
     /// Returns the catalog in the manifest's folder.
     pub fn catalog(&self) -> Result<Option<&Catalog>, Failure> {
         let path = self.path.with_file_name("catalog.json");
         // A manifest with another name may be next to a catalog by coincidence.
-        let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
+        let is_named = self
+            .path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().contains("manifest"));
         if !is_named || path == self.path {
             return Ok(None);
         }
         let read = self.catalog.get_or_init(|| read(&path, Catalog::from_text));
-        read.as_ref().map(Option::as_ref).map_err(|found| Failure::Found(vec![found.clone()]))
+        read.as_ref()
+            .map(Option::as_ref)
+            .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
     /// Reads the results of the last run from the manifest's folder.
@@ -149,7 +177,10 @@ impl TargetFolder {
     pub fn dbt(&self) -> Known {
         let metadata = &self.manifest.metadata;
         let mut known = Known::default();
-        known.dialect = metadata.adapter_type.as_deref().and_then(|adapter| adapter.parse().ok());
+        known.dialect = metadata
+            .adapter_type
+            .as_deref()
+            .and_then(|adapter| adapter.parse().ok());
         known.dbt_version.clone_from(&metadata.dbt_version);
         known.generic_tests = self.manifest.generic_tests().collect();
         known
@@ -163,7 +194,10 @@ impl TargetFolder {
 
     /// Returns the files that dbt reads and that are newer than the manifest or the last run, whichever is older.
     pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
-        let runs = runs.iter().filter(|run| run.is_of_run()).filter_map(|run| run.metadata.generated());
+        let runs = runs
+            .iter()
+            .filter(|run| run.is_of_run())
+            .filter_map(|run| run.metadata.generated());
         let oldest = self.manifest.metadata.generated().into_iter().chain(runs).min();
         oldest.map(|time| newer(project, time)).unwrap_or_default()
     }
@@ -195,11 +229,18 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     if newer.is_empty() {
         let now = Timestamp::now();
         if now.as_second().saturating_sub(generated.as_second()) >= OLD {
-            session.note(&format!("{path} is {} old; `dbt parse` brings it up to date", age(now, generated)));
+            session.note(&format!(
+                "{path} is {} old; `dbt parse` brings it up to date",
+                age(now, generated)
+            ));
         }
         return;
     }
-    let named: Vec<String> = newer.iter().take(NAMED).map(|path| format!("{}", path.display())).collect();
+    let named: Vec<String> = newer
+        .iter()
+        .take(NAMED)
+        .map(|path| format!("{}", path.display()))
+        .collect();
     let more = match newer.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -225,16 +266,24 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
 /// Returns the files that dbt reads and that changed after `then`. Files that formulac wrote are left out because
 /// formulac knows their content without dbt.
 fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
-    let is_newer =
-        |path: &Path| fs::metadata(path).and_then(|data| data.modified()).is_ok_and(|changed| changed > then);
+    let is_newer = |path: &Path| {
+        fs::metadata(path)
+            .and_then(|data| data.modified())
+            .is_ok_and(|changed| changed > then)
+    };
     let is_read = |path: &Path| {
-        path.extension().is_some_and(|end| ["sql", "yml", "yaml", "csv", "py", "md"].iter().any(|known| end == *known))
+        path.extension().is_some_and(|end| {
+            ["sql", "yml", "yaml", "csv", "py", "md"]
+                .iter()
+                .any(|known| end == *known)
+        })
     };
     let is_own = |path: &Path| read_text(path).is_ok_and(|text| spec_of(&text).is_some());
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));
     let files = folders.flat_map(|path| folder::files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
-    let mut found: Vec<PathBuf> =
-        files.map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path)).collect();
+    let mut found: Vec<PathBuf> = files
+        .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
+        .collect();
     found.sort();
     // Two kinds of files may share a folder.
     found.dedup();

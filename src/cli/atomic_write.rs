@@ -57,7 +57,10 @@ pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
 /// Writes and removes files, or leaves all files unchanged if one of them fails. The result can undo the changes.
 pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<ChangedFile, Failure> {
     // Keep a symbolic link, and write to its target.
-    let places = files.iter().map(|file| bounds.locate(&file.path)).collect::<Result<Vec<PathBuf>, Failure>>()?;
+    let places = files
+        .iter()
+        .map(|file| bounds.locate(&file.path))
+        .collect::<Result<Vec<PathBuf>, Failure>>()?;
     remove.iter().try_for_each(|path| bounds.locate(path).map(|_| ()))?;
     let mut changed = ChangedFile::default();
     match stage_and_move(files, places, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
@@ -118,13 +121,19 @@ fn stage_and_move(files: &[&Planned], places: Vec<PathBuf>, changed: &mut Change
     let ChangedFile { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
     for (number, place) in places.into_iter().enumerate() {
-        if let Some(folder) = place.parent().filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
+        if let Some(folder) = place
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
         {
             make_folder(folder, folders).map_err(|error| failed("write", folder, &error))?;
             known.insert(folder.to_owned());
         }
         let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
-        staged.push(Staged { place, beside, before: None });
+        staged.push(Staged {
+            place,
+            beside,
+            before: None,
+        });
     }
     write_beside(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
@@ -141,7 +150,9 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
     let some = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else { return Ok(()) };
+            let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else {
+                return Ok(());
+            };
             write_new(&staged.beside, &staged.place, &file.text).map_err(|error| (number, error))?;
         }
     };
@@ -153,16 +164,19 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
     });
     // Report the first file in the list that failed, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
-        Some((number, error)) => Err(files
-            .get(number)
-            .map_or_else(|| failed("write", Path::new(""), &error), |file| failed("write", &file.path, &error))),
+        Some((number, error)) => Err(files.get(number).map_or_else(
+            || failed("write", Path::new(""), &error),
+            |file| failed("write", &file.path, &error),
+        )),
         None => Ok(()),
     }
 }
 
 /// Creates a folder and its missing parents, and adds the created folders to `made`.
 fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let missing = folder
+        .ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
     let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
     made.extend(missing.into_iter().rev());
     fs::create_dir_all(folder)
@@ -178,7 +192,11 @@ fn take_away(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Failur
 }
 
 fn write_new(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::File::options().write(true).create(true).truncate(true).open(beside)?;
+    let mut file = fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(beside)?;
     file.write_all(text.as_bytes())?;
     if let Ok(before) = fs::metadata(place) {
         file.set_permissions(before.permissions())?;
@@ -202,7 +220,10 @@ mod tests {
     }
 
     fn plan(folder: &Path, file: &str) -> Planned {
-        Planned { path: folder.join(file), text: "new".to_owned() }
+        Planned {
+            path: folder.join(file),
+            text: "new".to_owned(),
+        }
     }
 
     #[test]
@@ -212,7 +233,11 @@ mod tests {
         fs::create_dir_all(folder.join("c/full")).unwrap();
         // A file cannot replace a folder. The files before it have already been moved by then.
         let bounds = Bounds::from_project(&folder).unwrap();
-        write_all(&bounds, &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
+        write_all(
+            &bounds,
+            &["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file)),
+        )
+        .unwrap_err();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["a", "c"]);
@@ -233,14 +258,20 @@ mod tests {
         write_all(&Bounds::from_project(&folder).unwrap(), &[plan(&folder, "link")]).unwrap();
         assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(folder.join("goal")).unwrap(), "new");
-        assert_eq!(fs::metadata(folder.join("goal")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            fs::metadata(folder.join("goal")).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn line_ends_make_no_difference() {
         let folder = folder("ends");
-        let planned = Planned { path: folder.join("a"), text: "x\ny\n".to_owned() };
+        let planned = Planned {
+            path: folder.join("a"),
+            text: "x\ny\n".to_owned(),
+        };
         assert_eq!(planned.present().unwrap(), Present::Nothing);
         fs::write(&planned.path, "x\r\ny\r\n").unwrap();
         assert_eq!(planned.present().unwrap(), Present::Same);

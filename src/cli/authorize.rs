@@ -37,7 +37,11 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
         .collect();
     notes.extend(under_way.altered_by_facts());
-    let lacks = if under_way.asks() { standing.lacks.clone() } else { Vec::new() };
+    let lacks = if under_way.asks() {
+        standing.lacks.clone()
+    } else {
+        Vec::new()
+    };
     let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
     if args.json {
         let one = |it: &NotAllowed| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
@@ -55,7 +59,12 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         let mut text = String::new();
         for it in &refused {
             let path = it.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
-            let _ = writeln!(text, "not allowed: {}{path} {}", it.commit.get(..7).unwrap_or_default(), it.why);
+            let _ = writeln!(
+                text,
+                "not allowed: {}{path} {}",
+                it.commit.get(..7).unwrap_or_default(),
+                it.why
+            );
         }
         for ByHand { path, why } in &by_hand {
             let _ = writeln!(text, "not allowed: {path}: {why}");
@@ -75,9 +84,17 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         for lack in &lacks {
             let _ = writeln!(text, "lacks {lack}");
         }
-        let into = under_way.environment.as_ref().map(|it| format!(" into {}", it.name)).unwrap_or_default();
+        let into = under_way
+            .environment
+            .as_ref()
+            .map(|it| format!(" into {}", it.name))
+            .unwrap_or_default();
         let commits = count(under_way.commits.len(), "commit", "commits");
-        let verdict = if is_allowed { "may be merged" } else { "may not be merged" };
+        let verdict = if is_allowed {
+            "may be merged"
+        } else {
+            "may not be merged"
+        };
         let approved = match standing.approved.as_slice() {
             [] => String::new(),
             by => format!(", approved by {}", by.join(", ")),
@@ -119,7 +136,10 @@ fn by_hand(
         let mut made = sync::generated(session, place)?;
         for file in made_by_specs {
             let made_text = made.remove(&file.path);
-            let made = made_text.clone().map(|text| Planned { path: place.root.join(&file.path), text });
+            let made = made_text.clone().map(|text| Planned {
+                path: place.root.join(&file.path),
+                text,
+            });
             let present = made.as_ref().map(Planned::present).transpose()?;
             // The state of a deleted model is missing on both sides.
             let is_gone = made.is_none() && file.now.is_none();
@@ -135,21 +155,33 @@ fn by_hand(
                     .zip(made_text.as_deref())
                     .is_some_and(|(found, made)| is_layout_of(found, made));
             if !is_gone && !is_layout && present != Some(Present::Same) {
-                by_hand.push(ByHand { path: file.path.clone(), why });
+                by_hand.push(ByHand {
+                    path: file.path.clone(),
+                    why,
+                });
             }
         }
     }
     let evidence = under_way.files.iter().filter(|it| it.is_evidence() && it.now.is_some());
-    let forged = evidence.filter(|it| !it.text.as_deref().is_some_and(|text| Evidence::is_written(&it.path, text)));
+    let forged = evidence.filter(|it| {
+        !it.text
+            .as_deref()
+            .is_some_and(|text| Evidence::is_written(&it.path, text))
+    });
     let why = "it is not in the form that `formulac verify` writes";
-    by_hand.extend(forged.map(|it| ByHand { path: it.path.clone(), why }));
+    by_hand.extend(forged.map(|it| ByHand {
+        path: it.path.clone(),
+        why,
+    }));
     Ok(by_hand)
 }
 
 fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
     if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
-        return Err(Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
-            .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"));
+        return Err(
+            Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
+                .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"),
+        );
     }
     let prefix = repository.prefix()?;
     let specs = place.specs().unwrap_or_default();
@@ -167,7 +199,13 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
         session.note(&format!("{} is as it should be", path.display()));
         return Ok(());
     }
-    write_all(&Bounds::from_project(&repository.top()?)?, &[Planned { path: whole, text: after }])?;
+    write_all(
+        &Bounds::from_project(&repository.top()?)?,
+        &[Planned {
+            path: whole,
+            text: after,
+        }],
+    )?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
 }

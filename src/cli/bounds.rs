@@ -21,19 +21,29 @@ impl Bounds {
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = or_here(root);
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
-        Ok(Self { folders: vec![whole], root: Some(absolute(root)) })
+        Ok(Self {
+            folders: vec![whole],
+            root: Some(absolute(root)),
+        })
     }
 
     /// Allows no writes in a project, only in paths that the user names.
     pub fn none() -> Self {
-        Self { folders: Vec::new(), root: None }
+        Self {
+            folders: Vec::new(),
+            root: None,
+        }
     }
 
     /// Also allows writes to a file or folder that the user named on the command line. A path inside the project adds
     /// nothing, because somebody else may have created a link there.
     pub fn and_named(mut self, path: &Path) -> Self {
         let whole = absolute(path);
-        let is_inside = self.root.iter().chain(&self.folders).any(|folder| whole.starts_with(folder));
+        let is_inside = self
+            .root
+            .iter()
+            .chain(&self.folders)
+            .any(|folder| whole.starts_with(folder));
         if !is_inside {
             self.folders.extend(real(path));
         }
@@ -52,15 +62,21 @@ impl Bounds {
         let place = real(path);
         let inner = |place: &PathBuf| {
             let inner = self.folders.iter().find_map(|folder| place.strip_prefix(folder).ok())?;
-            Some(inner.components().all(|part| !part.as_os_str().eq_ignore_ascii_case(".git")))
+            Some(
+                inner
+                    .components()
+                    .all(|part| !part.as_os_str().eq_ignore_ascii_case(".git")),
+            )
         };
         let shown = path.display();
         match place.as_ref().and_then(inner) {
             Some(true) => Ok(place.unwrap_or_default()),
             Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
                 .with_help("name another folder in formulac.yml")),
-            None => Err(Failure::new(Exit::Failed, format!("`{shown}` leads out of the project"))
-                .with_help("replace the link by a file or folder, or name another folder in formulac.yml")),
+            None => Err(
+                Failure::new(Exit::Failed, format!("`{shown}` leads out of the project"))
+                    .with_help("replace the link by a file or folder, or name another folder in formulac.yml"),
+            ),
         }
     }
 
@@ -68,7 +84,11 @@ impl Bounds {
     /// location if it is outside the first folder.
     pub fn inside(&self, path: &Path) -> Result<String, Failure> {
         let place = self.locate(path)?;
-        let inner = self.folders.first().and_then(|folder| place.strip_prefix(folder).ok()).unwrap_or(&place);
+        let inner = self
+            .folders
+            .first()
+            .and_then(|folder| place.strip_prefix(folder).ok())
+            .unwrap_or(&place);
         Ok(inner.to_string_lossy().replace('\\', "/"))
     }
 }
@@ -83,14 +103,21 @@ fn real(path: &Path) -> Option<PathBuf> {
         return None;
     }
     let real = fs::canonicalize(there).ok()?;
-    Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+    Some(if rest.as_os_str().is_empty() {
+        real
+    } else {
+        real.join(rest)
+    })
 }
 
 /// Makes a path absolute and removes `.` and `..`.
 pub fn absolute(path: &Path) -> PathBuf {
     let path = or_here(path);
     let mut normal = PathBuf::new();
-    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).components() {
+    for part in std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .components()
+    {
         match part {
             Component::ParentDir => drop(normal.pop()),
             Component::CurDir => {}
@@ -125,8 +152,10 @@ mod tests {
             symlink(to, project.join(link)).unwrap();
         }
         symlink(home.join("other"), home.join("elsewhere")).unwrap();
-        let bounds =
-            Bounds::from_project(&project).unwrap().and_folder(&home.join("omni")).and_named(&home.join("named/x"));
+        let bounds = Bounds::from_project(&project)
+            .unwrap()
+            .and_folder(&home.join("omni"))
+            .and_named(&home.join("named/x"));
         for (path, expected) in [
             ("project/models/a/b/c.sql", Some("project/models/a/b/c.sql")),
             ("project/inner/c.sql", Some("project/models/a/c.sql")),

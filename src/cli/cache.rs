@@ -67,15 +67,19 @@ pub fn read<E>(
             (other, _) => known = other,
         }
     }
-    let outline_known =
-        read_bytes(&outline).ok().and_then(|bytes| ManifestOutline::from_stored(&bytes)).unwrap_or_default();
+    let outline_known = read_bytes(&outline)
+        .ok()
+        .and_then(|bytes| ManifestOutline::from_stored(&bytes))
+        .unwrap_or_default();
     let mut checksum = None;
     let done = read(&outline_known, &mut || {
         let base = known.take().or_else(&mut earlier)?;
         checksum = Some(base.checksum);
         Some(base.manifest)
     })?;
-    let Some((manifest, mut changes)) = done else { return Ok(None) };
+    let Some((manifest, mut changes)) = done else {
+        return Ok(None);
+    };
     // If the cache cannot be written, the next call reads the manifest again.
     if changes.read() > manifest.nodes.len() / FEW || checksum.is_none() {
         let bytes = manifest.to_stored();
@@ -87,7 +91,15 @@ pub fn read<E>(
     if let Some(checksum) =
         checksum.filter(|_| key.is_settled(start) && CacheKey::from_path(path).as_ref() == Some(&key))
     {
-        let _ = write(folder, &since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
+        let _ = write(
+            folder,
+            &since,
+            &[
+                key.text.as_bytes(),
+                &checksum,
+                &manifest.difference(&changes).to_stored(),
+            ],
+        );
     }
     Ok(Some(manifest))
 }
@@ -101,7 +113,10 @@ struct CachedManifest {
 impl CachedManifest {
     fn read(file: &Path) -> Option<Self> {
         let bytes = read_bytes(file).ok()?;
-        Some(Self { checksum: checksum_of(&bytes)?, manifest: Manifest::from_stored(&bytes)? })
+        Some(Self {
+            checksum: checksum_of(&bytes)?,
+            manifest: Manifest::from_stored(&bytes)?,
+        })
     }
 }
 
@@ -120,15 +135,26 @@ struct Since {
 impl Since {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (of, stored) = bytes.split_first_chunk()?;
-        Some(Self { of: *of, difference: NodeDifference::from_stored(stored)? })
+        Some(Self {
+            of: *of,
+            difference: NodeDifference::from_stored(stored)?,
+        })
     }
 }
 
 /// Returns the name of the cache file. Each combination of kept parts has a file of its own, so that commands do
 /// not overwrite each other's cache.
 fn name(keep: KeptParts) -> String {
-    let all = [("-raw", keep.has_raw_code()), ("-code", keep.has_compiled_code()), ("-names", keep.has_only_names())];
-    let words: String = all.into_iter().filter(|(_, is_kept)| *is_kept).map(|(word, _)| word).collect();
+    let all = [
+        ("-raw", keep.has_raw_code()),
+        ("-code", keep.has_compiled_code()),
+        ("-names", keep.has_only_names()),
+    ];
+    let words: String = all
+        .into_iter()
+        .filter(|(_, is_kept)| *is_kept)
+        .map(|(word, _)| word)
+        .collect();
     format!("manifest{words}")
 }
 
@@ -140,7 +166,10 @@ pub fn with_names() -> KeptParts {
 /// Reads the cached column lineage of queries. Each lineage records the SQL that it belongs to.
 pub fn lineages(folder: &Path) -> Lineages {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
-    bytes.ok().and_then(|bytes| Lineages::from_stored(&bytes)).unwrap_or_default()
+    bytes
+        .ok()
+        .and_then(|bytes| Lineages::from_stored(&bytes))
+        .unwrap_or_default()
 }
 
 /// Caches the column lineage of queries if many queries were parsed.
@@ -243,7 +272,9 @@ fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
 
 /// Writes a file of the project in `root`, unless a link leads out of the project.
 fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let is_inside = Bounds::from_project(root).and_then(|bounds| bounds.locate(file)).is_ok();
+    let is_inside = Bounds::from_project(root)
+        .and_then(|bounds| bounds.locate(file))
+        .is_ok();
     if !is_inside {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
@@ -280,14 +311,21 @@ mod tests {
         let text = |name: &str| {
             let padding = " ".repeat(SMALL as usize);
             let others = r#""model.shop.other_#": {"name": "other", "compiled_code": "select 2"}, "#;
-            let others: String = (0..FEW).map(|number| others.replace('#', &number.to_string())).collect();
+            let others: String = (0..FEW)
+                .map(|number| others.replace('#', &number.to_string()))
+                .collect();
             let one = format!(r#""model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}"#);
             format!(r#"{{"nodes": {{{others}{one}}}{padding}}}"#)
         };
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |name: &str, time: SystemTime| {
             fs::write(&path, text(name)).unwrap();
-            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
         };
         let code = KeptParts::default().compiled_code();
         // Returns the name in the manifest, and whether the manifest was read from JSON.
@@ -305,7 +343,11 @@ mod tests {
         write("first", old);
         assert_eq!(look(code), ("first".to_owned(), true));
         assert_eq!(look(code), ("first".to_owned(), false));
-        assert_eq!(look(KeptParts::default()), ("first".to_owned(), true), "without code it is another");
+        assert_eq!(
+            look(KeptParts::default()),
+            ("first".to_owned(), true),
+            "without code it is another"
+        );
         assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
         // The new file has the same size and timestamp. One node of many differs, so the difference is stored next to
         // the cache.
@@ -319,7 +361,14 @@ mod tests {
             for (what, broken) in [
                 ("cut", whole[..whole.len() / 2].to_vec()),
                 ("empty", Vec::new()),
-                ("a bit", whole.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == whole.len() - 99)).collect()),
+                (
+                    "a bit",
+                    whole
+                        .iter()
+                        .enumerate()
+                        .map(|(at, byte)| byte ^ u8::from(at == whole.len() - 99))
+                        .collect(),
+                ),
                 ("longer", [whole.as_slice(), &[0; 4]].concat()),
             ] {
                 fs::write(kept(end), broken).unwrap();
@@ -343,8 +392,17 @@ mod tests {
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |number: usize, column: &str, time: SystemTime| {
             let path = folder.join(format!("v_{number}.view.yaml"));
-            fs::write(&path, format!("table_name: t_{number}\ndimensions: {{a: {{sql: '\"{column}\"'}}}}\n")).unwrap();
-            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            fs::write(
+                &path,
+                format!("table_name: t_{number}\ndimensions: {{a: {{sql: '\"{column}\"'}}}}\n"),
+            )
+            .unwrap();
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(time)
+                .unwrap();
             path
         };
         let mut files: Vec<PathBuf> = (0..MANY).map(|number| write(number, "a", old)).collect();
@@ -352,21 +410,38 @@ mod tests {
             let is_read = Cell::new(false);
             let fields = omni(files, about, &folder, || {
                 is_read.set(true);
-                let texts =
-                    files.iter().map(|path| (path.to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()));
+                let texts = files
+                    .iter()
+                    .map(|path| (path.to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()));
                 (OmniFields::from_texts(&texts.collect::<Vec<_>>(), None).0, is_sound)
             });
             assert!(!fields.is_empty());
             is_read.get()
         };
-        assert_eq!([look(&files, "", false), look(&files, "", true), look(&files, "", true)], [true, true, false]);
-        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        assert_eq!(
+            [look(&files, "", false), look(&files, "", true), look(&files, "", true)],
+            [true, true, false]
+        );
+        assert_eq!(
+            [look(&files, "snowflake", true), look(&files, "snowflake", true)],
+            [true, false]
+        );
         write(7, "b", old);
-        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        assert_eq!(
+            [look(&files, "snowflake", true), look(&files, "snowflake", true)],
+            [true, false]
+        );
         files.push(write(MANY, "a", old));
-        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        assert_eq!(
+            [look(&files, "snowflake", true), look(&files, "snowflake", true)],
+            [true, false]
+        );
         write(7, "c", SystemTime::now());
-        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, true], "just now");
+        assert_eq!(
+            [look(&files, "snowflake", true), look(&files, "snowflake", true)],
+            [true, true],
+            "just now"
+        );
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -23,7 +23,10 @@ const ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
-        return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--fix` changes files, and standard input is none",
+        ));
     }
     let (found, fixed) = match setup(session, args) {
         Ok(setup) => {
@@ -82,8 +85,14 @@ impl Setup {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
         let done = self.check_with(session, args, &compiler, sources.clone())?;
-        let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
-        let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else { return Ok(done) };
+        let misses_names = done
+            .0
+            .iter()
+            .flat_map(|found| &found.diagnostics)
+            .any(|it| it.kind() == Code::UnknownName);
+        let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else {
+            return Ok(done);
+        };
         // Report columns that existed at an earlier pull as removed columns.
         let had = pull::pulled_columns(&place.root);
         if had.is_empty() {
@@ -104,8 +113,11 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
         }
         Some(place) if place.is_set_up() => place.specs()?,
         _ => {
-            return Err(Failure::new(Exit::Usage, "no file is given, and there is no project with specs to check")
-                .with_help("name files, or `-` for standard input"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "no file is given, and there is no project with specs to check",
+            )
+            .with_help("name files, or `-` for standard input"));
         }
     };
     if let Some(place) = &knowledge.place {
@@ -122,13 +134,21 @@ fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) 
         .zip(files)
         .map(|(found, path)| {
             let is_spec = project::is_yaml(path) && !project::is_project_file(path);
-            (found.file.clone(), if is_spec { found.text.clone() } else { String::new() })
+            (
+                found.file.clone(),
+                if is_spec { found.text.clone() } else { String::new() },
+            )
         })
         .collect();
     for (number, fault) in promote::twice(project, root, &texts) {
-        if let Some(found) = found.get_mut(number).filter(|_| !project.silenced().contains(&fault.kind())) {
+        if let Some(found) = found
+            .get_mut(number)
+            .filter(|_| !project.silenced().contains(&fault.kind()))
+        {
             found.diagnostics.push(fault);
-            found.diagnostics.sort_by_key(|fault| (fault.span().start, fault.span().end));
+            found
+                .diagnostics
+                .sort_by_key(|fault| (fault.span().start, fault.span().end));
         }
     }
 }
@@ -144,24 +164,44 @@ impl Setup {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
         // Either all files are fixed or none.
-        let fix =
-            args.fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
-        let kinds: Vec<InputKind> =
-            self.files.iter().zip(&sources).map(|(path, source)| InputKind::new(path, source)).collect();
+        let fix = args.fix
+            && !sources
+                .iter()
+                .any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
+        let kinds: Vec<InputKind> = self
+            .files
+            .iter()
+            .zip(&sources)
+            .map(|(path, source)| InputKind::new(path, source))
+            .collect();
         let is_spec = |(kind, source): &(&InputKind, &SourceText)| **kind == InputKind::Spec && source.fault.is_none();
-        let specs = kinds.iter().zip(&sources).zip(self.knowledge.paths(&self.files)).filter(|(it, _)| is_spec(it));
+        let specs = kinds
+            .iter()
+            .zip(&sources)
+            .zip(self.knowledge.paths(&self.files))
+            .filter(|(it, _)| is_spec(it));
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs)?;
         note_undecided(session, compiled.iter().flat_map(Spec::undecided));
-        let knowing = if fix { self.knowledge.with_models(compiler)? } else { compiler.clone() };
+        let knowing = if fix {
+            self.knowledge.with_models(compiler)?
+        } else {
+            compiler.clone()
+        };
         let mut compiled = compiled.into_iter();
         for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
-            let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
+            let of_spec = if is_spec(&(&kind, &source)) {
+                compiled.next()
+            } else {
+                None
+            };
             let of_formulas = match kind {
-                InputKind::Formulas => {
-                    Some(self.knowledge.formula_compiler(session, &args.settings, &source.text)?.compiler)
-                }
+                InputKind::Formulas => Some(
+                    self.knowledge
+                        .formula_compiler(session, &args.settings, &source.text)?
+                        .compiler,
+                ),
                 _ => None,
             };
             let mut it = match of_spec {
@@ -172,7 +212,10 @@ impl Setup {
                 None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
             };
             if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
-                fixed.push(Planned { path: path.clone(), text: it.text.clone() });
+                fixed.push(Planned {
+                    path: path.clone(),
+                    text: it.text.clone(),
+                });
             }
             found.push(it);
         }
@@ -188,7 +231,15 @@ fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) ->
         if count == 0 {
             break;
         }
-        let after = diagnose(compiler, kind, SourceText { name: found.file.clone(), text, fault: None });
+        let after = diagnose(
+            compiler,
+            kind,
+            SourceText {
+                name: found.file.clone(),
+                text,
+                fault: None,
+            },
+        );
         if weight(&after.diagnostics) >= weight(&found.diagnostics) {
             break;
         }
@@ -223,8 +274,17 @@ impl InputKind {
         if yaml && source.text.lines().any(|l| l.starts_with("relations:")) {
             return Self::Schema;
         }
-        let keyed = || source.text.lines().any(|l| l.starts_with("model:") || l.starts_with("from:"));
-        if yaml || (unnamed && keyed()) { Self::Spec } else { Self::Formulas }
+        let keyed = || {
+            source
+                .text
+                .lines()
+                .any(|l| l.starts_with("model:") || l.starts_with("from:"))
+        };
+        if yaml || (unnamed && keyed()) {
+            Self::Spec
+        } else {
+            Self::Formulas
+        }
     }
 }
 

@@ -52,7 +52,11 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     let outcome = compile_some(&formulas.compiler, source);
     formulas.note_undecided(session, &outcome);
     if args.json {
-        session.json(&object(dialect, outcome.definitions(), &render::objects(&outcome.found.report())))?;
+        session.json(&object(
+            dialect,
+            outcome.definitions(),
+            &render::objects(&outcome.found.report()),
+        ))?;
     } else {
         session.data(&lines(dialect, outcome.definitions()))?;
         session.report(std::slice::from_ref(&outcome.found));
@@ -79,11 +83,17 @@ fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
 /// Compiles a source, unless the source itself could not be read.
 pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
-        return CompileOutcome { compiled: None, found: source.with_diagnostics(vec![fault]) };
+        return CompileOutcome {
+            compiled: None,
+            found: source.with_diagnostics(vec![fault]),
+        };
     }
     let compiled = compiler.compile(&source.text);
     let diagnostics = compiled.diagnostics().to_vec();
-    CompileOutcome { compiled: Some(compiled), found: source.with_diagnostics(diagnostics) }
+    CompileOutcome {
+        compiled: Some(compiled),
+        found: source.with_diagnostics(diagnostics),
+    }
 }
 
 /// Compiles a source as `compile` does, but reports an error if it contains no formula.
@@ -91,8 +101,15 @@ pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
         let end = outcome.found.text.len() as u32;
-        let fault = Diagnostic::new(Code::ExpectedExpression, Span::new(end, end), "there is no formula here");
-        outcome.found.diagnostics.push(fault.with_help("write an expression, such as `SUM(amount)`"));
+        let fault = Diagnostic::new(
+            Code::ExpectedExpression,
+            Span::new(end, end),
+            "there is no formula here",
+        );
+        outcome
+            .found
+            .diagnostics
+            .push(fault.with_help("write an expression, such as `SUM(amount)`"));
     }
     outcome
 }
@@ -126,7 +143,11 @@ pub fn definition_object(definition: &Definition) -> Value {
     for column in definition.columns() {
         let Some(ty) = column.assumed() else { continue };
         // Two relations may have columns with the same name.
-        let name = if assumed.contains_key(column.name()) { column.path() } else { column.name().to_owned() };
+        let name = if assumed.contains_key(column.name()) {
+            column.path()
+        } else {
+            column.name().to_owned()
+        };
         assumed.insert(name, json!(ty.name()));
     }
     json!({

@@ -38,16 +38,26 @@ fn with_values() -> clap::Command {
 fn functions(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().to_uppercase();
     let known = catalog::functions().filter(|function| function.name.starts_with(&typed));
-    known.map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into()))).collect()
+    known
+        .map(|function| CompletionCandidate::new(function.name).help(Some(function.summary.into())))
+        .collect()
 }
 
 /// Completes spec files of the project. If none match, completes other paths.
 fn spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    let files = specs().into_iter().map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
-    let found: Vec<CompletionCandidate> =
-        files.filter(|path| path.to_string_lossy().starts_with(&*start)).map(CompletionCandidate::new).collect();
-    if found.is_empty() { PathCompleter::file().complete(typed) } else { found }
+    let files = specs()
+        .into_iter()
+        .map(|path| path.strip_prefix("./").map_or(path.clone(), PathBuf::from));
+    let found: Vec<CompletionCandidate> = files
+        .filter(|path| path.to_string_lossy().starts_with(&*start))
+        .map(CompletionCandidate::new)
+        .collect();
+    if found.is_empty() {
+        PathCompleter::file().complete(typed)
+    } else {
+        found
+    }
 }
 
 /// Completes the names of models, taken from their specs.
@@ -55,7 +65,11 @@ fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     let names = specs().into_iter().filter_map(|path| {
         let text = read_text(&path).ok()?;
-        let name = text.lines().find_map(|line| line.strip_prefix("model:"))?.trim().trim_matches(['"', '\'']);
+        let name = text
+            .lines()
+            .find_map(|line| line.strip_prefix("model:"))?
+            .trim()
+            .trim_matches(['"', '\'']);
         (!name.is_empty() && name.starts_with(&*start)).then(|| name.to_owned())
     });
     names.map(CompletionCandidate::new).collect()
@@ -68,13 +82,19 @@ fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
     let methods = ["tag:", "path:", "state:modified"].map(CompletionCandidate::new);
-    let methods = methods.into_iter().filter(|word| word.get_value().to_string_lossy().starts_with(&*start));
-    let models = models(OsStr::new(name)).into_iter().map(|model| model.add_prefix(before));
+    let methods = methods
+        .into_iter()
+        .filter(|word| word.get_value().to_string_lossy().starts_with(&*start));
+    let models = models(OsStr::new(name))
+        .into_iter()
+        .map(|model| model.add_prefix(before));
     models.chain(methods).collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.
 fn specs() -> Vec<PathBuf> {
-    let Ok(Some((project, root))) = project::read_with_place(None) else { return Vec::new() };
+    let Ok(Some((project, root))) = project::read_with_place(None) else {
+        return Vec::new();
+    };
     project::specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()
 }

@@ -10,8 +10,13 @@ use super::dbt_jinja;
 /// one of the model folders.
 pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
     let contract = |level: &Yaml<'_>| {
-        let contract = ["+contract", "contract"].iter().find_map(|key| level.as_mapping_get(key))?;
-        contract.as_mapping_get("enforced").or_else(|| contract.as_mapping_get("+enforced"))?.as_bool()
+        let contract = ["+contract", "contract"]
+            .iter()
+            .find_map(|key| level.as_mapping_get(key))?;
+        contract
+            .as_mapping_get("enforced")
+            .or_else(|| contract.as_mapping_get("+enforced"))?
+            .as_bool()
     };
     innermost(text, "models", project, folder, contract).unwrap_or(false)
 }
@@ -20,8 +25,16 @@ pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
 /// is relative to one of the folders of that kind. Jinja that cannot be resolved counts as enabled.
 pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bool {
     let enabled = |level: &Yaml<'_>| {
-        let value = ["+enabled", "enabled"].iter().find_map(|key| level.as_mapping_get(key))?;
-        let text = || dbt_jinja::rendered(value.as_str()?, |_| None)?.trim().to_ascii_lowercase().parse().ok();
+        let value = ["+enabled", "enabled"]
+            .iter()
+            .find_map(|key| level.as_mapping_get(key))?;
+        let text = || {
+            dbt_jinja::rendered(value.as_str()?, |_| None)?
+                .trim()
+                .to_ascii_lowercase()
+                .parse()
+                .ok()
+        };
         value.as_bool().or_else(text)
     };
     innermost(text, section, project, folder, enabled).unwrap_or(true)

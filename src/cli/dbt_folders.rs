@@ -70,13 +70,20 @@ impl Workspace {
     /// Warns of generated files in other folders, except for files that a plan changes, and of generated models that
     /// dbt disables.
     pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
-        let changed = plan.into_iter().flat_map(|plan| &plan.models).flat_map(|model| &model.files);
+        let changed = plan
+            .into_iter()
+            .flat_map(|plan| &plan.models)
+            .flat_map(|model| &model.files);
         let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
         let left = orphans::elsewhere(self).into_iter().map(|path| self.inside(&path));
         let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
         if !left.is_empty() {
             let mut named: Vec<String> = left.iter().take(NAMED).cloned().collect();
-            named.extend(left.len().checked_sub(NAMED + 1).map(|more| format!("{} more", more + 1)));
+            named.extend(
+                left.len()
+                    .checked_sub(NAMED + 1)
+                    .map(|more| format!("{} more", more + 1)),
+            );
             let files = count(left.len(), "generated file is", "generated files are");
             session.warn(&format!(
                 "warning: {files} outside of the folders `models:` and `tests:` of formulac.yml: {}; remove or move what no push \
@@ -86,7 +93,10 @@ impl Workspace {
         }
         let Some(dbt) = &self.dbt else { return };
         let models = absolute(&self.root.join(self.folders().0));
-        let inner = dbt.model_paths.iter().find_map(|path| models.strip_prefix(absolute(&dbt.folder.join(path))).ok());
+        let inner = dbt
+            .model_paths
+            .iter()
+            .find_map(|path| models.strip_prefix(absolute(&dbt.folder.join(path))).ok());
         if inner.is_some_and(|inner| !dbt.is_enabled("models", inner)) {
             session.warn(
                 "warning: dbt_project.yml disables the models of the folder `models:`, so dbt builds none of them",
@@ -112,21 +122,33 @@ impl Workspace {
             return Ok(());
         }
         let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-        Err(Failure::Found(vec![FailureKind { file, text, diagnostics }]))
+        Err(Failure::Found(vec![FailureKind {
+            file,
+            text,
+            diagnostics,
+        }]))
     }
 }
 
 /// Rejects a folder for models that the user named, if it is in a dbt project that does not look there.
 pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     let (root, whole) = (absolute(&dbt.folder), absolute(folder));
-    let Ok(inner) = whole.strip_prefix(&root) else { return Ok(()) };
-    let Some((message, help)) = fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else { return Ok(()) };
+    let Ok(inner) = whole.strip_prefix(&root) else {
+        return Ok(());
+    };
+    let Some((message, help)) = fault(dbt, FolderKind::Models, &root, &inner.to_string_lossy()) else {
+        return Ok(());
+    };
     let path = dbt.folder.join(dbt_project::FILE);
     let text = read_text(&path).unwrap_or_default();
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_of(&text, "model-paths"), message).with_help(help)];
     let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-    Err(Failure::Found(vec![FailureKind { file, text, diagnostics }]))
+    Err(Failure::Found(vec![FailureKind {
+        file,
+        text,
+        diagnostics,
+    }]))
 }
 
 /// Returns the reason why dbt does not find a kind of files in a folder, and a fix. `None` if dbt finds them, or
@@ -143,29 +165,47 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             Some(at.clone())
         });
         if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
-            let help = format!("write the folder that the link leads to after `{}:` in formulac.yml", kind.key());
+            let help = format!(
+                "write the folder that the link leads to after `{}:` in formulac.yml",
+                kind.key()
+            );
             reason = Some((
-                format!("dbt does not follow the link `{folder}`, so it finds no {} there", kind.description()),
+                format!(
+                    "dbt does not follow the link `{folder}`, so it finds no {} there",
+                    kind.description()
+                ),
                 help,
             ));
             continue;
         }
         let first = inner.components().next();
         let is_other = |name: &&str| first.is_some_and(|first| first.as_os_str() == *name);
-        let other = OTHER_TESTS.iter().find(|name| kind == FolderKind::Tests && is_other(name))?;
+        let other = OTHER_TESTS
+            .iter()
+            .find(|name| kind == FolderKind::Tests && is_other(name))?;
         let message =
             format!("dbt does not look for tests of their own in `{folder}`: `{other}` is a folder of another kind");
-        reason = Some((message, format!("write `tests: {}/formulac/` in formulac.yml", clean(path))));
+        reason = Some((
+            message,
+            format!("write `tests: {}/formulac/` in formulac.yml", clean(path)),
+        ));
     }
     if reason.is_none() && dbt.unresolved.iter().any(|(unresolved, _)| unresolved == key) {
         return None;
     }
     reason.or_else(|| {
         let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
-        let named = if named.is_empty() { "empty".to_owned() } else { named.join(", ") };
+        let named = if named.is_empty() {
+            "empty".to_owned()
+        } else {
+            named.join(", ")
+        };
         let help = match (kind, paths.first()) {
             (FolderKind::Docs, _) => {
-                format!("`{key}` of dbt_project.yml is {named}: add `{}`", folder.split('/').next().unwrap_or(folder))
+                format!(
+                    "`{key}` of dbt_project.yml is {named}: add `{}`",
+                    folder.split('/').next().unwrap_or(folder)
+                )
             }
             (_, Some(first)) => format!(
                 "`{key}` of dbt_project.yml is {named}: write `{}: {}/formulac/` in formulac.yml",
@@ -174,7 +214,10 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             ),
             (_, None) => format!("`{key}` of dbt_project.yml is empty: name a folder there"),
         };
-        Some((format!("dbt does not look for {} in `{folder}`", kind.description()), help))
+        Some((
+            format!("dbt does not look for {} in `{folder}`", kind.description()),
+            help,
+        ))
     })
 }
 

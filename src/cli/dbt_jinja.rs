@@ -23,7 +23,9 @@ pub fn rendered(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<Str
 fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
     loop {
         let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;
-        let (name, default) = arguments.split_once(',').map_or((arguments, None), |(name, rest)| (name, Some(rest)));
+        let (name, default) = arguments
+            .split_once(',')
+            .map_or((arguments, None), |(name, rest)| (name, Some(rest)));
         let name = quoted(name)?;
         let value = match function.trim() {
             "env_var" => std::env::var(name).ok(),
@@ -44,7 +46,10 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
 fn quoted(argument: &str) -> Option<&str> {
     let argument = argument.trim();
     let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    argument.strip_prefix(quote)?.strip_suffix(quote).filter(|inner| !inner.contains(quote))
+    argument
+        .strip_prefix(quote)?
+        .strip_suffix(quote)
+        .filter(|inner| !inner.contains(quote))
 }
 
 #[cfg(test)]
@@ -62,10 +67,16 @@ mod tests {
             ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'a') ~ 'b' }}", None),
             ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'a') | upper }}", None),
             ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', default) }}", None),
-            ("a/{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'b, c') }}/{{ var('folder') }}", Some("a/b, c/marts")),
+            (
+                "a/{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'b, c') }}/{{ var('folder') }}",
+                Some("a/b, c/marts"),
+            ),
             ("{{ var('other', 'x') }}", Some("x")),
             ("{{ var('other') }}", None),
-            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', var('other', var('folder'))) }}", Some("marts")),
+            (
+                "{{ env_var('FORMULAC_NO_SUCH_VARIABLE', var('other', var('folder'))) }}",
+                Some("marts"),
+            ),
             ("{{ var('other', false) }}", Some("false")),
             ("{{ env_var('X', 'b')", None),
             ("{% if true %}a{% endif %}", None),

@@ -73,7 +73,13 @@ pub fn find(folder: Option<&Path>) -> Result<Option<DbtProject>, Failure> {
 /// Returns the working directory and the folders above it, as relative paths.
 fn above() -> impl Iterator<Item = PathBuf> {
     let count = std::env::current_dir().map_or(0, |folder| folder.ancestors().count());
-    (0..count).map(|steps| PathBuf::from(if steps == 0 { ".".to_owned() } else { "../".repeat(steps) }))
+    (0..count).map(|steps| {
+        PathBuf::from(if steps == 0 {
+            ".".to_owned()
+        } else {
+            "../".repeat(steps)
+        })
+    })
 }
 
 fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
@@ -93,14 +99,23 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     };
     let mut listed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (key, value) in root.and_then(Yaml::as_mapping).into_iter().flatten() {
-        let Some(key) = key.as_str().filter(|key| key.ends_with("-paths")) else { continue };
-        let paths = value.as_vec().into_iter().flatten().filter_map(Yaml::as_str).map(|value| path(key, value));
+        let Some(key) = key.as_str().filter(|key| key.ends_with("-paths")) else {
+            continue;
+        };
+        let paths = value
+            .as_vec()
+            .into_iter()
+            .flatten()
+            .filter_map(Yaml::as_str)
+            .map(|value| path(key, value));
         listed.insert(key, paths.collect());
     }
     let text = |key: &str| root.and_then(|root| text(root, key));
     let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
     let log_path = text("log-path").map_or_else(|| "logs".to_owned(), |value| path("log-path", &value));
-    let packages_path = ["packages-install-path", "modules-path"].iter().find_map(|key| Some((key, text(key)?)));
+    let packages_path = ["packages-install-path", "modules-path"]
+        .iter()
+        .find_map(|key| Some((key, text(key)?)));
     let packages_path = packages_path.map_or_else(|| "dbt_packages".to_owned(), |(key, value)| path(key, &value));
     for (key, older, default) in PATHS {
         if !listed.contains_key(key) {
@@ -138,7 +153,10 @@ impl DbtProject {
     /// Returns whether dbt enforces the contracts of the models in a folder. The folder is relative to the project's
     /// folder.
     pub fn enforces_contracts(&self, folder: &Path) -> bool {
-        let inner = self.model_paths.iter().find_map(|models| folder.strip_prefix(models).ok());
+        let inner = self
+            .model_paths
+            .iter()
+            .find_map(|models| folder.strip_prefix(models).ok());
         inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
     }
 
@@ -151,20 +169,24 @@ impl DbtProject {
     /// Warns of paths that are not resolved, because formulac does not know what dbt finds there.
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
-            session.warn(&format!("warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"));
+            session.warn(&format!(
+                "warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"
+            ));
         }
     }
 
     /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH`, else `target-path`.
     pub fn target(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
-        self.folder.join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
+        self.folder
+            .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
     /// Returns the folder of dbt's log: `DBT_LOG_PATH`, else `log-path`.
     pub fn log_path(&self) -> PathBuf {
         let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
-        self.folder.join(told.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
+        self.folder
+            .join(told.map_or_else(|| PathBuf::from(&self.log_path), PathBuf::from))
     }
 
     /// Returns the path of dbt's manifest.
@@ -183,7 +205,9 @@ impl DbtProject {
             };
             Ok(read?.map(Box::new))
         });
-        read.as_ref().map(Option::as_deref).map_err(|found| Failure::Found(vec![found.clone()]))
+        read.as_ref()
+            .map(Option::as_deref)
+            .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
     /// Returns the dialect of the adapter: the adapter of the named output, else the one in the last manifest, else
@@ -215,11 +239,15 @@ impl DbtProject {
         let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
             let adapter = text(output, "type").and_then(|text| dbt_jinja::rendered(&text, |_| None));
-            Some(ProfileOutput { name: key.as_str()?.to_owned(), adapter })
+            Some(ProfileOutput {
+                name: key.as_str()?.to_owned(),
+                adapter,
+            })
         });
         let outputs = outputs.collect();
-        let target =
-            text(profile, "target").map_or(Some("default".to_owned()), |target| dbt_jinja::rendered(&target, |_| None));
+        let target = text(profile, "target").map_or(Some("default".to_owned()), |target| {
+            dbt_jinja::rendered(&target, |_| None)
+        });
         Ok(Profile { name, target, outputs })
     }
 
@@ -228,8 +256,16 @@ impl DbtProject {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
         let told = self.profiles_dir.clone().or_else(said);
-        let folders = [told, Some(self.folder.clone()), home().map(|home| PathBuf::from(home).join(".dbt"))];
-        folders.into_iter().flatten().map(|folder| folder.join(PROFILES)).find(|path| path.is_file())
+        let folders = [
+            told,
+            Some(self.folder.clone()),
+            home().map(|home| PathBuf::from(home).join(".dbt")),
+        ];
+        folders
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join(PROFILES))
+            .find(|path| path.is_file())
     }
 }
 
@@ -255,11 +291,16 @@ impl Profile {
         let name = &self.name;
         let target = output.or(self.target.as_deref());
         if let Some(output) = self.outputs.iter().find(|output| Some(output.name.as_str()) == target) {
-            return output.adapter.clone().ok_or_else(|| format!("an output of profile `{name}` has no type"));
+            return output
+                .adapter
+                .clone()
+                .ok_or_else(|| format!("an output of profile `{name}` has no type"));
         }
         // If all outputs have the same adapter, it does not matter which output is meant.
         let mut adapters = self.outputs.iter().filter_map(|output| output.adapter.as_deref());
-        let first = adapters.next().filter(|first| output.is_none() && adapters.all(|other| other == *first));
+        let first = adapters
+            .next()
+            .filter(|first| output.is_none() && adapters.all(|other| other == *first));
         first.map(str::to_owned).ok_or_else(|| match target {
             Some(target) => format!("profile `{name}` has no output `{target}`"),
             None => format!("the target of profile `{name}` is not known"),

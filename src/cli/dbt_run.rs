@@ -36,11 +36,18 @@ pub struct Ran {
 /// Returns the versions of dbt and its adapters, from `dbt --version`.
 pub fn versions() -> Result<Versions, Failure> {
     let output = PROGRAM.run(PROGRAM.command().args(["--no-use-colors", "--version"]), "")?;
-    let mut versions = Versions { dbt: String::new(), adapters: Vec::new() };
+    let mut versions = Versions {
+        dbt: String::new(),
+        adapters: Vec::new(),
+    };
     // Parse lines such as `- installed: 1.12.6` and `- duckdb: 1.10.0 - Up to date!`, which some versions print to
     // standard error.
     for line in output.out.lines().chain(output.err.lines()) {
-        let Some((name, rest)) = line.trim_start().strip_prefix("- ").and_then(|line| line.split_once(':')) else {
+        let Some((name, rest)) = line
+            .trim_start()
+            .strip_prefix("- ")
+            .and_then(|line| line.split_once(':'))
+        else {
             continue;
         };
         let version = rest.split_whitespace().next().unwrap_or_default();
@@ -83,13 +90,23 @@ impl DbtCall {
         // These paths are relative to the folder in which the command was called, but dbt would resolve them from the
         // project's folder.
         if let Some(profiles) = std::env::var_os("DBT_PROFILES_DIR").filter(|it| !it.is_empty()) {
-            command.env("DBT_PROFILES_DIR", std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()));
+            command.env(
+                "DBT_PROFILES_DIR",
+                std::path::absolute(&profiles).unwrap_or_else(|_| profiles.into()),
+            );
         }
         command.env_remove("DBT_PROJECT_DIR");
-        command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]).args(words);
+        command
+            .current_dir(folder)
+            .args(["--no-use-colors", "--log-format", "json"])
+            .args(words);
         let of_environment = environment.and_then(|it| it.vars.as_ref());
         let vars = args.vars.as_ref().or(of_environment).cloned().unwrap_or_default();
-        if let Some(target) = args.target.as_deref().or(environment.and_then(|it| it.connection.as_deref())) {
+        if let Some(target) = args
+            .target
+            .as_deref()
+            .or(environment.and_then(|it| it.connection.as_deref()))
+        {
             command.args(["--target", target]);
         }
         if !vars.is_empty() {
@@ -114,22 +131,36 @@ impl DbtCall {
     /// Makes dbt write artifacts and logs below this folder, whatever the settings of the project and the environment
     /// are.
     pub fn writing_to(mut self, folder: &Path) -> Self {
-        self.command.env("DBT_TARGET_PATH", folder.join("target")).env("DBT_LOG_PATH", folder.join("logs"));
+        self.command
+            .env("DBT_TARGET_PATH", folder.join("target"))
+            .env("DBT_LOG_PATH", folder.join("logs"));
         self
     }
 
     /// Runs dbt and waits until it exits, while `waiting` shows what dbt is being asked for.
     pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
         let output = waiting.during(what, || PROGRAM.run(&mut self.command, ""))?;
-        let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Ran { succeeded: output.succeeded, events, err: output.err, vars: self.vars })
+        let events = output
+            .out
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        Ok(Ran {
+            succeeded: output.succeeded,
+            events,
+            err: output.err,
+            vars: self.vars,
+        })
     }
 }
 
 impl Ran {
     /// Returns the data of the first event with this name.
     pub fn event(&self, name: &str) -> Option<&Value> {
-        self.events.iter().find(|event| event["info"]["name"] == name).map(|event| &event["data"])
+        self.events
+            .iter()
+            .find(|event| event["info"]["name"] == name)
+            .map(|event| &event["data"])
     }
 
     /// Returns the messages that the query made dbt write to its log, in order.
@@ -143,19 +174,38 @@ impl Ran {
         let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
         let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
         // For an invalid call, dbt first prints the usage and then the error.
-        let of_usage = || self.err.starts_with("Usage:").then(|| self.err.find("\nError: ").map(|at| at + 1)).flatten();
-        let text = texts.next().unwrap_or_else(|| self.err.get(of_usage().unwrap_or_default()..).unwrap_or_default());
-        let is_frame = |line: &str| {
-            ["Encountered an error", "Runtime", "Database", "Compilation", "Parsing", "Validation", "YAML"].iter().any(
-                |kind| {
-                    line.trim_start().strip_prefix(kind).is_some_and(|rest| {
-                        let rest = rest.trim_end();
-                        rest == ":" || rest == " Error" || rest.starts_with(" Error in ")
-                    })
-                },
-            )
+        let of_usage = || {
+            self.err
+                .starts_with("Usage:")
+                .then(|| self.err.find("\nError: ").map(|at| at + 1))
+                .flatten()
         };
-        let text = text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n");
+        let text = texts
+            .next()
+            .unwrap_or_else(|| self.err.get(of_usage().unwrap_or_default()..).unwrap_or_default());
+        let is_frame = |line: &str| {
+            [
+                "Encountered an error",
+                "Runtime",
+                "Database",
+                "Compilation",
+                "Parsing",
+                "Validation",
+                "YAML",
+            ]
+            .iter()
+            .any(|kind| {
+                line.trim_start().strip_prefix(kind).is_some_and(|rest| {
+                    let rest = rest.trim_end();
+                    rest == ":" || rest == " Error" || rest.starts_with(" Error in ")
+                })
+            })
+        };
+        let text = text
+            .lines()
+            .skip_while(|line| is_frame(line))
+            .collect::<Vec<_>>()
+            .join("\n");
         without_secrets(&text, &self.vars)
     }
 }

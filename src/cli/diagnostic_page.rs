@@ -36,7 +36,11 @@ pub fn object(code: Code) -> Value {
 }
 
 fn severity_name(severity: Severity) -> &'static str {
-    if severity == Severity::Error { "error" } else { "warning" }
+    if severity == Severity::Error {
+        "error"
+    } else {
+        "warning"
+    }
 }
 
 fn kind(example: Example) -> &'static str {

@@ -33,17 +33,29 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         parts.push(part);
     };
     let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
-    let dialect = place.as_ref().and_then(|place| place.dialect(&TargetOptions::default()).ok());
+    let dialect = place
+        .as_ref()
+        .and_then(|place| place.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
     let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
     add(found, Exit::Failed);
-    add(optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"), Exit::Failed);
+    add(
+        optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
+        Exit::Failed,
+    );
     add(optional(&PSQL, "psql", "`preview --engine postgres`"), Exit::Done);
-    add(repository(place.as_ref().map(|place| place.root.as_path())), Exit::Failed);
+    add(
+        repository(place.as_ref().map(|place| place.root.as_path())),
+        Exit::Failed,
+    );
     add(project(place.as_ref()), Exit::Done);
     if let Some(place) = place.as_ref().filter(|place| place.is_set_up()) {
         for part in status::of_specs(session, place, &Selection::default())? {
-            let fault = if part.fix.starts_with("formulac check") { Exit::Faulty } else { Exit::Done };
+            let fault = if part.fix.starts_with("formulac check") {
+                Exit::Faulty
+            } else {
+                Exit::Done
+            };
             add(part, fault);
         }
     }
@@ -60,16 +72,30 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
 }
 
 fn well(name: &'static str, well: String) -> HealthPart {
-    HealthPart { name, well, ..HealthPart::default() }
+    HealthPart {
+        name,
+        well,
+        ..HealthPart::default()
+    }
 }
 
 /// Returns the part for a missing program that only some users need.
 fn not_needed(name: &'static str, well: String) -> HealthPart {
-    HealthPart { name, well, is_optional: true, ..HealthPart::default() }
+    HealthPart {
+        name,
+        well,
+        is_optional: true,
+        ..HealthPart::default()
+    }
 }
 
 fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
-    HealthPart { name, found: vec![found], fix: fix.into(), ..HealthPart::default() }
+    HealthPart {
+        name,
+        found: vec![found],
+        fix: fix.into(),
+        ..HealthPart::default()
+    }
 }
 
 /// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
@@ -82,25 +108,50 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
             None => not_needed("dbt", "not installed; it is only needed in a dbt project".to_owned()),
         };
     };
-    let adapters = versions.adapters.iter().map(|(name, version)| format!("{name} {version}"));
+    let adapters = versions
+        .adapters
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"));
     let adapters = adapters.collect::<Vec<_>>().join(", ");
     if let Some(found) = too_old("dbt", &versions.dbt) {
         return wrong("dbt", found, "pip install --upgrade dbt-core");
     }
     if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
     {
-        let has = if adapters.is_empty() { "none".to_owned() } else { adapters };
-        return wrong("dbt", format!("it has no adapter for {missing}; installed: {has}"), install);
+        let has = if adapters.is_empty() {
+            "none".to_owned()
+        } else {
+            adapters
+        };
+        return wrong(
+            "dbt",
+            format!("it has no adapter for {missing}; installed: {has}"),
+            install,
+        );
     }
-    let version = if versions.dbt.is_empty() { "of an unknown version" } else { &versions.dbt };
-    well("dbt", if adapters.is_empty() { version.to_owned() } else { format!("{version} with {adapters}") })
+    let version = if versions.dbt.is_empty() {
+        "of an unknown version"
+    } else {
+        &versions.dbt
+    };
+    well(
+        "dbt",
+        if adapters.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{version} with {adapters}")
+        },
+    )
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but a program that is too old
 /// is one.
 fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
     match program.version() {
-        None => not_needed(name, format!("not installed; it is only needed for {needed_by}: {}", program.install)),
+        None => not_needed(
+            name,
+            format!("not installed; it is only needed for {needed_by}: {}", program.install),
+        ),
         Some(version) => match too_old(name, &version) {
             Some(found) => wrong(name, found, program.install),
             None => well(name, version),
@@ -119,7 +170,11 @@ fn repository(root: Option<&Path>) -> HealthPart {
     let root = or_here(root);
     let answers = |args: &[&str]| git(root, args, "").is_ok_and(|output| output.succeeded);
     if !answers(&["rev-parse", "--git-dir"]) {
-        return wrong("git", "the project is in no repository, so `push` cannot commit".to_owned(), "git init");
+        return wrong(
+            "git",
+            "the project is in no repository, so `push` cannot commit".to_owned(),
+            "git init",
+        );
     }
     if !answers(&["config", "user.email"]) {
         let found = "it does not know who you are, so `push` cannot commit".to_owned();

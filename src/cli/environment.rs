@@ -46,7 +46,9 @@ pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>,
 /// Returns the environment to use as [`chosen`] does, and the reason why it is used.
 pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
-    let Some((found, reason)) = chosen_as_written(global, project)? else { return Ok(None) };
+    let Some((found, reason)) = chosen_as_written(global, project)? else {
+        return Ok(None);
+    };
     Ok(Some((filled(project, &root, &found)?, reason)))
 }
 
@@ -67,10 +69,17 @@ pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Resu
 
 /// Returns the environment with this name as written in the project file.
 pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p Environment, Failure> {
-    if let Some(found) = project.environments().iter().find(|environment| environment.name == name) {
+    if let Some(found) = project
+        .environments()
+        .iter()
+        .find(|environment| environment.name == name)
+    {
         return Ok(found);
     }
-    let names = project.environments().iter().map(|environment| environment.name.as_str());
+    let names = project
+        .environments()
+        .iter()
+        .map(|environment| environment.name.as_str());
     let help = match (suggest::nearest(name, names), reason) {
         (Some(near), _) => suggest::similar(near),
         (None, Reason::Used) => "`formulac env use NAME` chooses another".to_owned(),
@@ -82,7 +91,11 @@ pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p 
 /// Returns all environments, with their placeholders filled in if they have values. Each environment comes with
 /// its placeholders that have no value.
 pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
-    project.environments().iter().map(|environment| fill(project, root, environment)).collect()
+    project
+        .environments()
+        .iter()
+        .map(|environment| fill(project, root, environment))
+        .collect()
 }
 
 /// Returns the environment with this name, otherwise the first one that changes are merged into. Proposals and
@@ -97,7 +110,11 @@ pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Resul
 /// Returns the branch of an environment, with `${user}` filled in.
 pub fn branch(project: &Project, root: &Path, environment: &Environment) -> Option<String> {
     let branch = environment.branch.as_ref()?;
-    Some(if branch.contains(USER) { branch.replace(USER, &user(project, root)) } else { branch.clone() })
+    Some(if branch.contains(USER) {
+        branch.replace(USER, &user(project, root))
+    } else {
+        branch.clone()
+    })
 }
 
 fn description(global: &Global, root: &Path) -> Option<(String, Reason)> {
@@ -115,13 +132,19 @@ fn description(global: &Global, root: &Path) -> Option<(String, Reason)> {
 /// because the schema would be someone else's.
 fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<Environment, Failure> {
     let (filled, missing) = fill(project, root, environment);
-    let Some(first) = missing.first() else { return Ok(filled) };
+    let Some(first) = missing.first() else {
+        return Ok(filled);
+    };
     let name = &environment.name;
     let help = match first.strip_prefix("${env.").and_then(|rest| rest.strip_suffix('}')) {
         Some(variable) => format!("set the environment variable {variable}"),
         None => "run the command in a git repository with a commit".to_owned(),
     };
-    Err(Failure::new(Exit::Usage, format!("`{first}` of the environment `{name}` has no value")).with_help(help))
+    Err(Failure::new(
+        Exit::Usage,
+        format!("`{first}` of the environment `{name}` has no value"),
+    )
+    .with_help(help))
 }
 
 /// Fills in the placeholders of an environment, and returns those without a value. The placeholders of its branch
@@ -180,5 +203,7 @@ pub fn deferred(project: &Project, root: &Path, target: &Path, environment: &Env
         return None;
     }
     let others = project.environments().iter().filter(|it| it.protected);
-    others.map(|it| artifacts(root, target, it)).find(|folder| folder.join("manifest.json").is_file())
+    others
+        .map(|it| artifacts(root, target, it))
+        .find(|folder| folder.join("manifest.json").is_file())
 }

@@ -44,7 +44,11 @@ impl Exit {
             _ if diagnostic.is_error() => Self::Faulty,
             _ => Self::Done,
         };
-        diagnostics.into_iter().map(of_one).max_by_key(|exit| *exit as u8).unwrap_or(Self::Done)
+        diagnostics
+            .into_iter()
+            .map(of_one)
+            .max_by_key(|exit| *exit as u8)
+            .unwrap_or(Self::Done)
     }
 
     /// Returns the more serious of two exit statuses.
@@ -78,7 +82,9 @@ pub struct Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error: {}", visible(&self.text))?;
-        self.help.iter().try_for_each(|help| writeln!(f, "help: {}", visible(help)))
+        self.help
+            .iter()
+            .try_for_each(|help| writeln!(f, "help: {}", visible(help)))
     }
 }
 
@@ -94,13 +100,21 @@ pub struct FailureKind {
 impl FailureKind {
     /// Returns these diagnostics in the borrowed form that renderers accept.
     pub fn report(&self) -> Report<'_> {
-        Report { file: &self.file, source: &self.text, diagnostics: &self.diagnostics }
+        Report {
+            file: &self.file,
+            source: &self.text,
+            diagnostics: &self.diagnostics,
+        }
     }
 }
 
 impl Failure {
     pub fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self::Message(Box::new(Message { exit, text: text.into(), help: None }))
+        Self::Message(Box::new(Message {
+            exit,
+            text: text.into(),
+            help: None,
+        }))
     }
 
     /// Creates a failure from a source that could not be read. The source holds the reason.
@@ -123,7 +137,11 @@ impl Failure {
         let (exit, text, help, found) = match self {
             Self::Message(message) => (message.exit, message.text.clone(), message.help.as_deref(), &nothing),
             Self::Found(found) => {
-                let errors = found.iter().flat_map(|found| &found.diagnostics).filter(|fault| fault.is_error()).count();
+                let errors = found
+                    .iter()
+                    .flat_map(|found| &found.diagnostics)
+                    .filter(|fault| fault.is_error())
+                    .count();
                 (Exit::from_all(found), count(errors, "error", "errors"), None, found)
             }
         };

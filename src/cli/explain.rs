@@ -35,8 +35,10 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         }
         if looks_like_code(word) {
             let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
-            let help =
-                near.map_or_else(|| "codes are printed with each diagnostic".to_owned(), |c| format!("there is `{c}`"));
+            let help = near.map_or_else(
+                || "codes are printed with each diagnostic".to_owned(),
+                |c| format!("there is `{c}`"),
+            );
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
     }
@@ -50,19 +52,26 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let shown = subject.to_string_lossy();
     let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
     let refused = |what: &str| {
-        Failure::new(Exit::Usage, format!("`{shown}` is {what}, and `explain` takes a formula or a diagnostic's code"))
-            .with_help(help.clone())
+        Failure::new(
+            Exit::Usage,
+            format!("`{shown}` is {what}, and `explain` takes a formula or a diagnostic's code"),
+        )
+        .with_help(help.clone())
     };
     let path = Path::new(subject);
     if project::is_yaml(path) || path.is_file() {
         return Err(refused("a file"));
     }
     let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(place) = Workspace::find_any(session)?.filter(|_| is_name) else { return Ok(()) };
+    let Some(place) = Workspace::find_any(session)?.filter(|_| is_name) else {
+        return Ok(());
+    };
     let compiler = Compiler::default();
     let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
     if place.sources()?.iter().any(|(source, _)| is_model(source)) {
-        session.note(&format!("note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"));
+        session.note(&format!(
+            "note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"
+        ));
     }
     Ok(())
 }
@@ -96,9 +105,16 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
-        let copy = SourceText { name: found.file.clone(), text: found.text.clone(), fault: None };
+        let copy = SourceText {
+            name: found.file.clone(),
+            text: found.text.clone(),
+            fault: None,
+        };
         let compiler = compiler.in_dialect(dialect);
-        others.push(InDialect { dialect, outcome: compile(&compiler, copy) });
+        others.push(InDialect {
+            dialect,
+            outcome: compile(&compiler, copy),
+        });
     }
     formulas.note_undecided(session, &outcome);
     let main = InDialect { dialect: main, outcome };
@@ -127,11 +143,23 @@ fn text(
     let mut out = String::new();
     for Sentence { name, text, .. } in sentences {
         let named = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
-        out.extend(wrapped(&format!("{named}{text}"), 100).into_iter().flat_map(|line| [line, "\n".to_owned()]));
+        out.extend(
+            wrapped(&format!("{named}{text}"), 100)
+                .into_iter()
+                .flat_map(|line| [line, "\n".to_owned()]),
+        );
     }
     for definition in main.outcome.definitions() {
-        let blank = if definition.nullable() { "may be NULL" } else { "never NULL" };
-        let (name, ty, level) = (definition.name().unwrap_or("result"), definition.ty(), definition.level());
+        let blank = if definition.nullable() {
+            "may be NULL"
+        } else {
+            "never NULL"
+        };
+        let (name, ty, level) = (
+            definition.name().unwrap_or("result"),
+            definition.ty(),
+            definition.level(),
+        );
         let _ = writeln!(out, "\n{name}\n  {ty}, {level}, {blank}");
         let columns: Vec<String> = definition
             .columns()
@@ -145,8 +173,20 @@ fn text(
             let _ = writeln!(out, "  reads {}", columns.join(", "));
         }
         for it in std::iter::once(main).chain(others) {
-            let why = || it.outcome.found.diagnostics.iter().find(|d| d.is_error()).map_or("-", |d| d.message());
-            let _ = writeln!(out, "  {:<9}  {}", it.dialect.name(), it.sql_of(definition).unwrap_or_else(why));
+            let why = || {
+                it.outcome
+                    .found
+                    .diagnostics
+                    .iter()
+                    .find(|d| d.is_error())
+                    .map_or("-", |d| d.message())
+            };
+            let _ = writeln!(
+                out,
+                "  {:<9}  {}",
+                it.dialect.name(),
+                it.sql_of(definition).unwrap_or_else(why)
+            );
         }
     }
     let meanings = main.outcome.meanings();
@@ -159,10 +199,19 @@ fn text(
     let _ = writeln!(
         out,
         "\ntree{}",
-        if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" }
+        if parts.iter().any(|p| p.made.is_some()) {
+            ", with type, level and SQL"
+        } else {
+            ""
+        }
     );
     let label = |part: &FormulaPart| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
-    let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
+    let width = parts
+        .iter()
+        .map(|p| label(p).chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
     for part in parts {
         let _ = match &part.made {
             Some(made) => {
@@ -184,7 +233,11 @@ fn text(
 impl InDialect {
     /// Returns the SQL of the same definition in this dialect, if it has one.
     fn sql_of(&self, definition: &Definition) -> Option<&str> {
-        self.outcome.definitions().iter().find(|d| d.span() == definition.span()).map(Definition::sql)
+        self.outcome
+            .definitions()
+            .iter()
+            .find(|d| d.span() == definition.span())
+            .map(Definition::sql)
     }
 }
 
@@ -192,8 +245,9 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentenc
     let source = &main.outcome.found.text;
     let definition = |definition: &Definition| {
         let all = std::iter::once(main).chain(others);
-        let sql: Map<String, Value> =
-            all.map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition)))).collect();
+        let sql: Map<String, Value> = all
+            .map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition))))
+            .collect();
         let mut value = definition_object(definition);
         value["sql"] = Value::Object(sql);
         let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());

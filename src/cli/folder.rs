@@ -6,20 +6,35 @@ use std::path::{Path, PathBuf};
 
 /// Returns a folder that can be passed to programs and the file system: the empty path becomes the working directory.
 pub fn or_here(folder: &Path) -> &Path {
-    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
 }
 
 /// Returns a path relative to a folder, with `/` as the separator.
 pub fn inside(folder: &Path, path: &Path) -> String {
-    let inside = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    let inside = path
+        .strip_prefix(folder)
+        .unwrap_or(path)
+        .to_string_lossy()
+        .replace('\\', "/");
     inside.trim_start_matches("./").to_owned()
 }
 
 /// Returns the texts of the YAML files in a folder, each with its path relative to that folder.
 pub fn records(root: &Path) -> Vec<(String, String)> {
-    let of =
-        |path: PathBuf| Some((inside(root, &path), String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned()));
-    files(root, |path| path.extension().is_some_and(|end| end == "yml")).into_iter().filter_map(of).collect()
+    let of = |path: PathBuf| {
+        Some((
+            inside(root, &path),
+            String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned(),
+        ))
+    };
+    files(root, |path| path.extension().is_some_and(|end| end == "yml"))
+        .into_iter()
+        .filter_map(of)
+        .collect()
 }
 
 /// Returns the matching files of a folder and its subfolders, in the order of their paths. A missing folder has

@@ -35,7 +35,14 @@ pub struct FormulaPart {
 /// Returns the tokens of a text.
 pub fn token_words(source: &str) -> Vec<TokenWord> {
     let lexed = lex::lex(source, &mut Vec::new());
-    lexed.tokens.into_iter().map(|(token, span)| TokenWord { kind: kind(token), span }).collect()
+    lexed
+        .tokens
+        .into_iter()
+        .map(|(token, span)| TokenWord {
+            kind: kind(token),
+            span,
+        })
+        .collect()
 }
 
 fn kind(token: Token) -> &'static str {
@@ -73,15 +80,27 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
             if number < MOST && !matches!(ast.expr(id), Expr::Error | Expr::Blank) {
                 text.push_str(&format!("\n{PREFIX}{number} = {}", ast::print(ast, source, id)));
             }
-            let name = definition.name.filter(|_| depth == 0).map(|name| format!("{} = ", name.text(source)));
+            let name = definition
+                .name
+                .filter(|_| depth == 0)
+                .map(|name| format!("{} = ", name.text(source)));
             let label = name.unwrap_or_default() + &label(ast, source, id);
-            parts.push(FormulaPart { id, depth, label, span: ast.span(id), made: None });
+            parts.push(FormulaPart {
+                id,
+                depth,
+                label,
+                span: ast.span(id),
+                made: None,
+            });
             stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
         }
     }
     if parts.len() <= MOST {
         for definition in compiler.compile(&text).definitions() {
-            let number = definition.name().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.parse::<usize>().ok());
+            let number = definition
+                .name()
+                .and_then(|n| n.strip_prefix(PREFIX))
+                .and_then(|n| n.parse::<usize>().ok());
             if let Some(part) = number.and_then(|n| parts.get_mut(n)) {
                 part.made = Some(definition.clone());
             }
@@ -99,10 +118,14 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
         Expr::Sign { sign, .. } => if sign == ast::Sign::Minus { "-" } else { "+" }.to_owned(),
         Expr::Percent(_) => "%".to_owned(),
         Expr::Range { .. } => ":".to_owned(),
-        Expr::Timeframe { frame, .. } => {
-            ast.names.get(frame as usize).map_or_else(String::new, |s| format!("[{}]", text(*s)))
-        }
-        Expr::Tab { tab, .. } => ast.names.get(tab as usize).map_or_else(String::new, |s| format!("{}!", text(*s))),
+        Expr::Timeframe { frame, .. } => ast
+            .names
+            .get(frame as usize)
+            .map_or_else(String::new, |s| format!("[{}]", text(*s))),
+        Expr::Tab { tab, .. } => ast
+            .names
+            .get(tab as usize)
+            .map_or_else(String::new, |s| format!("{}!", text(*s))),
         Expr::Call(index) => text(ast.call(index).name).to_ascii_uppercase(),
         _ => text(ast.span(id)),
     }

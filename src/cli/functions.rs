@@ -36,7 +36,10 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     }
     if found.is_empty() {
         let text = args.search.as_deref().unwrap_or_default();
-        return Err(Failure::new(Exit::Faulty, format!("no function has `{text}` in its name, summary or notes")));
+        return Err(Failure::new(
+            Exit::Faulty,
+            format!("no function has `{text}` in its name, summary or notes"),
+        ));
     }
     Ok(Exit::Done)
 }
@@ -45,11 +48,18 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
 fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
-    let help = faults.iter().find(|fault| fault.kind() == Code::UnknownFunction).and_then(Diagnostic::help);
+    let help = faults
+        .iter()
+        .find(|fault| fault.kind() == Code::UnknownFunction)
+        .and_then(Diagnostic::help);
     let help = help.unwrap_or("`formulac functions` lists them all");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
-    let found = vec![FailureKind { file: "<name>".to_owned(), text: name.to_owned(), diagnostics }];
+    let found = vec![FailureKind {
+        file: "<name>".to_owned(),
+        text: name.to_owned(),
+        diagnostics,
+    }];
     if !args.json {
         return Err(Failure::Found(found));
     }
@@ -96,7 +106,14 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
             }
         }
     };
-    section("Arguments", function.args.iter().map(|(name, what)| format!("{name:<width$}  {what}")).collect());
+    section(
+        "Arguments",
+        function
+            .args
+            .iter()
+            .map(|(name, what)| format!("{name:<width$}  {what}"))
+            .collect(),
+    );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
     let said = |text: &str| if text.is_empty() { Vec::new() } else { wrapped(text, 78) };
     section("Warned of (W0419)", said(function.caution));
@@ -110,7 +127,10 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     {
         // A function that no dialect has as one expression, such as a lookup in a worksheet, has one reason for all
         // dialects.
-        Some(reason) => section("SQL", wrapped(&format!("not available as one expression: {reason}"), 78)),
+        Some(reason) => section(
+            "SQL",
+            wrapped(&format!("not available as one expression: {reason}"), 78),
+        ),
         None => {
             let lines = sql.iter().map(|(dialect, sql)| match sql {
                 Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
@@ -121,17 +141,27 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     }
     section(
         "Shown by cases",
-        dialect_cells(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),
+        dialect_cells(function)
+            .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
+            .collect(),
     );
-    section("Not verified", function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)));
-    let mut facts =
-        vec![format!("{}, {}", function.category, function.level_in_words()), function.nulls_in_words().to_owned()];
+    section(
+        "Not verified",
+        function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)),
+    );
+    let mut facts = vec![
+        format!("{}, {}", function.category, function.level_in_words()),
+        function.nulls_in_words().to_owned(),
+    ];
     if !function.aliases.is_empty() {
         facts.push(format!("also {}", function.aliases.join(", ")));
     }
     facts.push(format!("as in {}", function.source));
     section("Facts", facts);
-    section("Related", function.related.iter().map(|name| (*name).to_owned()).collect());
+    section(
+        "Related",
+        function.related.iter().map(|name| (*name).to_owned()).collect(),
+    );
     out
 }
 
@@ -141,10 +171,15 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         .into_iter()
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
-    let shown: Map<String, Value> =
-        dialect_cells(function).map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell))).collect();
+    let shown: Map<String, Value> = dialect_cells(function)
+        .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
+        .collect();
     let (least, most) = function.arity();
-    let args: Vec<Value> = function.args.iter().map(|(name, what)| json!({"name": name, "meaning": what})).collect();
+    let args: Vec<Value> = function
+        .args
+        .iter()
+        .map(|(name, what)| json!({"name": name, "meaning": what}))
+        .collect();
     json!({
         "name": function.name,
         "aliases": function.aliases,
@@ -171,8 +206,14 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
 
 /// Returns the matrix cell of each dialect, such as `verified 12`.
 fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
-    let row = MATRIX.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
-    let cells = row.unwrap_or_default().split('|').map(str::trim).filter(|cell| !cell.is_empty());
+    let row = MATRIX
+        .lines()
+        .find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
+    let cells = row
+        .unwrap_or_default()
+        .split('|')
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty());
     Dialect::all().zip(cells)
 }
 
@@ -194,12 +235,23 @@ fn example_call(function: &Function) -> (String, Context) {
         format!("{}({})", function.name, names.join(", "))
     };
     let counts = || (needed..=params.len()).rev();
-    let example = function.examples.first().and_then(|e| e.rsplit_once(" = ")).map(|(call, _)| call.to_owned());
-    let calls = counts().map(|n| call(n, false)).chain(counts().map(|n| call(n, true))).chain(example.clone());
+    let example = function
+        .examples
+        .first()
+        .and_then(|e| e.rsplit_once(" = "))
+        .map(|(call, _)| call.to_owned());
+    let calls = counts()
+        .map(|n| call(n, false))
+        .chain(counts().map(|n| call(n, true)))
+        .chain(example.clone());
     let contexts = [Context::Row, Context::Measure];
     let compiles = |call: &str, context: Context| {
-        Dialect::all()
-            .any(|dialect| compiler(function, dialect, context).compile(&format!("={call}")).into_result().is_ok())
+        Dialect::all().any(|dialect| {
+            compiler(function, dialect, context)
+                .compile(&format!("={call}"))
+                .into_result()
+                .is_ok()
+        })
     };
     calls
         .flat_map(|call| contexts.map(|context| (call.clone(), context)))
@@ -210,7 +262,11 @@ fn example_call(function: &Function) -> (String, Context) {
 fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
     let builder = Compiler::builder().dialect(dialect).context(context);
     // A window function needs to know the order of the rows.
-    let builder = if function.level == Level::Window { builder.order_by(["month"]) } else { builder };
+    let builder = if function.level == Level::Window {
+        builder.order_by(["month"])
+    } else {
+        builder
+    };
     builder.build()
 }
 
@@ -224,7 +280,11 @@ fn sql(
     let compile = |dialect: Dialect| {
         let compiled = compiler(function, dialect, context).compile(&format!("={call}"));
         let why = || compiled.diagnostics().first().map_or("", |d| d.message()).to_owned();
-        compiled.definitions().first().map(|d| d.sql().to_owned()).ok_or_else(why)
+        compiled
+            .definitions()
+            .first()
+            .map(|d| d.sql().to_owned())
+            .ok_or_else(why)
     };
     dialects.map(|dialect| (dialect, compile(dialect))).collect()
 }

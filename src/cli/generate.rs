@@ -70,7 +70,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         renewed = changes;
         delivery.add(known)?;
     }
-    let Generation { mut models, mut found, .. } = made;
+    let Generation {
+        mut models, mut found, ..
+    } = made;
     let mut notes = Vec::new();
     if args.check {
         exit = exit.worse(delivery.report(session));
@@ -96,10 +98,19 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         }
         exit = Exit::from_all(&found);
     } else {
-        let count = found.iter().filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done).count();
-        notes.push(format!("nothing is written: {count} of {} specs have errors", found.len()));
+        let count = found
+            .iter()
+            .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
+            .count();
+        notes.push(format!(
+            "nothing is written: {count} of {} specs have errors",
+            found.len()
+        ));
     }
-    let told = models.iter().zip(&left_out).filter(|(model, _)| chosen.specs[model.spec] && goes_on);
+    let told = models
+        .iter()
+        .zip(&left_out)
+        .filter(|(model, _)| chosen.specs[model.spec] && goes_on);
     notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(no_metrics(&models, &chosen));
@@ -120,7 +131,11 @@ fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Deliver
         return Ok(());
     }
     let made = sync::planned(session, place, &Selection::default())?;
-    let kept = made.plan.models.iter().filter(|model| model.action == Action::Keep && model.conflicts.is_empty());
+    let kept = made
+        .plan
+        .models
+        .iter()
+        .filter(|model| model.action == Action::Keep && model.conflicts.is_empty());
     for edit in kept.flat_map(|model| &model.kept) {
         let path = place.root.join(&edit.file);
         delivery.updated.retain(|file| file.path != path);
@@ -140,16 +155,25 @@ fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> 
     let more = notes.len().saturating_sub(NO_METRICS);
     notes.truncate(NO_METRICS);
     if more > 0 {
-        notes.push(format!("and {more} more columns that are not metrics; `--json` lists all"));
+        notes.push(format!(
+            "and {more} more columns that are not metrics; `--json` lists all"
+        ));
     }
     notes
 }
 
 /// Lists the changes in `known.yml`: the first few by name, and the number of the others.
 pub fn known_changes(changes: &[String]) -> Vec<String> {
-    let mut notes: Vec<String> = changes.iter().take(NAMED_CHANGES).map(|change| format!("known: {change}")).collect();
+    let mut notes: Vec<String> = changes
+        .iter()
+        .take(NAMED_CHANGES)
+        .map(|change| format!("known: {change}"))
+        .collect();
     if changes.len() > NAMED_CHANGES {
-        notes.push(format!("known: {} more changes, see {KNOWN}", changes.len() - NAMED_CHANGES));
+        notes.push(format!(
+            "known: {} more changes, see {KNOWN}",
+            changes.len() - NAMED_CHANGES
+        ));
     }
     notes
 }

@@ -47,14 +47,29 @@ impl<'p> Generation<'p> {
         let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
         let moved = MovedFile::find(place, &models);
-        name_clashes::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &moved, &mut found);
+        name_clashes::check(
+            &models,
+            known,
+            &nodes,
+            &place.root,
+            [&folders.0, &folders.1],
+            &moved,
+            &mut found,
+        );
         if models::built(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
         if time_spine::is_missing(known) {
             time_spine::warn(&models, &mut found);
         }
-        Ok(Self { place, manifest, nodes, moved, models, found })
+        Ok(Self {
+            place,
+            manifest,
+            nodes,
+            moved,
+            models,
+            found,
+        })
     }
 
     /// Returns the models that a selection chooses, and warns about parts of the selection that match no model.
@@ -62,9 +77,18 @@ impl<'p> Generation<'p> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.folders().0);
         let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
-        let chosen =
-            selection::choose(&self.models, &self.found, manifest, &self.nodes, (package, &folder), selection)?;
-        chosen.unmatched.iter().for_each(|part| session.warn(&format!("warning: {part}")));
+        let chosen = selection::choose(
+            &self.models,
+            &self.found,
+            manifest,
+            &self.nodes,
+            (package, &folder),
+            selection,
+        )?;
+        chosen
+            .unmatched
+            .iter()
+            .for_each(|part| session.warn(&format!("warning: {part}")));
         Ok(chosen)
     }
 
@@ -84,7 +108,10 @@ impl<'p> Generation<'p> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match named.to_str().filter(is_name).filter(|_| !named.exists()) {
             Some(name) if Workspace::find_any(session)?.is_some() => {
-                let selection = Selection { select: vec![name.to_owned()], ..Selection::default() };
+                let selection = Selection {
+                    select: vec![name.to_owned()],
+                    ..Selection::default()
+                };
                 let mut chosen = Self::chosen_specs(session, target, &selection)?;
                 Ok(chosen.pop().unwrap_or_else(|| named.to_owned()))
             }
@@ -94,7 +121,10 @@ impl<'p> Generation<'p> {
 
     /// Returns the files of specs that are each named by a path or by the name of a model.
     pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-        named.iter().map(|named| Self::spec_named(session, target, named)).collect()
+        named
+            .iter()
+            .map(|named| Self::spec_named(session, target, named))
+            .collect()
     }
 
     /// Returns the file of the one spec that is named or selected, for a command that accepts a single spec.
@@ -134,11 +164,22 @@ impl<'p> Generation<'p> {
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let place = Workspace::find(session)?;
         let compiler = place.compiler(session, target, place.dialect(target)?)?;
-        let made = Generation::new(&place, &compiler, models::sources(&place.specs()?, Some(&place.root)), || {})?;
+        let made = Generation::new(
+            &place,
+            &compiler,
+            models::sources(&place.specs()?, Some(&place.root)),
+            || {},
+        )?;
         let chosen = made.choose(session, selection)?;
-        let models = made.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+        let models = made
+            .models
+            .iter()
+            .zip(&chosen.models)
+            .filter(|(_, is_chosen)| **is_chosen);
         let file = |model: &CompiledModel| Some(PathBuf::from(&made.found.get(model.spec)?.file));
-        Ok(models.filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?))).collect())
+        Ok(models
+            .filter_map(|(model, _)| Some((model.spec, model.name.clone(), file(model)?)))
+            .collect())
     }
 
     /// Returns columns of unknown type on which the SQL depends.
@@ -150,14 +191,18 @@ impl<'p> Generation<'p> {
     pub fn planned_known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let is_whole =
             self.models.iter().all(|model| model.built.is_some()) && Exit::from_all(&self.found) == Exit::Done;
-        self.place.renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
+        self.place
+            .renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
     }
 
     /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads such a
     /// model.
     pub fn left_out(&self) -> Vec<Option<String>> {
-        let faulty: Vec<bool> =
-            self.found.iter().map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done).collect();
+        let faulty: Vec<bool> = self
+            .found
+            .iter()
+            .map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
+            .collect();
         let has_errors =
             |model: &CompiledModel| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
@@ -186,12 +231,17 @@ impl<'p> Generation<'p> {
         let (models_folder, tests_folder) = self.place.folders();
         let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
         let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
-        let files = made.clone().flat_map(|(_, model)| model.files(&models_folder, &tests_folder));
+        let files = made
+            .clone()
+            .flat_map(|(_, model)| model.files(&models_folder, &tests_folder));
         let in_place = |file: Planned| {
             let inside = self.place.inside(&file.path);
             match self.moved.path(&inside) {
                 same if same == inside => file,
-                moved => Planned { path: root.join(moved), ..file },
+                moved => Planned {
+                    path: root.join(moved),
+                    ..file
+                },
             }
         };
         let files: Vec<Planned> = files.map(in_place).collect();
@@ -202,7 +252,9 @@ impl<'p> Generation<'p> {
         let specs = self.place.specs_folder();
         let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).collect();
         let is_left = |path: &Path, spec: &str| {
-            let is_ours = spec.strip_prefix(specs.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let is_ours = spec
+                .strip_prefix(specs.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
             let is_gone = everything && !root.join(spec).is_file();
             !planned.contains(path) && !kept.contains(spec) && (made.contains(spec) || (is_ours && is_gone))
         };
@@ -221,7 +273,9 @@ impl<'p> Generation<'p> {
                 }
             }
         }
-        let dialect = models::built(&self.models).next().map(|(_, built)| built.compiled.dialect());
+        let dialect = models::built(&self.models)
+            .next()
+            .map(|(_, built)| built.compiled.dialect());
         let mut delivery = apply::compare(files, left, dialect.unwrap_or_default())?;
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
@@ -230,5 +284,6 @@ impl<'p> Generation<'p> {
 
 /// Returns whether a file is of a kind that formulac generates.
 fn is_generated(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "sql" || end == "yml" || end == "md")
+    path.extension()
+        .is_some_and(|end| end == "sql" || end == "yml" || end == "md")
 }

@@ -8,7 +8,11 @@ use super::folder::or_here;
 use super::program::ExternalProgram;
 
 /// The program `git`.
-pub const GIT: ExternalProgram = ExternalProgram { name: "git", variable: "FORMULAC_GIT", install: "install git" };
+pub const GIT: ExternalProgram = ExternalProgram {
+    name: "git",
+    variable: "FORMULAC_GIT",
+    install: "install git",
+};
 
 /// A revision of the repository that a folder is in.
 #[derive(Debug)]
@@ -35,9 +39,16 @@ impl Revision {
                 .with_help("name a commit, a branch or a tag"));
         }
         let folder = or_here(folder).to_owned();
-        let output = git(&folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")], "")?;
+        let output = git(
+            &folder,
+            &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")],
+            "",
+        )?;
         if output.succeeded {
-            return Ok(Self { folder, id: output.out.trim().to_owned() });
+            return Ok(Self {
+                folder,
+                id: output.out.trim().to_owned(),
+            });
         }
         if !git(&folder, &["rev-parse", "--git-dir"], "")?.succeeded {
             let text = format!("`{}` is in no git repository", folder.display());
@@ -49,9 +60,20 @@ impl Revision {
 
     /// Returns the files in these folders that differ from the revision, with their texts at that revision.
     pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
-        let mut args =
-            vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
-        let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+        let mut args = vec![
+            "diff",
+            "--no-ext-diff",
+            "--no-renames",
+            "--name-status",
+            "-z",
+            "--relative",
+            &self.id,
+            "--",
+        ];
+        let folders: Vec<String> = folders
+            .iter()
+            .map(|folder| folder.to_string_lossy().into_owned())
+            .collect();
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0');
@@ -62,14 +84,20 @@ impl Revision {
             } else {
                 Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            found.push(DifferingPath { path: PathBuf::from(path), before });
+            found.push(DifferingPath {
+                path: PathBuf::from(path),
+                before,
+            });
         }
         // Untracked files are new, too.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
-        found.extend(new.map(|path| DifferingPath { path: PathBuf::from(path), before: None }));
+        found.extend(new.map(|path| DifferingPath {
+            path: PathBuf::from(path),
+            before: None,
+        }));
         Ok(found)
     }
 
@@ -79,7 +107,10 @@ impl Revision {
             return Ok(output.out);
         }
         let said = output.err.lines().next().unwrap_or("it says nothing").to_owned();
-        Err(Failure::new(Exit::Failed, format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default())))
+        Err(Failure::new(
+            Exit::Failed,
+            format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default()),
+        ))
     }
 }
 

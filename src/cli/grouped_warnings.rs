@@ -22,10 +22,18 @@ pub fn text(reports: &[Report<'_>]) -> String {
     for report in reports {
         for diagnostic in report.diagnostics.iter().filter(|d| d.severity() == Severity::Warning) {
             let code = diagnostic.kind();
-            let at = groups.binary_search_by_key(&code.code(), |group| group.code.code()).unwrap_or_else(|at| {
-                groups.insert(at, WarningGroup { code, warnings: Vec::new() });
-                at
-            });
+            let at = groups
+                .binary_search_by_key(&code.code(), |group| group.code.code())
+                .unwrap_or_else(|at| {
+                    groups.insert(
+                        at,
+                        WarningGroup {
+                            code,
+                            warnings: Vec::new(),
+                        },
+                    );
+                    at
+                });
             groups[at].warnings.push((report.file, diagnostic));
         }
     }
@@ -57,7 +65,9 @@ impl WarningGroup<'_> {
         let place = format!("({}{more})", named.join(", "));
         let code = self.code.code();
         let first = self.warnings.first().map(|(_, warning)| *warning);
-        let advice = first.and_then(Diagnostic::help).map_or_else(String::new, |help| format!(": {help}"));
+        let advice = first
+            .and_then(Diagnostic::help)
+            .map_or_else(String::new, |help| format!(": {help}"));
         let is_same = |one: &Diagnostic| first.is_some_and(|first| first.message() == one.message());
         match (first, self.code.grouped()) {
             (Some(first), _) if self.warnings.iter().all(|(_, one)| is_same(one)) => {
@@ -73,7 +83,10 @@ impl WarningGroup<'_> {
             }
             (Some(first), None) => {
                 let others = self.warnings.len() - 1;
-                format!("warning[{code}]: {}, and {others} more like it {place}{advice}", first.message())
+                format!(
+                    "warning[{code}]: {}, and {others} more like it {place}{advice}",
+                    first.message()
+                )
             }
             (None, None) => String::new(),
         }
@@ -81,7 +94,11 @@ impl WarningGroup<'_> {
 
     /// Returns the line for several warnings of one kind in one file, if `fact` has no plural subject.
     fn line_of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
-        format!("warning[{}]: {} places {fact} {place}: {advice}", self.code.code(), self.warnings.len())
+        format!(
+            "warning[{}]: {} places {fact} {place}: {advice}",
+            self.code.code(),
+            self.warnings.len()
+        )
     }
 }
 

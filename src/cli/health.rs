@@ -46,7 +46,11 @@ pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Ex
         }
         for (number, line) in part.found.iter().enumerate() {
             let sign = if part.is_optional { OPTIONAL } else { '✗' };
-            let name = if number == 0 { format!("{sign} {:width$}", part.name) } else { " ".repeat(width + 2) };
+            let name = if number == 0 {
+                format!("{sign} {:width$}", part.name)
+            } else {
+                " ".repeat(width + 2)
+            };
             out.push_str(&format!("{name}  {line}\n"));
         }
         out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.fix));
@@ -59,5 +63,9 @@ pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Ex
 pub fn named(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{listed} and {more} more") } else { listed }
+    if more > 0 {
+        format!("{listed} and {more} more")
+    } else {
+        listed
+    }
 }

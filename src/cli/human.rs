@@ -27,8 +27,20 @@ pub fn text(reports: &[Report<'_>], stream: Stream, colored: bool, all: bool) ->
         let index = LineIndex::new(report.source);
         for diagnostic in report.diagnostics.iter().take(left) {
             let drawing = Drawing::new(report, diagnostic, &index);
-            if writeln!(out, "{}", Drawn { handler: &handler, drawing }).is_err() {
-                out.push_str(&render::concise(&[Report { diagnostics: std::slice::from_ref(diagnostic), ..*report }]));
+            if writeln!(
+                out,
+                "{}",
+                Drawn {
+                    handler: &handler,
+                    drawing
+                }
+            )
+            .is_err()
+            {
+                out.push_str(&render::concise(&[Report {
+                    diagnostics: std::slice::from_ref(diagnostic),
+                    ..*report
+                }]));
             }
         }
         left = left.saturating_sub(report.diagnostics.len());
@@ -51,7 +63,11 @@ fn handler(stream: Stream, colored: bool) -> MietteHandler {
         .without_syntax_highlighting()
         .without_cause_chain();
     // On a terminal, miette uses the terminal's width.
-    if stream.is_terminal() { options.build() } else { options.width(WIDTH).build() }
+    if stream.is_terminal() {
+        options.build()
+    } else {
+        options.width(WIDTH).build()
+    }
 }
 
 /// A drawing that is displayed by miette's handler.
@@ -79,15 +95,29 @@ struct Drawing<'d> {
 impl<'d> Drawing<'d> {
     fn new(report: &Report<'d>, diagnostic: &'d Diagnostic, index: &LineIndex<'_>) -> Self {
         let others = diagnostic.labels();
-        let places: Vec<Span> = std::iter::once(diagnostic.span()).chain(others.iter().map(|l| l.span)).collect();
+        let places: Vec<Span> = std::iter::once(diagnostic.span())
+            .chain(others.iter().map(|l| l.span))
+            .collect();
         let snippet = Snippet::new(report.file, report.source, index, &places);
         let label = |text: Option<&str>| text.map(|t| visible(t).into_owned());
         let place = |span: Span| snippet.source_span(report.source, index, span);
-        let mut labels = vec![LabeledSpan::new_primary_with_span(label(diagnostic.label()), place(diagnostic.span()))];
-        labels.extend(others.iter().map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))));
+        let mut labels = vec![LabeledSpan::new_primary_with_span(
+            label(diagnostic.label()),
+            place(diagnostic.span()),
+        )];
+        labels.extend(
+            others
+                .iter()
+                .map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))),
+        );
         let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();
         let whole_file = (is_nowhere && report.source.lines().next().is_none_or(str::is_empty)).then_some(report.file);
-        Self { diagnostic, snippet, labels, whole_file }
+        Self {
+            diagnostic,
+            snippet,
+            labels,
+            whole_file,
+        }
     }
 }
 
@@ -96,7 +126,10 @@ impl fmt::Display for Drawing<'_> {
         let (severity, code) = (render::severity(self.diagnostic), self.diagnostic.code());
         write!(f, "{severity}[{code}]: ")?;
         let message = self.diagnostic.message();
-        if let Some(file) = self.whole_file.filter(|file| render::is_path(file) && !message.contains(file)) {
+        if let Some(file) = self
+            .whole_file
+            .filter(|file| render::is_path(file) && !message.contains(file))
+        {
             write!(f, "{}: ", visible(file))?;
         }
         write!(f, "{}", visible(message))
@@ -107,11 +140,17 @@ impl std::error::Error for Drawing<'_> {}
 
 impl miette::Diagnostic for Drawing<'_> {
     fn severity(&self) -> Option<Severity> {
-        Some(if self.diagnostic.is_error() { Severity::Error } else { Severity::Warning })
+        Some(if self.diagnostic.is_error() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.diagnostic.help().map(|help| Box::new(visible(help)) as Box<dyn fmt::Display>)
+        self.diagnostic
+            .help()
+            .map(|help| Box::new(visible(help)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -143,7 +182,11 @@ mod tests {
                         .with_label("here")
                         .with_other(other, "there\u{1b}")
                         .with_help("h\u{202e}");
-                    let report = Report { file: "f\u{1b}", source, diagnostics: &[diagnostic] };
+                    let report = Report {
+                        file: "f\u{1b}",
+                        source,
+                        diagnostics: &[diagnostic],
+                    };
                     let text = text(&[report], Stream::Message, false, false);
                     assert!(!text.chars().any(render::is_hidden), "{text}");
                     assert!(text.contains("F0901"));
@@ -155,7 +198,11 @@ mod tests {
     #[test]
     fn people_see_the_first_twenty() {
         let diagnostics = vec![Diagnostic::new(Code::Internal, Span::new(0, 1), "m"); 15];
-        let report = Report { file: "f", source: "x", diagnostics: &diagnostics };
+        let report = Report {
+            file: "f",
+            source: "x",
+            diagnostics: &diagnostics,
+        };
         let text = text(&[report, report], Stream::Message, false, false);
         assert_eq!(text.matches("error[F0901]").count(), 20);
         assert!(text.ends_with("… and 10 more; `--verbose` shows all\n"));
@@ -165,8 +212,16 @@ mod tests {
     fn a_long_line_is_cut_around_its_places() {
         let source = format!("{} + {}", "a".repeat(500), "b".repeat(500));
         let diagnostic = Diagnostic::new(Code::Internal, Span::new(501, 502), "m").with_label("here");
-        let text =
-            text(&[Report { file: "f", source: &source, diagnostics: &[diagnostic] }], Stream::Message, false, false);
+        let text = text(
+            &[Report {
+                file: "f",
+                source: &source,
+                diagnostics: &[diagnostic],
+            }],
+            Stream::Message,
+            false,
+            false,
+        );
         assert!(text.contains("[f:1:502]"), "{text}");
         assert!(text.lines().all(|l| l.chars().count() < 160), "{text}");
         assert!(text.contains("…aaa") && text.contains("bbb…"), "{text}");

@@ -17,20 +17,30 @@ pub fn of(folder: &Path) -> Option<String> {
 /// of commits.
 pub fn from_environment() -> Option<String> {
     let told = std::env::var(VARIABLE).ok()?;
-    let plain = |text: &str| text.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect::<String>();
+    let plain = |text: &str| {
+        text.chars()
+            .filter(|c| !c.is_control() && !"<>".contains(*c))
+            .collect::<String>()
+    };
     let (name, address) = match told.trim().strip_suffix('>').and_then(|told| told.rsplit_once('<')) {
         Some((name, address)) => (plain(name), plain(address)),
         None => (String::new(), plain(&told)),
     };
     let (name, address) = (name.trim(), address.trim());
-    let name = if name.is_empty() { address.split('@').next().unwrap_or_default() } else { name };
+    let name = if name.is_empty() {
+        address.split('@').next().unwrap_or_default()
+    } else {
+        name
+    };
     (!name.is_empty() && !address.is_empty()).then(|| format!("{name} <{address}>"))
 }
 
 /// Returns the author that git uses in a folder.
 fn author(folder: &Path) -> Option<String> {
     let folder = or_here(folder);
-    let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "").ok().filter(|output| output.succeeded)?;
+    let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "")
+        .ok()
+        .filter(|output| output.succeeded)?;
     // git prints a time after the author.
     output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
@@ -43,7 +53,15 @@ pub fn plain(who: &str) -> String {
 
 /// Converts a text to a part of an identifier: lower-case letters, digits and `_`.
 pub fn identifier(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -52,9 +70,12 @@ mod tests {
 
     #[test]
     fn names_of_schemas_are_made_of_addresses() {
-        for (who, expected) in
-            [("Ann Lee <Ann.Lee@example.com>", "ann_lee"), ("bot", "bot"), ("a-b@x", "a_b"), ("Ö <ö@x>", "_")]
-        {
+        for (who, expected) in [
+            ("Ann Lee <Ann.Lee@example.com>", "ann_lee"),
+            ("bot", "bot"),
+            ("a-b@x", "a_b"),
+            ("Ö <ö@x>", "_"),
+        ] {
             assert_eq!(plain(who), expected, "{who}");
         }
     }

@@ -45,7 +45,9 @@ impl Workspace {
     /// Returns the facts that the project knows.
     pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed()?;
-        let Some(found) = self.find_known(dialect)? else { return Ok(committed) };
+        let Some(found) = self.find_known(dialect)? else {
+            return Ok(committed);
+        };
         Ok(match first {
             First::Committed => committed.or(&found),
             First::Artifacts => found.renewing(&committed),
@@ -54,7 +56,9 @@ impl Workspace {
 
     /// Returns the facts of dbt's artifacts and of `schema fetch`, or `None` if there is no manifest.
     fn find_known(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
-        let Some(artifacts) = self.artifacts()? else { return Ok(None) };
+        let Some(artifacts) = self.artifacts()? else {
+            return Ok(None);
+        };
         if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
             return Ok(Some(known.clone()));
         }
@@ -71,7 +75,9 @@ impl Workspace {
 
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
-        let Some(found) = self.find_known(dialect)? else { return Ok(Vec::new()) };
+        let Some(found) = self.find_known(dialect)? else {
+            return Ok(Vec::new());
+        };
         Ok(found.contradicting(&self.committed()?))
     }
 
@@ -80,9 +86,14 @@ impl Workspace {
         let lines = self.contradictions(dialect)?;
         if let Some(first) = lines.first() {
             let more = lines.len() - 1;
-            let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            session
-                .warn(&format!("warning: dbt contradicts {KNOWN}: {first}{more}; `formulac generate` renews the file"));
+            let more = if more > 0 {
+                format!(", and {more} more")
+            } else {
+                String::new()
+            };
+            session.warn(&format!(
+                "warning: dbt contradicts {KNOWN}: {first}{more}; `formulac generate` renews the file"
+            ));
         }
         Ok(())
     }
@@ -126,7 +137,9 @@ impl Workspace {
 
     pub fn enforces_contracts(&self) -> bool {
         let (models, _) = self.folders();
-        self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
+        self.dbt
+            .as_ref()
+            .is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)))
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
@@ -139,7 +152,9 @@ impl Workspace {
         let path = self.root.join(KNOWN);
         let committed = self.committed()?;
         let dbt = self.artifacts()?.map(TargetFolder::dbt).unwrap_or_default();
-        let now = dbt.renewing(&committed).with_relations(specs.flat_map(CompiledSpec::known_relations));
+        let now = dbt
+            .renewing(&committed)
+            .with_relations(specs.flat_map(CompiledSpec::known_relations));
         let now = if is_whole { now } else { now.or(&committed) };
         let is_new = !path.is_file();
         if is_new && now.schema.is_empty() {
@@ -188,7 +203,11 @@ pub fn committed(root: &Path) -> Result<Known, Failure> {
 
 /// Returns the facts of `--schema`.
 pub fn given_schema(session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Option<Known>, Failure> {
-    target.schema.as_deref().map(|path| schema::read(session, path)?.known_relations(dialect)).transpose()
+    target
+        .schema
+        .as_deref()
+        .map(|path| schema::read(session, path)?.known_relations(dialect))
+        .transpose()
 }
 
 /// Returns a compiler builder for a project with these facts.
@@ -243,7 +262,10 @@ impl OfData {
             Some(shown) => builder.schema(shown.described_by(&known.schema)),
             None => builder,
         };
-        Self { compiler: builder.build(), typed: Some(known.schema.clone()) }
+        Self {
+            compiler: builder.build(),
+            typed: Some(known.schema.clone()),
+        }
     }
 }
 
@@ -261,7 +283,13 @@ impl Knowledge {
             Some(place) => place.facts(given, First::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
-        Ok(Self { place, project, dialect, given: schema, known })
+        Ok(Self {
+            place,
+            project,
+            dialect,
+            given: schema,
+            known,
+        })
     }
 
     /// Returns the project, if it has a `formulac.yml`.
@@ -282,7 +310,9 @@ impl Knowledge {
     /// Returns a compiler builder that also knows the columns that relations had at an earlier pull.
     pub fn builder_with_former(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
         let schema = self.known.schema.clone();
-        let schema = columns.into_iter().fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
+        let schema = columns
+            .into_iter()
+            .fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
         self.builder().schema(schema)
     }
 
@@ -299,7 +329,10 @@ impl Knowledge {
         settings: &Settings,
         text: &str,
     ) -> Result<FormulaSettings, Failure> {
-        let formulas = |compiler| FormulaSettings { compiler, is_noted: false };
+        let formulas = |compiler| FormulaSettings {
+            compiler,
+            is_noted: false,
+        };
         let builder = settings.apply_to(self.builder())?;
         if settings.from.is_some() {
             return self.with_models(&builder.build()).map(formulas);
@@ -310,7 +343,9 @@ impl Knowledge {
         if self.place.is_none() {
             return Ok(formulas(builder.build()));
         }
-        let unknowing = settings.apply_to(with_known(&self.project, self.dialect, Known::default()))?.build();
+        let unknowing = settings
+            .apply_to(with_known(&self.project, self.dialect, Known::default()))?
+            .build();
         let names = names_of(&unknowing, settings, text);
         if names.is_empty() {
             return Ok(formulas(unknowing));
@@ -327,12 +362,17 @@ impl Knowledge {
         }
         let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
         note_candidates(session, &names, &candidates, is_whole);
-        Ok(FormulaSettings { compiler: unknowing, is_noted: true })
+        Ok(FormulaSettings {
+            compiler: unknowing,
+            is_noted: true,
+        })
     }
 
     /// Returns the texts of the project's specs except the given ones; empty if there is no project or no specs folder.
     fn others(&self, sources: &[(SourceText, Option<String>)]) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
-        let Some(place) = &self.place else { return Ok(Vec::new()) };
+        let Some(place) = &self.place else {
+            return Ok(Vec::new());
+        };
         let named: BTreeSet<&str> = sources.iter().filter_map(|(_, path)| path.as_deref()).collect();
         let mut others = place.sources()?;
         others.retain(|(source, path)| {
@@ -349,7 +389,12 @@ impl Knowledge {
     ) -> Result<Vec<Spec>, Failure> {
         let count = sources.len();
         let others = self.others(&sources)?;
-        Ok(spec::compile_first(compiler, sources.into_iter().chain(others).collect(), count, || {}))
+        Ok(spec::compile_first(
+            compiler,
+            sources.into_iter().chain(others).collect(),
+            count,
+            || {},
+        ))
     }
 
     /// Returns the knowledge of the relations for relations that are data files.
@@ -375,8 +420,13 @@ impl Knowledge {
     /// Compiles the project's specs.
     fn models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.others(&[])?;
-        let texts: Vec<SpecText<'_>> =
-            sources.iter().map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
+        let texts: Vec<SpecText<'_>> = sources
+            .iter()
+            .map(|(source, path)| SpecText {
+                text: &source.text,
+                path: path.as_deref(),
+            })
+            .collect();
         Ok(compiler.compile_specs(&texts))
     }
 }
@@ -386,8 +436,17 @@ fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<S
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);
     let mut names: BTreeSet<String> = columns.map(formulac::ReadColumn::path).collect();
-    let defined: BTreeSet<&str> = compiled.definitions().iter().filter_map(|definition| definition.name()).collect();
-    let keys = [&settings.group_by, &settings.order_by, &settings.partition_by, &settings.columns];
+    let defined: BTreeSet<&str> = compiled
+        .definitions()
+        .iter()
+        .filter_map(|definition| definition.name())
+        .collect();
+    let keys = [
+        &settings.group_by,
+        &settings.order_by,
+        &settings.partition_by,
+        &settings.columns,
+    ];
     for key in keys.into_iter().flatten() {
         let name = key.split(['[', ' ']).next().unwrap_or_default().trim();
         if !name.is_empty() && !defined.iter().any(|defined| defined.eq_ignore_ascii_case(name)) {
@@ -412,7 +471,11 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
     }
     let shown: Vec<String> = candidates.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let more = candidates.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     session.note(&format!(
         "note: {}{more} have {names}, so nothing is known of the columns; choose one with `--from`",
         shown.join(", ")
@@ -436,7 +499,11 @@ pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item =
     }
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     session.note(&format!(
         "note: the SQL depends on types that are not known: {}{more}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",

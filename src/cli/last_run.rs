@@ -29,7 +29,9 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
     if changed(&path) >= changed(&source) {
         return;
     }
-    let SourceText { text, fault: None, .. } = SourceText::large_file(&source, LIMIT) else { return };
+    let SourceText { text, fault: None, .. } = SourceText::large_file(&source, LIMIT) else {
+        return;
+    };
     let _ = Bounds::from_project(root).and_then(|bounds| {
         make_local(&bounds, root)?;
         write_all(&bounds, &[Planned { path, text }])
@@ -50,13 +52,18 @@ pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside
 /// dbt wrote afterwards.
 fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
-    let ran = folder::files(&folder.join("run"), |_| true).iter().filter_map(changed).max()?;
+    let ran = folder::files(&folder.join("run"), |_| true)
+        .iter()
+        .filter_map(changed)
+        .max()?;
     let written = beside.runs.iter().filter_map(|run| run.metadata.generated()).min();
     let read = |name: &str| SourceText::large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {
         let told = told.map_or_else(|| dbt.target(), |told| dbt.folder.join(told));
-        fs::canonicalize(told).ok().is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
+        fs::canonicalize(told)
+            .ok()
+            .is_some_and(|told| fs::canonicalize(folder).is_ok_and(|folder| folder == told))
     };
     let mut results = RunResults::from_log(&log, is_here)?;
     let at = written.map_or(ran, |written| written.min(ran));
@@ -71,5 +78,8 @@ fn cached_results(root: &Path, folder: &Path) -> Option<RunResults> {
 
 fn path(root: &Path, folder: &Path) -> PathBuf {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    root.join(KEPT).join(format!("{}.json", short(&content_hash(whole.to_string_lossy().as_bytes()))))
+    root.join(KEPT).join(format!(
+        "{}.json",
+        short(&content_hash(whole.to_string_lossy().as_bytes()))
+    ))
 }

@@ -96,7 +96,9 @@ pub fn main() -> ExitCode {
         Err(fault) => return usage::report(&fault).into(),
     };
     let session = Session::new(cli.global, as_json);
-    run(&session, &cli.command).unwrap_or_else(|failure| session.fail(&failure)).into()
+    run(&session, &cli.command)
+        .unwrap_or_else(|failure| session.fail(&failure))
+        .into()
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {

@@ -22,6 +22,10 @@ use super::unit_tests::Drafted;
 use super::workspace::Workspace;
 use super::{apply, dbt_folders, dbt_project, orphans, project, time_spine};
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = bounds(session, args)?;
     if let Some(folder) = &args.out {
@@ -66,16 +70,28 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 Some((place, moved)) => {
                     let inside = place.inside(&file.path);
                     let path = moved.path(&inside);
-                    if path == inside { file } else { Planned { path: place.root.join(path), ..file } }
+                    if path == inside {
+                        file
+                    } else {
+                        Planned {
+                            path: place.root.join(path),
+                            ..file
+                        }
+                    }
                 }
                 None => file,
             };
-            let files = models.iter().flat_map(|model| model.files(folder, &tests)).map(in_place);
+            let files = models
+                .iter()
+                .flat_map(|model| model.files(folder, &tests))
+                .map(in_place);
             let files: Vec<Planned> = files.collect();
             let left = left_over(folder, &tests, &models, &files);
             let mut delivery = apply::compare(files, left, dialect)?;
             // A spec with its draft is the analyst's own file, so it is written exactly as it is.
-            delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
+            delivery
+                .updated
+                .extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
                 exit = delivery.report(session);
             } else {
@@ -104,10 +120,15 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         session.report(&found);
     }
     for drafted in models.iter().filter_map(drafted) {
-        drafted.note(args.out.is_some()).iter().for_each(|note| session.warn(note));
+        drafted
+            .note(args.out.is_some())
+            .iter()
+            .for_each(|note| session.warn(note));
     }
     if !args.json {
-        models::built(&models).flat_map(|(m, built)| built.left_out(&m.name)).for_each(|note| session.note(&note));
+        models::built(&models)
+            .flat_map(|(m, built)| built.left_out(&m.name))
+            .for_each(|note| session.note(&note));
     }
     for note in notes {
         session.note(&note);
@@ -121,7 +142,11 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
     let root = project::folder(given)?.or_else(of_dbt);
     let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
-    Ok(args.out.iter().chain(&args.specs).fold(bounds, |bounds, path| bounds.and_named(path)))
+    Ok(args
+        .out
+        .iter()
+        .chain(&args.specs)
+        .fold(bounds, |bounds, path| bounds.and_named(path)))
 }
 
 /// Returns the knowledge, the compiler, and whether the dbt project lacks a time spine.
@@ -151,7 +176,12 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
 }
 
 fn nothing_written(found: &[FailureKind]) -> String {
-    let count = |exit: Exit| found.iter().filter(|f| Exit::from_diagnostics(&f.diagnostics) == exit).count();
+    let count = |exit: Exit| {
+        found
+            .iter()
+            .filter(|f| Exit::from_diagnostics(&f.diagnostics) == exit)
+            .count()
+    };
     match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
         (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
         _ => "nothing is written".to_owned(),
@@ -166,7 +196,10 @@ fn draft(
     writes: bool,
 ) -> Vec<Option<Drafted>> {
     let with_draft = |(path, (source, _)): (&PathBuf, &mut (SourceText, Option<String>))| {
-        let drafted = source.fault.is_none().then(|| Drafted::new(compiler, source, path, writes))?;
+        let drafted = source
+            .fault
+            .is_none()
+            .then(|| Drafted::new(compiler, source, path, writes))?;
         if let Some(text) = drafted.with_draft.clone() {
             source.text = text;
         }
@@ -182,8 +215,15 @@ fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option
         let tests: String = tests.collect();
         let drafted = drafted(model).and_then(Drafted::text);
         let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
-        let docs = built.md.iter().map(|text| format!("\n<!-- {}.md -->\n{text}", model.name)).collect::<String>();
-        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{docs}{tests}{drafted}", model.name, built.sql, built.yml)
+        let docs = built
+            .md
+            .iter()
+            .map(|text| format!("\n<!-- {}.md -->\n{text}", model.name))
+            .collect::<String>();
+        format!(
+            "-- {0}.sql\n{1}\n# {0}.yml\n{2}{docs}{tests}{drafted}",
+            model.name, built.sql, built.yml
+        )
     };
     models::built(models).map(part).collect::<Vec<_>>().join("\n")
 }
@@ -192,10 +232,22 @@ fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Va
     let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
     let mut object =
         json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
-    let Value::Object(fields) = &mut object else { return object };
+    let Value::Object(fields) = &mut object else {
+        return object;
+    };
     fields.extend(built.md.iter().map(|text| ("md".to_owned(), json!(text))));
-    fields.extend(built.semantic.iter().map(|_| ("semantic_model".to_owned(), built.semantics())));
-    fields.extend(drafted.map(|drafted| ("examples".to_owned(), json!(drafted.draft.as_ref().ok().map(Draft::text)))));
+    fields.extend(
+        built
+            .semantic
+            .iter()
+            .map(|_| ("semantic_model".to_owned(), built.semantics())),
+    );
+    fields.extend(drafted.map(|drafted| {
+        (
+            "examples".to_owned(),
+            json!(drafted.draft.as_ref().ok().map(Draft::text)),
+        )
+    }));
     object
 }
 
@@ -217,7 +269,11 @@ fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
         return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
     }
     let folder = given.unwrap_or(Path::new(""));
-    let dbt = if folder.join(dbt_project::FILE).is_file() { dbt_project::find(Some(folder))? } else { None };
+    let dbt = if folder.join(dbt_project::FILE).is_file() {
+        dbt_project::find(Some(folder))?
+    } else {
+        None
+    };
     let first = dbt.as_ref().and_then(|dbt| dbt.test_paths.first());
     Ok(first.map_or_else(|| models.join("tests"), |first| folder.join(first).join("formulac")))
 }

@@ -48,7 +48,11 @@ pub struct Built {
 /// Returns the texts of specs, each with its path relative to the project.
 pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
-    specs.iter().zip(shown).map(|(path, shown)| (SourceText::file(path), shown)).collect()
+    specs
+        .iter()
+        .zip(shown)
+        .map(|(path, shown)| (SourceText::file(path), shown))
+        .collect()
 }
 
 /// Compiles specs, and returns their models and the diagnostics of each spec. `done` is called after each spec.
@@ -68,11 +72,29 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
         let is_model = spec.model_fault.is_none();
         spec.take_model_faults();
-        let Spec { name, sql, yml, md, declared, semantic, compiled, .. } = spec;
+        let Spec {
+            name,
+            sql,
+            yml,
+            md,
+            declared,
+            semantic,
+            compiled,
+            ..
+        } = spec;
         let built = match (sql, yml, compiled) {
             (Some(sql), Some(yml), Some(compiled)) if is_model => {
                 let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
-                Some(Built { sql, yml, md, declared, semantic, path, tests: spec.tests, compiled })
+                Some(Built {
+                    sql,
+                    yml,
+                    md,
+                    declared,
+                    semantic,
+                    path,
+                    tests: spec.tests,
+                    compiled,
+                })
             }
             _ => None,
         };
@@ -106,7 +128,10 @@ impl CompiledModel {
             text: text.to_owned(),
         };
         self.built.iter().flat_map(move |built| {
-            let own = [file(models, &self.name, "sql", &built.sql), file(models, &self.name, "yml", &built.yml)];
+            let own = [
+                file(models, &self.name, "sql", &built.sql),
+                file(models, &self.name, "yml", &built.yml),
+            ];
             let docs = built.md.iter().map(|text| file(models, &self.name, "md", text));
             let docs: Vec<Planned> = docs.collect();
             let own = own.into_iter().chain(docs);
@@ -118,12 +143,17 @@ impl CompiledModel {
 impl Built {
     /// Returns the model's part of dbt's semantic layer, as JSON.
     pub fn semantics(&self) -> Value {
-        let Some(semantic) = &self.semantic else { return Value::Null };
+        let Some(semantic) = &self.semantic else {
+            return Value::Null;
+        };
         let form = match semantic.form() {
             SemanticModels::Latest => "latest",
             _ => "legacy",
         };
-        let left_out = semantic.left_out().iter().map(|(column, reason)| json!({"column": column, "reason": reason}));
+        let left_out = semantic
+            .left_out()
+            .iter()
+            .map(|(column, reason)| json!({"column": column, "reason": reason}));
         json!({"form": form, "metrics": semantic.metrics(), "left_out": left_out.collect::<Vec<_>>()})
     }
 

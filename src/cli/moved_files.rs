@@ -21,13 +21,19 @@ impl MovedFile {
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
         for (model, built) in models::built(models) {
             for path in model.files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
-                let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else { continue };
+                let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else {
+                    continue;
+                };
                 let expected = folder::inside("".as_ref(), &path);
                 missing.insert(name.to_string_lossy().into_owned(), (expected, &built.path));
             }
         }
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let roots = place.dbt.iter().flat_map(|dbt| dbt.model_paths.iter()).map(|path| place.root.join(path));
+        let roots = place
+            .dbt
+            .iter()
+            .flat_map(|dbt| dbt.model_paths.iter())
+            .map(|path| place.root.join(path));
         let roots = roots.filter(|_| !missing.is_empty());
         let named = |path: &std::path::Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
         for path in roots.flat_map(|root| folder::files(&root, |path| named(path).is_some())) {
@@ -56,6 +62,9 @@ impl MovedFile {
 
     /// Replaces each key of a map by the current path of the file.
     pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
-        files.into_iter().map(|(path, value)| (self.path(&path).to_owned(), value)).collect()
+        files
+            .into_iter()
+            .map(|(path, value)| (self.path(&path).to_owned(), value))
+            .collect()
     }
 }

@@ -39,7 +39,11 @@ pub fn check(
     for model in models {
         let mut say = |message: String, help: &str| {
             let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
-            found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
+            found
+                .iter_mut()
+                .skip(model.spec)
+                .take(1)
+                .for_each(|found| found.diagnostics.push(fault.clone()));
         };
         // Another version of the model may be a handwritten file, described by the properties next to the generated
         // file.
@@ -48,18 +52,41 @@ pub fn check(
             let is_own = |path: &String| own.iter().any(|own| path.trim_start_matches("./") == moved.path(own));
             !node.node.paths.iter().any(is_own)
         };
-        let file = |node: &GraphNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
-        if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {
+        let file = |node: &GraphNode| {
+            node.node
+                .paths
+                .first()
+                .map_or_else(String::new, |path| format!(", in `{path}`"))
+        };
+        if let Some(node) = taken
+            .get(&model.name.to_lowercase())
+            .filter(|node| others(node, folders[0], &model.name))
+        {
             let state = if node.disabled { "disabled " } else { "" };
             let (kind, name) = (&node.node.kind, &node.node.name);
-            say(format!("dbt has a {state}{kind} `{name}` already{}", file(node)), "give the model another name");
+            say(
+                format!("dbt has a {state}{kind} `{name}` already{}", file(node)),
+                "give the model another name",
+            );
         }
         for (name, _) in model.built.iter().flat_map(|built| &built.tests) {
-            if let Some(node) = tests.get(&name.to_lowercase()).filter(|node| others(node, folders[1], name)) {
-                say(format!("dbt has a test `{name}` already{}", file(node)), "give that test another name");
+            if let Some(node) = tests
+                .get(&name.to_lowercase())
+                .filter(|node| others(node, folders[1], name))
+            {
+                say(
+                    format!("dbt has a test `{name}` already{}", file(node)),
+                    "give that test another name",
+                );
             }
-            if seen.insert(name.to_lowercase(), model.spec).is_some_and(|first| first != model.spec) {
-                say(format!("another spec makes the test `{name}` as well"), "give the model or the rule another name");
+            if seen
+                .insert(name.to_lowercase(), model.spec)
+                .is_some_and(|first| first != model.spec)
+            {
+                say(
+                    format!("another spec makes the test `{name}` as well"),
+                    "give the model or the rule another name",
+                );
             }
         }
     }
@@ -83,7 +110,11 @@ fn check_declared(
         .map(|path| moved.path(&path).to_owned())
         .collect();
     let is_other = |package: &str, paths: &[&str]| {
-        let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == package);
+        let is_own = manifest
+            .metadata
+            .project_name
+            .as_deref()
+            .is_none_or(|project| project == package);
         let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
         is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
     };
@@ -99,7 +130,10 @@ fn check_declared(
         }
     }
     for block in &manifest.docs {
-        let paths: Vec<&str> = Some(&*block.original_file_path).filter(|path| !path.is_empty()).into_iter().collect();
+        let paths: Vec<&str> = Some(&*block.original_file_path)
+            .filter(|path| !path.is_empty())
+            .into_iter()
+            .collect();
         if is_other(&block.package, &paths) {
             taken.insert(("doc", &block.name), said(&paths));
         }
@@ -118,7 +152,11 @@ fn check_declared(
                 };
                 let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());
                 let fault = Diagnostic::new(Code::DeclaredTwice, declared.span(), message).with_help(help);
-                found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
+                found
+                    .iter_mut()
+                    .skip(model.spec)
+                    .take(1)
+                    .for_each(|found| found.diagnostics.push(fault.clone()));
             }
         }
     }
@@ -127,6 +165,10 @@ fn check_declared(
 /// Returns whether the file of a node still exists at its path in the manifest. A package's files are elsewhere
 /// and are not checked.
 fn is_there(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
-    let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == node.node.package);
+    let is_own = manifest
+        .metadata
+        .project_name
+        .as_deref()
+        .is_none_or(|project| project == node.node.package);
     !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
 }

@@ -23,14 +23,21 @@ pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
     let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
     let dbt = place.dbt.as_ref();
-    let read =
-        dbt.iter().flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths).map(|path| dbt.folder.join(path)));
+    let read = dbt.iter().flat_map(|dbt| {
+        dbt.model_paths
+            .iter()
+            .chain(&dbt.test_paths)
+            .map(|path| dbt.folder.join(path))
+    });
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
     let defaults = [project::MODELS, project::TESTS].map(|folder| absolute(&place.root.join(folder)));
     let is_moved = |path: &Path, spec: &str| {
         let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute(path).starts_with(folder));
-        let is_twice = || path.file_name().is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
+        let is_twice = || {
+            path.file_name()
+                .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()))
+        };
         !is_in(&defaults) && !is_twice() && place.root.join(spec).is_file()
     };
     let is_ours = |path: &PathBuf| {
@@ -38,15 +45,21 @@ pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
         let spec = spec_of(&head).filter(|spec| {
-            spec.strip_prefix(specs.as_str()).is_some_and(|rest| rest.starts_with('/')) && !is_moved(path, spec)
+            spec.strip_prefix(specs.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+                && !is_moved(path, spec)
         });
         read.is_ok() && spec.is_some()
     };
     let is_elsewhere = |path: &Path| {
-        let is_kind = path.extension().is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
+        let is_kind = path
+            .extension()
+            .is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
         is_kind && !own.iter().any(|folder| absolute(path).starts_with(folder))
     };
-    let files: BTreeSet<PathBuf> = folders.flat_map(|folder| folder::files(&folder, is_elsewhere)).collect();
+    let files: BTreeSet<PathBuf> = folders
+        .flat_map(|folder| folder::files(&folder, is_elsewhere))
+        .collect();
     files.into_iter().filter(is_ours).collect()
 }
 

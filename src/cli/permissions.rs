@@ -67,7 +67,9 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     if takes == Takes::Nothing {
         return Ok(());
     }
-    let Some((project, _)) = project::read_with_place(session.global.project_dir.as_deref())? else { return Ok(()) };
+    let Some((project, _)) = project::read_with_place(session.global.project_dir.as_deref())? else {
+        return Ok(());
+    };
     if !project.people().have_roles() {
         return Ok(());
     }
@@ -75,9 +77,17 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let (right, environment) = match takes {
         Takes::OfEnvironment => {
             let environment = environment::chosen(&session.global, &place.project)?;
-            let changed =
-                environment.filter(formulac::Environment::is_merged_into).or_else(|| environment_of_branch(&place));
-            (if changed.is_some() { Right::Deploy } else { Right::Develop }, changed)
+            let changed = environment
+                .filter(formulac::Environment::is_merged_into)
+                .or_else(|| environment_of_branch(&place));
+            (
+                if changed.is_some() {
+                    Right::Deploy
+                } else {
+                    Right::Develop
+                },
+                changed,
+            )
         }
         Takes::One(right) => (right, None),
         Takes::Nothing => return Ok(()),
@@ -86,7 +96,14 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     if place.project.people().rights(&who).has(right) {
         return Ok(());
     }
-    Err(refused(session, &place, &who, command.name(), right, environment.as_ref()))
+    Err(refused(
+        session,
+        &place,
+        &who,
+        command.name(),
+        right,
+        environment.as_ref(),
+    ))
 }
 
 /// Returns the environment that changes are merged into, if the current branch is its branch. A commit here
@@ -109,16 +126,35 @@ pub fn refused(
     log(session, place, who, command, environment);
     let roles = place.project.people().roles(who);
     let named: Vec<&str> = roles.iter().map(|role| role.name()).collect();
-    let role =
-        if named.is_empty() { "has no role".to_owned() } else { format!("has the role {}", named.join(" and ")) };
-    let who = if who.is_empty() { "nobody that git or FORMULAC_USER names" } else { who };
-    let target = environment.map(|environment| format!(" to `{}`", environment.name)).unwrap_or_default();
-    let can: Vec<&str> = Role::ALL.iter().filter(|role| role.rights().has(right)).map(|role| role.name()).collect();
+    let role = if named.is_empty() {
+        "has no role".to_owned()
+    } else {
+        format!("has the role {}", named.join(" and "))
+    };
+    let who = if who.is_empty() {
+        "nobody that git or FORMULAC_USER names"
+    } else {
+        who
+    };
+    let target = environment
+        .map(|environment| format!(" to `{}`", environment.name))
+        .unwrap_or_default();
+    let can: Vec<&str> = Role::ALL
+        .iter()
+        .filter(|role| role.rights().has(right))
+        .map(|role| role.name())
+        .collect();
     Failure::new(
         Exit::NotAllowed,
-        format!("`{command}`{target} is not allowed: {who} {role} and may not {}", right.description()),
+        format!(
+            "`{command}`{target} is not allowed: {who} {role} and may not {}",
+            right.description()
+        ),
     )
-    .with_help(format!("it requires the role {}; roles are in formulac.yml. This is logged", can.join(" or ")))
+    .with_help(format!(
+        "it requires the role {}; roles are in formulac.yml. This is logged",
+        can.join(" or ")
+    ))
 }
 
 /// Logs a command that belongs on the branch of a protected environment but was called on another branch, and
@@ -131,9 +167,16 @@ pub fn elsewhere(
     what: &str,
     branch: &str,
 ) -> Failure {
-    log(session, place, &identity::of(&place.root).unwrap_or_default(), command, Some(environment));
-    Failure::new(Exit::NotAllowed, what)
-        .with_help(format!("`git switch {branch}`, or choose another environment with `--env`. This is logged"))
+    log(
+        session,
+        place,
+        &identity::of(&place.root).unwrap_or_default(),
+        command,
+        Some(environment),
+    );
+    Failure::new(Exit::NotAllowed, what).with_help(format!(
+        "`git switch {branch}`, or choose another environment with `--env`. This is logged"
+    ))
 }
 
 /// Logs a refused command in this work tree only, so that git's status does not change.
@@ -143,9 +186,14 @@ pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, envir
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();
-    entry.environment = environment.map(|environment| environment.name.clone()).unwrap_or_default();
+    entry.environment = environment
+        .map(|environment| environment.name.clone())
+        .unwrap_or_default();
     entry.changes = vec![command.to_owned()];
-    let file = Planned { path: place.root.join(REFUSALS).join(entry.file_name()), text: entry.text() };
+    let file = Planned {
+        path: place.root.join(REFUSALS).join(entry.file_name()),
+        text: entry.text(),
+    };
     let written = place.bounds().and_then(|bounds| {
         make_local(&bounds, &place.root)?;
         write_all(&bounds, &[file])

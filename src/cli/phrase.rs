@@ -13,7 +13,11 @@ use super::sentence::Speaker;
 pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
     // Among overloads with equally many parameters the first is used, because its parameter names are those of the
     // documentation.
-    let longest = function.overloads.iter().rev().max_by_key(|overload| overload.params.len())?;
+    let longest = function
+        .overloads
+        .iter()
+        .rev()
+        .max_by_key(|overload| overload.params.len())?;
     let names: Vec<&str> = longest.params.iter().map(|param| param.name).collect();
     let is_variadic = function.arity().1.is_none();
     function.phrase.split(" | ").find_map(|template| {
@@ -22,29 +26,57 @@ pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId
             None => (template, "", ""),
         };
         let in_group = argument_positions(repeated, &names);
-        let mut filling = Filling { speaker, names: &names, args, all_from: None, otherwise: None };
+        let mut filling = Filling {
+            speaker,
+            names: &names,
+            args,
+            all_from: None,
+            otherwise: None,
+        };
         let Some(first) = in_group.first().copied() else {
-            filling.all_from = argument_positions(template, &names).last().copied().filter(|_| is_variadic);
+            filling.all_from = argument_positions(template, &names)
+                .last()
+                .copied()
+                .filter(|_| is_variadic);
             return filling.fill(head);
         };
         let rest = args.get(first..)?;
         let size = in_group.len();
         filling.args = args.get(..first)?;
-        filling.otherwise =
-            rest.chunks(size).last().filter(|left| left.len() < size).and_then(|left| left.first().copied());
+        filling.otherwise = rest
+            .chunks(size)
+            .last()
+            .filter(|left| left.len() < size)
+            .and_then(|left| left.first().copied());
         let group_names: Vec<&str> = in_group.iter().filter_map(|at| names.get(*at).copied()).collect();
-        let groups = rest
-            .chunks_exact(size)
-            .map(|args| Filling { speaker, names: &group_names, args, all_from: None, otherwise: None }.fill(repeated));
+        let groups = rest.chunks_exact(size).map(|args| {
+            Filling {
+                speaker,
+                names: &group_names,
+                args,
+                all_from: None,
+                otherwise: None,
+            }
+            .fill(repeated)
+        });
         let groups: Vec<String> = groups.collect::<Option<_>>()?;
         let between = if repeated.contains(":is}") { " and " } else { "; " };
-        Some(format!("{}{}{}", filling.fill(head)?, groups.join(between), filling.fill(tail)?))
+        Some(format!(
+            "{}{}{}",
+            filling.fill(head)?,
+            groups.join(between),
+            filling.fill(tail)?
+        ))
     })
 }
 
 /// Returns the positions of the parameters that a template names, in order.
 fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
-    let named: Vec<&str> = template.split('{').skip(1).filter_map(|rest| rest.split(['}', ':']).next()).collect();
+    let named: Vec<&str> = template
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split(['}', ':']).next())
+        .collect();
     (0..names.len()).filter(|at| named.contains(&names[*at])).collect()
 }
 
@@ -65,7 +97,9 @@ impl Filling<'_> {
         while let Some(at) = rest.find(['{', '[']) {
             let (before, from) = rest.split_at(at);
             out.push_str(before);
-            let (inner, after) = from.get(1..)?.split_once(if from.starts_with('{') { '}' } else { ']' })?;
+            let (inner, after) = from
+                .get(1..)?
+                .split_once(if from.starts_with('{') { '}' } else { ']' })?;
             if from.starts_with('{') {
                 out.push_str(&self.placeholder(inner)?);
             } else {
@@ -83,11 +117,21 @@ impl Filling<'_> {
         let first = *values.first()?;
         let words = |id: &ExprId| self.speaker.words_of(*id);
         Some(match mode.split_once(' ').unwrap_or((mode, "")) {
-            ("if", _) => values.iter().map(|id| words(id).condition()).collect::<Vec<_>>().join(", "),
+            ("if", _) => values
+                .iter()
+                .map(|id| words(id).condition())
+                .collect::<Vec<_>>()
+                .join(", "),
             ("and" | "or", _) => {
                 let is_mixed = |clause: &String| clause.contains(" and ") || clause.contains(" or ");
                 let clauses = values.iter().map(|id| words(id).condition());
-                let clauses = clauses.map(|clause| if is_mixed(&clause) { format!("({clause})") } else { clause });
+                let clauses = clauses.map(|clause| {
+                    if is_mixed(&clause) {
+                        format!("({clause})")
+                    } else {
+                        clause
+                    }
+                });
                 clauses.collect::<Vec<_>>().join(&format!(" {mode} "))
             }
             ("is", _) => criterion(self.speaker, first),
@@ -110,7 +154,11 @@ impl Filling<'_> {
             return self.otherwise.as_ref().map(std::slice::from_ref);
         }
         let at = self.names.iter().position(|one| *one == name)?;
-        let end = if self.all_from == Some(at) { self.args.len() } else { at + 1 };
+        let end = if self.all_from == Some(at) {
+            self.args.len()
+        } else {
+            at + 1
+        };
         self.args.get(at..end).filter(|values| !values.is_empty())
     }
 
@@ -130,7 +178,9 @@ impl Filling<'_> {
 /// Returns the value of a text literal.
 fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
     let text = speaker.ast.span(id).text(speaker.source);
-    matches!(speaker.ast.expr(id), Expr::Text).then(|| text.strip_prefix('"')?.strip_suffix('"')).flatten()
+    matches!(speaker.ast.expr(id), Expr::Text)
+        .then(|| text.strip_prefix('"')?.strip_suffix('"'))
+        .flatten()
 }
 
 /// Returns the words for a shift, such as `3 months after` or `1 row before`.
@@ -148,7 +198,11 @@ pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String>
 /// Returns the words for a criterion, such as `is greater than 5`.
 fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     // `">" & x` compares with x.
-    if let Expr::Binary { op: BinaryOp::Concat, left, right } = speaker.ast.expr(id)
+    if let Expr::Binary {
+        op: BinaryOp::Concat,
+        left,
+        right,
+    } = speaker.ast.expr(id)
         && let Some((words, "")) = text_of(speaker, left).and_then(compared)
     {
         return format!("{words} {}", speaker.words_of(right).inside());
@@ -176,7 +230,9 @@ fn compared(text: &str) -> Option<(&'static str, &str)> {
         ("<", "is less than"),
         ("=", "is"),
     ];
-    operators.into_iter().find_map(|(sign, words)| Some((words, text.strip_prefix(sign)?)))
+    operators
+        .into_iter()
+        .find_map(|(sign, words)| Some((words, text.strip_prefix(sign)?)))
 }
 
 /// `2nd`.
@@ -188,7 +244,11 @@ fn ordinal(number: &str) -> String {
         [.., b'3'] => "rd",
         _ => "th",
     };
-    if number.bytes().all(|b| b.is_ascii_digit()) { format!("{number}{end}") } else { format!("{number}-th") }
+    if number.bytes().all(|b| b.is_ascii_digit()) {
+        format!("{number}{end}")
+    } else {
+        format!("{number}-th")
+    }
 }
 
 /// `a, b and c`.

@@ -44,10 +44,16 @@ impl ExternalProgram {
     /// Returns the program's version, the first number with dots that `--version` prints, or `None` if the program
     /// cannot be run.
     pub fn version(&self) -> Option<String> {
-        let output = self.run(self.command().arg("--version"), "").ok().filter(|output| output.succeeded)?;
+        let output = self
+            .run(self.command().arg("--version"), "")
+            .ok()
+            .filter(|output| output.succeeded)?;
         let words = output.out.split(|c: char| c.is_whitespace() || c == ',');
         let is_version = |word: &&str| word.contains('.') && word.starts_with(|c: char| c.is_ascii_digit());
-        words.map(|word| word.trim_start_matches('v')).find(is_version).map(str::to_owned)
+        words
+            .map(|word| word.trim_start_matches('v'))
+            .find(is_version)
+            .map(str::to_owned)
     }
 
     /// Creates a command that runs the program. The program stays in the process group of this command, so that
@@ -63,7 +69,10 @@ impl ExternalProgram {
             None => OsString::from(self.name),
         };
         let mut command = Command::new(path);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -71,7 +80,11 @@ impl ExternalProgram {
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(ProgramOutput { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
+        Ok(ProgramOutput {
+            succeeded: output.status.success(),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        })
     }
 
     /// Runs the program as [`Self::run`] does, for output that is not text.

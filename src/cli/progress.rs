@@ -16,7 +16,9 @@ pub fn bar(session: &Session, count: usize, what: &'static str) -> ProgressBar {
     };
     let style =
         ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::with_draw_target(Some(count as u64), target).with_style(style).with_message(what)
+    ProgressBar::with_draw_target(Some(count as u64), target)
+        .with_style(style)
+        .with_message(what)
 }
 
 /// Destination of progress messages.
@@ -49,7 +51,10 @@ pub struct Waiting {
 
 impl Waiting {
     pub fn new(session: &Session) -> Self {
-        Self { place: ProgressLine::from_session(session), last: RefCell::default() }
+        Self {
+            place: ProgressLine::from_session(session),
+            last: RefCell::default(),
+        }
     }
 
     /// Runs `work`, which may take seconds, and shows progress.

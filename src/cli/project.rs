@@ -34,7 +34,11 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     }
     let (project, faults) = Project::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![FailureKind { file: source.name, text: source.text, diagnostics: faults }]));
+        return Err(Failure::Found(vec![FailureKind {
+            file: source.name,
+            text: source.text,
+            diagnostics: faults,
+        }]));
     }
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
     let project = with_personal(project, &root)?;
@@ -53,7 +57,11 @@ fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> 
     }
     let faults = project.add_personal(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![FailureKind { file: source.name, text: source.text, diagnostics: faults }]));
+        return Err(Failure::Found(vec![FailureKind {
+            file: source.name,
+            text: source.text,
+            diagnostics: faults,
+        }]));
     }
     Ok(project)
 }
@@ -66,12 +74,16 @@ pub fn folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = folder {
         if !folder.is_dir() {
-            let error = fs::read_dir(folder).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
+            let error = fs::read_dir(folder)
+                .err()
+                .unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
             return Err(Failure::from_source(SourceText::unreadable(folder, &error)));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
-    let Ok(start) = std::env::current_dir() else { return Ok(None) };
+    let Ok(start) = std::env::current_dir() else {
+        return Ok(None);
+    };
     // The path is relative to the working directory, so that messages name it as a person would.
     let above = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
     Ok((0..start.ancestors().count()).map(above).find(|path| path.is_file()))
@@ -85,7 +97,9 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         let failed = |error: &std::io::Error| Failure::from_source(SourceText::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let path = entry.map_err(|e| failed(&e))?.path();
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
             // Links are not followed, because they could lead to a cycle.
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
@@ -105,7 +119,8 @@ pub fn is_project_file(path: &Path) -> bool {
 
 /// Returns whether the file name is that of a YAML file.
 pub fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"))
 }
 
 /// Returns a spec's path in the form that generated files use: relative to the project's folder, so that it does
@@ -116,14 +131,23 @@ pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
 
 /// Returns the paths of several specs, as [`path_in_project`] does for one.
 pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
-    let root = find(folder).ok().flatten().and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
+    let root = find(folder)
+        .ok()
+        .flatten()
+        .and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
     let shown = |path: &PathBuf| {
         if path.as_os_str() == "-" {
             return None;
         }
-        let inside =
-            root.as_ref().and_then(|root| fs::canonicalize(path).ok()?.strip_prefix(root).ok().map(Path::to_owned));
-        Some(inside.unwrap_or_else(|| path.clone()).to_string_lossy().replace('\\', "/"))
+        let inside = root
+            .as_ref()
+            .and_then(|root| fs::canonicalize(path).ok()?.strip_prefix(root).ok().map(Path::to_owned));
+        Some(
+            inside
+                .unwrap_or_else(|| path.clone())
+                .to_string_lossy()
+                .replace('\\', "/"),
+        )
     };
     paths.iter().map(shown).collect()
 }

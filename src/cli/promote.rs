@@ -46,22 +46,39 @@ fn forth(
     let compiler = knowledge.compiler();
     let mut request = Request::from_file(path);
     request.fields = fields;
-    request.grain = args.grain.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    request.grain = args
+        .grain
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
     request.name.clone_from(&args.name);
     request.sources = sources(knowledge)?;
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
             let (file, text) = files.get(number).cloned().unwrap_or_default();
-            let found = vec![FailureKind { file, text, diagnostics: vec![fault] }];
+            let found = vec![FailureKind {
+                file,
+                text,
+                diagnostics: vec![fault],
+            }];
             return report_lines(session, args, None, None, &found, &[]);
         }
     };
-    let folder = args.out.clone().or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
+    let folder = args
+        .out
+        .clone()
+        .or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
-    let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), display_path);
-    let mut found =
-        vec![FailureKind { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
+    let named = target
+        .as_deref()
+        .map_or_else(|| format!("{}.yml", promotion.name), display_path);
+    let mut found = vec![FailureKind {
+        file: named,
+        text: promotion.spec.clone(),
+        diagnostics: promotion.diagnostics.clone(),
+    }];
     found.extend(gaps(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
     let mut exit = Exit::from_all(&found);
@@ -73,7 +90,13 @@ fn forth(
                 exit = Exit::from_all(&found);
             } else {
                 let bounds = bounds(knowledge, args.out.as_deref())?;
-                write_all(&bounds, &[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
+                write_all(
+                    &bounds,
+                    &[Planned {
+                        path: target.clone(),
+                        text: promotion.spec.clone(),
+                    }],
+                )?;
                 notes.push(format!("wrote {}", display_path(target)));
             }
         }
@@ -81,7 +104,14 @@ fn forth(
         None => {}
     }
     let is_shown = args.dry_run || target.is_none();
-    report_lines(session, args, Some((&promotion, is_shown)), target.as_deref().filter(|_| !is_shown), &found, &notes)?;
+    report_lines(
+        session,
+        args,
+        Some((&promotion, is_shown)),
+        target.as_deref().filter(|_| !is_shown),
+        &found,
+        &notes,
+    )?;
     Ok(exit)
 }
 
@@ -152,16 +182,38 @@ fn summary(promotion: &Promotion) -> String {
 fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
     let mut found: Vec<FailureKind> = Vec::new();
     for gap in gaps {
-        let text = files.iter().find(|(path, _)| *path == gap.file).map(|(_, text)| text.clone()).unwrap_or_default();
-        let begin: usize = text.split_inclusive('\n').take(gap.line.saturating_sub(1)).map(str::len).sum();
-        let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let text = files
+            .iter()
+            .find(|(path, _)| *path == gap.file)
+            .map(|(_, text)| text.clone())
+            .unwrap_or_default();
+        let begin: usize = text
+            .split_inclusive('\n')
+            .take(gap.line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let line = text
+            .get(begin..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default();
         let start = begin + (line.len() - line.trim_start().len());
-        let span = Span::new(start.min(text.len()) as u32, (begin + line.trim_end().len()).max(start) as u32);
-        let how = if gap.is_carried { "is to be looked at" } else { "is not carried" };
+        let span = Span::new(
+            start.min(text.len()) as u32,
+            (begin + line.trim_end().len()).max(start) as u32,
+        );
+        let how = if gap.is_carried {
+            "is to be looked at"
+        } else {
+            "is not carried"
+        };
         let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
         match found.iter_mut().find(|found| found.file == gap.file) {
             Some(found) => found.diagnostics.push(fault),
-            None => found.push(FailureKind { file: gap.file.clone(), text, diagnostics: vec![fault] }),
+            None => found.push(FailureKind {
+                file: gap.file.clone(),
+                text,
+                diagnostics: vec![fault],
+            }),
         }
     }
     for found in &mut found {
@@ -175,7 +227,11 @@ fn file_exists_failure(path: &Path) -> FailureKind {
     let message = format!("there is `{file}` already");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
         .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
-    FailureKind { file, text: String::new(), diagnostics: vec![fault] }
+    FailureKind {
+        file,
+        text: String::new(),
+        diagnostics: vec![fault],
+    }
 }
 
 /// Replaces an Omni field by the column that took its place.
@@ -191,14 +247,19 @@ fn back(
         return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
     };
     let Some(place) = knowledge.set_up() else {
-        return Err(Failure::new(Exit::Usage, "`--repoint` needs the project's specs, but there is no formulac.yml")
-            .with_help("begin with `formulac init` in the dbt project"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--repoint` needs the project's specs, but there is no formulac.yml",
+        )
+        .with_help("begin with `formulac init` in the dbt project"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
     let what = Repoint::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &what)?;
-        let manifest = place.manifest().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
+        let manifest = place
+            .manifest()
+            .map_err(|_| "dbt's manifest cannot be read".to_owned())?;
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
             return Err(format!(
@@ -215,18 +276,41 @@ fn back(
     let (repointed, found) = match changed {
         Ok(repointed) => (Some(repointed), Vec::new()),
         Err(reason) => {
-            let text = files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone()).unwrap_or_default();
-            let named = what.field.as_deref().map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
-            let fault =
-                Diagnostic::new(Code::NotRepointed, Span::default(), format!("`{named}` stays as it is: {reason}"));
-            (None, vec![FailureKind { file: path.to_owned(), text, diagnostics: vec![fault] }])
+            let text = files
+                .iter()
+                .find(|(file, _)| file == path)
+                .map(|(_, text)| text.clone())
+                .unwrap_or_default();
+            let named = what
+                .field
+                .as_deref()
+                .map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
+            let fault = Diagnostic::new(
+                Code::NotRepointed,
+                Span::default(),
+                format!("`{named}` stays as it is: {reason}"),
+            );
+            (
+                None,
+                vec![FailureKind {
+                    file: path.to_owned(),
+                    text,
+                    diagnostics: vec![fault],
+                }],
+            )
         }
     };
     let mut notes = Vec::new();
     if let Some(repointed) = &repointed {
         if !args.dry_run {
             let path = PathBuf::from(&repointed.file);
-            write_all(&bounds(knowledge, Some(&path))?, &[Planned { path, text: repointed.text.clone() }])?;
+            write_all(
+                &bounds(knowledge, Some(&path))?,
+                &[Planned {
+                    path,
+                    text: repointed.text.clone(),
+                }],
+            )?;
             notes.push(format!("changed {}: {}", repointed.file, repointed.what));
         } else if !args.json {
             session.data(&repointed.text)?;
@@ -247,7 +331,11 @@ fn back(
 
 /// Returns the texts of the project's specs, each with its path.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let paths = if folder.is_dir() { project::specs(folder)? } else { Vec::new() };
+    let paths = if folder.is_dir() {
+        project::specs(folder)?
+    } else {
+        Vec::new()
+    };
     read_all(&paths)
 }
 
@@ -270,7 +358,9 @@ fn display_path(path: &Path) -> String {
 
 /// Allows writing to the project, Omni's folder, and the path that the user named.
 fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
-    let bounds = knowledge.set_up().map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
+    let bounds = knowledge
+        .set_up()
+        .map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
     Ok(named.into_iter().fold(bounds, Bounds::and_named))
 }
 
@@ -320,15 +410,26 @@ fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)
 
 /// Returns the tables that are dbt sources and not models.
 fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
-    let Some(place) = &knowledge.place else { return Ok(Vec::new()) };
-    let Some(manifest) = place.manifest()? else { return Ok(Vec::new()) };
+    let Some(place) = &knowledge.place else {
+        return Ok(Vec::new());
+    };
+    let Some(manifest) = place.manifest()? else {
+        return Ok(Vec::new());
+    };
     let is_model = |name: &str| {
-        manifest.nodes.iter().any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
+        manifest
+            .nodes
+            .iter()
+            .any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
     };
     let sources = manifest.with_type(formulac::artifacts::ResourceType::Source);
     let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
         let group = node.source()?.source_name.to_string();
-        Some((node.schema.as_deref().unwrap_or_default().to_owned(), node.name.to_string(), group))
+        Some((
+            node.schema.as_deref().unwrap_or_default().to_owned(),
+            node.name.to_string(),
+            group,
+        ))
     });
     Ok(sources.collect())
 }
@@ -336,8 +437,14 @@ fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failu
 /// Returns the files in a folder that belong to an Omni model.
 pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
     let is_omni = |path: &Path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        !name.starts_with('.') && [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        !name.starts_with('.')
+            && [".yaml", ".yml", ".view", ".topic"]
+                .iter()
+                .any(|end| name.ends_with(end))
     };
     folder::files(folder, is_omni)
 }
@@ -346,9 +453,12 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
     // An unreadable Omni file is not an error of the specs.
-    let files =
-        omni_paths(&omni).into_iter().map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none());
-    let files: Vec<(String, String)> =
-        files.map(|source| (display_path(Path::new(&source.name)), source.text)).collect();
+    let files = omni_paths(&omni)
+        .into_iter()
+        .map(|path| SourceText::file(&path))
+        .filter(|source| source.fault.is_none());
+    let files: Vec<(String, String)> = files
+        .map(|source| (display_path(Path::new(&source.name)), source.text))
+        .collect();
     formulac::promote::twice(specs, &files)
 }

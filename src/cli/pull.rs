@@ -55,7 +55,11 @@ struct PullFolders {
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
     let folders = Folders::find(session, args.target_path.as_deref())?;
     let exit = once(session, args, &folders)?;
-    if args.watch { watch(session, args, &folders) } else { Ok(exit) }
+    if args.watch {
+        watch(session, args, &folders)
+    } else {
+        Ok(exit)
+    }
 }
 
 /// Pulls whenever an artifact changes, until interrupted.
@@ -97,8 +101,11 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
     };
     read.report_age(session, Some(&folders.dbt));
     let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
-    let found: Vec<FailureKind> =
-        pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
+    let found: Vec<FailureKind> = pull
+        .refused
+        .iter()
+        .map(|(file, refusal)| refused(&folders.places.omni, file, refusal))
+        .collect();
     let mut exit = Exit::from_all(&found);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
@@ -115,7 +122,11 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
         session.json(&data)?;
         return Ok((exit, (read, beside, model, pull)));
     }
-    let report = if args.markdown { pull_report::markdown } else { pull_report::table };
+    let report = if args.markdown {
+        pull_report::markdown
+    } else {
+        pull_report::table
+    };
     session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
     for note in pull_report::notes(&model, &pull, read.catalog()?.is_some()) {
@@ -141,7 +152,12 @@ fn planned(
     artifacts.catalog = read.catalog()?;
     artifacts.runs = &beside.runs;
     artifacts.freshness = beside.freshness.as_ref();
-    let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+    let dialect = manifest
+        .metadata
+        .adapter_type
+        .as_deref()
+        .and_then(|name| name.parse().ok())
+        .unwrap_or_default();
     let wanted = Wanted::from_dialect(dialect)
         .strip_status(strip_status)
         .topics(folders.topics)
@@ -165,7 +181,11 @@ pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Besid
     let was_pulled = !folders.places.records().is_empty();
     let has_omni = was_pulled
         || folders.places.omni.is_dir()
-        || folders.places.project.as_ref().is_some_and(|project| project.omni().is_some());
+        || folders
+            .places
+            .project
+            .as_ref()
+            .is_some_and(|project| project.omni().is_some());
     if !has_omni {
         return Ok(None);
     }
@@ -175,8 +195,12 @@ pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Besid
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
-    let files = folder::files(&root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
-    files.into_iter().filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+    let files = folder::files(&root.join(RECORDS), |path| {
+        path.extension().is_some_and(|end| end == "yml")
+    });
+    files
+        .into_iter()
+        .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
 }
 
 /// Returns the columns that the last pull recorded, by the names that models and sources' tables have in dbt.
@@ -184,8 +208,15 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     let named = recorded(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
         let mut parts = record.node.split('.');
-        let name = if parts.next() == Some("source") { parts.nth(2) } else { parts.nth(1) };
-        Some((name?.to_owned(), record.columns.into_iter().map(|(column, _)| column).collect()))
+        let name = if parts.next() == Some("source") {
+            parts.nth(2)
+        } else {
+            parts.nth(1)
+        };
+        Some((
+            name?.to_owned(),
+            record.columns.into_iter().map(|(column, _)| column).collect(),
+        ))
     });
     named.collect()
 }
@@ -198,7 +229,11 @@ fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) 
     let message = format!("this file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
         .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
-    FailureKind { file: path.to_string_lossy().into_owned(), text, diagnostics: vec![fault] }
+    FailureKind {
+        file: path.to_string_lossy().into_owned(),
+        text,
+        diagnostics: vec![fault],
+    }
 }
 
 impl Folders {
@@ -208,22 +243,44 @@ impl Folders {
             Some((project, root)) => (Some(project), root),
             None => (None, given.map_or_else(PathBuf::new, Path::to_owned)),
         };
-        let dbt = dbt_project::find(Some(&root).filter(|root| !root.as_os_str().is_empty()).map(PathBuf::as_path))?;
+        let dbt = dbt_project::find(
+            Some(&root)
+                .filter(|root| !root.as_os_str().is_empty())
+                .map(PathBuf::as_path),
+        )?;
         let Some(dbt) = dbt else {
-            return Err(Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
-                .with_help("call it in the dbt project, or name its folder with `--project-dir`"));
+            return Err(
+                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+                    .with_help("call it in the dbt project, or name its folder with `--project-dir`"),
+            );
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };
-        let omni = project.as_ref().and_then(|project| project.omni()).unwrap_or(project::OMNI);
+        let omni = project
+            .as_ref()
+            .and_then(|project| project.omni())
+            .unwrap_or(project::OMNI);
         let target = match target {
             Some(target) => target.to_owned(),
             None => dbt.target(),
         };
-        let (topics, access_grants) =
-            project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
+        let (topics, access_grants) = project
+            .as_ref()
+            .map_or((false, false), |project| (project.topics(), project.access_grants()));
         let omni = root.join(omni);
-        let places = PullFolders { omni, records: root.join(RECORDS), root: root.clone(), project };
-        Ok(Self { root, dbt, target, places, topics, access_grants })
+        let places = PullFolders {
+            omni,
+            records: root.join(RECORDS),
+            root: root.clone(),
+            project,
+        };
+        Ok(Self {
+            root,
+            dbt,
+            target,
+            places,
+            topics,
+            access_grants,
+        })
     }
 
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.
@@ -236,14 +293,20 @@ impl Folders {
             let read = artifacts::TargetFolder::read_kept(path, KeptParts::default(), &self.root);
             (read, beside.and_then(|thread| thread.join().ok()))
         });
-        let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else { return Ok(None) };
+        let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else {
+            return Ok(None);
+        };
         let beside = beside.unwrap_or_else(|| Beside::read(&self.target))?;
         last_run::keep(&self.root, &self.target, &beside);
         Ok(Some((read, beside)))
     }
 
     fn times(&self) -> [Option<SystemTime>; 4] {
-        ARTIFACTS.map(|name| fs::metadata(self.target.join(name)).and_then(|data| data.modified()).ok())
+        ARTIFACTS.map(|name| {
+            fs::metadata(self.target.join(name))
+                .and_then(|data| data.modified())
+                .ok()
+        })
     }
 }
 
@@ -258,10 +321,12 @@ impl PullFolders {
 
     /// Writes all files, or none of them.
     fn write(&self, pull: &Pull) -> Result<(), Failure> {
-        let planned = pull
-            .writes
-            .iter()
-            .filter_map(|(place, text)| Some(Planned { path: self.path(place)?, text: text.clone() }));
+        let planned = pull.writes.iter().filter_map(|(place, text)| {
+            Some(Planned {
+                path: self.path(place)?,
+                text: text.clone(),
+            })
+        });
         let planned: Vec<Planned> = planned.collect();
         let bounds = match &self.project {
             Some(project) => super::workspace::bounds_with_omni(project, &self.root)?,
@@ -283,6 +348,9 @@ impl OmniFiles for PullFolders {
 
     fn records(&self) -> Vec<String> {
         let files = folder::files(&self.records, |path| path.extension().is_some_and(|end| end == "yml"));
-        files.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+        files
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect()
     }
 }

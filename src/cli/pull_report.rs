@@ -19,7 +19,15 @@ const NAMED: usize = 10;
 pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.unseen();
     let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
-        places.filter_map(|place| if let PulledPlace::Omni(path) = place { Some(path.clone()) } else { None }).collect()
+        places
+            .filter_map(|place| {
+                if let PulledPlace::Omni(path) = place {
+                    Some(path.clone())
+                } else {
+                    None
+                }
+            })
+            .collect()
     };
     let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
     let kept = pull.kept.iter().map(|(file, kept)| {
@@ -74,7 +82,10 @@ pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
 fn rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
     let changes = pull.changes.iter().map(row);
     let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower);
-    changes.chain(runs).chain(model.health.stale.iter().map(|source| stale(source, now))).collect()
+    changes
+        .chain(runs)
+        .chain(model.health.stale.iter().map(|source| stale(source, now)))
+        .collect()
 }
 
 fn slower(run: &RunTrend) -> [String; 3] {
@@ -90,12 +101,19 @@ fn slower(run: &RunTrend) -> [String; 3] {
 
 /// Rounds seconds to the precision that matters to people.
 fn rounded(seconds: f64) -> f64 {
-    if seconds < 10.0 { (seconds * 100.0).round() / 100.0 } else { seconds.round() }
+    if seconds < 10.0 {
+        (seconds * 100.0).round() / 100.0
+    } else {
+        seconds.round()
+    }
 }
 
 fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
-    let loaded = loaded.map_or_else(|| "its age is not known".to_owned(), |at| format!("loaded {} ago", age(now, at)));
+    let loaded = loaded.map_or_else(
+        || "its age is not known".to_owned(),
+        |at| format!("loaded {} ago", age(now, at)),
+    );
     let read_by = match source.readers.as_slice() {
         [] => "no model reads it".to_owned(),
         readers => format!("read by {}", listed(readers)),
@@ -105,14 +123,29 @@ fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
         0 => String::new(),
         more => format!(", and {} made of these", count(more, "table", "tables")),
     };
-    let kind = if source.status == Status::Warn.name() { "late source" } else { "stale source" };
-    [kind.to_owned(), source.source.clone(), format!("{}, {loaded}; {read_by}{further}", source.status)]
+    let kind = if source.status == Status::Warn.name() {
+        "late source"
+    } else {
+        "stale source"
+    };
+    [
+        kind.to_owned(),
+        source.source.clone(),
+        format!("{}, {loaded}; {read_by}{further}", source.status),
+    ]
 }
 
 fn listed(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{}{more}",
+        names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn row(change: &PullChange) -> [String; 3] {
@@ -129,7 +162,11 @@ fn detail(change: &PullChange) -> String {
             format!("{} → {}", text(before), text(after))
         }
     };
-    if name.is_empty() { arrow } else { format!("{name}: {arrow}") }
+    if name.is_empty() {
+        arrow
+    } else {
+        format!("{name}: {arrow}")
+    }
 }
 
 /// Returns the report as a Markdown table.
@@ -158,7 +195,10 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     listed("edits that were kept", pull.kept.iter().map(kept_line).collect());
     listed(
         "files that stay removed",
-        pull.left_out.iter().map(|file| format!("{file} was removed by somebody, and stays so")).collect(),
+        pull.left_out
+            .iter()
+            .map(|file| format!("{file} was removed by somebody, and stays so"))
+            .collect(),
     );
     let marked = pull.marked.iter().map(|(file, place)| {
         let what = match place.as_str() {
@@ -174,7 +214,12 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
         model
             .gaps
             .iter()
-            .map(|gap| format!("`{}` of the semantic layer has no like in Omni: {}", gap.name, gap.reason))
+            .map(|gap| {
+                format!(
+                    "`{}` of the semantic layer has no like in Omni: {}",
+                    gap.name, gap.reason
+                )
+            })
             .collect(),
     );
     let (keys, joins) = model.unseen();
@@ -205,7 +250,9 @@ fn kept_line((file, kept): &(String, MergeKeep)) -> String {
 
 /// Formats a value in one line, shortened if it is long.
 fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
-    let Some(value) = value else { return "left out".to_owned() };
+    let Some(value) = value else {
+        return "left out".to_owned();
+    };
     let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(60) {
         Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
@@ -225,8 +272,20 @@ pub fn summary(pull: &Pull, done: Done) -> String {
     let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
     let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
-    let (wrote, took) = if done == Done::Already { ("wrote", "removed") } else { ("would write", "would remove") };
-    let parts = [(wrote, written), (took, removed)].into_iter().filter(|(_, number)| *number > 0);
-    let parts: Vec<String> = parts.map(|(done, number)| format!("{done} {}", count(number, "file", "files"))).collect();
-    if parts.is_empty() { "everything is up to date".to_owned() } else { parts.join(", ") }
+    let (wrote, took) = if done == Done::Already {
+        ("wrote", "removed")
+    } else {
+        ("would write", "would remove")
+    };
+    let parts = [(wrote, written), (took, removed)]
+        .into_iter()
+        .filter(|(_, number)| *number > 0);
+    let parts: Vec<String> = parts
+        .map(|(done, number)| format!("{done} {}", count(number, "file", "files")))
+        .collect();
+    if parts.is_empty() {
+        "everything is up to date".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }

@@ -40,7 +40,10 @@ fn compiled(session: &Session, args: &QueryArgs) -> Result<(Dialect, Spec), Fail
     let file = Generation::one_spec(session, &args.target, args.spec.as_deref(), &args.selection, "query")?;
     let knowledge = Knowledge::new(session, &args.target)?;
     let sources = knowledge.sources(&[file]);
-    let mut spec = knowledge.compile_specs(&knowledge.compiler(), sources)?.pop().unwrap_or_default();
+    let mut spec = knowledge
+        .compile_specs(&knowledge.compiler(), sources)?
+        .pop()
+        .unwrap_or_default();
     if knowledge.place.is_some() {
         spec.take_model_warnings();
     }

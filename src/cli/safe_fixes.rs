@@ -15,7 +15,10 @@ pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
         let range = fix.span.range();
         // Two insertions at the same position would have an arbitrary order.
         let free = range.start > at || (range.start == at && count == 0) || (range.start == at && !range.is_empty());
-        let Some(between) = text.get(at..range.start).filter(|_| free && text.get(range.clone()).is_some()) else {
+        let Some(between) = text
+            .get(at..range.start)
+            .filter(|_| free && text.get(range.clone()).is_some())
+        else {
             continue;
         };
         out.push_str(between);

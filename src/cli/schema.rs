@@ -25,14 +25,19 @@ pub enum SchemaOption {
 /// Reads the schema given with `--schema`, and reports its age.
 pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
     let given = read_option(path)?;
-    given.artifacts().into_iter().for_each(|artifacts| artifacts.report_given_age(session));
+    given
+        .artifacts()
+        .into_iter()
+        .for_each(|artifacts| artifacts.report_given_age(session));
     Ok(given)
 }
 
 fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
     let sources: Vec<SourceText> = files(path)?.iter().map(|p| SourceText::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
-        let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
+        let faulty = sources
+            .into_iter()
+            .filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
     // Errors in a file that is not a manifest are reported together with those of the texts.
@@ -40,7 +45,10 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
     {
-        return Ok(SchemaOption::Dbt(Box::new(TargetFolder::new(path.to_owned(), manifest))));
+        return Ok(SchemaOption::Dbt(Box::new(TargetFolder::new(
+            path.to_owned(),
+            manifest,
+        ))));
     }
     Ok(SchemaOption::Texts(sources))
 }
@@ -48,7 +56,11 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
 impl SchemaOption {
     /// Returns dbt's artifacts, if `--schema` names them.
     pub fn artifacts(&self) -> Option<&TargetFolder> {
-        if let Self::Dbt(artifacts) = self { Some(artifacts) } else { None }
+        if let Self::Dbt(artifacts) = self {
+            Some(artifacts)
+        } else {
+            None
+        }
     }
 
     /// Returns the facts of the schema. Names of warehouse types are those of the dialect, unless the text specifies
@@ -63,8 +75,11 @@ impl SchemaOption {
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(Known::from(schema));
         }
-        let found =
-            |s: &SourceText| FailureKind { file: s.name.clone(), text: s.text.clone(), diagnostics: Vec::new() };
+        let found = |s: &SourceText| FailureKind {
+            file: s.name.clone(),
+            text: s.text.clone(),
+            diagnostics: Vec::new(),
+        };
         let mut found: Vec<FailureKind> = sources.iter().map(found).collect();
         for (number, fault) in faults {
             if let Some(found) = found.get_mut(number) {
@@ -92,7 +107,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
             // Links are not followed, because they could lead to a cycle.
             if kind.is_dir() && !name.starts_with('.') {
                 folders.push(entry.path());
-            } else if kind.is_file() && [".view", ".view.yaml", ".view.yml"].iter().any(|end| name.ends_with(end)) {
+            } else if kind.is_file()
+                && [".view", ".view.yaml", ".view.yml"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+            {
                 found.push(entry.path());
             }
         }
@@ -102,7 +121,11 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
             .with_help("views are files named `….view` or `….view.yaml`");
         let name = path.to_string_lossy().into_owned();
-        return Err(Failure::from_source(SourceText { name, text: String::new(), fault: Some(fault) }));
+        return Err(Failure::from_source(SourceText {
+            name,
+            text: String::new(),
+            fault: Some(fault),
+        }));
     }
     found.sort();
     Ok(found)

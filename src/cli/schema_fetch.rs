@@ -31,7 +31,11 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         session.note("the specs read no relation of dbt");
         return report(session, args, &[], Exit::Done);
     }
-    let engine = EngineArgs { engine: Some("dbt".to_owned()), dbt: args.dbt.clone(), ..EngineArgs::default() };
+    let engine = EngineArgs {
+        engine: Some("dbt".to_owned()),
+        dbt: args.dbt.clone(),
+        ..EngineArgs::default()
+    };
     let engine = Engine::chosen(session, &engine, &place.project)?;
     let looked = engine.looked_for(&relations)?;
     let nothing = Manifest::default();
@@ -60,10 +64,24 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let [nodes, sources] = tables;
     let schema = "https://schemas.getdbt.com/dbt/catalog/v1.json";
     let catalog = json!({"metadata": {"dbt_schema_version": schema}, "nodes": nodes, "sources": sources});
-    write_all(&place.bounds()?, &[Planned { path: place.root.join(FETCHED), text: format!("{catalog}\n") }])?;
-    session.note(&format!("fetched the columns of {}", count(found, "relation", "relations")));
+    write_all(
+        &place.bounds()?,
+        &[Planned {
+            path: place.root.join(FETCHED),
+            text: format!("{catalog}\n"),
+        }],
+    )?;
+    session.note(&format!(
+        "fetched the columns of {}",
+        count(found, "relation", "relations")
+    ));
     session.note("`formulac generate` takes them into .formulac/state/known.yml");
-    report(session, args, &told, if found == told.len() { Exit::Done } else { Exit::Failed })
+    report(
+        session,
+        args,
+        &told,
+        if found == told.len() { Exit::Done } else { Exit::Failed },
+    )
 }
 
 fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: Exit) -> Result<Exit, Failure> {
@@ -85,7 +103,9 @@ fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String
 
 /// Keeps what was fetched before of relations that are not chosen now.
 fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
-    let Ok(text) = read_text(place.root.join(FETCHED)) else { return };
+    let Ok(text) = read_text(place.root.join(FETCHED)) else {
+        return;
+    };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
     for (tables, key) in tables.iter_mut().zip(["nodes", "sources"]) {
         for (id, table) in before[key].as_object().into_iter().flatten() {
@@ -99,12 +119,17 @@ fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
 /// The project with a manifest: dbt is asked for one if there is none.
 fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
     let place = Workspace::find(session)?;
-    let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else { return Ok(place) };
+    let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else {
+        return Ok(place);
+    };
     let environment = environment::chosen(&session.global, &place.project)?;
     let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
         .run(&Waiting::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
-        return Err(Failure::new(Exit::Failed, format!("`dbt parse` failed: {}", ran.message())));
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("`dbt parse` failed: {}", ran.message()),
+        ));
     }
     Workspace::find(session)
 }
@@ -112,8 +137,11 @@ fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace,
 /// The relations that specs read and that no spec makes; `chosen` are the paths of the specs that count.
 fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
-    let is_made =
-        |name: &str| specs.iter().any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
+    let is_made = |name: &str| {
+        specs
+            .iter()
+            .any(|it| it.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen =
         |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.inside(Path::new(&spec.found.file))));
@@ -145,7 +173,10 @@ fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
 
 fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m ManifestNode> {
     let name = read.name().to_owned();
-    manifest.nodes.iter().filter(move |node| node.resource_type.is_referred() && *node.name == *name)
+    manifest
+        .nodes
+        .iter()
+        .filter(move |node| node.resource_type.is_referred() && *node.name == *name)
 }
 
 /// A table as dbt's catalog has it.

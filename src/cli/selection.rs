@@ -58,9 +58,14 @@ pub fn choose(
         if matched.iter().take(models.len()).any(|it| *it) {
             continue;
         }
-        let near = suggest::nearest(part.trim_matches(['+', '@']), models.iter().map(|model| model.name.as_str()));
+        let near = suggest::nearest(
+            part.trim_matches(['+', '@']),
+            models.iter().map(|model| model.name.as_str()),
+        );
         let near = near.map(suggest::similar);
-        let is_name = part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '+' | '@'));
+        let is_name = part
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '+' | '@'));
         if is_name && all_named && !matched.contains(&true) {
             let failure = Failure::new(Exit::Usage, format!("`{part}` selects no spec"));
             return Err(match near {
@@ -79,7 +84,11 @@ pub fn choose(
     let mut needed: BTreeSet<usize> = (0..models.len()).filter(|at| chosen[*at]).collect();
     let mut next: Vec<usize> = needed.iter().copied().collect();
     while let Some(at) = next.pop() {
-        let own = nodes[at].parents.iter().copied().filter(|parent| *parent < models.len());
+        let own = nodes[at]
+            .parents
+            .iter()
+            .copied()
+            .filter(|parent| *parent < models.len());
         next.extend(own.filter(|parent| needed.insert(*parent)));
     }
     for (at, model) in models.iter().enumerate() {
@@ -87,12 +96,21 @@ pub fn choose(
             *spec = needed.contains(&at);
         }
     }
-    Ok(SelectedModels { models: chosen, specs, unmatched })
+    Ok(SelectedModels {
+        models: chosen,
+        specs,
+        unmatched,
+    })
 }
 
 fn refused(fault: &SelectionError) -> Failure {
-    let listed =
-        |names: &[&str], end: &str| names.iter().map(|it| format!("`{it}{end}`")).collect::<Vec<_>>().join(", ");
+    let listed = |names: &[&str], end: &str| {
+        names
+            .iter()
+            .map(|it| format!("`{it}{end}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let help = match fault {
         SelectionError::UnknownState(state)
             if let Some((_, what)) = STATES_OF_DBT.iter().find(|(it, _)| it == state) =>
@@ -122,26 +140,45 @@ fn earlier(folder: &Path) -> Result<Manifest, Failure> {
 
 fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
     let nodes = manifest.nodes.iter();
-    nodes.filter_map(|node| Some((&*node.unique_id, node.checksum.as_deref()?))).collect()
+    nodes
+        .filter_map(|node| Some((&*node.unique_id, node.checksum.as_deref()?)))
+        .collect()
 }
 
 /// The earlier model of the same name; of several versions the latest, which a spec describes.
 fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
-    let mut same = earlier.nodes.iter().filter(|it| it.resource_type == ResourceType::Model);
+    let mut same = earlier
+        .nodes
+        .iter()
+        .filter(|it| it.resource_type == ResourceType::Model);
     same.find(|it| *it.name == *node.name && *it.package == *node.package && it.is_latest())
 }
 
 /// Compares a model that a spec makes with the earlier one, as `dbt ls --select state:modified` does: the code without
 /// blanks around it, and the configuration as far as the spec sets it.
 fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
-    let Some(earlier) = earlier else { return StateChange { is_new: true, ..StateChange::default() } };
+    let Some(earlier) = earlier else {
+        return StateChange {
+            is_new: true,
+            ..StateChange::default()
+        };
+    };
     let now = model.built.as_ref().map(|built| built.sql.trim());
-    changed(node, earlier, now.is_none() || now != earlier.raw_code.as_deref().map(str::trim))
+    changed(
+        node,
+        earlier,
+        now.is_none() || now != earlier.raw_code.as_deref().map(str::trim),
+    )
 }
 
 /// Compares any other node, by the checksum of its file.
 fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
-    let Some(earlier) = earlier else { return StateChange { is_new: true, ..StateChange::default() } };
+    let Some(earlier) = earlier else {
+        return StateChange {
+            is_new: true,
+            ..StateChange::default()
+        };
+    };
     changed(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
@@ -152,27 +189,49 @@ const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
 /// Compares the settings of a node. Settings of the earlier node alone may be dbt's defaults.
 fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
-    let differing = node.config.iter().filter(|(key, now)| earlier.config_text(key) != Some(now));
+    let differing = node
+        .config
+        .iter()
+        .filter(|(key, now)| earlier.config_text(key) != Some(now));
     let (of_relation, others): (Vec<_>, Vec<_>) = differing.partition(|(key, _)| OF_RELATION.contains(&key.as_str()));
     let has_new_config = others.iter().any(|(key, _)| !NOT_COMPARED.contains(&key.as_str()));
-    StateChange { is_new: false, has_new_body, has_new_config, has_new_relation: !of_relation.is_empty() }
+    StateChange {
+        is_new: false,
+        has_new_body,
+        has_new_config,
+        has_new_relation: !of_relation.is_empty(),
+    }
 }
 
 /// Returns the models, then dbt's other nodes, and the id of each node.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn graph(
     models: &[CompiledModel],
     manifest: &Manifest,
     all: &[GraphNode],
     (package, folder): (&str, &str),
 ) -> (Vec<SelectableNode>, Vec<String>) {
-    let own: BTreeMap<String, usize> = models.iter().enumerate().map(|(at, m)| (m.name.to_lowercase(), at)).collect();
-    let package = manifest.metadata.project_name.clone().unwrap_or_else(|| package.to_owned());
+    let own: BTreeMap<String, usize> = models
+        .iter()
+        .enumerate()
+        .map(|(at, m)| (m.name.to_lowercase(), at))
+        .collect();
+    let package = manifest
+        .metadata
+        .project_name
+        .clone()
+        .unwrap_or_else(|| package.to_owned());
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
     // Where each node of the manifest stands in the graph: a model of a spec stands there already.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
     for known in all {
-        let same = own.get(&known.node.name.to_lowercase()).filter(|_| known.node.package == package);
+        let same = own
+            .get(&known.node.name.to_lowercase())
+            .filter(|_| known.node.package == package);
         places.push(match same.filter(|_| is_model(&known.node.kind)) {
             Some(at) => (*at, false),
             None => {
@@ -199,10 +258,16 @@ fn graph(
     }
     let parent = |read: &Read| match read {
         Read::Source { group, table } => by_source.get(&(group.as_str(), table.as_str())).copied(),
-        Read::Ref { package: Some(package), model, .. } => by_package.get(&(package.as_str(), model.as_str())).copied(),
+        Read::Ref {
+            package: Some(package),
+            model,
+            ..
+        } => by_package.get(&(package.as_str(), model.as_str())).copied(),
         other => {
             let model = other.own_model().unwrap_or(other.name());
-            own.get(&model.to_lowercase()).copied().or_else(|| by_name.get(&("", model)).copied())
+            own.get(&model.to_lowercase())
+                .copied()
+                .or_else(|| by_name.get(&("", model)).copied())
         }
     };
     let path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
@@ -211,12 +276,17 @@ fn graph(
         let mut node = SelectableNode::default();
         // dbt leaves out the folder of all models.
         let folders = path.iter().skip(1).map(|part| (*part).to_owned());
-        node.fqn = std::iter::once(package.clone()).chain(folders).chain([model.name.clone()]).collect();
-        node.paths =
-            [format!("{}/{}.sql", path.join("/"), model.name), format!("{}/{}.yml", path.join("/"), model.name)]
-                .into_iter()
-                .chain([model.path.clone()])
-                .collect();
+        node.fqn = std::iter::once(package.clone())
+            .chain(folders)
+            .chain([model.name.clone()])
+            .collect();
+        node.paths = [
+            format!("{}/{}.sql", path.join("/"), model.name),
+            format!("{}/{}.yml", path.join("/"), model.name),
+        ]
+        .into_iter()
+        .chain([model.path.clone()])
+        .collect();
         (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.clone());
         (node.tags, node.config) = (model.tags.clone(), model.config.clone());
         node.parents = model.reads.iter().filter_map(parent).collect();
@@ -224,7 +294,12 @@ fn graph(
     }
     let mut ids = vec![String::new(); models.len()];
     for (known, (place, new)) in all.iter().zip(&places) {
-        let parents = known.node.parents.iter().filter_map(|at| places.get(*at)).map(|(place, _)| *place);
+        let parents = known
+            .node
+            .parents
+            .iter()
+            .filter_map(|at| places.get(*at))
+            .map(|(place, _)| *place);
         if *new {
             let mut node = known.node.clone();
             node.parents = parents.collect();
@@ -236,9 +311,18 @@ fn graph(
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
             // What dbt_project.yml says of the folder, dbt knows.
-            own.tags.extend(known.node.tags.iter().filter(|tag| !own.tags.contains(tag)).cloned().collect::<Vec<_>>());
+            own.tags.extend(
+                known
+                    .node
+                    .tags
+                    .iter()
+                    .filter(|tag| !own.tags.contains(tag))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
             let said: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
-            own.config.extend(known.node.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
+            own.config
+                .extend(known.node.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
         }
     }
     (nodes, ids)

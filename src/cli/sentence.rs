@@ -41,12 +41,18 @@ pub struct SentenceWords {
 impl SentenceWords {
     /// The words inside other words.
     pub fn inside(&self) -> String {
-        if self.is_open || self.noun.contains(", ") { format!("({})", self.noun) } else { self.noun.clone() }
+        if self.is_open || self.noun.contains(", ") {
+            format!("({})", self.noun)
+        } else {
+            self.noun.clone()
+        }
     }
 
     /// The words as a condition.
     pub fn condition(&self) -> String {
-        self.clause.clone().unwrap_or_else(|| format!("{} is true", self.inside()))
+        self.clause
+            .clone()
+            .unwrap_or_else(|| format!("{} is true", self.inside()))
     }
 }
 
@@ -54,8 +60,16 @@ impl SentenceWords {
 pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
-    let types = parts.iter().filter_map(|part| Some((part.id, part.made.as_ref()?.ty()))).collect();
-    let mut speaker = Speaker { ast, source, types, words: Vec::with_capacity(ast.len()) };
+    let types = parts
+        .iter()
+        .filter_map(|part| Some((part.id, part.made.as_ref()?.ty())))
+        .collect();
+    let mut speaker = Speaker {
+        ast,
+        source,
+        types,
+        words: Vec::with_capacity(ast.len()),
+    };
     // Children come before their parents.
     for id in ast.ids() {
         let words = speaker.node(id);
@@ -65,7 +79,11 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     for definition in &ast.definitions {
         let text = speaker.sentence(definition.body);
         let name = definition.name.map(|name| name.text(source).to_owned());
-        found.extend(text.map(|text| Sentence { name, span: definition.span, text }));
+        found.extend(text.map(|text| Sentence {
+            name,
+            span: definition.span,
+            text,
+        }));
     }
     found
 }
@@ -119,16 +137,29 @@ impl Speaker<'_> {
     fn node(&self, id: ExprId) -> SentenceWords {
         let is_faulty = matches!(self.ast.expr(id), Expr::Error)
             || self.ast.children(id).any(|child| self.words_of(child).is_faulty);
-        let mut words = SentenceWords { is_faulty, ..self.describe(id) };
+        let mut words = SentenceWords {
+            is_faulty,
+            ..self.describe(id)
+        };
         if words.noun.chars().count() > LONGEST {
-            words = SentenceWords { noun: self.quoted(id), is_faulty, ..SentenceWords::default() };
+            words = SentenceWords {
+                noun: self.quoted(id),
+                is_faulty,
+                ..SentenceWords::default()
+            };
         }
         words
     }
 
     /// The text of the formula at a node, in backticks.
     fn quoted(&self, id: ExprId) -> String {
-        let text = self.ast.span(id).text(self.source).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = self
+            .ast
+            .span(id)
+            .text(self.source)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         let mut short: String = text.chars().take(QUOTED).collect();
         if short.len() < text.len() {
             short.push('…');
@@ -138,7 +169,10 @@ impl Speaker<'_> {
 
     fn describe(&self, id: ExprId) -> SentenceWords {
         let text = self.ast.span(id).text(self.source);
-        let noun = |noun: String| SentenceWords { noun, ..SentenceWords::default() };
+        let noun = |noun: String| SentenceWords {
+            noun,
+            ..SentenceWords::default()
+        };
         match self.ast.expr(id) {
             Expr::Number => noun(text.to_owned()),
             Expr::Blank => noun("an empty value".to_owned()),
@@ -149,8 +183,16 @@ impl Speaker<'_> {
                 noun(format!("`{name}`"))
             }
             Expr::Timeframe { base, frame } => {
-                let frame = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
-                noun(format!("the {} of {}", frame.to_lowercase().replace('_', " "), self.words_of(base).inside()))
+                let frame = self
+                    .ast
+                    .names
+                    .get(frame as usize)
+                    .map_or("", |span| span.text(self.source));
+                noun(format!(
+                    "the {} of {}",
+                    frame.to_lowercase().replace('_', " "),
+                    self.words_of(base).inside()
+                ))
             }
             Expr::Range { from, to } => noun(self.range(from, to).unwrap_or_else(|| self.quoted(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
@@ -179,7 +221,11 @@ impl Speaker<'_> {
         // The number of distinct values is that of values that are not NULL.
         let noun = phrase::filled(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
-        Some(SentenceWords { noun, clause, ..SentenceWords::default() })
+        Some(SentenceWords {
+            noun,
+            clause,
+            ..SentenceWords::default()
+        })
     }
 
     /// `x` in the rows between two ends.
@@ -216,7 +262,10 @@ impl Speaker<'_> {
             BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),
             BinaryOp::Subtract if self.is_date(left) && self.is_number(right) => return days(&b, "before", &a),
             BinaryOp::Subtract if self.is_date(left) && self.is_date(right) => {
-                return SentenceWords { noun: format!("the days from {b} to {a}"), ..SentenceWords::default() };
+                return SentenceWords {
+                    noun: format!("the days from {b} to {a}"),
+                    ..SentenceWords::default()
+                };
             }
             BinaryOp::Add => "plus",
             BinaryOp::Subtract => "minus",
@@ -244,13 +293,20 @@ impl Speaker<'_> {
                 is_faulty: false,
             };
         }
-        SentenceWords { noun: text, is_open: true, ..SentenceWords::default() }
+        SentenceWords {
+            noun: text,
+            is_open: true,
+            ..SentenceWords::default()
+        }
     }
 }
 
 fn days(count: &str, direction: &str, date: &str) -> SentenceWords {
     let unit = if count == "1" { "day" } else { "days" };
-    SentenceWords { noun: format!("{count} {unit} {direction} {date}"), ..SentenceWords::default() }
+    SentenceWords {
+        noun: format!("{count} {unit} {direction} {date}"),
+        ..SentenceWords::default()
+    }
 }
 
 #[cfg(test)]
@@ -267,9 +323,16 @@ mod tests {
             .with(Column::new("status", Type::Text))
             .with(Column::new("amount", Type::Decimal))
             .with(Column::new("paid", Type::Boolean));
-        let compiler = Compiler::builder().schema(Schema::new().with(relation)).context(Context::Measure).build();
+        let compiler = Compiler::builder()
+            .schema(Schema::new().with(relation))
+            .context(Context::Measure)
+            .build();
         let found = sentences(formula, &formula_parts(&compiler, formula));
-        found.into_iter().map(|sentence| sentence.text).collect::<Vec<_>>().join(" ")
+        found
+            .into_iter()
+            .map(|sentence| sentence.text)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -288,25 +351,40 @@ mod tests {
                 "Returns the sum of `amount` over the rows where `status` is \"open\" and `amount` is at least \
                  `customer_id`.",
             ),
-            ("COUNTIF(status, \"<>\")", "Returns the number of rows where `status` is not empty."),
+            (
+                "COUNTIF(status, \"<>\")",
+                "Returns the number of rows where `status` is not empty.",
+            ),
             (
                 "COUNTIF(AND(paid, OR(amount > 1, NOT(ISBLANK(status)))))",
                 "Returns the number of rows where `paid` is true and (`amount` is greater than 1 or it is false that \
                  `status` is NULL).",
             ),
-            ("IF(amount > 1, \"a\", \"b\")", "Returns \"a\" where `amount` is greater than 1, otherwise \"b\"."),
+            (
+                "IF(amount > 1, \"a\", \"b\")",
+                "Returns \"a\" where `amount` is greater than 1, otherwise \"b\".",
+            ),
             (
                 "SWITCH(status, \"a\", 1, \"b\", 2, 3)",
                 "Returns by the value of `status`: 1 for \"a\"; 2 for \"b\", otherwise 3.",
             ),
-            ("PERIODOFFSET(amount, -1, \"month\")", "Returns the value of `amount` 1 month before this period."),
+            (
+                "PERIODOFFSET(amount, -1, \"month\")",
+                "Returns the value of `amount` 1 month before this period.",
+            ),
             (
                 "AVERAGE(OFFSET(amount, -2):amount)",
                 "Returns the average of `amount` from the row 2 rows before this row to this row.",
             ),
-            ("EDATE(last_activity, 3)", "Returns the date 3 months after `last_activity`."),
+            (
+                "EDATE(last_activity, 3)",
+                "Returns the date 3 months after `last_activity`.",
+            ),
             ("${t.amount} > 1", "Tests whether `t.amount` is greater than 1."),
-            ("last_activity[day_of_week_name]", "Returns the day of week name of `last_activity`."),
+            (
+                "last_activity[day_of_week_name]",
+                "Returns the day of week name of `last_activity`.",
+            ),
             ("SUMM(amount)", "Returns `SUMM(amount)`."),
             ("SUM(amount", "Returns the sum of `amount`."),
             ("SUM(amount) /", ""),
@@ -325,13 +403,18 @@ mod tests {
                 let needed = overload.params.iter().filter(|param| !param.optional).count();
                 (needed..=names.len()).map(move |count| format!("{}({})", function.name, names[..count].join(", ")))
             });
-            let examples =
-                function.examples.iter().filter_map(|e| e.rsplit_once(" = ")).map(|(call, _)| call.to_owned());
+            let examples = function
+                .examples
+                .iter()
+                .filter_map(|e| e.rsplit_once(" = "))
+                .map(|(call, _)| call.to_owned());
             for formula in examples.chain(of_parameters) {
                 let text = sentence_of(&format!("={formula}"));
                 let own = |c: char| formula.contains(c);
                 let is_sentence = text.ends_with('.') && text.starts_with(|c: char| c.is_ascii_uppercase());
-                let has_template = ['{', '}', '[', ']', '<', '>', '|'].iter().any(|c| text.contains(*c) && !own(*c));
+                let has_template = ['{', '}', '[', ']', '<', '>', '|']
+                    .iter()
+                    .any(|c| text.contains(*c) && !own(*c));
                 let has_gaps = text.contains(" ,") || text.contains("``") || text.contains(" .");
                 let is_quoted = text.contains(&format!("`{}(", function.name));
                 if !is_sentence || has_template || has_gaps || is_quoted {

@@ -58,7 +58,10 @@ impl Stream {
 
 impl Session {
     pub fn new(global: Global, as_json: bool) -> Self {
-        Self { global, owes_json: Cell::new(as_json) }
+        Self {
+            global,
+            owes_json: Cell::new(as_json),
+        }
     }
 
     /// Prints data, byte for byte; on a terminal control characters are shown and not obeyed.
@@ -166,12 +169,19 @@ impl Session {
 
 /// The errors of each text.
 fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
-    found.iter().map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect()).collect()
+    found
+        .iter()
+        .map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect())
+        .collect()
 }
 
 /// The same reports with these diagnostics.
 fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
-    reports.iter().zip(diagnostics).map(|(report, diagnostics)| Report { diagnostics, ..*report }).collect()
+    reports
+        .iter()
+        .zip(diagnostics)
+        .map(|(report, diagnostics)| Report { diagnostics, ..*report })
+        .collect()
 }
 
 /// The same, borrowed as renderers take it.

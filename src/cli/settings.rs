@@ -15,7 +15,10 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
         .inherit(project.inherit().iter().cloned())
         .week_start(project.week_start())
         .without_warnings(project.silenced().iter().copied());
-    let builder = project.fiscal_month_offset().into_iter().fold(builder, Builder::fiscal_month_offset);
+    let builder = project
+        .fiscal_month_offset()
+        .into_iter()
+        .fold(builder, Builder::fiscal_month_offset);
     match project.timezone() {
         Some(zone) => builder.timezone(zone),
         None => builder,

@@ -36,13 +36,19 @@ pub struct Snippet {
 impl Snippet {
     /// The lines of the given places, the first of which is the main one.
     pub fn new(name: &str, source: &str, index: &LineIndex<'_>, places: &[Span]) -> Self {
-        let spans: Vec<(u32, Span)> =
-            places.iter().map(|span| (index.position(span.start).line, within_line(source, *span))).collect();
+        let spans: Vec<(u32, Span)> = places
+            .iter()
+            .map(|span| (index.position(span.start).line, within_line(source, *span)))
+            .collect();
         let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
         wanted.sort_unstable();
         wanted.dedup();
         // A single line between two is shown, so that they stand in one block.
-        let between: Vec<u32> = wanted.windows(2).filter(|w| w[1] - w[0] == 2).map(|w| w[0] + 1).collect();
+        let between: Vec<u32> = wanted
+            .windows(2)
+            .filter(|w| w[1] - w[0] == 2)
+            .map(|w| w[0] + 1)
+            .collect();
         wanted.extend(between);
         wanted.sort_unstable();
         let mut snippet = Self {
@@ -52,11 +58,18 @@ impl Snippet {
             main: (0, Position { line: 1, column: 1 }),
         };
         for number in wanted {
-            let spans: Vec<Span> = spans.iter().filter(|(line, _)| *line == number).map(|(_, s)| *s).collect();
+            let spans: Vec<Span> = spans
+                .iter()
+                .filter(|(line, _)| *line == number)
+                .map(|(_, s)| *s)
+                .collect();
             snippet.push(source, index.line_start(number), number, &spans);
         }
         if let Some(first) = places.first() {
-            snippet.main = (snippet.source_span(source, index, *first).offset(), index.position(first.start));
+            snippet.main = (
+                snippet.source_span(source, index, *first).offset(),
+                index.position(first.start),
+            );
         }
         snippet
     }
@@ -65,7 +78,11 @@ impl Snippet {
         let rest = source.get(start as usize..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let mut line = SnippetLine { number: number as usize, start: self.text.len(), map: Vec::new() };
+        let mut line = SnippetLine {
+            number: number as usize,
+            start: self.text.len(),
+            map: Vec::new(),
+        };
         let mut end = 0;
         for window in windows(text, start, spans) {
             if window.start > end {
@@ -95,7 +112,9 @@ impl Snippet {
     pub fn source_span(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
         let number = index.position(span.start).line as usize;
         let span = within_line(source, span);
-        let Some(line) = self.lines.iter().find(|l| l.number == number) else { return (0, 0).into() };
+        let Some(line) = self.lines.iter().find(|l| l.number == number) else {
+            return (0, 0).into();
+        };
         let start = line.view_of(span.start, true);
         let end = line.view_of(span.end, false);
         (start, end.saturating_sub(start)).into()
@@ -105,9 +124,14 @@ impl Snippet {
 impl SnippetLine {
     /// Where an offset of the source is shown: at its character, or when it ends a place, behind the one before.
     fn view_of(&self, offset: u32, begins: bool) -> usize {
-        let after = self.map.partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });
+        let after = self
+            .map
+            .partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });
         let at = if begins { after.saturating_sub(1) } else { after };
-        self.map.get(at).or(self.map.last()).map_or(self.start, |(_, view)| *view)
+        self.map
+            .get(at)
+            .or(self.map.last())
+            .map_or(self.start, |(_, view)| *view)
     }
 }
 
@@ -116,7 +140,10 @@ fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     if line.len() <= WIDE {
         return std::iter::once(0..line.len()).collect();
     }
-    let ends = spans.iter().flat_map(|s| [s.start, s.end]).map(|offset| (offset.saturating_sub(start)) as usize);
+    let ends = spans
+        .iter()
+        .flat_map(|s| [s.start, s.end])
+        .map(|offset| (offset.saturating_sub(start)) as usize);
     let mut ends: Vec<usize> = if spans.is_empty() { vec![0] } else { ends.collect() };
     ends.sort_unstable();
     let mut windows: Vec<Range<usize>> = Vec::new();
@@ -142,7 +169,11 @@ fn within_line(source: &str, span: Span) -> Span {
     let start = span.start.min(source.len() as u32);
     let rest = source.as_bytes().get(start as usize..).unwrap_or_default();
     let line = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-    let line = if line > 0 && rest.get(line - 1) == Some(&b'\r') { line - 1 } else { line };
+    let line = if line > 0 && rest.get(line - 1) == Some(&b'\r') {
+        line - 1
+    } else {
+        line
+    };
     Span::new(start, span.end.clamp(start, start + line as u32))
 }
 
@@ -163,11 +194,20 @@ impl SourceCode for Snippet {
         let column = if span.offset() == self.main.0 {
             self.main.1.column as usize - 1
         } else {
-            self.text.get(line.start..span.offset()).map_or(0, |t| t.chars().count())
+            self.text
+                .get(line.start..span.offset())
+                .map_or(0, |t| t.chars().count())
         };
         // Counted so that miette joins blocks that are at most one line apart.
         let count = last_line.number - line.number + 2;
         let shown = (line.start, end - line.start).into();
-        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), data, shown, line.number - 1, column, count)))
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            data,
+            shown,
+            line.number - 1,
+            column,
+            count,
+        )))
     }
 }

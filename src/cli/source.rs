@@ -30,7 +30,11 @@ impl SourceText {
         if text == "-" {
             return Self::stdin();
         }
-        Self::decode("<formula>".to_owned(), text.as_encoded_bytes().to_vec(), Limits::default().source)
+        Self::decode(
+            "<formula>".to_owned(),
+            text.as_encoded_bytes().to_vec(),
+            Limits::default().source,
+        )
     }
 
     /// A file; `-` is standard input.
@@ -68,17 +72,29 @@ impl SourceText {
             None => "name a file that can be read, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
-        Self { name, text: String::new(), fault: Some(fault) }
+        Self {
+            name,
+            text: String::new(),
+            fault: Some(fault),
+        }
     }
 
     fn decode(name: String, bytes: Vec<u8>, limit: usize) -> Self {
         if bytes.len() > limit {
             let message = format!("the source is more than {} MiB long", limit >> 20);
             let fault = Diagnostic::new(Code::SourceTooLarge, Span::default(), message);
-            return Self { name, text: String::new(), fault: Some(fault.with_help("split it into several files")) };
+            return Self {
+                name,
+                text: String::new(),
+                fault: Some(fault.with_help("split it into several files")),
+            };
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Self { name, text, fault: None },
+            Ok(text) => Self {
+                name,
+                text,
+                fault: None,
+            },
             Err(error) => {
                 let at = error.utf8_error().valid_up_to() as u32;
                 let byte = error.as_bytes().get(at as usize).copied().unwrap_or_default();
@@ -88,14 +104,22 @@ impl SourceText {
                 };
                 let message = format!("the source is not UTF-8: byte {at} is 0x{byte:02X}");
                 let fault = Diagnostic::new(Code::NotUtf8, Span::new(at, at + 1), message).with_help(help);
-                Self { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned(), fault: Some(fault) }
+                Self {
+                    name,
+                    text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                    fault: Some(fault),
+                }
             }
         }
     }
 
     /// With what was found in it.
     pub fn with_diagnostics(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
-        FailureKind { file: self.name, text: self.text, diagnostics }
+        FailureKind {
+            file: self.name,
+            text: self.text,
+            diagnostics,
+        }
     }
 }
 
@@ -131,7 +155,10 @@ fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let (file, limit) = open(path, limit)?;
     let bytes = read_file(file, limit)?;
     match bytes.len() > limit {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is more than {} MiB long", limit >> 20))),
+        true => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is more than {} MiB long", limit >> 20),
+        )),
         false => Ok(bytes),
     }
 }
@@ -149,7 +176,9 @@ pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
 
 /// All of a file, or one byte more than the limit.
 fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
-    let size = file.metadata().map_or(0, |data| usize::try_from(data.len()).unwrap_or(usize::MAX));
+    let size = file
+        .metadata()
+        .map_or(0, |data| usize::try_from(data.len()).unwrap_or(usize::MAX));
     if (LARGE..=limit).contains(&size)
         && let Some(bytes) = read_in_parts(&file, size)
     {
@@ -171,7 +200,9 @@ fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
             thread::Builder::new().spawn_scoped(scope, read).ok()
         });
         let threads: Vec<_> = started.collect();
-        threads.into_iter().all(|thread| thread.is_some_and(|it| it.join().unwrap_or(false)))
+        threads
+            .into_iter()
+            .all(|thread| thread.is_some_and(|it| it.join().unwrap_or(false)))
     });
     let is_same = is_whole && file.metadata().is_ok_and(|data| data.len() == size as u64);
     is_same.then_some(bytes)
@@ -203,7 +234,14 @@ mod tests {
         let fault = source.fault.unwrap();
         assert_eq!((fault.code(), fault.span()), ("F0104", Span::new(6, 7)));
         assert_eq!(source.text, "a = é\u{fffd} + 1");
-        assert!(decode(&[0xFF, 0xFE, 0x41, 0], 100).fault.unwrap().help().unwrap().contains("UTF-16"));
+        assert!(
+            decode(&[0xFF, 0xFE, 0x41, 0], 100)
+                .fault
+                .unwrap()
+                .help()
+                .unwrap()
+                .contains("UTF-16")
+        );
     }
 
     #[test]

@@ -49,7 +49,11 @@ pub struct Spec {
 impl Spec {
     /// Adds what is to be reported of it as a model.
     pub fn take_model_faults(&mut self) {
-        let faults = self.model_fault.take().into_iter().chain(std::mem::take(&mut self.model_warnings));
+        let faults = self
+            .model_fault
+            .take()
+            .into_iter()
+            .chain(std::mem::take(&mut self.model_warnings));
         self.found.diagnostics.extend(faults);
         // A model has a test for it.
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
@@ -98,20 +102,29 @@ pub fn compile_first(
     let is_sound = |(source, _): &&(SourceText, Option<String>)| source.fault.is_none();
     let wanted = sources.iter().take(count).filter(is_sound).count();
     let sound = sources.iter().filter(is_sound);
-    let texts: Vec<SpecText<'_>> =
-        sound.map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
+    let texts: Vec<SpecText<'_>> = sound
+        .map(|(source, path)| SpecText {
+            text: &source.text,
+            path: path.as_deref(),
+        })
+        .collect();
     let mut compiled = compiler.compile_first_specs(&texts, wanted, done).into_iter();
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
         Some(fault) => faulty(source, fault),
-        None => compiled.next().map_or_else(Spec::default, |compiled| new(compiled, source)),
+        None => compiled
+            .next()
+            .map_or_else(Spec::default, |compiled| new(compiled, source)),
     };
     sources.into_iter().map(spec).collect()
 }
 
 fn faulty(source: SourceText, fault: Diagnostic) -> Spec {
-    Spec { found: source.with_diagnostics(vec![fault]), ..Spec::default() }
+    Spec {
+        found: source.with_diagnostics(vec![fault]),
+        ..Spec::default()
+    }
 }
 
 fn new(compiled: CompiledSpec, source: SourceText) -> Spec {
@@ -134,7 +147,11 @@ fn new(compiled: CompiledSpec, source: SourceText) -> Spec {
         tables: compiled.tables().to_vec(),
         tags: compiled.tags().to_vec(),
         config: compiled.config().to_vec(),
-        tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
+        tests: compiled
+            .model_tests()
+            .iter()
+            .map(|test| (test.name().to_owned(), test.sql().to_owned()))
+            .collect(),
         found: source.with_diagnostics(compiled.diagnostics().to_vec()),
         compiled: Some(compiled),
     }

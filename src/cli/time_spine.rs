@@ -16,8 +16,14 @@ pub fn is_missing(manifest: &Manifest) -> bool {
 
 /// Warns once of a project that has none.
 pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
-    let Some((model, _)) = models::built(models).find(|(_, built)| built.semantic.is_some()) else { return };
+    let Some((model, _)) = models::built(models).find(|(_, built)| built.semantic.is_some()) else {
+        return;
+    };
     let message = "dbt wants a time spine, and the project has none".to_owned();
     let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(LINES);
-    found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(warning.clone()));
+    found
+        .iter_mut()
+        .skip(model.spec)
+        .take(1)
+        .for_each(|found| found.diagnostics.push(warning.clone()));
 }

@@ -25,35 +25,56 @@ impl Drafted {
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
         let draft = formulac::draft_examples(compiler, &source.text);
         let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
-            let end = if source.text.ends_with('\n') || source.text.is_empty() { "" } else { "\n" };
+            let end = if source.text.ends_with('\n') || source.text.is_empty() {
+                ""
+            } else {
+                "\n"
+            };
             format!("{}{end}{}", source.text, draft.text())
         });
         // Behind a mapping in braces, or the end of a document, nothing more can stand.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
         let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
         let with_draft = with_draft.filter(|_| !writes || goal.is_some());
-        Self { spec: source.name.clone(), draft, with_draft, goal }
+        Self {
+            spec: source.name.clone(),
+            draft,
+            with_draft,
+            goal,
+        }
     }
 
     /// The draft under a line that says where it belongs.
     pub fn text(&self) -> Option<String> {
         let draft = self.draft.as_ref().ok()?;
-        let place = if draft.is_whole() { "at the end" } else { "below `examples:`" };
-        Some(format!("# {}: unit tests for review, {place}\n{}", self.spec, draft.text()))
+        let place = if draft.is_whole() {
+            "at the end"
+        } else {
+            "below `examples:`"
+        };
+        Some(format!(
+            "# {}: unit tests for review, {place}\n{}",
+            self.spec,
+            draft.text()
+        ))
     }
 
     /// The spec's file with the draft.
     pub fn planned(&self) -> Option<Planned> {
-        Some(Planned { path: self.goal.clone()?, text: self.with_draft.clone()? })
+        Some(Planned {
+            path: self.goal.clone()?,
+            text: self.with_draft.clone()?,
+        })
     }
 
     /// What is to be said where a draft is asked for and none comes, or none can be written.
     pub fn note(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
-            Ok(_) if writes && self.with_draft.is_none() => {
-                Some(format!("{}: the draft is not written, as it has examples or is no file", self.spec))
-            }
+            Ok(_) if writes && self.with_draft.is_none() => Some(format!(
+                "{}: the draft is not written, as it has examples or is no file",
+                self.spec
+            )),
             Ok(_) => None,
         }
     }

@@ -12,23 +12,56 @@ use formulac::diag::suggest::{nearest, nearest_within, similar};
 
 /// Commands of other tools, with the command that does the same here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
-    (&["diff", "changes"], "`formulac plan` shows what a push would change; `formulac env diff` compares environments"),
-    (&["apply", "sync", "commit", "deploy"], "`formulac push` writes the generated dbt files and commits them"),
-    (&["build", "gen"], "`formulac generate` writes the dbt models of all specs"),
-    (&["lint", "validate"], "`formulac check` finds errors in formulas and specs"),
-    (&["fmt", "format", "fix"], "`formulac check --fix` applies safe fixes; formulas are not reformatted"),
-    (&["run", "show", "exec"], "`formulac preview SPEC` runs a spec and shows its rows"),
-    (&["test", "compare"], "`formulac verify` compares built models with their formulas"),
-    (&["import", "convert"], "`formulac promote` turns Omni fields into a spec"),
+    (
+        &["diff", "changes"],
+        "`formulac plan` shows what a push would change; `formulac env diff` compares environments",
+    ),
+    (
+        &["apply", "sync", "commit", "deploy"],
+        "`formulac push` writes the generated dbt files and commits them",
+    ),
+    (
+        &["build", "gen"],
+        "`formulac generate` writes the dbt models of all specs",
+    ),
+    (
+        &["lint", "validate"],
+        "`formulac check` finds errors in formulas and specs",
+    ),
+    (
+        &["fmt", "format", "fix"],
+        "`formulac check --fix` applies safe fixes; formulas are not reformatted",
+    ),
+    (
+        &["run", "show", "exec"],
+        "`formulac preview SPEC` runs a spec and shows its rows",
+    ),
+    (
+        &["test", "compare"],
+        "`formulac verify` compares built models with their formulas",
+    ),
+    (
+        &["import", "convert"],
+        "`formulac promote` turns Omni fields into a spec",
+    ),
     (&["history"], "`formulac log` shows the log of pushes"),
     (&["undo", "revert"], "`formulac rollback` restores an earlier state"),
-    (&["approve", "propose", "reject", "comment"], "it is a command of `formulac change`"),
+    (
+        &["approve", "propose", "reject", "comment"],
+        "it is a command of `formulac change`",
+    ),
     (
         &["ls", "list"],
         "`formulac functions` lists functions, `formulac env list` environments, `formulac lineage` models",
     ),
-    (&["health", "debug", "diagnose"], "`formulac doctor` checks that dbt, engines, git and the project are ready"),
-    (&["new", "start", "setup"], "`formulac init` sets up formulac in a dbt project"),
+    (
+        &["health", "debug", "diagnose"],
+        "`formulac doctor` checks that dbt, engines, git and the project are ready",
+    ),
+    (
+        &["new", "start", "setup"],
+        "`formulac init` sets up formulac in a dbt project",
+    ),
 ];
 
 /// What `formulac` alone prints: the commands of a normal day.
@@ -69,21 +102,34 @@ pub fn report(fault: &clap::Error) -> Exit {
 fn unknown_command(fault: &clap::Error, name: &str) -> Message {
     let root = command();
     // `env lst` is an unknown command of `env`.
-    let usage = fault.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let inner = root.get_subcommands().find(|it| usage.contains(&format!("formulac {} ", it.get_name())));
+    let usage = fault
+        .get(ContextKind::Usage)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let inner = root
+        .get_subcommands()
+        .find(|it| usage.contains(&format!("formulac {} ", it.get_name())));
     let (of, whole) = match inner {
         Some(inner) => (inner, format!("{} {name}", inner.get_name())),
         None => (&root, name.to_owned()),
     };
     let names: Vec<&str> = of.get_subcommands().map(clap::Command::get_name).collect();
-    let elsewhere = || ELSEWHERE.iter().find(|(names, _)| inner.is_none() && names.contains(&name));
+    let elsewhere = || {
+        ELSEWHERE
+            .iter()
+            .find(|(names, _)| inner.is_none() && names.contains(&name))
+    };
     let help = match (elsewhere(), nearest(name, names.iter().copied())) {
         (Some((_, help)), _) => (*help).to_owned(),
         (None, Some(near)) => similar(near),
         (None, None) if inner.is_some() => format!("there are {}", names.join(", ")),
         (None, None) => "`formulac --help` lists the commands".to_owned(),
     };
-    Message { exit: Exit::Usage, text: format!("there is no command `{whole}`"), help: Some(help) }
+    Message {
+        exit: Exit::Usage,
+        text: format!("there is no command `{whole}`"),
+        help: Some(help),
+    }
 }
 
 fn rendered(fault: &clap::Error, stream: Stream) -> String {
@@ -92,7 +138,11 @@ fn rendered(fault: &clap::Error, stream: Stream) -> String {
     if plain.chars().any(is_hidden) {
         return visible(&plain).into_owned();
     }
-    if stream.is_colored(wanted_color()) { rendered.ansi().to_string() } else { plain }
+    if stream.is_colored(wanted_color()) {
+        rendered.ansi().to_string()
+    } else {
+        plain
+    }
 }
 
 /// `--color`, looked for by hand, since the arguments could not be read.
@@ -119,7 +169,10 @@ pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
 }
 
 fn arguments() -> Vec<OsString> {
-    std::env::args_os().skip(1).take_while(|argument| argument != "--").collect()
+    std::env::args_os()
+        .skip(1)
+        .take_while(|argument| argument != "--")
+        .collect()
 }
 
 /// Returns the command that the arguments call, after the commands that it belongs to.
@@ -135,7 +188,9 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     let word = argument.to_str()?.strip_prefix("--")?;
     let word = word.split('=').next().unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
-        && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !is_word {
         return None;
     }
@@ -145,12 +200,21 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     if options.contains(&word) || (near.is_none() && !word.contains('-')) {
         return None;
     }
-    let name = called.iter().skip(1).map(|command| command.get_name()).collect::<Vec<_>>().join(" ");
+    let name = called
+        .iter()
+        .skip(1)
+        .map(|command| command.get_name())
+        .collect::<Vec<_>>()
+        .join(" ");
     let near = near.map(|near| similar(&format!("--{near}")));
     let of_formulas = matches!(name.as_str(), "compile" | "explain");
     let formula = of_formulas.then(|| "write a formula that looks like an option after `--`".to_owned());
     let help: Vec<String> = near.into_iter().chain(formula).collect();
-    let help = if help.is_empty() { format!("`formulac {name} --help` lists the options") } else { help.join("; ") };
+    let help = if help.is_empty() {
+        format!("`formulac {name} --help` lists the options")
+    } else {
+        help.join("; ")
+    };
     Some(Failure::new(Exit::Usage, format!("there is no option `--{word}`")).with_help(help))
 }
 

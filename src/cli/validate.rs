@@ -64,7 +64,11 @@ pub fn not_found<'m>(
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
             .with_help("see whether a line of `.dbtignore` names its file or folder");
         let of = found.get(model.spec)?;
-        Some(FailureKind { file: of.file.clone(), text: of.text.clone(), diagnostics: vec![fault] })
+        Some(FailureKind {
+            file: of.file.clone(),
+            text: of.text.clone(),
+            diagnostics: vec![fault],
+        })
     };
     missing.filter_map(fault).collect()
 }
@@ -72,26 +76,49 @@ pub fn not_found<'m>(
 /// What dbt says, as a fault of the spec whose file or model it names.
 fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
-    let named =
-        models.iter().filter_map(|model| Some((line_of_model(said, model)?, model))).max_by_key(|(place, _)| *place);
+    let named = models
+        .iter()
+        .filter_map(|model| Some((line_of_model(said, model)?, model)))
+        .max_by_key(|(place, _)| *place);
     let Some((_, model)) = named else {
-        let fault = Diagnostic::new(Code::EngineFailed, Span::default(), format!("dbt refuses the project: {said}"))
-            .with_help(
-                "the error does not name a generated file; run `dbt parse` on the project without the generated files",
-            );
-        return FailureKind { file: "dbt_project.yml".to_owned(), text: String::new(), diagnostics: vec![fault] };
+        let fault = Diagnostic::new(
+            Code::EngineFailed,
+            Span::default(),
+            format!("dbt refuses the project: {said}"),
+        )
+        .with_help(
+            "the error does not name a generated file; run `dbt parse` on the project without the generated files",
+        );
+        return FailureKind {
+            file: "dbt_project.yml".to_owned(),
+            text: String::new(),
+            diagnostics: vec![fault],
+        };
     };
-    let (file, text) =
-        found.get(model.spec).map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
-    let span = quoted(said, &model.name).find_map(|word| word_in(&text, word)).unwrap_or(model.name_span);
-    let fault = Diagnostic::new(Code::EngineFailed, span, format!("dbt refuses the model `{}`: {said}", model.name));
-    FailureKind { file, text, diagnostics: vec![fault] }
+    let (file, text) = found
+        .get(model.spec)
+        .map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
+    let span = quoted(said, &model.name)
+        .find_map(|word| word_in(&text, word))
+        .unwrap_or(model.name_span);
+    let fault = Diagnostic::new(
+        Code::EngineFailed,
+        span,
+        format!("dbt refuses the model `{}`: {said}", model.name),
+    );
+    FailureKind {
+        file,
+        text,
+        diagnostics: vec![fault],
+    }
 }
 
 /// How surely the message names a model: by its file, by its id, by its name in quotes.
 fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
-    let is_file = [".sql", ".yml"].iter().any(|end| message.contains(&format!("/{name}{end}")));
+    let is_file = [".sql", ".yml"]
+        .iter()
+        .any(|end| message.contains(&format!("/{name}{end}")));
     let tests = model.built.iter().flat_map(|built| &built.tests);
     let is_test = tests.clone().any(|(test, _)| message.contains(&format!("/{test}.sql")));
     let is_id = message.contains(&format!(".{name} ")) || message.contains(&format!(".{name}'"));
@@ -106,7 +133,11 @@ fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
 
 /// What stands in quotes in a message, but for the model's own name.
 fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
-    let parts = message.split(['\'', '"', '`']).enumerate().filter(|(number, _)| number % 2 == 1).map(|(_, part)| part);
+    let parts = message
+        .split(['\'', '"', '`'])
+        .enumerate()
+        .filter(|(number, _)| number % 2 == 1)
+        .map(|(_, part)| part);
     parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(own))
 }
 

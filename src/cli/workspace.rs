@@ -42,11 +42,20 @@ impl Workspace {
     /// The same where there is one.
     pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
         let given = session.global.project_dir.as_deref();
-        let found = if session.global.no_project { None } else { project::read_with_place(given)? };
+        let found = if session.global.no_project {
+            None
+        } else {
+            project::read_with_place(given)?
+        };
         let Some((project, root)) = found else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
         dbt.iter().for_each(|dbt| dbt.warn_of_unresolved(session));
-        Ok(Some(Self { project, root, dbt, found: OnceCell::new() }))
+        Ok(Some(Self {
+            project,
+            root,
+            dbt,
+            found: OnceCell::new(),
+        }))
     }
 
     /// Whether there is a `formulac.yml`.
@@ -66,7 +75,12 @@ impl Workspace {
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         Ok(dbt.map(|dbt| {
             let root = dbt.folder.clone();
-            Self { project: Project::default(), root, dbt: Some(dbt), found: OnceCell::new() }
+            Self {
+                project: Project::default(),
+                root,
+                dbt: Some(dbt),
+                found: OnceCell::new(),
+            }
         }))
     }
 
@@ -82,7 +96,11 @@ impl Workspace {
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
             // Without a manifest the adapter is the one of the last generation.
-            None => self.committed().ok().and_then(|known| known.dialect).map_or_else(|| dbt.dialect(None), Ok),
+            None => self
+                .committed()
+                .ok()
+                .and_then(|known| known.dialect)
+                .map_or_else(|| dbt.dialect(None), Ok),
             Some(_) => dbt.dialect(None),
         });
         match of_dbt {
@@ -107,7 +125,10 @@ impl Workspace {
     pub fn fetched(&self) -> Result<Option<Catalog>, Failure> {
         let path = self.root.join(FETCHED);
         let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
-        let catalog = self.dbt.as_ref().and_then(|dbt| changed(&dbt.target().join("catalog.json")));
+        let catalog = self
+            .dbt
+            .as_ref()
+            .and_then(|dbt| changed(&dbt.target().join("catalog.json")));
         if changed(&path).is_none_or(|fetched| catalog.is_some_and(|catalog| catalog > fetched)) {
             return Ok(None);
         }
@@ -116,7 +137,10 @@ impl Workspace {
 
     /// The folders of models and of tests, seen from the project's.
     pub fn folders(&self) -> (String, String) {
-        (clean(self.project.models().unwrap_or(project::MODELS)), clean(self.project.tests().unwrap_or(project::TESTS)))
+        (
+            clean(self.project.models().unwrap_or(project::MODELS)),
+            clean(self.project.tests().unwrap_or(project::TESTS)),
+        )
     }
 
     /// The folder of Omni's model files, seen from the project's.
@@ -165,15 +189,20 @@ pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failur
 
 /// The folder of `omni: {path: …}`, which is the root of another git work tree.
 fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else { return Ok(None) };
+    let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else {
+        return Ok(None);
+    };
     let folder = root.join(path);
     let own = std::fs::canonicalize(folder::or_here(root));
     let real = std::fs::canonicalize(&folder);
     let is_other = |own: &Path, real: &Path| !own.starts_with(real) && real.join(".git").exists();
     match (own, real) {
         (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
-        _ => Err(Failure::new(Exit::Failed, format!("`{path}` of `omni:` is not the root of another git work tree"))
-            .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
+        _ => Err(Failure::new(
+            Exit::Failed,
+            format!("`{path}` of `omni:` is not the root of another git work tree"),
+        )
+        .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
     }
 }
 

@@ -24,8 +24,15 @@ pub enum Weekday {
 
 impl Weekday {
     /// All weekdays, from Monday to Sunday.
-    pub const ALL: [Self; 7] =
-        [Self::Monday, Self::Tuesday, Self::Wednesday, Self::Thursday, Self::Friday, Self::Saturday, Self::Sunday];
+    pub const ALL: [Self; 7] = [
+        Self::Monday,
+        Self::Tuesday,
+        Self::Wednesday,
+        Self::Thursday,
+        Self::Friday,
+        Self::Saturday,
+        Self::Sunday,
+    ];
 
     /// Returns the English name of the weekday, in lower case.
     #[must_use]
@@ -46,7 +53,10 @@ impl FromStr for Weekday {
     type Err = UnknownWeekday;
 
     fn from_str(name: &str) -> Result<Self, UnknownWeekday> {
-        Self::ALL.into_iter().find(|day| day.name().eq_ignore_ascii_case(name)).ok_or(UnknownWeekday)
+        Self::ALL
+            .into_iter()
+            .find(|day| day.name().eq_ignore_ascii_case(name))
+            .ok_or(UnknownWeekday)
     }
 }
 

@@ -30,10 +30,19 @@
 //! re-exported at the crate root.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 pub mod calendar;
-#[allow(missing_docs, reason = "a stage explains what is hard in it, and is called by one crate")]
+#[allow(
+    missing_docs,
+    reason = "a stage explains what is hard in it, and is called by one crate"
+)]
 pub mod check;
 #[allow(missing_docs, reason = "see `check`")]
 pub mod compiler;

@@ -48,7 +48,10 @@ pub struct MemoryPool {
     /// Memory that is locked while in use. Mostly there is only one compilation at a time.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
-    #[allow(clippy::vec_box, reason = "a memory is over a kilobyte, and is taken and put back by each compilation")]
+    #[allow(
+        clippy::vec_box,
+        reason = "a memory is over a kilobyte, and is taken and put back by each compilation"
+    )]
     others: Mutex<Vec<Box<CompileMemory>>>,
 }
 

@@ -42,7 +42,8 @@ impl NameIndex {
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
-        self.slots.resize((names * 4).next_power_of_two().max(MIN_SLOTS), (0, 0));
+        self.slots
+            .resize((names * 4).next_power_of_two().max(MIN_SLOTS), (0, 0));
     }
 
     /// Returns the place of a name.
@@ -113,7 +114,10 @@ mod tests {
         }
         assert_eq!(index.add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
         for place in 0..1000 {
-            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| names[i].as_bytes()), Some(place));
+            assert_eq!(
+                index.find(format!("NAME_OF_{place}").as_str().into(), |i| names[i].as_bytes()),
+                Some(place)
+            );
         }
         assert_eq!(index.find("name_of_1000".into(), |i| names[i].as_bytes()), None);
     }

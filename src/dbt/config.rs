@@ -53,11 +53,16 @@ fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     };
     match value {
         YamlOutput::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
-            items.get(number).inspect(|item| write(part, item, indent + 4, 0)).is_some()
+            items
+                .get(number)
+                .inspect(|item| write(part, item, indent + 4, 0))
+                .is_some()
         }),
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) if !pairs.is_empty() => {
             parts('{', '}', &mut |part, number| {
-                let Some((key, value)) = pairs.get(number) else { return false };
+                let Some((key, value)) = pairs.get(number) else {
+                    return false;
+                };
                 let key = text(key) + ": ";
                 part.push_str(&key);
                 write(part, value, indent + 4, key.len());
@@ -76,7 +81,9 @@ fn in_one_line(value: &YamlOutput) -> String {
             format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", "))
         }
         YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
-            let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }
@@ -99,7 +106,11 @@ fn bare_name(value: &str) -> String {
 
 /// Returns a text as a literal, with all quotes and backslashes inside it escaped.
 fn text(value: &str) -> String {
-    let quote = if value.contains('\'') && !value.contains('"') { '"' } else { '\'' };
+    let quote = if value.contains('\'') && !value.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     let mut out = String::from(quote);
     for c in value.chars() {
         match c {
@@ -119,7 +130,10 @@ mod tests {
     use super::{YamlOutput, config_block};
 
     fn pairs(pairs: &[(&str, YamlOutput)]) -> Vec<(String, YamlOutput)> {
-        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect()
     }
 
     #[test]

@@ -21,7 +21,11 @@ pub struct DocsBlocks {
 impl DocsBlocks {
     /// Starts the doc blocks of a model.
     pub fn from_model(model: &str) -> Self {
-        Self { model: model.to_owned(), names: FxHashSet::default(), blocks: Vec::new() }
+        Self {
+            model: model.to_owned(),
+            names: FxHashSet::default(),
+            blocks: Vec::new(),
+        }
     }
 
     /// Returns a description for the properties file: the text itself, or a call of the docs block that contains it.
@@ -40,8 +44,10 @@ impl DocsBlocks {
     /// and `_`.
     fn name(&mut self, of: &str) -> String {
         let whole = format!("{}__{of}", self.model);
-        let plain: String =
-            whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+        let plain: String = whole
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' })
+            .collect();
         let is_taken = plain != whole || self.names.contains(&plain);
         let name = if is_taken {
             let told = hash(&format!("{whole}{}", self.names.len()));
@@ -72,7 +78,10 @@ pub fn is_long(text: &str) -> bool {
     let is_set_apart = |line: &str| {
         let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
         let is_numbered = digits.len() < line.len() && digits.starts_with(". ");
-        is_numbered || ["- ", "* ", "|", "#", "```", "> "].iter().any(|mark| line.starts_with(mark))
+        is_numbered
+            || ["- ", "* ", "|", "#", "```", "> "]
+                .iter()
+                .any(|mark| line.starts_with(mark))
     };
     let is_list = text.contains('\n') && lines().any(is_set_apart);
     is_list || lines().count() > MOST_LINES || text.chars().count() > MOST_CHARACTERS
@@ -86,7 +95,10 @@ mod tests {
     fn long_texts_are_named() {
         let mut docs = DocsBlocks::from_model("m");
         assert_eq!(docs.value("Short.", None), YamlOutput::text("Short."));
-        assert_eq!(docs.value("- no list of one line", None), YamlOutput::text("- no list of one line"));
+        assert_eq!(
+            docs.value("- no list of one line", None),
+            YamlOutput::text("- no list of one line")
+        );
         assert_eq!(docs.text(), None);
         let call = |name: &str| YamlOutput::Dbt(format!("{{{{ doc('{name}') }}}}"));
         assert_eq!(docs.value(&"word ".repeat(80), None), call("m__about"));
@@ -98,8 +110,14 @@ mod tests {
         docs.value("a\n> b", Some("about"));
         let all = names(&docs);
         assert_eq!(all[..3], ["m__about", "m__kind", "m__of_lines"]);
-        assert!(all[3].starts_with("m__Net_Revenue_") && all[4].starts_with("m__net___"), "{all:?}");
-        assert!(all[5].starts_with("m__about_"), "a column of that name has another block: {all:?}");
+        assert!(
+            all[3].starts_with("m__Net_Revenue_") && all[4].starts_with("m__net___"),
+            "{all:?}"
+        );
+        assert!(
+            all[5].starts_with("m__about_"),
+            "a column of that name has another block: {all:?}"
+        );
     }
 
     #[test]

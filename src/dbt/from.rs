@@ -35,7 +35,11 @@ impl From {
     /// Parses a table name, `ref` or `source`; `None` for any other text.
     pub fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
-            let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
+            let Some(inside) = text
+                .strip_prefix(word)
+                .map(str::trim_start)
+                .and_then(|t| t.strip_prefix('('))
+            else {
                 continue;
             };
             let arguments = inside.strip_suffix(')').and_then(arguments)?;
@@ -44,9 +48,16 @@ impl From {
             return match (is_ref, names.as_slice()) {
                 (true, [package @ .., model]) if package.len() < 2 => {
                     let package = package.first().map(|package| (*package).clone());
-                    Some(Self::Ref { package, model: (*model).clone(), version: versions.next() })
+                    Some(Self::Ref {
+                        package,
+                        model: (*model).clone(),
+                        version: versions.next(),
+                    })
                 }
-                (false, [group, table]) => Some(Self::Source { group: (*group).clone(), table: (*table).clone() }),
+                (false, [group, table]) => Some(Self::Source {
+                    group: (*group).clone(),
+                    table: (*table).clone(),
+                }),
                 _ => None,
             };
         }
@@ -61,7 +72,11 @@ impl From {
     pub fn own_model(&self) -> Option<&str> {
         match self {
             Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
-            Self::Ref { package: None, version: None, model } => Some(model),
+            Self::Ref {
+                package: None,
+                version: None,
+                model,
+            } => Some(model),
             Self::Ref { .. } | Self::Source { .. } | Self::Relation(_) => None,
         }
     }
@@ -71,13 +86,21 @@ impl From {
         match self {
             // A name without dots is a model; a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
-            Self::Ref { package, model, version } => {
+            Self::Ref {
+                package,
+                model,
+                version,
+            } => {
                 let package = package.iter().map(|package| format!("'{package}', "));
                 let version = version.iter().map(|version| match version.parse::<f64>() {
                     Ok(_) => format!(", v={version}"),
                     Err(_) => format!(", v='{version}'"),
                 });
-                Some(format!("ref({}'{model}'{})", package.collect::<String>(), version.collect::<String>()))
+                Some(format!(
+                    "ref({}'{model}'{})",
+                    package.collect::<String>(),
+                    version.collect::<String>()
+                ))
             }
             Self::Source { group, table } => Some(format!("source('{group}', '{table}')")),
             Self::Relation(_) => None,
@@ -110,7 +133,11 @@ impl From {
     pub fn long_name(&self) -> String {
         let text = match self {
             Self::Table(table) => table.clone(),
-            Self::Ref { package, model, version } => {
+            Self::Ref {
+                package,
+                model,
+                version,
+            } => {
                 let version = version.as_ref().map(|version| format!("v {version}"));
                 [package.as_deref(), Some(model), version.as_deref()]
                     .into_iter()
@@ -121,7 +148,9 @@ impl From {
             Self::Source { group, table } => format!("{group} {table}"),
             Self::Relation(relation) => relation.display_name(),
         };
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        let words = text
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")
     }
 
@@ -145,15 +174,19 @@ fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
             Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
             None => (None, part.trim()),
         };
-        let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
+        let quoted = value
+            .strip_prefix(['\'', '"'])
+            .and_then(|v| v.strip_suffix(['\'', '"']));
         let text = match (quoted, &key) {
             (Some(text), None) => text,
             (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
             (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
             _ => return None,
         };
-        let safe =
-            !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
+        let safe = !text.is_empty()
+            && text
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
         if !safe {
             return None;
         }

@@ -91,10 +91,18 @@ impl<'t> Header<'t> {
                 let (spec, rest) = named.split_once(NOT_THIS)?;
                 let end = start + line.trim_end().len();
                 if mark == "#" {
-                    return Some(Self { spec, hash: None, bytes: start..end });
+                    return Some(Self {
+                        spec,
+                        hash: None,
+                        bytes: start..end,
+                    });
                 }
                 let (hash, behind) = rest.split_once("#}")?;
-                return Some(Self { spec, hash: Some(hash.trim()), bytes: start..end - behind.trim_end().len() });
+                return Some(Self {
+                    spec,
+                    hash: Some(hash.trim()),
+                    bytes: start..end - behind.trim_end().len(),
+                });
             }
             start += line.len();
         }
@@ -163,15 +171,31 @@ pub fn as_written(text: &str) -> Option<String> {
     }
     let all = tokens(text, Dialect::default());
     let is_query = |token: &SqlToken| matches!(&*token.key(text), "with" | "select");
-    let is_config =
-        |token: &&SqlToken| token.key(text).trim_start_matches("{{").trim_start_matches('-').starts_with("config(");
-    let calls: Vec<SqlToken> = all.iter().take_while(|token| !is_query(token)).filter(is_config).copied().collect();
+    let is_config = |token: &&SqlToken| {
+        token
+            .key(text)
+            .trim_start_matches("{{")
+            .trim_start_matches('-')
+            .starts_with("config(")
+    };
+    let calls: Vec<SqlToken> = all
+        .iter()
+        .take_while(|token| !is_query(token))
+        .filter(is_config)
+        .copied()
+        .collect();
     let without = |left_out: &[SqlToken]| {
         let mut out = text.to_owned();
-        left_out.iter().rev().for_each(|token| out.replace_range(token.start..token.end, ""));
+        left_out
+            .iter()
+            .rev()
+            .for_each(|token| out.replace_range(token.start..token.end, ""));
         is_as_written(&out).then_some(out)
     };
-    calls.iter().find_map(|call| without(&[*call])).or_else(|| without(&calls))
+    calls
+        .iter()
+        .find_map(|call| without(&[*call]))
+        .or_else(|| without(&calls))
 }
 
 /// Returns a file of docs blocks without its header.
@@ -185,7 +209,9 @@ fn without_header(text: &str) -> &str {
 /// Replaces the header of `text` with the header of `other`, or inserts it at the top. A header with the same hash
 /// stays, because otherwise a new path of the spec alone would mark the model as modified in dbt's `state:modified`.
 pub fn with_header_of(text: &str, other: &str) -> String {
-    let Some(other_header) = Header::from_text(other) else { return text.to_owned() };
+    let Some(other_header) = Header::from_text(other) else {
+        return text.to_owned();
+    };
     let new = other.get(other_header.bytes).unwrap_or_default();
     match Header::from_text(text) {
         Some(header) if header.hash.is_some() && header.hash == other_header.hash => text.to_owned(),
@@ -230,10 +256,18 @@ mod tests {
     fn names_of_tests_fit_and_differ() {
         let long = |end: &str| format!("assert_revenue_of_all_customers_by_region_finds_one_of_{end}");
         assert_eq!(test_name("short", 63), "short");
-        assert_eq!(test_name(&long("countries_of_the_world"), 0), long("countries_of_the_world"));
-        let (one, other) =
-            (test_name(&long("countries_of_the_world"), 63), test_name(&long("countries_of_the_moon"), 63));
+        assert_eq!(
+            test_name(&long("countries_of_the_world"), 0),
+            long("countries_of_the_world")
+        );
+        let (one, other) = (
+            test_name(&long("countries_of_the_world"), 63),
+            test_name(&long("countries_of_the_moon"), 63),
+        );
         assert!(one.len() <= 63 && other.len() <= 63 && one != other, "{one} {other}");
-        assert!(one.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"), "{one}");
+        assert!(
+            one.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"),
+            "{one}"
+        );
     }
 }

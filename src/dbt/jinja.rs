@@ -40,11 +40,17 @@ pub fn protect(text: &str) -> String {
 
 /// Replaces the placeholders for an incremental run in a model's SQL with dbt's Jinja.
 pub fn incremental(sql: &str, escapes: bool) -> String {
-    let words = [(IF_INCREMENTAL, "{% if is_incremental() %}"), (END_IF, "{% endif %}"), (THIS, "{{ this }}")];
-    words.iter().fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
-        true => expression::filled(&sql, slot, word, escapes, str::to_owned),
-        false => sql,
-    })
+    let words = [
+        (IF_INCREMENTAL, "{% if is_incremental() %}"),
+        (END_IF, "{% endif %}"),
+        (THIS, "{{ this }}"),
+    ];
+    words
+        .iter()
+        .fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
+            true => expression::filled(&sql, slot, word, escapes, str::to_owned),
+            false => sql,
+        })
 }
 
 /// Escapes a YAML text so that dbt renders it unchanged. A `raw` block is the most readable form. A text that contains
@@ -53,7 +59,11 @@ pub(super) fn raw(text: &str) -> String {
     if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
     }
-    if text.contains("endraw") { protect(text) } else { format!("{{% raw %}}{text}{{% endraw %}}") }
+    if text.contains("endraw") {
+        protect(text)
+    } else {
+        format!("{{% raw %}}{text}{{% endraw %}}")
+    }
 }
 
 /// Prefix of the log lines that these queries make dbt write. JSON follows it.
@@ -143,14 +153,20 @@ mod tests {
     fn texts_do_not_end_their_raw_block() {
         assert_eq!(raw("plain { text } #}"), "plain { text } #}");
         assert_eq!(raw("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
-        assert_eq!(raw("{%-endraw-%}{{ evil }}"), "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}");
+        assert_eq!(
+            raw("{%-endraw-%}{{ evil }}"),
+            "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}"
+        );
     }
 
     #[test]
     fn markers_become_expressions() {
         assert_eq!(protect("plain { text }"), "plain { text }");
         assert_eq!(protect("a {{ b }}"), "a {{ '{{' }} b {{ '}}' }}");
-        assert_eq!(protect("{% x %} {# y #}"), "{{ '{%' }} x {{ '%}' }} {{ '{#' }} y {{ '#}' }}");
+        assert_eq!(
+            protect("{% x %} {# y #}"),
+            "{{ '{%' }} x {{ '%}' }} {{ '{#' }} y {{ '#}' }}"
+        );
         assert_eq!(protect("{{{"), "{{ '{{' }}{");
     }
 }

@@ -64,12 +64,25 @@ pub fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     say("data_tests", list(model.data_tests));
     say("columns", list(columns));
     say("versions", list(model.versions));
-    model.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
-    let beside: Vec<(String, YamlOutput)> =
-        model.beside.into_iter().filter_map(|(key, items)| Some((key, list(items)?))).collect();
+    model
+        .semantic
+        .into_iter()
+        .for_each(|(key, value)| say(&key, Some(value)));
+    let beside: Vec<(String, YamlOutput)> = model
+        .beside
+        .into_iter()
+        .filter_map(|(key, items)| Some((key, list(items)?)))
+        .collect();
     let write = |model: &[(String, YamlOutput)]| {
         let mut out = String::from("version: 2\n\n");
-        write_pairs(&mut out, &[("models".to_owned(), YamlOutput::List(vec![YamlOutput::Map(model.to_vec())]))], 0);
+        write_pairs(
+            &mut out,
+            &[(
+                "models".to_owned(),
+                YamlOutput::List(vec![YamlOutput::Map(model.to_vec())]),
+            )],
+            0,
+        );
         for pair in &beside {
             out.push('\n');
             write_pairs(&mut out, std::slice::from_ref(pair), 0);
@@ -90,12 +103,18 @@ fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> YamlOutput {
     say("data_type", column.data_type);
     say("constraints", list(column.constraints));
     if column.flat {
-        column.config.into_iter().for_each(|(key, value)| say(&key, Some(value)));
+        column
+            .config
+            .into_iter()
+            .for_each(|(key, value)| say(&key, Some(value)));
     } else {
         say("config", map(column.config));
     }
     say("data_tests", list(column.data_tests));
-    column.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
+    column
+        .semantic
+        .into_iter()
+        .for_each(|(key, value)| say(&key, Some(value)));
     YamlOutput::Map(pairs)
 }
 
@@ -109,5 +128,9 @@ fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
 
 /// Removes whitespace at the end of each line, because it is invisible.
 fn without_ends(text: &str) -> String {
-    text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.trim_end()
+        .lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -24,19 +24,34 @@ pub struct NotedHash {
 impl NotedHash {
     fn new(node: &Node, is_column: bool) -> Option<Self> {
         let places: [&[&str]; 2] = [&["config", "meta"], &["meta"]];
-        places.into_iter().take(if is_column { 2 } else { 1 }).find_map(|place| {
-            let keys: Vec<&str> = place.iter().chain(&NOTED_AT).copied().collect();
-            let hash = keys.iter().try_fold(node, |node, key| node.get(key))?.text()?.to_owned();
-            let column = if is_column { Some(node.get("name")?.text()?.to_owned()) } else { None };
-            Some(Self { column, keys, hash })
-        })
+        places
+            .into_iter()
+            .take(if is_column { 2 } else { 1 })
+            .find_map(|place| {
+                let keys: Vec<&str> = place.iter().chain(&NOTED_AT).copied().collect();
+                let hash = keys
+                    .iter()
+                    .try_fold(node, |node, key| node.get(key))?
+                    .text()?
+                    .to_owned();
+                let column = if is_column {
+                    Some(node.get("name")?.text()?.to_owned())
+                } else {
+                    None
+                };
+                Some(Self { column, keys, hash })
+            })
     }
 }
 
 /// Returns the hashes in a properties file: the model's hash and the hash of the rest.
 pub fn noted_hashes(text: &str) -> Vec<NotedHash> {
     let hashes = PropertyHashes::from_text(text);
-    hashes.into_iter().flat_map(|hashes| [hashes.noted_of_model, hashes.noted_of_rest]).flatten().collect()
+    hashes
+        .into_iter()
+        .flat_map(|hashes| [hashes.noted_of_model, hashes.noted_of_rest])
+        .flatten()
+        .collect()
 }
 
 /// Returns whether two properties files have the same values, apart from their hashes.
@@ -93,7 +108,11 @@ impl PropertyHashes {
     }
 
     fn model_hash(&self) -> String {
-        if self.has_columns { hash(&self.model) } else { hash(&format!("{}{}", self.model, self.rest)) }
+        if self.has_columns {
+            hash(&self.model)
+        } else {
+            hash(&format!("{}{}", self.model, self.rest))
+        }
     }
 
     fn rest_hash(&self) -> Option<String> {
@@ -104,7 +123,11 @@ impl PropertyHashes {
         self.noted_of_model = NotedHash::new(model, false);
         for (key, value) in sorted(model).unwrap_or_default() {
             match key {
-                "columns" => value.items().unwrap_or_default().iter().for_each(|column| self.column(column)),
+                "columns" => value
+                    .items()
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|column| self.column(column)),
                 "name" | "access" | "config" | "constraints" | "data_tests" | "deprecation_date" | "latest_version"
                 | "tests" | "versions" => write_pair(&mut self.model, key, value),
                 _ => write_pair(&mut self.rest, key, value),
@@ -132,7 +155,10 @@ impl PropertyHashes {
 
 /// Returns the pairs of a mapping, sorted by key.
 fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
-    let pairs = mapping.pairs()?.iter().map(|(key, value)| (key.text().unwrap_or_default(), value));
+    let pairs = mapping
+        .pairs()?
+        .iter()
+        .map(|(key, value)| (key.text().unwrap_or_default(), value));
     let mut pairs: Vec<(&str, &Node)> = pairs.collect();
     pairs.sort_by_key(|(key, _)| *key);
     Some(pairs)
@@ -196,27 +222,50 @@ pub(super) fn note(
     flat: bool,
     write: impl Fn(&[(String, YamlOutput)]) -> String,
 ) {
-    let Some(hashes) = PropertyHashes::from_text(&write(model)) else { return };
-    let columns = model.iter_mut().find(|(key, _)| key == "columns").map(|(_, value)| value);
+    let Some(hashes) = PropertyHashes::from_text(&write(model)) else {
+        return;
+    };
+    let columns = model
+        .iter_mut()
+        .find(|(key, _)| key == "columns")
+        .map(|(_, value)| value);
     if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.rest_hash())
         && let Some(YamlOutput::Map(column)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };
-        set(column, keys, rest, &["name", "description", "quote", "data_type", "constraints"]);
+        set(
+            column,
+            keys,
+            rest,
+            &["name", "description", "quote", "data_type", "constraints"],
+        );
     }
-    set(model, &["config", "meta"], hashes.model_hash(), &["name", "description", "latest_version"]);
+    set(
+        model,
+        &["config", "meta"],
+        hashes.model_hash(),
+        &["name", "description", "latest_version"],
+    );
 }
 
 /// Sets the hash at a path of keys. The first key is inserted after the keys in `after`.
 fn set(pairs: &mut Vec<(String, YamlOutput)>, keys: &[&str], hash: String, after: &[&str]) {
     let mut pairs = pairs;
-    let mut at = pairs.iter().take_while(|(key, _)| after.contains(&key.as_str())).count();
-    for key in keys.iter().chain(NOTED_AT.split_last().map_or(&[][..], |(_, above)| above)) {
+    let mut at = pairs
+        .iter()
+        .take_while(|(key, _)| after.contains(&key.as_str()))
+        .count();
+    for key in keys
+        .iter()
+        .chain(NOTED_AT.split_last().map_or(&[][..], |(_, above)| above))
+    {
         if !pairs.iter().any(|(other, _)| other == key) {
             pairs.insert(at.min(pairs.len()), ((*key).to_owned(), YamlOutput::Map(Vec::new())));
         }
         let found = pairs.iter_mut().find(|(other, _)| other == key);
-        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = found else { return };
+        let Some((_, YamlOutput::Map(inner) | YamlOutput::Flow(inner))) = found else {
+            return;
+        };
         pairs = inner;
         at = usize::MAX;
     }

@@ -80,7 +80,11 @@ impl RelationName {
 /// ```
 #[must_use]
 pub fn relation_parts(name: &str) -> Vec<String> {
-    split_parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
+    split_parts(name)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|part| part.name.to_lowercase())
+        .collect()
 }
 
 /// Returns the parts of a name; `None` if a quote is not closed.
@@ -98,7 +102,10 @@ fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
             (Some(open), c) if open == c => quote = None,
             (None, '.') => parts.push(RelationPart::default()),
             // A pair of backticks may contain several parts.
-            (Some('`'), '.') => parts.push(RelationPart { is_quoted: true, ..RelationPart::default() }),
+            (Some('`'), '.') => parts.push(RelationPart {
+                is_quoted: true,
+                ..RelationPart::default()
+            }),
             (_, c) => {
                 if let Some(last) = parts.last_mut() {
                     last.name.push(c);
@@ -131,7 +138,17 @@ mod tests {
 
     #[test]
     fn what_no_relation_is_called_is_not_read() {
-        for name in ["", "a; b", "\"a\"\"b\"x'", "\"a", "a.b.c.d.e", "\"{{ x }}\"", "a b", "\"x\ny\"", "\"a.b\".t"] {
+        for name in [
+            "",
+            "a; b",
+            "\"a\"\"b\"x'",
+            "\"a",
+            "a.b.c.d.e",
+            "\"{{ x }}\"",
+            "a b",
+            "\"x\ny\"",
+            "\"a.b\".t",
+        ] {
             assert_eq!(RelationName::read(name), None, "{name}");
         }
         let of = |name: &str, dialect: &str| RelationName::read(name).unwrap().to_sql(dialect.parse().unwrap());

@@ -89,14 +89,24 @@ pub const METHODS: &[&str] = &[
 ];
 
 /// Supported values of the method `state`.
-pub const STATES: &[&str] =
-    &["modified", "modified.body", "modified.configs", "modified.relation", "new", "old", "unmodified"];
+pub const STATES: &[&str] = &[
+    "modified",
+    "modified.body",
+    "modified.configs",
+    "modified.relation",
+    "new",
+    "old",
+    "unmodified",
+];
 
 /// Values of the method `state` that only dbt supports, each with the property that it compares.
 pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
-    ("modified.persisted_descriptions", "descriptions that dbt writes to the warehouse"),
+    (
+        "modified.persisted_descriptions",
+        "descriptions that dbt writes to the warehouse",
+    ),
 ];
 
 /// One criterion of a selection: a method with its value, and the graph operators.
@@ -135,7 +145,11 @@ pub fn select<S: AsRef<str>>(
     select: &[S],
     exclude: &[S],
 ) -> Result<Vec<bool>, SelectionError> {
-    let mut chosen = if select.is_empty() { vec![true; nodes.len()] } else { union(nodes, select)? };
+    let mut chosen = if select.is_empty() {
+        vec![true; nodes.len()]
+    } else {
+        union(nodes, select)?
+    };
     for (chosen, out) in chosen.iter_mut().zip(union(nodes, exclude)?) {
         *chosen &= !out;
     }
@@ -148,7 +162,10 @@ fn union<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<boo
         let mut every = vec![true; nodes.len()];
         for text in part.split(',').filter(|text| !text.is_empty()) {
             let matched = criterion(text).nodes(nodes)?;
-            every.iter_mut().zip(matched).for_each(|(every, matched)| *every &= matched);
+            every
+                .iter_mut()
+                .zip(matched)
+                .for_each(|(every, matched)| *every &= matched);
         }
         all.iter_mut().zip(every).for_each(|(all, every)| *all |= every);
     }
@@ -156,22 +173,40 @@ fn union<S: AsRef<str>>(nodes: &[SelectableNode], texts: &[S]) -> Result<Vec<boo
 }
 
 fn criterion(text: &str) -> SelectionCriterion<'_> {
-    let mut of = SelectionCriterion { value: text, ..SelectionCriterion::default() };
+    let mut of = SelectionCriterion {
+        value: text,
+        ..SelectionCriterion::default()
+    };
     if let Some(rest) = of.value.strip_prefix('@') {
         (of.value, of.childrens_parents) = (rest, true);
     }
-    if let Some((depth, rest)) = of.value.split_once('+').and_then(|(depth, rest)| Some((steps(depth)?, rest))) {
+    if let Some((depth, rest)) = of
+        .value
+        .split_once('+')
+        .and_then(|(depth, rest)| Some((steps(depth)?, rest)))
+    {
         (of.value, of.parents) = (rest, Some(depth));
     }
-    if let Some((rest, depth)) = of.value.rsplit_once('+').and_then(|(rest, depth)| Some((rest, steps(depth)?))) {
+    if let Some((rest, depth)) = of
+        .value
+        .rsplit_once('+')
+        .and_then(|(rest, depth)| Some((rest, steps(depth)?)))
+    {
         (of.value, of.children) = (rest, Some(depth));
     }
-    let is_method = |method: &str| method.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    let is_method = |method: &str| {
+        method
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    };
     match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
         Some((method, value)) => (of.method, of.value) = (method, value),
         // dbt's rules for a criterion without a method.
         None if of.value.contains(['/', '\\']) => of.method = "path",
-        None if [".sql", ".yml", ".yaml", ".csv", ".py"].iter().any(|end| of.value.ends_with(end)) => {
+        None if [".sql", ".yml", ".yaml", ".csv", ".py"]
+            .iter()
+            .any(|end| of.value.ends_with(end)) =>
+        {
             of.method = "file";
         }
         None => of.method = "fqn",
@@ -181,7 +216,11 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
 
 /// Parses a number of steps. An empty text means an unlimited number.
 fn steps(text: &str) -> Option<usize> {
-    if text.is_empty() { Some(usize::MAX) } else { text.parse().ok() }
+    if text.is_empty() {
+        Some(usize::MAX)
+    } else {
+        text.parse().ok()
+    }
 }
 
 impl SelectionCriterion<'_> {
@@ -196,7 +235,10 @@ impl SelectionCriterion<'_> {
         if method == "state" && nodes.iter().all(|node| node.change.is_none()) {
             return Err(SelectionError::NoEarlierManifest);
         }
-        let own: Vec<bool> = nodes.iter().map(|node| is_matched(node, method, key, self.value)).collect();
+        let own: Vec<bool> = nodes
+            .iter()
+            .map(|node| is_matched(node, method, key, self.value))
+            .collect();
         let mut chosen = own.clone();
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
         if let Some(depth) = self.parents {
@@ -242,7 +284,11 @@ fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usiz
 }
 
 fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bool {
-    let is_said = |key: &str| node.config.iter().any(|(name, said)| name == key && is_like(said, value));
+    let is_said = |key: &str| {
+        node.config
+            .iter()
+            .any(|(name, said)| name == key && is_like(said, value))
+    };
     match method {
         "fqn" => is_named(node, value),
         "tag" => node.tags.iter().any(|tag| is_like(tag, value)),
@@ -434,12 +480,18 @@ mod tests {
             let numbers = (0..found.len()).filter(|at| found[*at]).map(|at| at.to_string());
             assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
         }
-        assert_eq!(select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(), [true, false, false, false, true]);
+        assert_eq!(
+            select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(),
+            [true, false, false, false, true]
+        );
         for (chosen, said) in [
             ("nonsense:x", "there is no selection method `nonsense:`"),
             ("tag:a,selector:b", "there is no selection method `selector:`"),
             ("state:modified.macros", "`state:modified.macros` is not supported"),
-            ("1+state:new", "`state:` compares with an earlier manifest, and none is given"),
+            (
+                "1+state:new",
+                "`state:` compares with an earlier manifest, and none is given",
+            ),
         ] {
             assert_eq!(select(&nodes(), &[chosen], &[]).unwrap_err().to_string(), said);
             assert!(select(&nodes(), &[], &[chosen]).is_err(), "{chosen}");
@@ -450,7 +502,12 @@ mod tests {
     fn changes_since_an_earlier_manifest() {
         let mut nodes = nodes();
         let change = |is_new, has_new_body, has_new_config, has_new_relation| {
-            Some(StateChange { is_new, has_new_body, has_new_config, has_new_relation })
+            Some(StateChange {
+                is_new,
+                has_new_body,
+                has_new_config,
+                has_new_relation,
+            })
         };
         let changes = [
             change(false, false, false, false),

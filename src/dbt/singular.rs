@@ -41,8 +41,13 @@ pub struct TestConfig {
 impl TestConfig {
     /// Returns the `config` call, or an empty text if there is nothing to configure.
     pub fn call(&self) -> String {
-        let said = [("severity", self.only_warns.then_some("warn")), ("group", self.group.as_deref())];
-        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));
+        let said = [
+            ("severity", self.only_warns.then_some("warn")),
+            ("group", self.group.as_deref()),
+        ];
+        let said = said
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), YamlOutput::text(value?))));
         config_block(&said.collect::<Vec<_>>())
     }
 }
@@ -53,7 +58,13 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_not_written() {
-        let of = |only_warns, group: Option<&str>| TestConfig { only_warns, group: group.map(str::to_owned) }.call();
+        let of = |only_warns, group: Option<&str>| {
+            TestConfig {
+                only_warns,
+                group: group.map(str::to_owned),
+            }
+            .call()
+        };
         assert_eq!(of(false, None), "");
         assert_eq!(of(true, None), "{{ config(severity='warn') }}\n\n");
         assert_eq!(of(false, Some("finance")), "{{ config(group='finance') }}\n\n");
@@ -68,6 +79,10 @@ mod tests {
         assert_eq!(comment(""), "");
         assert_eq!(comment("a\rb\n{{ c"), "-- a b {{ '{{' }} c\n");
         let long = "word ".repeat(20);
-        assert!(comment(&long).lines().all(|line| line.starts_with("-- word") && line.len() <= 80));
+        assert!(
+            comment(&long)
+                .lines()
+                .all(|line| line.starts_with("-- word") && line.len() <= 80)
+        );
     }
 }

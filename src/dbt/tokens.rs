@@ -82,8 +82,9 @@ fn without_blanks(jinja: &str) -> String {
 }
 
 /// Operators of several characters, longer ones first.
-const SIGNS: [&str; 17] =
-    ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
+const SIGNS: [&str; 17] = [
+    "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
+];
 
 /// Returns the tokens of a text. A trailing comma after the last item of a list is not a token.
 pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
@@ -145,7 +146,11 @@ impl<'s> Lexer<'s> {
                 Some(length) if self.is_hint(length) => {
                     let start = self.at;
                     self.at += length;
-                    return Some(SqlToken { kind: SqlTokenKind::Hint, start, end: self.at });
+                    return Some(SqlToken {
+                        kind: SqlTokenKind::Hint,
+                        start,
+                        end: self.at,
+                    });
                 }
                 Some(length) => self.at += length,
             }
@@ -168,7 +173,10 @@ impl<'s> Lexer<'s> {
             self.quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
             SqlTokenKind::Quoted
         } else if rest.starts_with("$$") {
-            let end = rest.get(2..).and_then(|inner| inner.find("$$")).map_or(rest.len(), |at| at + 4);
+            let end = rest
+                .get(2..)
+                .and_then(|inner| inner.find("$$"))
+                .map_or(rest.len(), |at| at + 4);
             self.at += end;
             SqlTokenKind::Text
         } else {
@@ -176,13 +184,21 @@ impl<'s> Lexer<'s> {
             self.at += sign.map_or(first.len_utf8(), |sign| sign.len());
             SqlTokenKind::Sign
         };
-        Some(SqlToken { kind, start, end: self.at })
+        Some(SqlToken {
+            kind,
+            start,
+            end: self.at,
+        })
     }
 
     /// Returns the length of the SQL or Jinja comment at the current position.
     fn comment(&self) -> Option<usize> {
         let rest = self.rest();
-        let to = |end: &str| rest.get(2..).and_then(|r| r.find(end)).map_or(rest.len(), |at| at + 2 + end.len());
+        let to = |end: &str| {
+            rest.get(2..)
+                .and_then(|r| r.find(end))
+                .map_or(rest.len(), |at| at + 2 + end.len())
+        };
         if rest.starts_with("--") {
             Some(rest.find('\n').unwrap_or(rest.len()))
         } else if rest.starts_with("{#") {
@@ -284,7 +300,12 @@ pub fn value(token: &str, dialect: Dialect) -> Option<String> {
     let inner = token.get(open + 1..)?.strip_suffix(quote)?;
     let is_name = quote == '`' || (quote == '"' && !dialect.texts_in_both_quotes());
     let escapes = !prefix.contains('r')
-        && (prefix == "e" || if is_name { dialect.texts_in_both_quotes() } else { dialect.escapes_in_texts() });
+        && (prefix == "e"
+            || if is_name {
+                dialect.texts_in_both_quotes()
+            } else {
+                dialect.escapes_in_texts()
+            });
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
     while let Some(c) = rest.chars().next() {
@@ -323,13 +344,19 @@ mod tests {
 
     fn keys(sql: &str, dialect: &str) -> Vec<String> {
         let dialect = dialect.parse::<Dialect>().unwrap_or_default();
-        tokens(sql, dialect).into_iter().map(|t| t.key(sql).into_owned()).collect()
+        tokens(sql, dialect)
+            .into_iter()
+            .map(|t| t.key(sql).into_owned())
+            .collect()
     }
 
     #[test]
     fn blanks_case_and_comments_do_not_count() {
         let one = keys("select a, -- why\n 'X' || \"B\" from {{ ref('t') }}", "postgres");
-        let other = keys("SELECT A,'X'||\"B\" /* no */ FROM {{ref( \"t\" )}}{# end #}", "postgres");
+        let other = keys(
+            "SELECT A,'X'||\"B\" /* no */ FROM {{ref( \"t\" )}}{# end #}",
+            "postgres",
+        );
         assert_eq!(one, other);
         assert_eq!(one, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
     }
@@ -343,10 +370,19 @@ mod tests {
 
     #[test]
     fn trailing_commas_do_not_count() {
-        let one = keys("with a as (select b, c from d), e as (select f(1)) select g", "bigquery");
-        let other = keys("with a as (select b, c, from d,), e as (select f(1,)), select g,", "bigquery");
+        let one = keys(
+            "with a as (select b, c from d), e as (select f(1)) select g",
+            "bigquery",
+        );
+        let other = keys(
+            "with a as (select b, c, from d,), e as (select f(1,)), select g,",
+            "bigquery",
+        );
         assert_eq!(one, other);
-        assert_ne!(keys("select a, from_date from t", "duckdb"), keys("select a from_date from t", "duckdb"));
+        assert_ne!(
+            keys("select a, from_date from t", "duckdb"),
+            keys("select a from_date from t", "duckdb")
+        );
     }
 
     #[test]

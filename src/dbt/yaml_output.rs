@@ -200,7 +200,11 @@ fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
 
 /// Writes an empty list or mapping.
 fn write_empty(out: &mut String, value: &YamlOutput) {
-    out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) { " []\n" } else { " {}\n" });
+    out.push_str(if matches!(value, YamlOutput::List(_) | YamlOutput::Words(_)) {
+        " []\n"
+    } else {
+        " {}\n"
+    });
 }
 
 /// Writes a scalar and a line break. A text may take several lines.
@@ -223,8 +227,10 @@ mod tests {
         let map = |pairs: &[(&str, YamlOutput)]| {
             YamlOutput::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
         };
-        let test =
-            map(&[("accepted_values", map(&[("values", YamlOutput::List(vec![YamlOutput::Bare("1".into())]))]))]);
+        let test = map(&[(
+            "accepted_values",
+            map(&[("values", YamlOutput::List(vec![YamlOutput::Bare("1".into())]))]),
+        )]);
         let list = YamlOutput::List(vec![
             YamlOutput::text("unique"),
             test,
@@ -236,7 +242,10 @@ mod tests {
             ("data_tests".to_owned(), list),
             (
                 "meta".to_owned(),
-                map(&[("a b: c", YamlOutput::text("{{ x }}")), ("d", YamlOutput::Dbt("{{ x }}".into()))]),
+                map(&[
+                    ("a b: c", YamlOutput::text("{{ x }}")),
+                    ("d", YamlOutput::Dbt("{{ x }}".into())),
+                ]),
             ),
         ];
         let mut out = String::new();

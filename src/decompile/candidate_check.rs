@@ -102,7 +102,10 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let known = words_of(&self.placed.formula);
         forms.retain(|form| form.range != Range::Whole);
         forms.sort_by_cached_key(|form| {
-            let new = words_of(&form.text).iter().filter(|word| !known.contains(*word)).count();
+            let new = words_of(&form.text)
+                .iter()
+                .filter(|word| !known.contains(*word))
+                .count();
             form.cost + LIKENESS * new as u32
         });
         let mut trees = trees.clone();
@@ -153,9 +156,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
         let sql = self.compiled_with(placed, formula)?;
-        self.left.set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
+        self.left
+            .set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
         let file = SqlFile::read(&sql, self.found.dialect);
-        self.read.expression(&file, self.cte, self.place, &placed.name, trees).ok()
+        self.read
+            .expression(&file, self.cte, self.place, &placed.name, trees)
+            .ok()
     }
 
     /// Returns the expression that a formula becomes in the place of a definition. In a group, returns the expression
@@ -223,7 +229,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// definitions, or clauses. Returns each part with its expression and with the subexpression that is the
     /// definition.
     pub fn through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
-        let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
+        let Some(step) = self.read.outline.steps.get(self.place) else {
+            return Vec::new();
+        };
         let uses = |other: &&Placed| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
@@ -233,8 +241,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
         let columns = columns.map(|other| ShownCandidate::Column(&other.name));
-        let clauses = self.found.clauses(&["where", "having"]).map(|(cte, clause)| ShownCandidate::Clause(cte, clause));
-        columns.chain(clauses).filter_map(|shown| self.part_of(shown, trees)).collect()
+        let clauses = self
+            .found
+            .clauses(&["where", "having"])
+            .map(|(cte, clause)| ShownCandidate::Clause(cte, clause));
+        columns
+            .chain(clauses)
+            .filter_map(|shown| self.part_of(shown, trees))
+            .collect()
     }
 
     /// Finds the subexpression that is the definition: the one that changes when the formula changes.
@@ -244,9 +258,15 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         trees: &mut Trees,
     ) -> Option<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let whole = self.expression(self.found, shown, trees).ok()?;
-        let columns: Vec<SqlNodeId> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
-        let names: Vec<ExpressionText> =
-            columns.iter().flat_map(|column| Search::new(&[], trees).candidates(*column)).collect();
+        let columns: Vec<SqlNodeId> = columns_in(trees, whole)
+            .into_iter()
+            .take(3)
+            .map(|(column, _)| column)
+            .collect();
+        let names: Vec<ExpressionText> = columns
+            .iter()
+            .flat_map(|column| Search::new(&[], trees).candidates(*column))
+            .collect();
         let of_columns = names.iter().flat_map(|ExpressionText { text, .. }| {
             [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]
         });
@@ -259,12 +279,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         for marker in of_columns.chain(literals) {
             let Some(sql) = self.compiled(&marker) else { continue };
             // Compile the formula in the place of another definition to see what it becomes on its own.
-            let others = self.read.outline.steps.get(self.place).into_iter().flat_map(|step| &step.definitions);
+            let others = self
+                .read
+                .outline
+                .steps
+                .get(self.place)
+                .into_iter()
+                .flat_map(|step| &step.definitions);
             let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
-            let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
+            let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else {
+                continue;
+            };
             let file = SqlFile::read(&sql, self.found.dialect);
-            let Ok(root) = self.expression(&file, shown, trees) else { continue };
-            let probe = Probe { shape: ExpressionShape::named(""), args: vec![Arg::Named(marker, tree)] };
+            let Ok(root) = self.expression(&file, shown, trees) else {
+                continue;
+            };
+            let probe = Probe {
+                shape: ExpressionShape::named(""),
+                args: vec![Arg::Named(marker, tree)],
+            };
             let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
             if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
                 return Some((shown, whole, *part));
@@ -323,7 +356,14 @@ pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId
     }
     let column = |part: SqlNodeId| {
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
-        Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
+        Some((
+            part,
+            relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name))),
+        ))
     };
-    parts.into_iter().filter(|part| values.contains(part)).filter_map(column).collect()
+    parts
+        .into_iter()
+        .filter(|part| values.contains(part))
+        .filter_map(column)
+        .collect()
 }

@@ -103,7 +103,10 @@ struct ColumnLook<'l> {
 
 impl ColumnLook<'_> {
     fn deeper(self) -> Self {
-        Self { depth: self.depth + 1, ..self }
+        Self {
+            depth: self.depth + 1,
+            ..self
+        }
     }
 }
 
@@ -127,7 +130,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             tabs: FxHashSet::default(),
             own: String::new(),
             reads: HashMap::new(),
-            places: file.ctes.iter().enumerate().map(|(at, cte)| (cte.clone(), at)).collect(),
+            places: file
+                .ctes
+                .iter()
+                .enumerate()
+                .map(|(at, cte)| (cte.clone(), at))
+                .collect(),
             passing: FxHashMap::default(),
             clauses: FxHashMap::default(),
             base: String::new(),
@@ -158,9 +166,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Finds the place where a column of a CTE is computed, skipping CTEs that only pass it on.
     pub fn site(&self, cte: Option<&str>, column: &str) -> Option<Site> {
-        let mut site = Site { cte: cte.map(str::to_owned), tokens: self.file.column(cte, column)? };
+        let mut site = Site {
+            cte: cte.map(str::to_owned),
+            tokens: self.file.column(cte, column)?,
+        };
         for _ in 0..LONGEST {
-            let Some(below) = self.pass_on_site(&site, column) else { return Some(site) };
+            let Some(below) = self.pass_on_site(&site, column) else {
+                return Some(site);
+            };
             site = below;
         }
         None
@@ -180,7 +193,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return None;
         }
         // Joined columns count as computed here.
-        self.source(site.cte.as_deref(), qualifier.as_deref(), &name).filter(|(at, _)| *at == 0).map(|(_, site)| site)
+        self.source(site.cte.as_deref(), qualifier.as_deref(), &name)
+            .filter(|(at, _)| *at == 0)
+            .map(|(_, site)| site)
     }
 
     /// Returns whether a relation is a CTE whose expressions can be resolved: it precedes the given CTE and reads a
@@ -190,7 +205,10 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let Some(at) = place(relation) else { return false };
         !self.bounds.contains(&relation.to_ascii_lowercase())
             && cte.and_then(place).is_none_or(|reader| at < reader)
-            && self.reads.get(&Some(relation.to_owned())).is_some_and(|reads| !reads.is_empty())
+            && self
+                .reads
+                .get(&Some(relation.to_owned()))
+                .is_some_and(|reads| !reads.is_empty())
     }
 
     fn reads(&self, cte: Option<&str>) -> &[ReadRelation] {
@@ -211,12 +229,24 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                     continue;
                 }
                 if let Some(tokens) = self.file.column(Some(relation), name) {
-                    return Some((at, Site { cte: Some(relation.to_owned()), tokens }));
+                    return Some((
+                        at,
+                        Site {
+                            cte: Some(relation.to_owned()),
+                            tokens,
+                        },
+                    ));
                 }
                 for alias in self.passing.get(relation).into_iter().flatten().rev() {
                     let is_it = |read: &&ReadRelation| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
-                    let below = self.reads(Some(relation)).iter().filter(is_it).map(|read| read.relation.as_str());
-                    let below = below.filter(|below| self.is_helper(below, Some(relation))).collect::<Vec<_>>();
+                    let below = self
+                        .reads(Some(relation))
+                        .iter()
+                        .filter(is_it)
+                        .map(|read| read.relation.as_str());
+                    let below = below
+                        .filter(|below| self.is_helper(below, Some(relation)))
+                        .collect::<Vec<_>>();
                     left.extend(below.into_iter().rev());
                 }
             }
@@ -228,7 +258,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     pub fn base_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..LONGEST {
-            let Some(read) = self.reads(cte.as_deref()).first() else { break };
+            let Some(read) = self.reads(cte.as_deref()).first() else {
+                break;
+            };
             if !self.is_helper(&read.relation, cte.as_deref()) {
                 return read.relation.clone();
             }
@@ -241,13 +273,30 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(ColumnLook { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
+        self.inlined(
+            ColumnLook {
+                cte: site.cte.as_deref(),
+                within: Within::Step,
+                depth: 0,
+            },
+            id,
+            trees,
+        )
     }
 
     /// Returns the expression of a clause, in the names that formulas may use.
     pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        let tokens = self.file.clause(cte, clause).ok_or_else(|| format!("there is no `{clause}` in the file"))?;
-        self.expression(&Site { cte: cte.map(str::to_owned), tokens }, trees)
+        let tokens = self
+            .file
+            .clause(cte, clause)
+            .ok_or_else(|| format!("there is no `{clause}` in the file"))?;
+        self.expression(
+            &Site {
+                cte: cte.map(str::to_owned),
+                tokens,
+            },
+            trees,
+        )
     }
 
     /// Parses tokens of a CTE as an expression, in the names of that CTE.
@@ -259,10 +308,16 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Replaces the window name in `over w` and `over (w rows …)` with the definition of `w` in the select.
     fn with_windows(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
-        let Some(window) = self.file.clause(cte, "window").and_then(|range| self.file.tokens.get(range)) else {
+        let Some(window) = self
+            .file
+            .clause(cte, "window")
+            .and_then(|range| self.file.tokens.get(range))
+        else {
             return tokens.to_vec();
         };
-        let [name, _as, open, inner @ .., close] = window else { return tokens.to_vec() };
+        let [name, _as, open, inner @ .., close] = window else {
+            return tokens.to_vec();
+        };
         let key = |token: &SqlToken| token.key(self.file.source).into_owned();
         let name = key(name);
         let mut out = Vec::with_capacity(tokens.len());
@@ -299,8 +354,11 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if let Some(done) = self.done.get(&key) {
             return Ok(*done);
         }
-        let done =
-            if trees.column(id).is_some() { self.column(look, id, trees)? } else { self.inline(look, id, trees)? };
+        let done = if trees.column(id).is_some() {
+            self.column(look, id, trees)?
+        } else {
+            self.inline(look, id, trees)?
+        };
         self.done.insert(key, done);
         Ok(done)
     }
@@ -315,7 +373,11 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         for (at, kid) in kids.iter().enumerate() {
             // The name of a function is not a column.
             let is_name = is_call && at == 0;
-            new.push(if is_name { *kid } else { self.inlined(look.deeper(), *kid, trees)? });
+            new.push(if is_name {
+                *kid
+            } else {
+                self.inlined(look.deeper(), *kid, trees)?
+            });
         }
         let label = trees.label(id).clone();
         Ok(trees.add(label, new))
@@ -323,11 +385,15 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     fn column(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let ColumnLook { cte, within, depth } = look;
-        let Some((relation, name)) = trees.column(id) else { return Ok(id) };
+        let Some((relation, name)) = trees.column(id) else {
+            return Ok(id);
+        };
         let (relation, name) = (relation.map(str::to_owned), name.to_owned());
         let relation = relation.as_deref();
         let Some((at, site)) = self.source(cte, relation, &name) else {
-            let looked_up = relation.filter(|_| within == Within::Step).and_then(|alias| self.looked_up(cte, alias));
+            let looked_up = relation
+                .filter(|_| within == Within::Step)
+                .and_then(|alias| self.looked_up(cte, alias));
             return Ok(match looked_up {
                 Some(at) => self.value_of(look, at, id, trees).unwrap_or(id),
                 None => self.leaf(look, id, relation, trees),
@@ -351,14 +417,31 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return Ok(trees.bare(id));
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        let within = if within == Within::Step { Within::Step } else { Within::Joined };
-        self.inlined(ColumnLook { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
+        let within = if within == Within::Step {
+            Within::Step
+        } else {
+            Within::Joined
+        };
+        self.inlined(
+            ColumnLook {
+                cte: site.cte.as_deref(),
+                within,
+                depth: depth + 1,
+            },
+            inner,
+            trees,
+        )
     }
 
     /// Returns whether a select uses a name for something other than the column that it reads by this name.
     fn is_another(&self, cte: Option<&str>, name: &str) -> bool {
-        let tokens = self.file.column(cte, name).and_then(|tokens| self.file.tokens.get(tokens));
-        let Some([token] | [_, _, token]) = tokens else { return false };
+        let tokens = self
+            .file
+            .column(cte, name)
+            .and_then(|tokens| self.file.tokens.get(tokens));
+        let Some([token] | [_, _, token]) = tokens else {
+            return false;
+        };
         super::file::name_of(*token, self.file).is_some_and(|read| !same_name(&read, name))
     }
 
@@ -386,7 +469,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         let on = self.condition(look, at, trees)?;
-        let Some(read) = self.reads(look.cte).get(at) else { return Ok(id) };
+        let Some(read) = self.reads(look.cte).get(at) else {
+            return Ok(id);
+        };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let rows = match self.is_helper(&relation, look.cte) {
             true => self.rows(&relation, look.depth + 1, trees)?,
@@ -415,8 +500,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees: &mut Trees,
     ) -> SqlNodeId {
         let reads = self.reads(cte);
-        let at = relation.map_or(Some(0), |alias| reads.iter().position(|read| same_name(alias, &read.alias)));
-        let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else { return id };
+        let at = relation.map_or(Some(0), |alias| {
+            reads.iter().position(|read| same_name(alias, &read.alias))
+        });
+        let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else {
+            return id;
+        };
         if within == Within::Step {
             // If only helper CTEs are joined, no other relation provides names.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
@@ -445,13 +534,19 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         known: Option<&str>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
-        let Some(read) = self.reads(look.cte).get(at) else { return Err("nothing is joined there".to_owned()) };
+        let Some(read) = self.reads(look.cte).get(at) else {
+            return Err("nothing is joined there".to_owned());
+        };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {
             Some(name) => trees.word(name),
             None => {
                 let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-                let inside = ColumnLook { cte: site.cte.as_deref(), within: Within::Joined, depth: look.depth + 1 };
+                let inside = ColumnLook {
+                    cte: site.cte.as_deref(),
+                    within: Within::Joined,
+                    depth: look.depth + 1,
+                };
                 self.inlined(inside, value, trees)?
             }
         };
@@ -469,7 +564,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let on = self.parsed(look.cte, on, trees)?;
         let alias = self.reads(look.cte).get(at).map_or("", |read| read.alias.as_str());
         let on = joined_first(on, alias, trees);
-        self.inlined(ColumnLook { within: Within::Condition(at), ..look.deeper() }, on, trees)
+        self.inlined(
+            ColumnLook {
+                within: Within::Condition(at),
+                ..look.deeper()
+            },
+            on,
+            trees,
+        )
     }
 
     /// Returns the operations that determine which rows a helper CTE has: all that remove rows or combine several
@@ -481,10 +583,16 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if let Some(done) = self.rows.get(relation) {
             return Ok(*done);
         }
-        let look = ColumnLook { cte: Some(relation), within: Within::Joined, depth };
+        let look = ColumnLook {
+            cte: Some(relation),
+            within: Within::Joined,
+            depth,
+        };
         let mut parts = Vec::new();
         for at in 0..self.reads(look.cte).len() {
-            let Some(read) = self.reads(look.cte).get(at) else { break };
+            let Some(read) = self.reads(look.cte).get(at) else {
+                break;
+            };
             let (below, how) = (read.relation.clone(), read.how.clone());
             // These joins remove no rows.
             if matches!(how.as_str(), "left join" | "cross join") {
@@ -532,10 +640,15 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     }
     last_first.push(rest);
     let is_joined = |trees: &Trees, id: SqlNodeId| {
-        trees.column(id).and_then(|(relation, _)| relation).is_some_and(|relation| same_name(relation, joined))
+        trees
+            .column(id)
+            .and_then(|(relation, _)| relation)
+            .is_some_and(|relation| same_name(relation, joined))
     };
     let turned = |trees: &mut Trees, part: SqlNodeId| {
-        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else { return part };
+        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else {
+            return part;
+        };
         let (left, right) = (*left, *right);
         match turned(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
             Some(op) => trees.add(SqlLabel::Op(op.to_owned()), vec![right, left]),
@@ -543,7 +656,10 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
         }
     };
     let parts: Vec<SqlNodeId> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
-    parts.into_iter().reduce(|all, next| trees.add(and.clone(), vec![all, next])).unwrap_or(on)
+    parts
+        .into_iter()
+        .reduce(|all, next| trees.add(and.clone(), vec![all, next]))
+        .unwrap_or(on)
 }
 
 /// Returns the comparison operator that is equivalent after its operands are swapped.

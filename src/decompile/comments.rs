@@ -31,7 +31,10 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     let places = CommentPlaces::new(found.source, &merged);
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
-        above.entry(places.place_of_line(found.line(*token) - 1)).or_default().push(text);
+        above
+            .entry(places.place_of_line(found.line(*token) - 1))
+            .or_default()
+            .push(text);
     }
     let mut out = String::with_capacity(merged.len() + 80 * lost.len());
     for (at, line) in merged.split_inclusive('\n').chain([""]).enumerate() {
@@ -60,13 +63,23 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
 fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     let mut all = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
-    let starts = file.tokens.iter().skip(1).map(|token| token.start).chain([file.source.len()]);
+    let starts = file
+        .tokens
+        .iter()
+        .skip(1)
+        .map(|token| token.start)
+        .chain([file.source.len()]);
     for (at, (end, start)) in ends.zip(starts).enumerate().skip(head_tokens(file).end) {
         let gap = file.source.get(end..start).unwrap_or_default().trim();
         if gap.contains("/*") || gap.contains("{#") {
             all.push((at + 1, gap));
         } else {
-            all.extend(gap.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| (at + 1, line)));
+            all.extend(
+                gap.lines()
+                    .map(str::trim)
+                    .filter(|line| !line.is_empty())
+                    .map(|line| (at + 1, line)),
+            );
         }
     }
     all
@@ -84,8 +97,16 @@ impl CommentPlaces {
     fn new(from: &str, to: &str) -> Self {
         let there = once(to);
         let here = once(from);
-        let place = |line: &str| here.get(line.trim()).copied().flatten().and_then(|_| *there.get(line.trim())?);
-        Self { lines: from.lines().map(place).collect(), end: to.lines().count() }
+        let place = |line: &str| {
+            here.get(line.trim())
+                .copied()
+                .flatten()
+                .and_then(|_| *there.get(line.trim())?)
+        };
+        Self {
+            lines: from.lines().map(place).collect(),
+            end: to.lines().count(),
+        }
     }
 
     /// Returns the line of the other text above which a comment belongs that precedes the given line.
@@ -101,7 +122,10 @@ impl CommentPlaces {
 fn once(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        lines.entry(line.trim()).and_modify(|place| *place = None).or_insert(Some(at));
+        lines
+            .entry(line.trim())
+            .and_modify(|place| *place = None)
+            .or_insert(Some(at));
     }
     lines
 }

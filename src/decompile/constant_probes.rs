@@ -44,7 +44,12 @@ impl SqlConstants {
         // One constant is more likely than two, but two constants in a similar function are more likely than one in a
         // function that is not similar to the expression.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
-        for (rank, function) in self.functions.iter().filter_map(|name| crate::catalog::lookup(name)).enumerate() {
+        for (rank, function) in self
+            .functions
+            .iter()
+            .filter_map(|name| crate::catalog::lookup(name))
+            .enumerate()
+        {
             for overload in function.overloads {
                 with_dates(function.name, overload, self, &mut all);
                 with_words(function.name, overload, self, &mut all, &mut of_two);
@@ -90,13 +95,19 @@ pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants
     words.numbers.sort_by_key(|word| word.len() > 6);
     // Also try each number plus and minus one, the differences between numbers, and the negated numbers.
     for near in [1, -1] {
-        words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
+        words
+            .numbers
+            .extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
     }
     let shifted = whole.iter().flat_map(|number| [*number, number.saturating_add(1)]);
-    let apart = shifted.flat_map(|from| whole.iter().map(move |to| to.saturating_sub(from))).filter(|by| *by > 0);
+    let apart = shifted
+        .flat_map(|from| whole.iter().map(move |to| to.saturating_sub(from)))
+        .filter(|by| *by > 0);
     words.numbers.extend(apart.take(NUMBERS).map(|by| by.to_string()));
     words.numbers.extend(powers);
-    words.numbers.extend(whole.iter().map(|number| number.saturating_neg().to_string()));
+    words
+        .numbers
+        .extend(whole.iter().map(|number| number.saturating_neg().to_string()));
     each_once(&mut words.numbers, NUMBERS);
     each_once(&mut words.texts, TEXTS);
     words
@@ -111,7 +122,10 @@ fn each_once(words: &mut Vec<String>, most: usize) {
 /// Returns the constants that may be arguments for a parameter.
 fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     let mut args = Vec::new();
-    if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
+    if !matches!(
+        param.ty,
+        ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal
+    ) {
         args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
     }
     if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
@@ -122,7 +136,9 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
 
 /// Adds calls that end in a list of all dates, with or without a number before the list.
 fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
-    let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else { return };
+    let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
+        return;
+    };
     if list.ty != ParamType::Is(Type::Date) || words.dates.is_empty() {
         return;
     }
@@ -133,7 +149,10 @@ fn with_dates(name: &'static str, overload: &Overload, words: &SqlConstants, all
             let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
-                all.push(Probe { shape: ExpressionShape::Call(name), args });
+                all.push(Probe {
+                    shape: ExpressionShape::Call(name),
+                    args,
+                });
             };
             put(base.clone());
             for (place, param) in params.iter().enumerate() {
@@ -161,13 +180,19 @@ fn with_words(
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
         for types in diagonals(&params) {
             for nullable in [true, false] {
-                let base: Vec<Arg> =
-                    types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
+                let base: Vec<Arg> = types
+                    .iter()
+                    .enumerate()
+                    .map(|(place, ty)| Arg::Column(column(*ty, nullable, place)))
+                    .collect();
                 for (first, param) in params.iter().enumerate() {
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
                         let mut args = base.clone();
                         args[first] = a;
-                        of_one.push(Probe { shape: ExpressionShape::Call(name), args: args.clone() });
+                        of_one.push(Probe {
+                            shape: ExpressionShape::Call(name),
+                            args: args.clone(),
+                        });
                         if rank >= IN_PAIRS {
                             continue;
                         }
@@ -175,7 +200,10 @@ fn with_words(
                             for b in args_from_constants(param, words).into_iter().take(IN_PAIRS) {
                                 let mut args = args.clone();
                                 args[second] = b;
-                                of_two.push(Probe { shape: ExpressionShape::Call(name), args });
+                                of_two.push(Probe {
+                                    shape: ExpressionShape::Call(name),
+                                    args,
+                                });
                             }
                         }
                     }

@@ -43,17 +43,25 @@ impl CandidateCheck<'_, '_> {
     /// Compiles probes in this definition's place and adds their patterns.
     fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
-            let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
+            let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else {
+                continue;
+            };
             let none = vec![None; probe.args.len()];
             if let Some(pattern) = pattern(trees, root, &probe, none) {
-                pattern.without_brackets().into_iter().for_each(|bare| patterns.put(bare));
+                pattern
+                    .without_brackets()
+                    .into_iter()
+                    .for_each(|bare| patterns.put(bare));
                 patterns.put(pattern);
             }
         }
     }
 
     fn looks_at_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
-        trees.below(expression).iter().any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
+        trees
+            .below(expression)
+            .iter()
+            .any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
 
     /// Learns what the functions that read other rows become in this step.
@@ -67,12 +75,20 @@ impl CandidateCheck<'_, '_> {
                 Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
                 _ => None,
             });
-            probes = [window_probes(first), window_probes(marked.as_slice()), nth_probes(names)].concat();
+            probes = [
+                window_probes(first),
+                window_probes(marked.as_slice()),
+                nth_probes(names),
+            ]
+            .concat();
         }
         // Only the spec knows which date it defines as today.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
-                probes.push(Probe { shape: ExpressionShape::named(call), args: Vec::new() });
+                probes.push(Probe {
+                    shape: ExpressionShape::named(call),
+                    args: Vec::new(),
+                });
             }
         }
         self.learn(probes, trees, &mut patterns);
@@ -89,7 +105,9 @@ impl CandidateCheck<'_, '_> {
     ) -> SearchInput {
         let mut given = SearchInput::new();
         let windows = ranges::windows(trees, expression);
-        let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
+        let Some(name) = names.first().filter(|_| !windows.is_empty()) else {
+            return given;
+        };
         let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: Probe| {
@@ -99,9 +117,13 @@ impl CandidateCheck<'_, '_> {
             ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
         });
         for window in windows.into_iter().take(WINDOWS) {
-            let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
+            let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else {
+                continue;
+            };
             let bare = ranges::without(trees, expression, window);
-            let Some(whole) = bare.get(&expression).copied() else { continue };
+            let Some(whole) = bare.get(&expression).copied() else {
+                continue;
+            };
             let mut search = Search::new(patterns, trees).with_input(known).with_range(&range);
             search.candidates(whole);
             for (part, bare) in bare {
@@ -126,7 +148,11 @@ impl CandidateCheck<'_, '_> {
     pub fn wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.below(expression);
-        let joins = |how: &str| parts.iter().any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == how));
+        let joins = |how: &str| {
+            parts
+                .iter()
+                .any(|part| matches!(trees.label(*part), SqlLabel::Joined(j) if j == how))
+        };
         let (left, cross) = (joins("left join"), joins("cross join"));
         let looks = self.looks_at_rows(trees, expression);
         let Some(sheet) = self.sheet() else {
@@ -134,8 +160,11 @@ impl CandidateCheck<'_, '_> {
                 0 if left => {
                     let columns = columns_in(trees, expression);
                     let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
-                    let marked: Vec<Arg> =
-                        marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
+                    let marked: Vec<Arg> = marked
+                        .collect::<Vec<_>>()
+                        .iter()
+                        .filter_map(|m| self.named(m, trees))
+                        .collect();
                     let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
                     // In a group, a column has more than one value, so it needs an aggregate.
                     let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
@@ -144,9 +173,11 @@ impl CandidateCheck<'_, '_> {
                     period_probes(&names, &numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
-                2 if left || cross || looks => {
-                    range_probes(names, &few_numbers(trees, expression), &self.ranges_of(trees, expression))
-                }
+                2 if left || cross || looks => range_probes(
+                    names,
+                    &few_numbers(trees, expression),
+                    &self.ranges_of(trees, expression),
+                ),
                 0..=2 => Vec::new(),
                 _ => return None,
             };
@@ -164,10 +195,18 @@ impl CandidateCheck<'_, '_> {
                     .chain(looked.iter().flat_map(SheetLookup::workdays))
                     .collect()
             }
-            3 if cross => self.probe_sheet(trees, &parts, names, left).iter().flat_map(SheetLookup::wild).collect(),
+            3 if cross => self
+                .probe_sheet(trees, &parts, names, left)
+                .iter()
+                .flat_map(SheetLookup::wild)
+                .collect(),
             4 if looks => {
                 let numbers = few_numbers(trees, expression);
-                [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
+                [
+                    sheets::blocks(names),
+                    range_probes(names, &numbers, &self.ranges_of(trees, expression)),
+                ]
+                .concat()
             }
             0..=4 => Vec::new(),
             _ => return None,
@@ -175,8 +214,11 @@ impl CandidateCheck<'_, '_> {
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
         self.learn(probes, trees, &mut patterns);
         let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
-        let fit: Vec<&ExpressionShape> =
-            patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
+        let fit: Vec<&ExpressionShape> = patterns
+            .all()
+            .filter(|pattern| is_in(pattern))
+            .map(|pattern| &pattern.shape)
+            .collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison stands for any boolean value.
         let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
@@ -191,10 +233,15 @@ impl CandidateCheck<'_, '_> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
         // The columns by which rows are looked up come first.
-        let met = parts.iter().filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
+        let met = parts
+            .iter()
+            .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
         let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
-        let of_part =
-            |part: SqlNodeId| columns_in(trees, part).into_iter().filter_map(|(column, _)| trees.column(column));
+        let of_part = |part: SqlNodeId| {
+            columns_in(trees, part)
+                .into_iter()
+                .filter_map(|(column, _)| trees.column(column))
+        };
         let mut columns: Vec<(Option<String>, String)> = met
             .chain(parts.last().copied())
             .flat_map(of_part)
@@ -213,7 +260,11 @@ impl CandidateCheck<'_, '_> {
         let own = is_of(None);
         let mut keys: Vec<Arg> = Vec::new();
         if left {
-            let marked = own.iter().take(3).flat_map(|name| sheets::marked(&name_of(name))).collect::<Vec<_>>();
+            let marked = own
+                .iter()
+                .take(3)
+                .flat_map(|name| sheets::marked(&name_of(name)))
+                .collect::<Vec<_>>();
             keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
@@ -222,7 +273,12 @@ impl CandidateCheck<'_, '_> {
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
             // A value that a helper CTE selects has no relation name.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
-            all.push(SheetLookup::new(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+            all.push(SheetLookup::new(
+                format!("'{tab}'!"),
+                columns,
+                tab_keys.clone(),
+                (trees, parts),
+            ));
         }
         all.push(SheetLookup::new(String::new(), own, own_keys, (trees, parts)));
         all
@@ -231,7 +287,9 @@ impl CandidateCheck<'_, '_> {
     /// Adds the definitions of this step: their names for the expressions that they are computed from, and their
     /// formulas for their names.
     pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
-        let Some(step) = self.read.outline.steps.get(self.place) else { return };
+        let Some(step) = self.read.outline.steps.get(self.place) else {
+            return;
+        };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
         if let ShownCandidate::Column(shown) = self.shown {
             let own = self.read.site(&columns, self.found, self.cte, shown);
@@ -239,7 +297,10 @@ impl CandidateCheck<'_, '_> {
         }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
-                given.entry(joined).or_default().push(ExpressionText::name(format!("{relation}.{name}"), 2));
+                given
+                    .entry(joined)
+                    .or_default()
+                    .push(ExpressionText::name(format!("{relation}.{name}"), 2));
             }
         }
         // A key that exists in several relations is named with the step's own relation.
@@ -257,7 +318,10 @@ impl CandidateCheck<'_, '_> {
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.word(&definition.name.to_ascii_lowercase());
-            given.entry(name).or_default().push(ExpressionText::from_formula(&definition.formula, OF_FORMULA));
+            given
+                .entry(name)
+                .or_default()
+                .push(ExpressionText::from_formula(&definition.formula, OF_FORMULA));
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),
@@ -272,7 +336,10 @@ impl CandidateCheck<'_, '_> {
             let is_joined = matches!(trees.label(tree), SqlLabel::Joined(_));
             if trees.column(tree).is_none() {
                 let cost = if is_joined { 1 } else { OF_DEFINITION };
-                given.entry(tree).or_default().push(ExpressionText::name(name_of(&definition.name), cost));
+                given
+                    .entry(tree)
+                    .or_default()
+                    .push(ExpressionText::name(name_of(&definition.name), cost));
             }
         }
     }
@@ -292,13 +359,25 @@ impl CandidateCheck<'_, '_> {
     /// for any expression.
     pub fn names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
-        let columns = step.into_iter().filter_map(|step| step.sheet.as_ref()).flat_map(|sheet| &sheet.columns);
-        let definitions = step.into_iter().flat_map(|step| &step.definitions).map(|placed| &placed.name);
-        let others = columns.chain(definitions).filter(|name| **name != self.placed.name).cloned();
+        let columns = step
+            .into_iter()
+            .filter_map(|step| step.sheet.as_ref())
+            .flat_map(|sheet| &sheet.columns);
+        let definitions = step
+            .into_iter()
+            .flat_map(|step| &step.definitions)
+            .map(|placed| &placed.name);
+        let others = columns
+            .chain(definitions)
+            .filter(|name| **name != self.placed.name)
+            .cloned();
         let others: Vec<String> = others.collect();
         let mut found: Vec<Arg> = Vec::new();
-        let is_known =
-            |found: &[Arg], name: &str| found.iter().any(|arg| matches!(arg, Arg::Named(text, _) if text == name));
+        let is_known = |found: &[Arg], name: &str| {
+            found
+                .iter()
+                .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
+        };
         // Keywords are words too, but only names compile.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() + 1 < NAMES && !is_known(&found, &name) {
@@ -313,13 +392,21 @@ impl CandidateCheck<'_, '_> {
                 // If several relations have such a column, the step's own column needs its relation name.
                 let own = format!("{}.{name}", self.base());
                 let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
-                let name = if is_own && self.compiled(&own).is_some() { own } else { name };
+                let name = if is_own && self.compiled(&own).is_some() {
+                    own
+                } else {
+                    name
+                };
                 found.push(Arg::Named(name, column));
             }
         }
         // If the expression reads only literals, any column of the relation can stand for them.
         let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
-        let of_base: Vec<String> = if found.is_empty() { columns.take(NAMES).collect() } else { Vec::new() };
+        let of_base: Vec<String> = if found.is_empty() {
+            columns.take(NAMES).collect()
+        } else {
+            Vec::new()
+        };
         for name in others.iter().map(|name| name_of(name)) {
             if found.len() < NAMES && !is_known(&found, &name) {
                 found.extend(self.named(&name, trees));

@@ -26,8 +26,12 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             let range = || Arg::Column(column(ty, nullable, 0));
-            let mut put =
-                |criterion: Arg| all.push(Probe { shape: ExpressionShape::Pair, args: vec![range(), criterion] });
+            let mut put = |criterion: Arg| {
+                all.push(Probe {
+                    shape: ExpressionShape::Pair,
+                    args: vec![range(), criterion],
+                })
+            };
             for before in ["", "<>"] {
                 for text in WILD {
                     put(Arg::Wild(before, text));
@@ -61,26 +65,41 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
 pub(super) fn with_criteria(all: &mut Vec<Probe>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {
-        all.push(Probe { shape: ExpressionShape::Call("COUNTIFS"), args: criteria(count) });
+        all.push(Probe {
+            shape: ExpressionShape::Call("COUNTIFS"),
+            args: criteria(count),
+        });
         for (ty, _) in TYPES {
             for nullable in [true, false] {
                 let value = Arg::Column(column(ty, nullable, 6));
                 for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
                     let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
-                    all.push(Probe { shape: ExpressionShape::Call(name), args });
+                    all.push(Probe {
+                        shape: ExpressionShape::Call(name),
+                        args,
+                    });
                 }
                 for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
                     let conditions = [true, false].map(|nullable| Arg::Column(column(Type::Boolean, nullable, 0)));
                     for first in [Arg::Criterion(0)].into_iter().chain(conditions) {
-                        all.push(Probe { shape: ExpressionShape::Call(name), args: vec![first, value.clone()] });
+                        all.push(Probe {
+                            shape: ExpressionShape::Call(name),
+                            args: vec![first, value.clone()],
+                        });
                     }
                 }
             }
         }
     }
-    all.push(Probe { shape: ExpressionShape::Call("COUNTIF"), args: criteria(1) });
+    all.push(Probe {
+        shape: ExpressionShape::Call("COUNTIF"),
+        args: criteria(1),
+    });
     for nullable in [true, false] {
         let args = vec![Arg::Column(column(Type::Boolean, nullable, 0))];
-        all.push(Probe { shape: ExpressionShape::Call("COUNTIF"), args });
+        all.push(Probe {
+            shape: ExpressionShape::Call("COUNTIF"),
+            args,
+        });
     }
 }

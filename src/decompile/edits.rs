@@ -73,14 +73,23 @@ impl Edits {
 
 pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
-    let before: HashMap<&FilePlace, usize> =
-        written.parts.iter().enumerate().map(|(at, part)| (&part.place, at)).collect();
+    let before: HashMap<&FilePlace, usize> = written
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| (&part.place, at))
+        .collect();
     let after: HashSet<&FilePlace> = found.parts.iter().map(|part| &part.place).collect();
     for part in &found.parts {
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.place) else {
-            edits.rest.push(RestEdit { what: described(&part.place), before: String::new(), after: now, line });
+            edits.rest.push(RestEdit {
+                what: described(&part.place),
+                before: String::new(),
+                after: now,
+                line,
+            });
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
@@ -89,15 +98,29 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         }
         let was = written.text(&old.tokens).to_owned();
         match &part.place.what {
-            FilePartKind::Column(column) if part.place.branch == 0 && part.place.nth == 0 => edits
-                .items
-                .push(ItemEdit { cte: part.place.cte.clone(), column: column.clone(), before: was, after: now, line }),
-            _ => edits.rest.push(RestEdit { what: described(&part.place), before: was, after: now, line }),
+            FilePartKind::Column(column) if part.place.branch == 0 && part.place.nth == 0 => {
+                edits.items.push(ItemEdit {
+                    cte: part.place.cte.clone(),
+                    column: column.clone(),
+                    before: was,
+                    after: now,
+                    line,
+                })
+            }
+            _ => edits.rest.push(RestEdit {
+                what: described(&part.place),
+                before: was,
+                after: now,
+                line,
+            }),
         }
     }
     // A removed part followed a part that may still exist.
-    let lines: HashMap<&FilePlace, usize> =
-        found.parts.iter().map(|part| (&part.place, found.line(part.tokens.end))).collect();
+    let lines: HashMap<&FilePlace, usize> = found
+        .parts
+        .iter()
+        .map(|part| (&part.place, found.line(part.tokens.end)))
+        .collect();
     let mut line = 1;
     for part in &written.parts {
         if let Some(behind) = lines.get(&part.place) {
@@ -105,14 +128,27 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         }
         if !after.contains(&part.place) {
             let before = written.text(&part.tokens).to_owned();
-            edits.rest.push(RestEdit { what: described(&part.place), before, after: String::new(), line });
+            edits.rest.push(RestEdit {
+                what: described(&part.place),
+                before,
+                after: String::new(),
+                line,
+            });
         }
     }
     let is_moved = |found: &SqlFile<'_>| {
-        let places: Vec<usize> = found.parts.iter().filter_map(|part| before.get(&part.place).copied()).collect();
+        let places: Vec<usize> = found
+            .parts
+            .iter()
+            .filter_map(|part| before.get(&part.place).copied())
+            .collect();
         !places.is_sorted()
     };
-    let in_order = if is_moved(found) { order::moved_columns(found, written) } else { None };
+    let in_order = if is_moved(found) {
+        order::moved_columns(found, written)
+    } else {
+        None
+    };
     let in_order = in_order.as_deref().map(|text| SqlFile::read(text, found.dialect));
     let in_order = in_order.as_ref().unwrap_or(found);
     let is_moved = is_moved(in_order);
@@ -124,13 +160,20 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     // If the parts are the same, the tokens between them are the same too. Otherwise the text contains something
     // that this comparison does not recognize.
     if has_same_parts && written.frame() != in_order.frame() {
-        edits.rest.push(whole_edit(written, found, "how its parts are put together"));
+        edits
+            .rest
+            .push(whole_edit(written, found, "how its parts are put together"));
     }
     edits
 }
 
 fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
-    RestEdit { what: what.to_owned(), before: written.source.to_owned(), after: found.source.to_owned(), line: 1 }
+    RestEdit {
+        what: what.to_owned(),
+        before: written.source.to_owned(),
+        after: found.source.to_owned(),
+        line: 1,
+    }
 }
 
 pub(super) fn described(place: &FilePlace) -> String {

@@ -34,7 +34,13 @@ pub(super) enum Range {
 
 impl ExpressionText {
     pub fn atom(text: impl Into<String>, cost: u32) -> Self {
-        Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
+        Self {
+            text: text.into(),
+            strength: WHOLE,
+            cost,
+            is_name: false,
+            range: Range::None,
+        }
     }
 
     /// Makes the text of a formula that appears in the spec.
@@ -47,16 +53,25 @@ impl ExpressionText {
             Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => WHOLE,
             _ => 0,
         };
-        Self { strength, ..Self::atom(formula, cost) }
+        Self {
+            strength,
+            ..Self::atom(formula, cost)
+        }
     }
 
     /// Makes a range of the rows of a name.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
-        Self { range: Range::Whole, ..Self::atom(text, cost) }
+        Self {
+            range: Range::Whole,
+            ..Self::atom(text, cost)
+        }
     }
 
     pub fn name(text: impl Into<String>, cost: u32) -> Self {
-        Self { is_name: true, ..Self::atom(text, cost) }
+        Self {
+            is_name: true,
+            ..Self::atom(text, cost)
+        }
     }
 }
 
@@ -99,27 +114,40 @@ impl ExpressionShape {
             Self::Call(name) if range == Range::Whole => {
                 let is_aggregate = |function: &Function| {
                     function.level == Level::Aggregate
-                        || function.lower.is_some_and(formulac_catalog::catalog::Lowering::is_conditional)
+                        || function
+                            .lower
+                            .is_some_and(formulac_catalog::catalog::Lowering::is_conditional)
                 };
-                crate::catalog::lookup(name).is_some_and(is_aggregate).then_some(Range::Inside)?
+                crate::catalog::lookup(name)
+                    .is_some_and(is_aggregate)
+                    .then_some(Range::Inside)?
             }
             _ if range == Range::Whole => return None,
             _ => range,
         };
-        Some(ExpressionText { range, ..self.filled(args)? })
+        Some(ExpressionText {
+            range,
+            ..self.filled(args)?
+        })
     }
 
     fn filled(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let cost = args.iter().map(|arg| arg.cost).sum::<u32>() + 2;
         let texts = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
         let bracketed = |arg: &ExpressionText, least: u8| {
-            if arg.strength < least { format!("({})", arg.text) } else { arg.text.clone() }
+            if arg.strength < least {
+                format!("({})", arg.text)
+            } else {
+                arg.text.clone()
+            }
         };
         Some(match (self, args) {
             // `AND(AND(a, b), c)` is `AND(a, b, c)`.
             (Self::Call(name @ ("AND" | "OR")), [first, rest @ ..]) if !rest.is_empty() => {
                 let inner = first.text.strip_prefix(name).and_then(|r| r.strip_prefix('('));
-                let inner = inner.and_then(|r| r.strip_suffix(')')).filter(|_| first.strength == WHOLE);
+                let inner = inner
+                    .and_then(|r| r.strip_suffix(')'))
+                    .filter(|_| first.strength == WHOLE);
                 match inner {
                     Some(inner) => {
                         let rest = rest.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
@@ -138,21 +166,38 @@ impl ExpressionShape {
                 // A comparison inside a comparison needs brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
                 let text = format!("{} {op} {}", bracketed(left, least), bracketed(right, strength + 1));
-                ExpressionText { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
+                ExpressionText {
+                    text,
+                    strength: *strength,
+                    cost: cost - 1,
+                    is_name: false,
+                    range: Range::None,
+                }
             }
             (Self::Minus, [x]) => {
                 let text = format!("-{}", bracketed(x, SIGN + 1));
-                ExpressionText { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
+                ExpressionText {
+                    text,
+                    strength: SIGN,
+                    cost: cost - 1,
+                    is_name: false,
+                    range: Range::None,
+                }
             }
             (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
             // If the fiscal year begins in January, a fiscal timeframe gives the same SQL, so the calendar timeframe is
             // preferred.
-            (Self::Frame(frame), [x]) if x.is_name => {
-                ExpressionText::atom(format!("{}[{frame}]", x.text), cost + u32::from(frame.starts_with("fiscal")))
-            }
+            (Self::Frame(frame), [x]) if x.is_name => ExpressionText::atom(
+                format!("{}[{frame}]", x.text),
+                cost + u32::from(frame.starts_with("fiscal")),
+            ),
             (Self::Unique(name), [x]) => ExpressionText::atom(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => ExpressionText::atom(texts(), cost - 2),
-            (Self::AsText, [x]) => ExpressionText { cost, is_name: false, ..x.clone() },
+            (Self::AsText, [x]) => ExpressionText {
+                cost,
+                is_name: false,
+                ..x.clone()
+            },
             (Self::Words(words), args) => {
                 let put =
                     |text: String, (at, arg): (usize, &ExpressionText)| text.replace(&format!("{{{at}}}"), &arg.text);
@@ -166,7 +211,11 @@ impl ExpressionShape {
 /// Writes a name in the syntax of formulas.
 pub(super) fn name_of(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if is_plain { name.to_owned() } else { format!("${{{name}}}") }
+    if is_plain {
+        name.to_owned()
+    } else {
+        format!("${{{name}}}")
+    }
 }
 
 /// Writes a text in the syntax of formulas.

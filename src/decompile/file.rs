@@ -76,7 +76,9 @@ const CLAUSES: [&str; 13] = [
 
 impl<'s> SqlFile<'s> {
     pub fn read(source: &'s str, dialect: Dialect) -> Self {
-        let lines = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines = std::iter::once(0)
+            .chain(source.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
         let tokens = tokens(source, dialect);
         let mut file = Self {
             source,
@@ -90,18 +92,28 @@ impl<'s> SqlFile<'s> {
             lines,
             columns: std::collections::HashMap::default(),
         };
-        Splitter { counts: std::collections::HashMap::new(), file: &mut file }.split();
+        Splitter {
+            counts: std::collections::HashMap::new(),
+            file: &mut file,
+        }
+        .split();
         file
     }
 
     pub fn key(&self, token: usize) -> String {
-        self.tokens.get(token).map_or_else(String::new, |token| token.key(self.source).into_owned())
+        self.tokens
+            .get(token)
+            .map_or_else(String::new, |token| token.key(self.source).into_owned())
     }
 
     /// Returns the text of tokens, including the text between them.
     pub fn text(&self, tokens: &Range<usize>) -> &'s str {
-        let Some(tokens) = self.tokens.get(tokens.clone()) else { return "" };
-        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
+        let Some(tokens) = self.tokens.get(tokens.clone()) else {
+            return "";
+        };
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+            return "";
+        };
         self.source.get(first.start..last.end).unwrap_or_default()
     }
 
@@ -134,7 +146,9 @@ impl<'s> SqlFile<'s> {
 
     /// Returns the parts of a select. If `union` combines several selects, returns the parts of the first one.
     pub fn parts_of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a FilePart> {
-        self.parts.iter().filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
+        self.parts
+            .iter()
+            .filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
     }
 
     /// Returns the tokens of a column.
@@ -173,7 +187,9 @@ struct Splitter<'f, 's> {
 
 impl Splitter<'_, '_> {
     fn is(&self, token: usize, word: &str) -> bool {
-        let Some(t) = self.file.tokens.get(token) else { return false };
+        let Some(t) = self.file.tokens.get(token) else {
+            return false;
+        };
         matches!(t.kind, SqlTokenKind::Word | SqlTokenKind::Sign) && t.text(self.file.source).eq_ignore_ascii_case(word)
     }
 
@@ -181,10 +197,18 @@ impl Splitter<'_, '_> {
         let cte = cte.map(str::to_owned);
         if let (FilePartKind::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
-            self.file.columns.entry((cte.clone(), name.to_ascii_lowercase())).or_insert(at);
+            self.file
+                .columns
+                .entry((cte.clone(), name.to_ascii_lowercase()))
+                .or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
-        let place = FilePlace { cte, branch, what, nth: *count };
+        let place = FilePlace {
+            cte,
+            branch,
+            what,
+            nth: *count,
+        };
         *count += 1;
         self.file.parts.push(FilePart { place, tokens });
     }
@@ -196,7 +220,11 @@ impl Splitter<'_, '_> {
             at += 1;
         }
         if at > 0 {
-            let what = if at == count { FilePartKind::Other } else { FilePartKind::Config };
+            let what = if at == count {
+                FilePartKind::Other
+            } else {
+                FilePartKind::Config
+            };
             self.put(None, 0, what, 0..at);
         }
         if at == count {
@@ -214,10 +242,14 @@ impl Splitter<'_, '_> {
         self.file.between.push(with);
         let mut at = with + 1;
         loop {
-            let Some(token) = self.file.tokens.get(at).copied() else { return at };
+            let Some(token) = self.file.tokens.get(at).copied() else {
+                return at;
+            };
             let name = name_of(token, self.file);
             let open = at + 2;
-            let (Some(name), true, true) = (name, self.is(at + 1, "as"), self.is(open, "(")) else { return at };
+            let (Some(name), true, true) = (name, self.is(at + 1, "as"), self.is(open, "(")) else {
+                return at;
+            };
             let Some(close) = self.close(open) else { return at };
             self.file.between.extend(at..=open);
             self.file.ctes.push(name.clone());
@@ -264,7 +296,10 @@ impl Splitter<'_, '_> {
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
         let goes_on = next.is_some_and(|t| {
-            matches!(t.kind, SqlTokenKind::Word | SqlTokenKind::Quoted | SqlTokenKind::Number | SqlTokenKind::Jinja)
+            matches!(
+                t.kind,
+                SqlTokenKind::Word | SqlTokenKind::Quoted | SqlTokenKind::Number | SqlTokenKind::Jinja
+            )
         });
         (!compares && (!may_be_name || goes_on && !self.is(at + 1, "as"))).then_some(found)
     }
@@ -342,7 +377,9 @@ impl Splitter<'_, '_> {
         let named = tokens.end.checked_sub(1).filter(|last| *last >= tokens.start);
         let named = named.and_then(|last| Some((last, self.file.tokens.get(last).copied()?)));
         let name = named.and_then(|(last, token)| Some((last, name_of(token, self.file)?)));
-        let Some((last, name)) = name else { return self.put(cte, branch, FilePartKind::Unnamed, tokens) };
+        let Some((last, name)) = name else {
+            return self.put(cte, branch, FilePartKind::Unnamed, tokens);
+        };
         if last >= tokens.start + 2 && self.is(last - 1, "as") {
             self.put(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
             self.file.between.extend(last - 1..=last);

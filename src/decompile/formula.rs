@@ -100,7 +100,9 @@ impl Decompiler {
         definition: &str,
     ) -> Result<String, NotAFormula> {
         let read = SpecPosition::new(spec).map_err(|refusal| because(refusal.reason))?;
-        let (place, placed) = read.definition(step, definition).map_err(|refusal| because(refusal.reason))?;
+        let (place, placed) = read
+            .definition(step, definition)
+            .map_err(|refusal| because(refusal.reason))?;
         let written = compiler.compile_spec_at(spec, path);
         let written = written.model_sql().ok_or_else(|| because("the spec has errors"))?;
         let dialect = compiler.options.dialect;
@@ -142,7 +144,11 @@ impl Decompiler {
         let is_of_rows =
             |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
         let looks_at_rows = trees.below(part).iter().any(is_of_rows);
-        let names = if looks_at_rows { case.names(trees, part) } else { Vec::new() };
+        let names = if looks_at_rows {
+            case.names(trees, part)
+        } else {
+            Vec::new()
+        };
         let mut more = vec![case.windows(trees, part, &names)];
         let mut given = SearchInput::new();
         case.definitions(trees, &mut given);
@@ -160,7 +166,11 @@ impl Decompiler {
             if let Some(formula) = case.first(forms, trees, expected) {
                 return Ok(formula);
             }
-            let next = if looks_at_rows { case.wave(trees, part, &names, wave) } else { None };
+            let next = if looks_at_rows {
+                case.wave(trees, part, &names, wave)
+            } else {
+                None
+            };
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
@@ -205,7 +215,10 @@ impl Decompiler {
         let forms = search.candidates(part);
         Err(match search.unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula expresses {}", trees.construct(part))),
-            None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
+            None => because(format!(
+                "no formula of {} gives exactly this SQL",
+                trees.construct(part)
+            )),
         })
     }
 
@@ -280,7 +293,11 @@ impl SpecPosition<'_> {
     /// Returns the CTE in which a step ends. `None` is the last select.
     pub(super) fn cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
-        self.outline.steps.get(step).filter(|_| !last).and_then(|step| step.name.as_deref())
+        self.outline
+            .steps
+            .get(step)
+            .filter(|_| !last)
+            .and_then(|step| step.name.as_deref())
     }
 
     /// Returns a definition's expression in a file, in the names that its formula may use.
@@ -297,8 +314,12 @@ impl SpecPosition<'_> {
         let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
         let id = columns.expression(&site, trees)?;
         // A wide pivot combines several rows into one, so each column is the maximum of a single value.
-        let is_wide =
-            self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
+        let is_wide = self
+            .outline
+            .steps
+            .get(step)
+            .and_then(|step| step.sheet.as_ref())
+            .is_some_and(|sheet| sheet.is_wide);
         Ok(match (trees.label(id), trees.kids(id)) {
             (SqlLabel::Call, [_, inner]) if is_wide => *inner,
             _ => id,
@@ -314,9 +335,21 @@ impl SpecPosition<'_> {
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);
             let names = definitions.chain(&outline.keys).chain(cells);
             columns.kept.extend(names.map(|name| name.to_ascii_lowercase()));
-            let tabs = outline.sheet.iter().filter(|_| at == step).flat_map(|sheet| &sheet.tabs);
-            columns.tabs.extend(tabs.map(|(_, relation)| relation.to_ascii_lowercase()));
-            columns.bounds.extend(outline.name.iter().filter(|_| at < step).map(|name| name.to_ascii_lowercase()));
+            let tabs = outline
+                .sheet
+                .iter()
+                .filter(|_| at == step)
+                .flat_map(|sheet| &sheet.tabs);
+            columns
+                .tabs
+                .extend(tabs.map(|(_, relation)| relation.to_ascii_lowercase()));
+            columns.bounds.extend(
+                outline
+                    .name
+                    .iter()
+                    .filter(|_| at < step)
+                    .map(|name| name.to_ascii_lowercase()),
+            );
         }
         columns
     }

@@ -43,14 +43,25 @@ pub(super) fn reads(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelatio
     for (place, (words, name)) in places.iter().enumerate() {
         let end = places.get(place + 1).map_or(outside.len(), |(words, _)| *words);
         let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
-        let name_at = |at: usize| outside.get(at).and_then(|(at, _)| name_of(file.tokens.get(*at).copied()?, file));
+        let name_at = |at: usize| {
+            outside
+                .get(at)
+                .and_then(|(at, _)| name_of(file.tokens.get(*at).copied()?, file))
+        };
         let Some(relation) = name_at(*name) else { continue };
         let alias = if key(name + 1) == "as" { name_at(name + 2) } else { None };
         let place_of = |at: usize| outside.get(at).map_or(tokens.end, |(at, _)| *at);
-        let on = (*name..end).find(|at| key(*at) == "on").map_or(0..0, |at| place_of(at) + 1..place_of(end));
+        let on = (*name..end)
+            .find(|at| key(*at) == "on")
+            .map_or(0..0, |at| place_of(at) + 1..place_of(end));
         let how = outside.get(*words..*name).unwrap_or_default().iter();
         let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
-        found.push(ReadRelation { alias: alias.unwrap_or_else(|| relation.clone()), relation, how, on });
+        found.push(ReadRelation {
+            alias: alias.unwrap_or_else(|| relation.clone()),
+            relation,
+            how,
+            on,
+        });
     }
     found
 }

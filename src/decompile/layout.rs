@@ -19,7 +19,12 @@ pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<St
     let merged = if f.same(&all(&f), &o, &all(&o)) && !misses_comment(&o, &f) {
         found.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
-        one_sided(&LayoutSides { b: (&b, all(&b)), o: (&o, all(&o)), f: (&f, all(&f)) })?.to_owned()
+        one_sided(&LayoutSides {
+            b: (&b, all(&b)),
+            o: (&o, all(&o)),
+            f: (&f, all(&f)),
+        })?
+        .to_owned()
     } else {
         let mut out = head(&b, &o, &f)?;
         query(&b, &o, &f, &mut out)?;
@@ -53,7 +58,13 @@ pub struct Clash {
 impl Clash {
     /// Creates a clash in a part of the file, which starts at `line`, with the lines of all three sides.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
-        Self { what: what.into(), line, base, ours, theirs }
+        Self {
+            what: what.into(),
+            line,
+            base,
+            ours,
+            theirs,
+        }
     }
 }
 
@@ -61,7 +72,10 @@ impl Clash {
 pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
-        file.parts.iter().map(|part| (part.place.clone(), part.tokens.clone())).collect()
+        file.parts
+            .iter()
+            .map(|part| (part.place.clone(), part.tokens.clone()))
+            .collect()
     };
     let (in_b, in_o, in_f) = (by_place(&b), by_place(&o), by_place(&f));
     let same = |one: (&SqlFile<'_>, Option<&Range<usize>>), other: (&SqlFile<'_>, Option<&Range<usize>>)| match (
@@ -72,8 +86,17 @@ pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Cla
     };
     let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
     let mut clashes = Vec::new();
-    for (part, line) in f.parts.iter().map(|part| (part, f.line(part.tokens.start))).chain(gone.map(|part| (part, 1))) {
-        let sides = [(&b, in_b.get(&part.place)), (&o, in_o.get(&part.place)), (&f, in_f.get(&part.place))];
+    for (part, line) in f
+        .parts
+        .iter()
+        .map(|part| (part, f.line(part.tokens.start)))
+        .chain(gone.map(|part| (part, 1)))
+    {
+        let sides = [
+            (&b, in_b.get(&part.place)),
+            (&o, in_o.get(&part.place)),
+            (&f, in_f.get(&part.place)),
+        ];
         let [was, now, there] = sides;
         if same(was, now) || same(was, there) || same(now, there) {
             continue;
@@ -96,11 +119,16 @@ fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFil
     });
     merged.parts.iter().all(|part| {
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
-            parts.get(&part.place).is_some_and(|tokens| merged.same(&part.tokens, file, tokens))
+            parts
+                .get(&part.place)
+                .is_some_and(|tokens| merged.same(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
-            || matches!(part.place.what, FilePartKind::Config | FilePartKind::Unnamed | FilePartKind::Other)
+            || matches!(
+                part.place.what,
+                FilePartKind::Config | FilePartKind::Unnamed | FilePartKind::Other
+            )
     })
 }
 
@@ -123,7 +151,10 @@ fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
 
 /// Returns the tokens before the query: configuration and hints.
 pub(super) fn head_tokens(file: &SqlFile<'_>) -> Range<usize> {
-    let first = file.cte_tokens.first().map_or(file.last.start, |cte| cte.start.saturating_sub(1));
+    let first = file
+        .cte_tokens
+        .first()
+        .map_or(file.last.start, |cte| cte.start.saturating_sub(1));
     0..first
 }
 
@@ -139,7 +170,14 @@ fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     let is_edited = !b.same(&base, f, &found);
     if b.same(&base, o, &ours) || f.same(&found, o, &ours) {
         let takes_comment = misses_comment(o, f) && !misses_comment(b, f);
-        return Some(if takes_comment && !is_edited { head_text(o) } else { head_text(f) }.to_owned());
+        return Some(
+            if takes_comment && !is_edited {
+                head_text(o)
+            } else {
+                head_text(f)
+            }
+            .to_owned(),
+        );
     }
     let mut out = head_text(o).to_owned();
     if !is_edited {
@@ -160,7 +198,9 @@ fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
 /// Returns whether a comment that formulac writes above one query is missing above the other query.
 fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let there = head_text(file);
-    head_text(of).lines().any(|line| line.starts_with("--") && !there.lines().any(|other| other == line))
+    head_text(of)
+        .lines()
+        .any(|line| line.starts_with("--") && !there.lines().any(|other| other == line))
 }
 
 /// Merges the CTEs and the last select.
@@ -174,7 +214,11 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
     if !f.ctes.is_empty() {
         let items = |file: &SqlFile<'_>| -> Vec<LayoutItem> {
             let ctes = file.ctes.iter().zip(&file.cte_tokens);
-            ctes.map(|(name, tokens)| LayoutItem { key: name.clone(), tokens: tokens.clone() }).collect()
+            ctes.map(|(name, tokens)| LayoutItem {
+                key: name.clone(),
+                tokens: tokens.clone(),
+            })
+            .collect()
         };
         let (base, ours, found) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
@@ -186,10 +230,19 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
         let mut entries = Vec::new();
         for one in picked {
             let mut entry = one.entry(o, &ours, &list);
-            if let Picked::Both { base: was, ours: now, found: there } = one {
+            if let Picked::Both {
+                base: was,
+                ours: now,
+                found: there,
+            } = one
+            {
                 let of =
                     |items: &[LayoutItem], at: usize| items.get(at).map(|item| item.tokens.clone()).unwrap_or_default();
-                let sides = LayoutSides { b: (b, of(&base, was)), o: (o, of(&ours, now)), f: (f, of(&found, there)) };
+                let sides = LayoutSides {
+                    b: (b, of(&base, was)),
+                    o: (o, of(&ours, now)),
+                    f: (f, of(&found, there)),
+                };
                 entry.text = cte(&sides)?;
             }
             entries.push(entry);
@@ -206,10 +259,21 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
 fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
     let LayoutSides { b, o, f } = sides;
-    let inner = LayoutSides { b: (b.0, inside(b)), o: (o.0, inside(o)), f: (f.0, inside(f)) };
+    let inner = LayoutSides {
+        b: (b.0, inside(b)),
+        o: (o.0, inside(o)),
+        f: (f.0, inside(f)),
+    };
     let text = select(&inner)?;
     let (whole, part) = (f.0.bytes(&f.1), f.0.bytes(&inner.f.1));
-    Some([f.0.source.get(whole.start..part.start)?, &text, f.0.source.get(part.end..whole.end)?].concat())
+    Some(
+        [
+            f.0.source.get(whole.start..part.start)?,
+            &text,
+            f.0.source.get(part.end..whole.end)?,
+        ]
+        .concat(),
+    )
 }
 
 /// A column, a clause or a CTE.
@@ -230,11 +294,21 @@ pub(super) struct SelectLayout {
 impl SelectLayout {
     /// Splits a select into parts. `None` if the tokens contain several selects, or cannot be read.
     pub fn read(file: &SqlFile<'_>, tokens: &Range<usize>) -> Option<Self> {
-        let mut read = Self { words: tokens.start..tokens.start + 1, columns: Vec::new(), clauses: Vec::new() };
+        let mut read = Self {
+            words: tokens.start..tokens.start + 1,
+            columns: Vec::new(),
+            clauses: Vec::new(),
+        };
         let mut counts: HashMap<String, usize> = HashMap::new();
         let first = file.parts.partition_point(|part| part.tokens.start < tokens.start);
         let inside = |part: &&FilePart| part.tokens.start < tokens.end;
-        for part in file.parts.get(first..)?.iter().take_while(inside).filter(|part| !part.tokens.is_empty()) {
+        for part in file
+            .parts
+            .get(first..)?
+            .iter()
+            .take_while(inside)
+            .filter(|part| !part.tokens.is_empty())
+        {
             let Range { start, end } = part.tokens;
             let (key, tokens, list) = match &part.place.what {
                 _ if part.place.branch > 0 => return None,
@@ -242,19 +316,28 @@ impl SelectLayout {
                     let named = if file.key(end) == "as" { end + 2 } else { end };
                     (format!("column {name}"), start..named, &mut read.columns)
                 }
-                FilePartKind::Unnamed => (file.text(&part.tokens).to_ascii_lowercase(), start..end, &mut read.columns),
+                FilePartKind::Unnamed => (
+                    file.text(&part.tokens).to_ascii_lowercase(),
+                    start..end,
+                    &mut read.columns,
+                ),
                 FilePartKind::Clause(clause) if clause == "distinct" => {
                     read.words.end = end;
                     continue;
                 }
-                FilePartKind::Clause(clause) => {
-                    (clause.clone(), start - clause.split(' ').count()..end, &mut read.clauses)
-                }
+                FilePartKind::Clause(clause) => (
+                    clause.clone(),
+                    start - clause.split(' ').count()..end,
+                    &mut read.clauses,
+                ),
                 FilePartKind::Config | FilePartKind::Other => return None,
             };
             let count = counts.entry(key.clone()).or_default();
             *count += 1;
-            list.push(LayoutItem { key: format!("{key} {count}"), tokens });
+            list.push(LayoutItem {
+                key: format!("{key} {count}"),
+                tokens,
+            });
         }
         (!read.columns.is_empty()).then_some(read)
     }
@@ -270,13 +353,27 @@ fn select(sides: &LayoutSides<'_, '_>) -> Option<String> {
         return one_sided(sides).map(str::to_owned);
     };
     let (base, ours, found) = (sides.b.0, sides.o.0, sides.f.0);
-    let words = LayoutSides { b: (base, b.words), o: (ours, o.words), f: (found, f.words.clone()) };
+    let words = LayoutSides {
+        b: (base, b.words),
+        o: (ours, o.words),
+        f: (found, f.words.clone()),
+    };
     let mut out = one_sided(&words)?.to_owned();
     let tokens = |items: &[LayoutItem]| items.iter().map(|item| item.tokens.clone()).collect::<Vec<_>>();
     let end = found.bytes(&sides.f.1).end;
-    let from = f.clauses.first().map_or(end, |clause| found.bytes(&clause.tokens).start);
+    let from = f
+        .clauses
+        .first()
+        .map_or(end, |clause| found.bytes(&clause.tokens).start);
     let lists = [
-        (&b.columns, &o.columns, &f.columns, found.bytes(&f.words).end, from, true),
+        (
+            &b.columns,
+            &o.columns,
+            &f.columns,
+            found.bytes(&f.words).end,
+            from,
+            true,
+        ),
         (&b.clauses, &o.clauses, &f.clauses, from, end, false),
     ];
     for (before, now, there, start, end, has_commas) in lists {
@@ -333,12 +430,22 @@ enum Picked {
 
 impl Picked {
     fn entry(self, file: &SqlFile<'_>, ours: &[LayoutItem], list: &Separated) -> ListItem {
-        let text = |at: usize| ours.get(at).map(|item| file.text(&item.tokens).to_owned()).unwrap_or_default();
+        let text = |at: usize| {
+            ours.get(at)
+                .map(|item| file.text(&item.tokens).to_owned())
+                .unwrap_or_default()
+        };
         let there = |at: usize| list.entries.get(at).cloned().unwrap_or_default();
         match self {
             Self::Found(found) | Self::Both { found, .. } => there(found),
-            Self::Ours { ours, found } => ListItem { text: text(ours), ..there(found) },
-            Self::New(ours) => ListItem { text: text(ours), ..ListItem::default() },
+            Self::Ours { ours, found } => ListItem {
+                text: text(ours),
+                ..there(found)
+            },
+            Self::New(ours) => ListItem {
+                text: text(ours),
+                ..ListItem::default()
+            },
         }
     }
 
@@ -358,7 +465,11 @@ fn pick(
     have_parts: bool,
 ) -> Option<Vec<Picked>> {
     fn by_key(items: &[LayoutItem]) -> HashMap<&str, usize> {
-        items.iter().enumerate().map(|(at, item)| (item.key.as_str(), at)).collect()
+        items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (item.key.as_str(), at))
+            .collect()
     }
     let (in_b, in_o, in_f) = (by_key(b), by_key(o), by_key(f));
     let of_base = |key: &str| in_b.get(key).and_then(|at| b.get(*at));
@@ -379,7 +490,11 @@ fn pick(
         picked.push(if found.same(&item.tokens, ours, new) || is_unchanged {
             Picked::Found(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
-            Picked::Both { base, ours: now, found: at }
+            Picked::Both {
+                base,
+                ours: now,
+                found: at,
+            }
         } else if as_base {
             Picked::Ours { ours: now, found: at }
         } else {
@@ -388,7 +503,11 @@ fn pick(
     }
     // Items that the spec produces but the file lacks: they are new, or a person removed them.
     let mut new: Vec<usize> = Vec::new();
-    for (at, item) in o.iter().enumerate().filter(|(_, item)| !in_f.contains_key(item.key.as_str())) {
+    for (at, item) in o
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| !in_f.contains_key(item.key.as_str()))
+    {
         match of_base(&item.key) {
             None => new.push(at),
             Some(was) if base.same(&was.tokens, ours, &item.tokens) => {}
@@ -396,7 +515,11 @@ fn pick(
         }
     }
     let order = |items: &[LayoutItem]| -> Vec<String> {
-        let common = |item: &&LayoutItem| [&in_b, &in_o, &in_f].iter().all(|all| all.contains_key(item.key.as_str()));
+        let common = |item: &&LayoutItem| {
+            [&in_b, &in_o, &in_f]
+                .iter()
+                .all(|all| all.contains_key(item.key.as_str()))
+        };
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
     let key_of = |one: &Picked| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
@@ -429,7 +552,11 @@ fn pick(
     let mut out = behind.remove(&None).unwrap_or_default();
     for one in picked {
         out.push(one);
-        out.extend(key_of(&one).and_then(|key| behind.remove(&Some(key))).unwrap_or_default());
+        out.extend(
+            key_of(&one)
+                .and_then(|key| behind.remove(&Some(key)))
+                .unwrap_or_default(),
+        );
     }
     Some(out)
 }

@@ -15,7 +15,13 @@
 //! The cost of the probes is paid once for each dialect; the results are shared by all columns and models of a run.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod candidate_check;
 mod columns;

@@ -49,7 +49,11 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
                         probe_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
                         continue;
                     }
-                    for new in texts.iter().map(|text| replacement_from_sql(text)).chain([String::new()]) {
+                    for new in texts
+                        .iter()
+                        .map(|text| replacement_from_sql(text))
+                        .chain([String::new()])
+                    {
                         probe_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
                     }
                     for nullable in [true, false] {
@@ -87,7 +91,10 @@ fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: 
             None => Arg::Column(column(Type::Text, nullable, place)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
-        all.push(Probe { shape: ExpressionShape::Call(name), args });
+        all.push(Probe {
+            shape: ExpressionShape::Call(name),
+            args,
+        });
     }
 }
 
@@ -103,11 +110,18 @@ fn formats(
             for nullable in [true, false] {
                 let value = Arg::Column(column(*ty, nullable, 0));
                 let args = vec![value, Arg::Fixed(text_literal(mask).text)];
-                all.push(Probe { shape: ExpressionShape::Call(name), args });
+                all.push(Probe {
+                    shape: ExpressionShape::Call(name),
+                    args,
+                });
             }
         }
     };
-    let in_parts = trees.below(expression).into_iter().rev().filter_map(|part| date_in_parts(trees, known, part));
+    let in_parts = trees
+        .below(expression)
+        .into_iter()
+        .rev()
+        .filter_map(|part| date_in_parts(trees, known, part));
     let dates = texts.iter().flat_map(|text| date_masks_from_sql(text));
     for mask in dates.chain(in_parts.take(CHAINS)) {
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
@@ -137,8 +151,10 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         .into_iter()
         .enumerate()
         .flat_map(|(at, text)| affix_masks_from_sql(text).into_iter().map(move |a| (at, a)));
-    let mut affixes: Vec<(Option<usize>, String)> =
-        around.filter(|(_, affix)| !affix.is_empty()).map(|(at, affix)| (Some(at), affix)).collect();
+    let mut affixes: Vec<(Option<usize>, String)> = around
+        .filter(|(_, affix)| !affix.is_empty())
+        .map(|(at, affix)| (Some(at), affix))
+        .collect();
     affixes.truncate(AFFIXES);
     affixes.push((None, String::new()));
     let thousands = thousands(trees, expression);
@@ -197,15 +213,24 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
     };
     let patterns = known.iter().flat_map(|known| known.values(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
-    patterns.filter(|pattern| pattern.matched(trees, part).is_some()).filter_map(|pattern| mask(pattern)).find(fits)
+    patterns
+        .filter(|pattern| pattern.matched(trees, part).is_some())
+        .filter_map(|pattern| mask(pattern))
+        .find(fits)
 }
 
 /// Returns the commas of a format for each power of a thousand by which an expression divides.
 fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.below(expression) {
-        let SqlLabel::Number(number) = trees.label(part) else { continue };
-        let zeros = number.strip_suffix(".0").unwrap_or(number).strip_prefix('1').unwrap_or("x");
+        let SqlLabel::Number(number) = trees.label(part) else {
+            continue;
+        };
+        let zeros = number
+            .strip_suffix(".0")
+            .unwrap_or(number)
+            .strip_prefix('1')
+            .unwrap_or("x");
         if zeros.chars().all(|c| c == '0') && zeros.len() % 3 == 0 && (1..=4).contains(&(zeros.len() / 3)) {
             found.push(",".repeat(zeros.len() / 3));
         }
@@ -237,7 +262,10 @@ fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
         let forms: Vec<String> = forms(arm).into_iter().take(OF_SIGN).collect();
         let with = |before: &String| {
             let apart = if place == 0 { "" } else { ";" };
-            forms.iter().map(|form| format!("{before}{apart}{form}")).collect::<Vec<_>>()
+            forms
+                .iter()
+                .map(|form| format!("{before}{apart}{form}"))
+                .collect::<Vec<_>>()
         };
         all = all.iter().flat_map(with).collect();
     }

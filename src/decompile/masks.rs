@@ -44,8 +44,10 @@ fn masks() -> Vec<String> {
         "h:m",
         "h:m:s",
     ];
-    let mut masks: Vec<String> =
-        DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
+    let mut masks: Vec<String> = DATES
+        .iter()
+        .flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()])
+        .collect();
     for before in ["", "$", "€"] {
         for whole in ["0", "#,##0", "#", "00", "000"] {
             for digits in ["", ".0", ".00", ".000", ".##"] {
@@ -67,7 +69,10 @@ pub(super) fn formats(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             for mask in &masks {
                 let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
-                all.push(Probe { shape: ExpressionShape::Call("TEXT"), args });
+                all.push(Probe {
+                    shape: ExpressionShape::Call("TEXT"),
+                    args,
+                });
             }
         }
     }

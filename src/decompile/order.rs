@@ -12,12 +12,18 @@ pub fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> 
 }
 
 pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
-    if [moved, other].iter().any(|file| file.parts.iter().any(|part| part.place.branch > 0)) {
+    if [moved, other]
+        .iter()
+        .any(|file| file.parts.iter().any(|part| part.place.branch > 0))
+    {
         return None;
     }
     let selects = |file: &SqlFile<'_>| {
         let named = file.ctes.iter().map(|name| Some(name.to_ascii_lowercase()));
-        let inside = file.cte_tokens.iter().map(|cte| cte.start + 3..cte.end.saturating_sub(1));
+        let inside = file
+            .cte_tokens
+            .iter()
+            .map(|cte| cte.start + 3..cte.end.saturating_sub(1));
         let all: Vec<_> = named.zip(inside).chain([(None, file.last.clone())]).collect();
         all
     };
@@ -27,9 +33,15 @@ pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<
     for (name, tokens) in selects(moved) {
         let there = others.iter().find(|(other, _)| *other == name);
         let there = there.and_then(|(_, tokens)| SelectLayout::read(other, tokens));
-        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), there) else { continue };
+        let (Some(here), Some(there)) = (SelectLayout::read(moved, &tokens), there) else {
+            continue;
+        };
         let rank = |key: &str| there.columns.iter().position(|column| column.key == key);
-        let places: Vec<_> = here.columns.iter().filter(|column| rank(&column.key).is_some()).collect();
+        let places: Vec<_> = here
+            .columns
+            .iter()
+            .filter(|column| rank(&column.key).is_some())
+            .collect();
         let mut columns = places.clone();
         columns.sort_by_key(|column| rank(&column.key));
         for (place, column) in places.into_iter().zip(columns) {
@@ -59,8 +71,18 @@ mod tests {
         assert_eq!(in_order_of(written, written, dialect), None);
         // Columns that exist in only one of the texts stay where they are.
         let more = "select x, more, s from a";
-        assert_eq!(in_order_of(more, "select s, less, x from a", dialect).as_deref(), Some("select s, more, x from a"));
+        assert_eq!(
+            in_order_of(more, "select s, less, x from a", dialect).as_deref(),
+            Some("select s, more, x from a")
+        );
         // In a union, columns are matched by position.
-        assert_eq!(in_order_of("select x, y from a union all select y, x from b", "select y, x from a", dialect), None);
+        assert_eq!(
+            in_order_of(
+                "select x, y from a union all select y, x from b",
+                "select y, x from a",
+                dialect
+            ),
+            None
+        );
     }
 }

@@ -52,7 +52,17 @@ const KEYWORDS: [&str; 23] = [
 ];
 
 /// Words that may follow the number of an interval.
-const UNITS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
+const UNITS: [&str; 9] = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+];
 
 /// Parses tokens as one expression, or as adjacent words.
 pub(super) fn parse(
@@ -61,7 +71,14 @@ pub(super) fn parse(
     dialect: Dialect,
     trees: &mut Trees,
 ) -> Result<SqlNodeId, String> {
-    let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
+    let mut parser = Parser {
+        source,
+        tokens,
+        at: 0,
+        depth: 0,
+        dialect,
+        trees,
+    };
     let id = parser.row()?;
     match parser.peek() {
         None => Ok(id),
@@ -76,7 +93,14 @@ pub(super) fn parse_list(
     dialect: Dialect,
     trees: &mut Trees,
 ) -> Result<Vec<SqlNodeId>, String> {
-    let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
+    let mut parser = Parser {
+        source,
+        tokens,
+        at: 0,
+        depth: 0,
+        dialect,
+        trees,
+    };
     let mut items = vec![parser.row()?];
     while parser.take(",") {
         items.push(parser.row()?);
@@ -132,7 +156,11 @@ impl Parser<'_> {
     }
 
     fn need(&mut self, word: &str) -> Result<(), String> {
-        if self.take(word) { Ok(()) } else { Err(format!("`{word}` is missing")) }
+        if self.take(word) {
+            Ok(())
+        } else {
+            Err(format!("`{word}` is missing"))
+        }
     }
 
     /// Parses adjacent expressions, up to a comma or a closing bracket.
@@ -190,9 +218,15 @@ impl Parser<'_> {
         if word == "->" && least == 0 {
             self.at += 1;
             let body = self.expression(0)?;
-            return Ok(Some((self.trees.add(SqlLabel::Op(word), vec![left.0, body.0]), 0, None)));
+            return Ok(Some((
+                self.trees.add(SqlLabel::Op(word), vec![left.0, body.0]),
+                0,
+                None,
+            )));
         }
-        let Some(strength) = is_operator(&word).filter(|strength| *strength >= least) else { return Ok(None) };
+        let Some(strength) = is_operator(&word).filter(|strength| *strength >= least) else {
+            return Ok(None);
+        };
         if strength == COMPARE && left.1 == COMPARE {
             return Err("a comparison of a comparison stands without brackets".to_owned());
         }
@@ -217,13 +251,18 @@ impl Parser<'_> {
                 self.clear(&word, strength, &right)?;
                 if word.ends_with("like") && self.take("escape") {
                     let escape = self.expression(OTHER)?;
-                    self.trees.add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
+                    self.trees
+                        .add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
                 } else {
                     self.chain(&word, left.0, right.0)
                 }
             }
         };
-        let id = if negated { self.trees.add(SqlLabel::Not, vec![id]) } else { id };
+        let id = if negated {
+            self.trees.add(SqlLabel::Not, vec![id])
+        } else {
+            id
+        };
         // `not like` is a comparison, as `like` is.
         Ok(Some((id, strength, Some(word))))
     }
@@ -235,7 +274,11 @@ impl Parser<'_> {
         let is_mixed = (strength == OTHER
             && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
             || (arithmetic(strength) && operand.1 == OTHER);
-        if is_mixed { Err(format!("`{word}` stands beside another operator without brackets")) } else { Ok(()) }
+        if is_mixed {
+            Err(format!("`{word}` stands beside another operator without brackets"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Joins `a and (b and c)` to `a and b and c`.
@@ -252,7 +295,10 @@ impl Parser<'_> {
             rest = *a;
         }
         operands.push(rest);
-        operands.into_iter().rev().fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
+        operands
+            .into_iter()
+            .rev()
+            .fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
     }
 
     fn is(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
@@ -277,7 +323,9 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self) -> Result<ParsedPart, String> {
-        let Some(token) = self.peek() else { return Err("something is missing at its end".to_owned()) };
+        let Some(token) = self.peek() else {
+            return Err("something is missing at its end".to_owned());
+        };
         let text = token.text(self.source);
         let key = token.key(self.source).into_owned();
         self.at += 1;
@@ -298,8 +346,9 @@ impl Parser<'_> {
                 }
                 "(" => {
                     let items = self.list(")")?;
-                    let plain =
-                        items.iter().all(|id| !matches!(self.trees.label(*id), SqlLabel::Row | SqlLabel::Nothing));
+                    let plain = items
+                        .iter()
+                        .all(|id| !matches!(self.trees.label(*id), SqlLabel::Row | SqlLabel::Nothing));
                     match items.as_slice() {
                         [one] if plain => *one,
                         _ => self.trees.add(SqlLabel::Group, items),
@@ -371,14 +420,22 @@ impl Parser<'_> {
     }
 
     fn case(&mut self) -> Result<SqlNodeId, String> {
-        let subject = if self.key_at(0) == "when" { None } else { Some(self.expression(0)?.0) };
+        let subject = if self.key_at(0) == "when" {
+            None
+        } else {
+            Some(self.expression(0)?.0)
+        };
         let mut arms = Vec::new();
         while self.take("when") {
             let condition = self.expression(0)?;
             self.need("then")?;
             arms.push((condition.0, self.expression(0)?.0));
         }
-        let other = if self.take("else") { self.expression(0)?.0 } else { self.trees.leaf(SqlLabel::Nothing) };
+        let other = if self.take("else") {
+            self.expression(0)?.0
+        } else {
+            self.trees.leaf(SqlLabel::Nothing)
+        };
         self.need("end")?;
         if arms.is_empty() {
             return Err("`when` is missing".to_owned());
@@ -389,10 +446,9 @@ impl Parser<'_> {
                 let kids = std::iter::once(subject).chain(arms).chain([other]).collect();
                 self.trees.add(SqlLabel::Switch, kids)
             }
-            None => arms
-                .into_iter()
-                .rev()
-                .fold(other, |other, (when, then)| self.trees.add(SqlLabel::Case, vec![when, then, other])),
+            None => arms.into_iter().rev().fold(other, |other, (when, then)| {
+                self.trees.add(SqlLabel::Case, vec![when, then, other])
+            }),
         })
     }
 
@@ -414,12 +470,15 @@ impl Parser<'_> {
                 }
                 "." => {
                     self.at += 1;
-                    let Some(token) = self.peek() else { return Err("a name is missing behind a point".to_owned()) };
+                    let Some(token) = self.peek() else {
+                        return Err("a name is missing behind a point".to_owned());
+                    };
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
                             let name = lexer::value(token.text(self.source), self.dialect);
-                            self.trees.leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
+                            self.trees
+                                .leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
                         }
                         _ => self.trees.word(&token.key(self.source)),
                     };

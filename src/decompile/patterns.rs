@@ -85,7 +85,10 @@ struct Became {
 
 impl Tried {
     pub fn new(probes: Vec<Probe>) -> Self {
-        Self { probes, became: Mutex::default() }
+        Self {
+            probes,
+            became: Mutex::default(),
+        }
     }
 }
 
@@ -94,7 +97,9 @@ impl Patterns {
     pub fn learn(compiler: &Compiler, tried: &Tried) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
-        let Ok(mut became) = tried.became.lock() else { return patterns };
+        let Ok(mut became) = tried.became.lock() else {
+            return patterns;
+        };
         // A group always has at least one row, so conditional sums are written in another way.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
@@ -105,7 +110,9 @@ impl Patterns {
         let all: Vec<(usize, &Probe)> = probes().collect();
         let sums: Vec<(usize, &Probe)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
         let chunks = all.chunks(TOGETHER).map(|chunk| (compiler, false, chunk));
-        let chunks: Vec<_> = chunks.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk))).collect();
+        let chunks: Vec<_> = chunks
+            .chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk)))
+            .collect();
         let known = &*became;
         let of_chunk = |number: usize| match chunks.get(number) {
             Some((compiler, is_grouped, chunk)) => learned_of(compiler, chunk, |at| known.get(&(at, *is_grouped))),
@@ -155,7 +162,9 @@ impl Patterns {
     }
 
     fn insert(&mut self, pattern: Arc<SqlPattern>) {
-        let PatternPart::Node(label, parts) = &pattern.root else { return };
+        let PatternPart::Node(label, parts) = &pattern.root else {
+            return;
+        };
         let first = match parts.first() {
             Some(PatternPart::Node(label, _)) => Some(label.clone()),
             _ => None,
@@ -177,7 +186,10 @@ impl Patterns {
     fn at<'a>(map: &'a HashMap<Root, Vec<Arc<SqlPattern>>>, trees: &Trees, id: SqlNodeId) -> &'a [Arc<SqlPattern>] {
         let label = trees.label(id).clone();
         let kids = trees.kids(id);
-        let first = kids.first().filter(|_| label == SqlLabel::Call).map(|name| trees.label(*name).clone());
+        let first = kids
+            .first()
+            .filter(|_| label == SqlLabel::Call)
+            .map(|name| trees.label(*name).clone());
         map.get(&Root(label, first, kids.len())).map_or(&[], Vec::as_slice)
     }
 
@@ -212,16 +224,24 @@ fn learned_of<'b>(
             let _ = writeln!(text, "p{at} = {formula}");
         }
     }
-    let of_place = |at: usize| probes.get(probes.binary_search_by_key(&at, |(place, _)| *place).ok()?).copied();
+    let of_place = |at: usize| {
+        probes
+            .get(probes.binary_search_by_key(&at, |(place, _)| *place).ok()?)
+            .copied()
+    };
     let mut found = Vec::new();
     for definition in compiler.compile(&text).definitions() {
         let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
-        let Some((at, probe)) = at.and_then(of_place) else { continue };
+        let Some((at, probe)) = at.and_then(of_place) else {
+            continue;
+        };
         found.push(match before(at).filter(|before| *before.sql == *definition.sql()) {
             Some(before) => (at, before.patterns.clone(), None),
             None => {
                 let pattern = learned(compiler, probe, definition.sql());
-                let both = pattern.into_iter().flat_map(|it| it.without_brackets().into_iter().chain([it]));
+                let both = pattern
+                    .into_iter()
+                    .flat_map(|it| it.without_brackets().into_iter().chain([it]));
                 (at, both.map(Arc::new).collect(), Some(definition.sql().into()))
             }
         });
@@ -239,17 +259,26 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         // Each dialect has its own SQL for the first day of a month.
         Arg::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.text()));
-            compiled.definitions().first().map(|definition| definition.sql().to_owned())
+            compiled
+                .definitions()
+                .first()
+                .map(|definition| definition.sql().to_owned())
         }
         _ => arg.to_text(),
     };
-    let spelled: Vec<Option<SqlNodeId>> =
-        probe.args.iter().map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees))).collect();
+    let spelled: Vec<Option<SqlNodeId>> = probe
+        .args
+        .iter()
+        .map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees)))
+        .collect();
     match probe.shape {
         ExpressionShape::Pair => root = counted(&trees, root)?,
         // `text || fx_sv1`
         ExpressionShape::AsText => {
-            root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?;
+            root = *trees
+                .kids(root)
+                .first()
+                .filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?;
         }
         _ => {}
     }
@@ -266,7 +295,12 @@ pub(super) fn pattern(
     if trees.height(root) > DEEPEST {
         return None;
     }
-    let mut learner = Learner { trees, probe, spelled, found: vec![false; probe.args.len()] };
+    let mut learner = Learner {
+        trees,
+        probe,
+        spelled,
+        found: vec![false; probe.args.len()],
+    };
     let part = learner.pattern_part(root);
     let mut silent = 0;
     // Columns of different types that become the same SQL share one pattern.
@@ -280,8 +314,17 @@ pub(super) fn pattern(
         }
         (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
-    let args = probe.args.iter().zip(&learner.found).map(&mut plain).collect::<Option<Vec<Arg>>>()?;
-    (silent <= 1).then(|| SqlPattern { root: part, shape: probe.shape.clone(), args })
+    let args = probe
+        .args
+        .iter()
+        .zip(&learner.found)
+        .map(&mut plain)
+        .collect::<Option<Vec<Arg>>>()?;
+    (silent <= 1).then(|| SqlPattern {
+        root: part,
+        shape: probe.shape.clone(),
+        args,
+    })
 }
 
 /// Returns the condition of `count(case when … then 1 end)`.
@@ -314,8 +357,14 @@ impl Learner<'_> {
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
             let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
-            return self
-                .note_hole(place, if is_value { PatternPart::Any(place) } else { PatternPart::Criterion(place) });
+            return self.note_hole(
+                place,
+                if is_value {
+                    PatternPart::Any(place)
+                } else {
+                    PatternPart::Criterion(place)
+                },
+            );
         }
         let label = self.trees.label(id).clone();
         for (place, arg) in self.probe.args.iter().enumerate() {
@@ -333,7 +382,11 @@ impl Learner<'_> {
                     if number.strip_suffix(".0") == Some(digits) {
                         return self.note_hole(place, PatternPart::Number(place, 0, ".0"));
                     }
-                    let by = number.parse::<i64>().ok().zip(digits.parse::<i64>().ok()).map(|(a, b)| a - b);
+                    let by = number
+                        .parse::<i64>()
+                        .ok()
+                        .zip(digits.parse::<i64>().ok())
+                        .map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
                         return self.note_hole(place, PatternPart::Number(place, by, ""));
                     }
@@ -372,15 +425,23 @@ impl SqlPattern {
     /// Returns the aggregate in `coalesce(sum(x), 0)`, as it appears on its own where a NULL has no effect or cannot
     /// occur.
     pub fn without_brackets(&self) -> Option<Self> {
-        let PatternPart::Node(SqlLabel::Call, parts) = &self.root else { return None };
-        let [PatternPart::Node(SqlLabel::Word(name), _), inner @ PatternPart::Node(..), PatternPart::Node(default, _)] =
-            parts.as_slice()
+        let PatternPart::Node(SqlLabel::Call, parts) = &self.root else {
+            return None;
+        };
+        let [
+            PatternPart::Node(SqlLabel::Word(name), _),
+            inner @ PatternPart::Node(..),
+            PatternPart::Node(default, _),
+        ] = parts.as_slice()
         else {
             return None;
         };
         let is_blank =
             matches!(default, SqlLabel::Number(_)) || matches!(default, SqlLabel::Text(text, _) if text.is_empty());
-        (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
+        (name == "coalesce" && is_blank).then(|| Self {
+            root: inner.clone(),
+            ..self.clone()
+        })
     }
 
     /// Counts the SQL functions that the pattern calls. `None` if one of them is not among the given names.
@@ -388,7 +449,9 @@ impl SqlPattern {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
         while let Some(part) = left.pop() {
-            let PatternPart::Node(label, parts) = part else { continue };
+            let PatternPart::Node(label, parts) = part else {
+                continue;
+            };
             if let (SqlLabel::Call, Some(PatternPart::Node(SqlLabel::Word(name), _))) = (label, parts.first()) {
                 let name = names.get(name.as_str())?;
                 if !called.contains(name) {
@@ -427,8 +490,12 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
                 (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
             };
-            let SqlLabel::Number(number) = trees.label(id) else { return false };
-            let Some(digits) = number.strip_suffix(suffix) else { return false };
+            let SqlLabel::Number(number) = trees.label(id) else {
+                return false;
+            };
+            let Some(digits) = number.strip_suffix(suffix) else {
+                return false;
+            };
             let digits = match by {
                 0 => format!("{sign}{digits}"),
                 _ => match format!("{sign}{digits}").parse::<i64>() {
@@ -443,8 +510,12 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
             _ => false,
         },
         PatternPart::Text(place, before, after, prefix) => {
-            let SqlLabel::Text(text, with) = trees.label(id) else { return false };
-            let inner = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
+            let SqlLabel::Text(text, with) = trees.label(id) else {
+                return false;
+            };
+            let inner = text
+                .strip_prefix(before.as_str())
+                .and_then(|rest| rest.strip_suffix(after.as_str()));
             // A text with backslashes may be written as a raw text, but a text without backslashes does not have to be.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))

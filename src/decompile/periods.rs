@@ -17,7 +17,10 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     for name in names {
         let mut put = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
-            all.push(Probe { shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });
+            all.push(Probe {
+                shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")),
+                args,
+            });
         };
         for unit in UNITS {
             // An offset of one is written differently from an offset of two.
@@ -41,8 +44,12 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
 pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {
-        let (SqlLabel::Number(text) | SqlLabel::Text(text, _)) = trees.label(*part) else { continue };
-        let words = text.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        let (SqlLabel::Number(text) | SqlLabel::Text(text, _)) = trees.label(*part) else {
+            continue;
+        };
+        let words = text
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|word| !word.is_empty());
         for number in words.filter_map(|word| word.parse().ok()) {
             if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MOST {
                 found.push(number);

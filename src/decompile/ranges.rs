@@ -29,11 +29,16 @@ const RANGES: [(&str, usize); 15] = [
 
 /// Returns formulas that count the rows of each range, with a name in the place of `{0}`.
 pub(super) fn counts(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
-    let ranges = RANGES.iter().filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
+    let ranges = RANGES
+        .iter()
+        .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
     let probe = |(range, numbers): &(&str, usize)| {
         let numbers = NUMBERS.iter().take(*numbers).map(|number| Arg::Number(number));
         let args = [name.clone()].into_iter().chain(numbers).collect();
-        Probe { shape: ExpressionShape::Words(format!("COUNT({range})")), args }
+        Probe {
+            shape: ExpressionShape::Words(format!("COUNT({range})")),
+            args,
+        }
     };
     ranges.map(probe).collect()
 }
@@ -46,12 +51,20 @@ pub(super) struct LearnedRanges {
 
 /// Learns the window of a range from the SQL that counts the rows of the range.
 pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
-    let ExpressionShape::Words(words) = &probe.shape else { return None };
+    let ExpressionShape::Words(words) = &probe.shape else {
+        return None;
+    };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
     let window = *windows(trees, counted).first()?;
-    let numbers = Probe { shape: ExpressionShape::named(""), args: probe.args.iter().skip(1).cloned().collect() };
+    let numbers = Probe {
+        shape: ExpressionShape::named(""),
+        args: probe.args.iter().skip(1).cloned().collect(),
+    };
     let none = vec![None; numbers.args.len()];
-    Some(LearnedRanges { window: pattern(trees, window, &numbers, none)?, range })
+    Some(LearnedRanges {
+        window: pattern(trees, window, &numbers, none)?,
+        range,
+    })
 }
 
 impl LearnedRanges {
@@ -60,7 +73,9 @@ impl LearnedRanges {
         let bound = self.window.matched(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
         for (at, bound) in bound.iter().enumerate() {
-            let Some(Binding::Number(number)) = bound else { return None };
+            let Some(Binding::Number(number)) = bound else {
+                return None;
+            };
             range = range.replace(&format!("{{{}}}", at + 1), number);
         }
         Some(range)

@@ -57,17 +57,26 @@ impl<'s> Search<'s> {
 
     /// Adds known formulas for some parts.
     pub fn with_input(self, given: &'s SearchInput) -> Self {
-        Self { given: Some(given), ..self }
+        Self {
+            given: Some(given),
+            ..self
+        }
     }
 
     /// Allows names to be columns of this relation.
     pub fn with_base(self, base: &'s str) -> Self {
-        Self { base: Some(base), ..self }
+        Self {
+            base: Some(base),
+            ..self
+        }
     }
 
     /// Also allows names to represent ranges of rows.
     pub fn with_range(self, range: &'s str) -> Self {
-        Self { range: Some(range), ..self }
+        Self {
+            range: Some(range),
+            ..self
+        }
     }
 
     /// Allows formulas that name one of these columns, although the SQL does not.
@@ -123,31 +132,52 @@ impl<'s> Search<'s> {
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
         found.extend(self.ranges(&found).collect::<Vec<_>>());
-        for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
+        for pattern in self
+            .patterns
+            .iter()
+            .flat_map(|patterns| patterns.values(self.trees, id))
+        {
             self.match_pattern(pattern, id, &mut found);
         }
         if !self.silent.is_empty() {
-            for pattern in self.patterns.iter().flat_map(|patterns| patterns.silent(self.trees, id)) {
+            for pattern in self
+                .patterns
+                .iter()
+                .flat_map(|patterns| patterns.silent(self.trees, id))
+            {
                 self.match_pattern(pattern, id, &mut found);
             }
         }
         if let Some(inner) = self.left_out(id) {
-            let forms = self.forms.get(&inner).into_iter().flat_map(|forms| forms.iter().cloned());
-            found.extend(forms.map(|form| ExpressionText { cost: form.cost + LEFT_OUT, ..form }));
+            let forms = self
+                .forms
+                .get(&inner)
+                .into_iter()
+                .flat_map(|forms| forms.iter().cloned());
+            found.extend(forms.map(|form| ExpressionText {
+                cost: form.cost + LEFT_OUT,
+                ..form
+            }));
         }
         found
     }
 
     fn pairs_of(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = Vec::new();
-        for pattern in self.patterns.iter().flat_map(|patterns| patterns.criteria(self.trees, id)) {
+        for pattern in self
+            .patterns
+            .iter()
+            .flat_map(|patterns| patterns.criteria(self.trees, id))
+        {
             self.match_pattern(pattern, id, &mut found);
         }
         best(found, KEPT)
     }
 
     fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
-        let Some(bound) = pattern.matched(self.trees, id) else { return };
+        let Some(bound) = pattern.matched(self.trees, id) else {
+            return;
+        };
         let mut choices: Vec<Vec<ExpressionText>> = Vec::with_capacity(bound.len());
         for (bound, arg) in bound.into_iter().zip(&pattern.args) {
             let forms = match (bound, arg) {
@@ -159,7 +189,11 @@ impl<'s> Search<'s> {
                     vec![text_literal(&format!("{before}{digits}{after}"))]
                 }
                 (Some(Binding::Number(digits) | Binding::Text(digits)), Arg::Minus(_)) => {
-                    vec![number(&digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned))]
+                    vec![number(
+                        &digits
+                            .strip_prefix('-')
+                            .map_or_else(|| format!("-{digits}"), str::to_owned),
+                    )]
                 }
                 (Some(Binding::Number(digits)), _) => vec![number(&digits)],
                 (Some(Binding::Text(text)), Arg::Wild(before, _)) => {
@@ -173,7 +207,11 @@ impl<'s> Search<'s> {
                 (None, Arg::Silent(ty)) => {
                     // These columns are tried only after everything else.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
-                    columns.next().map(|(name, _)| ExpressionText::name(name_of(name), 0)).into_iter().collect()
+                    columns
+                        .next()
+                        .map(|(name, _)| ExpressionText::name(name_of(name), 0))
+                        .into_iter()
+                        .collect()
                 }
                 _ => Vec::new(),
             };
@@ -200,10 +238,17 @@ impl<'s> Search<'s> {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
         for way in ways {
-            let args: Vec<ExpressionText> =
-                way.iter().zip(&choices).filter_map(|(at, choice)| choice.get(*at).cloned()).collect();
+            let args: Vec<ExpressionText> = way
+                .iter()
+                .zip(&choices)
+                .filter_map(|(at, choice)| choice.get(*at).cloned())
+                .collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
-            found.extend(Some(()).filter(|()| length < LONGEST).and_then(|()| pattern.shape.with(&args)));
+            found.extend(
+                Some(())
+                    .filter(|()| length < LONGEST)
+                    .and_then(|()| pattern.shape.with(&args)),
+            );
         }
     }
 
@@ -217,7 +262,10 @@ impl<'s> Search<'s> {
                 forms.push(ExpressionText::atom(name.to_ascii_uppercase(), 1));
             }
             if relation.is_none() && name == "null" {
-                forms.push(ExpressionText { strength: 4, ..ExpressionText::atom("1 / 0", 4) });
+                forms.push(ExpressionText {
+                    strength: 4,
+                    ..ExpressionText::atom("1 / 0", 4)
+                });
             }
             if let Some(base) = self.base.filter(|_| relation.is_none()) {
                 forms.push(ExpressionText::name(format!("${{{base}.{name}}}"), 0));
@@ -226,7 +274,11 @@ impl<'s> Search<'s> {
                 forms.push(ExpressionText::name(own.clone(), 1));
             }
             if let Some(relation) = relation {
-                let path = if plain { format!("{relation}.{name}") } else { format!("${{{relation}.{name}}}") };
+                let path = if plain {
+                    format!("{relation}.{name}")
+                } else {
+                    format!("${{{relation}.{name}}}")
+                };
                 forms.push(ExpressionText::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
@@ -235,7 +287,10 @@ impl<'s> Search<'s> {
                     true => format!("{base}[{frame}]"),
                     false => format!("${{{base}[{frame}]}}"),
                 };
-                forms.extend(base.filter(|base| !base.is_empty()).map(|base| ExpressionText::atom(framed(base), 3)));
+                forms.extend(
+                    base.filter(|base| !base.is_empty())
+                        .map(|base| ExpressionText::atom(framed(base), 3)),
+                );
             }
             return forms;
         }
@@ -256,8 +311,12 @@ impl<'s> Search<'s> {
 
     /// Returns the expression around which the compiler may have put a conversion or a default.
     fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
-        let [name, first, ..] = self.trees.kids(id) else { return None };
-        let SqlLabel::Word(name) = self.trees.label(*name) else { return None };
+        let [name, first, ..] = self.trees.kids(id) else {
+            return None;
+        };
+        let SqlLabel::Word(name) = self.trees.label(*name) else {
+            return None;
+        };
         match (self.trees.label(id), name.as_str()) {
             (SqlLabel::Call, "cast" | "try_cast" | "safe_cast") => self.trees.kids(*first).first().copied(),
             (SqlLabel::Call, "coalesce" | "nullif" | "lower") => Some(*first),
@@ -268,8 +327,15 @@ impl<'s> Search<'s> {
 
 /// Writes a number in the syntax of formulas.
 fn number(digits: &str) -> ExpressionText {
-    let strength = if digits.starts_with('-') { 6 } else { super::expression_text::WHOLE };
-    ExpressionText { strength, ..ExpressionText::atom(digits, 1) }
+    let strength = if digits.starts_with('-') {
+        6
+    } else {
+        super::expression_text::WHOLE
+    };
+    ExpressionText {
+        strength,
+        ..ExpressionText::atom(digits, 1)
+    }
 }
 
 fn date(text: &str) -> Vec<ExpressionText> {
@@ -318,5 +384,7 @@ fn without_literals(formula: &str) -> String {
             c => out.push(c),
         }
     }
-    ["TRUE", "FALSE"].into_iter().fold(out, |out, word| out.replace(word, "#"))
+    ["TRUE", "FALSE"]
+        .into_iter()
+        .fold(out, |out, word| out.replace(word, "#"))
 }

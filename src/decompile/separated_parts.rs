@@ -45,7 +45,10 @@ impl Separated {
         let firsts: Vec<usize> = items.iter().map(|item| bytes(item).start).chain([end]).collect();
         let gap = |at: usize| -> &str {
             let from = items.get(at).map_or(start, |item| bytes(item).end);
-            firsts.get(at + 1).and_then(|to| file.source.get(from..*to)).unwrap_or_default()
+            firsts
+                .get(at + 1)
+                .and_then(|to| file.source.get(from..*to))
+                .unwrap_or_default()
         };
         let is_before = |gap: &str| comma_in(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line));
         let inner = items.len().saturating_sub(1);
@@ -55,7 +58,11 @@ impl Separated {
             true => Commas::After,
         };
         let mut list = Self {
-            opening: firsts.first().and_then(|first| file.source.get(start..*first)).unwrap_or_default().to_owned(),
+            opening: firsts
+                .first()
+                .and_then(|first| file.source.get(start..*first))
+                .unwrap_or_default()
+                .to_owned(),
             entries: Vec::new(),
             closing: String::new(),
             has_last_comma: false,
@@ -67,7 +74,10 @@ impl Separated {
             let gap = gap(at);
             let comma = if has_commas { comma_in(gap) } else { None };
             let (before, after) = match comma {
-                Some(comma) => (gap.get(..comma).unwrap_or_default(), gap.get(comma + 1..).unwrap_or_default()),
+                Some(comma) => (
+                    gap.get(..comma).unwrap_or_default(),
+                    gap.get(comma + 1..).unwrap_or_default(),
+                ),
                 None => (gap, ""),
             };
             let plain = match commas {
@@ -81,7 +91,11 @@ impl Separated {
             let (tail, rest) = plain.split_at(plain.find('\n').unwrap_or(0));
             let tail = if tail.trim().is_empty() { "" } else { tail };
             let text = file.text(item).to_owned();
-            list.entries.push(ListItem { lead: std::mem::take(&mut lead), text, tail: tail.to_owned() });
+            list.entries.push(ListItem {
+                lead: std::mem::take(&mut lead),
+                text,
+                tail: tail.to_owned(),
+            });
             if at < inner {
                 lead = rest.to_owned();
             } else {
@@ -131,7 +145,11 @@ impl Separated {
         let plain = leads().find(|lead| lead.trim().is_empty());
         let lead = plain.or(leads().next()).unwrap_or(&self.opening);
         let blanks = lead.get(lead.trim_end().len()..).unwrap_or_default();
-        if blanks.is_empty() { " ".to_owned() } else { blanks.to_owned() }
+        if blanks.is_empty() {
+            " ".to_owned()
+        } else {
+            blanks.to_owned()
+        }
     }
 }
 

@@ -16,7 +16,12 @@ const TOTALS: usize = 12;
 /// Returns probes that read the cells of a pivoted sheet, and probes that name cells by their letters.
 pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
-    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: ExpressionShape::named(words), args });
+    let mut put = |words: &str, args: Vec<Arg>| {
+        all.push(Probe {
+            shape: ExpressionShape::named(words),
+            args,
+        })
+    };
     for letter in letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
             put(&format!("{letter}${{0}}"), vec![Arg::Number(row)]);
@@ -49,7 +54,10 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
             for (rows, height) in [(-1, 2), (0, 1), (-2, 3), (0, 2), (-1, 1)] {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
-                    all.push(Probe { shape: ExpressionShape::Words(words), args: vec![name.clone()] });
+                    all.push(Probe {
+                        shape: ExpressionShape::Words(words),
+                        args: vec![name.clone()],
+                    });
                 }
             }
         }
@@ -60,7 +68,12 @@ pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
 /// Returns probes of the totals of a sheet's measures.
 pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
     let mut all = Vec::new();
-    let mut put = |words: String| all.push(Probe { shape: ExpressionShape::Words(words), args: Vec::new() });
+    let mut put = |words: String| {
+        all.push(Probe {
+            shape: ExpressionShape::Words(words),
+            args: Vec::new(),
+        })
+    };
     for name in sheet.columns.iter().take(TOTALS) {
         for kind in ["column_total", "row_total", "grand_total"] {
             put(format!("${{{name}:{kind}}}"));
@@ -106,23 +119,47 @@ pub(super) struct SheetLookup {
 impl SheetLookup {
     /// Collects the values that the joins of an expression may look up in these columns.
     pub fn new(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
-        let mut looked = Self { tab, columns, keys, ..Self::default() };
+        let mut looked = Self {
+            tab,
+            columns,
+            keys,
+            ..Self::default()
+        };
         for part in parts {
-            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
-            let names =
-                |id: SqlNodeId| trees.below(id).into_iter().filter_map(|part| Some(trees.column(part)?.1.to_owned()));
+            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else {
+                continue;
+            };
+            let names = |id: SqlNodeId| {
+                trees
+                    .below(id)
+                    .into_iter()
+                    .filter_map(|part| Some(trees.column(part)?.1.to_owned()))
+            };
             looked.given.extend(names(*value));
             looked.sought.extend(names(*on).chain(names(*rows)));
         }
-        let has = |op: &str| parts.iter().any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op));
+        let has = |op: &str| {
+            parts
+                .iter()
+                .any(|part| matches!(trees.label(*part), SqlLabel::Op(other) if other == op))
+        };
         let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
-        looked.ways = ways.into_iter().filter(|(is_there, _)| *is_there).map(|(_, way)| way).collect();
+        looked.ways = ways
+            .into_iter()
+            .filter(|(is_there, _)| *is_there)
+            .map(|(_, way)| way)
+            .collect();
         looked
     }
 
     /// Writes columns as ranges.
     fn ranges(&self, among: &[String]) -> Vec<String> {
-        let names = self.columns.iter().filter(|name| among.contains(name)).take(COLUMNS).map(|name| name_of(name));
+        let names = self
+            .columns
+            .iter()
+            .filter(|name| among.contains(name))
+            .take(COLUMNS)
+            .map(|name| name_of(name));
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 
@@ -137,9 +174,14 @@ impl SheetLookup {
                 forms.push(found);
             }
         }
-        let probe =
-            |words: &String, key: &Arg| Probe { shape: ExpressionShape::named(&**words), args: vec![key.clone()] };
-        forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
+        let probe = |words: &String, key: &Arg| Probe {
+            shape: ExpressionShape::named(&**words),
+            args: vec![key.clone()],
+        };
+        forms
+            .iter()
+            .flat_map(|words| self.keys.iter().map(move |key| probe(words, key)))
+            .collect()
     }
 
     /// Returns probes of working days that exclude the holidays in a column.
@@ -168,13 +210,20 @@ impl SheetLookup {
 
     /// Returns lookups of texts with wildcards.
     pub fn wild(&self) -> Vec<Probe> {
-        let others = [Arg::Text("", TEXTS[1], ""), Arg::Number(NUMBERS[1]), Arg::Fixed("TRUE".to_owned())];
+        let others = [
+            Arg::Text("", TEXTS[1], ""),
+            Arg::Number(NUMBERS[1]),
+            Arg::Fixed("TRUE".to_owned()),
+        ];
         let mut all = Vec::new();
         for sought in self.ranges(&self.sought) {
             for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
                 for (wild, other) in wilds().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
                     let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
-                    all.push(Probe { shape: words, args: vec![Arg::Wild("", wild), other.clone()] });
+                    all.push(Probe {
+                        shape: words,
+                        args: vec![Arg::Wild("", wild), other.clone()],
+                    });
                 }
             }
         }
@@ -194,9 +243,13 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut all = Vec::new();
     for Probe { shape, args } in found {
-        let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
+        let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else {
+            continue;
+        };
         let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
-        let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else { continue };
+        let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else {
+            continue;
+        };
         let (sought, way) = match found.rsplit_once(", ") {
             Some((sought, "1")) => (sought, ", -1"),
             Some((sought, _)) => (sought, ", 1"),
@@ -204,7 +257,10 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
         };
         for other in &others {
             let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
-            all.push(Probe { shape: ExpressionShape::Words(words), args: vec![key.clone(), other.clone()] });
+            all.push(Probe {
+                shape: ExpressionShape::Words(words),
+                args: vec![key.clone(), other.clone()],
+            });
         }
     }
     all
@@ -222,13 +278,19 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
         label => *label == SqlLabel::Typed,
     };
     let keys = [
-        (has(&|label| matches!(label, SqlLabel::Text(..))), Arg::Text("", TEXTS[0], "")),
+        (
+            has(&|label| matches!(label, SqlLabel::Text(..))),
+            Arg::Text("", TEXTS[0], ""),
+        ),
         (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
         (negative, Arg::Minus(NUMBERS[0])),
         (has(&|label| number(label, true)), Arg::Number(POINTS[0])),
         (has(&is_date), Arg::Text("", "2019-07-23", "")),
     ];
-    keys.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
+    keys.into_iter()
+        .filter(|(is_there, _)| *is_there)
+        .map(|(_, key)| key)
+        .collect()
 }
 
 /// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from

@@ -20,7 +20,10 @@ pub struct EditRefusal {
 impl EditRefusal {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
         let before = source.get(..at).unwrap_or(source);
-        Self { line: before.bytes().filter(|b| *b == b'\n').count() + 1, reason: reason.into() }
+        Self {
+            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -67,20 +70,34 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns the positions of formulas in the text, and of the keys next to them that correspond to clauses in SQL.
     pub fn formulas(&self) -> Vec<Range<usize>> {
-        let definitions = self.outline.steps.iter().flat_map(|step| &step.definitions).map(|placed| placed.at);
+        let definitions = self
+            .outline
+            .steps
+            .iter()
+            .flat_map(|step| &step.definitions)
+            .map(|placed| placed.at);
         let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
         let of_step = |step: &Node| {
             let keys = ["where", "having", "order_by", "limit"].into_iter();
-            keys.filter_map(|key| step.get(key).map(|node| node.span)).collect::<Vec<_>>()
+            keys.filter_map(|key| step.get(key).map(|node| node.span))
+                .collect::<Vec<_>>()
         };
         let clauses = [&self.root].into_iter().chain(steps).flat_map(of_step);
-        definitions.chain(clauses).map(|at| at.start as usize..at.end as usize).collect()
+        definitions
+            .chain(clauses)
+            .map(|at| at.start as usize..at.end as usize)
+            .collect()
     }
 
     /// Returns the names that people chose for definitions and keys, in lower case.
     pub fn named(&self) -> HashSet<String> {
         let of_step = |step: &crate::model::outline::StepOutline| {
-            let names = step.definitions.iter().map(|placed| &placed.name).chain(&step.keys).chain(&step.name);
+            let names = step
+                .definitions
+                .iter()
+                .map(|placed| &placed.name)
+                .chain(&step.keys)
+                .chain(&step.name);
             names.map(|name| name.to_ascii_lowercase()).collect::<Vec<_>>()
         };
         self.outline.steps.iter().flat_map(of_step).collect()
@@ -93,13 +110,18 @@ impl<'s> SpecPosition<'s> {
             step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
         };
         let mut found = steps.filter(|(_, s)| is_step(&s.name)).flat_map(|(at, s)| {
-            s.definitions.iter().filter(|d| d.name.eq_ignore_ascii_case(name)).map(move |d| (at, d))
+            s.definitions
+                .iter()
+                .filter(|d| d.name.eq_ignore_ascii_case(name))
+                .map(move |d| (at, d))
         });
         match (found.next(), found.next()) {
             (Some(one), None) => Ok(one),
-            (Some((_, one)), Some(_)) => {
-                Err(EditRefusal::at(self.source, one.at.start as usize, format!("`{name}` is defined more than once")))
-            }
+            (Some((_, one)), Some(_)) => Err(EditRefusal::at(
+                self.source,
+                one.at.start as usize,
+                format!("`{name}` is defined more than once"),
+            )),
             (None, _) => Err(EditRefusal::at(self.source, 0, format!("`{name}` is not defined"))),
         }
     }
@@ -120,13 +142,20 @@ impl<'s> SpecPosition<'s> {
         let candidates = match (placed.style, placed.alone) {
             (YamlStyle::Block, _) => vec![inside(formula.to_owned())],
             (YamlStyle::Plain, true) => {
-                vec![whole(formula.to_owned()), whole(format!("'{}'", formula.replace('\'', "''"))), whole(double)]
+                vec![
+                    whole(formula.to_owned()),
+                    whole(format!("'{}'", formula.replace('\'', "''"))),
+                    whole(double),
+                ]
             }
             (YamlStyle::Plain, false) => vec![inside(formula.to_owned())],
             (YamlStyle::Single, _) => vec![inside(formula.replace('\'', "''"))],
             (YamlStyle::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
         };
-        let found = candidates.into_iter().flatten().find(|text| self.is_meant(text, placed, formula));
+        let found = candidates
+            .into_iter()
+            .flatten()
+            .find(|text| self.is_meant(text, placed, formula));
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
@@ -150,13 +179,19 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns whether a text is equivalent to this spec, apart from the formula.
     fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
-        let Ok(other) = SpecPosition::new(text) else { return false };
+        let Ok(other) = SpecPosition::new(text) else {
+            return false;
+        };
         let (mine, theirs) = (&self.outline.steps, &other.outline.steps);
         let same_steps = mine.len() == theirs.len()
             && mine.iter().zip(theirs).all(|(a, b)| {
                 a.definitions.len() == b.definitions.len()
                     && a.definitions.iter().zip(&b.definitions).all(|(a, b)| {
-                        let expected = if a == placed { formula.trim() } else { a.formula.as_str() };
+                        let expected = if a == placed {
+                            formula.trim()
+                        } else {
+                            a.formula.as_str()
+                        };
                         a.name == b.name && b.formula == expected
                     })
             });

@@ -48,8 +48,10 @@ pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &st
     let own = read.named();
     let words: Vec<SqlToken> = tokens(spec, dialect);
     let places = read.formulas();
-    let words: Vec<SqlToken> =
-        words.into_iter().filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end)).collect();
+    let words: Vec<SqlToken> = words
+        .into_iter()
+        .filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end))
+        .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
     // A word that does not occur in the spec does not come from the spec.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
@@ -104,7 +106,10 @@ impl<'s> SqlWord<'s> {
         let text = token.text(source);
         let is_quoted = matches!(token.kind, SqlTokenKind::Text | SqlTokenKind::Quoted);
         let inside = || text.get(1..text.len().checked_sub(1)?);
-        Self { kind: token.kind, text: if is_quoted { inside().unwrap_or(text) } else { text } }
+        Self {
+            kind: token.kind,
+            text: if is_quoted { inside().unwrap_or(text) } else { text },
+        }
     }
 
     /// Returns the number in a text, such as the text of an interval, with the text before and after it.
@@ -112,7 +117,11 @@ impl<'s> SqlWord<'s> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
         let end = begin + rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        Some((self.text.get(..begin)?, self.text.get(begin..end)?, self.text.get(end..)?))
+        Some((
+            self.text.get(..begin)?,
+            self.text.get(begin..end)?,
+            self.text.get(end..)?,
+        ))
     }
 }
 
@@ -133,12 +142,19 @@ fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> 
             }
             (SqlTokenKind::Word, SqlTokenKind::Word) if word.text.eq_ignore_ascii_case(a.text) => {
                 let is_upper = word.text.chars().all(|c| !c.is_lowercase());
-                if is_upper { b.text.to_ascii_uppercase() } else { b.text.to_owned() }
+                if is_upper {
+                    b.text.to_ascii_uppercase()
+                } else {
+                    b.text.to_owned()
+                }
             }
             _ => continue,
         };
         // Text that YAML might interpret as syntax is not written.
-        if text.chars().any(|c| c.is_control() || matches!(c, '\\' | '#' | '\'' | ':')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '\\' | '#' | '\'' | ':'))
+        {
             continue;
         }
         found.push((token.start..token.end, text));
@@ -172,7 +188,10 @@ fn is_alike(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> b
     let helpers = |file: &SqlFile<'_>| -> HashSet<String> {
         let pairs = file.tokens.iter().zip(file.tokens.iter().skip(1));
         let named = pairs.filter(|(a, b)| a.key(file.source) == "as" && b.kind == SqlTokenKind::Word);
-        named.map(|(_, b)| b.key(file.source).into_owned()).filter(|name| !own.contains(name)).collect()
+        named
+            .map(|(_, b)| b.key(file.source).into_owned())
+            .filter(|name| !own.contains(name))
+            .collect()
     };
     let (ours, theirs) = (helpers(made), helpers(found));
     let (mut there, mut back): (HashMap<String, String>, HashMap<String, String>) = Default::default();

@@ -94,7 +94,9 @@ impl Trees {
     }
 
     pub fn label(&self, id: SqlNodeId) -> &SqlLabel {
-        self.nodes.get(id as usize).map_or(&SqlLabel::Nothing, |node| &node.label)
+        self.nodes
+            .get(id as usize)
+            .map_or(&SqlLabel::Nothing, |node| &node.label)
     }
 
     pub fn kids(&self, id: SqlNodeId) -> &[SqlNodeId] {
@@ -109,7 +111,9 @@ impl Trees {
                 let (SqlLabel::Word(relation) | SqlLabel::Quoted(relation)) = self.label(*relation) else {
                     return None;
                 };
-                let (SqlLabel::Word(name) | SqlLabel::Quoted(name)) = self.label(*name) else { return None };
+                let (SqlLabel::Word(name) | SqlLabel::Quoted(name)) = self.label(*name) else {
+                    return None;
+                };
                 Some((Some(relation), name))
             }
             _ => None,

@@ -34,8 +34,19 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
         }
     }
     let count = values.first().map(Vec::len)?;
-    let row = |at: usize| values.iter().map(|of| of.get(at).cloned().unwrap_or(Value::Null)).collect();
-    Some(DraftedExample { data: data.clone(), columns, rows: (0..count).map(row).collect(), left_out, seen })
+    let row = |at: usize| {
+        values
+            .iter()
+            .map(|of| of.get(at).cloned().unwrap_or(Value::Null))
+            .collect()
+    };
+    Some(DraftedExample {
+        data: data.clone(),
+        columns,
+        rows: (0..count).map(row).collect(),
+        left_out,
+        seen,
+    })
 }
 
 /// Returns the values of a column if they are the same on every day and don't depend on rounding in the last bits.
@@ -52,7 +63,11 @@ fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Resu
             if run.unshown {
                 return Err("how many digits are shown differs between warehouses");
             }
-            let rows = run.value.rows.iter().map(|row| row.get(column).cloned().unwrap_or(Value::Null));
+            let rows = run
+                .value
+                .rows
+                .iter()
+                .map(|row| row.get(column).cloned().unwrap_or(Value::Null));
             let values: Vec<Value> = rows.collect();
             if run.doubted || (noise.is_some() && known.as_ref() != Some(&values)) {
                 return Err("its last digits, or the order of rows, are not certain");

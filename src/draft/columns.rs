@@ -65,7 +65,9 @@ pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSp
                 // Rows need at least one column, even if they are only counted.
                 read.extend(columns.first());
             }
-            read.into_iter().map(|column| slot(given, column, &key, &constants, has_today)).collect()
+            read.into_iter()
+                .map(|column| slot(given, column, &key, &constants, has_today))
+                .collect()
         })
         .collect()
 }
@@ -77,8 +79,13 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
     }
     let mut columns: Vec<Column> = Vec::new();
     for used in &compiled.columns_read {
-        let alias =
-            |name: &str| main.spec.steps.iter().flat_map(|s| &s.joins).any(|j| j.name() == name && j.to == given.name);
+        let alias = |name: &str| {
+            main.spec
+                .steps
+                .iter()
+                .flat_map(|s| &s.joins)
+                .any(|j| j.name() == name && j.to == given.name)
+        };
         let is_own = match used.relation.as_deref().map(folded) {
             Some(relation) => relation == given.name || alias(&relation),
             None => main.relations.len() == 1,
@@ -115,7 +122,9 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
-        conditions.chain(step.definitions.iter().map(|(_, x)| x)).for_each(|x| x.names(&mut names));
+        conditions
+            .chain(step.definitions.iter().map(|(_, x)| x))
+            .for_each(|x| x.names(&mut names));
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
@@ -130,9 +139,16 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
             }
         }
     }
-    names.iter().map(|name| crate::interpret::spec::bare(name).to_owned()).collect()
+    names
+        .iter()
+        .map(|name| crate::interpret::spec::bare(name).to_owned())
+        .collect()
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn slot(
     given: &InputRelation,
     column: &Column,
@@ -141,39 +157,70 @@ fn slot(
     has_today: bool,
 ) -> Result<Slot, String> {
     let name = folded(column.name());
-    let is_part_of_key = given.known.iter().any(|known| known.key().iter().any(|of| folded(of) == name));
+    let is_part_of_key = given
+        .known
+        .iter()
+        .any(|known| known.key().iter().any(|of| folded(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
-    let named = constants.values_for(&ComparedBase { relation: given.name.clone(), column: name.clone() });
+    let named = constants.values_for(&ComparedBase {
+        relation: given.name.clone(),
+        column: name.clone(),
+    });
     let mut pool = Vec::new();
     let mut add = |value: Value| {
         if !pool.contains(&value) {
             pool.push(value);
         }
     };
-    let declared = column.known_values().into_iter().flatten().map(|text| Value::Text(text.clone()));
+    let declared = column
+        .known_values()
+        .into_iter()
+        .flatten()
+        .map(|text| Value::Text(text.clone()));
     let scale = column.scale().unwrap_or(SCALE).min(9);
     match column.ty() {
         Type::Boolean => [Value::Bool(true), Value::Bool(false)].into_iter().for_each(&mut add),
         Type::Integer | Type::Unknown => {
             let counts_from_one = is_key || column.ty() == Type::Unknown || name.ends_with("id");
-            named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
-            let plain: &[i64] = if counts_from_one { &[1, 2, 3, 4, 5, 6, 7, 8] } else { &[10, 20, 5, 40, 80, 0, -5] };
+            named
+                .iter()
+                .filter_map(Value::number)
+                .for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
+            let plain: &[i64] = if counts_from_one {
+                &[1, 2, 3, 4, 5, 6, 7, 8]
+            } else {
+                &[10, 20, 5, 40, 80, 0, -5]
+            };
             plain.iter().for_each(|n| add(Value::Int(*n)));
         }
         // Any numeric column accepts integers.
         Type::Number | Type::Point => {
-            named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
+            named
+                .iter()
+                .filter_map(Value::number)
+                .for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Int(n as i64)));
         }
         Type::Decimal => {
             let unit = 10i128.checked_pow(scale).unwrap_or(1);
-            let of = |n: f64| Value::Decimal(Exact { digits: (n as i128).saturating_mul(unit), scale });
-            named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(of(n))));
+            let of = |n: f64| {
+                Value::Decimal(Exact {
+                    digits: (n as i128).saturating_mul(unit),
+                    scale,
+                })
+            };
+            named
+                .iter()
+                .filter_map(Value::number)
+                .for_each(|n| around(n).for_each(|n| add(of(n))));
             AMOUNTS.into_iter().for_each(|n| add(of(n)));
         }
         Type::Float | Type::Time => {
-            named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Number(n))));
+            named
+                .iter()
+                .filter_map(Value::number)
+                .for_each(|n| around(n).for_each(|n| add(Value::Number(n))));
             AMOUNTS.into_iter().for_each(|n| add(Value::Number(n)));
         }
         Type::Text => {
@@ -188,11 +235,15 @@ fn slot(
             if is_named {
                 add(Value::Text("other".to_owned()));
             } else if column.known_values().is_none() {
-                LETTERS.into_iter().for_each(|letter| add(Value::Text(format!("{own} {letter}"))));
+                LETTERS
+                    .into_iter()
+                    .for_each(|letter| add(Value::Text(format!("{own} {letter}"))));
                 words = Some(own);
             }
         }
-        Type::Date => dates(&named, has_today).into_iter().for_each(|date| add(Value::Date(date))),
+        Type::Date => dates(&named, has_today)
+            .into_iter()
+            .for_each(|date| add(Value::Date(date))),
         Type::Timestamp => {
             // Alternate between midnight and the last hour of a day.
             for (at, date) in dates(&named, has_today).into_iter().enumerate() {
@@ -206,7 +257,15 @@ fn slot(
         pool.push(Value::Null);
     }
     let is_varied = column.ty().is_number() && !name.ends_with("id");
-    Ok(Slot { name, written: column.name().to_owned(), is_varied, is_key, is_part_of_key, words, pool })
+    Ok(Slot {
+        name,
+        written: column.name().to_owned(),
+        is_varied,
+        is_key,
+        is_part_of_key,
+        words,
+        pool,
+    })
 }
 
 /// Returns a number, the number below it, and the number above it.
@@ -228,9 +287,22 @@ fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
         }
     }
     // Dates before and after any possible day of the run.
-    let far = [(1999, 12, 31), (2999, 12, 31), (2000, 1, 31), (2000, 2, 29), (2999, 11, 30)];
-    let plain =
-        [(2024, 1, 31), (2024, 2, 29), (2024, 3, 1), (2023, 12, 31), (2024, 5, 31), (2023, 11, 15), (2023, 2, 28)];
+    let far = [
+        (1999, 12, 31),
+        (2999, 12, 31),
+        (2000, 1, 31),
+        (2000, 2, 29),
+        (2999, 11, 30),
+    ];
+    let plain = [
+        (2024, 1, 31),
+        (2024, 2, 29),
+        (2024, 3, 1),
+        (2023, 12, 31),
+        (2024, 5, 31),
+        (2023, 11, 15),
+        (2023, 2, 28),
+    ];
     let tried: &[(i64, i64, i64)] = if has_today { &far } else { &plain };
     dates.extend(tried.iter().map(|(year, month, day)| days(*year, *month, *day)));
     dates

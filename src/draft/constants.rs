@@ -58,13 +58,18 @@ impl Constants {
                 _ => false,
             };
             if is_beside {
-                let mut values: Vec<Value> =
-                    children.iter().filter_map(|child| constant(child)).flat_map(near_values).collect();
+                let mut values: Vec<Value> = children
+                    .iter()
+                    .filter_map(|child| constant(child))
+                    .flat_map(near_values)
+                    .collect();
                 if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
                     values.extend(WEEK.map(Value::Date));
                 }
-                let columns: BTreeSet<ComparedBase> =
-                    children.iter().flat_map(|child| bases.compared_columns(at, child, own)).collect();
+                let columns: BTreeSet<ComparedBase> = children
+                    .iter()
+                    .flat_map(|child| bases.compared_columns(at, child, own))
+                    .collect();
                 for column in columns {
                     let known = self.0.entry(column).or_default();
                     values.iter().for_each(|value| {
@@ -95,7 +100,10 @@ fn constant(x: &ReferenceExpr) -> Option<Value> {
     let mut names = Vec::new();
     x.names(&mut names);
     let needs_rows = |x: &ReferenceExpr| {
-        matches!(x, ReferenceExpr::Aggregate(..) | ReferenceExpr::Window(_) | ReferenceExpr::Range(..))
+        matches!(
+            x,
+            ReferenceExpr::Aggregate(..) | ReferenceExpr::Window(_) | ReferenceExpr::Range(..)
+        )
     };
     if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
         return None;
@@ -141,7 +149,11 @@ impl Bases<'_> {
             }
             let Some(step) = self.spec.steps.get(at) else { continue };
             if let (Some(x), false) = (step.definition(&name), is_column) {
-                stack.extend(names(x, Some(&name)).into_iter().map(|(is_own, name)| (at, name, is_own)));
+                stack.extend(
+                    names(x, Some(&name))
+                        .into_iter()
+                        .map(|(is_own, name)| (at, name, is_own)),
+                );
                 continue;
             }
             let relations = self.relations(at, step);
@@ -155,7 +167,10 @@ impl Bases<'_> {
                 match self.spec.steps.iter().take(at).position(|step| step.name == to) {
                     Some(earlier) => stack.extend(self.inside(earlier, column)),
                     None => {
-                        found.insert(ComparedBase { relation: to.to_owned(), column: column.to_owned() });
+                        found.insert(ComparedBase {
+                            relation: to.to_owned(),
+                            column: column.to_owned(),
+                        });
                     }
                 }
             }

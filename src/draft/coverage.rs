@@ -45,7 +45,9 @@ fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Cop
         own = (nodes.saturating_add(1), depth + 1);
     }
     let children: Vec<(usize, usize)> = x.children().into_iter().map(|child| size(child, of)).collect();
-    let nodes = children.iter().fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
+    let nodes = children
+        .iter()
+        .fold(own.0, |sum: usize, (nodes, _)| sum.saturating_add(*nodes));
     let depth = children.iter().map(|(_, depth)| depth + 1).max().unwrap_or(0);
     (nodes, depth.max(own.1))
 }
@@ -58,7 +60,13 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
         let earlier: Vec<String> = pruned.steps.iter().take(at).map(|step| step.name.clone()).collect();
         let Some(step) = pruned.steps.get_mut(at) else { break };
         let needed = needed(step, &wanted);
-        step.hidden = step.definitions.iter().map(|(name, _)| name).filter(|n| !wanted.contains(*n)).cloned().collect();
+        step.hidden = step
+            .definitions
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|n| !wanted.contains(*n))
+            .cloned()
+            .collect();
         step.definitions.retain(|(name, _)| needed.contains(name));
         if let ReferenceKeep::Some(kept) = &mut step.keep {
             kept.retain(|name| wanted.contains(bare(name)) || needed.contains(name));
@@ -67,8 +75,11 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
         let names: BTreeSet<String> = needed.iter().map(|name| bare(name).to_owned()).collect();
         if joins_earlier {
-            let all =
-                pruned.steps.iter().take(at).flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
+            let all = pruned
+                .steps
+                .iter()
+                .take(at)
+                .flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
             wanted = all.chain(names).collect();
         } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(ReferenceKeep::All)) {
             wanted.extend(names);
@@ -125,7 +136,10 @@ pub fn missed(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
             let wanted: Vec<(&'static str, bool)> = match x {
                 ReferenceExpr::Binary(ReferenceOp::Equal | ReferenceOp::NotEqual, ..) => {
                     let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
-                    vec![("has equal sides", has(&text, "has equal sides")), ("has different sides", differ)]
+                    vec![
+                        ("has equal sides", has(&text, "has equal sides")),
+                        ("has different sides", differ),
+                    ]
                 }
                 ReferenceExpr::Binary(
                     ReferenceOp::Less | ReferenceOp::LessOrEqual | ReferenceOp::Greater | ReferenceOp::GreaterOrEqual,
@@ -133,9 +147,9 @@ pub fn missed(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
                 ) => ["has a smaller left side", "has equal sides", "has a greater left side"]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
-                ReferenceExpr::Binary(ReferenceOp::Divide, ..) => {
-                    ["divides by 0", "divides by a number"].map(|outcome| (outcome, has(&text, outcome))).to_vec()
-                }
+                ReferenceExpr::Binary(ReferenceOp::Divide, ..) => ["divides by 0", "divides by a number"]
+                    .map(|outcome| (outcome, has(&text, outcome)))
+                    .to_vec(),
                 ReferenceExpr::Call("IF" | "IFS" | "SWITCH", args) => {
                     let count = match x {
                         ReferenceExpr::Call("IF", _) => 2,

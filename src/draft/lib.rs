@@ -15,7 +15,13 @@
 //! spec, where `examples:` become unit tests of dbt.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod certain_rows;
 mod columns;
@@ -102,21 +108,37 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     let read = |today: i64| interpreted(compiler, source, today);
     let unknown = |what: String| format!("the interpreter does not know {what}");
     let main = read(today).map_err(unknown)?;
-    let mut others =
-        others.iter().map(|day| Ok(read(*day)?.spec)).collect::<Result<Vec<_>, String>>().map_err(unknown)?;
-    if others.first().is_some_and(|other| format!("{other:?}") == format!("{:?}", main.spec)) {
+    let mut others = others
+        .iter()
+        .map(|day| Ok(read(*day)?.spec))
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(unknown)?;
+    if others
+        .first()
+        .is_some_and(|other| format!("{other:?}") == format!("{:?}", main.spec))
+    {
         others.clear();
     }
     coverage::check_size(&main.spec).map_err(unknown)?;
     let slots = columns::slots(&main, &others, &compiled).map_err(unknown)?;
     let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
     let found = search::examples(&judge);
-    let settled: Vec<certain_rows::DraftedExample> =
-        found.iter().filter_map(|data| certain_rows::example(&judge, data)).collect();
-    let defined = |column: &String| compiled.definitions().iter().any(|of| of.name().eq_ignore_ascii_case(column));
+    let settled: Vec<certain_rows::DraftedExample> = found
+        .iter()
+        .filter_map(|data| certain_rows::example(&judge, data))
+        .collect();
+    let defined = |column: &String| {
+        compiled
+            .definitions()
+            .iter()
+            .any(|of| of.name().eq_ignore_ascii_case(column))
+    };
     let says_something = |example: &certain_rows::DraftedExample| example.columns.iter().any(defined);
     if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
-        let why = judge.unknown.first().map_or_else(String::new, |(_, why)| format!(": {why}"));
+        let why = judge
+            .unknown
+            .first()
+            .map_or_else(String::new, |(_, why)| format!(": {why}"));
         return Err(format!("no column has a value that is certain{why}"));
     }
     let said = (day == Day::Settable).then_some(today);

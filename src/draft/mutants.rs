@@ -21,16 +21,28 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
             found.push(mutant);
         };
         if step.filter.is_some() {
-            add(ReferenceStep { filter: None, ..step.clone() });
+            add(ReferenceStep {
+                filter: None,
+                ..step.clone()
+            });
         }
         if step.having.is_some() {
-            add(ReferenceStep { having: None, ..step.clone() });
+            add(ReferenceStep {
+                having: None,
+                ..step.clone()
+            });
         }
         for x in step.filter.iter().flat_map(wrong) {
-            add(ReferenceStep { filter: Some(x), ..step.clone() });
+            add(ReferenceStep {
+                filter: Some(x),
+                ..step.clone()
+            });
         }
         for x in step.having.iter().flat_map(wrong) {
-            add(ReferenceStep { having: Some(x), ..step.clone() });
+            add(ReferenceStep {
+                having: Some(x),
+                ..step.clone()
+            });
         }
         for (place, (_, x)) in step.definitions.iter().enumerate() {
             for wrong in wrong(x) {
@@ -43,7 +55,9 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
         }
         for place in 0..step.joins.len() {
             let mut changed = step.clone();
-            let Some(join) = changed.joins.get_mut(place) else { break };
+            let Some(join) = changed.joins.get_mut(place) else {
+                break;
+            };
             join.kind = match join.kind {
                 ReferenceJoinKind::Left => ReferenceJoinKind::Inner,
                 ReferenceJoinKind::Full => ReferenceJoinKind::Left,
@@ -62,7 +76,9 @@ fn wrong(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = wrong_here(x);
     let count = x.children().len();
     for place in 0..count {
-        let Some(child) = x.children().get(place).copied() else { break };
+        let Some(child) = x.children().get(place).copied() else {
+            break;
+        };
         for changed in wrong(child) {
             found.push(with_child(x, place, changed));
         }
@@ -79,7 +95,10 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         ReferenceExpr::Binary(op, a, b) => {
             let other = |op: &ReferenceOp| ReferenceExpr::Binary(*op, a.clone(), b.clone());
             let mut found: Vec<ReferenceExpr> = other_signs(*op).iter().map(other).collect();
-            if matches!(op, ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply | ReferenceOp::Divide) {
+            if matches!(
+                op,
+                ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply | ReferenceOp::Divide
+            ) {
                 found.extend([(**a).clone(), (**b).clone()]);
             }
             found
@@ -91,16 +110,20 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
             let other = if *name == "AND" { "OR" } else { "AND" };
             let mut found = vec![ReferenceExpr::Call(other, args.clone())];
             found.extend(
-                (0..args.len()).filter(|_| args.len() > 1).map(|at| ReferenceExpr::Call(name, without(args, at, 1))),
+                (0..args.len())
+                    .filter(|_| args.len() > 1)
+                    .map(|at| ReferenceExpr::Call(name, without(args, at, 1))),
             );
             found
         }
-        ReferenceExpr::Call("IFS", args) => {
-            (0..args.len() / 2).map(|pair| ReferenceExpr::Call("IFS", without(args, 2 * pair, 2))).collect()
-        }
+        ReferenceExpr::Call("IFS", args) => (0..args.len() / 2)
+            .map(|pair| ReferenceExpr::Call("IFS", without(args, 2 * pair, 2)))
+            .collect(),
         ReferenceExpr::Call("SWITCH", args) => {
             let pairs = args.len().saturating_sub(1) / 2;
-            (0..pairs).map(|pair| ReferenceExpr::Call("SWITCH", without(args, 1 + 2 * pair, 2))).collect()
+            (0..pairs)
+                .map(|pair| ReferenceExpr::Call("SWITCH", without(args, 1 + 2 * pair, 2)))
+                .collect()
         }
         ReferenceExpr::Aggregate(name, args) => {
             let other = match *name {
@@ -110,8 +133,10 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
                 "AVERAGE" => Some("MEDIAN"),
                 _ => None,
             };
-            let mut found: Vec<ReferenceExpr> =
-                other.map(|other| ReferenceExpr::Aggregate(other, args.clone())).into_iter().collect();
+            let mut found: Vec<ReferenceExpr> = other
+                .map(|other| ReferenceExpr::Aggregate(other, args.clone()))
+                .into_iter()
+                .collect();
             match args.as_slice() {
                 [ReferenceExpr::Call("DISTINCT", of)] => found.push(ReferenceExpr::Aggregate(name, of.clone())),
                 [_] if *name == "COUNT" && !x.has_range() => found.push(ReferenceExpr::Aggregate(name, Vec::new())),
@@ -136,7 +161,11 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
 
 fn without(args: &[ReferenceExpr], at: usize, count: usize) -> Vec<ReferenceExpr> {
     let is_kept = |place: &usize| !(at..at + count).contains(place);
-    args.iter().enumerate().filter(|(place, _)| is_kept(place)).map(|(_, x)| x.clone()).collect()
+    args.iter()
+        .enumerate()
+        .filter(|(place, _)| is_kept(place))
+        .map(|(_, x)| x.clone())
+        .collect()
 }
 
 fn other_signs(op: ReferenceOp) -> &'static [ReferenceOp] {

@@ -61,8 +61,11 @@ impl<'a> MutationScorer<'a> {
     ) -> Self {
         let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
             let columns: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
-            let key: Vec<&str> =
-                slots.iter().filter(|slot| slot.is_part_of_key).map(|slot| slot.name.as_str()).collect();
+            let key: Vec<&str> = slots
+                .iter()
+                .filter(|slot| slot.is_part_of_key)
+                .map(|slot| slot.name.as_str())
+                .collect();
             let parts = given.known.as_ref().map_or(0, |known| known.key().len());
             let key = if key.len() == parts { key } else { Vec::new() };
             (given.name.as_str(), columns, key, parts)
@@ -120,7 +123,13 @@ impl<'a> MutationScorer<'a> {
         let value = |slot: &Slot, chance: &mut Chance| {
             let plain = chance.below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
-            let value = value.or_else(|| if plain { slot.pool.first() } else { chance.pick(&slot.pool) });
+            let value = value.or_else(|| {
+                if plain {
+                    slot.pool.first()
+                } else {
+                    chance.pick(&slot.pool)
+                }
+            });
             value.cloned().unwrap_or(Value::Null)
         };
         slots.map(|slot| value(slot, chance)).collect()
@@ -151,18 +160,26 @@ impl<'a> MutationScorer<'a> {
             .relations
             .iter()
             .zip(data)
-            .map(|((name, columns, key, _), rows)| walk::ValueTable { name, columns, key, rows })
+            .map(|((name, columns, key, _), rows)| walk::ValueTable {
+                name,
+                columns,
+                key,
+                rows,
+            })
             .collect();
         let run = with_noise(noise, || interpret(spec, &tables));
         // Each row has a fixed cost for its layout.
         let rows: usize = data.iter().map(Vec::len).sum();
-        self.spent.set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
+        self.spent
+            .set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
         run
     }
 
     /// Returns the mutants whose results differ from the spec's results.
     pub fn detected(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
-        let Some(spec) = self.specs.first() else { return Vec::new() };
+        let Some(spec) = self.specs.first() else {
+            return Vec::new();
+        };
         let right = sorted(self.run(spec, data, None).value);
         let is_other = |at: &usize| {
             let run = self.mutants.get(*at).map(|mutant| self.run(mutant, data, None));
@@ -219,8 +236,11 @@ impl<'a> MutationScorer<'a> {
 
 /// Sorts the rows, because dbt compares them in any order.
 fn sorted(rows: StepRows) -> Vec<String> {
-    let mut written: Vec<String> =
-        rows.values().iter().map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" ")).collect();
+    let mut written: Vec<String> = rows
+        .values()
+        .iter()
+        .map(|row| row.iter().map(Value::key).collect::<Vec<_>>().join(" "))
+        .collect();
     written.sort();
     written
 }
@@ -242,7 +262,9 @@ fn is_long(value: &Value) -> bool {
         Value::Decimal(exact) => exact.to_string(),
         _ => return false,
     };
-    written.split_once('.').is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
+    written
+        .split_once('.')
+        .is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
 }
 
 fn not_known(what: &str) -> String {

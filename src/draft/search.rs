@@ -47,10 +47,22 @@ fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<W
     let judged = judge.judge(data)?;
     // The first example must have rows. A later example covers the case without rows.
     if shown.seen.is_empty() && count(data) == 0 {
-        return Some(Worth { certain: false, new: 0, digits: Reverse(usize::MAX) });
+        return Some(Worth {
+            certain: false,
+            new: 0,
+            digits: Reverse(usize::MAX),
+        });
     }
-    let new = judged.seen.iter().filter(|outcome| !shown.seen.contains(*outcome)).count();
-    Some(Worth { certain: judged.certain, new, digits: Reverse(judged.long) })
+    let new = judged
+        .seen
+        .iter()
+        .filter(|outcome| !shown.seen.contains(*outcome))
+        .count();
+    Some(Worth {
+        certain: judged.certain,
+        new,
+        digits: Reverse(judged.long),
+    })
 }
 
 /// Returns the rows of each example. A later example may reach outcomes that are impossible together with earlier
@@ -63,10 +75,14 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
             break;
         }
         let mut chance = Chance::new(at as u64 + 7);
-        let Some(data) = grown(judge, &mut chance, &shown) else { break };
+        let Some(data) = grown(judge, &mut chance, &shown) else {
+            break;
+        };
         let data = telling(judge, &mut chance, &shown, data);
         let data = tidied(judge, data, &shown);
-        let Some(Worth { new, .. }) = worth(judge, &shown, &data) else { break };
+        let Some(Worth { new, .. }) = worth(judge, &shown, &data) else {
+            break;
+        };
         let alive = alive(judge, &shown);
         let told = judge.detected(&data, &alive);
         // One new outcome alone doesn't justify another example, unless it is the case without rows.
@@ -74,7 +90,9 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;
         }
-        shown.seen.extend(judge.judge(&data).map(|judged| judged.seen).unwrap_or_default());
+        shown
+            .seen
+            .extend(judge.judge(&data).map(|judged| judged.seen).unwrap_or_default());
         shown.mutants.extend(told);
         found.push(data);
     }
@@ -82,7 +100,9 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
 }
 
 fn alive(judge: &MutationScorer<'_>, shown: &ShownRows) -> Vec<usize> {
-    (0..judge.mutants.len()).filter(|at| !shown.mutants.contains(at)).collect()
+    (0..judge.mutants.len())
+        .filter(|at| !shown.mutants.contains(at))
+        .collect()
 }
 
 fn count(data: &Data) -> usize {
@@ -98,7 +118,9 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
         for more in 1..=5 {
             for _ in (0..TRIES).take_while(|_| !judge.is_spent(60)) {
                 let candidate = with_more(judge, chance, &data, more);
-                let Some(worth) = worth(judge, shown, &candidate) else { continue };
+                let Some(worth) = worth(judge, shown, &candidate) else {
+                    continue;
+                };
                 if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
                     next = Some((worth, candidate));
                 }
@@ -116,7 +138,9 @@ fn grown(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows) -> 
 
 /// Adds or changes rows to detect as many mutants as possible.
 fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, mut data: Data) -> Data {
-    let Some(mut best) = worth(judge, shown, &data) else { return data };
+    let Some(mut best) = worth(judge, shown, &data) else {
+        return data;
+    };
     let mut alive = alive(judge, shown);
     let told = judge.detected(&data, &alive);
     alive.retain(|at| !told.contains(at));
@@ -125,9 +149,14 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
         tries += 1;
         let more = chance.below(4);
         let room = count(&data) < ROWS;
-        let candidate =
-            if room && more > 0 { with_more(judge, chance, &data, more) } else { changed(judge, chance, &data) };
-        let Some(worth) = worth(judge, shown, &candidate) else { continue };
+        let candidate = if room && more > 0 {
+            with_more(judge, chance, &data, more)
+        } else {
+            changed(judge, chance, &data)
+        };
+        let Some(worth) = worth(judge, shown, &candidate) else {
+            continue;
+        };
         if worth.loses_against(best) {
             continue;
         }
@@ -167,16 +196,28 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
     let (relation, like) = (chance.below(judge.slots.len()), chance.below(16));
     let along = chance.below(judge.slots.get(relation).map_or(0, Vec::len));
     for step in 0..more {
-        let at = if is_series { relation } else { chance.below(judge.slots.len()) };
+        let at = if is_series {
+            relation
+        } else {
+            chance.below(judge.slots.len())
+        };
         let mut row = judge.row(chance, &data, at);
         let is_like = chance.below(3) > 0;
-        let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else { continue };
-        let known = if is_series { rows.get(like % rows.len().max(1)) } else { chance.pick(rows).filter(|_| is_like) };
+        let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else {
+            continue;
+        };
+        let known = if is_series {
+            rows.get(like % rows.len().max(1))
+        } else {
+            chance.pick(rows).filter(|_| is_like)
+        };
         // Copy an existing row with one or two new values. In a series of rows, one column takes successive values.
         if let Some(known) = known.cloned() {
             let others = [chance.below(slots.len()), chance.below(slots.len())];
             for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
-                let Some(slot) = slots.get(place).filter(|slot| !slot.is_key) else { continue };
+                let Some(slot) = slots.get(place).filter(|slot| !slot.is_key) else {
+                    continue;
+                };
                 if is_series && place == along {
                     let next = slot.pool.get((step + like) % slot.pool.len().max(1));
                     *value = next.cloned().unwrap_or(known);
@@ -205,7 +246,9 @@ impl Tidied<'_> {
         if self.judge.is_spent(100) {
             return false;
         }
-        let Some(worth) = worth(self.judge, self.shown, &candidate) else { return false };
+        let Some(worth) = worth(self.judge, self.shown, &candidate) else {
+            return false;
+        };
         if worth < self.best || self.judge.detected(&candidate, &self.told).len() < self.told.len() {
             return false;
         }
@@ -233,7 +276,9 @@ impl Tidied<'_> {
                     let of = |row: &Vec<Value>| row.get(place).cloned();
                     let rows = self.data.get(at).map_or(&[][..], Vec::as_slice);
                     let before: Vec<Value> = rows.iter().take(row).filter_map(of).collect();
-                    let Some(current) = rows.get(row).and_then(of).filter(|_| !slot.is_key) else { continue };
+                    let Some(current) = rows.get(row).and_then(of).filter(|_| !slot.is_key) else {
+                        continue;
+                    };
                     let is_fresh = |value: &Value| !slot.is_varied || !before.contains(value);
                     let (fresh, others): (Vec<&Value>, Vec<&Value>) = slot.pool.iter().partition(|v| is_fresh(v));
                     let candidates: Vec<Value> = fresh.into_iter().chain(others).cloned().collect();
@@ -252,9 +297,18 @@ impl Tidied<'_> {
     /// Renames placeholder texts, starting with the first letter.
     fn renamed(&mut self) {
         let mut renamed = self.data.clone();
-        let words: BTreeSet<&String> = self.judge.slots.iter().flatten().filter_map(|s| s.words.as_ref()).collect();
+        let words: BTreeSet<&String> = self
+            .judge
+            .slots
+            .iter()
+            .flatten()
+            .filter_map(|s| s.words.as_ref())
+            .collect();
         for words in words {
-            let is_own = |text: &str| text.strip_prefix(words.as_str()).is_some_and(|rest| rest.starts_with(' '));
+            let is_own = |text: &str| {
+                text.strip_prefix(words.as_str())
+                    .is_some_and(|rest| rest.starts_with(' '))
+            };
             let texts = renamed.iter().flatten().flatten().filter_map(|value| match value {
                 Value::Text(text) if is_own(text) => Some(text.clone()),
                 _ => None,
@@ -285,7 +339,11 @@ impl Tidied<'_> {
             places.sort_by_key(|place| (slots.get(*place).is_some_and(|slot| slot.is_key), kinds(place)));
             rows.sort_by(|a, b| {
                 let by = |place: &usize| Some(a.get(*place)?.order(b.get(*place)?, false));
-                places.iter().filter_map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+                places
+                    .iter()
+                    .filter_map(by)
+                    .find(|order| order.is_ne())
+                    .unwrap_or(Ordering::Equal)
             });
             for (place, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.is_key) {
                 for (row, value) in rows.iter_mut().zip(&slot.pool) {
@@ -301,9 +359,17 @@ impl Tidied<'_> {
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
 fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
-    let Some(best) = worth(judge, shown, &data) else { return data };
+    let Some(best) = worth(judge, shown, &data) else {
+        return data;
+    };
     let told = judge.detected(&data, &alive(judge, shown));
-    let mut tidied = Tidied { judge, shown, data, best, told };
+    let mut tidied = Tidied {
+        judge,
+        shown,
+        data,
+        best,
+        told,
+    };
     tidied.without_rows();
     tidied.plainer();
     tidied.in_order();

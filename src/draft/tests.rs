@@ -179,9 +179,16 @@ fn what_cannot_be_drafted_says_why() {
 #[test]
 fn deep_and_long_formulas_come_to_an_end() {
     let compiler = Compiler::default();
-    let chain = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n", "a + ".repeat(20_000));
+    let chain = format!(
+        "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n",
+        "a + ".repeat(20_000)
+    );
     assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
-    let deep = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n", "ABS(".repeat(900), ")".repeat(900));
+    let deep = format!(
+        "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n",
+        "ABS(".repeat(900),
+        ")".repeat(900)
+    );
     assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
     let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");

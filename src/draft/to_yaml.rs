@@ -17,17 +17,32 @@ const WIDTH: usize = 150;
 pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[DraftedExample], today: Option<i64>) -> Draft {
     let mut text = String::new();
     let mut covered = TraceEvents::new();
-    examples.iter().for_each(|example| covered.extend(example.seen.iter().cloned()));
+    examples
+        .iter()
+        .for_each(|example| covered.extend(example.seen.iter().cloned()));
     if !main.has_examples {
         text.push_str("examples:\n");
     }
-    let mut notes: Vec<String> =
-        judge.unknown.iter().map(|(name, why)| format!("`{name}` is not covered: {why}")).collect();
+    let mut notes: Vec<String> = judge
+        .unknown
+        .iter()
+        .map(|(name, why)| format!("`{name}` is not covered: {why}"))
+        .collect();
     let day = (ReferenceExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
     let named = |note: String| note.replace(&day.0, day.1);
-    notes.extend(judge.specs.first().into_iter().flat_map(|spec| missed(spec, &covered)).map(named));
+    notes.extend(
+        judge
+            .specs
+            .first()
+            .into_iter()
+            .flat_map(|spec| missed(spec, &covered))
+            .map(named),
+    );
     for (at, example) in examples.iter().enumerate() {
-        let left_out = example.left_out.iter().map(|(name, why)| format!("`{name}` is not covered: {why}"));
+        let left_out = example
+            .left_out
+            .iter()
+            .map(|(name, why)| format!("`{name}` is not covered: {why}"));
         let own = if at == 0 { notes.clone() } else { Vec::new() };
         for note in own.into_iter().chain(left_out) {
             comment(&mut text, &note);
@@ -44,11 +59,19 @@ pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[Drafted
             write_rows(&mut text, &names, rows, true);
         }
         text.push_str("    expect:\n      rows:");
-        let names: Vec<String> = example.columns.iter().map(|column| column_text(judge, column)).collect();
+        let names: Vec<String> = example
+            .columns
+            .iter()
+            .map(|column| column_text(judge, column))
+            .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         write_rows(&mut text, &names, &example.rows, false);
     }
-    Draft { text, appends: !main.has_examples, count: examples.len() }
+    Draft {
+        text,
+        appends: !main.has_examples,
+        count: examples.len(),
+    }
 }
 
 fn column_text(judge: &MutationScorer<'_>, column: &str) -> String {
@@ -64,7 +87,11 @@ fn name(main: &Interpreted, data: &Data, at: usize) -> String {
     };
     let is_taken = |name: &str| main.examples.iter().any(|known| known.eq_ignore_ascii_case(name));
     let others = (2..).map(|number: u32| format!("{wanted}_{number}"));
-    [wanted.clone()].into_iter().chain(others).find(|name| !is_taken(name)).unwrap_or(wanted)
+    [wanted.clone()]
+        .into_iter()
+        .chain(others)
+        .find(|name| !is_taken(name))
+        .unwrap_or(wanted)
 }
 
 fn comment(text: &mut String, note: &str) {
@@ -81,8 +108,13 @@ fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null
     text.push('\n');
     let indent = if skips_null { 10 } else { 8 };
     let pairs = |row: &Vec<Value>| {
-        let said = names.iter().zip(row).filter(|(_, value)| !(skips_null && value.is_null()));
-        let mut pairs: Vec<String> = said.map(|(name, value)| format!("{}: {}", key(name), scalar(value))).collect();
+        let said = names
+            .iter()
+            .zip(row)
+            .filter(|(_, value)| !(skips_null && value.is_null()));
+        let mut pairs: Vec<String> = said
+            .map(|(name, value)| format!("{}: {}", key(name), scalar(value)))
+            .collect();
         if pairs.is_empty() {
             // A row of NULLs needs at least one column.
             pairs.extend(names.first().map(|name| format!("{}: null", key(name))));

@@ -23,12 +23,20 @@ pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
             break;
         }
     }
-    let columns = spec.compiled.columns().iter().map(|column| column.name().to_lowercase());
+    let columns = spec
+        .compiled
+        .columns()
+        .iter()
+        .map(|column| column.name().to_lowercase());
     columns.filter(|column| reached.contains(column)).collect()
 }
 
 /// Returns the names in a formula, in lower case. A name with a dot is split into its parts.
 fn names(formula: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    formula.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    formula
+        .split(|c| !is_word(c))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }

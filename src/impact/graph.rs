@@ -103,8 +103,13 @@ impl<'a> GraphPart<'a> {
 
     /// Returns the SQL with Jinja, if the node has no other SQL.
     fn raw_sql(&self) -> Option<&'a str> {
-        let node = self.node.filter(|node| !self.is_of_spec() && node.compiled_code.is_none() && !is_python(node))?;
-        let holds_sql = matches!(node.resource_type, ResourceType::Model | ResourceType::Snapshot | ResourceType::Test);
+        let node = self
+            .node
+            .filter(|node| !self.is_of_spec() && node.compiled_code.is_none() && !is_python(node))?;
+        let holds_sql = matches!(
+            node.resource_type,
+            ResourceType::Model | ResourceType::Snapshot | ResourceType::Test
+        );
         node.raw_code.as_deref().filter(|_| holds_sql)
     }
 
@@ -148,11 +153,23 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn new(sources: GraphSources<'a>) -> Self {
         let manifest = sources.manifest;
-        let mut parts: Vec<GraphPart<'a>> =
-            manifest.nodes.iter().map(|node| GraphPart { node: Some(node), spec: None, is_newer: false }).collect();
+        let mut parts: Vec<GraphPart<'a>> = manifest
+            .nodes
+            .iter()
+            .map(|node| GraphPart {
+                node: Some(node),
+                spec: None,
+                is_newer: false,
+            })
+            .collect();
         let mut parents = manifest.parents();
         let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
-        for (place, node) in manifest.nodes.iter().enumerate().filter(|(_, n)| n.resource_type.is_referred()) {
+        for (place, node) in manifest
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.resource_type.is_referred())
+        {
             let is_own = Some(&*node.package) == manifest.metadata.project_name.as_deref();
             if is_own || node.is_latest() {
                 by_name.entry(node.name.to_lowercase()).or_insert(place);
@@ -163,7 +180,11 @@ impl<'a> Graph<'a> {
             let place = match by_name.get(&spec.name.to_lowercase()) {
                 Some(place) => *place,
                 None => {
-                    parts.push(GraphPart { node: None, spec: None, is_newer: true });
+                    parts.push(GraphPart {
+                        node: None,
+                        spec: None,
+                        is_newer: true,
+                    });
                     parents.push(Vec::new());
                     by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
                     parts.len() - 1
@@ -228,7 +249,10 @@ impl<'a> Graph<'a> {
     /// Adds the lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
-        Self { stored_lineages: kept, ..self }
+        Self {
+            stored_lineages: kept,
+            ..self
+        }
     }
 
     /// Returns the current lineage of all queries for [`Lineages::from_stored`], or `None` if fewer than `many`
@@ -249,7 +273,11 @@ impl<'a> Graph<'a> {
                 Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
                 None => self.stored_lineages.get(self.stored_lineages.find(print, known)?)?,
             };
-            Some((print, lineage.relations().iter().map(|parts| known(parts)).collect(), lineage))
+            Some((
+                print,
+                lineage.relations().iter().map(|parts| known(parts)).collect(),
+                lineage,
+            ))
         });
         Some(Lineages::to_stored(queries))
     }
@@ -257,16 +285,23 @@ impl<'a> Graph<'a> {
     fn print_of(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |place: usize| {
             let known = || self.known_columns(place).print();
-            self.fingerprints.get(place).map_or_else(known, |print| *print.get_or_init(known))
+            self.fingerprints
+                .get(place)
+                .map_or_else(known, |print| *print.get_or_init(known))
         };
-        self.relation(reader, parts).map_or_else(|| KnownRelations::default().print(), print)
+        self.relation(reader, parts)
+            .map_or_else(|| KnownRelations::default().print(), print)
     }
 
     /// Returns the node with an id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {
         let known = self.sources.manifest.index_of(id);
-        known.or_else(|| self.parts.iter().position(|part| part.node.is_none() && part.id() == id))
+        known.or_else(|| {
+            self.parts
+                .iter()
+                .position(|part| part.node.is_none() && part.id() == id)
+        })
     }
 
     /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_large_stack).
@@ -280,7 +315,10 @@ impl<'a> Graph<'a> {
 
     /// Returns the SQL of a node.
     fn sql(&self, place: usize) -> Result<&str, LineageError> {
-        let part = self.parts.get(place).ok_or_else(|| LineageError::new("it is not there"))?;
+        let part = self
+            .parts
+            .get(place)
+            .ok_or_else(|| LineageError::new("it is not there"))?;
         match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
@@ -299,7 +337,11 @@ impl<'a> Graph<'a> {
     /// Returns the SQL name of the relation that a Jinja call in a node refers to.
     fn name_read(&self, part: &GraphPart<'_>, call: &str) -> Option<String> {
         let node = part.node?;
-        let read = if call == "this" { node } else { self.sources.manifest.referred(node, call)? };
+        let read = if call == "this" {
+            node
+        } else {
+            self.sources.manifest.referred(node, call)?
+        };
         let ephemeral = || format!("{EPHEMERAL}{}", read.name);
         Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))
     }
@@ -316,7 +358,9 @@ impl<'a> Graph<'a> {
                 return NodeLineage::Kept(kept);
             }
         }
-        NodeLineage::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
+        NodeLineage::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| {
+            self.columns_of(place, parts)
+        })))
     }
 
     /// Returns the node that a relation name in a node's SQL refers to.
@@ -331,7 +375,9 @@ impl<'a> Graph<'a> {
             self.parts.get(**place).is_some_and(|part| match part.node {
                 Some(node) if !of_spec => match node.relation_name.as_deref() {
                     Some(name) => relation_parts(name).ends_with(parts),
-                    None => last.strip_prefix(EPHEMERAL).is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
+                    None => last
+                        .strip_prefix(EPHEMERAL)
+                        .is_some_and(|last| node.name.eq_ignore_ascii_case(last)),
                 },
                 Some(node) => {
                     node.name.eq_ignore_ascii_case(last)
@@ -344,24 +390,42 @@ impl<'a> Graph<'a> {
     }
 
     fn columns_of(&self, reader: usize, parts: &[String]) -> KnownRelations {
-        self.relation(reader, parts).map(|place| self.known_columns(place)).unwrap_or_default()
+        self.relation(reader, parts)
+            .map(|place| self.known_columns(place))
+            .unwrap_or_default()
     }
 
     /// Returns the columns of a node that are known without its SQL.
     #[must_use]
     pub fn known_columns(&self, place: usize) -> KnownRelations {
-        let Some(part) = self.parts.get(place) else { return KnownRelations::default() };
-        if let Some(spec) = part.spec.filter(|spec| part.is_of_spec() && !spec.compiled.columns().is_empty()) {
+        let Some(part) = self.parts.get(place) else {
+            return KnownRelations::default();
+        };
+        if let Some(spec) = part
+            .spec
+            .filter(|spec| part.is_of_spec() && !spec.compiled.columns().is_empty())
+        {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
-            return KnownRelations { columns: columns.collect(), is_complete: true };
+            return KnownRelations {
+                columns: columns.collect(),
+                is_complete: true,
+            };
         }
-        let Some(node) = part.node else { return KnownRelations::default() };
+        let Some(node) = part.node else {
+            return KnownRelations::default();
+        };
         if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
             let columns = table.columns.iter().map(|column| column.name.to_string());
-            return KnownRelations { columns: columns.collect(), is_complete: true };
+            return KnownRelations {
+                columns: columns.collect(),
+                is_complete: true,
+            };
         }
         let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
-        KnownRelations { columns, is_complete: node.contract_enforced && !node.columns.is_empty() }
+        KnownRelations {
+            columns,
+            is_complete: node.contract_enforced && !node.columns.is_empty(),
+        }
     }
 
     /// Returns all known columns of a node, including those from its SQL, and whether the list is complete.
@@ -427,7 +491,9 @@ fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
             stack.push(*next);
         }
     }
-    let mut ready: Vec<usize> = (0..edges.len()).filter(|at| reached[*at] && waiting[*at] == 0).collect();
+    let mut ready: Vec<usize> = (0..edges.len())
+        .filter(|at| reached[*at] && waiting[*at] == 0)
+        .collect();
     // No edge leads to these nodes, so they are start nodes.
     let first = ready.len();
     let mut order = Vec::new();

@@ -38,23 +38,39 @@ impl Graph<'_> {
     ///
     /// The name refers to nothing, or to more than one thing.
     pub fn resolve_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
-        crate::lineage::with_large_stack(|| self.find(name))
-            .unwrap_or_else(|| Err(NameError { message: "no thread could be started".to_owned(), help: String::new() }))
+        crate::lineage::with_large_stack(|| self.find(name)).unwrap_or_else(|| {
+            Err(NameError {
+                message: "no thread could be started".to_owned(),
+                help: String::new(),
+            })
+        })
     }
 
     fn find(&self, name: &str) -> Result<ImpactTarget, NameError> {
         let whole = self.nodes_with_name(name);
         match whole.as_slice() {
-            [place] => return Ok(ImpactTarget { place: *place, column: None, definition: None }),
+            [place] => {
+                return Ok(ImpactTarget {
+                    place: *place,
+                    column: None,
+                    definition: None,
+                });
+            }
             [_, _, ..] => {
-                return Err(ambiguous(name, whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id()))));
+                return Err(ambiguous(
+                    name,
+                    whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id())),
+                ));
             }
             [] => {}
         }
         // `orders.amount`, `raw.orders.amount` or `model.shop.orders.amount`. A column name may contain dots.
         let mut owners = Vec::new();
         for (at, _) in name.match_indices('.') {
-            let (owner, column) = (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default());
+            let (owner, column) = (
+                name.get(..at).unwrap_or_default(),
+                name.get(at + 1..).unwrap_or_default(),
+            );
             owners.extend(self.nodes_with_name(owner).into_iter().map(|place| (place, column)));
         }
         let mut found = BTreeSet::new();
@@ -80,7 +96,10 @@ impl Graph<'_> {
                 None if known.is_empty() => format!("nothing is known of the columns of `{owner}`"),
                 None => format!("its columns are {}", listed(known.iter().map(String::as_str))),
             };
-            return Err(NameError { message: format!("`{owner}` has no column `{column}`"), help });
+            return Err(NameError {
+                message: format!("`{owner}` has no column `{column}`"),
+                help,
+            });
         }
         if !name.contains('.') {
             let of: Vec<ImpactTarget> = self.relations().filter_map(|at| self.stated_column(at, name)).collect();
@@ -98,7 +117,10 @@ impl Graph<'_> {
             Some(near) => suggest::similar(near),
             None => "name a model, `source.table`, or a column of one: `model.column`".to_owned(),
         };
-        Err(NameError { message: format!("nothing is called `{name}`"), help })
+        Err(NameError {
+            message: format!("nothing is called `{name}`"),
+            help,
+        })
     }
 
     /// Returns the nodes with a name or id. Relations take precedence: a model over an exposure of the same name.
@@ -118,8 +140,11 @@ impl Graph<'_> {
             })
         };
         let found: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
-        let read: Vec<usize> =
-            found.iter().copied().filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation)).collect();
+        let read: Vec<usize> = found
+            .iter()
+            .copied()
+            .filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
+            .collect();
         if read.is_empty() { found } else { read }
     }
 
@@ -131,7 +156,11 @@ impl Graph<'_> {
     fn stated_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        is_known.then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
+        is_known.then(|| ImpactTarget {
+            place,
+            column: Some(column.to_lowercase()),
+            definition: None,
+        })
     }
 
     /// Returns a column that a node has or may have, or a definition of its spec.
@@ -139,8 +168,16 @@ impl Graph<'_> {
         if let Some(target) = self.stated_column(place, column) {
             return Some(target);
         }
-        if let Some(definition) = self.definitions(place).into_iter().find(|name| name.eq_ignore_ascii_case(column)) {
-            return Some(ImpactTarget { place, column: None, definition: Some(definition) });
+        if let Some(definition) = self
+            .definitions(place)
+            .into_iter()
+            .find(|name| name.eq_ignore_ascii_case(column))
+        {
+            return Some(ImpactTarget {
+                place,
+                column: None,
+                definition: Some(definition),
+            });
         }
         let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
@@ -150,18 +187,29 @@ impl Graph<'_> {
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();
         let may_be = !is_complete && (is_unread || (!has_sql && (is_known || !is_misspelled())));
-        (is_known || may_be).then(|| ImpactTarget { place, column: Some(column.to_lowercase()), definition: None })
+        (is_known || may_be).then(|| ImpactTarget {
+            place,
+            column: Some(column.to_lowercase()),
+            definition: None,
+        })
     }
 
     fn definitions(&self, place: usize) -> Vec<String> {
         let spec = self.parts.get(place).and_then(|part| part.spec);
-        spec.into_iter().flat_map(|spec| spec.compiled.definitions()).map(|d| d.name().to_owned()).collect()
+        spec.into_iter()
+            .flat_map(|spec| spec.compiled.definitions())
+            .map(|d| d.name().to_owned())
+            .collect()
     }
 
     /// Returns the name of a target for messages.
     #[must_use]
     pub fn display(&self, target: &ImpactTarget) -> String {
-        let name = self.parts.get(target.place).map(super::GraphPart::name).unwrap_or_default();
+        let name = self
+            .parts
+            .get(target.place)
+            .map(super::GraphPart::name)
+            .unwrap_or_default();
         match target.column.as_ref().or(target.definition.as_ref()) {
             Some(column) => format!("{name}.{column}"),
             None => name,
@@ -181,12 +229,19 @@ fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
 fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates: Vec<String> = candidates.collect();
     let help = format!("say which: {}", listed(candidates.iter().map(String::as_str)));
-    NameError { message: format!("`{name}` means several things"), help }
+    NameError {
+        message: format!("`{name}` means several things"),
+        help,
+    }
 }
 
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     let (shown, more) = names.split_at(names.len().min(MAX_LISTED));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!(" and {} more", more.len())
+    };
     format!("{}{more}", shown.join(", "))
 }

@@ -31,25 +31,37 @@ impl Graph<'_> {
         up: bool,
         down: bool,
     ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
-        let root: GraphPlace =
-            (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
+        let root: GraphPlace = (
+            target.place,
+            target
+                .column
+                .clone()
+                .or(target.definition.as_ref().map(|d| d.to_lowercase())),
+        );
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
             let mut picture = GraphDrawing::default();
             let mut seen = BTreeSet::from([root.clone()]);
             let mut queue = VecDeque::from([(root.clone(), 0)]);
-            picture.nodes.push(DrawnNode::new(self.id_of(&root), self.name_of(&root), "changed"));
+            picture
+                .nodes
+                .push(DrawnNode::new(self.id_of(&root), self.name_of(&root), "changed"));
             while let Some((at, steps)) = queue.pop_front() {
                 if steps == depth {
                     continue;
                 }
-                let next =
-                    if is_up { self.upstream_of(&at, &mut notes) } else { self.downstream_step(&at, &mut notes) };
+                let next = if is_up {
+                    self.upstream_of(&at, &mut notes)
+                } else {
+                    self.downstream_step(&at, &mut notes)
+                };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
                     picture.edges.push((self.id_of(from), self.id_of(to)));
                     if seen.insert(other.clone()) {
-                        picture.nodes.push(DrawnNode::new(self.id_of(&other), self.name_of(&other), ""));
+                        picture
+                            .nodes
+                            .push(DrawnNode::new(self.id_of(&other), self.name_of(&other), ""));
                         queue.push_back((other, steps + 1));
                     }
                 }
@@ -62,11 +74,15 @@ impl Graph<'_> {
 
     fn id_of(&self, (place, column): &GraphPlace) -> String {
         let id = self.parts.get(*place).map(super::GraphPart::id).unwrap_or_default();
-        column.as_ref().map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
+        column
+            .as_ref()
+            .map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
     }
 
     fn name_of(&self, (place, column): &GraphPlace) -> String {
-        let Some(part) = self.parts.get(*place) else { return String::new() };
+        let Some(part) = self.parts.get(*place) else {
+            return String::new();
+        };
         match column {
             Some(column) => format!("{}.{column}", part.name()),
             None => format!("{} ({})", part.name(), part.kind().name()),
@@ -75,11 +91,20 @@ impl Graph<'_> {
 
     /// Returns the next upstream step: the columns from which a column is computed, or the nodes that a node reads.
     fn upstream_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
-        let whole = || self.parents.get(*place).into_iter().flatten().map(|parent| (*parent, None)).collect();
+        let whole = || {
+            self.parents
+                .get(*place)
+                .into_iter()
+                .flatten()
+                .map(|parent| (*parent, None))
+                .collect()
+        };
         let Some(column) = column else { return whole() };
         match self.lineage(*place) {
             Some(Ok(found)) => {
-                let Some(made) = found.column(column) else { return Vec::new() };
+                let Some(made) = found.column(column) else {
+                    return Vec::new();
+                };
                 let of = made.made_of.into_iter().chain(made.windowed_by);
                 let of = of.filter_map(|of| Some((self.relation(*place, &of.relation)?, Some(of.column))));
                 of.filter(|(at, _)| at != place).collect()

@@ -11,7 +11,10 @@ use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
 
 /// Adds the Omni fields, topics and joins that depend on changed tables.
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames<'_>, impact: &mut Impact) {
     if graph.sources.omni.is_empty() {
         return;
@@ -19,30 +22,47 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
     // First effect of each field.
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, state) in spread.states.iter() {
-        let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else { continue };
-        let table = part.node.and_then(|node| node.alias.as_deref()).map_or_else(|| part.name(), str::to_owned);
+        let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else {
+            continue;
+        };
+        let table = part
+            .node
+            .and_then(|node| node.alias.as_deref())
+            .map_or_else(|| part.name(), str::to_owned);
         let schema = part.node.and_then(|node| node.schema.as_deref());
         let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
         let whole = state.rows.is_some() || state.fails.is_some();
         let reached = graph.sources.omni.reached(schema, &table, &columns, whole);
         let ids: BTreeMap<String, String> = reached
             .iter()
-            .map(|field| (format!("{}.{}", field.view, field.field), format!("omni.{}.{}", field.view, field.field)))
+            .map(|field| {
+                (
+                    format!("{}.{}", field.view, field.field),
+                    format!("omni.{}.{}", field.view, field.field),
+                )
+            })
             .collect();
         let before = steps.path(place, state);
         for field in &reached {
             let name = format!("{}.{}", field.view, field.field);
-            let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
+            let change = field
+                .column
+                .as_ref()
+                .and_then(|column| state.columns.get(column))
+                .map(|(change, _)| *change);
             let (grade, reason) = match change {
-                _ if state.fails.is_some() => {
-                    (Grade::Breaking, format!("`{}`, which its view shows, fails or was removed", part.name()))
-                }
-                Some(ColumnChange::Gone) => {
-                    (Grade::Breaking, format!("it reads `{}`, whose column was removed", field.by))
-                }
-                Some(ColumnChange::Type) if field.in_sql => {
-                    (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))
-                }
+                _ if state.fails.is_some() => (
+                    Grade::Breaking,
+                    format!("`{}`, which its view shows, fails or was removed", part.name()),
+                ),
+                Some(ColumnChange::Gone) => (
+                    Grade::Breaking,
+                    format!("it reads `{}`, whose column was removed", field.by),
+                ),
+                Some(ColumnChange::Type) if field.in_sql => (
+                    Grade::Breaking,
+                    format!("it reads `{}` in SQL, and the column is of another type", field.by),
+                ),
                 Some(ColumnChange::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
                 Some(ColumnChange::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
             };
@@ -55,8 +75,15 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             }
             path.push(format!("Omni {name}").into());
             let whole = field.whole.clone();
-            let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
-            impact.edges.push(GraphEdge { from: from.clone(), to: format!("omni.{name}") });
+            let from = ids
+                .get(&field.by)
+                .filter(|_| field.by_field)
+                .cloned()
+                .unwrap_or_else(|| part.id());
+            impact.edges.push(GraphEdge {
+                from: from.clone(),
+                to: format!("omni.{name}"),
+            });
             places.entry(format!("omni.{name}")).or_insert(impact.effects.len());
             impact.effects.push(Effect {
                 id: format!("omni.{name}"),
@@ -75,7 +102,9 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             });
         }
         for (kind, name, file, field) in graph.sources.omni.users(&reached) {
-            let of = places.get(&format!("omni.{field}")).and_then(|at| impact.effects.get(*at));
+            let of = places
+                .get(&format!("omni.{field}"))
+                .and_then(|at| impact.effects.get(*at));
             let Some(of) = of else { continue };
             let mut path = of.path.clone();
             path.push(format!("Omni {kind} {name}").into());
@@ -85,7 +114,10 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             } else {
                 ("shows", Grade::Changing.min(of.grade))
             };
-            impact.edges.push(GraphEdge { from: of.id.clone(), to: format!("omni {kind} {name}") });
+            impact.edges.push(GraphEdge {
+                from: of.id.clone(),
+                to: format!("omni {kind} {name}"),
+            });
             impact.effects.push(Effect {
                 id: format!("omni {kind} {name}"),
                 name,
@@ -107,7 +139,11 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in impact.effects.iter().enumerate() {
         let known = worst.entry(&effect.id).or_insert(at);
-        if impact.effects.get(*known).is_some_and(|known| known.grade < effect.grade) {
+        if impact
+            .effects
+            .get(*known)
+            .is_some_and(|known| known.grade < effect.grade)
+        {
             *known = at;
         }
     }

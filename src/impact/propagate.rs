@@ -125,7 +125,10 @@ impl NodeStates {
 
     /// Iterates over the affected nodes in index order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &NodeState)> {
-        self.0.iter().enumerate().filter_map(|(place, state)| Some((place, state.as_deref()?)))
+        self.0
+            .iter()
+            .enumerate()
+            .filter_map(|(place, state)| Some((place, state.as_deref()?)))
     }
 
     fn add(&mut self, place: usize, state: NodeState) {
@@ -152,9 +155,14 @@ pub(super) struct Propagation {
 
 /// Propagates changes downstream.
 pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagation {
-    let mut spread = Propagation { states: NodeStates::new(graph.parts.len()), order: Vec::new() };
+    let mut spread = Propagation {
+        states: NodeStates::new(graph.parts.len()),
+        order: Vec::new(),
+    };
     for start in starts {
-        let Some(state) = spread.states.state_mut(start.place) else { continue };
+        let Some(state) = spread.states.state_mut(start.place) else {
+            continue;
+        };
         for (column, change) in &start.columns {
             let known = state.columns.entry(column.clone()).or_insert((*change, None));
             known.0 = known.0.max(*change);
@@ -169,8 +177,13 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
     }
     let from: Vec<usize> = starts.iter().map(|start| start.place).collect();
     spread.order = graph.downstream(&from);
-    let tests: BTreeMap<&str, DataTest<'_>> =
-        graph.sources.manifest.data_tests().into_iter().map(|test| (&*test.node.unique_id, test)).collect();
+    let tests: BTreeMap<&str, DataTest<'_>> = graph
+        .sources
+        .manifest
+        .data_tests()
+        .into_iter()
+        .map(|test| (&*test.node.unique_id, test))
+        .collect();
     // Skip nodes that do not read an affected node, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < spread.order.len() {
@@ -181,7 +194,9 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
             let place = places.get(at).copied()?;
             let read = graph.parents.get(place)?;
             let is_touched = |parent: &usize| states.get(parent).is_some_and(NodeState::is_affected);
-            read.iter().any(is_touched).then(|| grade_node(graph, place, states, starts, &tests))
+            read.iter()
+                .any(is_touched)
+                .then(|| grade_node(graph, place, states, starts, &tests))
         });
         for (place, state) in places.iter().zip(found) {
             if let Some(state) = state.filter(NodeState::is_affected) {
@@ -197,7 +212,11 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
 fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
-        if graph.parents.get(*place).is_some_and(|read| read.iter().any(|parent| inside.contains(parent))) {
+        if graph
+            .parents
+            .get(*place)
+            .is_some_and(|read| read.iter().any(|parent| inside.contains(parent)))
+        {
             return at;
         }
         inside.insert(*place);
@@ -219,16 +238,26 @@ fn merge(own: &mut NodeState, other: NodeState) {
 
 /// Grades a changed node itself by its contract.
 fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
-    let Some(part) = graph.parts.get(start.place) else { return };
+    let Some(part) = graph.parts.get(start.place) else {
+        return;
+    };
     let contract = part.node.is_some_and(|node| node.contract_enforced);
     for (column, change) in &start.columns {
         let is_said = part.node.is_some_and(|node| node.column(column).is_some());
         match change {
             ColumnChange::Gone if contract && is_said => {
-                state.raise_grade(Grade::Breaking, format!("its contract has `{column}`, which was removed"), None);
+                state.raise_grade(
+                    Grade::Breaking,
+                    format!("its contract has `{column}`, which was removed"),
+                    None,
+                );
             }
             ColumnChange::Type if contract && is_said => {
-                state.raise_grade(Grade::Breaking, format!("its contract has another type for `{column}`"), None);
+                state.raise_grade(
+                    Grade::Breaking,
+                    format!("its contract has another type for `{column}`"),
+                    None,
+                );
             }
             _ => {}
         }
@@ -242,7 +271,9 @@ fn grade_node(
     starts: &[ChangeStart],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
-    let Some(part) = graph.parts.get(place) else { return NodeState::default() };
+    let Some(part) = graph.parts.get(place) else {
+        return NodeState::default();
+    };
     let mut state = NodeState::default();
     match part.kind() {
         ResourceType::Test => {
@@ -268,7 +299,11 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let is_gone = starts.iter().any(|start| start.place == parent && start.is_removed);
         let why = if is_gone { "is gone" } else { "fails" };
         state.fails = Some(Some((parent, None)));
-        state.raise_grade(Grade::Breaking, format!("`{name}`, which it reads, {why}"), Some((parent, None)));
+        state.raise_grade(
+            Grade::Breaking,
+            format!("`{name}`, which it reads, {why}"),
+            Some((parent, None)),
+        );
         return;
     }
     // If the rows of a parent change, all columns change, whatever the SQL is.
@@ -276,7 +311,11 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
         state.rows = Some(Some((parent, None)));
-        state.raise_grade(Grade::Changing, format!("it reads `{name}`, whose rows change"), Some((parent, None)));
+        state.raise_grade(
+            Grade::Changing,
+            format!("it reads `{name}`, whose rows change"),
+            Some((parent, None)),
+        );
         return;
     }
     // An ephemeral model has no name of its own in the SQL of its readers. Models that it reads can still be traced
@@ -284,7 +323,10 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
         is_start
-            && graph.parts.get(**parent).is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
+            && graph
+                .parts
+                .get(**parent)
+                .is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
     let why = match (ephemeral, graph.lineage(place)) {
         (Some(_), _) => "its input is ephemeral and part of its SQL".to_owned(),
@@ -300,14 +342,20 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
     let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
     state.gaps = lineage.gaps().to_vec();
     for (column, change) in &affected.named {
-        let Some(read) = relation(&column.relation) else { continue };
+        let Some(read) = relation(&column.relation) else {
+            continue;
+        };
         let via = Some((read, Some(column.column.clone())));
         let shown = format!("{}.{}", name(read), column.column);
         if *change == ColumnChange::Gone {
             state.fails = Some(via.clone());
             state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
         } else {
-            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which is of another type"), via);
+            state.raise_grade(
+                Grade::Breaking,
+                format!("it reads `{shown}`, which is of another type"),
+                via,
+            );
         }
     }
     for (column, change, of) in affected.columns {
@@ -320,7 +368,9 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let Some(before) = states.get(&read) else { continue };
         for (column, (change, _)) in &before.columns {
             if lineage.passes(parts, column) && !state.columns.contains_key(column) {
-                state.columns.insert(column.clone(), (*change, Some((read, Some(column.clone())))));
+                state
+                    .columns
+                    .insert(column.clone(), (*change, Some((read, Some(column.clone())))));
             }
         }
     }
@@ -341,29 +391,47 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
 pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
-        states.get(parent).is_none_or(|state| state.columns.values().all(|(change, _)| *change == ColumnChange::Values))
+        states.get(parent).is_none_or(|state| {
+            state
+                .columns
+                .values()
+                .all(|(change, _)| *change == ColumnChange::Values)
+        })
     };
-    let parent = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.rows.is_some()))?;
-    parents.iter().all(is_plain).then(|| graph.parts.get(*parent).map(|part| (*parent, part.name()))).flatten()
+    let parent = parents
+        .iter()
+        .find(|parent| states.get(parent).is_some_and(|state| state.rows.is_some()))?;
+    parents
+        .iter()
+        .all(is_plain)
+        .then(|| graph.parts.get(*parent).map(|part| (*parent, part.name())))
+        .flatten()
 }
 
 /// Grades a model by its changed columns.
 fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
-    let columns: Vec<(String, ColumnChange, ChangeOrigin)> =
-        state.columns.iter().map(|(column, (change, via))| (column.clone(), *change, via.clone())).collect();
+    let columns: Vec<(String, ColumnChange, ChangeOrigin)> = state
+        .columns
+        .iter()
+        .map(|(column, (change, via))| (column.clone(), *change, via.clone()))
+        .collect();
     for (column, change, via) in columns {
         let is_said = node.is_some_and(|node| node.column(&column).is_some());
         let of = via.as_ref().and_then(|(read, of)| {
             let part = graph.parts.get(*read)?;
-            Some(of.as_ref().map_or_else(|| part.name(), |of| format!("{}.{of}", part.name())))
+            Some(
+                of.as_ref()
+                    .map_or_else(|| part.name(), |of| format!("{}.{of}", part.name())),
+            )
         });
         let of = of.map_or_else(|| "what it reads".to_owned(), |of| format!("`{of}`"));
         let (grade, reason) = match change {
-            ColumnChange::Gone if contract && is_said => {
-                (Grade::Breaking, format!("its contract has `{column}`, which was removed"))
-            }
+            ColumnChange::Gone if contract && is_said => (
+                Grade::Breaking,
+                format!("its contract has `{column}`, which was removed"),
+            ),
             ColumnChange::Type if contract && is_said => {
                 (Grade::Breaking, format!("its contract has a type for `{column}`"))
             }
@@ -380,13 +448,24 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
-        let gone = before.columns.iter().find(|(_, (change, _))| *change != ColumnChange::Values);
+        let gone = before
+            .columns
+            .iter()
+            .find(|(_, (change, _))| *change != ColumnChange::Values);
         let via = Some((*parent, None));
         match gone {
             Some((column, (change, _))) => {
-                let what = if *change == ColumnChange::Gone { "is gone" } else { "is of another type" };
+                let what = if *change == ColumnChange::Gone {
+                    "is gone"
+                } else {
+                    "is of another type"
+                };
                 let via = Some((*parent, Some(column.clone())));
-                state.raise_grade(Grade::Breaking, format!("it may read `{name}.{column}`, which {what}"), via);
+                state.raise_grade(
+                    Grade::Breaking,
+                    format!("it may read `{name}.{column}`, which {what}"),
+                    via,
+                );
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
                 state.raise_grade(Grade::Changing, format!("it reads `{name}`"), via.clone());
@@ -403,27 +482,60 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
 /// Grades an exposure or a saved query. dbt does not specify which columns they read.
 fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
-        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
+        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
+            continue;
+        };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
-        let one =
-            |change: ColumnChange| before.columns.iter().find(|(_, (kind, _))| *kind == change).map(|(name, _)| name);
+        let one = |change: ColumnChange| {
+            before
+                .columns
+                .iter()
+                .find(|(_, (kind, _))| *kind == change)
+                .map(|(name, _)| name)
+        };
         let (grade, reason, column) = if before.fails.is_some() {
-            (Grade::Breaking, format!("its input `{name}` fails or was removed"), None)
+            (
+                Grade::Breaking,
+                format!("its input `{name}` fails or was removed"),
+                None,
+            )
         } else if let Some(column) = one(ColumnChange::Gone) {
-            (Grade::Breaking, format!("it may read `{name}.{column}`, which was removed"), Some(column.clone()))
+            (
+                Grade::Breaking,
+                format!("it may read `{name}.{column}`, which was removed"),
+                Some(column.clone()),
+            )
         } else if let Some(column) = one(ColumnChange::Type) {
-            (Grade::Breaking, format!("it may read `{name}.{column}`, which is of another type"), Some(column.clone()))
+            (
+                Grade::Breaking,
+                format!("it may read `{name}.{column}`, which is of another type"),
+                Some(column.clone()),
+            )
         } else if before.rows.is_some() {
-            (Grade::Changing, format!("all of `{name}` changes, which it reads"), None)
+            (
+                Grade::Changing,
+                format!("all of `{name}` changes, which it reads"),
+                None,
+            )
         } else if before.columns.is_empty() {
             continue;
         } else {
             let names: Vec<String> = before.columns.keys().map(|column| format!("`{column}`")).collect();
             let (shown, more) = names.split_at(names.len().min(3));
-            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-            let column = (names.len() == 1).then(|| before.columns.keys().next().cloned()).flatten();
+            let more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(" and {} more", more.len())
+            };
+            let column = (names.len() == 1)
+                .then(|| before.columns.keys().next().cloned())
+                .flatten();
             let verb = if names.len() == 1 { "changes" } else { "change" };
-            (Grade::Changing, format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")), column)
+            (
+                Grade::Changing,
+                format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")),
+                column,
+            )
         };
         state.raise_grade(grade, reason, Some((*parent, column)));
         state.rows.get_or_insert(Some((*parent, None)));

@@ -12,7 +12,11 @@ use crate::dbt::From;
 pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let first = branch(code, false, &mut name)?;
     let later = branch(code, true, &mut name)?;
-    Ok(if first == later { first } else { format!("(\n{first}\n)\nunion all\n(\n{later}\n)") })
+    Ok(if first == later {
+        first
+    } else {
+        format!("(\n{first}\n)\nunion all\n(\n{later}\n)")
+    })
 }
 
 /// Returns the SQL of the first run of a model, or of a later one.
@@ -45,7 +49,10 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
         rest = behind.get(2..).unwrap_or_default();
         let inside = inside.trim_matches(['-', '+']).trim();
         if kind == '%' {
-            match (inside.split_whitespace().collect::<Vec<_>>().as_slice(), taken.last_mut()) {
+            match (
+                inside.split_whitespace().collect::<Vec<_>>().as_slice(),
+                taken.last_mut(),
+            ) {
                 (["if", "is_incremental()"], _) => taken.push(is_incremental),
                 (["if", "not", "is_incremental()"], _) => taken.push(!is_incremental),
                 (["else"], Some(taken)) => *taken = !*taken,
@@ -97,7 +104,11 @@ fn value(inside: &str, place: CodePlace) -> Option<&str> {
 fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
     let length = end(arguments, ')')?;
-    arguments.get(length + 1..)?.trim().is_empty().then(|| arguments.get(..length))?
+    arguments
+        .get(length + 1..)?
+        .trim()
+        .is_empty()
+        .then(|| arguments.get(..length))?
 }
 
 /// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips texts and inner
@@ -186,9 +197,18 @@ mod tests {
                 "{# {{ x }} #}select '{' from {{- source('raw', 'b c') -}} where {a}",
                 Ok("select '{' from source__raw____b_c__ where {a}"),
             ),
-            ("select * from {{ ref('p', 'a', v=2) }}, {{this}}", Ok("select * from ref__p____a___v_2_, this")),
-            ("select -- {{ x }} don't\n 1, '{{ var('start') }}' as s", Ok("select --  don't\n 1, '' as s")),
-            ("select {{ var('limit', 10) }} /* it's */ as l", Ok("select 10 /* it's */ as l")),
+            (
+                "select * from {{ ref('p', 'a', v=2) }}, {{this}}",
+                Ok("select * from ref__p____a___v_2_, this"),
+            ),
+            (
+                "select -- {{ x }} don't\n 1, '{{ var('start') }}' as s",
+                Ok("select --  don't\n 1, '' as s"),
+            ),
+            (
+                "select {{ var('limit', 10) }} /* it's */ as l",
+                Ok("select 10 /* it's */ as l"),
+            ),
             ("select \"it's\" /* {{ x }} */, {{ var('x') }}", Err("`{{ var('x') }}`")),
             ("select {{ var('column', 'a') }}", Err("`{{ var('column', 'a') }}`")),
             ("select {{ var('column') }}", Err("`{{ var('column') }}`")),
@@ -203,18 +223,31 @@ mod tests {
                 Ok("(\nselect 1\n)\nunion all\n(\nselect ref__a__\n)"),
             ),
             ("{% if x %}select 1{% endif %}", Err("`{% if x %}`")),
-            ("{% if is_incremental() %}select 1{% elif x %}2{% endif %}", Err("`{% elif x %}`")),
+            (
+                "{% if is_incremental() %}select 1{% elif x %}2{% endif %}",
+                Err("`{% elif x %}`"),
+            ),
             ("select 1 {% endif %}", Err("`{% endif %}`")),
-            ("{% if is_incremental() %}select 1", Err("`{% if` without `{% endif %}`")),
+            (
+                "{% if is_incremental() %}select 1",
+                Err("`{% if` without `{% endif %}`"),
+            ),
             ("select * from {{ ref('unknown') }}", Err("`{{ ref('unknown') }}`")),
-            ("select * from {{ ref('a') if x else ref('b') }}", Err("`{{ ref('a') if x else ref('b') }}`")),
+            (
+                "select * from {{ ref('a') if x else ref('b') }}",
+                Err("`{{ ref('a') if x else ref('b') }}`"),
+            ),
             ("select * from {{ ref(name) }}", Err("`{{ ref(name) }}`")),
             ("select {{ config(a=1) ~ x }}", Err("`{{ config(a=1) ~ x }}`")),
             ("select {{ ref('a'", Err("`{{` is not closed")),
             ("select {% if", Err("`{%` is not closed")),
             ("select {", Ok("select {")),
         ] {
-            assert_eq!(sql_of(code, name).as_deref().map_err(String::as_str), expected, "{code}");
+            assert_eq!(
+                sql_of(code, name).as_deref().map_err(String::as_str),
+                expected,
+                "{code}"
+            );
         }
     }
 }

@@ -91,7 +91,10 @@ impl Impact {
     #[must_use]
     pub fn worst_grade(&self) -> Grade {
         let changed = self.changed.iter().map(|changed| changed.grade);
-        changed.chain(self.effects.iter().map(|effect| effect.grade)).max().unwrap_or_default()
+        changed
+            .chain(self.effects.iter().map(|effect| effect.grade))
+            .max()
+            .unwrap_or_default()
     }
 }
 
@@ -105,25 +108,35 @@ impl Graph<'_> {
     /// Returns the start of a change to a target. For a definition, `change` is ignored: its values change.
     #[must_use]
     pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
-        let mut start = ChangeStart { place: target.place, ..ChangeStart::default() };
+        let mut start = ChangeStart {
+            place: target.place,
+            ..ChangeStart::default()
+        };
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
             // A definition that is not a column affects the columns that depend on it.
             let reached = definitions::columns(spec, definition);
             start.redefined = true;
             start.rows = reached.is_empty();
-            start.columns = reached.into_iter().map(|column| (column, ColumnChange::Values)).collect();
+            start.columns = reached
+                .into_iter()
+                .map(|column| (column, ColumnChange::Values))
+                .collect();
             return start;
         }
         match &target.column {
             Some(column) => {
                 // If the column is defined by a formula, other columns of the model may depend on it.
-                if let Some(spec) = spec
-                    .filter(|spec| spec.compiled.definitions().iter().any(|d| d.name().eq_ignore_ascii_case(column)))
-                {
+                if let Some(spec) = spec.filter(|spec| {
+                    spec.compiled
+                        .definitions()
+                        .iter()
+                        .any(|d| d.name().eq_ignore_ascii_case(column))
+                }) {
                     start.redefined = true;
-                    let made =
-                        definitions::columns(spec, column).into_iter().map(|column| (column, ColumnChange::Values));
+                    let made = definitions::columns(spec, column)
+                        .into_iter()
+                        .map(|column| (column, ColumnChange::Values));
                     start.columns = made.collect();
                 }
                 start.columns.insert(column.clone(), change);
@@ -132,7 +145,9 @@ impl Graph<'_> {
                 ColumnChange::Gone => start.is_removed = true,
                 ColumnChange::Type => {
                     let known = self.known_columns(target.place).columns.into_iter();
-                    start.columns = known.map(|column| (column.to_lowercase(), ColumnChange::Type)).collect();
+                    start.columns = known
+                        .map(|column| (column.to_lowercase(), ColumnChange::Type))
+                        .collect();
                     start.rows = true;
                 }
                 ColumnChange::Values => start.rows = true,
@@ -146,7 +161,9 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
     let spread = propagate(graph, starts);
     let mut impact = Impact::default();
     for start in starts {
-        impact.changed.extend(changed(graph, start, spread.states.get(&start.place)));
+        impact
+            .changed
+            .extend(changed(graph, start, spread.states.get(&start.place)));
     }
     let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
     let of_tests = test_status(graph, status);
@@ -155,7 +172,9 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
         let Some(part) = graph.parts.get(*place) else { continue };
         match spread.states.get(place) {
             Some(_) if own.contains(place) => {}
-            Some(state) => impact.effects.push(effect(graph, &mut steps, part, state, *place, status, &of_tests)),
+            Some(state) => impact
+                .effects
+                .push(effect(graph, &mut steps, part, state, *place, status, &of_tests)),
             None if part.kind() != ResourceType::Test => impact.unaffected.push((part.id(), part.name())),
             None => {}
         }
@@ -166,14 +185,28 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
         if part.kind() == ResourceType::Test && spread.states.get(place).is_none() {
             continue;
         }
-        for parent in graph.parents.get(*place).into_iter().flatten().filter(|parent| shown.contains(parent)) {
+        for parent in graph
+            .parents
+            .get(*place)
+            .into_iter()
+            .flatten()
+            .filter(|parent| shown.contains(parent))
+        {
             if let Some(parent) = graph.parts.get(*parent) {
-                impact.edges.push(GraphEdge { from: parent.id(), to: part.id() });
+                impact.edges.push(GraphEdge {
+                    from: parent.id(),
+                    to: part.id(),
+                });
             }
         }
     }
     omni_effects::add(graph, &spread, &mut steps, &mut impact);
-    let kind = |effect: &Effect| ORDER.iter().position(|known| *known == effect.kind).unwrap_or(ORDER.len());
+    let kind = |effect: &Effect| {
+        ORDER
+            .iter()
+            .position(|known| *known == effect.kind)
+            .unwrap_or(ORDER.len())
+    };
     impact.effects.sort_by(|one, other| {
         (other.grade.cmp(&one.grade))
             .then_with(|| one.path.len().cmp(&other.path.len()))
@@ -186,11 +219,20 @@ fn report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, S
 }
 
 fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) -> Vec<ChangedNode> {
-    let Some(part) = graph.parts.get(start.place) else { return Vec::new() };
+    let Some(part) = graph.parts.get(start.place) else {
+        return Vec::new();
+    };
     let grade = state.map(|state| state.grade).unwrap_or_default();
     // A possible change with a cause outside the node's own file is at least `Changing`.
-    let grade = if start.why.is_some() { grade.max(Grade::Changing) } else { grade };
-    let reason = state.map(|state| state.reason.clone()).filter(|reason| !reason.is_empty()).or(start.why.clone());
+    let grade = if start.why.is_some() {
+        grade.max(Grade::Changing)
+    } else {
+        grade
+    };
+    let reason = state
+        .map(|state| state.reason.clone())
+        .filter(|reason| !reason.is_empty())
+        .or(start.why.clone());
     let one = |name: String, what: &str| ChangedNode {
         name,
         id: part.id(),
@@ -202,7 +244,11 @@ fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) ->
     if start.is_removed {
         found.push(one(part.name(), "it is removed"));
     } else if start.rows {
-        let what = if start.why.is_some() { "its rows and values may change" } else { "its rows and values change" };
+        let what = if start.why.is_some() {
+            "its rows and values may change"
+        } else {
+            "its rows and values change"
+        };
         found.push(one(part.name(), what));
     }
     for (column, change) in &start.columns {
@@ -233,23 +279,37 @@ fn effect(
     status: &BTreeMap<String, String>,
     of_tests: &BTreeMap<usize, String>,
 ) -> Effect {
-    let columns = if state.rows.is_some() { Vec::new() } else { state.columns.keys().cloned().collect() };
+    let columns = if state.rows.is_some() {
+        Vec::new()
+    } else {
+        state.columns.keys().cloned().collect()
+    };
     // dbt lists exposures in its run results but does not run them.
-    let own = part.node.and_then(|node| status.get(&*node.unique_id)).filter(|status| *status != "no-op").cloned();
+    let own = part
+        .node
+        .and_then(|node| status.get(&*node.unique_id))
+        .filter(|status| *status != "no-op")
+        .cloned();
     Effect {
         name: part.name(),
         id: part.id(),
         kind: part.kind().name().to_owned(),
         columns,
         path: steps.path(place, state),
-        via: state.origin.as_ref().and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
+        via: state
+            .origin
+            .as_ref()
+            .and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
         grade: state.grade,
         reason: state.reason.clone(),
         whole: state.why_model_level.clone(),
         gaps: state.gaps.clone(),
         owner: part.node.and_then(|node| owner(graph, node)),
         status: of_tests.get(&place).cloned().or(own),
-        file: part.node.map(|node| node.original_file_path.to_string()).or_else(|| Some(part.spec?.path.clone())),
+        file: part
+            .node
+            .map(|node| node.original_file_path.to_string())
+            .or_else(|| Some(part.spec?.path.clone())),
     }
 }
 
@@ -266,7 +326,11 @@ pub(super) struct StepNames<'s> {
 
 impl<'s> StepNames<'s> {
     fn new(graph: &'s Graph<'s>, spread: &'s Propagation) -> Self {
-        Self { graph, spread, named: FxHashMap::default() }
+        Self {
+            graph,
+            spread,
+            named: FxHashMap::default(),
+        }
     }
 
     fn step(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
@@ -290,8 +354,12 @@ impl<'s> StepNames<'s> {
             if !seen.insert(at) {
                 break;
             }
-            let Some(before) = self.spread.states.get(&at) else { break };
-            let of_column = column.and_then(|column| before.columns.get(column)).and_then(|(_, via)| reached(via));
+            let Some(before) = self.spread.states.get(&at) else {
+                break;
+            };
+            let of_column = column
+                .and_then(|column| before.columns.get(column))
+                .and_then(|(_, via)| reached(via));
             let of_rows = || before.rows.as_ref().and_then(reached);
             via = of_column.or_else(of_rows).or_else(|| reached(&before.origin));
         }
@@ -315,7 +383,12 @@ fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
         return said.or_else(|| part("email")).or_else(|| part("name"));
     }
     let group = node.group.as_deref()?;
-    let group = graph.sources.manifest.groups.iter().find(|known| &*known.name == group)?;
+    let group = graph
+        .sources
+        .manifest
+        .groups
+        .iter()
+        .find(|known| &*known.name == group)?;
     named(&group.owner).or_else(|| Some(group.name.to_string()))
 }
 
@@ -331,7 +404,9 @@ fn named(owner: &Owner) -> Option<String> {
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {
-        let (Some(on), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else { continue };
+        let (Some(on), Some(status)) = (test.on, status.get(&*test.node.unique_id)) else {
+            continue;
+        };
         if let Some(place) = graph.index_of(&on.unique_id) {
             all.entry(place).or_default().push(status);
         }

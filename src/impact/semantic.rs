@@ -14,12 +14,20 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
         Some(expr) => lineage::columns_of_expression(expr, dialect),
     };
     let entities = model.entities.iter().map(|entity| (&entity.name, &entity.expr));
-    let dimensions = model.dimensions.iter().map(|dimension| (&dimension.name, &dimension.expr));
-    let plain = entities.chain(dimensions).map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
+    let dimensions = model
+        .dimensions
+        .iter()
+        .map(|dimension| (&dimension.name, &dimension.expr));
+    let plain = entities
+        .chain(dimensions)
+        .map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
     let measures = model.measures.iter().map(|measure| {
         let mut read = columns(&measure.name, measure.expr.as_deref());
         // A measure depends on its time dimension.
-        let time = measure.agg_time_dimension.as_ref().or(model.agg_time_dimension.as_ref());
+        let time = measure
+            .agg_time_dimension
+            .as_ref()
+            .or(model.agg_time_dimension.as_ref());
         let time = time.and_then(|time| model.dimensions.iter().find(|dimension| dimension.name == *time));
         if let (Some(read), Some(time)) = (&mut read, time) {
             read.extend(columns(&time.name, time.expr.as_deref()).unwrap_or_default());
@@ -31,8 +39,11 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
 
 /// Updates the state of a semantic model from its elements that read changed columns.
 pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
-    let Some(NodeDetail::SemanticModel(model)) =
-        graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+    let Some(NodeDetail::SemanticModel(model)) = graph
+        .parts
+        .get(place)
+        .and_then(|part| part.node)
+        .map(|node| &node.detail)
     else {
         return;
     };
@@ -51,13 +62,21 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             let Some(columns) = columns else {
                 if before.is_affected() {
                     let via = Some((*parent, None));
-                    state.columns.insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
-                    state.raise_grade(Grade::Changing, format!("`{element}` may read what changes in `{name}`"), via);
+                    state
+                        .columns
+                        .insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
+                    state.raise_grade(
+                        Grade::Changing,
+                        format!("`{element}` may read what changes in `{name}`"),
+                        via,
+                    );
                     state.why_model_level = Some(format!("the SQL of `{element}` cannot be followed"));
                 }
                 continue;
             };
-            let changed = columns.iter().filter_map(|column| Some((column, before.change(Some(column))?)));
+            let changed = columns
+                .iter()
+                .filter_map(|column| Some((column, before.change(Some(column))?)));
             let worst = changed.max_by_key(|(_, change)| *change);
             let worst = worst.map(|(column, change)| (Some(column.clone()), change));
             let Some((column, change)) = worst.or_else(|| before.change(None).map(|change| (None, change))) else {
@@ -67,7 +86,10 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
                 ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which was removed")),
-                ColumnChange::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, which is of another type")),
+                ColumnChange::Type => (
+                    Grade::Breaking,
+                    format!("`{element}` reads `{of}`, which is of another type"),
+                ),
                 ColumnChange::Values => (Grade::Changing, format!("`{element}` is derived from `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));
@@ -78,20 +100,34 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
 
 /// Updates the state of a metric from its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
-    let Some(NodeDetail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+    let Some(NodeDetail::Metric(metric)) = graph
+        .parts
+        .get(place)
+        .and_then(|part| part.node)
+        .map(|node| &node.detail)
     else {
         return;
     };
     let measures = measures(metric);
     for parent in graph.parents.get(place).into_iter().flatten() {
-        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
+        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
+            continue;
+        };
         let Some(part) = graph.parts.get(*parent) else { continue };
         let name = part.name();
-        let is_semantic = part.node.is_some_and(|node| matches!(node.detail, NodeDetail::SemanticModel(_)));
-        let found = measures.iter().find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
+        let is_semantic = part
+            .node
+            .is_some_and(|node| matches!(node.detail, NodeDetail::SemanticModel(_)));
+        let found = measures
+            .iter()
+            .find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
         match found {
             Some((measure, change)) => {
-                let grade = if change == ColumnChange::Values { Grade::Changing } else { Grade::Breaking };
+                let grade = if change == ColumnChange::Values {
+                    Grade::Changing
+                } else {
+                    Grade::Breaking
+                };
                 state.raise_grade(
                     grade,
                     format!("it is derived from `{name}.{measure}`"),
@@ -99,7 +135,11 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
                 );
             }
             None if before.fails.is_some() => {
-                state.raise_grade(Grade::Breaking, format!("`{name}` fails or was removed"), Some((*parent, None)));
+                state.raise_grade(
+                    Grade::Breaking,
+                    format!("`{name}` fails or was removed"),
+                    Some((*parent, None)),
+                );
             }
             // None of the metric's known measures changes, and it has no filter that could name a changed dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
@@ -119,7 +159,13 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
 }
 
 fn measures(metric: &Metric) -> Vec<&str> {
-    let listed = metric.type_params.get("input_measures").and_then(MetaValue::as_list).unwrap_or_default();
-    let listed = listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
+    let listed = metric
+        .type_params
+        .get("input_measures")
+        .and_then(MetaValue::as_list)
+        .unwrap_or_default();
+    let listed = listed
+        .iter()
+        .filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
     listed.chain(metric.type_parameter("measure")).collect()
 }

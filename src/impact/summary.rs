@@ -18,16 +18,27 @@ impl Impact {
         let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if own => {
-                format!("{changes} break{} what changes itself, and reach{} nothing else", s(plural), es(plural))
+                format!(
+                    "{changes} break{} what changes itself, and reach{} nothing else",
+                    s(plural),
+                    es(plural)
+                )
             }
             ("", "") => format!("{changes} reach{} nothing", es(plural)),
             ("", changing) if own => {
-                format!("{changes} alter{} values in {changing}; what changes breaks itself", s(plural))
+                format!(
+                    "{changes} alter{} values in {changing}; what changes breaks itself",
+                    s(plural)
+                )
             }
             ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
             (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
             (breaking, changing) => {
-                format!("{changes} break{} {breaking}, and alter{} values in {changing}", s(plural), s(plural))
+                format!(
+                    "{changes} break{} {breaking}, and alter{} values in {changing}",
+                    s(plural),
+                    s(plural)
+                )
             }
         }
     }
@@ -60,7 +71,10 @@ fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
         }
     }
     counts.sort_by_key(|(kind, _)| ORDER.iter().position(|known| known == kind).unwrap_or(ORDER.len()));
-    let many = |kind: &str| kind.strip_suffix("ry").map_or(format!("{kind}s"), |stem| format!("{stem}ries"));
+    let many = |kind: &str| {
+        kind.strip_suffix("ry")
+            .map_or(format!("{kind}s"), |stem| format!("{stem}ries"))
+    };
     let shown = counts.iter().map(|(kind, count)| match count {
         1 => format!("1 {kind}"),
         count => format!("{count} {}", many(kind)),

@@ -15,7 +15,10 @@ pub(super) fn grade_data_test(
 ) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     let name = |at: usize| graph.parts.get(at).map(super::GraphPart::name).unwrap_or_default();
-    if let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some())) {
+    if let Some(parent) = parents
+        .iter()
+        .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
+    {
         let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
         return state.raise_grade(Grade::Breaking, reason, Some((*parent, None)));
     }
@@ -27,14 +30,20 @@ pub(super) fn grade_data_test(
     let mut columns: Vec<(usize, String)> = Vec::new();
     if let Some(test) = test {
         let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
-        columns.extend(on.zip(test.column.as_ref()).map(|(at, column)| (at, column.to_lowercase())));
+        columns.extend(
+            on.zip(test.column.as_ref())
+                .map(|(at, column)| (at, column.to_lowercase())),
+        );
         match &test.check {
             Check::Relationships { to, field } => {
                 let to = to.and_then(|id| graph.index_of(id));
                 columns.extend(to.map(|at| (at, field.to_lowercase())));
             }
             Check::UniqueTogether(names) => {
-                columns.extend(on.into_iter().flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))));
+                columns.extend(
+                    on.into_iter()
+                        .flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))),
+                );
             }
             _ => {}
         }
@@ -47,10 +56,17 @@ pub(super) fn grade_data_test(
     if let Some(Ok(lineage)) = lineage {
         let relation = |parts: &[String]| graph.relation(place, parts);
         let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
-        columns.extend(affected.named.iter().filter_map(|(of, _)| Some((relation(&of.relation)?, of.column.clone()))));
+        columns.extend(
+            affected
+                .named
+                .iter()
+                .filter_map(|(of, _)| Some((relation(&of.relation)?, of.column.clone()))),
+        );
         let touched = affected.columns.iter().filter_map(|(_, _, of)| of.as_ref());
         columns.extend(touched.filter_map(|of| Some((relation(&of.relation)?, of.column.clone()))));
-        let rows = affected.rows.and_then(|(parts, column)| Some((relation(&parts)?, column)));
+        let rows = affected
+            .rows
+            .and_then(|(parts, column)| Some((relation(&parts)?, column)));
         if let Some((at, column)) = rows {
             let reason = format!("it looks at `{}`, whose rows change", name(at));
             match column {
@@ -60,20 +76,31 @@ pub(super) fn grade_data_test(
         }
     }
     for (at, column) in columns {
-        let Some(change) = states.get(&at).and_then(|state| state.change(Some(&column))) else { continue };
+        let Some(change) = states.get(&at).and_then(|state| state.change(Some(&column))) else {
+            continue;
+        };
         let shown = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
             ColumnChange::Gone => (Grade::Breaking, format!("it looks at `{shown}`, which is gone")),
-            ColumnChange::Type => (Grade::Breaking, format!("it looks at `{shown}`, which is of another type")),
+            ColumnChange::Type => (
+                Grade::Breaking,
+                format!("it looks at `{shown}`, which is of another type"),
+            ),
             ColumnChange::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
         };
         state.raise_grade(grade, reason, Some((at, Some(column))));
     }
     if let (Some(Err(why)), None) = (lineage, test.and_then(|test| test.column.as_ref()))
         && !state.is_affected()
-        && let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
+        && let Some(parent) = parents
+            .iter()
+            .find(|parent| states.get(parent).is_some_and(NodeState::is_affected))
     {
-        state.raise_grade(Grade::Changing, format!("it looks at `{}`", name(*parent)), Some((*parent, None)));
+        state.raise_grade(
+            Grade::Changing,
+            format!("it looks at `{}`", name(*parent)),
+            Some((*parent, None)),
+        );
         state.why_model_level = Some(why.to_string());
     }
 }
@@ -94,12 +121,28 @@ pub(super) fn grade_unit_test(
         let Some(before) = states.get(parent) else { continue };
         let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
         let via = Some((*parent, None));
-        let is_tested = graph.parts.get(*parent).and_then(|part| part.node).is_some_and(|n| Some(&*n.name) == model);
+        let is_tested = graph
+            .parts
+            .get(*parent)
+            .and_then(|part| part.node)
+            .is_some_and(|n| Some(&*n.name) == model);
         if before.fails.is_some() {
-            state.raise_grade(Grade::Breaking, format!("`{name}`, which it tests, fails or is gone"), via);
-        } else if let Some((column, _)) = before.columns.iter().find(|(_, (change, _))| *change == ColumnChange::Gone) {
+            state.raise_grade(
+                Grade::Breaking,
+                format!("`{name}`, which it tests, fails or is gone"),
+                via,
+            );
+        } else if let Some((column, _)) = before
+            .columns
+            .iter()
+            .find(|(_, (change, _))| *change == ColumnChange::Gone)
+        {
             let via = Some((*parent, Some(column.clone())));
-            state.raise_grade(Grade::Breaking, format!("it may name `{name}.{column}`, which is gone"), via);
+            state.raise_grade(
+                Grade::Breaking,
+                format!("it may name `{name}.{column}`, which is gone"),
+                via,
+            );
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
             state.raise_grade(Grade::Breaking, format!("it expects what `{name}` gave before"), via);
         }

@@ -51,7 +51,11 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
                     let is_empty = values.first().is_none_or(Value::is_null);
                     trace::record(
                         || x.to_string(),
-                        if is_empty { "finds nothing for an empty value" } else { "finds nothing for a value" },
+                        if is_empty {
+                            "finds nothing for an empty value"
+                        } else {
+                            "finds nothing for a value"
+                        },
                     );
                 }
                 if let Some(at) = chosen_argument(name, &values) {
@@ -95,7 +99,9 @@ fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static st
 fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.truth() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
-        let held = tests.chunks(2).position(|pair| pair.len() == 1 || pair.first().is_some_and(holds));
+        let held = tests
+            .chunks(2)
+            .position(|pair| pair.len() == 1 || pair.first().is_some_and(holds));
         held.unwrap_or(tests.len().div_ceil(2))
     };
     match name {
@@ -152,19 +158,31 @@ fn blank_as(value: &Value, other: &Value) -> Option<Value> {
 
 /// Parses `2024-02-29`, `2024-02-29 12:30`, `2024-02-29T12:30:00`. A fraction of a second must be 0.
 pub fn moment(text: &str) -> Option<Value> {
-    let parts = |text: &str, sign: char| text.split(sign).map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>();
-    let (date, time) = text.split_once([' ', 'T']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let parts = |text: &str, sign: char| {
+        text.split(sign)
+            .map(|part| part.parse().ok())
+            .collect::<Option<Vec<i64>>>()
+    };
+    let (date, time) = text
+        .split_once([' ', 'T'])
+        .map_or((text, None), |(date, time)| (date, Some(time)));
     let fields = parts(date, '-')?;
-    let &[year @ 1..=9999, month @ 1..=12, day @ 1..=31] = fields.as_slice() else { return None };
+    let &[year @ 1..=9999, month @ 1..=12, day @ 1..=31] = fields.as_slice() else {
+        return None;
+    };
     let date = days(year, month, day);
     if civil(date) != (year, month, day) {
         return None;
     }
-    let Some(time) = time else { return Some(Value::Date(date)) };
+    let Some(time) = time else {
+        return Some(Value::Date(date));
+    };
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let mut fields = parts(time, ':')?;
     fields.resize(fields.len().max(3), 0);
-    let &[hour @ 0..=23, minute @ 0..=59, second @ 0..=59] = fields.as_slice() else { return None };
+    let &[hour @ 0..=23, minute @ 0..=59, second @ 0..=59] = fields.as_slice() else {
+        return None;
+    };
     (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
 }
 
@@ -183,7 +201,9 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         (ReferenceOp::Later | ReferenceOp::Earlier, ..) => return moved(op, a, b),
         (ReferenceOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
         (ReferenceOp::Apart, ..) => {
-            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { return unfit(op, a, b) };
+            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
+                return unfit(op, a, b);
+            };
             return Value::Number((a - b) as f64 / DAY as f64);
         }
         (ReferenceOp::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
@@ -191,7 +211,9 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         (ReferenceOp::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
         _ => {}
     }
-    let (Some(x), Some(y)) = (a.number(), b.number()) else { return unfit(op, a, b) };
+    let (Some(x), Some(y)) = (a.number(), b.number()) else {
+        return unfit(op, a, b);
+    };
     if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
         return decimal(op, a, b);
     }
@@ -258,7 +280,9 @@ fn integer(result: Option<i64>) -> Value {
 
 /// Moves a date by whole days, or a time by days and fractions of days.
 fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
-    let Some(by) = days.number() else { return unfit(op, date, days) };
+    let Some(by) = days.number() else {
+        return unfit(op, date, days);
+    };
     let by = if op == ReferenceOp::Earlier { -by } else { by };
     // Exceeds the range of any calendar.
     if by.abs() > 1e7 {
@@ -322,7 +346,11 @@ fn watched(x: &ReferenceExpr, rows: &[Vec<Value>]) {
         let is_met = conditions.clone().any(|value| value.truth() == Some(true));
         trace::record(
             || x.to_string(),
-            if is_met { "has rows that meet its condition" } else { "has no row that meets its condition" },
+            if is_met {
+                "has rows that meet its condition"
+            } else {
+                "has no row that meets its condition"
+            },
         );
     }
 }

@@ -26,7 +26,10 @@ impl Exact {
     /// Returns the decimal for a number; `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
-            Value::Int(i) => Some(Self { digits: i128::from(*i), scale: 0 }),
+            Value::Int(i) => Some(Self {
+                digits: i128::from(*i),
+                scale: 0,
+            }),
             Value::Number(n) => {
                 let printed = n.to_string();
                 let (whole, fraction) = printed.split_once('.').unwrap_or((&printed, ""));
@@ -34,7 +37,10 @@ impl Exact {
                     return None;
                 }
                 let digits = format!("{whole}{fraction}").parse().ok()?;
-                Some(Self { digits, scale: fraction.len() as u32 })
+                Some(Self {
+                    digits,
+                    scale: fraction.len() as u32,
+                })
             }
             Value::Decimal(exact) => Some(*exact),
             _ => None,
@@ -46,7 +52,8 @@ impl Exact {
     }
 
     fn at(self, scale: u32) -> Option<i128> {
-        self.digits.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
+        self.digits
+            .checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
 
     /// Scales both decimals to the larger scale.
@@ -65,7 +72,10 @@ impl Exact {
         let digits = quotient(self.digits, unit, towards);
         match u32::try_from(places) {
             Ok(scale) => Some(Self { digits, scale }),
-            Err(_) => Some(Self { digits: digits.checked_mul(10i128.checked_pow((-places) as u32)?)?, scale: 0 }),
+            Err(_) => Some(Self {
+                digits: digits.checked_mul(10i128.checked_pow((-places) as u32)?)?,
+                scale: 0,
+            }),
         }
     }
 }
@@ -87,16 +97,25 @@ impl fmt::Display for Exact {
 impl Exact {
     pub fn plus(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::aligned(self, other)?;
-        Some(Self { digits: a.checked_add(b)?, scale })
+        Some(Self {
+            digits: a.checked_add(b)?,
+            scale,
+        })
     }
 
     #[must_use]
     pub fn negated(self) -> Self {
-        Self { digits: self.digits.saturating_neg(), ..self }
+        Self {
+            digits: self.digits.saturating_neg(),
+            ..self
+        }
     }
 
     pub fn times(self, other: Self) -> Option<Self> {
-        Some(Self { digits: self.digits.checked_mul(other.digits)?, scale: self.scale.checked_add(other.scale)? })
+        Some(Self {
+            digits: self.digits.checked_mul(other.digits)?,
+            scale: self.scale.checked_add(other.scale)?,
+        })
     }
 
     /// Divides two decimals; `None` if the divisor is 0 or the result has too many digits.
@@ -109,7 +128,10 @@ impl Exact {
         // (self / 10^s) / (other / 10^o) * 10^scale.
         let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
         let digits = self.digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?;
-        Some(Self { digits: quotient(digits, Some(other.digits).filter(|d| *d != 0)?, Towards::Nearest), scale })
+        Some(Self {
+            digits: quotient(digits, Some(other.digits).filter(|d| *d != 0)?, Towards::Nearest),
+            scale,
+        })
     }
 
     /// Returns the position and the value of the first digit in base 10,000.
@@ -118,7 +140,10 @@ impl Exact {
             return Some((0, 0));
         }
         let whole_groups = self.scale.div_ceil(4);
-        let padded = self.digits.checked_abs()?.checked_mul(10i128.checked_pow(whole_groups * 4 - self.scale)?)?;
+        let padded = self
+            .digits
+            .checked_abs()?
+            .checked_mul(10i128.checked_pow(whole_groups * 4 - self.scale)?)?;
         let (mut first, mut weight) = (padded, -i64::from(whole_groups));
         while first >= 10_000 {
             first /= 10_000;
@@ -147,8 +172,16 @@ pub fn quotient(a: i128, b: i128, towards: Towards) -> i128 {
 
 #[test]
 fn halves_and_signs() {
-    let of =
-        |a, b| [Towards::Zero, Towards::Away, Towards::Nearest, Towards::Down, Towards::Up].map(|t| quotient(a, b, t));
+    let of = |a, b| {
+        [
+            Towards::Zero,
+            Towards::Away,
+            Towards::Nearest,
+            Towards::Down,
+            Towards::Up,
+        ]
+        .map(|t| quotient(a, b, t))
+    };
     assert_eq!(of(5, 2), [2, 3, 3, 2, 3]);
     assert_eq!(of(-5, 2), [-2, -3, -3, -3, -2]);
     assert_eq!(of(4, 3), [1, 2, 1, 1, 2]);

@@ -138,12 +138,23 @@ impl ReferenceExpr {
     /// Returns the rows of an aggregate's ranges.
     pub fn range(&self) -> Option<WindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
-        args.iter().find_map(|arg| if let Self::Range(_, rows) = arg { Some(*rows) } else { None })
+        args.iter().find_map(|arg| {
+            if let Self::Range(_, rows) = arg {
+                Some(*rows)
+            } else {
+                None
+            }
+        })
     }
 
     /// Returns the level of the expression. `of` returns the level of a name.
     pub fn level(&self, of: &dyn Fn(&str) -> ReferenceLevel) -> ReferenceLevel {
-        let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(ReferenceLevel::Const);
+        let below = self
+            .children()
+            .into_iter()
+            .map(|c| c.level(of))
+            .max()
+            .unwrap_or(ReferenceLevel::Const);
         match self {
             Self::Literal(_) => ReferenceLevel::Const,
             Self::Name(name) => of(name),
@@ -180,7 +191,11 @@ fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::
 }
 
 fn operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
-    if matches!(x, ReferenceExpr::Binary(..)) { write!(f, "({x})") } else { write!(f, "{x}") }
+    if matches!(x, ReferenceExpr::Binary(..)) {
+        write!(f, "({x})")
+    } else {
+        write!(f, "{x}")
+    }
 }
 
 impl fmt::Display for ReferenceExpr {
@@ -236,7 +251,10 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
 pub fn is_plain(name: &str) -> bool {
     let word = name.rsplit('.').next().unwrap_or(name);
     // A formula that begins with `select` would be parsed as a query.
-    word != "select" && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+    word != "select"
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 
 impl ReferenceOp {

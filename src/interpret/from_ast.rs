@@ -53,7 +53,11 @@ pub fn formula(
         let mut depth = 0;
         let mut children = Vec::new();
         for child in ast.children(id) {
-            let taken = child.index().checked_sub(first).and_then(|at| made.get_mut(at)).and_then(Option::take);
+            let taken = child
+                .index()
+                .checked_sub(first)
+                .and_then(|at| made.get_mut(at))
+                .and_then(Option::take);
             let (expr, below) = taken.ok_or_else(|| "what stands there twice".to_owned())?;
             depth = depth.max(below);
             children.push(expr);
@@ -95,7 +99,11 @@ impl AstReader<'_> {
             Node::Name => ReferenceExpr::Name(folded(said)),
             Node::Field | Node::Model => self.reference(id)?,
             Node::Timeframe { frame, .. } => {
-                let name = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
+                let name = self
+                    .ast
+                    .names
+                    .get(frame as usize)
+                    .map_or("", |span| span.text(self.source));
                 self.timeframe(next()?, name)?
             }
             Node::Sign { sign: Sign::Plus, .. } => next()?,
@@ -204,11 +212,20 @@ fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     if function.name == "TEXTJOIN" && at == 1 {
         return Some(Value::Bool(true));
     }
-    let across = function.across.filter(|_| args.len() > 1).map_or(function, catalog::get);
-    let gives_text = across.overloads.iter().all(|overload| overload.result == ResultType::Is(Type::Text));
+    let across = function
+        .across
+        .filter(|_| args.len() > 1)
+        .map_or(function, catalog::get);
+    let gives_text = across
+        .overloads
+        .iter()
+        .all(|overload| overload.result == ResultType::Is(Type::Text));
     let mut wanted = None;
     for overload in across.overloads {
-        let param = overload.params.get(at).or_else(|| overload.params.last().filter(|_| overload.repeated))?;
+        let param = overload
+            .params
+            .get(at)
+            .or_else(|| overload.params.last().filter(|_| overload.repeated))?;
         let value = match param.ty {
             ParamType::Same => None,
             ParamType::Any if matches!(function.name, "IFS" | "SWITCH") => None,
@@ -226,9 +243,9 @@ fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     }
     match wanted? {
         Some(value) => Some(value),
-        None if of_same_type(&at) => {
-            (0..args.len()).filter(|other| *other != at && of_same_type(other)).find_map(|other| zero_of(&args[other]))
-        }
+        None if of_same_type(&at) => (0..args.len())
+            .filter(|other| *other != at && of_same_type(other))
+            .find_map(|other| zero_of(&args[other])),
         None => None,
     }
 }
@@ -304,8 +321,12 @@ fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
         ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, of()?, whole(1)? == 0)),
         ("PERCENTRANK", 1) => Some(Window::PercentRank(of()?)),
         ("PERIODOFFSET", 3) => {
-            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(2) else { return None };
-            let unit = ReferenceUnit::ALL.into_iter().find(|known| unit.eq_ignore_ascii_case(known.name()))?;
+            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(2) else {
+                return None;
+            };
+            let unit = ReferenceUnit::ALL
+                .into_iter()
+                .find(|known| unit.eq_ignore_ascii_case(known.name()))?;
             Some(Window::Period(of()?, whole(1)?, unit))
         }
         _ => None,

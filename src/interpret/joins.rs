@@ -33,7 +33,12 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
         })
     });
     let rows: Vec<&StepRows> = rows.collect();
-    let mut relations = Relations { names, rows, nothing: &nothing, merged: Vec::new() };
+    let mut relations = Relations {
+        names,
+        rows,
+        nothing: &nothing,
+        merged: Vec::new(),
+    };
     let mut found: Vec<JoinedRows<'_>> = relations.rows_of(0).rows.iter().map(|row| vec![Some(row)]).collect();
     for (at, join) in step.joins.iter().enumerate() {
         found = relations.joined(step, at + 1, join, found);
@@ -42,7 +47,11 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
         }
     }
     let grain = relations.grain(step);
-    let shared: Vec<String> = relations.merged.iter().map(|(name, _)| format!("{USING}.{name}")).collect();
+    let shared: Vec<String> = relations
+        .merged
+        .iter()
+        .map(|(name, _)| format!("{USING}.{name}"))
+        .collect();
     let mut names: Vec<String> = shared;
     let mut meant: HashMap<String, String> = HashMap::new();
     for (relation, rows) in relations.names.iter().zip(&relations.rows) {
@@ -57,7 +66,10 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
         }
     }
     let row = |parts: &JoinedRows<'_>| {
-        names.iter().filter_map(|name| Some((name.clone(), relations.value(parts, name)?))).collect()
+        names
+            .iter()
+            .filter_map(|name| Some((name.clone(), relations.value(parts, name)?)))
+            .collect()
     };
     let rows = found.iter().map(row).collect();
     StepRows {
@@ -192,7 +204,10 @@ impl<'a> Relations<'a> {
     fn grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
-            self.rows_of(at).grain.iter().map(move |column| format!("{name}.{column}"))
+            self.rows_of(at)
+                .grain
+                .iter()
+                .map(move |column| format!("{name}.{column}"))
         };
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
@@ -209,7 +224,11 @@ impl<'a> Relations<'a> {
                     && step.joins.len() == 1
                     && alike(&self.rows_of(0).grain)
                     && alike(&self.rows_of(1).grain);
-                grain = if known { self.rows_of(1).grain.clone() } else { Vec::new() };
+                grain = if known {
+                    self.rows_of(1).grain.clone()
+                } else {
+                    Vec::new()
+                };
             } else if join.many || (join.kind == ReferenceJoinKind::Cross && !single) {
                 let key: Vec<String> = told(place + 1).collect();
                 if key.is_empty() || grain.is_empty() {
@@ -223,7 +242,10 @@ impl<'a> Relations<'a> {
 }
 
 fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
-    of.iter().map(|at| value(*at)).find(|value| !value.is_null()).unwrap_or(Value::Null)
+    of.iter()
+        .map(|at| value(*at))
+        .find(|value| !value.is_null())
+        .unwrap_or(Value::Null)
 }
 
 /// Collects the names that an expression reads, directly or through definitions of the step.

@@ -17,8 +17,17 @@
 //! An expression that it does not support is an error with a reason, never a guess.
 
 #![forbid(unsafe_code)]
-#![allow(missing_docs, reason = "internal: only tests and drafts of unit tests call the interpreter")]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![allow(
+    missing_docs,
+    reason = "internal: only tests and drafts of unit tests call the interpreter"
+)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 pub mod arithmetic;
 pub mod calendar;

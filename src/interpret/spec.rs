@@ -107,13 +107,20 @@ impl ReferenceStep {
 
     /// Returns the level of a definition or a column.
     pub fn level_of(&self, name: &str) -> ReferenceLevel {
-        self.definition(name).map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
+        self.definition(name)
+            .map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
     /// Returns the level of an expression. Inside the definition `own`, the name of the definition refers to the
     /// column.
     pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
-        x.level(&|name| if Some(name) == own { ReferenceLevel::Row } else { self.level_of(name) })
+        x.level(&|name| {
+            if Some(name) == own {
+                ReferenceLevel::Row
+            } else {
+                self.level_of(name)
+            }
+        })
     }
 
     pub fn is_grouped(&self) -> bool {

@@ -38,10 +38,24 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         }
         let names = defined(step, &input);
         for (name, x) in &mut step.definitions {
-            settle_in(x, &TemporalScope { names: &names, input: &input, own: Some(name) });
+            settle_in(
+                x,
+                &TemporalScope {
+                    names: &names,
+                    input: &input,
+                    own: Some(name),
+                },
+            );
         }
-        let scope = TemporalScope { names: &names, input: &input, own: None };
-        [&mut step.filter, &mut step.having].into_iter().flatten().for_each(|x| settle_in(x, &scope));
+        let scope = TemporalScope {
+            names: &names,
+            input: &input,
+            own: None,
+        };
+        [&mut step.filter, &mut step.having]
+            .into_iter()
+            .flatten()
+            .for_each(|x| settle_in(x, &scope));
         for join in &mut step.joins {
             if let JoinCondition::On(condition) = &mut join.by {
                 settle_in(condition, &scope);
@@ -53,8 +67,16 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
             ReferenceKeep::All => columns(&read),
             ReferenceKeep::Some(kept) => kept.iter().map(|k| (bare(k).to_owned(), of(&input, k))).collect(),
         };
-        outputs.extend(step.group_by.iter().map(|entry| (entry.output(), kind(&entry.expr(), &scope))));
-        outputs.extend(step.definitions.iter().map(|(name, _)| (name.clone(), of(&names, name))));
+        outputs.extend(
+            step.group_by
+                .iter()
+                .map(|entry| (entry.output(), kind(&entry.expr(), &scope))),
+        );
+        outputs.extend(
+            step.definitions
+                .iter()
+                .map(|(name, _)| (name.clone(), of(&names, name))),
+        );
         // If a name occurs twice, the last output counts.
         let outputs: TemporalNames = outputs.into_iter().collect();
         known.insert(step.name.clone(), outputs.into_iter().collect());
@@ -65,7 +87,14 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
 /// Makes date and time operations explicit in one formula over the given columns.
 pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
-    settle_in(x, &TemporalScope { names: &TemporalNames::new(), input: &columns, own: None });
+    settle_in(
+        x,
+        &TemporalScope {
+            names: &TemporalNames::new(),
+            input: &columns,
+            own: None,
+        },
+    );
 }
 
 /// Infers the type of each definition. The order of the definitions doesn't matter.
@@ -74,7 +103,14 @@ fn defined(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
     for _ in 0..=step.definitions.len() {
         let before = names.clone();
         for (name, x) in &step.definitions {
-            let is = kind(x, &TemporalScope { names: &before, input, own: Some(name) });
+            let is = kind(
+                x,
+                &TemporalScope {
+                    names: &before,
+                    input,
+                    own: Some(name),
+                },
+            );
             names.insert(name.clone(), is);
         }
         if names == before {
@@ -93,7 +129,10 @@ struct TemporalScope<'a> {
 impl TemporalScope<'_> {
     fn kind_of(&self, name: &String) -> TemporalKind {
         let defined = self.names.get(name).filter(|_| self.own != Some(name));
-        defined.or_else(|| self.input.get(name)).copied().unwrap_or(TemporalKind::Other)
+        defined
+            .or_else(|| self.input.get(name))
+            .copied()
+            .unwrap_or(TemporalKind::Other)
     }
 }
 
@@ -150,7 +189,9 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
         ReferenceExpr::Call(name, args) => {
             let places = choices(name, args.len()).unwrap_or_default();
             let chosen = places.into_iter().filter_map(|at| args.get(at));
-            let kinds = chosen.filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null))).map(of);
+            let kinds = chosen
+                .filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null)))
+                .map(of);
             // A time of day combined with another number is a number.
             kinds
                 .reduce(|a, b| {

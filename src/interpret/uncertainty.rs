@@ -66,7 +66,9 @@ pub fn inexact(x: f64) -> f64 {
 
 /// Returns a float with noise that is proportional to `size`, the size of its operands.
 pub fn blurred(x: f64, size: f64) -> f64 {
-    let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else { return x };
+    let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
+        return x;
+    };
     // Equal values stay equal, and a value near a rounding boundary crosses it in one of the directions. The hash
     // ignores the low bits, which noise may have changed already, so that the two directions stay different.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -143,17 +145,29 @@ pub fn sum(a: f64, b: f64) -> f64 {
     let s = a + b;
     let t = s - a;
     let lost = (a - (s - t)) + (b - t);
-    if lost == 0.0 && is_short(a) && is_short(b) { s } else { blurred(s, a.abs().max(b.abs())) }
+    if lost == 0.0 && is_short(a) && is_short(b) {
+        s
+    } else {
+        blurred(s, a.abs().max(b.abs()))
+    }
 }
 
 pub fn product(a: f64, b: f64) -> f64 {
     let p = a * b;
-    if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) { p } else { inexact(p) }
+    if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) {
+        p
+    } else {
+        inexact(p)
+    }
 }
 
 pub fn ratio(a: f64, b: f64) -> f64 {
     let q = a / b;
-    if q.mul_add(b, -a) == 0.0 && is_short(q) { q } else { inexact(q) }
+    if q.mul_add(b, -a) == 0.0 && is_short(q) {
+        q
+    } else {
+        inexact(q)
+    }
 }
 
 /// Returns whether the binary value equals its printed decimal: a sum of a few powers of two, such as 0.25 but not

@@ -34,7 +34,10 @@ pub struct StepRows {
 impl StepRows {
     pub fn values(&self) -> Vec<Vec<Value>> {
         let value = |row: &ValueRow, column: &String| row.get(column).cloned().unwrap_or(Value::Null);
-        self.rows.iter().map(|row| self.columns.iter().map(|c| value(row, c)).collect()).collect()
+        self.rows
+            .iter()
+            .map(|row| self.columns.iter().map(|c| value(row, c)).collect())
+            .collect()
     }
 
     /// Returns the qualified column that a name refers to, if there are several relations.
@@ -46,13 +49,22 @@ impl StepRows {
     fn kept_value(&self, row: &ValueRow, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
-        row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
+        row.get(name)
+            .or_else(shared)
+            .or_else(first)
+            .cloned()
+            .unwrap_or_else(|| missing(name))
     }
 
     /// Returns whether a grain column is among the kept columns.
     fn is_kept(&self, kept: &[String], grain: &str) -> bool {
-        let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
-        kept.iter().any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
+        let first = |name: &String| {
+            self.first
+                .as_ref()
+                .is_some_and(|first| format!("{first}.{name}") == grain)
+        };
+        kept.iter()
+            .any(|name| self.resolve_name(name) == grain || (!self.meant.contains_key(name) && first(name)))
     }
 }
 
@@ -75,14 +87,32 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
     let mut known: HashMap<&str, StepRows> = HashMap::new();
     for table in tables {
         let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
-        let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
+        let rows = table
+            .rows
+            .iter()
+            .map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect())
+            .collect();
         let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
-        known.insert(table.name, StepRows { columns, rows, grain, ..StepRows::default() });
+        known.insert(
+            table.name,
+            StepRows {
+                columns,
+                rows,
+                grain,
+                ..StepRows::default()
+            },
+        );
     }
     let mut read: &str = &spec.from;
     for step in &spec.steps {
-        let joined = if step.joins.is_empty() { None } else { Some(join(step, read, &known)) };
-        let Some(input) = joined.as_ref().or_else(|| known.get(read)) else { break };
+        let joined = if step.joins.is_empty() {
+            None
+        } else {
+            Some(join(step, read, &known))
+        };
+        let Some(input) = joined.as_ref().or_else(|| known.get(read)) else {
+            break;
+        };
         let rows = step_of(step, input);
         read = &step.name;
         known.insert(read, rows);
@@ -122,7 +152,9 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
         .rows
         .iter()
         .filter(|row| {
-            step.filter.as_ref().is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
+            step.filter
+                .as_ref()
+                .is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
         })
         .collect();
     let mut units: Vec<RowUnit<'_>> = Vec::new();
@@ -130,14 +162,24 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
         let mut known: HashMap<Vec<String>, usize> = HashMap::new();
         if step.group_by.is_empty() {
             known.insert(Vec::new(), 0);
-            units.push(RowUnit { rows: Vec::new(), keys: HashMap::new() });
+            units.push(RowUnit {
+                rows: Vec::new(),
+                keys: HashMap::new(),
+            });
         }
         for row in left {
-            let values: Vec<Value> =
-                step.group_by.iter().map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst)).collect();
+            let values: Vec<Value> = step
+                .group_by
+                .iter()
+                .map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst))
+                .collect();
             let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
-                let keys =
-                    step.group_by.iter().map(std::string::ToString::to_string).zip(values.iter().cloned()).collect();
+                let keys = step
+                    .group_by
+                    .iter()
+                    .map(std::string::ToString::to_string)
+                    .zip(values.iter().cloned())
+                    .collect();
                 units.push(RowUnit { rows: Vec::new(), keys });
                 units.len() - 1
             });
@@ -146,7 +188,13 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
             }
         }
     } else {
-        units = left.into_iter().map(|row| RowUnit { rows: vec![row], keys: HashMap::new() }).collect();
+        units = left
+            .into_iter()
+            .map(|row| RowUnit {
+                rows: vec![row],
+                keys: HashMap::new(),
+            })
+            .collect();
     }
     let mut run = SpecRun {
         step,
@@ -160,7 +208,9 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
         tied: false,
     };
     if let Some(having) = &step.having {
-        let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
+        let holds: Vec<bool> = (0..run.units.len())
+            .map(|i| run.value(having, i, None).truth() == Some(true))
+            .collect();
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
@@ -186,7 +236,9 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
         (Some(value), None) => value.clone(),
         (None, None) => missing(name),
     };
-    let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
+    let Some(_deeper) = uncertainty::deeper() else {
+        return Value::Null;
+    };
     match x {
         ReferenceExpr::Name(name) => {
             let value = name_value(name);
@@ -210,15 +262,22 @@ impl SpecRun<'_> {
             other => other,
         };
         let mut order: Vec<(ReferenceExpr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
-        let partition: Vec<ReferenceExpr> =
-            step.partition_by.iter().flatten().map(|n| meant(ReferenceExpr::name(n))).collect();
+        let partition: Vec<ReferenceExpr> = step
+            .partition_by
+            .iter()
+            .flatten()
+            .map(|n| meant(ReferenceExpr::name(n)))
+            .collect();
         let grain: Vec<ReferenceExpr> = if self.grouped {
             step.group_by.iter().map(super::spec::KeptColumn::expr).collect()
         } else {
             input.grain.iter().map(|g| ReferenceExpr::name(g)).collect()
         };
         let told_apart = grain.clone();
-        let rest: Vec<ReferenceExpr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
+        let rest: Vec<ReferenceExpr> = grain
+            .into_iter()
+            .filter(|x| order.iter().all(|(o, _)| o != x))
+            .collect();
         let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
         let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
@@ -226,21 +285,31 @@ impl SpecRun<'_> {
         let at = |x: &ReferenceExpr, unit: usize| match x {
             // Without grouping, `order_by` and `partition_by` may read input columns that are not outputs.
             ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
-                self.first_row(unit).map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)))
+                self.first_row(unit).map_or(Value::Null, |row| {
+                    row.get(name).cloned().unwrap_or_else(|| missing(name))
+                })
             }
             _ => self.value(x, unit, None),
         };
-        let keys: Vec<Vec<Value>> =
-            (0..self.units.len()).map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect()).collect();
+        let keys: Vec<Vec<Value>> = (0..self.units.len())
+            .map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect())
+            .collect();
         let parted = |by: &[ReferenceExpr]| -> Vec<String> {
-            (0..self.units.len()).map(|unit| by.iter().map(|x| at(x, unit).key()).collect()).collect()
+            (0..self.units.len())
+                .map(|unit| by.iter().map(|x| at(x, unit).key()).collect())
+                .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
         let mut tied = false;
         let mut arranged: Vec<usize> = (0..self.units.len()).collect();
         if !step.order_by.is_empty() {
             arranged.sort_by(|a, b| {
-                let pairs = keys.get(*a).into_iter().flatten().zip(keys.get(*b).into_iter().flatten()).zip(&order);
+                let pairs = keys
+                    .get(*a)
+                    .into_iter()
+                    .flatten()
+                    .zip(keys.get(*b).into_iter().flatten())
+                    .zip(&order);
                 pairs
                     .map(|((a, b), (_, down))| a.order(b, *down))
                     .find(|o| *o != Ordering::Equal)
@@ -250,8 +319,13 @@ impl SpecRun<'_> {
             tied = arranged.windows(2).any(alike);
         }
         let dates = |x: &ReferenceExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
-        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
-        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
+        let keys = step
+            .order_by
+            .iter()
+            .map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
+        let key = keys
+            .into_iter()
+            .find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let (date, beside) = match &key {
             Some((entry, values)) => {
                 let is_key = |x: &ReferenceExpr| {
@@ -268,7 +342,9 @@ impl SpecRun<'_> {
                     (None, false, false) => Vec::new(),
                 };
                 let units = 0..self.units.len();
-                let beside = units.map(|unit| told.iter().map(|x| at(x, unit).key()).collect()).collect();
+                let beside = units
+                    .map(|unit| told.iter().map(|x| at(x, unit).key()).collect())
+                    .collect();
                 (values.clone(), beside)
             }
             None => (Vec::new(), Vec::new()),
@@ -286,8 +362,12 @@ impl SpecRun<'_> {
 
     /// Evaluates an expression for a unit.
     fn value(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
-        let Some(here) = self.units.get(unit) else { return Value::Null };
-        let Some(_deeper) = uncertainty::deeper() else { return Value::Null };
+        let Some(here) = self.units.get(unit) else {
+            return Value::Null;
+        };
+        let Some(_deeper) = uncertainty::deeper() else {
+            return Value::Null;
+        };
         if let Some(key) = here.keys.get(&x.to_string())
             && !matches!(x, ReferenceExpr::Name(name) if own == Some(name))
         {
@@ -299,7 +379,9 @@ impl SpecRun<'_> {
                 _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| missing(name)),
                 _ => {
                     let row = here.rows.first();
-                    let value = row.map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)));
+                    let value = row.map_or(Value::Null, |row| {
+                        row.get(name).cloned().unwrap_or_else(|| missing(name))
+                    });
                     trace::record(|| x.to_string(), trace::kind(&value));
                     value
                 }
@@ -331,7 +413,11 @@ impl SpecRun<'_> {
         if self.tied {
             uncertainty::mark();
         }
-        let same = self.order.iter().copied().filter(|u| self.partition.get(*u) == self.partition.get(unit));
+        let same = self
+            .order
+            .iter()
+            .copied()
+            .filter(|u| self.partition.get(*u) == self.partition.get(unit));
         let units: Vec<usize> = same.collect();
         let place = units.iter().position(|u| *u == unit).unwrap_or_default();
         (units, place)
@@ -356,7 +442,10 @@ impl SpecRun<'_> {
             RangeRows::All => (at(RowPlace::First), at(RowPlace::Last)),
             RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
         };
-        let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
+        let seen = units
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| (from..=to).contains(&(*i as i64)));
         let value = |x: &ReferenceExpr, unit: usize| match x {
             ReferenceExpr::Range(of, _) => self.value(of, unit, own),
             other => self.value(other, unit, own),
@@ -375,18 +464,36 @@ impl SpecRun<'_> {
                     None => Value::Null,
                 }
             }
-            Window::First(x) => self.neighbours(unit).0.first().map_or(Value::Null, |first| self.value(x, *first, own)),
-            Window::Last(x) => self.neighbours(unit).0.last().map_or(Value::Null, |last| self.value(x, *last, own)),
+            Window::First(x) => self
+                .neighbours(unit)
+                .0
+                .first()
+                .map_or(Value::Null, |first| self.value(x, *first, own)),
+            Window::Last(x) => self
+                .neighbours(unit)
+                .0
+                .last()
+                .map_or(Value::Null, |last| self.value(x, *last, own)),
             Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
                 let (value, others) = self.others(x, unit, own);
                 let before = if *descending { Ordering::Greater } else { Ordering::Less };
-                let ahead = others.iter().filter(|other| other.compare(&value) == Some(before)).count();
-                if value.is_null() { Value::Null } else { Value::Int(ahead as i64 + 1) }
+                let ahead = others
+                    .iter()
+                    .filter(|other| other.compare(&value) == Some(before))
+                    .count();
+                if value.is_null() {
+                    Value::Null
+                } else {
+                    Value::Int(ahead as i64 + 1)
+                }
             }
             Window::PercentRank(x) => {
                 let (value, others) = self.others(x, unit, own);
-                let smaller = others.iter().filter(|other| other.compare(&value) == Some(Ordering::Less)).count();
+                let smaller = others
+                    .iter()
+                    .filter(|other| other.compare(&value) == Some(Ordering::Less))
+                    .count();
                 match others.len() {
                     _ if value.is_null() => Value::Null,
                     0 | 1 => Value::Number(0.0),
@@ -411,7 +518,9 @@ impl SpecRun<'_> {
                     _ => {
                         let is_earlier = |other: &usize| {
                             let (there, here) = (self.date.get(*other), self.date.get(unit));
-                            let is_before = there.zip(here).is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
+                            let is_before = there
+                                .zip(here)
+                                .is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
                             is_before && self.beside.get(*other) == self.beside.get(unit)
                         };
                         if trace::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
@@ -452,7 +561,9 @@ impl SpecRun<'_> {
         for unit in &self.order {
             let mut row = ValueRow::new();
             for name in &kept {
-                let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept_value(row, name));
+                let value = self
+                    .first_row(*unit)
+                    .map_or(Value::Null, |row| input.kept_value(row, name));
                 row.insert(bare(name).to_owned(), value);
             }
             for (name, x) in &keys {
@@ -476,6 +587,12 @@ impl SpecRun<'_> {
         } else {
             Vec::new()
         };
-        StepRows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..StepRows::default() }
+        StepRows {
+            columns,
+            rows,
+            grain,
+            is_single: self.grouped && keys.is_empty(),
+            ..StepRows::default()
+        }
     }
 }

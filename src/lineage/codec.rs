@@ -35,7 +35,11 @@ pub fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
 impl KnownRelations {
     /// Returns the fingerprint of the known columns.
     pub fn print(&self) -> u64 {
-        let mut text = if self.is_complete { String::from("all") } else { String::from("some") };
+        let mut text = if self.is_complete {
+            String::from("all")
+        } else {
+            String::from("some")
+        };
         for column in &self.columns {
             text.push('\0');
             text.push_str(column);
@@ -49,7 +53,11 @@ impl Lineages {
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let entries: Vec<CachedLineage> = codec::read(bytes, SHAPE)?;
-        let places = entries.iter().enumerate().map(|(place, entry)| (entry.print, place)).collect();
+        let places = entries
+            .iter()
+            .enumerate()
+            .map(|(place, entry)| (entry.print, place))
+            .collect();
         Some(Self { entries, places })
     }
 
@@ -84,7 +92,11 @@ impl Lineages {
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
-            entries.extend(lineage.flattened().map(|lineage| CachedLineage { print, known, lineage }));
+            entries.extend(
+                lineage
+                    .flattened()
+                    .map(|lineage| CachedLineage { print, known, lineage }),
+            );
         }
         codec::bytes(&entries, SHAPE)
     }
@@ -93,8 +105,21 @@ impl Lineages {
 impl SqlLineage {
     /// Removes the values between output columns and columns of relations. `None` if the result would be larger.
     fn flattened(&self) -> Option<Self> {
-        let Self { values, tables, output, index, passed, rest, rows, gaps } = self;
-        let mut roots: Vec<ValueContext> = output.iter().flat_map(|(_, of, by)| [Some(*of), *by]).flatten().collect();
+        let Self {
+            values,
+            tables,
+            output,
+            index,
+            passed,
+            rest,
+            rows,
+            gaps,
+        } = self;
+        let mut roots: Vec<ValueContext> = output
+            .iter()
+            .flat_map(|(_, of, by)| [Some(*of), *by])
+            .flatten()
+            .collect();
         roots.extend(rest.iter().chain(rows));
         let (values, places) = values.flattened(&roots)?;
         let mut places = places.into_iter();
@@ -124,7 +149,16 @@ structs! {
 
 impl Stored for SqlLineage {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        let Self { values, tables, output, index: _, passed, rest, rows, gaps } = self;
+        let Self {
+            values,
+            tables,
+            output,
+            index: _,
+            passed,
+            rest,
+            rows,
+            gaps,
+        } = self;
         values.write(to);
         tables.write(to);
         to.number(output.len() as u32);
@@ -214,16 +248,33 @@ mod tests {
             let prints = lineage.relations().iter().map(|parts| known(parts).print()).collect();
             let stored = Lineages::to_stored([(print_of_sql(sql, None), prints, &lineage)].into_iter());
             let kept = Lineages::from_stored(&stored).unwrap();
-            let place = kept.find(print_of_sql(sql, None), |parts| known(parts).print()).unwrap();
+            let place = kept
+                .find(print_of_sql(sql, None), |parts| known(parts).print())
+                .unwrap();
             assert_eq!(kept.find(print_of_sql(sql, None), |_| 1), None, "{sql}");
             assert_eq!(kept.find(print_of_sql("select 1", None), |_| 1), None, "{sql}");
             let same = kept.get(place).unwrap();
             assert_eq!(same.columns(), lineage.columns(), "{sql}");
-            assert_eq!((same.rows(), same.relations()), (lineage.rows(), lineage.relations()), "{sql}");
-            assert_eq!((same.fingerprints(), same.gaps()), (lineage.fingerprints(), lineage.gaps()), "{sql}");
-            assert_eq!((same.column("other"), same.is_complete()), (lineage.column("other"), lineage.is_complete()));
-            let all: Vec<ColumnSource> =
-                lineage.columns().into_iter().flat_map(|column| column.made_of).chain(lineage.rows()).collect();
+            assert_eq!(
+                (same.rows(), same.relations()),
+                (lineage.rows(), lineage.relations()),
+                "{sql}"
+            );
+            assert_eq!(
+                (same.fingerprints(), same.gaps()),
+                (lineage.fingerprints(), lineage.gaps()),
+                "{sql}"
+            );
+            assert_eq!(
+                (same.column("other"), same.is_complete()),
+                (lineage.column("other"), lineage.is_complete())
+            );
+            let all: Vec<ColumnSource> = lineage
+                .columns()
+                .into_iter()
+                .flat_map(|column| column.made_of)
+                .chain(lineage.rows())
+                .collect();
             for changed in &all {
                 for change in [ColumnChange::Values, ColumnChange::Type, ColumnChange::Gone] {
                     let of = |parts: &[String], column: Option<&str>| {

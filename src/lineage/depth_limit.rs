@@ -31,7 +31,11 @@ pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
 pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, LineageError> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
     let tokens = tokens.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
-    if is_too_deep(&tokens) { Err(LineageError::new("its SQL is too deep")) } else { Ok(tokens) }
+    if is_too_deep(&tokens) {
+        Err(LineageError::new("its SQL is too deep"))
+    } else {
+        Ok(tokens)
+    }
 }
 
 /// Open bracket.

@@ -158,7 +158,10 @@ impl SqlDialect for BigQuery {
         parser.advance_token();
         parser.advance_token();
         let value = parser.parse_prefix().map(Box::new);
-        Some(value.map(|value| Expr::Prefixed { prefix: Ident::new("safe"), value }))
+        Some(value.map(|value| Expr::Prefixed {
+            prefix: Ident::new("safe"),
+            value,
+        }))
     }
 }
 
@@ -189,6 +192,11 @@ pub(super) struct SqlReaderFacts {
 impl SqlReaderFacts {
     pub fn from_dialect(dialect: Option<Dialect>) -> Self {
         let is_duckdb = dialect.is_some_and(|dialect| dialect.name() == "duckdb");
-        Self { names_by_equals: is_duckdb, chains_calls: is_duckdb, has_asof_on: is_duckdb, has_columns: is_duckdb }
+        Self {
+            names_by_equals: is_duckdb,
+            chains_calls: is_duckdb,
+            has_asof_on: is_duckdb,
+            has_columns: is_duckdb,
+        }
     }
 }

@@ -58,7 +58,11 @@ impl QueryReader<'_> {
             of => self.values.add(of, print),
         };
         let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
-        RelationColumns { name: name.into(), of, by }
+        RelationColumns {
+            name: name.into(),
+            of,
+            by,
+        }
     }
 
     /// Collects the values of expressions that determine the rows.
@@ -91,7 +95,10 @@ impl QueryReader<'_> {
     }
 
     /// Visits one node: records its own columns and pushes its children onto the stack.
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn visit_part<'e>(
         &mut self,
         expr: &'e Expr,
@@ -131,8 +138,15 @@ impl QueryReader<'_> {
                         AccessExpr::Dot(Expr::Identifier(field)) => field.value.hash(print),
                         AccessExpr::Dot(field) => below(field),
                         AccessExpr::Subscript(Subscript::Index { index }) => below(index),
-                        AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
-                            [lower_bound, upper_bound, stride].into_iter().flatten().for_each(&mut below);
+                        AccessExpr::Subscript(Subscript::Slice {
+                            lower_bound,
+                            upper_bound,
+                            stride,
+                        }) => {
+                            [lower_bound, upper_bound, stride]
+                                .into_iter()
+                                .flatten()
+                                .for_each(&mut below);
                         }
                     }
                 }
@@ -161,30 +175,56 @@ impl QueryReader<'_> {
                 below(left);
                 below(right);
             }
-            Expr::IsJson { expr: inner, kind, negated, .. } => {
+            Expr::IsJson {
+                expr: inner,
+                kind,
+                negated,
+                ..
+            } => {
                 (format!("{kind:?}"), negated).hash(print);
                 below(inner);
             }
-            Expr::IsNormalized { expr: inner, form, negated } => {
+            Expr::IsNormalized {
+                expr: inner,
+                form,
+                negated,
+            } => {
                 (format!("{form:?}"), negated).hash(print);
                 below(inner);
             }
-            Expr::InList { expr: inner, list, negated } => {
+            Expr::InList {
+                expr: inner,
+                list,
+                negated,
+            } => {
                 (negated, list.len()).hash(print);
                 below(inner);
                 list.iter().for_each(below);
             }
-            Expr::InSubquery { expr: inner, subquery, negated } => {
+            Expr::InSubquery {
+                expr: inner,
+                subquery,
+                negated,
+            } => {
                 negated.hash(print);
                 below(inner);
                 self.subquery(subquery, scope, made);
             }
-            Expr::InUnnest { expr: inner, array_expr, negated } => {
+            Expr::InUnnest {
+                expr: inner,
+                array_expr,
+                negated,
+            } => {
                 negated.hash(print);
                 below(inner);
                 below(array_expr);
             }
-            Expr::Between { expr: inner, negated, low, high } => {
+            Expr::Between {
+                expr: inner,
+                negated,
+                low,
+                high,
+            } => {
                 negated.hash(print);
                 [inner, low, high].into_iter().for_each(|expr| below(expr));
             }
@@ -193,25 +233,57 @@ impl QueryReader<'_> {
                 below(left);
                 below(right);
             }
-            Expr::Like { negated, any, expr: inner, pattern, escape_char }
-            | Expr::ILike { negated, any, expr: inner, pattern, escape_char } => {
+            Expr::Like {
+                negated,
+                any,
+                expr: inner,
+                pattern,
+                escape_char,
+            }
+            | Expr::ILike {
+                negated,
+                any,
+                expr: inner,
+                pattern,
+                escape_char,
+            } => {
                 (negated, any).hash(print);
                 below(inner);
                 below(pattern);
                 escape_char.iter().for_each(|expr| below(expr));
             }
-            Expr::SimilarTo { negated, expr: inner, pattern, escape_char } => {
+            Expr::SimilarTo {
+                negated,
+                expr: inner,
+                pattern,
+                escape_char,
+            } => {
                 negated.hash(print);
                 below(inner);
                 below(pattern);
                 escape_char.iter().for_each(|expr| below(expr));
             }
-            Expr::RLike { negated, expr: inner, pattern, regexp } => {
+            Expr::RLike {
+                negated,
+                expr: inner,
+                pattern,
+                regexp,
+            } => {
                 (negated, regexp).hash(print);
                 below(inner);
                 below(pattern);
             }
-            Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
+            Expr::AnyOp {
+                left,
+                compare_op,
+                right,
+                ..
+            }
+            | Expr::AllOp {
+                left,
+                compare_op,
+                right,
+            } => {
                 compare_op.to_string().hash(print);
                 below(left);
                 below(right);
@@ -220,13 +292,27 @@ impl QueryReader<'_> {
                 op.to_string().hash(print);
                 below(inner);
             }
-            Expr::Convert { is_try, expr: inner, data_type, styles, .. } => {
+            Expr::Convert {
+                is_try,
+                expr: inner,
+                data_type,
+                styles,
+                ..
+            } => {
                 (is_try, data_type.as_ref().map(ToString::to_string)).hash(print);
                 below(inner);
                 styles.iter().for_each(below);
             }
-            Expr::Cast { kind, expr: inner, data_type, format } => {
-                let is_safe = !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon);
+            Expr::Cast {
+                kind,
+                expr: inner,
+                data_type,
+                format,
+            } => {
+                let is_safe = !matches!(
+                    kind,
+                    sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon
+                );
                 let format = format.as_ref().map(ToString::to_string);
                 (is_safe, data_type.to_string().to_lowercase(), format).hash(print);
                 below(inner);
@@ -250,19 +336,39 @@ impl QueryReader<'_> {
                 below(inner);
                 below(r#in);
             }
-            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+            Expr::Substring {
+                expr: inner,
+                substring_from,
+                substring_for,
+                ..
+            } => {
                 (substring_from.is_some(), substring_for.is_some()).hash(print);
                 below(inner);
-                [substring_from, substring_for].into_iter().flatten().for_each(|expr| below(expr));
+                [substring_from, substring_for]
+                    .into_iter()
+                    .flatten()
+                    .for_each(|expr| below(expr));
             }
-            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
+            Expr::Trim {
+                trim_where,
+                trim_what,
+                expr: inner,
+                trim_characters,
+            } => {
                 (format!("{trim_where:?}"), trim_what.is_some()).hash(print);
                 below(inner);
                 trim_what.iter().for_each(|expr| below(expr));
                 trim_characters.iter().flatten().for_each(below);
             }
-            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
-                [inner, overlay_what, overlay_from].into_iter().for_each(|expr| below(expr));
+            Expr::Overlay {
+                expr: inner,
+                overlay_what,
+                overlay_from,
+                overlay_for,
+            } => {
+                [inner, overlay_what, overlay_from]
+                    .into_iter()
+                    .for_each(|expr| below(expr));
                 overlay_for.iter().for_each(|expr| below(expr));
             }
             Expr::Collate { expr: inner, collation } => {
@@ -276,7 +382,12 @@ impl QueryReader<'_> {
             }
             Expr::TypedString(typed) => typed.to_string().hash(print),
             Expr::Function(function) => self.function(function, scope, stack, is_window, made, print),
-            Expr::Case { operand, conditions, else_result, .. } => {
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
                 (operand.is_some(), conditions.len(), else_result.is_some()).hash(print);
                 operand.iter().for_each(|expr| below(expr));
                 for when in conditions {
@@ -328,7 +439,9 @@ impl QueryReader<'_> {
                 }
                 below(&interval.value);
             }
-            Expr::MatchAgainst { columns, match_value, .. } => {
+            Expr::MatchAgainst {
+                columns, match_value, ..
+            } => {
                 match_value.to_string().hash(print);
                 for column in columns {
                     add_name_sources(self, column, scope, made);
@@ -396,7 +509,9 @@ impl QueryReader<'_> {
                             stack.push((is_window, expr));
                         }
                     }
-                    list.clauses.iter().for_each(|clause| visit_clause(clause, stack, is_window, print));
+                    list.clauses
+                        .iter()
+                        .for_each(|clause| visit_clause(clause, stack, is_window, print));
                 }
             }
         }
@@ -428,7 +543,8 @@ impl QueryReader<'_> {
     }
 
     fn named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut SelectScope) {
-        made.by.extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
+        made.by
+            .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
     /// Returns the values that partition and order a named window.
@@ -510,10 +626,17 @@ impl QueryReader<'_> {
         let mut relation = LineageRelation::default();
         for name in parameters(lambda) {
             let of = self.values.add(&[], fingerprint_of(&name));
-            relation.push(RelationColumns { name: name.into(), of, by: None });
+            relation.push(RelationColumns {
+                name: name.into(),
+                of,
+                by: None,
+            });
         }
         let mut inner = QueryScope::within(Some(scope));
-        inner.push(ScopeItem { path: Vec::new(), relation: Rc::new(relation) });
+        inner.push(ScopeItem {
+            path: Vec::new(),
+            relation: Rc::new(relation),
+        });
         let (of, body) = self.sources_of(&lambda.body, &inner);
         body.hash(print);
         made.of.extend(of.of);
@@ -548,12 +671,18 @@ const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
 /// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.
 fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
-    let name = function.strip_prefix("list_").or(function.strip_prefix("array_")).unwrap_or(function);
+    let name = function
+        .strip_prefix("list_")
+        .or(function.strip_prefix("array_"))
+        .unwrap_or(function);
     lambda.syntax == LambdaSyntax::LambdaKeyword || ELEMENT_FUNCTIONS.contains(&name)
 }
 
 fn parameters(lambda: &LambdaFunction) -> impl Iterator<Item = String> + '_ {
-    lambda.params.iter().map(|parameter| parameter.name.value.to_lowercase())
+    lambda
+        .params
+        .iter()
+        .map(|parameter| parameter.name.value.to_lowercase())
 }
 
 /// Returns whether a word is a date part and not a known column.
@@ -566,7 +695,11 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
 }
 
 fn add_name_sources(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &QueryScope<'_>, made: &mut SelectScope) {
-    let parts: Vec<String> = name.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
+    let parts: Vec<String> = name
+        .0
+        .iter()
+        .filter_map(|part| Some(part.as_ident()?.value.to_lowercase()))
+        .collect();
     reader.merge_column(&parts, scope, made);
 }
 

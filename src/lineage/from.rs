@@ -33,7 +33,13 @@ impl QueryReader<'_> {
 
     fn join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         let none = &JoinConstraint::None;
-        let of = |constraint, gives, keeps| Some(FromKind { constraint, returns_columns: gives, kept_sides: keeps });
+        let of = |constraint, gives, keeps| {
+            Some(FromKind {
+                constraint,
+                returns_columns: gives,
+                kept_sides: keeps,
+            })
+        };
         let kind = match &join.join_operator {
             JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
                 of(on, true, (true, true))
@@ -46,10 +52,17 @@ impl QueryReader<'_> {
             | JoinOperator::LeftSemi(on)
             | JoinOperator::Anti(on)
             | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
-            JoinOperator::AsOf { match_condition, constraint } => {
+            JoinOperator::AsOf {
+                match_condition,
+                constraint,
+            } => {
                 self.factor(&join.relation, scope, rows);
                 self.collect_row_values([match_condition], scope, rows);
-                let kind = FromKind { constraint, returns_columns: true, kept_sides: (true, false) };
+                let kind = FromKind {
+                    constraint,
+                    returns_columns: true,
+                    kept_sides: (true, false),
+                };
                 return self.add_join_condition(&kind, &join.join_operator, scope, rows);
             }
             JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
@@ -94,20 +107,33 @@ impl QueryReader<'_> {
             JoinConstraint::On(expr) => self.collect_row_values([expr], scope, rows),
             JoinConstraint::Using(names) => {
                 let names: Vec<(String, String)> = names.iter().filter_map(schema_and_name).collect();
-                names.into_iter().for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
+                names
+                    .into_iter()
+                    .for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
             }
             JoinConstraint::Natural => {
-                let Some((last, before)) = scope.items.split_last() else { return };
+                let Some((last, before)) = scope.items.split_last() else {
+                    return;
+                };
                 let is_known = scope.items.iter().all(|item| item.relation.is_complete());
                 let is_common = |given: &&RelationColumns| {
-                    before.iter().any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
+                    before
+                        .iter()
+                        .any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
                 };
-                let common: Vec<Rc<str>> =
-                    last.relation.columns.iter().filter(is_common).map(|given| Rc::clone(&given.name)).collect();
+                let common: Vec<Rc<str>> = last
+                    .relation
+                    .columns
+                    .iter()
+                    .filter(is_common)
+                    .map(|given| Rc::clone(&given.name))
+                    .collect();
                 if !is_known {
                     self.fault("a natural join of relations whose columns are not known cannot be followed");
                 }
-                common.iter().for_each(|name| self.merge(&name.to_lowercase(), name, kind, scope, rows));
+                common
+                    .iter()
+                    .for_each(|name| self.merge(&name.to_lowercase(), name, kind, scope, rows));
             }
             JoinConstraint::None => {}
         }
@@ -122,15 +148,24 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) {
-        let Some((last, before)) = scope.items.split_last() else { return };
+        let Some((last, before)) = scope.items.split_last() else {
+            return;
+        };
         let mut left = SelectScope::default();
         match scope.merged.get(name) {
             Some(given) => left.add_columns(given),
             None => {
-                let known: Vec<&ScopeItem> =
-                    before.iter().filter(|item| item.relation.column(name).is_some()).collect();
-                let of = if known.is_empty() { before.iter().collect() } else { known };
-                of.into_iter().for_each(|item| self.column_of(&item.relation, name, &mut left));
+                let known: Vec<&ScopeItem> = before
+                    .iter()
+                    .filter(|item| item.relation.column(name).is_some())
+                    .collect();
+                let of = if known.is_empty() {
+                    before.iter().collect()
+                } else {
+                    known
+                };
+                of.into_iter()
+                    .for_each(|item| self.column_of(&item.relation, name, &mut left));
             }
         }
         let mut right = SelectScope::default();
@@ -145,7 +180,14 @@ impl QueryReader<'_> {
         }
         let of = self.values.add_unordered(made.of);
         let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
-        scope.merged.insert(name.to_owned(), RelationColumns { name: shown.into(), of, by });
+        scope.merged.insert(
+            name.to_owned(),
+            RelationColumns {
+                name: shown.into(),
+                of,
+                by,
+            },
+        );
     }
 
     fn column_of(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
@@ -154,7 +196,10 @@ impl QueryReader<'_> {
             return made.add_columns(given);
         }
         for table in relation.may_pass(name) {
-            let at = self.leaf(Leaf { table, column: Some(name.into()) });
+            let at = self.leaf(Leaf {
+                table,
+                column: Some(name.into()),
+            });
             self.values.name(at);
             made.of.push(at);
         }
@@ -162,14 +207,28 @@ impl QueryReader<'_> {
     }
 
     /// Adds one item of `from` to the scope.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
         match factor {
-            TableFactor::Table { name, alias, args: None, .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                ..
+            } => {
                 let path = name_parts(name);
                 let relation = self.named(name, &path, scope);
                 self.add(path, relation, alias.as_ref(), scope);
             }
-            TableFactor::Table { name, alias, args: Some(args), .. } => {
+            TableFactor::Table {
+                name,
+                alias,
+                args: Some(args),
+                ..
+            } => {
                 let relation = self.function_relation(&args.args, scope);
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
                 self.add(name_parts(name), relation, alias.as_ref(), scope);
@@ -184,23 +243,46 @@ impl QueryReader<'_> {
                 let relation = self.name_unknown_columns(relation, alias.as_ref());
                 self.add(Vec::new(), relation, alias.as_ref(), scope);
             }
-            TableFactor::Derived { lateral, subquery, alias, .. } => {
+            TableFactor::Derived {
+                lateral,
+                subquery,
+                alias,
+                ..
+            } => {
                 let outer = if *lateral { Some(&*scope) } else { scope.outer };
                 let relation = self.query(subquery, outer);
                 self.add(Vec::new(), Rc::new(relation), alias.as_ref(), scope);
             }
-            TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset,
+                with_offset_alias,
+                with_ordinality,
+            } => {
                 let offset = with_offset.then(|| with_offset_alias.as_ref().map_or("offset", |name| &name.value));
                 self.unnested(array_exprs, alias.as_ref(), offset, *with_ordinality, scope);
             }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => {
                 if alias.is_some() {
                     self.fault("a join in brackets that has an alias is not followed");
                 }
                 self.joined(table_with_joins, scope, rows);
             }
-            TableFactor::Pivot { table, aggregate_functions, value_column, value_source, default_on_null, alias } => {
-                let Some(inner) = self.inner(table, scope, rows) else { return };
+            TableFactor::Pivot {
+                table,
+                aggregate_functions,
+                value_column,
+                value_source,
+                default_on_null,
+                alias,
+            } => {
+                let Some(inner) = self.inner(table, scope, rows) else {
+                    return;
+                };
                 let mut own = QueryScope::within(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
@@ -212,23 +294,43 @@ impl QueryReader<'_> {
                 let pivoted = self.name_unknown_columns(pivoted, alias.as_ref());
                 self.add(inner.path, pivoted, alias.as_ref(), scope);
             }
-            TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
-                let Some(inner) = self.inner(table, scope, rows) else { return };
+            TableFactor::Unpivot {
+                table,
+                value,
+                name,
+                columns,
+                alias,
+                ..
+            } => {
+                let Some(inner) = self.inner(table, scope, rows) else {
+                    return;
+                };
                 let mut own = QueryScope::within(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 self.collect_row_values(columns.iter().map(|column| &column.expr), &own, &mut of);
-                let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(str::to_lowercase);
+                let taken = columns
+                    .iter()
+                    .filter_map(|column| ident(&column.expr))
+                    .map(str::to_lowercase);
                 let taken: FxHashSet<String> = taken.collect();
                 let mut relation = without(&inner.relation, &taken);
                 let of = self.values.add(&of, fingerprint_of("unpivot"));
                 relation.rows.push(of);
                 match ident(value) {
-                    Some(value) => relation.push(RelationColumns { name: value.into(), of, by: None }),
+                    Some(value) => relation.push(RelationColumns {
+                        name: value.into(),
+                        of,
+                        by: None,
+                    }),
                     None => relation.rest.push(of),
                 }
                 let names = self.values.add(&[], fingerprint_of("names of columns"));
-                relation.push(RelationColumns { name: name.value.as_str().into(), of: names, by: None });
+                relation.push(RelationColumns {
+                    name: name.value.as_str().into(),
+                    of: names,
+                    by: None,
+                });
                 self.add(inner.path, Rc::new(relation), alias.as_ref(), scope);
             }
             TableFactor::UnpivotExpr { .. }
@@ -252,7 +354,11 @@ impl QueryReader<'_> {
             let of = std::mem::take(&mut relation.rest);
             let of = self.values.add_unordered(of);
             while relation.columns.len() < named {
-                relation.push(RelationColumns { name: "".into(), of, by: None });
+                relation.push(RelationColumns {
+                    name: "".into(),
+                    of,
+                    by: None,
+                });
             }
         }
         Rc::new(relation)
@@ -272,7 +378,10 @@ impl QueryReader<'_> {
                     true => relation,
                     false => Rc::new(self.renamed((*relation).clone(), alias)),
                 };
-                ScopeItem { path: vec![alias.name.value.to_lowercase()], relation }
+                ScopeItem {
+                    path: vec![alias.name.value.to_lowercase()],
+                    relation,
+                }
             }
         };
         scope.push(item);
@@ -289,7 +398,11 @@ impl QueryReader<'_> {
         {
             let made = self.column(path, scope);
             let rows = made.of.clone();
-            return Rc::new(LineageRelation { rest: made.of, rows, ..LineageRelation::default() });
+            return Rc::new(LineageRelation {
+                rest: made.of,
+                rows,
+                ..LineageRelation::default()
+            });
         }
         if path.is_empty() {
             self.fault(format!("`{name}` is not the name of a table"));
@@ -300,14 +413,20 @@ impl QueryReader<'_> {
     /// Returns the relation of a table function. All its columns are computed from its arguments.
     fn function_relation(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
-            FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
-            | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
+            FunctionArg::Named {
+                arg: FunctionArgExpr::Expr(expr),
+                ..
+            }
+            | FunctionArg::ExprNamed {
+                arg: FunctionArgExpr::Expr(expr),
+                ..
+            } => Some(expr),
             FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(match expr {
-                Expr::BinaryOp { left, op: BinaryOperator::Eq, right }
-                    if self.facts.names_by_equals && matches!(**left, Expr::Identifier(_)) =>
-                {
-                    right
-                }
+                Expr::BinaryOp {
+                    left,
+                    op: BinaryOperator::Eq,
+                    right,
+                } if self.facts.names_by_equals && matches!(**left, Expr::Identifier(_)) => right,
                 expr => expr,
             }),
             _ => None,
@@ -320,7 +439,11 @@ impl QueryReader<'_> {
         let mut of = Vec::new();
         self.collect_row_values(exprs, scope, &mut of);
         let of = self.values.add(&of, 0);
-        LineageRelation { rest: vec![of], rows: vec![of], ..LineageRelation::default() }
+        LineageRelation {
+            rest: vec![of],
+            rows: vec![of],
+            ..LineageRelation::default()
+        }
     }
 
     fn unnested(
@@ -336,16 +459,31 @@ impl QueryReader<'_> {
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
         if columns.is_empty() {
-            relation.push(RelationColumns { name: alias_name.unwrap_or("unnest").into(), of, by: None });
+            relation.push(RelationColumns {
+                name: alias_name.unwrap_or("unnest").into(),
+                of,
+                by: None,
+            });
         }
         for column in columns {
-            relation.push(RelationColumns { name: column.name.value.as_str().into(), of, by: None });
+            relation.push(RelationColumns {
+                name: column.name.value.as_str().into(),
+                of,
+                by: None,
+            });
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
-            relation.push(RelationColumns { name: offset.into(), of, by: None });
+            relation.push(RelationColumns {
+                name: offset.into(),
+                of,
+                by: None,
+            });
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
-        scope.push(ScopeItem { path, relation: Rc::new(relation) });
+        scope.push(ScopeItem {
+            path,
+            relation: Rc::new(relation),
+        });
     }
 
     /// Returns the input of a pivot.
@@ -367,9 +505,15 @@ impl QueryReader<'_> {
     /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use.
     fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
-        let parts: FxHashSet<ValueContext> =
-            of.iter().flat_map(|at| self.values.parts_of(*at).to_vec()).chain(used).collect();
-        let mut pivoted = LineageRelation { rows: relation.rows.clone(), ..LineageRelation::default() };
+        let parts: FxHashSet<ValueContext> = of
+            .iter()
+            .flat_map(|at| self.values.parts_of(*at).to_vec())
+            .chain(used)
+            .collect();
+        let mut pivoted = LineageRelation {
+            rows: relation.rows.clone(),
+            ..LineageRelation::default()
+        };
         for given in relation.columns.iter().filter(|given| !parts.contains(&given.of)) {
             pivoted.rows.push(given.of);
             pivoted.push(given.clone());
@@ -384,13 +528,22 @@ impl QueryReader<'_> {
 }
 
 fn without(relation: &LineageRelation, taken: &FxHashSet<String>) -> LineageRelation {
-    let mut kept =
-        LineageRelation { rows: relation.rows.clone(), rest: relation.rest.clone(), ..LineageRelation::default() };
-    let columns = relation.columns.iter().filter(|given| !taken.contains(&given.name.to_lowercase()));
+    let mut kept = LineageRelation {
+        rows: relation.rows.clone(),
+        rest: relation.rest.clone(),
+        ..LineageRelation::default()
+    };
+    let columns = relation
+        .columns
+        .iter()
+        .filter(|given| !taken.contains(&given.name.to_lowercase()));
     columns.cloned().for_each(|given| kept.push(given));
     let passed = |passed: &UnknownColumns| {
         let but: FxHashSet<String> = passed.but.iter().chain(taken).cloned().collect();
-        UnknownColumns { table: passed.table, but: Rc::new(but) }
+        UnknownColumns {
+            table: passed.table,
+            but: Rc::new(but),
+        }
     };
     kept.passed = relation.passed.iter().map(passed).collect();
     kept

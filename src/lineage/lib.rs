@@ -19,7 +19,13 @@
 //! ```
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod codec;
 mod depth_limit;
@@ -116,7 +122,12 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     let query = format!("select {sql}\n as it from t");
     let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
-    let mut names: Vec<String> = column.made_of.into_iter().chain(column.windowed_by).map(|of| of.column).collect();
+    let mut names: Vec<String> = column
+        .made_of
+        .into_iter()
+        .chain(column.windowed_by)
+        .map(|of| of.column)
+        .collect();
     names.sort();
     names.dedup();
     Some(names)

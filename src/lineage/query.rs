@@ -81,7 +81,11 @@ impl<'k> QueryReader<'k> {
     }
 
     pub fn leaf(&mut self, leaf: Leaf) -> ValueContext {
-        let table = self.tables.get(leaf.table as usize).map(|parts| parts.join(".")).unwrap_or_default();
+        let table = self
+            .tables
+            .get(leaf.table as usize)
+            .map(|parts| parts.join("."))
+            .unwrap_or_default();
         self.values.leaf(leaf, &table)
     }
 
@@ -112,11 +116,24 @@ impl<'k> QueryReader<'k> {
         let mut relation = LineageRelation::default();
         relation.rows.push(self.leaf(Leaf { table, column: None }));
         for name in known.columns {
-            let of = self.leaf(Leaf { table, column: Some(name.to_lowercase().into()) });
-            self.push(&mut relation, RelationColumns { name: name.as_str().into(), of, by: None });
+            let of = self.leaf(Leaf {
+                table,
+                column: Some(name.to_lowercase().into()),
+            });
+            self.push(
+                &mut relation,
+                RelationColumns {
+                    name: name.as_str().into(),
+                    of,
+                    by: None,
+                },
+            );
         }
         if !known.is_complete {
-            relation.passed.push(UnknownColumns { table, but: Rc::default() });
+            relation.passed.push(UnknownColumns {
+                table,
+                but: Rc::default(),
+            });
         }
         let relation = Rc::new(relation);
         self.read.insert(table, Rc::clone(&relation));
@@ -166,11 +183,18 @@ impl<'k> QueryReader<'k> {
                 relation.rows.extend(all);
             }
             let limit = match &query.limit_clause {
-                Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                Some(LimitClause::LimitOffset {
+                    limit,
+                    offset,
+                    limit_by,
+                }) => {
                     if !limit_by.is_empty() {
                         self.fault("`limit by` is not followed");
                     }
-                    (limit.as_ref().map(ToString::to_string), offset.as_ref().map(ToString::to_string))
+                    (
+                        limit.as_ref().map(ToString::to_string),
+                        offset.as_ref().map(ToString::to_string),
+                    )
                 }
                 Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
                     (Some(limit.to_string()), Some(offset.to_string()))
@@ -189,7 +213,10 @@ impl<'k> QueryReader<'k> {
 
     /// Returns the columns of a set operation by which `order by` sorts before a limit.
     fn sorted_by(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
-        let item = ScopeItem { path: Vec::new(), relation: Rc::new(relation.clone()) };
+        let item = ScopeItem {
+            path: Vec::new(),
+            relation: Rc::new(relation.clone()),
+        };
         let mut scope = QueryScope::default();
         scope.push(item);
         let mut rows = Vec::new();
@@ -200,7 +227,9 @@ impl<'k> QueryReader<'k> {
     /// Returns the relation of a recursive CTE. The value of any column may end up in any other column in later
     /// iterations, so all columns determine its rows.
     fn recursive(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
-        let SetExpr::SetOperation { left, .. } = &*cte.query.body else { return LineageRelation::default() };
+        let SetExpr::SetOperation { left, .. } = &*cte.query.body else {
+            return LineageRelation::default();
+        };
         let base = self.body(left, outer);
         let base = self.renamed(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
@@ -223,20 +252,33 @@ impl<'k> QueryReader<'k> {
             return relation;
         }
         if !relation.is_complete() {
-            self.gap(format!("the columns of `{}` are renamed, and not all are known", alias.name.value));
+            self.gap(format!(
+                "the columns of `{}` are renamed, and not all are known",
+                alias.name.value
+            ));
             // Each new name may be any of the columns.
             for column in &alias.columns {
                 let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
                 of.extend(&relation.rows);
                 let of = self.values.add_unordered(of);
-                relation.push(RelationColumns { name: column.name.value.as_str().into(), of, by: None });
+                relation.push(RelationColumns {
+                    name: column.name.value.as_str().into(),
+                    of,
+                    by: None,
+                });
             }
             return relation;
         }
-        let mut renamed = LineageRelation { rows: relation.rows, ..LineageRelation::default() };
+        let mut renamed = LineageRelation {
+            rows: relation.rows,
+            ..LineageRelation::default()
+        };
         for (place, given) in relation.columns.into_iter().enumerate() {
-            let name = alias.columns.get(place).map_or(given.name, |column| column.name.value.as_str().into());
+            let name = alias
+                .columns
+                .get(place)
+                .map_or(given.name, |column| column.name.value.as_str().into());
             self.push(&mut renamed, RelationColumns { name, ..given });
         }
         renamed
@@ -247,7 +289,13 @@ impl<'k> QueryReader<'k> {
     fn body(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
-        while let SetExpr::SetOperation { left, op, set_quantifier, right } = first {
+        while let SetExpr::SetOperation {
+            left,
+            op,
+            set_quantifier,
+            right,
+        } = first
+        {
             operations.push((*op, *set_quantifier, &**right));
             first = left;
         }
@@ -282,7 +330,11 @@ impl<'k> QueryReader<'k> {
                     let of = self.values.add(&of, 0);
                     self.push(
                         &mut relation,
-                        RelationColumns { name: format!("column{}", place + 1).into(), of, by: None },
+                        RelationColumns {
+                            name: format!("column{}", place + 1).into(),
+                            of,
+                            by: None,
+                        },
                     );
                 }
                 relation
@@ -307,23 +359,35 @@ impl<'k> QueryReader<'k> {
         quantifier: SetQuantifier,
     ) -> LineageRelation {
         let is_union = op == SetOperator::Union;
-        let by_name =
-            matches!(quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
+        let by_name = matches!(
+            quantifier,
+            SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+        );
         let is_whole = left.is_complete() && right.is_complete();
         if !is_whole && !by_name {
             self.gap("the columns of a set operation are matched by name, since not all are known".to_owned());
         }
-        let mut united = LineageRelation { rows: left.rows.clone(), ..LineageRelation::default() };
+        let mut united = LineageRelation {
+            rows: left.rows.clone(),
+            ..LineageRelation::default()
+        };
         united.rows.extend(&right.rows);
         let mut of_right = Vec::new();
         for (place, given) in left.columns.iter().enumerate() {
             let name = given.name.to_lowercase();
             let mut made = SelectScope::default();
-            match if is_whole && !by_name { right.columns.get(place) } else { right.column(&name) } {
+            match if is_whole && !by_name {
+                right.columns.get(place)
+            } else {
+                right.column(&name)
+            } {
                 Some(other) => made.add_columns(other),
                 None => {
                     for table in right.may_pass(&name) {
-                        let at = self.leaf(Leaf { table, column: Some(name.as_str().into()) });
+                        let at = self.leaf(Leaf {
+                            table,
+                            column: Some(name.as_str().into()),
+                        });
                         self.values.name(at);
                         made.of.push(at);
                     }
@@ -334,11 +398,21 @@ impl<'k> QueryReader<'k> {
             let (of, by) = if is_union {
                 made.of.push(given.of);
                 made.by.extend(given.by);
-                (self.values.add_unordered(made.of), (!made.by.is_empty()).then(|| self.values.add_unordered(made.by)))
+                (
+                    self.values.add_unordered(made.of),
+                    (!made.by.is_empty()).then(|| self.values.add_unordered(made.by)),
+                )
             } else {
                 (given.of, given.by)
             };
-            self.push(&mut united, RelationColumns { name: Rc::clone(&given.name), of, by });
+            self.push(
+                &mut united,
+                RelationColumns {
+                    name: Rc::clone(&given.name),
+                    of,
+                    by,
+                },
+            );
         }
         if by_name || !is_whole {
             for given in &right.columns {
@@ -382,9 +456,11 @@ impl<'k> QueryReader<'k> {
         }
         for window in &select.named_window {
             let by = match &window.1 {
-                NamedWindowExpr::NamedWindow(other) => {
-                    scope.windows.get(&other.value.to_lowercase()).cloned().unwrap_or_default()
-                }
+                NamedWindowExpr::NamedWindow(other) => scope
+                    .windows
+                    .get(&other.value.to_lowercase())
+                    .cloned()
+                    .unwrap_or_default(),
                 NamedWindowExpr::WindowSpec(spec) => self.window(spec, &scope),
             };
             scope.windows.insert(window.0.value.to_lowercase(), by);
@@ -403,8 +479,12 @@ impl<'k> QueryReader<'k> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let all: Vec<ValueContext> =
-                    output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
+                let all: Vec<ValueContext> = output
+                    .columns
+                    .iter()
+                    .flat_map(|given| [Some(given.of), given.by])
+                    .flatten()
+                    .collect();
                 rows.push(self.values.add(&all, fingerprint_of("distinct")));
             }
             Some(Distinct::On(keys)) => {
@@ -519,7 +599,10 @@ impl<'k> QueryReader<'k> {
             output.rest.extend(given.by);
             return;
         }
-        scope.aliases.entry(given.name.to_lowercase()).or_insert_with(|| given.clone());
+        scope
+            .aliases
+            .entry(given.name.to_lowercase())
+            .or_insert_with(|| given.clone());
         self.push(output, given);
     }
 
@@ -549,8 +632,10 @@ impl<'k> QueryReader<'k> {
             Some(RenameSelectItem::Multiple(renames)) => renames.as_slice(),
             None => &[],
         };
-        let renames: FxHashMap<String, &str> =
-            renames.iter().map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str())).collect();
+        let renames: FxHashMap<String, &str> = renames
+            .iter()
+            .map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str()))
+            .collect();
         let mut replaced: FxHashMap<String, RelationColumns> = FxHashMap::default();
         for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
             let name = &element.column_name.value;
@@ -585,22 +670,45 @@ impl<'k> QueryReader<'k> {
             }
             for passed in &item.relation.passed {
                 let mut all: FxHashSet<String> = (*passed.but).clone();
-                all.extend(but.iter().cloned().chain(renames.keys().cloned()).chain(replaced.keys().cloned()));
+                all.extend(
+                    but.iter()
+                        .cloned()
+                        .chain(renames.keys().cloned())
+                        .chain(replaced.keys().cloned()),
+                );
                 // A renamed column of an incomplete relation is a known column now.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
-                        let of = self.leaf(Leaf { table: passed.table, column: Some(name.as_str().into()) });
+                        let of = self.leaf(Leaf {
+                            table: passed.table,
+                            column: Some(name.as_str().into()),
+                        });
                         self.values.name(of);
-                        self.push(output, RelationColumns { name: (*new).into(), of, by: None });
+                        self.push(
+                            output,
+                            RelationColumns {
+                                name: (*new).into(),
+                                of,
+                                by: None,
+                            },
+                        );
                     }
                 }
-                output.passed.push(UnknownColumns { table: passed.table, but: Rc::new(all) });
+                output.passed.push(UnknownColumns {
+                    table: passed.table,
+                    but: Rc::new(all),
+                });
             }
             if !item.relation.is_complete() {
-                let mut of_unknown: Vec<&RelationColumns> =
-                    replaced.iter().filter(|(name, _)| item.relation.column(name).is_none()).map(|(_, g)| g).collect();
+                let mut of_unknown: Vec<&RelationColumns> = replaced
+                    .iter()
+                    .filter(|(name, _)| item.relation.column(name).is_none())
+                    .map(|(_, g)| g)
+                    .collect();
                 of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
-                of_unknown.into_iter().for_each(|given| self.push(output, given.clone()));
+                of_unknown
+                    .into_iter()
+                    .for_each(|given| self.push(output, given.clone()));
             }
             output.rest.extend(&item.relation.rest);
         }

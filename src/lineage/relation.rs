@@ -58,6 +58,9 @@ impl LineageRelation {
 
     /// Returns the tables that an unknown column of this name may belong to.
     pub fn may_pass<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
-        self.passed.iter().filter(move |passed| !passed.but.contains(name)).map(|passed| passed.table)
+        self.passed
+            .iter()
+            .filter(move |passed| !passed.but.contains(name))
+            .map(|passed| passed.table)
     }
 }

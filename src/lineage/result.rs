@@ -86,9 +86,21 @@ impl SqlLineage {
             index.entry(given.name.to_lowercase()).or_insert(output.len());
             output.push((given.name.to_string(), given.of, given.by));
         }
-        let passed = relation.passed.into_iter().map(|passed| (passed.table, passed.but.iter().cloned().collect()));
+        let passed = relation
+            .passed
+            .into_iter()
+            .map(|passed| (passed.table, passed.but.iter().cloned().collect()));
         let passed = passed.collect();
-        Self { values, tables, output, index, passed, rest: relation.rest, rows: relation.rows, gaps }
+        Self {
+            values,
+            tables,
+            output,
+            index,
+            passed,
+            rest: relation.rest,
+            rows: relation.rows,
+            gaps,
+        }
     }
 
     /// Returns the relations that the query reads, as parts of names in lower case.
@@ -130,7 +142,10 @@ impl SqlLineage {
     /// Returns the lineage of the known output columns, in order.
     #[must_use]
     pub fn columns(&self) -> Vec<LineageColumn> {
-        self.output.iter().map(|(name, of, by)| self.to_column(name, &[*of], by.as_slice())).collect()
+        self.output
+            .iter()
+            .map(|(name, of, by)| self.to_column(name, &[*of], by.as_slice()))
+            .collect()
     }
 
     /// Returns the lineage of an output column, including one that comes from a relation with unknown columns.
@@ -143,7 +158,12 @@ impl SqlLineage {
         let mut shown = self.to_column(name, &self.rest, &[]);
         let passed = self.passed.iter().filter(|(_, but)| !but.contains(&lower));
         let passed: Vec<ColumnSource> = passed
-            .filter_map(|(table, _)| Some(ColumnSource { relation: self.table(*table)?, column: lower.clone() }))
+            .filter_map(|(table, _)| {
+                Some(ColumnSource {
+                    relation: self.table(*table)?,
+                    column: lower.clone(),
+                })
+            })
             .collect();
         if passed.is_empty() && self.rest.is_empty() {
             return None;
@@ -170,7 +190,10 @@ impl SqlLineage {
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
             .filter_map(|leaf| {
-                Some(ColumnSource { relation: self.table(leaf.table)?, column: leaf.column.as_deref()?.to_owned() })
+                Some(ColumnSource {
+                    relation: self.table(leaf.table)?,
+                    column: leaf.column.as_deref()?.to_owned(),
+                })
             })
             .collect();
         columns.sort();
@@ -183,7 +206,12 @@ impl SqlLineage {
         let mut windowed_by = self.columns_of(by);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
         let is_copy = of.len() == 1 && by.is_empty() && of.iter().all(|at| self.values.leaves.contains_key(at));
-        LineageColumn { name: name.to_owned(), made_of, windowed_by, is_copy }
+        LineageColumn {
+            name: name.to_owned(),
+            made_of,
+            windowed_by,
+            is_copy,
+        }
     }
 
     /// Returns the effects of changes in the query's relations. `change` returns the change of a column or, without a
@@ -201,13 +229,20 @@ impl SqlLineage {
                     && kind != ColumnChange::Values
                     && let Some(column) = &leaf.column
                 {
-                    let column = ColumnSource { relation: table.clone(), column: column.to_string() };
+                    let column = ColumnSource {
+                        relation: table.clone(),
+                        column: column.to_string(),
+                    };
                     affected.named.push((column, kind));
                 }
                 Some((kind, at))
             });
             // An expression with a removed or retyped column changes its values.
-            let parts = self.values.parts_of(at).iter().filter_map(|part| of.get(*part as usize).copied().flatten());
+            let parts = self
+                .values
+                .parts_of(at)
+                .iter()
+                .filter_map(|part| of.get(*part as usize).copied().flatten());
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
             of.push(own.or(parts));
         }
@@ -228,7 +263,10 @@ impl SqlLineage {
 
     fn column_at(&self, leaf: ValueContext) -> Option<ColumnSource> {
         let Leaf { table, column } = self.values.leaves.get(&leaf)?;
-        Some(ColumnSource { relation: self.table(*table)?, column: column.as_deref()?.to_owned() })
+        Some(ColumnSource {
+            relation: self.table(*table)?,
+            column: column.as_deref()?.to_owned(),
+        })
     }
 
     /// Returns whether the query passes on this unknown column of a relation under the same name.

@@ -34,7 +34,10 @@ pub(super) struct QueryScope<'s> {
 impl<'s> QueryScope<'s> {
     /// Creates a scope inside an outer scope.
     pub fn within(outer: Option<&'s QueryScope<'s>>) -> Self {
-        Self { outer, ..Self::default() }
+        Self {
+            outer,
+            ..Self::default()
+        }
     }
 
     pub fn push(&mut self, item: ScopeItem) {
@@ -54,7 +57,10 @@ impl<'s> QueryScope<'s> {
 
     fn own(&self, parts: &[String]) -> Option<&ScopeItem> {
         let places = self.index.get(parts.last()?)?;
-        places.iter().filter_map(|at| self.items.get(*at)).find(|item| item.path.ends_with(parts))
+        places
+            .iter()
+            .filter_map(|at| self.items.get(*at))
+            .find(|item| item.path.ends_with(parts))
     }
 
     /// Returns the relation that the first parts of a name refer to, and the number of these parts.
@@ -76,8 +82,16 @@ impl<'s> QueryScope<'s> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
         }
-        let own: Vec<&RelationColumns> = self.items.iter().filter_map(|item| item.relation.column(name)).collect();
-        if own.is_empty() { self.outer.map(|outer| outer.exact(name)).unwrap_or_default() } else { own }
+        let own: Vec<&RelationColumns> = self
+            .items
+            .iter()
+            .filter_map(|item| item.relation.column(name))
+            .collect();
+        if own.is_empty() {
+            self.outer.map(|outer| outer.exact(name)).unwrap_or_default()
+        } else {
+            own
+        }
     }
 }
 
@@ -130,7 +144,10 @@ impl QueryReader<'_> {
             None => {
                 self.unknown_column(&item.relation, name, made);
                 if item.relation.is_complete() {
-                    self.gap(format!("`{}` has no column `{name}` that is known", item.path.join(".")));
+                    self.gap(format!(
+                        "`{}` has no column `{name}` that is known",
+                        item.path.join(".")
+                    ));
                 }
             }
         }
@@ -139,7 +156,10 @@ impl QueryReader<'_> {
     /// Adds a column of a relation whose columns are not all known.
     fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         for table in relation.may_pass(name) {
-            let at = self.leaf(Leaf { table, column: Some(name.into()) });
+            let at = self.leaf(Leaf {
+                table,
+                column: Some(name.into()),
+            });
             self.values.name(at);
             made.of.push(at);
         }
@@ -167,7 +187,10 @@ impl QueryReader<'_> {
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
-            self.gap(format!("`{name}` may be of {}, whose columns are not known", names.join(" or ")));
+            self.gap(format!(
+                "`{name}` may be of {}, whose columns are not known",
+                names.join(" or ")
+            ));
         }
         if let Some(alias) = alias {
             made.add_columns(alias);

@@ -26,18 +26,28 @@ impl<'r> SpecCompilation<'r> {
 
     /// Returns the span where the spec names an input.
     fn place_of(&self, source: &ReadSource) -> Span {
-        let joins = self.spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
+        let joins = self
+            .spec
+            .steps
+            .iter()
+            .flat_map(|step| &step.joins)
+            .map(|join| (&join.to, join.to_text.node.span));
         let sheets = self.spec.steps.iter().filter_map(|step| step.sheet.as_ref());
-        let tabs = sheets.flat_map(|sheet| &sheet.tabs).map(|tab| (&tab.model, tab.model_text.node.span));
+        let tabs = sheets
+            .flat_map(|sheet| &sheet.tabs)
+            .map(|tab| (&tab.model, tab.model_text.node.span));
         let first = std::iter::once((&self.spec.from, self.spec.from_span));
         let mut all = first.chain(joins).chain(tabs);
-        all.find(|(from, _)| **from == source.from).map_or(self.spec.from_span, |(_, span)| span)
+        all.find(|(from, _)| **from == source.from)
+            .map_or(self.spec.from_span, |(_, span)| span)
     }
 
     /// Returns a value that the spec states about its own model.
     fn stated_by_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
-        let text = beside.and_then(Node::text).or_else(|| stated_text(&self.spec.dbt, key))?;
+        let text = beside
+            .and_then(Node::text)
+            .or_else(|| stated_text(&self.spec.dbt, key))?;
         Some((text, node.span))
     }
 
@@ -56,16 +66,20 @@ impl<'r> SpecCompilation<'r> {
                             span,
                             format!("`{name}` is private and in no group, so no other model may read it"),
                         )
-                        .with_help(format!("put `{name}` into a group, `config: {{group: …}}`, or make it protected")),
+                        .with_help(format!(
+                            "put `{name}` into a group, `config: {{group: …}}`, or make it protected"
+                        )),
                     );
                     continue;
                 };
                 let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
                 match (group, joined) {
                     (Some((said, at)), _) if said != of => diagnostics.push(
-                        diagnostic(format!("`{name}` is private to the group `{of}`, but the model is in `{said}`"))
-                            .with_other(at, "the model's group")
-                            .with_help(format!("write `group: {of}`, or read a model that is not private")),
+                        diagnostic(format!(
+                            "`{name}` is private to the group `{of}`, but the model is in `{said}`"
+                        ))
+                        .with_other(at, "the model's group")
+                        .with_help(format!("write `group: {of}`, or read a model that is not private")),
                     ),
                     (None, Some((other, first))) if other != of => diagnostics.push(
                         diagnostic(format!(
@@ -80,7 +94,11 @@ impl<'r> SpecCompilation<'r> {
             let wider = access.and_then(|(said, at)| Some((Access::from_name(said)?, at)));
             let wider = wider.filter(|(said, _)| own == Access::Private && *said > own);
             if let Some((said, at)) = wider {
-                let message = format!("the model is {}, and `{name}`, which it reads, is {}", said.name(), own.name());
+                let message = format!(
+                    "the model is {}, and `{name}`, which it reads, is {}",
+                    said.name(),
+                    own.name()
+                );
                 diagnostics.push(
                     Diagnostic::new(Code::WiderAccess, at, message)
                         .with_other(span, "read here")
@@ -95,7 +113,9 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
         let granted = self.granted();
         let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
-        let access = said("access", self.spec.dbt.access).and_then(Access::from_name).or(granted.access);
+        let access = said("access", self.spec.dbt.access)
+            .and_then(Access::from_name)
+            .or(granted.access);
         let group = said("group", self.spec.dbt.group).map(str::to_owned).or(granted.group);
         // dbt's default is `protected`.
         (access.unwrap_or(Access::Protected), group)
@@ -106,7 +126,12 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);
-        own.or_else(|| other.filter(|other| other.access() == Some(Access::Private))?.group().map(str::to_owned))
+        own.or_else(|| {
+            other
+                .filter(|other| other.access() == Some(Access::Private))?
+                .group()
+                .map(str::to_owned)
+        })
     }
 
     /// Reports a test that cannot read both relations because each is private to another group.
@@ -124,13 +149,18 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the access that the model inherits from its inputs: private inputs make it private, in their group.
     pub(super) fn granted(&self) -> Granted {
         let private = self.granting().find(|(_, access, _)| *access == Access::Private);
-        let Some((relation, access, _)) = private else { return Granted::default() };
+        let Some((relation, access, _)) = private else {
+            return Granted::default();
+        };
         let says = |key: &str, beside: Option<&'r Node>| {
             beside.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
         };
         Granted {
             access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
-            group: relation.group().map(str::to_owned).filter(|_| !says("group", self.spec.dbt.group)),
+            group: relation
+                .group()
+                .map(str::to_owned)
+                .filter(|_| !says("group", self.spec.dbt.group)),
         }
     }
 }

@@ -39,16 +39,27 @@ pub(super) fn check_rates(
     }
     let program = plan.program;
     let live = used_definitions(plan);
-    for (definition, _) in program.definitions.iter().zip(live).filter(|(d, live)| *live && !d.failed) {
+    for (definition, _) in program
+        .definitions
+        .iter()
+        .zip(live)
+        .filter(|(d, live)| *live && !d.failed)
+    {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Ir::Aggregate { overload, args, .. } = program.node(id) else { continue };
+            let Ir::Aggregate { overload, args, .. } = program.node(id) else {
+                continue;
+            };
             let what = match catalog::owner(overload) {
                 internal::AVERAGE => "mean",
                 internal::SUM => "sum",
                 _ => continue,
             };
-            let Some(value) = program.args(args).first() else { continue };
-            let Some(ColumnProvenance::Ratio(parts)) = made.get(value.index()) else { continue };
+            let Some(value) = program.args(args).first() else {
+                continue;
+            };
+            let Some(ColumnProvenance::Ratio(parts)) = made.get(value.index()) else {
+                continue;
+            };
             let span = program.meta(id).span;
             if found.iter().any(|d| d.kind() == Code::RateAveraged && d.span() == span) {
                 continue;
@@ -63,7 +74,10 @@ pub(super) fn check_rates(
                 Diagnostic::new(
                     Code::RateAveraged,
                     span,
-                    format!("`{}`: the {what} of rates is not the rate of the whole", span.excerpt(text)),
+                    format!(
+                        "`{}`: the {what} of rates is not the rate of the whole",
+                        span.excerpt(text)
+                    ),
                 )
                 .with_help(help),
             );
@@ -110,7 +124,9 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
 }
 
 fn column_made(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
-    let Some(used) = program.columns.get(column as usize) else { return ColumnProvenance::Other };
+    let Some(used) = program.columns.get(column as usize) else {
+        return ColumnProvenance::Other;
+    };
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
     let known = relations.iter().filter(is_of).find_map(|r| r.column(&used.name));
     known.map(|column| column.provenance().clone()).unwrap_or_default()
@@ -118,7 +134,9 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Column
 
 /// Combines values: totals give a total, rates a rate.
 fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
-    let Some(first) = parts.next() else { return ColumnProvenance::Other };
+    let Some(first) = parts.next() else {
+        return ColumnProvenance::Other;
+    };
     let same = |part: ColumnProvenance| {
         matches!(
             (&first, part),
@@ -126,16 +144,22 @@ fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance 
                 | (ColumnProvenance::Ratio(_), ColumnProvenance::Ratio(_))
         )
     };
-    if parts.all(same) { first } else { ColumnProvenance::Other }
+    if parts.all(same) {
+        first
+    } else {
+        ColumnProvenance::Other
+    }
 }
 
 /// Returns the name of a value, if it is a column or a definition.
 fn name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
-        Ir::Definition(used) => {
-            program.definitions.get(used as usize).and_then(|d| d.name.as_deref()).map(str::to_owned)
-        }
+        Ir::Definition(used) => program
+            .definitions
+            .get(used as usize)
+            .and_then(|d| d.name.as_deref())
+            .map(str::to_owned),
         // A cast or guard keeps the number.
         Ir::Apply { args, .. } => match program.args(args) {
             [one] => return name_of_simple(program, *one),

@@ -81,8 +81,11 @@ impl Compiler {
                 first.entry(name.to_lowercase()).or_insert(number);
             }
         }
-        let parents: Vec<Vec<usize>> =
-            heads.iter().enumerate().map(|(number, head)| parents(number, head, &first)).collect();
+        let parents: Vec<Vec<usize>> = heads
+            .iter()
+            .enumerate()
+            .map(|(number, head)| parents(number, head, &first))
+            .collect();
         let order = graph::order(&parents);
         let needed = with_ancestors(&parents, count);
         let mut compiler = self.clone();
@@ -92,7 +95,8 @@ impl Compiler {
             // Models in cycles, and their readers, have no known columns.
             if place == order.waves.len() {
                 compiler.know(
-                    wave.iter().filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
+                    wave.iter()
+                        .filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
@@ -116,7 +120,9 @@ impl Compiler {
                 && first.get(&name.to_lowercase()) != Some(&number)
             {
                 let message = format!("another spec makes the model `{name}` as well");
-                let other = first.get(&name.to_lowercase()).and_then(|first| specs.get(*first)?.path);
+                let other = first
+                    .get(&name.to_lowercase())
+                    .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
                 all[number].model_fault = Some(fault.with_help(format!("give one of them another name{other}")));
@@ -143,10 +149,16 @@ impl Compiler {
     fn head<'t>(&self, spec: SpecText<'t>) -> BatchHead<'t> {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
         let loaded = file.spec(&mut Vec::new());
-        let name = loaded.as_ref().map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
+        let name = loaded
+            .as_ref()
+            .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
         let reads = loaded.as_ref().map(graph::reads).unwrap_or_default();
         drop(loaded);
-        BatchHead { file: Mutex::new(Some(file)), name, reads }
+        BatchHead {
+            file: Mutex::new(Some(file)),
+            name,
+            reads,
+        }
     }
 
     fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>) -> CompiledSpec {
@@ -164,7 +176,11 @@ impl Compiler {
 /// Returns the distinct specs that a spec reads. A spec that reads its own name reads a table of the warehouse, or is
 /// reported as its own input.
 fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
-    let mut parents: Vec<usize> = head.reads.iter().filter_map(|read| first.get(&read.model).copied()).collect();
+    let mut parents: Vec<usize> = head
+        .reads
+        .iter()
+        .filter_map(|read| first.get(&read.model).copied())
+        .collect();
     parents.sort_unstable();
     parents.dedup();
     parents.retain(|parent| *parent != number);
@@ -190,8 +206,11 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
         let around = circle[place..].iter().chain(&circle[..=place]);
         let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
         let next = name(circle[(place + 1) % circle.len()]).to_lowercase();
-        let span =
-            heads[*number].reads.iter().find(|read| read.model == next).map_or(Span::default(), |read| read.span);
+        let span = heads[*number]
+            .reads
+            .iter()
+            .find(|read| read.model == next)
+            .map_or(Span::default(), |read| read.span);
         let message = format!("models that read each other in a circle: {}", path.join(" reads "));
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(

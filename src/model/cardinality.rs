@@ -46,11 +46,16 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let relation = join.name();
-            let asked = on.map(|root| query_of_condition(plan.program, root, relation)).unwrap_or_default();
+            let asked = on
+                .map(|root| query_of_condition(plan.program, root, relation))
+                .unwrap_or_default();
             let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = asked.equal.iter().map(name).collect();
-            let missing: Vec<&str> =
-                key.iter().map(String::as_str).filter(|k| !equal.iter().any(|e| e.eq_ignore_ascii_case(k))).collect();
+            let missing: Vec<&str> = key
+                .iter()
+                .map(String::as_str)
+                .filter(|k| !equal.iter().any(|e| e.eq_ignore_ascii_case(k)))
+                .collect();
             if !key.is_empty() && missing.is_empty() {
                 continue;
             }
@@ -58,16 +63,27 @@ impl SpecCompilation<'_> {
             let why = match (key, equal.as_slice()) {
                 ([], []) => "no known key guarantees at most one match".to_owned(),
                 ([], equal) => format!("{} is not known to be unique", listed(equal)),
-                (key, _) => format!("its key is {}, and the join does not ask for {}", listed(key), listed(&missing)),
+                (key, _) => format!(
+                    "its key is {}, and the join does not ask for {}",
+                    listed(key),
+                    listed(&missing)
+                ),
             };
-            let wanted = if key.is_empty() { equal.join(", ") } else { missing.join(", ") };
+            let wanted = if key.is_empty() {
+                equal.join(", ")
+            } else {
+                missing.join(", ")
+            };
             let help = match (join.kind, key, wanted.as_str()) {
                 (JoinKind::Cross, ..) => {
                     "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned()
                 }
                 (_, [], "") => "write `cardinality: many`, or join by a key of it".to_owned(),
                 (_, [], columns) if is_step => {
-                    format!("write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here", join.to.name())
+                    format!(
+                        "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here",
+                        join.to.name()
+                    )
                 }
                 (_, [], columns) => format!(
                     "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` here",
@@ -89,12 +105,19 @@ impl SpecCompilation<'_> {
     }
 
     fn step_named(&self, name: &str) -> bool {
-        self.spec.steps.iter().any(|s| s.name.is_some_and(|n| n.text.eq_ignore_ascii_case(name)))
+        self.spec
+            .steps
+            .iter()
+            .any(|s| s.name.is_some_and(|n| n.text.eq_ignore_ascii_case(name)))
     }
 }
 
 fn listed<T: AsRef<str>>(names: &[T]) -> String {
-    names.iter().map(|n| format!("`{}`", n.as_ref())).collect::<Vec<_>>().join(" and ")
+    names
+        .iter()
+        .map(|n| format!("`{}`", n.as_ref()))
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 /// Conditions of a step's joins, by join index.
@@ -124,8 +147,15 @@ pub(super) fn settled_columns<'p>(
     relation: &str,
 ) -> Vec<&'p str> {
     let root = conditions.at(place).filter(|root| !plan.program.meta(*root).volatile);
-    let asked = root.map(|root| query_of_condition(plan.program, root, relation)).unwrap_or_default();
-    asked.equal.iter().filter_map(|column| plan.program.columns.get(*column as usize)).map(|c| &*c.name).collect()
+    let asked = root
+        .map(|root| query_of_condition(plan.program, root, relation))
+        .unwrap_or_default();
+    asked
+        .equal
+        .iter()
+        .filter_map(|column| plan.program.columns.get(*column as usize))
+        .map(|c| &*c.name)
+        .collect()
 }
 
 /// Returns the conditions that an expression places on a relation.
@@ -145,12 +175,14 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
                     _ => &[],
                 };
                 let column = match pair {
-                    [a, b] => [(*a, *b), (*b, *a)].into_iter().find_map(|(a, b)| match program.node(a) {
-                        Ir::Column(column) => {
-                            (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column)
-                        }
-                        _ => None,
-                    }),
+                    [a, b] => [(*a, *b), (*b, *a)]
+                        .into_iter()
+                        .find_map(|(a, b)| match program.node(a) {
+                            Ir::Column(column) => {
+                                (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column)
+                            }
+                            _ => None,
+                        }),
                     _ => None,
                 };
                 if let [a, b] = pair {
@@ -247,7 +279,12 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
         let here = joined.input.relations.get(*place as usize + 1).map_or("", |r| r.name());
         let later = columns_of(program, definition.root).into_iter().find_map(|column| {
             let relation = program.columns.get(column as usize)?.relation.as_deref()?;
-            joined.input.relations.iter().skip(*place as usize + 2).find(|r| r.name() == relation)
+            joined
+                .input
+                .relations
+                .iter()
+                .skip(*place as usize + 2)
+                .find(|r| r.name() == relation)
         });
         if let Some(later) = later {
             let later = later.name();

@@ -10,7 +10,9 @@ use crate::span::Span;
 /// Returns the relation, if its columns are known.
 pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &From) -> Option<&'o Relation> {
     let model = from.own_model().and_then(|model| options.models.relation(model));
-    model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
+    model
+        .or_else(|| options.schema.relation(from.name()))
+        .filter(|relation| !relation.is_open())
 }
 
 impl<'r> SpecCompilation<'r> {
@@ -22,7 +24,9 @@ impl<'r> SpecCompilation<'r> {
     /// Returns whether the schema is complete and lacks this relation, and no spec generates it.
     pub(super) fn is_missing(&self, from: &From) -> bool {
         let options = &self.compiler.options;
-        let is_made = from.own_model().is_some_and(|model| options.models.relation(model).is_some());
+        let is_made = from
+            .own_model()
+            .is_some_and(|model| options.models.relation(model).is_some());
         !options.schema.lists_some() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
@@ -37,8 +41,11 @@ impl<'r> SpecCompilation<'r> {
     ) -> Diagnostic {
         let options = &self.compiler.options;
         let relations = options.schema.relations().iter().chain(options.models.relations());
-        let diagnostic =
-            Diagnostic::new(Code::UnknownRelation, span, format!("the schema has no relation `{name}`{but}"));
+        let diagnostic = Diagnostic::new(
+            Code::UnknownRelation,
+            span,
+            format!("the schema has no relation `{name}`{but}"),
+        );
         let near = suggest::nearest(name, relations.map(Relation::name).chain(also));
         diagnostic.with_help(near.map_or_else(|| options.help_with_missing(key), suggest::similar))
     }

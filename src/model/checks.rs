@@ -30,8 +30,12 @@ impl SpecCompilation<'_> {
         if !is_plain_name(model.text) {
             let (fault, proposed) = dbt_name_fault(model.text, "monthly_revenue");
             diagnostics.push(
-                Diagnostic::new(Code::NotADbtName, model.node.span, format!("{fault} the name of a dbt model"))
-                    .with_help(format!("write `{proposed}`")),
+                Diagnostic::new(
+                    Code::NotADbtName,
+                    model.node.span,
+                    format!("{fault} the name of a dbt model"),
+                )
+                .with_help(format!("write `{proposed}`")),
             );
         }
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
@@ -79,7 +83,13 @@ pub(super) fn is_plain_name(text: &str) -> bool {
 
 /// Returns why a name is invalid in dbt, as the beginning of a sentence, and a valid name.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
-    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
+    let plain = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
     let proposed: String = name.chars().map(plain).collect();
     let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
     let proposed = if proposed.is_empty() { example } else { proposed };
@@ -96,7 +106,10 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
             let text = definition.span.text(&formulas.text);
-            let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
+            let help = match text
+                .split_once(':')
+                .map(|(name, formula)| (name.trim(), formula.trim()))
+            {
                 // YAML read it as `name: formula`, so its reading as a range is not reported.
                 Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
                     found.retain(|d| d.span() != definition.span);
@@ -105,8 +118,12 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
                 _ => "give it a name, `name = …`".to_owned(),
             };
             found.push(
-                Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
-                    .with_help(help),
+                Diagnostic::new(
+                    Code::StrayFormula,
+                    definition.span,
+                    "expected a definition, found a formula",
+                )
+                .with_help(help),
             );
         }
     }
@@ -145,12 +162,23 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
     let mut twice = |name: &str, span: Span, first: Span| {
         found.push(
-            Diagnostic::new(Code::DuplicateDefinition, span, format!("two columns are called `{name}`"))
-                .with_other(first, "the first")
-                .with_help("define one of them under another name"),
+            Diagnostic::new(
+                Code::DuplicateDefinition,
+                span,
+                format!("two columns are called `{name}`"),
+            )
+            .with_other(first, "the first")
+            .with_help("define one of them under another name"),
         );
     };
-    let with_roles = || program.definitions.iter().enumerate().zip(&plan.roles).filter(|((_, d), _)| !d.failed);
+    let with_roles = || {
+        program
+            .definitions
+            .iter()
+            .enumerate()
+            .zip(&plan.roles)
+            .filter(|((_, d), _)| !d.failed)
+    };
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let written = definition.span.text(text);
         // Text of the grouping key, equal for equal keys.
@@ -159,8 +187,17 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
                 let name = program.definitions[used as usize].name.as_deref().unwrap_or_default();
                 (name.to_owned(), format!("definition {used}"))
             }
-            Ir::Column(column) => (program.columns[column as usize].name.to_string(), format!("column {column}")),
-            _ => (key_name(written), written.trim_start_matches("${").trim_end_matches('}').to_ascii_lowercase()),
+            Ir::Column(column) => (
+                program.columns[column as usize].name.to_string(),
+                format!("column {column}"),
+            ),
+            _ => (
+                key_name(written),
+                written
+                    .trim_start_matches("${")
+                    .trim_end_matches('}')
+                    .to_ascii_lowercase(),
+            ),
         };
         match keys.get(&name.to_ascii_lowercase()) {
             Some((first, span)) if *first != key => twice(&name, definition.span, *span),
@@ -171,7 +208,13 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
         }
     }
     for ((index, definition), role) in with_roles() {
-        let Some(name) = definition.name.as_deref().filter(|_| *role == DefinitionRole::Definitions) else { continue };
+        let Some(name) = definition
+            .name
+            .as_deref()
+            .filter(|_| *role == DefinitionRole::Definitions)
+        else {
+            continue;
+        };
         if plan.outputs[index]
             && !plan.keys[index]
             && let Some((_, first)) = keys.get(&name.to_ascii_lowercase())
@@ -192,14 +235,22 @@ pub(super) fn check_shape(
 ) {
     if plan.grouped && !matches!(step.keep, Keep::Nothing) {
         diagnostics.push(
-            Diagnostic::new(Code::KeepInGroupedStep, step.keep_span, "a grouped step keeps no columns of single rows")
-                .with_help("name the columns in `group_by`, or aggregate them"),
+            Diagnostic::new(
+                Code::KeepInGroupedStep,
+                step.keep_span,
+                "a grouped step keeps no columns of single rows",
+            )
+            .with_help("name the columns in `group_by`, or aggregate them"),
         );
     }
     if step.limit.is_some() && step.order_by.is_empty() {
         diagnostics.push(
-            Diagnostic::new(Code::LimitWithoutOrder, step.limit_span, "`limit` without `order_by` keeps any rows")
-                .with_help("add `order_by`"),
+            Diagnostic::new(
+                Code::LimitWithoutOrder,
+                step.limit_span,
+                "`limit` without `order_by` keeps any rows",
+            )
+            .with_help("add `order_by`"),
         );
     }
     // A formula with an error explains its missing column.
@@ -236,8 +287,14 @@ pub(super) fn check_shape(
     }
     if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
-            let help = if name.text == "*" { "write `keep: all`" } else { "correct the name in `keep`" };
-            diagnostics.push(check::no_column(relation, name.text, name.span(source), || help.to_owned()));
+            let help = if name.text == "*" {
+                "write `keep: all`"
+            } else {
+                "correct the name in `keep`"
+            };
+            diagnostics.push(check::no_column(relation, name.text, name.span(source), || {
+                help.to_owned()
+            }));
         }
     }
 }

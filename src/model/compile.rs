@@ -89,12 +89,20 @@ impl Compiler {
 impl Compiler {
     /// Lists the columns of unknown type whose type decides the SQL of a spec.
     fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
-        let Some(before) = compiled.query() else { return Vec::new() };
+        let Some(before) = compiled.query() else {
+            return Vec::new();
+        };
         let columns = compiled.columns_read.iter().filter(|column| column.assumed);
         let columns = columns.map(|column| (path(column), &*column.name, column.ty));
-        let specs = Arc::new(SpecOptions { probe_types: false, ..(*self.specs).clone() });
+        let specs = Arc::new(SpecOptions {
+            probe_types: false,
+            ..(*self.specs).clone()
+        });
         self.undecided(columns, |formulas| {
-            let compiler = Self { formulas: formulas.clone(), specs: Arc::clone(&specs) };
+            let compiler = Self {
+                formulas: formulas.clone(),
+                specs: Arc::clone(&specs),
+            };
             compiler.compile_spec(text).query().is_some_and(|sql| sql != before)
         })
     }
@@ -171,17 +179,28 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         memory.emit.tree.clear();
         let spec = self.spec;
         self.incremental = is_incremental(self);
         self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
-        spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
+        spec.steps
+            .iter()
+            .filter_map(|s| s.name)
+            .for_each(|n| self.names.reserve(n.text));
         self.sources = SpecSources::new(spec, self.compiler.options.dialect, &mut self.names);
         compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
-        compiled.tables = self.sources.all.iter().map(|source| source.from.display_name().into_owned()).collect();
+        compiled.tables = self
+            .sources
+            .all
+            .iter()
+            .map(|source| source.from.display_name().into_owned())
+            .collect();
         self.check_names(&mut compiled.diagnostics);
         self.check_model_name(&mut compiled.diagnostics);
         self.check_exposures(&mut compiled.diagnostics);
@@ -202,7 +221,12 @@ impl<'r> SpecCompilation<'r> {
         let mut before: Option<ReadBefore> = None;
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
-            let read = ReadBefore { index, name: name.clone(), relation: relation.clone(), grain: grain.clone() };
+            let read = ReadBefore {
+                index,
+                name: name.clone(),
+                relation: relation.clone(),
+                grain: grain.clone(),
+            };
             let tabs = self.tabs(step, index, &mut compiled.diagnostics);
             let mut input = StepInput {
                 name: &name,
@@ -223,9 +247,16 @@ impl<'r> SpecCompilation<'r> {
                 None => None,
             };
             if let Some(with) = &totals {
-                input = StepInput { name: &with.name, relation: with.relation.as_ref(), first: false, ..input };
+                input = StepInput {
+                    name: &with.name,
+                    relation: with.relation.as_ref(),
+                    first: false,
+                    ..input
+                };
                 self.totals.clone_from(&with.totals);
-                with.totals.iter().for_each(|total| self.lineage.add_total(&total.measure, &total.column));
+                with.totals
+                    .iter()
+                    .for_each(|total| self.lineage.add_total(&total.measure, &total.column));
             }
             let Some(mut output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
             else {
@@ -261,7 +292,10 @@ impl<'r> SpecCompilation<'r> {
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());
                 let written = self.compiler.options.dialect.name_text(&step_name, true);
-                self.ctes.push(Cte { name: written, body: output.body });
+                self.ctes.push(Cte {
+                    name: written,
+                    body: output.body,
+                });
                 name = step_name;
             }
             grain = output.grain;
@@ -269,7 +303,11 @@ impl<'r> SpecCompilation<'r> {
             relation = (!output.open || output.relation.is_partial()).then_some(output.relation);
             if !last {
                 let (grain, single) = (grain.clone(), output.single);
-                self.facts.push(StepFacts { relation: relation.clone(), grain, single });
+                self.facts.push(StepFacts {
+                    relation: relation.clone(),
+                    grain,
+                    single,
+                });
             }
         }
         compiled.key.clone_from(&grain);
@@ -279,7 +317,9 @@ impl<'r> SpecCompilation<'r> {
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
             // The key is declared NOT NULL and tested.
             self.proofs.nullable_keys.clear();
-            compiled.never_null.extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
+            compiled
+                .never_null
+                .extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
             if grain.is_empty() && incremental.is_unique {
                 self.test_unique_key(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
             }
@@ -291,7 +331,10 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn step(
         &mut self,
         step: &Step<'_>,
@@ -303,7 +346,14 @@ impl<'r> SpecCompilation<'r> {
     ) -> Option<StepOutput> {
         let before = diagnostics.len();
         let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
-        let CompileMemory { parse, ast, check, program, emit, .. } = memory;
+        let CompileMemory {
+            parse,
+            ast,
+            check,
+            program,
+            emit,
+            ..
+        } = memory;
         let options = &self.compiler.options;
         let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut found = Vec::new();
@@ -318,7 +368,11 @@ impl<'r> SpecCompilation<'r> {
         }
         let step = &without_calculations(step, ast, &formulas);
         let scope = CheckScope {
-            context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
+            context: if sheet.is_some() {
+                Context::Worksheet
+            } else {
+                Context::Measure
+            },
             relations: match joined {
                 Some(joined) => &joined.input.relations,
                 None => input.relation.map_or(&[][..], std::slice::from_ref),
@@ -347,12 +401,21 @@ impl<'r> SpecCompilation<'r> {
         let mut cells = None;
         if sound {
             values = self.pivot_values(step, input.relation, program, emit, diagnostics);
-            let wide = step.sheet.iter().any(|sheet| sheet.pivot.iter().any(|pivot| pivot.values.is_some()));
-            let every =
-                wide || needs_every_cell(&plan_of(program, ast, &formulas, step), &pivot_columns(step, input.grain));
+            let wide = step
+                .sheet
+                .iter()
+                .any(|sheet| sheet.pivot.iter().any(|pivot| pivot.values.is_some()));
+            let every = wide
+                || needs_every_cell(
+                    &plan_of(program, ast, &formulas, step),
+                    &pivot_columns(step, input.grain),
+                );
             if every && !failed(diagnostics) {
                 cells = {
-                    let totals = sheet.as_ref().and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default();
+                    let totals = sheet
+                        .as_ref()
+                        .and_then(|sheet| sheet.totals.as_deref())
+                        .unwrap_or_default();
                     self.cells(step, input, program, (&values, totals), emit, diagnostics)
                 };
             }
@@ -365,7 +428,14 @@ impl<'r> SpecCompilation<'r> {
                 in_cells = cells.input(input);
                 let relations = in_cells.relation.map_or(&[][..], std::slice::from_ref);
                 found.truncate(syntax);
-                check::check(ast, &formulas.text, &CheckScope { relations, ..scope }, check, program, &mut found);
+                check::check(
+                    ast,
+                    &formulas.text,
+                    &CheckScope { relations, ..scope },
+                    check,
+                    program,
+                    &mut found,
+                );
                 &in_cells
             }
         };
@@ -374,9 +444,12 @@ impl<'r> SpecCompilation<'r> {
         let mut plan = plan_of(program, ast, &formulas, step);
         if let Some(only) = &self.only {
             for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
-                *output &= only
-                    .iter()
-                    .any(|name| definition.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
+                *output &= only.iter().any(|name| {
+                    definition
+                        .name
+                        .as_deref()
+                        .is_some_and(|own| own.eq_ignore_ascii_case(name))
+                });
             }
         }
         check_keys(&plan, &mut found);
@@ -388,7 +461,11 @@ impl<'r> SpecCompilation<'r> {
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
-        let made = if rates_matter(read, last) { column_provenances(program, read) } else { Vec::new() };
+        let made = if rates_matter(read, last) {
+            column_provenances(program, read)
+        } else {
+            Vec::new()
+        };
         check_rates(&plan, &made, read, &formulas.text, &mut found);
         // A missing or ambiguous relation is reported once.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
@@ -400,7 +477,14 @@ impl<'r> SpecCompilation<'r> {
         let kept = joined.map(|joined| joined.kept_columns(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
         check_order(step, program, input.grain, self.source, diagnostics);
-        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
+        check_shape(
+            step,
+            &plan,
+            input,
+            !found.iter().any(Diagnostic::is_error),
+            self.source,
+            diagnostics,
+        );
         let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
         if input.first || joined.is_some() {
@@ -442,15 +526,38 @@ impl<'r> SpecCompilation<'r> {
             times: self.incremental && input.first,
             sheet: sheet.is_some(),
             pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
-                cells.as_ref().and_then(|cells| cells.place.as_deref()).map_or(PivotOrder::ByKeys, PivotOrder::ByColumn)
+                cells
+                    .as_ref()
+                    .and_then(|cells| cells.place.as_deref())
+                    .map_or(PivotOrder::ByKeys, PivotOrder::ByColumn)
             }),
         };
-        let joined_grain = joined.map(|joined| joined.grain(step, input, &plan)).unwrap_or_default();
-        let input = &StepInput { joined_grain: &joined_grain, ..input.clone() };
-        let mut output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
-        for (definition, _) in program.definitions.iter().zip(&plan.outputs).filter(|(_, output)| **output) {
+        let joined_grain = joined
+            .map(|joined| joined.grain(step, input, &plan))
+            .unwrap_or_default();
+        let input = &StepInput {
+            joined_grain: &joined_grain,
+            ..input.clone()
+        };
+        let mut output = plan_step(
+            &plan,
+            &spec,
+            input,
+            options.dialect,
+            &options.limits,
+            emit,
+            &mut self.names,
+        );
+        for (definition, _) in program
+            .definitions
+            .iter()
+            .zip(&plan.outputs)
+            .filter(|(_, output)| **output)
+        {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();
-            output.relation.note_made(definition.name.as_deref().unwrap_or_default(), made);
+            output
+                .relation
+                .note_made(definition.name.as_deref().unwrap_or_default(), made);
         }
         if last {
             // Other specs know only facts that dbt can provide.
@@ -462,11 +569,20 @@ impl<'r> SpecCompilation<'r> {
             let place = self.times.len();
             let mut times = self.step_times(step, place, (&plan, input), &output, &formulas);
             if let Some(span) = refused {
-                times.looks.push(TimeReach::Unbounded { span, why: "a pivot or a total is of the whole sheet" });
+                times.looks.push(TimeReach::Unbounded {
+                    span,
+                    why: "a pivot or a total is of the whole sheet",
+                });
             }
             self.times.push(times);
         }
-        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
+        diagnostics.extend(
+            output
+                .diagnostics
+                .iter()
+                .cloned()
+                .map(|d| d.mapped(|s| formulas.in_file(s))),
+        );
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
             self.note_unproven(&unproven, &plan, step, joined, &output, emit);
@@ -530,7 +646,11 @@ impl<'r> SpecCompilation<'r> {
         let defined = ast.definitions.iter().filter_map(|d| d.name);
         names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
         let name = step.name.map_or("", |n| n.text);
-        Some(names.iter().fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))))
+        Some(
+            names
+                .iter()
+                .fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))),
+        )
     }
 
     /// Returns errors of a step that do not depend on the failed step before it, except for its columns.
@@ -541,15 +661,30 @@ impl<'r> SpecCompilation<'r> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let CompileMemory { parse, ast, check, program, .. } = memory;
+        let CompileMemory {
+            parse,
+            ast,
+            check,
+            program,
+            ..
+        } = memory;
         let options = &self.compiler.options;
         let formulas = StepFormulas::new(step, self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
-        let place = self.spec.steps.iter().position(|other| other.span == step.span).unwrap_or_default();
+        let place = self
+            .spec
+            .steps
+            .iter()
+            .position(|other| other.span == step.span)
+            .unwrap_or_default();
         let sheet = sheet_of(step, columns, &[], &self.tabs(step, place, &mut Vec::new()));
         let scope = CheckScope {
-            context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
+            context: if sheet.is_some() {
+                Context::Worksheet
+            } else {
+                Context::Measure
+            },
             relations: columns.map_or(&[][..], std::slice::from_ref),
             merged: &[],
             open: columns.is_none(),
@@ -565,8 +700,13 @@ impl<'r> SpecCompilation<'r> {
             given_types: &options.given_types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        let own =
-            [Code::UnknownFunction, Code::UnknownName, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
+        let own = [
+            Code::UnknownFunction,
+            Code::UnknownName,
+            Code::ArgumentCount,
+            Code::UnknownTimeframe,
+            Code::UnknownUnit,
+        ];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
@@ -592,7 +732,12 @@ impl<'r> SpecCompilation<'r> {
             [one, two] => format!("{from}_by_{one}_and_{two}"),
             [one, ..] => format!("{from}_by_{one}_and_more"),
         };
-        while self.sources.all.iter().any(|source| source.name.eq_ignore_ascii_case(&name)) {
+        while self
+            .sources
+            .all
+            .iter()
+            .any(|source| source.name.eq_ignore_ascii_case(&name))
+        {
             name.push_str("_rows");
         }
         name
@@ -608,7 +753,9 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
             _ if plan.outputs[index] => definition.name.as_deref(),
             _ => None,
         };
-        let Some(name) = of.filter(|_| program.meta(definition.root).ty == Type::Text) else { continue };
+        let Some(name) = of.filter(|_| program.meta(definition.root).ty == Type::Text) else {
+            continue;
+        };
         if let Some(values) = check::values_of(program, read, definition.root) {
             relation.note_values(name, values);
         }
@@ -633,7 +780,9 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &StepFormulas, step: &
     };
     let count = program.definitions.len();
     let roles: Vec<DefinitionRole> = (0..count).map(role).collect();
-    let aggregates = program.nodes().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
+    let aggregates = program
+        .nodes()
+        .any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
     let grouped = !step.group_by.is_empty() || aggregates;
     let mut keys = vec![false; count];
     for (role, definition) in roles.iter().zip(&program.definitions) {
@@ -647,5 +796,11 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &StepFormulas, step: &
             roles[i] == DefinitionRole::Definitions && (!grouped || keys[i] || level != Level::Row)
         })
         .collect();
-    StepPlan { program, roles, grouped, keys, outputs }
+    StepPlan {
+        program,
+        roles,
+        grouped,
+        keys,
+        outputs,
+    }
 }

@@ -77,8 +77,16 @@ impl SpecOptions {
     /// Returns whether the generated files are the same for two versions of dbt.
     pub fn generates_same_files(one: &str, other: &str) -> bool {
         let features = |version| {
-            let options = Self { dbt_version: version_of(version), ..Self::default() };
-            (options.flat_tests(), options.flat_meta(), options.new_semantic_models(), options.unit_tests())
+            let options = Self {
+                dbt_version: version_of(version),
+                ..Self::default()
+            };
+            (
+                options.flat_tests(),
+                options.flat_meta(),
+                options.new_semantic_models(),
+                options.unit_tests(),
+            )
         };
         features(one) == features(other)
     }
@@ -302,7 +310,10 @@ impl Builder {
     /// Builds the compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
-        Compiler { formulas: self.formulas.build(), specs: Arc::new(self.specs) }
+        Compiler {
+            formulas: self.formulas.build(),
+            specs: Arc::new(self.specs),
+        }
     }
 }
 
@@ -315,14 +326,23 @@ impl Compiler {
     /// Returns a compiler with the same spec options and other options for formulas.
     #[must_use]
     pub fn with_options(&self, options: CompilerOptions) -> Self {
-        let formulas = formulac_core::Compiler { options: Arc::new(options), pool: Arc::default() };
-        Self { formulas, specs: Arc::clone(&self.specs) }
+        let formulas = formulac_core::Compiler {
+            options: Arc::new(options),
+            pool: Arc::default(),
+        };
+        Self {
+            formulas,
+            specs: Arc::clone(&self.specs),
+        }
     }
 
     /// Returns the same compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
-        Self { formulas: self.formulas.in_dialect(dialect), specs: Arc::clone(&self.specs) }
+        Self {
+            formulas: self.formulas.in_dialect(dialect),
+            specs: Arc::clone(&self.specs),
+        }
     }
 }
 

@@ -33,7 +33,10 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         add("tags", YamlOutput::List(list(tags, Language::Text)));
     }
     let mut meta = pairs(dbt.meta, Language::Text);
-    meta.extend(dbt.owner.map(|owner| ("owner".to_owned(), value(owner, Language::Text))));
+    meta.extend(
+        dbt.owner
+            .map(|owner| ("owner".to_owned(), value(owner, Language::Text))),
+    );
     if !meta.is_empty() {
         add("meta", YamlOutput::Map(meta));
     }
@@ -93,5 +96,7 @@ pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node
 
 /// Returns the value of a key in `config:` as a text without Jinja.
 pub(super) fn stated_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
-    stated_config(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
+    stated_config(dbt, key)?
+        .text()
+        .filter(|text| !text.contains(['{', '}']))
 }

@@ -79,7 +79,11 @@ impl SpecCompilation<'_> {
         if let Some(first) = missing.first() {
             let message = format!(
                 "an enforced contract needs the type of every column; that of {} is not known",
-                missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                missing
+                    .iter()
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             );
             diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(
                 "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it, or give a schema with `--schema`"
@@ -94,7 +98,10 @@ impl SpecCompilation<'_> {
                         node.span,
                         format!("`data_type` must be a type that a column can be cast to, found `{found}`"),
                     )
-                    .with_help(format!("write it as {dialect} does, such as `{}`", dialect.type_name(Type::Text))),
+                    .with_help(format!(
+                        "write it as {dialect} does, such as `{}`",
+                        dialect.type_name(Type::Text)
+                    )),
                 );
             }
         }
@@ -105,7 +112,9 @@ impl SpecCompilation<'_> {
         let enforced = self.is_contract_enforced();
         let constrained =
             |column: &ColumnKeys<'_>| column.constraints.map(|node| (column.name.text.to_owned(), node.span));
-        let Some((name, span)) = self.spec.columns.iter().find_map(constrained) else { return };
+        let Some((name, span)) = self.spec.columns.iter().find_map(constrained) else {
+            return;
+        };
         let (message, help) = match materialized {
             _ if !enforced => (
                 format!("dbt makes constraints only with a contract, so those of `{name}` have no effect"),
@@ -125,7 +134,9 @@ impl SpecCompilation<'_> {
     /// Returns the types that the spec declares, by lower-case column name.
     fn stated_types(&self) -> FxHashMap<String, &str> {
         let columns = self.spec.columns.iter();
-        columns.filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?))).collect()
+        columns
+            .filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?)))
+            .collect()
     }
 
     /// Casts every column of the last select to its type, if a contract is enforced.
@@ -140,16 +151,27 @@ impl SpecCompilation<'_> {
         if !one_each {
             // A select with other output becomes a step of its own, whose columns are named here.
             let name = dialect.name_text(&self.names.choose("final"), true);
-            let items =
-                columns.iter().map(|column| Item { expr: tree.raw_text(&written(column)), alias: None }).collect();
-            let select = Select { items, from: Some(SelectSource::Name(name.clone())), ..Select::default() };
+            let items = columns
+                .iter()
+                .map(|column| Item {
+                    expr: tree.raw_text(&written(column)),
+                    alias: None,
+                })
+                .collect();
+            let select = Select {
+                items,
+                from: Some(SelectSource::Name(name.clone())),
+                ..Select::default()
+            };
             let body = std::mem::replace(&mut query.body, select);
             query.ctes.push(Cte { name, body });
         }
         let said = self.stated_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {
             let of_spec = said.get(&column.name().to_lowercase()).copied();
-            let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else { continue };
+            let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else {
+                continue;
+            };
             if item.alias.is_none() {
                 item.alias = Some(own_name(tree, item.expr));
             }

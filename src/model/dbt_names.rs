@@ -48,7 +48,11 @@ impl Declared {
 impl SpecCompilation<'_> {
     pub(super) fn declared(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
         let model = self.spec.model;
-        let of_model = |kind: &'static str, name: String| Declared { kind, name, span: model.node.span };
+        let of_model = |kind: &'static str, name: String| Declared {
+            kind,
+            name,
+            span: model.node.span,
+        };
         let mut all: Vec<Declared> = docs.into_iter().map(|name| of_model("doc", name)).collect();
         let exposures = self.spec.exposures.iter().map(|exposure| Declared {
             kind: "exposure",

@@ -25,7 +25,10 @@ impl<'t> Placeholder<'t> {
         match name {
             "user" => Some(Self::User),
             "branch" => Some(Self::Branch),
-            _ => name.strip_prefix("env.").filter(|name| !name.is_empty()).map(Self::Variable),
+            _ => name
+                .strip_prefix("env.")
+                .filter(|name| !name.is_empty())
+                .map(Self::Variable),
         }
     }
 
@@ -42,7 +45,9 @@ impl<'t> Placeholder<'t> {
         let (mut filled, mut missing, mut rest) = (String::new(), Vec::new(), text);
         while let Some((before, after)) = rest.split_once("${") {
             filled.push_str(before);
-            let found = after.split_once('}').and_then(|(name, after)| Some((Self::read(name)?, name, after)));
+            let found = after
+                .split_once('}')
+                .and_then(|(name, after)| Some((Self::read(name)?, name, after)));
             let Some((placeholder, name, behind)) = found else {
                 filled.push_str("${");
                 rest = after;
@@ -101,7 +106,10 @@ impl Environment {
     /// Applies personal overrides to the environment.
     pub(super) fn take_over(&mut self, value: &Node, source: &str) {
         let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
-        let vars = value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| scalar_text(vars, source));
+        let vars = value
+            .get("vars")
+            .filter(|vars| vars.pairs().is_some())
+            .map(|vars| scalar_text(vars, source));
         for (own, said) in [
             (&mut self.connection, text("connection")),
             (&mut self.schema, text("schema")),

@@ -13,7 +13,12 @@ const AS_WRITTEN: &[&str] = &["label", "type", "maturity", "url"];
 impl SpecCompilation<'_> {
     /// Reports exposures without an owner, which dbt requires.
     pub(super) fn check_exposures(&self, diagnostics: &mut Vec<Diagnostic>) {
-        for exposure in self.spec.exposures.iter().filter(|exposure| self.owner(exposure).is_empty()) {
+        for exposure in self
+            .spec
+            .exposures
+            .iter()
+            .filter(|exposure| self.owner(exposure).is_empty())
+        {
             let message = format!("the exposure `{}` has no owner", exposure.name.text);
             diagnostics.push(
                 Diagnostic::new(Code::ExposureWithoutOwner, exposure.name.node.span, message)
@@ -24,9 +29,17 @@ impl SpecCompilation<'_> {
 
     /// Returns the owner of an exposure: its own, otherwise that of the model.
     fn owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
-        let mut said = pairs(exposure.said.get("owner").filter(|owner| owner.pairs().is_some()), Language::Text);
+        let mut said = pairs(
+            exposure.said.get("owner").filter(|owner| owner.pairs().is_some()),
+            Language::Text,
+        );
         said.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
-        let of_spec = self.spec.dbt.owner.and_then(Node::text).filter(|owner| !owner.is_empty() && said.is_empty());
+        let of_spec = self
+            .spec
+            .dbt
+            .owner
+            .and_then(Node::text)
+            .filter(|owner| !owner.is_empty() && said.is_empty());
         said.extend(of_spec.map(|owner| {
             let key = if owner.contains('@') { "email" } else { "name" };
             (key.to_owned(), YamlOutput::text(owner))
@@ -37,7 +50,11 @@ impl SpecCompilation<'_> {
 
     /// Returns the exposures for the properties file.
     pub(super) fn exposures(&self) -> Vec<YamlOutput> {
-        self.spec.exposures.iter().map(|exposure| self.exposure(exposure)).collect()
+        self.spec
+            .exposures
+            .iter()
+            .map(|exposure| self.exposure(exposure))
+            .collect()
     }
 
     fn exposure(&self, exposure: &SpecExposure<'_>) -> YamlOutput {
@@ -53,7 +70,11 @@ impl SpecCompilation<'_> {
             say("description", YamlOutput::text(text.trim_end()));
         }
         // One text per item: in a one-line list, YAML would split `ref('m', v=2)` at its comma.
-        let uses = self.own_ref().call().into_iter().chain(exposure.depends_on.iter().filter_map(From::call));
+        let uses = self
+            .own_ref()
+            .call()
+            .into_iter()
+            .chain(exposure.depends_on.iter().filter_map(From::call));
         let mut calls: Vec<YamlOutput> = Vec::new();
         uses.map(YamlOutput::Dbt).for_each(|call| {
             if !calls.contains(&call) {

@@ -84,7 +84,9 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
             span,
             format!("in a join with many rows of `{many}`, an aggregate must qualify `{name}`"),
         )
-        .with_help(format!("write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"));
+        .with_help(format!(
+            "write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"
+        ));
     };
     Diagnostic::new(
         Code::FanOut,
@@ -99,8 +101,11 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
 
 fn pairs(span: Span, many: &Relation) -> Diagnostic {
     let name = many.name();
-    let key =
-        many.key().first().map(String::as_str).or_else(|| many.columns().first().map(formulac_core::Column::name));
+    let key = many
+        .key()
+        .first()
+        .map(String::as_str)
+        .or_else(|| many.columns().first().map(formulac_core::Column::name));
     Diagnostic::new(
         Code::FanOut,
         span,
@@ -108,7 +113,10 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
             "this counts the rows of the join, so that one without a match in `{name}` counts like one with a match"
         ),
     )
-    .with_help(format!("count the rows of `{name}`: `COUNT({name}.{})`", key.unwrap_or("id")))
+    .with_help(format!(
+        "count the rows of `{name}`: `COUNT({name}.{})`",
+        key.unwrap_or("id")
+    ))
 }
 
 /// Returns the origin of each node; operands come first.
@@ -121,7 +129,11 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             Ir::Column(column) => {
                 let relation = program.columns.get(column as usize).and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
-                RowOrigin { told: is_many, many: is_many, other: (!is_many).then_some(id) }
+                RowOrigin {
+                    told: is_many,
+                    many: is_many,
+                    other: (!is_many).then_some(id),
+                }
             }
             Ir::Definition(used) => match program.definitions.get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
@@ -130,7 +142,10 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             // Any column may decide the branch; each branch is a value of its own.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let told = program.operands(id).any(|operand| of(operand).told);
-                RowOrigin { told, ..separate_origins(program.branches(arms).map(of)) }
+                RowOrigin {
+                    told,
+                    ..separate_origins(program.branches(arms).map(of))
+                }
             }
             Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
             // An aggregated value is not repeated again.
@@ -152,7 +167,10 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
         clean |= part.many && part.other.is_none();
         whole.other = whole.other.or(part.other);
     }
-    RowOrigin { other: whole.other.filter(|_| !clean), ..whole }
+    RowOrigin {
+        other: whole.other.filter(|_| !clean),
+        ..whole
+    }
 }
 
 /// Combines values of which one is chosen.

@@ -17,11 +17,20 @@ pub(super) struct SpecFile<'t> {
 
 impl<'t> SpecFile<'t> {
     pub fn read(source: &'t str, path: Option<&'t str>, limits: &Limits) -> Self {
-        let mut file = Self { source, path, diagnostics: Vec::new(), root: None };
+        let mut file = Self {
+            source,
+            path,
+            diagnostics: Vec::new(),
+            root: None,
+        };
         let size = source.len();
         if size > limits.source {
-            let message = format!("the spec is {size} bytes long, more than the limit of {}", limits.source);
-            file.diagnostics.push(Diagnostic::new(Code::SourceTooLarge, Span::default(), message));
+            let message = format!(
+                "the spec is {size} bytes long, more than the limit of {}",
+                limits.source
+            );
+            file.diagnostics
+                .push(Diagnostic::new(Code::SourceTooLarge, Span::default(), message));
             return file;
         }
         match yaml::read(source, &mut file.diagnostics) {

@@ -42,7 +42,14 @@ impl StepFormulas {
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
                 let name = formulas.spell(&[(key_name(column.text), *column)]);
-                formulas.add_part(*column, source, LayoutMode::Formula, DefinitionRole::Definitions, Some(name), None);
+                formulas.add_part(
+                    *column,
+                    source,
+                    LayoutMode::Formula,
+                    DefinitionRole::Definitions,
+                    Some(name),
+                    None,
+                );
             }
         }
         for definitions in &step.definitions {
@@ -50,7 +57,12 @@ impl StepFormulas {
                 Definitions::Block(text) => {
                     formulas.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
-                Definitions::Named { name, formula, description, .. } => {
+                Definitions::Named {
+                    name,
+                    formula,
+                    description,
+                    ..
+                } => {
                     let at = formulas.append(*name, source);
                     formulas.add_part(
                         *formula,
@@ -71,7 +83,14 @@ impl StepFormulas {
         }
         for (place, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.by {
-                formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::On(place), None, None);
+                formulas.add_part(
+                    *text,
+                    source,
+                    LayoutMode::Formula,
+                    DefinitionRole::On(place),
+                    None,
+                    None,
+                );
             }
         }
         for (place, spelled) in using {
@@ -85,7 +104,14 @@ impl StepFormulas {
             formulas.add_part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
+            formulas.add_part(
+                *text,
+                source,
+                LayoutMode::Formula,
+                DefinitionRole::PartitionBy,
+                None,
+                None,
+            );
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::order_key(key.text);
@@ -150,7 +176,8 @@ impl StepFormulas {
             let quote = u32::from(of.node.is_quoted());
             let first = node.start + quote + within;
             let last = first + (of.text.len() as u32).saturating_sub(1);
-            self.offsets.extend((0..text.len()).map(|i| if i + 1 < text.len() { first } else { last }));
+            self.offsets
+                .extend((0..text.len()).map(|i| if i + 1 < text.len() { first } else { last }));
         }
         Span::new(start, self.text.len() as u32)
     }
@@ -206,6 +233,9 @@ impl StepFormulas {
         while start > 0 && !self.text.is_char_boundary(start) {
             start -= 1;
         }
-        self.text.get(start..).and_then(|t| t.chars().next()).map_or(1, |c| c.len_utf8() as u32)
+        self.text
+            .get(start..)
+            .and_then(|t| t.chars().next())
+            .map_or(1, |c| c.len_utf8() as u32)
     }
 }

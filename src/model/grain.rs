@@ -10,14 +10,22 @@ use crate::sql::JoinKind;
 impl JoinedStep<'_> {
     /// Returns the columns that identify the joined rows, as far as known.
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
-        let mut grain: Vec<InputColumn> =
-            input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
+        let mut grain: Vec<InputColumn> = input
+            .grain
+            .iter()
+            .map(|name| InputColumn {
+                of: vec![0],
+                name: name.clone(),
+            })
+            .collect();
         let conditions = Conditions::from_plan(plan);
         for (index, join) in step.joins.iter().enumerate() {
             let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
             let single = self.single.get(index).copied().unwrap_or_default();
             let merged = |name: &String| {
-                self.merged.iter().find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
+                self.merged
+                    .iter()
+                    .find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
             };
             if join.kind == JoinKind::Full {
                 // Both sides are identified by the join columns, so these identify the result.
@@ -34,7 +42,10 @@ impl JoinedStep<'_> {
                     && alike(&mut input.grain.iter())
                     && alike(&mut key.iter())
                     && key.iter().all(|k| merged(k).is_some());
-                let whole = key.iter().map(|name| InputColumn { of: vec![0, 1], name: name.clone() });
+                let whole = key.iter().map(|name| InputColumn {
+                    of: vec![0, 1],
+                    name: name.clone(),
+                });
                 grain = if known { whole.collect() } else { Vec::new() };
             } else if join.many || (join.kind == JoinKind::Cross && !single) {
                 // A pair of rows is identified by both keys; the key of the `many` side alone is NULL for unmatched
@@ -44,8 +55,13 @@ impl JoinedStep<'_> {
                     break;
                 }
                 let settled = settled_columns(plan, &conditions, index, join.name());
-                let open = key.iter().filter(|name| !settled.iter().any(|s| s.eq_ignore_ascii_case(name)));
-                grain.extend(open.map(|name| InputColumn { of: vec![index + 1], name: name.clone() }));
+                let open = key
+                    .iter()
+                    .filter(|name| !settled.iter().any(|s| s.eq_ignore_ascii_case(name)));
+                grain.extend(open.map(|name| InputColumn {
+                    of: vec![index + 1],
+                    name: name.clone(),
+                }));
             }
         }
         grain

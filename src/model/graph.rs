@@ -17,14 +17,30 @@ pub(super) struct ModelRead {
 
 /// Returns the models that a spec may read; names of steps among them do no harm.
 pub(super) fn reads(spec: &Spec<'_>) -> Vec<ModelRead> {
-    let joins = spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
+    let joins = spec
+        .steps
+        .iter()
+        .flat_map(|step| &step.joins)
+        .map(|join| (&join.to, join.to_text.node.span));
     let sheets = spec.steps.iter().filter_map(|step| step.sheet.as_ref());
-    let tabs = sheets.flat_map(|sheet| &sheet.tabs).map(|tab| (&tab.model, tab.model_text.node.span));
+    let tabs = sheets
+        .flat_map(|sheet| &sheet.tabs)
+        .map(|tab| (&tab.model, tab.model_text.node.span));
     let all = std::iter::once((&spec.from, spec.from_span)).chain(joins).chain(tabs);
-    let steps: FxHashSet<String> = spec.steps.iter().filter_map(|s| Some(s.name?.text.to_lowercase())).collect();
+    let steps: FxHashSet<String> = spec
+        .steps
+        .iter()
+        .filter_map(|s| Some(s.name?.text.to_lowercase()))
+        .collect();
     let is_step = |from: &From| matches!(from, From::Table(table) if steps.contains(&table.to_lowercase()));
     let own = all.filter(|(from, _)| !is_step(from));
-    own.filter_map(|(from, span)| Some(ModelRead { model: from.own_model()?.to_lowercase(), span })).collect()
+    own.filter_map(|(from, span)| {
+        Some(ModelRead {
+            model: from.own_model()?.to_lowercase(),
+            span,
+        })
+    })
+    .collect()
 }
 
 /// Specs in dependency order.

@@ -67,15 +67,22 @@ impl SpecCompilation<'_> {
         self.check_schema_change(diagnostics);
         let (event_time, keys) = self.key_and_time(output, grain, diagnostics)?;
         let time = output.column(event_time.text)?.clone();
-        let unique_key: Vec<String> =
-            keys.iter().filter_map(|key| Some(output.column(key.text)?.name().to_owned())).collect();
+        let unique_key: Vec<String> = keys
+            .iter()
+            .filter_map(|key| Some(output.column(key.text)?.name().to_owned()))
+            .collect();
         let is_unique = self.check_grain(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
         self.check_settled(&keys, diagnostics);
         let traced = self.traced_time(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
         let lookback = self.lookback(&time, cut_to, diagnostics)?;
         let (further_out, further_back) = self.looks(&traced, diagnostics)?;
-        if diagnostics.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error) {
+        if diagnostics
+            .get(before..)
+            .unwrap_or_default()
+            .iter()
+            .any(Diagnostic::is_error)
+        {
             return None;
         }
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
@@ -85,7 +92,14 @@ impl SpecCompilation<'_> {
         let whole =
             further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
         let given = (given != read || !whole).then_some(given);
-        Some(Incremental { time, of_first: traced.name, read, given, unique_key, is_unique })
+        Some(Incremental {
+            time,
+            of_first: traced.name,
+            read,
+            given,
+            unique_key,
+            is_unique,
+        })
     }
 
     /// Reads the required keys of an incremental model.
@@ -105,8 +119,10 @@ impl SpecCompilation<'_> {
         if event_time.is_none() {
             let is_time = |c: &&Column| c.ty().is_temporal();
             let names = output.columns().iter().filter(is_time).map(Column::name);
-            let example =
-                names.clone().find(|n| grain.iter().any(|g| g.eq_ignore_ascii_case(n))).or(names.clone().next());
+            let example = names
+                .clone()
+                .find(|n| grain.iter().any(|g| g.eq_ignore_ascii_case(n)))
+                .or(names.clone().next());
             lacks(
                 "the column with the time of a row",
                 format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
@@ -118,22 +134,35 @@ impl SpecCompilation<'_> {
         });
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
-            let example = if grain.is_empty() { "…".to_owned() } else { grain.join(", ") };
-            lacks("the columns that identify its rows", format!("add `unique_key: [{example}]` to `config`"));
+            let example = if grain.is_empty() {
+                "…".to_owned()
+            } else {
+                grain.join(", ")
+            };
+            lacks(
+                "the columns that identify its rows",
+                format!("add `unique_key: [{example}]` to `config`"),
+            );
         }
         let (event_time, keys) = (event_time?, keys?);
         let mut known = true;
-        for name in keys.iter().chain([&event_time]).filter(|name| output.column(name.text).is_none()) {
+        for name in keys
+            .iter()
+            .chain([&event_time])
+            .filter(|name| output.column(name.text).is_none())
+        {
             known = false;
             let message = format!("the model has no column `{}`", name.text);
             let diagnostic = Diagnostic::new(Code::UnknownName, name.node.span, message);
-            diagnostics.push(match suggest::nearest(name.text, output.columns().iter().map(Column::name)) {
-                _ if name.text.contains(',') => {
-                    diagnostic.with_help(format!("write a list, `unique_key: [{}]`", name.text))
-                }
-                Some(near) => diagnostic.with_help(suggest::similar(near)),
-                None => diagnostic.with_help("name a column of the last step"),
-            });
+            diagnostics.push(
+                match suggest::nearest(name.text, output.columns().iter().map(Column::name)) {
+                    _ if name.text.contains(',') => {
+                        diagnostic.with_help(format!("write a list, `unique_key: [{}]`", name.text))
+                    }
+                    Some(near) => diagnostic.with_help(suggest::similar(near)),
+                    None => diagnostic.with_help("name a column of the last step"),
+                },
+            );
         }
         known.then_some((event_time, keys))
     }
@@ -142,7 +171,9 @@ impl SpecCompilation<'_> {
     fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
-        let Some(node) = stated_config(&self.spec.dbt, "incremental_strategy") else { return known.first().copied() };
+        let Some(node) = stated_config(&self.spec.dbt, "incremental_strategy") else {
+            return known.first().copied();
+        };
         let strategy = node.text().unwrap_or_default();
         if known.contains(&strategy) {
             return Some(strategy);
@@ -156,7 +187,11 @@ impl SpecCompilation<'_> {
             "microbatch" => "with `microbatch`, dbt filters a model's inputs by its own time ranges, without a lookback for computed values".to_owned(),
             _ => format!("`{strategy}` is none of dbt's strategies whose rows formulac can choose"),
         };
-        let known = known.iter().map(|name| format!("`incremental_strategy: {name}`")).collect::<Vec<_>>().join(" or ");
+        let known = known
+            .iter()
+            .map(|name| format!("`incremental_strategy: {name}`"))
+            .collect::<Vec<_>>()
+            .join(" or ");
         diagnostics
             .push(Diagnostic::new(Code::UnsupportedStrategy, node.span, message).with_help(format!("write {known}")));
         None
@@ -164,7 +199,9 @@ impl SpecCompilation<'_> {
 
     /// Under a contract, dbt accepts few values.
     fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else { return };
+        let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else {
+            return;
+        };
         let word = node.text().unwrap_or_default();
         let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
         let message = if !all.contains(&word) {
@@ -202,8 +239,11 @@ impl SpecCompilation<'_> {
         {
             let named = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
             let span = Span::new(first.node.span.start, last.node.span.end);
-            let message =
-                format!("the model has one row per {}, but `unique_key` is {}", named(grain), named(unique_key));
+            let message = format!(
+                "the model has one row per {}, but `unique_key` is {}",
+                named(grain),
+                named(unique_key)
+            );
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalKey, span, message)
                     .with_help(format!("write `unique_key: [{}]`", grain.join(", "))),
@@ -214,8 +254,13 @@ impl SpecCompilation<'_> {
 
     /// Reports a key that late rows change, because the old row would stay in the table.
     fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
-        let Some(last) = self.times.last().filter(|last| !last.open) else { return };
-        for key in keys.iter().filter(|key| !last.settled.contains(&key.text.to_lowercase())) {
+        let Some(last) = self.times.last().filter(|last| !last.open) else {
+            return;
+        };
+        for key in keys
+            .iter()
+            .filter(|key| !last.settled.contains(&key.text.to_lowercase()))
+        {
             let message = format!(
                 "`{}` may change when a late row comes, and the row that the table has under the old key stays",
                 key.text
@@ -240,7 +285,9 @@ impl SpecCompilation<'_> {
             return;
         }
         for key in keys.iter().chain([&event_time]) {
-            let Some(column) = output.column(key.text).filter(|column| column.is_nullable()) else { continue };
+            let Some(column) = output.column(key.text).filter(|column| column.is_nullable()) else {
+                continue;
+            };
             let is_time = column.name() == time.name();
             if is_time && !std::ptr::eq(key.node, event_time.node) || self.is_tested_not_null(column.name()) {
                 continue;
@@ -266,9 +313,15 @@ impl SpecCompilation<'_> {
     }
 
     fn is_tested_not_null(&self, name: &str) -> bool {
-        let column = self.spec.columns.iter().find(|column| column.name.text.eq_ignore_ascii_case(name));
+        let column = self
+            .spec
+            .columns
+            .iter()
+            .find(|column| column.name.text.eq_ignore_ascii_case(name));
         let tests = column.and_then(|column| column.data_tests?.items()).unwrap_or_default();
-        tests.iter().any(|test| test.text() == Some("not_null") || test.get("not_null").is_some())
+        tests
+            .iter()
+            .any(|test| test.text() == Some("not_null") || test.get("not_null").is_some())
     }
 
     /// Traces the time column back to the first step.
@@ -283,12 +336,20 @@ impl SpecCompilation<'_> {
         };
         if time.ty() == Type::Unknown {
             let help = format!("give a schema with `--schema`, or cut it to a unit, `{name}[day]`");
-            refuse(said.node.span, format!("whether `{name}` is a date or a time is not known"), help);
+            refuse(
+                said.node.span,
+                format!("whether `{name}` is a date or a time is not known"),
+                help,
+            );
             return None;
         }
         if !time.ty().is_temporal() {
             let help = "name a column that is a date or a time".to_owned();
-            refuse(said.node.span, format!("`{name}` is {}, and no time", time.ty().described()), help);
+            refuse(
+                said.node.span,
+                format!("`{name}` is {}, and no time", time.ty().described()),
+                help,
+            );
             return None;
         }
         let last = self.times.len().checked_sub(1)?;
@@ -331,11 +392,16 @@ impl SpecCompilation<'_> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for at in (0..=step).rev() {
-            let Some(times) = self.times.get(at) else { return Err((at, None)) };
+            let Some(times) = self.times.get(at) else {
+                return Err((at, None));
+            };
             let key = match times.made.get(&name) {
                 Some(made) if made.of_rows => made.key.clone(),
                 Some(made) => return Err((at, Some(made.clone()))),
-                None if times.open => TimeKey { base: TimeOrigin::Column(0, name.clone()), unit: None },
+                None if times.open => TimeKey {
+                    base: TimeOrigin::Column(0, name.clone()),
+                    unit: None,
+                },
                 None => return Err((at, None)),
             };
             units.extend(key.unit);
@@ -351,7 +417,11 @@ impl SpecCompilation<'_> {
     /// Traces a key of a step likewise.
     fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
         let mut traced = match (step.checked_sub(1), &key.base) {
-            (None, base) => Traced { base: base.clone(), name: String::new(), units: Vec::new() },
+            (None, base) => Traced {
+                base: base.clone(),
+                name: String::new(),
+                units: Vec::new(),
+            },
             (Some(before), TimeOrigin::Column(0, name)) => self.trace_name(before, name).ok()?,
             _ => return None,
         };
@@ -431,7 +501,9 @@ impl SpecCompilation<'_> {
 }
 
 fn text(node: &Node) -> Option<SpannedText<'_>> {
-    node.text().filter(|text| !text.contains(['{', '}']) && !text.is_empty()).map(|text| SpannedText { text, node })
+    node.text()
+        .filter(|text| !text.contains(['{', '}']) && !text.is_empty())
+        .map(|text| SpannedText { text, node })
 }
 
 fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) -> Diagnostic {

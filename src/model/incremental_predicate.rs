@@ -28,7 +28,11 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Query {
         let dialect = self.compiler.options.dialect;
-        let first = self.first_times.iter().find(|time| time.name.eq_ignore_ascii_case(&incremental.of_first)).cloned();
+        let first = self
+            .first_times
+            .iter()
+            .find(|time| time.name.eq_ignore_ascii_case(&incremental.of_first))
+            .cloned();
         let select = match self.first_select {
             Some(place) => query.ctes.get_mut(place).map(|cte| &mut cte.body),
             None => Some(&mut query.body),
@@ -44,18 +48,33 @@ impl SpecCompilation<'_> {
         };
         let bound = self.bound(&incremental.time, incremental.read, first.ty, work);
         select.filter = select.filter.map(|filter| bracketed(&mut work.tree, filter));
-        select.late = Some(LateRows { time: first.value, bound });
+        select.late = Some(LateRows {
+            time: first.value,
+            bound,
+        });
         let Some(given) = incremental.given else { return query };
         let name = dialect.name_text(&self.names.choose("final"), true);
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
-        let body = std::mem::replace(&mut query.body, Select { star: true, ..Select::default() });
-        query.ctes.push(Cte { name: name.clone(), body });
+        let body = std::mem::replace(
+            &mut query.body,
+            Select {
+                star: true,
+                ..Select::default()
+            },
+        );
+        query.ctes.push(Cte {
+            name: name.clone(),
+            body,
+        });
         query.body.from = Some(SelectSource::Name(name));
         let time = work.tree.raw_text(&written(&incremental.time));
         let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
         query.body.late = Some(LateRows { time, bound });
         if self.is_contract_enforced() {
-            let item = |column: &Column| Item { expr: work.tree.raw_text(&written(column)), alias: None };
+            let item = |column: &Column| Item {
+                expr: work.tree.raw_text(&written(column)),
+                alias: None,
+            };
             query.body.items = columns.iter().map(item).collect();
             query.body.star = false;
         }
@@ -85,7 +104,11 @@ impl SpecCompilation<'_> {
                 let whole = format!("{count} {}{}", unit.name(), if count == 1 { "" } else { "s" });
                 let text = program.add_text(&count.to_string());
                 let mut args = vec![program.add(Ir::Number(text), meta(Type::Integer))];
-                let function = if ty == Type::Timestamptz { internal::SUBTRACT } else { internal::EARLIER };
+                let function = if ty == Type::Timestamptz {
+                    internal::SUBTRACT
+                } else {
+                    internal::EARLIER
+                };
                 if ty != Type::Timestamptz {
                     for word in [unit.name(), whole.as_str()] {
                         let text = program.add_text(word);
@@ -119,14 +142,25 @@ impl SpecCompilation<'_> {
         if compared == ty || !compared.is_temporal() {
             return bound;
         }
-        emitter.tree().add(Sql::Cast { name: "cast", x: bound, ty: dialect.type_name(compared) }, Span::default())
+        emitter.tree().add(
+            Sql::Cast {
+                name: "cast",
+                x: bound,
+                ty: dialect.type_name(compared),
+            },
+            Span::default(),
+        )
     }
 }
 
 /// Returns a length as counts of units, the longest unit first. An instant is shifted by days, which all engines
 /// support.
 fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
-    let Length { months, mut days, mut seconds } = length;
+    let Length {
+        months,
+        mut days,
+        mut seconds,
+    } = length;
     if ty == Type::Date || ty == Type::Timestamptz {
         days = days.saturating_add(seconds.saturating_add(86_399).div_euclid(86_400));
         seconds = 0;
@@ -135,7 +169,11 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
         days = days.saturating_add(months.saturating_mul(31));
     }
     let months = if ty == Type::Timestamptz { 0 } else { months };
-    let month = if months % 12 == 0 { (months / 12, CalendarUnit::Year) } else { (months, CalendarUnit::Month) };
+    let month = if months % 12 == 0 {
+        (months / 12, CalendarUnit::Year)
+    } else {
+        (months, CalendarUnit::Month)
+    };
     let clock = match seconds {
         s if s % 86_400 == 0 => (s / 86_400, CalendarUnit::Day),
         s if s % 3_600 == 0 => (s / 3_600, CalendarUnit::Hour),

@@ -82,7 +82,10 @@ pub fn day(source: &str) -> Day {
 ///
 /// The unsupported part, if the rows cannot be computed.
 pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
-    let root = yaml::read(source, &mut Vec::new()).ok().flatten().ok_or_else(|| "an empty spec".to_owned())?;
+    let root = yaml::read(source, &mut Vec::new())
+        .ok()
+        .flatten()
+        .ok_or_else(|| "an empty spec".to_owned())?;
     let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "what is no spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
@@ -102,22 +105,30 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
         }
         let mut joins = Vec::new();
         for join in &step.joins {
-            let earlier =
-                join.to.own_model().map(folded).filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
+            let earlier = join
+                .to
+                .own_model()
+                .map(folded)
+                .filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
             let to = match earlier {
                 Some(step) => step,
                 None => relation(compiler, &join.to, &mut relations)?,
             };
             joins.push((join, to));
         }
-        let reading =
-            Reading { relation: joins.is_empty().then_some(read.as_str()), today: Some(today), plain_calendar };
+        let reading = Reading {
+            relation: joins.is_empty().then_some(read.as_str()),
+            today: Some(today),
+            plain_calendar,
+        };
         let mut made = read_step(step, source, compiler, reading, &joins, &mut |name, why| {
             unread.push((index, name, why));
         })?;
         made.blank_zero = spec.blank_zero || options.blank_zero;
         // Unnamed steps are the last ones, or the only one.
-        made.name = step.name.map_or_else(|| format!("step {index}"), |name| folded(name.text));
+        made.name = step
+            .name
+            .map_or_else(|| format!("step {index}"), |name| folded(name.text));
         if relations.iter().any(|given| given.name == made.name) {
             return Err(format!("the step `{}`, which has the name of a relation", made.name));
         }
@@ -126,16 +137,26 @@ pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Inte
     }
     let mut made = given::ReferenceSpec { from, steps };
     temporal::infer_kinds(&mut made, &|name| {
-        let known = relations.iter().find(|given| given.name == name).and_then(|given| given.known.as_ref());
+        let known = relations
+            .iter()
+            .find(|given| given.name == name)
+            .and_then(|given| given.known.as_ref());
         let columns = known.map_or(&[][..], Relation::columns);
-        columns.iter().map(|column| (folded(column.name()), kind(column.ty()))).collect()
+        columns
+            .iter()
+            .map(|column| (folded(column.name()), kind(column.ty())))
+            .collect()
     });
     Ok(Interpreted {
         spec: made,
         today,
         relations,
         unread,
-        examples: spec.examples.iter().map(|example| example.name.text.to_owned()).collect(),
+        examples: spec
+            .examples
+            .iter()
+            .map(|example| example.name.text.to_owned())
+            .collect(),
         has_examples: root.get("examples").is_some(),
     })
 }
@@ -151,9 +172,15 @@ fn kind(ty: Type) -> TemporalKind {
 /// Returns the name of a relation, and registers it.
 fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
     let import = dbt::import(from, &from.display_name());
-    let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
+    let input = import
+        .split_once("{{")
+        .and_then(|(_, rest)| rest.split_once("}}"))
+        .map(|(input, _)| input.trim());
     let Some(input) = input else {
-        return Err(format!("`{}`, which is no model or source of dbt,", from.display_name()));
+        return Err(format!(
+            "`{}`, which is no model or source of dbt,",
+            from.display_name()
+        ));
     };
     let name = folded(from.name());
     match relations.iter().find(|given| given.name == name) {
@@ -161,7 +188,11 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
         Some(_) => return Err(format!("two relations called `{name}`")),
         None => {
             let known = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
-            relations.push(InputRelation { name: name.clone(), input: input.to_owned(), known });
+            relations.push(InputRelation {
+                name: name.clone(),
+                input: input.to_owned(),
+                known,
+            });
         }
     }
     Ok(name)
@@ -171,13 +202,19 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
 fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
     match expr {
         ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
-        ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn { name, frame: Some(frame) }),
+        ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn {
+            name,
+            frame: Some(frame),
+        }),
         other => Err(format!("`{other}` as a key")),
     }
 }
 
 fn names(texts: &[SpannedText<'_>]) -> Vec<String> {
-    texts.iter().map(|text| folded(text.text.trim_start_matches("${").trim_end_matches('}').trim())).collect()
+    texts
+        .iter()
+        .map(|text| folded(text.text.trim_start_matches("${").trim_end_matches('}').trim()))
+        .collect()
 }
 
 fn read_step(
@@ -216,7 +253,9 @@ fn read_step(
         let expr = from_ast::formula(&ast, &formulas.text, definition, reading);
         match role {
             DefinitionRole::Definitions => {
-                let name = definition.name.map_or_else(String::new, |name| folded(name.text(&formulas.text)));
+                let name = definition
+                    .name
+                    .map_or_else(String::new, |name| folded(name.text(&formulas.text)));
                 match expr {
                     Ok(expr) => made.definitions.push((name, expr)),
                     Err(why) => unread(name, why),

@@ -79,7 +79,13 @@ impl SpecCompilation<'_> {
                     ),
                     SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
                     SourceTarget::Source(_) => {
-                        let steps = self.spec.steps.iter().take(index).filter_map(|s| s.name).map(|n| n.text);
+                        let steps = self
+                            .spec
+                            .steps
+                            .iter()
+                            .take(index)
+                            .filter_map(|s| s.name)
+                            .map(|n| n.text);
                         let (span, but) = (joined.to_text.node.span, ", and no step before has this name");
                         diagnostics.push(self.missing("to", table, span, but, steps));
                     }
@@ -107,7 +113,12 @@ impl SpecCompilation<'_> {
             using: Vec::new(),
             keys: Vec::new(),
             single: Vec::new(),
-            owners: step.joins.iter().flat_map(used).map(|name| (name.text.to_ascii_lowercase(), Vec::new())).collect(),
+            owners: step
+                .joins
+                .iter()
+                .flat_map(used)
+                .map(|name| (name.text.to_ascii_lowercase(), Vec::new()))
+                .collect(),
         };
         joined.note_owner(0);
         for (index, join) in step.joins.iter().enumerate() {
@@ -119,7 +130,13 @@ impl SpecCompilation<'_> {
                     let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
                     let written = self.compiler.options.dialect.name_text(own, true);
                     let single = facts.is_some_and(|f| f.single);
-                    (facts.and_then(|f| f.relation.as_ref()), SelectSource::Name(written), own, key, single)
+                    (
+                        facts.and_then(|f| f.relation.as_ref()),
+                        SelectSource::Name(written),
+                        own,
+                        key,
+                        single,
+                    )
                 }
                 SourceTarget::Source(of) => {
                     let known = self.known_relation(&join.to);
@@ -136,7 +153,14 @@ impl SpecCompilation<'_> {
             if join.kind == JoinKind::Full {
                 joined.input.relations.iter_mut().for_each(Relation::all_nullable);
             }
-            joined.input.push(relation, JoinInput { kind: join.kind, source, renamed: own != name });
+            joined.input.push(
+                relation,
+                JoinInput {
+                    kind: join.kind,
+                    source,
+                    renamed: own != name,
+                },
+            );
             joined.note_owner(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
@@ -184,15 +208,19 @@ impl<'y> JoinedStep<'y> {
         let at = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
-            let Some(left) = self.side_before(at, *name, join, diagnostics) else { continue };
+            let Some(left) = self.side_before(at, *name, join, diagnostics) else {
+                continue;
+            };
             let relations = &self.input.relations;
             let Some(right) = relations.get(at) else { continue };
             if right.position(name.text).is_none() && !right.may_have_more() {
                 diagnostics.push(no_column(right.name(), *name, std::slice::from_ref(right)));
                 continue;
             }
-            let sides: Vec<String> =
-                left.iter().filter_map(|place| Some(text_of(relations.get(*place)?, name.text))).collect();
+            let sides: Vec<String> = left
+                .iter()
+                .filter_map(|place| Some(text_of(relations.get(*place)?, name.text)))
+                .collect();
             let sides = match sides.as_slice() {
                 [one] => one.clone(),
                 several => format!("COALESCE({})", several.join(", ")),
@@ -211,7 +239,11 @@ impl<'y> JoinedStep<'y> {
                 None => {
                     let mut relations = left;
                     relations.push(at);
-                    self.merged.push(MergedColumn { name: name.text.to_owned(), relations, full });
+                    self.merged.push(MergedColumn {
+                        name: name.text.to_owned(),
+                        relations,
+                        full,
+                    });
                 }
             }
         }
@@ -233,14 +265,20 @@ impl<'y> JoinedStep<'y> {
         let before = self.input.relations.get(..at).unwrap_or_default();
         let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.text));
         let owners = self.owners.get(&name.text.to_ascii_lowercase());
-        let others: Vec<usize> = owners.into_iter().flatten().copied().filter(|place| *place < at).collect();
+        let others: Vec<usize> = owners
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|place| *place < at)
+            .collect();
         let several = match (merged, others.as_slice()) {
             (Some(merged), []) if merged.full => return Some(merged.relations.clone()),
             (Some(merged), []) => return Some(merged.relations.iter().copied().take(1).collect()),
             (None, [one]) => return Some(vec![*one]),
             (None, []) => {
-                let open: Vec<usize> =
-                    (0..at).filter(|place| before.get(*place).is_some_and(Relation::may_have_more)).collect();
+                let open: Vec<usize> = (0..at)
+                    .filter(|place| before.get(*place).is_some_and(Relation::may_have_more))
+                    .collect();
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
@@ -251,16 +289,34 @@ impl<'y> JoinedStep<'y> {
                     _ => open,
                 }
             }
-            (Some(merged), _) => merged.relations.iter().copied().take(1).chain(others.iter().copied()).collect(),
+            (Some(merged), _) => merged
+                .relations
+                .iter()
+                .copied()
+                .take(1)
+                .chain(others.iter().copied())
+                .collect(),
             (None, _) => others,
         };
-        let owners: Vec<&str> = several.iter().filter_map(|place| before.get(*place)).map(Relation::name).collect();
+        let owners: Vec<&str> = several
+            .iter()
+            .filter_map(|place| before.get(*place))
+            .map(Relation::name)
+            .collect();
         let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" or ");
         let (text, of) = (name.text, join.name());
-        let example = owners.first().map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
+        let example = owners
+            .first()
+            .map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
         diagnostics.push(
-            Diagnostic::new(Code::AmbiguousName, span_of(name), format!("`{text}` may be the column of {listed}"))
-                .with_help(format!("say which with `on` in place of `using`, as in `on: {example}`")),
+            Diagnostic::new(
+                Code::AmbiguousName,
+                span_of(name),
+                format!("`{text}` may be the column of {listed}"),
+            )
+            .with_help(format!(
+                "say which with `on` in place of `using`, as in `on: {example}`"
+            )),
         );
         None
     }
@@ -272,12 +328,20 @@ impl<'y> JoinedStep<'y> {
         match &step.keep {
             Keep::Nothing => Some(Vec::new()),
             Keep::All if first.may_have_more() => None,
-            Keep::All => Some(first.columns().iter().map(|column| self.shared_or(0, column.name())).collect()),
+            Keep::All => Some(
+                first
+                    .columns()
+                    .iter()
+                    .map(|column| self.shared_or(0, column.name()))
+                    .collect(),
+            ),
             Keep::Columns(names) => {
                 let mut kept: Vec<InputColumn> = Vec::new();
                 let mut seen: FxHashMap<String, Span> = FxHashMap::default();
                 for name in names {
-                    let Some(column) = self.kept_column(*name, diagnostics) else { continue };
+                    let Some(column) = self.kept_column(*name, diagnostics) else {
+                        continue;
+                    };
                     if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), span_of(*name)) {
                         let message = format!("two columns that are kept are called `{}`", column.name);
                         let other = column.name.clone();
@@ -300,29 +364,54 @@ impl<'y> JoinedStep<'y> {
 
     /// Returns the column of a relation, or the merged column of a full join.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
-        let merged =
-            self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
-        let of = merged.filter(|m| m.full).map_or_else(|| vec![place], |m| m.relations.clone());
-        InputColumn { of, name: name.to_owned() }
+        let merged = self
+            .merged
+            .iter()
+            .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
+        let of = merged
+            .filter(|m| m.full)
+            .map_or_else(|| vec![place], |m| m.relations.clone());
+        InputColumn {
+            of,
+            name: name.to_owned(),
+        }
     }
 
     fn kept_column(&self, name: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
         let relations = &self.input.relations;
-        let inner = name.text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(name.text).trim();
-        let place_of = |view: &str| relations.iter().position(|r| r.name().eq_ignore_ascii_case(view.trim()));
-        if let Some((place, field)) =
-            inner.split_once('.').and_then(|(view, field)| Some((place_of(view)?, field.trim())))
+        let inner = name
+            .text
+            .strip_prefix("${")
+            .and_then(|t| t.strip_suffix('}'))
+            .unwrap_or(name.text)
+            .trim();
+        let place_of = |view: &str| {
+            relations
+                .iter()
+                .position(|r| r.name().eq_ignore_ascii_case(view.trim()))
+        };
+        if let Some((place, field)) = inner
+            .split_once('.')
+            .and_then(|(view, field)| Some((place_of(view)?, field.trim())))
         {
             let relation = relations.get(place)?;
             if relation.position(field).is_none() && !relation.is_open() {
                 let help = || "correct the name".to_owned();
-                diagnostics.push(check::no_column(relation, field, span_of(SpannedText { text: field, ..name }), help));
+                diagnostics.push(check::no_column(
+                    relation,
+                    field,
+                    span_of(SpannedText { text: field, ..name }),
+                    help,
+                ));
                 if !relation.is_partial() {
                     return None;
                 }
             }
             let spelled = relation.column(field).map_or(field, Column::name);
-            return Some(InputColumn { of: vec![place], name: spelled.to_owned() });
+            return Some(InputColumn {
+                of: vec![place],
+                name: spelled.to_owned(),
+            });
         }
         let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
         // `keep` refers to the previous step; a column that only another relation has belongs to that one.
@@ -336,12 +425,18 @@ impl<'y> JoinedStep<'y> {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
                 Some(self.shared_or(*merged.relations.first()?, inner))
             }
-            ([one], ..) => Some(InputColumn { of: vec![*one], name: inner.to_owned() }),
+            ([one], ..) => Some(InputColumn {
+                of: vec![*one],
+                name: inner.to_owned(),
+            }),
             ([], None, Some(open)) => {
                 let relation = relations.get(open).filter(|relation| relation.is_partial());
                 let help = || "correct the name".to_owned();
                 diagnostics.extend(relation.map(|it| check::no_column(it, inner, span_of(name), help)));
-                Some(InputColumn { of: vec![open], name: inner.to_owned() })
+                Some(InputColumn {
+                    of: vec![open],
+                    name: inner.to_owned(),
+                })
             }
             ([], ..) => {
                 let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
@@ -349,12 +444,24 @@ impl<'y> JoinedStep<'y> {
                 None
             }
             (several, ..) => {
-                let owners: Vec<&str> = several.iter().filter_map(|o| relations.get(*o)).map(Relation::name).collect();
-                let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" and ");
+                let owners: Vec<&str> = several
+                    .iter()
+                    .filter_map(|o| relations.get(*o))
+                    .map(Relation::name)
+                    .collect();
+                let listed = owners
+                    .iter()
+                    .map(|o| format!("`{o}`"))
+                    .collect::<Vec<_>>()
+                    .join(" and ");
                 let first = owners.first().copied().unwrap_or_default();
                 diagnostics.push(
-                    Diagnostic::new(Code::AmbiguousName, span_of(name), format!("`{inner}` is a column of {listed}"))
-                        .with_help(format!("write which, as in `{first}.{inner}`")),
+                    Diagnostic::new(
+                        Code::AmbiguousName,
+                        span_of(name),
+                        format!("`{inner}` is a column of {listed}"),
+                    )
+                    .with_help(format!("write which, as in `{first}.{inner}`")),
                 );
                 None
             }
@@ -365,7 +472,11 @@ impl<'y> JoinedStep<'y> {
 fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
     let text = name.text;
     let verb = if whose.contains('`') { "have" } else { "has" };
-    let diagnostic = Diagnostic::new(Code::UnknownName, span_of(name), format!("`{whose}` {verb} no column `{text}`"));
+    let diagnostic = Diagnostic::new(
+        Code::UnknownName,
+        span_of(name),
+        format!("`{whose}` {verb} no column `{text}`"),
+    );
     if let Some(relation) = among.iter().find(|relation| relation.had_once(text)) {
         return explain_removed_column(diagnostic, relation);
     }

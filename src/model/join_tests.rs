@@ -43,7 +43,10 @@ impl SpecCompilation<'_> {
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1).map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
             let words = words.iter().filter(|word| !word.is_empty()).map(|word| file_word(word));
-            let name = dbt::test_name(&words.collect::<Vec<_>>().join("_"), self.compiler.options.dialect.max_bytes());
+            let name = dbt::test_name(
+                &words.collect::<Vec<_>>().join("_"),
+                self.compiler.options.dialect.max_bytes(),
+            );
             let query = if asked.more {
                 self.rows_that_joining_adds(*place, relation, output, work)
             } else {
@@ -51,7 +54,8 @@ impl SpecCompilation<'_> {
             };
             let model = self.spec.model.text;
             let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
-            self.unproven.extend(query.map(|query| SingleMatch { name, about, query }));
+            self.unproven
+                .extend(query.map(|query| SingleMatch { name, about, query }));
         }
     }
 
@@ -75,7 +79,13 @@ impl SpecCompilation<'_> {
         let keys: Vec<SqlId> = equal.iter().map(|column| emitter.emit_column(*column)).collect();
         let mut conditions: Vec<SqlId> = Vec::new();
         for key in &keys {
-            conditions.push(emitter.tree().add(Sql::Postfix { op: "is not null", x: *key }, Span::default()));
+            conditions.push(emitter.tree().add(
+                Sql::Postfix {
+                    op: "is not null",
+                    x: *key,
+                },
+                Span::default(),
+            ));
         }
         for root in &asked.own {
             for id in nodes_of(program, *root) {
@@ -88,11 +98,28 @@ impl SpecCompilation<'_> {
         let count = tree.call("count", &[star], Span::default());
         let one = tree.text(Span::default(), |out| out.push('1'));
         let several = tree.binary(Op::Greater, count, one, Span::default());
-        let filter = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
-        let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
-        items.push(Item { expr: count, alias: Some("match_count".to_owned()) });
-        let body =
-            Select { items, from: Some(source), filter, group_by: keys, having: Some(several), ..Select::default() };
+        let filter = conditions
+            .into_iter()
+            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+        let mut items: Vec<Item> = keys
+            .iter()
+            .map(|key| Item {
+                expr: *key,
+                alias: None,
+            })
+            .collect();
+        items.push(Item {
+            expr: count,
+            alias: Some("match_count".to_owned()),
+        });
+        let body = Select {
+            items,
+            from: Some(source),
+            filter,
+            group_by: keys,
+            having: Some(several),
+            ..Select::default()
+        };
         Some(self.with_ctes(Vec::new(), body))
     }
 
@@ -110,7 +137,12 @@ impl SpecCompilation<'_> {
         let count = tree.call("count", &[star], Span::default());
         let before = self.names.choose(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
-        let counted = |alias: &str| vec![Item { expr: count, alias: Some(alias.to_owned()) }];
+        let counted = |alias: &str| {
+            vec![Item {
+                expr: count,
+                alias: Some(alias.to_owned()),
+            }]
+        };
         let rows_before = Select {
             items: counted("row_count"),
             from: joining.from.clone(),
@@ -120,7 +152,9 @@ impl SpecCompilation<'_> {
         let mut joins = joining.joins.get(..=place)?.to_vec();
         // Unmatched rows count as one row, as before the join.
         joins.last_mut()?.kind = JoinKind::Left;
-        let select = tree.text(Span::default(), |out| out.push_str(&format!("(select row_count from {before})")));
+        let select = tree.text(Span::default(), |out| {
+            out.push_str(&format!("(select row_count from {before})"))
+        });
         let more = tree.binary(Op::Greater, count, select, Span::default());
         let body = Select {
             items: counted("joined_rows"),
@@ -129,7 +163,13 @@ impl SpecCompilation<'_> {
             having: Some(more),
             ..Select::default()
         };
-        Some(self.with_ctes(vec![Cte { name: before, body: rows_before }], body))
+        Some(self.with_ctes(
+            vec![Cte {
+                name: before,
+                body: rows_before,
+            }],
+            body,
+        ))
     }
 
     /// Returns the query with the CTEs of the spec that it reads.
@@ -143,7 +183,12 @@ impl SpecCompilation<'_> {
             });
             named.collect()
         };
-        let mut wanted: Vec<String> = own.iter().map(|cte| &cte.body).chain([&body]).flat_map(sources).collect();
+        let mut wanted: Vec<String> = own
+            .iter()
+            .map(|cte| &cte.body)
+            .chain([&body])
+            .flat_map(sources)
+            .collect();
         // A CTE reads earlier ones only.
         for cte in self.ctes.iter().rev() {
             if wanted.contains(&cte.name) {
@@ -151,7 +196,12 @@ impl SpecCompilation<'_> {
                 wanted.extend(sources(&cte.body));
             }
         }
-        let mut ctes: Vec<Cte> = self.ctes.iter().filter(|cte| read.contains(cte.name.as_str())).cloned().collect();
+        let mut ctes: Vec<Cte> = self
+            .ctes
+            .iter()
+            .filter(|cte| read.contains(cte.name.as_str()))
+            .cloned()
+            .collect();
         ctes.extend(own);
         Query { ctes, body }
     }

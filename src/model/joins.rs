@@ -42,21 +42,31 @@ impl JoinedRelation<'_> {
     }
 }
 
-const TYPES: &[(&str, JoinKind)] =
-    &[("left", JoinKind::Left), ("inner", JoinKind::Inner), ("full", JoinKind::Full), ("cross", JoinKind::Cross)];
+const TYPES: &[(&str, JoinKind)] = &[
+    ("left", JoinKind::Left),
+    ("inner", JoinKind::Inner),
+    ("full", JoinKind::Full),
+    ("cross", JoinKind::Cross),
+];
 
 impl<'y> Loader<'y, '_> {
     /// Reads the step's joins; invalid ones are reported and skipped, and set `sound` to false.
     pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
-        let Some(value) = step.get("joins") else { return (Vec::new(), true) };
+        let Some(value) = step.get("joins") else {
+            return (Vec::new(), true);
+        };
         if value.is_null() {
             return (Vec::new(), true);
         }
         let Some(items) = value.items() else {
             let found = value.described();
             self.report(
-                Diagnostic::new(Code::WrongShape, value.span, format!("`joins` must be a list, found {found}"))
-                    .with_help("write `joins:` with a line `- {to: customers, using: customer_id}` below it"),
+                Diagnostic::new(
+                    Code::WrongShape,
+                    value.span,
+                    format!("`joins` must be a list, found {found}"),
+                )
+                .with_help("write `joins:` with a line `- {to: customers, using: customer_id}` below it"),
             );
             return (Vec::new(), false);
         };
@@ -65,6 +75,10 @@ impl<'y> Loader<'y, '_> {
         (joins, sound)
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn joined(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
         if node.pairs().is_none() {
             let relation = node.text().unwrap_or("customers");
@@ -74,7 +88,9 @@ impl<'y> Loader<'y, '_> {
                     node.span,
                     format!("a join is a mapping, found {}", node.described()),
                 )
-                .with_help(format!("write `{{to: {relation}, on: …}}`, or `using:` with the columns that both have")),
+                .with_help(format!(
+                    "write `{{to: {relation}, on: …}}`, or `using:` with the columns that both have"
+                )),
             );
             return None;
         }
@@ -82,7 +98,12 @@ impl<'y> Loader<'y, '_> {
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
         let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
-        for (key, value) in node.pairs().unwrap_or_default().iter().filter(|(key, _)| !is_on(key) && !is_cut(key)) {
+        for (key, value) in node
+            .pairs()
+            .unwrap_or_default()
+            .iter()
+            .filter(|(key, _)| !is_on(key) && !is_cut(key))
+        {
             match key.text().map(|name| (name, JOIN.get(name))) {
                 Some((name, Some(known))) if matches!(known.shape, Shape::Text | Shape::Names) => {
                     self.check_value(name, &known.shape, value);
@@ -103,28 +124,46 @@ impl<'y> Loader<'y, '_> {
         }
         let kind = self.word(node, "type", TYPES, JoinKind::Left);
         let many = self.word(node, "cardinality", &[("one", false), ("many", true)], false);
-        let on = on.filter(|_| at_comma.is_none()).and_then(|(_, value)| match value.text() {
-            Some(text) => {
-                self.check_cut("on", value);
-                Some(SpannedText { text, node: value })
-            }
-            None => {
-                self.shape("on", "a condition", value);
-                None
-            }
-        });
+        let on = on
+            .filter(|_| at_comma.is_none())
+            .and_then(|(_, value)| match value.text() {
+                Some(text) => {
+                    self.check_cut("on", value);
+                    Some(SpannedText { text, node: value })
+                }
+                None => {
+                    self.shape("on", "a condition", value);
+                    None
+                }
+            });
         let using = self.list(node, "using");
-        let span = node.pairs().and_then(|pairs| pairs.first()).map_or(node.span, |(key, _)| key.span);
+        let span = node
+            .pairs()
+            .and_then(|pairs| pairs.first())
+            .map_or(node.span, |(key, _)| key.span);
         let (to, to_text) = (to?, to_text?);
         let name = alias.map_or_else(|| to.name(), |alias| alias.text);
-        let has = |key: &str| node.pairs().unwrap_or_default().iter().any(|(k, _)| k.text() == Some(key));
-        let both = node.pairs().unwrap_or_default().iter().find(|(key, _)| key.text() == Some("using") || is_on(key));
+        let has = |key: &str| {
+            node.pairs()
+                .unwrap_or_default()
+                .iter()
+                .any(|(k, _)| k.text() == Some(key))
+        };
+        let both = node
+            .pairs()
+            .unwrap_or_default()
+            .iter()
+            .find(|(key, _)| key.text() == Some("using") || is_on(key));
         let by = match (on, using) {
             (Some(_), Some(_)) => {
                 let key = self.key_span(node, "using");
                 self.report(
-                    Diagnostic::new(Code::WrongShape, key, format!("`{name}` is joined with both `on` and `using`"))
-                        .with_help("leave out one of them; `on` takes several conditions, `AND(a = b, c = d)`"),
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        key,
+                        format!("`{name}` is joined with both `on` and `using`"),
+                    )
+                    .with_help("leave out one of them; `on` takes several conditions, `AND(a = b, c = d)`"),
                 );
                 JoinCriterion::Nothing
             }
@@ -148,7 +187,10 @@ impl<'y> Loader<'y, '_> {
                 // An `on` without a condition was reported.
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
                     let (message, help) = if has("using") {
-                        (format!("`using` of `{name}` names no column"), "name the columns that both relations have")
+                        (
+                            format!("`using` of `{name}` names no column"),
+                            "name the columns that both relations have",
+                        )
                     } else {
                         (
                             format!("the join of `{name}` has no condition"),
@@ -160,27 +202,49 @@ impl<'y> Loader<'y, '_> {
                 JoinCriterion::Nothing
             }
         };
-        Some(JoinedRelation { to, to_text, alias, by, kind, many })
+        Some(JoinedRelation {
+            to,
+            to_text,
+            alias,
+            by,
+            kind,
+            many,
+        })
     }
 
     /// Reads one of a few words.
     fn word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
-        let Some(value) = node.get(key).filter(|value| !value.is_null()) else { return default };
+        let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
+            return default;
+        };
         let text = value.text().unwrap_or_default();
         if let Some((_, found)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
             return *found;
         }
-        let listed = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-        let found = value.text().map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
-        let help = match (text.to_ascii_lowercase().as_str(), suggest::nearest(text, words.iter().map(|(w, _)| *w))) {
+        let listed = words
+            .iter()
+            .map(|(word, _)| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let found = value
+            .text()
+            .map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+        let help = match (
+            text.to_ascii_lowercase().as_str(),
+            suggest::nearest(text, words.iter().map(|(w, _)| *w)),
+        ) {
             ("right", _) => "name that relation in `from` and join the other, `type: left`".to_owned(),
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar(near),
             (_, None) => format!("write one of {listed}"),
         };
         self.report(
-            Diagnostic::new(Code::WrongShape, value.span, format!("`{key}` is one of {listed}, found {found}"))
-                .with_help(help),
+            Diagnostic::new(
+                Code::WrongShape,
+                value.span,
+                format!("`{key}` is one of {listed}, found {found}"),
+            )
+            .with_help(help),
         );
         default
     }

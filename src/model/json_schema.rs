@@ -59,7 +59,10 @@ struct SchemaWriter {
 impl SchemaWriter {
     fn document(self, keys: &Keys, content: Map<String, Value>) -> String {
         let mut document = Map::new();
-        document.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+        document.insert(
+            "$schema".to_owned(),
+            json!("https://json-schema.org/draft/2020-12/schema"),
+        );
         document.insert("title".to_owned(), json!(format!("formulac {}", keys.title)));
         document.insert("description".to_owned(), json!(keys.doc));
         document.extend(content);
@@ -80,9 +83,13 @@ impl SchemaWriter {
                 properties.insert(key.name.to_owned(), self.key(key));
             }
         }
-        let required: Vec<&str> = keys().filter(|key| key.required.is_some()).map(|key| key.name).collect();
-        let doubles: Vec<Value> =
-            keys().filter_map(|key| Some(json!({"not": {"required": [key.name, key.same_as?]}}))).collect();
+        let required: Vec<&str> = keys()
+            .filter(|key| key.required.is_some())
+            .map(|key| key.name)
+            .collect();
+        let doubles: Vec<Value> = keys()
+            .filter_map(|key| Some(json!({"not": {"required": [key.name, key.same_as?]}})))
+            .collect();
         let mut object = Map::new();
         object.insert("type".to_owned(), json!("object"));
         object.insert("properties".to_owned(), Value::Object(properties));
@@ -94,8 +101,10 @@ impl SchemaWriter {
         }
         if keys().any(|key| key.name == "calculations") {
             object.insert("if".to_owned(), worksheet());
-            let none: Map<String, Value> =
-                NOT_IN_SHEETS.iter().map(|(key, _)| ((*key).to_owned(), json!({"type": "null"}))).collect();
+            let none: Map<String, Value> = NOT_IN_SHEETS
+                .iter()
+                .map(|(key, _)| ((*key).to_owned(), json!({"type": "null"})))
+                .collect();
             object.insert("then".to_owned(), json!({"properties": none}));
         }
         if !tables.iter().any(|table| table.open) {
@@ -109,7 +118,9 @@ impl SchemaWriter {
         if key.may_be_empty() {
             schema = or_nothing(schema);
         }
-        let Value::Object(schema) = &mut schema else { return schema };
+        let Value::Object(schema) = &mut schema else {
+            return schema;
+        };
         schema.insert("description".to_owned(), json!(key.doc));
         if key.same_as.is_some() {
             schema.insert("deprecated".to_owned(), Value::Bool(true));
@@ -153,7 +164,11 @@ impl SchemaWriter {
             Shape::Keys(keys) => self.reference(keys),
             Shape::Each(inner) => {
                 let value = self.shape(inner);
-                let value = if matches!(inner, Shape::Keys(_)) { or_nothing(value) } else { value };
+                let value = if matches!(inner, Shape::Keys(_)) {
+                    or_nothing(value)
+                } else {
+                    value
+                };
                 json!({"type": "object", "additionalProperties": value})
             }
             Shape::List(inner) => json!({"type": "array", "items": self.shape(inner)}),

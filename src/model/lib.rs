@@ -18,7 +18,13 @@
 //! be compiled. Names that are hidden in these pages serve the crates of formulac above this one.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod access;
 mod additivity;
@@ -520,7 +526,11 @@ impl CompiledSpec {
     ///
     /// The diagnostics, warnings among them, when at least one is an error.
     pub fn into_result(self) -> Result<Self, Vec<Diagnostic>> {
-        if self.has_errors() { Err(self.diagnostics) } else { Ok(self) }
+        if self.has_errors() {
+            Err(self.diagnostics)
+        } else {
+            Ok(self)
+        }
     }
 
     /// Returns whether there is an error.

@@ -86,7 +86,13 @@ impl Lineage {
         }
         let at = self.add(Vec::new());
         self.known.insert(key, at);
-        self.sources.insert(at, SourceColumn { relation: relation.to_owned(), column: column.to_owned() });
+        self.sources.insert(
+            at,
+            SourceColumn {
+                relation: relation.to_owned(),
+                column: column.to_owned(),
+            },
+        );
         at
     }
 
@@ -132,7 +138,10 @@ impl Lineage {
                 }
             }
             sources.sort_unstable();
-            ColumnLineage { column: name.clone(), sources }
+            ColumnLineage {
+                column: name.clone(),
+                sources,
+            }
         };
         self.columns.iter().map(of).collect()
     }
@@ -142,17 +151,34 @@ impl Lineage {
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
         let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
         for (at, made) in self.made.iter().enumerate() {
-            let mut own: Vec<usize> = made.iter().flat_map(|at| tagged[*at as usize].iter().copied()).collect();
+            let mut own: Vec<usize> = made
+                .iter()
+                .flat_map(|at| tagged[*at as usize].iter().copied())
+                .collect();
             if let Some(source) = self.sources.get(&(at as ColumnPosition)) {
                 let tags = of(source);
-                own.extend(inherited.iter().enumerate().filter(|(_, tag)| tags.contains(tag)).map(|(place, _)| place));
+                own.extend(
+                    inherited
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, tag)| tags.contains(tag))
+                        .map(|(place, _)| place),
+                );
             }
             own.sort_unstable();
             own.dedup();
             tagged.push(own);
         }
-        let names = |at: ColumnPosition| tagged[at as usize].iter().map(|place| inherited[*place].clone()).collect();
-        self.columns.iter().map(|(name, at)| (name.to_lowercase(), names(*at))).collect()
+        let names = |at: ColumnPosition| {
+            tagged[at as usize]
+                .iter()
+                .map(|place| inherited[*place].clone())
+                .collect()
+        };
+        self.columns
+            .iter()
+            .map(|(name, at)| (name.to_lowercase(), names(*at)))
+            .collect()
     }
 }
 
@@ -190,7 +216,9 @@ impl SpecCompilation<'_> {
             columns.push(match column.merged.as_slice() {
                 [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
                 merged => {
-                    let merged = merged.iter().filter_map(|part| columns.get(*part as usize).copied().flatten());
+                    let merged = merged
+                        .iter()
+                        .filter_map(|part| columns.get(*part as usize).copied().flatten());
                     let merged = merged.collect();
                     Some(self.lineage.add(merged))
                 }
@@ -199,7 +227,9 @@ impl SpecCompilation<'_> {
         let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
         let mut given: FxHashMap<String, ColumnPosition> = FxHashMap::default();
         for index in &program.order {
-            let Some(definition) = program.definitions.get(*index as usize) else { continue };
+            let Some(definition) = program.definitions.get(*index as usize) else {
+                continue;
+            };
             if definition.failed {
                 continue;
             }
@@ -231,7 +261,9 @@ impl SpecCompilation<'_> {
             let name = column.name().to_lowercase();
             if !given.contains_key(&name) {
                 let has = |relation: &Relation| relation.is_open() || relation.column(&name).is_some();
-                let of = input.joined.and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
+                let of = input
+                    .joined
+                    .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
                 let of = of.map(|relation| relation.name().to_owned());
                 let at = self.read_column(step, input, of.as_deref(), column.name());
                 given.extend(at.map(|at| (name, at)));
@@ -249,7 +281,10 @@ impl SpecCompilation<'_> {
         name: &str,
     ) -> Option<ColumnPosition> {
         let place = self.lineage.steps.len();
-        let joined = input.joined.and_then(|joined| joined.position(relation?)).and_then(|at| at.checked_sub(1));
+        let joined = input
+            .joined
+            .and_then(|joined| joined.position(relation?))
+            .and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
             return self.column_of(self.sources.target(self.spec, place, &join.to), name);
         }
@@ -307,12 +342,18 @@ impl SpecCompilation<'_> {
             return columns;
         }
         let of = |source: &SourceColumn| {
-            let known = options.known_by_name(&source.relation).and_then(|r| r.column(&source.column));
+            let known = options
+                .known_by_name(&source.relation)
+                .and_then(|r| r.column(&source.column));
             known.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
         let tags = self.lineage.tags(inherit, of);
         let said = |column: &Column| {
-            let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
+            let said = self
+                .spec
+                .columns
+                .iter()
+                .find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
             let tags = said.and_then(|said| said.tags).map(Node::texts).unwrap_or_default();
             tags.into_iter().filter(|tag| inherit.contains(tag)).collect::<Vec<_>>()
         };
@@ -320,7 +361,10 @@ impl SpecCompilation<'_> {
             let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
             // Tags in the spec itself are inherited by readers of the model.
             let own = said(&column);
-            let all: Vec<String> = kept.filter(|tag| !own.contains(tag)).chain(own.iter().cloned()).collect();
+            let all: Vec<String> = kept
+                .filter(|tag| !own.contains(tag))
+                .chain(own.iter().cloned())
+                .collect();
             if all.is_empty() { column } else { column.tagged(all) }
         };
         columns.into_iter().map(tagged).collect()
@@ -356,10 +400,23 @@ mod tests {
         assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
         let shown = |(lineage, column): (super::ColumnLineage, &Column)| {
             assert_eq!(lineage.column(), column.name());
-            let sources = lineage.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
-            format!("{}: {} / {}", column.name(), sources.collect::<Vec<_>>().join(" "), column.tags().join(" "))
+            let sources = lineage
+                .sources()
+                .iter()
+                .map(|s| format!("{}.{}", s.relation(), s.column()));
+            format!(
+                "{}: {} / {}",
+                column.name(),
+                sources.collect::<Vec<_>>().join(" "),
+                column.tags().join(" ")
+            )
         };
-        compiled.lineage().into_iter().zip(compiled.columns()).map(shown).collect()
+        compiled
+            .lineage()
+            .into_iter()
+            .zip(compiled.columns())
+            .map(shown)
+            .collect()
     }
 
     #[test]
@@ -444,6 +501,9 @@ steps:
         // Columns of the wide form have user-chosen names.
         let people = "customers.country customers.customer_id customers.name / pii";
         let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
-        assert_eq!(lineage_lines(spec), [&["country: customers.country / ".to_owned()], &wide[..]].concat());
+        assert_eq!(
+            lineage_lines(spec),
+            [&["country: customers.country / ".to_owned()], &wide[..]].concat()
+        );
     }
 }

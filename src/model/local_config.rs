@@ -44,12 +44,22 @@ impl Project {
 
     fn override_environment(&mut self, key: &Node, values: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         let Some(name) = key.text() else { return };
-        if let Some(environment) = self.environments.iter_mut().find(|environment| environment.name == name) {
+        if let Some(environment) = self
+            .environments
+            .iter_mut()
+            .find(|environment| environment.name == name)
+        {
             environment.take_over(values, source);
             return;
         }
-        let near = suggest::nearest(name, self.environments.iter().map(|environment| environment.name.as_str()));
-        let help = near.map_or_else(|| "add it to `environments:` in formulac.yml".to_owned(), suggest::similar);
+        let near = suggest::nearest(
+            name,
+            self.environments.iter().map(|environment| environment.name.as_str()),
+        );
+        let help = near.map_or_else(
+            || "add it to `environments:` in formulac.yml".to_owned(),
+            suggest::similar,
+        );
         let message = format!("there is no environment `{name}`");
         diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
     }

@@ -24,7 +24,11 @@ struct LongNames {
 
 impl LongNames {
     fn new(dialect: Dialect, seen_outside: bool) -> Self {
-        Self { dialect, seen_outside, seen: FxHashMap::default() }
+        Self {
+            dialect,
+            seen_outside,
+            seen: FxHashMap::default(),
+        }
     }
 
     fn add(&mut self, name: &str, span: Span, found: &mut Vec<Diagnostic>) {
@@ -33,7 +37,10 @@ impl LongNames {
             return;
         }
         let cut = cut_name(name, most);
-        let first = self.seen.entry(cut.to_lowercase()).or_insert_with(|| (name.to_owned(), span));
+        let first = self
+            .seen
+            .entry(cut.to_lowercase())
+            .or_insert_with(|| (name.to_owned(), span));
         if cut.len() == name.len() && first.0.len() <= most {
             return;
         }
@@ -43,7 +50,10 @@ impl LongNames {
                 Diagnostic::new(
                     Code::NameTooLong,
                     span,
-                    format!("`{name}` and `{}` are one name in {warehouse}, which cuts them at {most} bytes", first.0),
+                    format!(
+                        "`{name}` and `{}` are one name in {warehouse}, which cuts them at {most} bytes",
+                        first.0
+                    ),
                 )
                 .with_other(first.1, "the first")
                 .with_help("let them differ before that, or give them shorter names"),
@@ -107,27 +117,33 @@ impl SpecCompilation<'_> {
                 "`{}` is a word of {dialect}'s SQL, so that a query of the model would have to quote it",
                 model.text
             );
-            diagnostics.push(Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
-                "write `model: {}_model`, or say what its rows are",
-                model.text.to_ascii_lowercase()
-            )));
+            diagnostics.push(
+                Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
+                    "write `model: {}_model`, or say what its rows are",
+                    model.text.to_ascii_lowercase()
+                )),
+            );
         }
-        let (name, span) =
-            match (stated_config(dbt, "alias").filter(|_| stated_text(dbt, "alias").is_some()), latest_version(dbt)) {
-                (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),
-                (None, Some(version)) => (format!("{}_v{version}", model.text), model.node.span),
-                (None, None) => (model.text.to_owned(), model.node.span),
-            };
+        let (name, span) = match (
+            stated_config(dbt, "alias").filter(|_| stated_text(dbt, "alias").is_some()),
+            latest_version(dbt),
+        ) {
+            (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),
+            (None, Some(version)) => (format!("{}_v{version}", model.text), model.node.span),
+            (None, None) => (model.text.to_owned(), model.node.span),
+        };
         let (length, most) = (name.len(), dialect.max_bytes());
         if most > 0 && length > most {
             let message = format!(
                 "the table `{name}` would have a name of {length} bytes, but dbt accepts at most {most} for {dialect}"
             );
-            diagnostics.push(Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
-                "give it a shorter name, or `config: {alias: …}`"
-            } else {
-                "give it a shorter alias"
-            }));
+            diagnostics.push(
+                Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
+                    "give it a shorter name, or `config: {alias: …}`"
+                } else {
+                    "give it a shorter alias"
+                }),
+            );
         }
     }
 

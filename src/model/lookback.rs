@@ -41,11 +41,17 @@ impl SpecCompilation<'_> {
         let count = match stated_config(dbt, "lookback") {
             None => 1,
             Some(node) => {
-                match node.text().and_then(|text| text.parse::<i64>().ok()).filter(|n| (0..=100_000).contains(n)) {
+                match node
+                    .text()
+                    .and_then(|text| text.parse::<i64>().ok())
+                    .filter(|n| (0..=100_000).contains(n))
+                {
                     Some(count) => count,
                     None => {
-                        let message =
-                            format!("`lookback` must be a whole number from 0 on, found {}", node.described());
+                        let message = format!(
+                            "`lookback` must be a whole number from 0 on, found {}",
+                            node.described()
+                        );
                         refuse(node, message, "count units of `batch_size`, `lookback: 3`");
                         return None;
                     }
@@ -87,7 +93,10 @@ fn in_units(length: Length, unit: CalendarUnit) -> i64 {
     let (each, months) = unit.length();
     if months {
         // No month is shorter than 28 days.
-        return up(length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400), each);
+        return up(
+            length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400),
+            each,
+        );
     }
     let days = length.months.saturating_mul(31).saturating_add(length.days);
     up(days.saturating_mul(86_400).saturating_add(length.seconds), each)

@@ -12,7 +12,11 @@ use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 /// Rows that a value reads by counting.
 enum Counted {
     /// OFFSET of a value by a number of rows, negative for earlier ones.
-    Offset { value: IrId, sign: &'static str, rows: IrId },
+    Offset {
+        value: IrId,
+        sign: &'static str,
+        rows: IrId,
+    },
     /// Range with this many rows, if the number is known.
     Range { value: Option<IrId>, rows: Option<i64> },
 }
@@ -55,7 +59,11 @@ pub(super) fn check_gaps(
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
     let unit = period_of(program, root, before).map_or_else(|| unit(key), CalendarUnit::name);
-    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    let definitions = program
+        .definitions
+        .iter()
+        .zip(&live)
+        .filter(|(d, live)| **live && !d.failed);
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
         let counted = ids.find_map(|id| counted(program, id).map(|counted| (id, counted)));
@@ -78,7 +86,9 @@ fn warning(
         ),
         Counted::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
-            let Ir::Number(digits) = program.node(rows) else { return None };
+            let Ir::Number(digits) = program.node(rows) else {
+                return None;
+            };
             let rows = program.text(digits);
             (
                 format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's"),
@@ -87,9 +97,16 @@ fn warning(
         }
         Counted::Range { value, rows } => {
             let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
-            let range = value.map(|value| program.meta(value).span.excerpt(text)).unwrap_or_default();
-            let parts = [range.rsplit(':').next(), range.split(':').next()].into_iter().flatten().map(str::trim);
-            let of = parts.filter(|part| !part.is_empty() && !part.contains(['(', '!'])).find(|_| !in_sheet);
+            let range = value
+                .map(|value| program.meta(value).span.excerpt(text))
+                .unwrap_or_default();
+            let parts = [range.rsplit(':').next(), range.split(':').next()]
+                .into_iter()
+                .flatten()
+                .map(str::trim);
+            let of = parts
+                .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
+                .find(|_| !in_sheet);
             (
                 format!("the range counts {rows}: where a value of `{key}` is missing, it spans more periods"),
                 format!(
@@ -104,7 +121,9 @@ fn warning(
 }
 
 fn counted(program: &Program, id: IrId) -> Option<Counted> {
-    let Ir::Window { call, over } = program.node(id) else { return None };
+    let Ir::Window { call, over } = program.node(id) else {
+        return None;
+    };
     if let WindowFrame::Rows { from, to } = program.over(over) {
         let rows = match (from, to) {
             (FrameBound::At(0), FrameBound::At(0)) => return None,
@@ -120,14 +139,20 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
         };
         return Some(Counted::Range { value, rows });
     }
-    let Ir::Apply { overload, args } = program.node(call) else { return None };
+    let Ir::Apply { overload, args } = program.node(call) else {
+        return None;
+    };
     let sign = match catalog::owner(overload) {
         internal::LAG => "-",
         internal::LEAD => "",
         _ => return None,
     };
     match program.args(args) {
-        [value, rows] => Some(Counted::Offset { value: *value, sign, rows: *rows }),
+        [value, rows] => Some(Counted::Offset {
+            value: *value,
+            sign,
+            rows: *rows,
+        }),
         _ => None,
     }
 }
@@ -139,15 +164,26 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     if program.periods.is_empty() {
         return;
     }
-    let ordered =
-        program.definitions.iter().zip(&plan.roles).filter(|(d, role)| **role == DefinitionRole::OrderBy && !d.failed);
+    let ordered = program
+        .definitions
+        .iter()
+        .zip(&plan.roles)
+        .filter(|(d, role)| **role == DefinitionRole::OrderBy && !d.failed);
     let order: Vec<IrId> = ordered.map(|(d, _)| d.root).collect();
-    let Some(key) = moved_key(program, order.into_iter()) else { return };
-    let Some(frame) = period_of(program, key, before) else { return };
+    let Some(key) = moved_key(program, order.into_iter()) else {
+        return;
+    };
+    let Some(frame) = period_of(program, key, before) else {
+        return;
+    };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Ir::PeriodLookup { period, .. } = program.node(id) else { continue };
-            let Some(unit) = program.periods.get(period as usize).map(|period| period.unit) else { continue };
+            let Ir::PeriodLookup { period, .. } = program.node(id) else {
+                continue;
+            };
+            let Some(unit) = program.periods.get(period as usize).map(|period| period.unit) else {
+                continue;
+            };
             if unit < frame {
                 let key = program.meta(key).span;
                 let named = key.excerpt(text);

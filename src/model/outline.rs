@@ -118,13 +118,19 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             &mut faults,
         );
         // Parts of definitions come first, in the order of their scalars; timeframes of a sheet come before those.
-        let sheet_frames = formulas.roles.iter().take_while(|role| **role == DefinitionRole::Definitions).count();
+        let sheet_frames = formulas
+            .roles
+            .iter()
+            .take_while(|role| **role == DefinitionRole::Definitions)
+            .count();
         let before = sheet_frames.saturating_sub(step.definitions.len());
         let mut definitions = Vec::new();
         for parsed in &ast.definitions {
             let part = parsed.part as usize;
             let scalar = part.checked_sub(before).and_then(|at| step.definitions.get(at));
-            let (Some(scalar), Some(name)) = (scalar, parsed.name) else { continue };
+            let (Some(scalar), Some(name)) = (scalar, parsed.name) else {
+                continue;
+            };
             if formulas.roles.get(part) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
@@ -132,16 +138,24 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             let (node, alone, body) = match scalar {
                 Definitions::Block(text) => {
                     let text_of = whole(parsed.span);
-                    let Some((head, _)) = text_of.split_once('=') else { continue };
+                    let Some((head, _)) = text_of.split_once('=') else {
+                        continue;
+                    };
                     let start = parsed.span.start + head.len() as u32 + 1;
-                    (text.node, false, trimmed(Span::new(start, parsed.span.end), &formulas.text))
+                    (
+                        text.node,
+                        false,
+                        trimmed(Span::new(start, parsed.span.end), &formulas.text),
+                    )
                 }
                 Definitions::Named { formula, .. } => {
                     let span = formulas.parts.get(part).map_or(parsed.span, |part| part.span);
                     (formula.node, true, trimmed(span, &formulas.text))
                 }
             };
-            let yaml::NodeKind::Scalar { style, .. } = &node.kind else { continue };
+            let yaml::NodeKind::Scalar { style, .. } = &node.kind else {
+                continue;
+            };
             let formula = uncommented(whole(body));
             definitions.push(Placed {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
@@ -158,9 +172,18 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             definitions,
             keys: step.group_by.iter().map(|key| key_name(key.text)).collect(),
             sheet: step.sheet.as_ref().map(|sheet| SheetOutline {
-                columns: sheet.columns.iter().flatten().map(|column| key_name(column.text)).collect(),
+                columns: sheet
+                    .columns
+                    .iter()
+                    .flatten()
+                    .map(|column| key_name(column.text))
+                    .collect(),
                 row: sheet.row,
-                tabs: sheet.tabs.iter().map(|tab| (tab.name.to_owned(), tab.model.name().to_owned())).collect(),
+                tabs: sheet
+                    .tabs
+                    .iter()
+                    .map(|tab| (tab.name.to_owned(), tab.model.name().to_owned()))
+                    .collect(),
                 is_pivoted: sheet.pivot.is_some(),
                 is_wide: sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some()),
             }),
@@ -172,11 +195,18 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
 /// Returns whether `//` occurs outside of texts.
 fn has_comment(formula: &str) -> bool {
     let outside = formula.split('"').step_by(2);
-    outside.into_iter().any(|part| part.contains("//") || part.contains("/*"))
+    outside
+        .into_iter()
+        .any(|part| part.contains("//") || part.contains("/*"))
 }
 
 fn trimmed(span: Span, source: &str) -> Span {
     let text = span.text(source);
     let start = span.start + (text.len() - text.trim_start().len()) as u32;
-    Span::new(start, (span.end).saturating_sub((text.len() - text.trim_end().len()) as u32).max(start))
+    Span::new(
+        start,
+        (span.end)
+            .saturating_sub((text.len() - text.trim_end().len()) as u32)
+            .max(start),
+    )
 }

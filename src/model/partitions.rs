@@ -12,7 +12,10 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     let program = plan.program;
     let with_role = |role: DefinitionRole| -> Vec<IrId> {
         let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
-        places.filter(|i| !program.definitions[*i].failed).map(|i| program.definitions[i].root).collect()
+        places
+            .filter(|i| !program.definitions[*i].failed)
+            .map(|i| program.definitions[i].root)
+            .collect()
     };
     let (keys, order) = (with_role(DefinitionRole::GroupBy), with_role(DefinitionRole::OrderBy));
     let said = step.partition_by.is_some();
@@ -35,8 +38,14 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
         return;
     }
     let live = used_definitions(plan);
-    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
-    let nodes: Vec<IrId> = definitions.flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId)).collect();
+    let definitions = program
+        .definitions
+        .iter()
+        .zip(&live)
+        .filter(|(d, live)| **live && !d.failed);
+    let nodes: Vec<IrId> = definitions
+        .flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId))
+        .collect();
     if plan.grouped && !keys.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
         let looks = |id: &IrId| match program.node(*id) {
             Ir::Window { over, .. } => said || !matches!(program.over(over), WindowFrame::Ranked { .. }),
@@ -46,8 +55,10 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             let names: Vec<String> = keys.iter().map(|key| format!("`{}`", named(*key))).collect();
             let names = names.join(" and ");
             let span = program.meta(window).span;
-            let message =
-                format!("each group of {names} is a partition by itself, so `{}` sees one row", span.excerpt(text));
+            let message = format!(
+                "each group of {names} is a partition by itself, so `{}` sees one row",
+                span.excerpt(text)
+            );
             let help = if said {
                 format!("leave {names} out of `partition_by`; `partition_by: []` looks at all groups")
             } else {
@@ -68,15 +79,21 @@ fn check_frames(
     text: &str,
     found: &mut Vec<Diagnostic>,
 ) {
-    let Some(key) = moved_key(program, order.iter().copied()) else { return };
-    let Some((moved, _)) = timeframe(program, key) else { return };
+    let Some(key) = moved_key(program, order.iter().copied()) else {
+        return;
+    };
+    let Some((moved, _)) = timeframe(program, key) else {
+        return;
+    };
     let frames = partition.iter().filter_map(|id| {
         let (column, unit) = timeframe(program, *id)?;
         Some((*id, unit.filter(|_| column == moved)?))
     });
     let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
     let leaves = |id: IrId| {
-        let Ir::PeriodLookup { period, .. } = program.node(id) else { return None };
+        let Ir::PeriodLookup { period, .. } = program.node(id) else {
+            return None;
+        };
         let (distance, months) = program.periods[period as usize].distance();
         let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,
@@ -85,13 +102,17 @@ fn check_frames(
         })?;
         Some((id, *frame))
     };
-    let Some((lookup, (frame, unit))) = nodes.iter().copied().find_map(leaves) else { return };
+    let Some((lookup, (frame, unit))) = nodes.iter().copied().find_map(leaves) else {
+        return;
+    };
     let span = program.meta(lookup).span;
     let named = |id: IrId| program.meta(id).span.text(text).trim();
     let (name, key) = (named(frame), named(key));
     let unit = unit.name();
-    let message =
-        format!("`{}` is in another {unit}, and only rows of the same `{name}` are looked at", span.excerpt(text));
+    let message = format!(
+        "`{}` is in another {unit}, and only rows of the same `{name}` are looked at",
+        span.excerpt(text)
+    );
     let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
         .with_other(program.meta(frame).span, "the same in all rows that are looked at")
         .with_help(format!(

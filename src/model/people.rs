@@ -52,7 +52,9 @@ impl People {
     /// What somebody may do: what each of the roles lets do.
     #[must_use]
     pub fn rights(&self, who: &str) -> Rights {
-        self.roles(who).into_iter().fold(Rights::default(), |rights, role| rights.and(role.rights()))
+        self.roles(who)
+            .into_iter()
+            .fold(Rights::default(), |rights, role| rights.and(role.rights()))
     }
 
     /// Whether somebody is the person of this name or address, or in the group of this name.
@@ -60,13 +62,17 @@ impl People {
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
         // The name of a group is nobody's.
-        self.members(name).map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
+        self.members(name)
+            .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
     }
 
     /// The members of a group.
     #[must_use]
     pub fn members(&self, group: &str) -> Option<&[String]> {
-        self.groups.iter().find(|(name, _)| name == group).map(|(_, members)| members.as_slice())
+        self.groups
+            .iter()
+            .find(|(name, _)| name == group)
+            .map(|(_, members)| members.as_slice())
     }
 
     /// Those of a role whom the project file names: persons, and the members of groups, in the order written.
@@ -89,7 +95,9 @@ impl People {
 #[must_use]
 pub fn address(who: &str) -> &str {
     let who = who.trim();
-    who.strip_suffix('>').and_then(|who| who.rsplit_once('<')).map_or(who, |(_, address)| address.trim())
+    who.strip_suffix('>')
+        .and_then(|who| who.rsplit_once('<'))
+        .map_or(who, |(_, address)| address.trim())
 }
 
 #[cfg(test)]
@@ -101,7 +109,10 @@ mod tests {
             |name: &str, members: &[&str]| (name.to_owned(), members.iter().map(|it| (*it).to_owned()).collect());
         let role = |name: &str, role| (name.to_owned(), role);
         People::new(
-            vec![group("data-team", &["a@example.com", "b@example.com"]), group("owners", &["B@Example.com"])],
+            vec![
+                group("data-team", &["a@example.com", "b@example.com"]),
+                group("owners", &["B@Example.com"]),
+            ],
             vec![
                 role("data-team", Role::Engineer),
                 role("finance@example.com", Role::Business),
@@ -127,7 +138,10 @@ mod tests {
         }
         assert_eq!(People::default().roles("anybody"), [Role::Engineer]);
         let strict = People::new(Vec::new(), vec![("a@b".to_owned(), Role::Admin)], None);
-        assert_eq!((strict.roles("c@d"), strict.rights("c@d")), (Vec::new(), Rights::default()));
+        assert_eq!(
+            (strict.roles("c@d"), strict.rights("c@d")),
+            (Vec::new(), Rights::default())
+        );
         assert_eq!(people().with_role(Role::Engineer), ["a@example.com", "b@example.com"]);
     }
 }

@@ -37,7 +37,13 @@ pub(super) struct Cells {
 impl Cells {
     /// Returns the input of the step after adding the cells.
     pub fn input<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
-        StepInput { name: &self.name, first: false, relation: self.relation.as_ref(), grain: &self.grain, ..of.clone() }
+        StepInput {
+            name: &self.name,
+            first: false,
+            relation: self.relation.as_ref(),
+            grain: &self.grain,
+            ..of.clone()
+        }
     }
 }
 
@@ -59,8 +65,12 @@ impl SpecCompilation<'_> {
         work: &mut EmitBuffers,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<PivotValue> {
-        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return Vec::new() };
-        let Some(written) = &pivot.values else { return Vec::new() };
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(written) = &pivot.values else {
+            return Vec::new();
+        };
         let unfit = |span: Span, message: &str, help: &str| {
             Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
         };
@@ -75,7 +85,9 @@ impl SpecCompilation<'_> {
             return Vec::new();
         }
         let key = pivot_keys(step).first().cloned().unwrap_or_default();
-        let ty = relation.and_then(|relation| relation.column(&key)).map_or(Type::Unknown, Column::ty);
+        let ty = relation
+            .and_then(|relation| relation.column(&key))
+            .map_or(Type::Unknown, Column::ty);
         let mut nodes: Vec<(IrId, String)> = Vec::new();
         for value in written {
             match value_of(program, value, ty) {
@@ -105,14 +117,21 @@ impl SpecCompilation<'_> {
                 ));
                 continue;
             }
-            values.push(PivotValue { sql: emitter.emitted(node), text, name });
+            values.push(PivotValue {
+                sql: emitter.emitted(node),
+                text,
+                name,
+            });
         }
         values
     }
 
     /// Returns the cells of a pivoted sheet as CTEs, or `None` if its rows have no known key, which is reported where
     /// it matters.
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn cells(
         &mut self,
         step: &Step<'_>,
@@ -125,7 +144,10 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let mut emitter = Emitter::new(program, dialect, &self.compiler.options.limits, work);
         let tree = emitter.tree();
-        let written = ColumnSql { dialect, relation: input.relation };
+        let written = ColumnSql {
+            dialect,
+            relation: input.relation,
+        };
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
         let before = diagnostics.len();
         self.check_cells(step, input, program, &rows, &keys, diagnostics);
@@ -133,15 +155,23 @@ impl SpecCompilation<'_> {
             return None;
         }
         let known: Vec<String> = match (input.relation, &step.keep) {
-            (Some(relation), super::load::Keep::All) => {
-                relation.columns().iter().map(|column| column.name().to_owned()).collect()
-            }
+            (Some(relation), super::load::Keep::All) => relation
+                .columns()
+                .iter()
+                .map(|column| column.name().to_owned())
+                .collect(),
             (_, super::load::Keep::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
             _ => Vec::new(),
         };
         let read = program.columns.iter().map(|column| column.name.to_string());
         let mut columns: Vec<String> = Vec::new();
-        for name in rows.iter().chain(&keys).cloned().chain(known.iter().cloned()).chain(read) {
+        for name in rows
+            .iter()
+            .chain(&keys)
+            .cloned()
+            .chain(known.iter().cloned())
+            .chain(read)
+        {
             if !columns.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
                 columns.push(name);
             }
@@ -162,13 +192,22 @@ impl SpecCompilation<'_> {
         };
         let distinct = |tree: &mut SqlTree, names: &[String]| Select {
             distinct: true,
-            items: names.iter().map(|name| Item { expr: tree.raw_text(&written.column(name)), alias: None }).collect(),
+            items: names
+                .iter()
+                .map(|name| Item {
+                    expr: tree.raw_text(&written.column(name)),
+                    alias: None,
+                })
+                .collect(),
             from: Some(source()),
             ..Select::default()
         };
         let cte = |run: &mut Self, wanted: String, body: Select| {
             let name = dialect.name_text(&run.names.choose(&wanted), true);
-            run.ctes.push(Cte { name: name.clone(), body });
+            run.ctes.push(Cte {
+                name: name.clone(),
+                body,
+            });
             name
         };
         let body = distinct(tree, &rows);
@@ -179,12 +218,24 @@ impl SpecCompilation<'_> {
         };
         let of_columns = cte(self, format!("{}_columns", input.name), body);
         // A key that is never NULL shows whether a row was found.
-        let sure = rows.iter().chain(&keys).find(|name| !written.is_nullable(name)).cloned();
+        let sure = rows
+            .iter()
+            .chain(&keys)
+            .find(|name| !written.is_nullable(name))
+            .cloned();
         let mut found = source();
         let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
         if let (Some(marker), None) = (&marker, &sure) {
-            let items = vec![Item { expr: tree.raw_text("true"), alias: Some(marker.clone()) }];
-            let body = Select { star: true, items, from: Some(source()), ..Select::default() };
+            let items = vec![Item {
+                expr: tree.raw_text("true"),
+                alias: Some(marker.clone()),
+            }];
+            let body = Select {
+                star: true,
+                items,
+                from: Some(source()),
+                ..Select::default()
+            };
             found = SelectSource::Name(cte(self, format!("{}_filled", input.name), body));
         }
         let alias = "filled";
@@ -208,11 +259,22 @@ impl SpecCompilation<'_> {
                     SheetTotalKind::Column => (&of_columns, &keys),
                     SheetTotalKind::Grand => ("", &[]),
                 };
-                let by: Vec<SqlId> = names.iter().map(|name| tree.field_of(of, &written.column(name))).collect();
+                let by: Vec<SqlId> = names
+                    .iter()
+                    .map(|name| tree.field_of(of, &written.column(name)))
+                    .collect();
                 let partition = tree.slice(&by);
-                let over = Sql::Over { x, partition, order: crate::sql::SqlSlice::default(), rows: None };
+                let over = Sql::Over {
+                    x,
+                    partition,
+                    order: crate::sql::SqlSlice::default(),
+                    rows: None,
+                };
                 expr = tree.add(over, Span::default());
-                items.push(Item { expr, alias: Some(column) });
+                items.push(Item {
+                    expr,
+                    alias: Some(column),
+                });
                 continue;
             }
             if side != alias {
@@ -225,35 +287,66 @@ impl SpecCompilation<'_> {
         }
         let tree = emitter.tree();
         if let Some(place) = &place {
-            items.push(Item { expr: tree.field_of(&of_columns, &dialect.name_text(place, true)), alias: None });
+            items.push(Item {
+                expr: tree.field_of(&of_columns, &dialect.name_text(place, true)),
+                alias: None,
+            });
         }
         if let Some(marker) = &marker {
             let item = match &sure {
                 Some(key) => {
                     let x = tree.field_of(alias, &written.column(key));
                     let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
-                    Item { expr, alias: Some(marker.clone()) }
+                    Item {
+                        expr,
+                        alias: Some(marker.clone()),
+                    }
                 }
-                None => Item { expr: tree.field_of(alias, marker), alias: None },
+                None => Item {
+                    expr: tree.field_of(alias, marker),
+                    alias: None,
+                },
             };
             items.push(item);
         }
-        let on = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+        let on = conditions
+            .into_iter()
+            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let joins = vec![
-            Join { kind: JoinKind::Cross, source: SelectSource::Name(of_columns), alias: None, on: None },
-            Join { kind: JoinKind::Left, source: found, alias: Some(alias.to_owned()), on },
+            Join {
+                kind: JoinKind::Cross,
+                source: SelectSource::Name(of_columns),
+                alias: None,
+                on: None,
+            },
+            Join {
+                kind: JoinKind::Left,
+                source: found,
+                alias: Some(alias.to_owned()),
+                on,
+            },
         ];
-        let body = Select { items, from: Some(SelectSource::Name(of_rows)), joins, ..Select::default() };
+        let body = Select {
+            items,
+            from: Some(SelectSource::Name(of_rows)),
+            joins,
+            ..Select::default()
+        };
         let wanted = format!("{}_cells", input.name);
         let name = self.names.choose(&wanted);
-        self.ctes.push(Cte { name: dialect.name_text(&name, true), body });
+        self.ctes.push(Cte {
+            name: dialect.name_text(&name, true),
+            body,
+        });
         let is_key = |name: &str| is_of(&rows, name) || is_of(&keys, name);
         let relation = input.relation.map(|input| {
             let known = columns.iter().filter_map(|column| input.column(column)).cloned();
             let known = known.map(|c| if is_key(c.name()) { c } else { c.nullable(true) });
             let mut relation = known.fold(Relation::new(&name), Relation::with);
             for (extra, ty) in [(&place, Type::Integer), (&filled, Type::Boolean)] {
-                extra.iter().for_each(|extra| relation.push(Column::new(extra.as_str(), ty)));
+                extra
+                    .iter()
+                    .for_each(|extra| relation.push(Column::new(extra.as_str(), ty)));
             }
             relation
         });
@@ -267,7 +360,14 @@ impl SpecCompilation<'_> {
         let mut kept: Vec<String> = rows.into_iter().chain(keys).chain(known).collect();
         kept.extend(place.iter().chain(&filled).cloned());
         let kept = different(kept);
-        Some(Cells { name, relation, grain, kept, filled, place })
+        Some(Cells {
+            name,
+            relation,
+            grain,
+            kept,
+            filled,
+            place,
+        })
     }
 
     /// Reports obstacles to one row per cell.
@@ -280,7 +380,9 @@ impl SpecCompilation<'_> {
         keys: &[String],
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return };
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
+            return;
+        };
         let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
             let message = "`where` would drop cells that a formula of the pivot counts";
@@ -326,28 +428,52 @@ impl SpecCompilation<'_> {
             _ => !column.name().eq_ignore_ascii_case(filled),
         };
         let own = |column: &Column| !cells.kept.iter().any(|name| name.eq_ignore_ascii_case(column.name()));
-        let columns: Vec<Column> = output.relation.columns().iter().filter(|c| own(c) || is_kept(c)).cloned().collect();
+        let columns: Vec<Column> = output
+            .relation
+            .columns()
+            .iter()
+            .filter(|c| own(c) || is_kept(c))
+            .cloned()
+            .collect();
         let mut relation = Relation::new(output.relation.name());
         let mut items = Vec::new();
         for column in columns {
             let text = dialect.name_text(column.name(), !column.is_quoted());
-            items.push(Item { expr: tree.raw_text(&text), alias: None });
-            let known = input.relation.and_then(|relation| relation.column(column.name())).filter(|_| !own(&column));
+            items.push(Item {
+                expr: tree.raw_text(&text),
+                alias: None,
+            });
+            let known = input
+                .relation
+                .and_then(|relation| relation.column(column.name()))
+                .filter(|_| !own(&column));
             relation.push(known.cloned().unwrap_or(column));
         }
         let mut inner = std::mem::take(&mut output.body);
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
         let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
-        output.ctes.push(Cte { name: name.clone(), body: inner });
+        output.ctes.push(Cte {
+            name: name.clone(),
+            body: inner,
+        });
         let filter = Some(tree.raw_text(&dialect.name_text(filled, true)));
-        output.body =
-            Select { items, from: Some(SelectSource::Name(name)), filter, order_by, limit, ..Select::default() };
+        output.body = Select {
+            items,
+            from: Some(SelectSource::Name(name)),
+            filter,
+            order_by,
+            limit,
+            ..Select::default()
+        };
         output.relation = relation;
     }
 
     /// Returns the wide form: one row per row of the pivot, and one column per pivot column and value.
     #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn wide_form(
         &mut self,
         step: &Step<'_>,
@@ -399,18 +525,34 @@ impl SpecCompilation<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(program, dialect, &options.limits, work);
-        let key =
-            keys.first().map(|key| ColumnSql { dialect, relation: input.relation }.column(key)).unwrap_or_default();
+        let key = keys
+            .first()
+            .map(|key| {
+                ColumnSql {
+                    dialect,
+                    relation: input.relation,
+                }
+                .column(key)
+            })
+            .unwrap_or_default();
         let mut relation = Relation::new(output.relation.name());
         let mut items: Vec<Item> = Vec::new();
         let mut names: FxHashMap<String, String> = FxHashMap::default();
-        let at = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()).map_or(Span::default(), |p| p.values_span);
+        let at = step
+            .sheet
+            .as_ref()
+            .and_then(|sheet| sheet.pivot.as_ref())
+            .map_or(Span::default(), |p| p.values_span);
         let mut too_long: Vec<Diagnostic> = Vec::new();
         let formulas = self.formulas_by_name();
         let described = self.descriptions.clone();
         let of_cells = |name: &str| {
             let key = name.to_ascii_lowercase();
-            described.get(&key).or_else(|| formulas.get(&key)).cloned().unwrap_or_else(|| name.to_owned())
+            described
+                .get(&key)
+                .or_else(|| formulas.get(&key))
+                .cloned()
+                .unwrap_or_else(|| name.to_owned())
         };
         for (column, node) in wanted.iter().zip(typed) {
             let name = column.name().to_owned();
@@ -427,12 +569,28 @@ impl SpecCompilation<'_> {
             };
             let plain = emitter.tree().raw_text(&text);
             if is(&rows, &name) {
-                give(&name, Item { expr: plain, alias: None }, column, format!("`{name}`"));
+                give(
+                    &name,
+                    Item {
+                        expr: plain,
+                        alias: None,
+                    },
+                    column,
+                    format!("`{name}`"),
+                );
                 continue;
             }
             if same.get(&name.to_ascii_lowercase()) == Some(&true) {
                 let expr = emitter.largest(node, plain);
-                give(&name, Item { expr, alias: Some(text) }, column, format!("`{name}`"));
+                give(
+                    &name,
+                    Item {
+                        expr,
+                        alias: Some(text),
+                    },
+                    column,
+                    format!("`{name}`"),
+                );
                 continue;
             }
             for value in values {
@@ -452,24 +610,38 @@ impl SpecCompilation<'_> {
                 let expr = emitter.largest(node, chosen);
                 let about = format!("{} ({}: {})", of_cells(&name), keys.join(", "), value.text);
                 self.descriptions.insert(alias.to_ascii_lowercase(), about);
-                let wide = Column::new(&alias, column.ty()).sized(column.size()).quoted(column.is_quoted());
-                let item = Item { expr, alias: Some(dialect.name_text(&alias, !column.is_quoted())) };
+                let wide = Column::new(&alias, column.ty())
+                    .sized(column.size())
+                    .quoted(column.is_quoted());
+                let item = Item {
+                    expr,
+                    alias: Some(dialect.name_text(&alias, !column.is_quoted())),
+                };
                 give(&alias, item, &wide, format!("`{name}` of `{}`", value.text));
             }
         }
         diagnostics.append(&mut too_long);
-        let written = ColumnSql { dialect, relation: input.relation };
-        let group_by: Vec<SqlId> = rows.iter().map(|name| emitter.tree().raw_text(&written.column(name))).collect();
+        let written = ColumnSql {
+            dialect,
+            relation: input.relation,
+        };
+        let group_by: Vec<SqlId> = rows
+            .iter()
+            .map(|name| emitter.tree().raw_text(&written.column(name)))
+            .collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
                 let key = step.order_by.iter().map(|key| order_key(key.text));
-                key.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name)).any(|(_, descending)| descending)
+                key.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name))
+                    .any(|(_, descending)| descending)
             };
             let said = step.order_by.is_empty();
             let ordered = rows.iter().filter(|_| !said);
             let keys = ordered.map(|name| {
                 let sql = emitter.tree().raw_text(&written.column(name));
-                OrderKey { expr: emitter.order_key(sql, descending(name), written.is_nullable(name)) }
+                OrderKey {
+                    expr: emitter.order_key(sql, descending(name), written.is_nullable(name)),
+                }
             });
             keys.collect()
         } else {
@@ -479,7 +651,10 @@ impl SpecCompilation<'_> {
         inner.order_by.clear();
         inner.limit = None;
         let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
-        output.ctes.push(Cte { name: name.clone(), body: inner });
+        output.ctes.push(Cte {
+            name: name.clone(),
+            body: inner,
+        });
         output.body = Select {
             items,
             from: Some(SelectSource::Name(name)),
@@ -498,9 +673,15 @@ fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> 
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let number = tree.raw_text(&(index + 1).to_string());
-        let item = |expr, name: &str| Item { expr, alias: Some(name.to_owned()) };
+        let item = |expr, name: &str| Item {
+            expr,
+            alias: Some(name.to_owned()),
+        };
         let items = vec![item(value.sql, key), item(number, place)];
-        rows.push(Select { items, ..Select::default() });
+        rows.push(Select {
+            items,
+            ..Select::default()
+        });
     }
     let mut rows = rows.into_iter();
     let mut first = rows.next().unwrap_or_default();

@@ -63,7 +63,11 @@ impl Project {
             ),
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
-                project = ProjectReader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root, text);
+                project = ProjectReader {
+                    diagnostics: &mut diagnostics,
+                    silenced: Vec::new(),
+                }
+                .read(&root, text);
             }
         }
         crate::diag::sort(&mut diagnostics);
@@ -192,7 +196,8 @@ struct ProjectReader<'d> {
 
 impl ProjectReader<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, help: String) {
-        self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
+        self.diagnostics
+            .push(Diagnostic::new(code, span, message).with_help(help));
     }
 
     fn read(mut self, root: &Node, source: &str) -> Project {
@@ -210,14 +215,19 @@ impl ProjectReader<'_> {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
-            omni: omni.and_then(|omni| omni.get("path").unwrap_or(omni).text()).map(str::to_owned),
+            omni: omni
+                .and_then(|omni| omni.get("path").unwrap_or(omni).text())
+                .map(str::to_owned),
             is_omni_repository: omni.is_some_and(|omni| omni.pairs().is_some()),
             topics: pulls("topics"),
             access_grants: pulls("access_grants"),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
-            semantic_models: root.get("semantic_model").and_then(SemanticModels::from_node).unwrap_or_default(),
+            semantic_models: root
+                .get("semantic_model")
+                .and_then(SemanticModels::from_node)
+                .unwrap_or_default(),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months),
@@ -245,7 +255,12 @@ impl ProjectReader<'_> {
             }
         } else if !value.is_null() {
             let message = format!("`lint` must be a list of warnings, found {}", value.described());
-            self.report(Code::WrongShape, value.span, message, "write `lint: [W0412]`".to_owned());
+            self.report(
+                Code::WrongShape,
+                value.span,
+                message,
+                "write `lint: [W0412]`".to_owned(),
+            );
         }
     }
 
@@ -258,12 +273,22 @@ impl ProjectReader<'_> {
             }
             None => {
                 let name = node.text().unwrap_or_default();
-                let warnings = || Code::ALL.iter().filter(|c| c.severity() == Severity::Warning).map(|c| c.code());
+                let warnings = || {
+                    Code::ALL
+                        .iter()
+                        .filter(|c| c.severity() == Severity::Warning)
+                        .map(|c| c.code())
+                };
                 let help = match suggest::nearest(name, warnings()) {
                     Some(near) => format!("there is `{near}`"),
                     None => format!("the warnings are {}", listed(warnings())),
                 };
-                self.report(Code::WrongShape, node.span, format!("there is no warning `{name}`"), help);
+                self.report(
+                    Code::WrongShape,
+                    node.span,
+                    format!("there is no warning `{name}`"),
+                    help,
+                );
             }
         }
     }
@@ -279,7 +304,11 @@ mod tests {
     use crate::role::Role;
 
     fn faults(text: &str) -> Vec<(&'static str, u32)> {
-        Project::from_text(text).1.iter().map(|d| (d.code(), d.span().start)).collect()
+        Project::from_text(text)
+            .1
+            .iter()
+            .map(|d| (d.code(), d.span().start))
+            .collect()
     }
 
     #[test]
@@ -306,17 +335,40 @@ lint: {W0412: off, W0210: on}
         let (project, faults) = Project::from_text(text);
         assert_eq!(faults, []);
         assert_eq!((project.topics(), project.access_grants()), (true, false));
-        assert_eq!((project.dialect().map(Dialect::name), project.specs()), (Some("snowflake"), Some("metrics/")));
+        assert_eq!(
+            (project.dialect().map(Dialect::name), project.specs()),
+            (Some("snowflake"), Some("metrics/"))
+        );
         assert_eq!(project.inherit(), ["pii"]);
-        assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
-        let [production, development] = project.environments() else { panic!("two environments") };
+        assert_eq!(
+            (project.blanks_as_zero(), project.silenced()),
+            (true, &[Code::CountOfCondition][..])
+        );
+        let [production, development] = project.environments() else {
+            panic!("two environments")
+        };
         assert_eq!((production.name.as_str(), production.protected), ("production", true));
         assert_eq!(production.approvals, [(Role::Engineer, 1), (Role::Business, 1)]);
-        assert_eq!((development.connection.as_deref(), development.protected), (Some("dev_warehouse"), false));
-        let vars = |text: &str| Project::from_text(text).0.environments().first().and_then(|e| e.vars.clone());
+        assert_eq!(
+            (development.connection.as_deref(), development.protected),
+            (Some("dev_warehouse"), false)
+        );
+        let vars = |text: &str| {
+            Project::from_text(text)
+                .0
+                .environments()
+                .first()
+                .and_then(|e| e.vars.clone())
+        };
         let block = "environments:\n  dev:\n    vars:\n      a: 1\n      b: [x,\n        y]  # c\n    schema: s\n";
-        assert_eq!(vars(block).as_deref().map(str::trim), Some("a: 1\n      b: [x,\n        y]  # c"));
-        assert_eq!(vars("environments: {dev: {vars: {a: 1}}}").as_deref().map(str::trim), Some("{a: 1}"));
+        assert_eq!(
+            vars(block).as_deref().map(str::trim),
+            Some("a: 1\n      b: [x,\n        y]  # c")
+        );
+        assert_eq!(
+            vars("environments: {dev: {vars: {a: 1}}}").as_deref().map(str::trim),
+            Some("{a: 1}")
+        );
         assert_eq!(vars("environments: {dev: {schema: s}}"), None);
     }
 
@@ -325,7 +377,15 @@ lint: {W0412: off, W0210: on}
         let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
             faults(text),
-            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 54), ("F0804", 68), ("F0804", 78), ("F0804", 85)]
+            [
+                ("F0802", 0),
+                ("F0804", 20),
+                ("F0804", 38),
+                ("F0804", 54),
+                ("F0804", 68),
+                ("F0804", 78),
+                ("F0804", 85)
+            ]
         );
         assert_eq!(faults(""), []);
         assert_eq!(faults("- a"), [("F0804", 0)]);

@@ -49,9 +49,13 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         let mut twice = |name: &str, inside: &str, first: &Node, second: &Node| {
             diagnostics.push(
-                Diagnostic::new(Code::WrongShape, second.span, format!("`{name}` is set twice: also as `{inside}`"))
-                    .with_other(first.span, "the first")
-                    .with_help("leave one of them out"),
+                Diagnostic::new(
+                    Code::WrongShape,
+                    second.span,
+                    format!("`{name}` is set twice: also as `{inside}`"),
+                )
+                .with_other(first.span, "the first")
+                .with_help("leave one of them out"),
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
@@ -69,7 +73,10 @@ impl SpecCompilation<'_> {
                 twice(name, "config: {meta: …}", first, value);
             }
         }
-        let owner_in_meta = [dbt.meta, in_config("meta")].into_iter().flatten().find_map(|meta| meta.get("owner"));
+        let owner_in_meta = [dbt.meta, in_config("meta")]
+            .into_iter()
+            .flatten()
+            .find_map(|meta| meta.get("owner"));
         if let (Some(owner), Some(first)) = (dbt.owner, owner_in_meta) {
             twice("owner", "meta: {owner: …}", first, owner);
         }
@@ -83,19 +90,28 @@ impl SpecCompilation<'_> {
 
     /// Returns the version that the spec generates, or `None` if the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
-        let is_word = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        let is_word = |name: &&str| {
+            name.chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        };
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
     /// Reports properties of columns that the model or its types do not have.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.beside_formulas();
-        let mut lost: Vec<_> = beside.iter().filter(|(name, _)| output.column(name).is_none()).collect();
+        let mut lost: Vec<_> = beside
+            .iter()
+            .filter(|(name, _)| output.column(name).is_none())
+            .collect();
         lost.sort_by_key(|(_, (name, _))| name.node.span);
         for (_, (name, keys)) in lost {
             for (key, node) in [("data_tests", keys.data_tests), ("meta", keys.meta)] {
                 if node.is_some() {
-                    let message = format!("`{}` is not a column of the model, so its `{key}` has no effect", name.text);
+                    let message = format!(
+                        "`{}` is not a column of the model, so its `{key}` has no effect",
+                        name.text
+                    );
                     diagnostics.push(
                         Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
                             .with_help("move it to a definition of the last step"),
@@ -112,12 +128,23 @@ impl SpecCompilation<'_> {
         let enforced = self.is_contract_enforced();
         let is_constrained = |said: &ColumnKeys<'_>| {
             let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
-            let kinds = constraints.iter().filter_map(|constraint| constraint.get("type")?.text());
+            let kinds = constraints
+                .iter()
+                .filter_map(|constraint| constraint.get("type")?.text());
             enforced && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
         };
-        let beside = self.beside_formulas().into_iter().filter(|(_, (_, keys))| holds(keys.data_tests));
-        let said = self.spec.columns.iter().filter(|said| holds(said.data_tests) || is_constrained(said));
-        let of_model = tests(self.spec.dbt.data_tests).into_iter().filter(|test| holds_always(test, TEST));
+        let beside = self
+            .beside_formulas()
+            .into_iter()
+            .filter(|(_, (_, keys))| holds(keys.data_tests));
+        let said = self
+            .spec
+            .columns
+            .iter()
+            .filter(|said| holds(said.data_tests) || is_constrained(said));
+        let of_model = tests(self.spec.dbt.data_tests)
+            .into_iter()
+            .filter(|test| holds_always(test, TEST));
         beside
             .map(|(name, _)| name)
             .chain(said.map(|said| said.name.text.to_lowercase()))
@@ -153,14 +180,22 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
         let of_model = tests(dbt.data_tests);
-        let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
+        let said = self
+            .spec
+            .columns
+            .iter()
+            .map(|column| (column.name.text.to_lowercase(), column))
+            .collect();
         let dialect = self.compiler.options.dialect;
         let mut proofs: FxHashMap<String, Vec<&ColumnProof>> = FxHashMap::default();
         for proof in &self.proofs.of_columns {
             proofs.entry(proof.column.to_lowercase()).or_default().push(proof);
         }
-        let of_model_columns =
-            |test: &'static str| of_model.iter().filter_map(move |value| Some((test, column_named(value, test)?)));
+        let of_model_columns = |test: &'static str| {
+            of_model
+                .iter()
+                .filter_map(move |value| Some((test, column_named(value, test)?)))
+        };
         let known = KnownColumn {
             dialect,
             said,
@@ -176,9 +211,19 @@ impl SpecCompilation<'_> {
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
-            if self.compiler.specs.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
+            if self.compiler.specs.flat_tests() {
+                tests.into_iter().map(flat).collect()
+            } else {
+                tests
+            }
         };
-        let columns = columns.into_iter().map(|c| ColumnDoc { data_tests: written(c.data_tests), ..c }).collect();
+        let columns = columns
+            .into_iter()
+            .map(|c| ColumnDoc {
+                data_tests: written(c.data_tests),
+                ..c
+            })
+            .collect();
         let data_tests = written(data_tests);
         ModelDoc {
             name: self.spec.model.text.to_owned(),
@@ -219,12 +264,16 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
     let mut own = tests(beside.data_tests);
     own.extend(
-        tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
+        tests(said.and_then(|s| s.data_tests))
+            .into_iter()
+            .filter(|test| !own.contains(test))
+            .collect::<Vec<_>>(),
     );
     // dbt refuses two tests with one name, and a test of the model may name the column.
     let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
-        own.iter().any(|own| own.as_text() == Some(test) || own.get(test).is_some())
+        own.iter()
+            .any(|own| own.as_text() == Some(test) || own.get(test).is_some())
             || proofs.iter().any(|proof| proof.always && proof.kind == test)
             || known.of_model.contains(&(test, name.clone()))
     };
@@ -249,8 +298,14 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         meta.push(("omni".to_owned(), value(omni, Language::Text)));
     }
     let mut config = Vec::new();
-    let mut tags = said.and_then(|s| s.tags).map(|tags| list(tags, Language::Text)).unwrap_or_default();
-    let inherited = column.tags().iter().filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
+    let mut tags = said
+        .and_then(|s| s.tags)
+        .map(|tags| list(tags, Language::Text))
+        .unwrap_or_default();
+    let inherited = column
+        .tags()
+        .iter()
+        .filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
     let inherited: Vec<YamlOutput> = inherited.map(YamlOutput::text).collect();
     tags.extend(inherited);
     if !tags.is_empty() {
@@ -262,7 +317,10 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
     // dbt quotes the name as written here.
     let name = match quoted {
-        true => known.dialect.name_in_quotes(column.name(), !column.is_quoted()).into_owned(),
+        true => known
+            .dialect
+            .name_in_quotes(column.name(), !column.is_quoted())
+            .into_owned(),
         false => column.name().to_owned(),
     };
     ColumnDoc {
@@ -271,9 +329,16 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         description: column.about().unwrap_or_default().to_owned(),
         data_type: match said.and_then(|s| s.data_type) {
             Some(node) => Some(value(node, Language::Dbt)),
-            None => known.enforced.then(|| data_type(known.dialect, column)).flatten().map(YamlOutput::text),
+            None => known
+                .enforced
+                .then(|| data_type(known.dialect, column))
+                .flatten()
+                .map(YamlOutput::text),
         },
-        constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
+        constraints: said
+            .and_then(|s| s.constraints)
+            .map(|node| list(node, Language::Dbt))
+            .unwrap_or_default(),
         config,
         flat: known.flat,
         data_tests,
@@ -283,21 +348,38 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
 
 /// Returns the lower-case column of a model's test, if it is this test.
 fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
-    Some(test.get(name)?.get("arguments")?.get("column_name")?.as_text()?.to_lowercase())
+    Some(
+        test.get(name)?
+            .get("arguments")?
+            .get("column_name")?
+            .as_text()?
+            .to_lowercase(),
+    )
 }
 
 /// Returns whether a test is this one, on all rows, with severity error.
 pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
-    let warns = says("severity").and_then(YamlOutput::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
+    let warns = says("severity")
+        .and_then(YamlOutput::as_text)
+        .is_some_and(|word| word.eq_ignore_ascii_case("warn"));
     let is_it = test.as_text() == Some(name) || test.get(name).is_some();
-    is_it && !warns && ["where", "enabled", "error_if"].into_iter().all(|key| says(key).is_none())
+    is_it
+        && !warns
+        && ["where", "enabled", "error_if"]
+            .into_iter()
+            .all(|key| says(key).is_none())
 }
 
 fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(latest) = dbt.latest_version else { return };
-    let known: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
+    let known: Vec<&str> = dbt
+        .versions
+        .into_iter()
+        .flat_map(version_names)
+        .map(|(name, _)| name)
+        .collect();
     if !known.contains(&latest.text().unwrap_or_default()) {
         let named: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
         let diagnostic = Diagnostic::new(
@@ -314,18 +396,29 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
 
 /// Returns the versions with their names.
 fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
-    versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
+    versions
+        .items()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
 /// Returns the version that the spec generates, chosen as dbt finds the latest: the greatest number, or the last text.
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
-    let names: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
+    let names: Vec<&str> = dbt
+        .versions
+        .into_iter()
+        .flat_map(version_names)
+        .map(|(name, _)| name)
+        .collect();
     let number = |name: &str| name.parse::<f64>().ok();
     let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ => one.cmp(other),
     };
-    dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied())
+    dbt.latest_version
+        .and_then(Node::text)
+        .or_else(|| names.iter().max_by(greatest).copied())
 }
 
 /// Writes `versions:`; the latest is the generated file, for which dbt would expect a suffix.
@@ -351,8 +444,12 @@ pub(super) fn tests(node: Option<&Node>) -> Vec<YamlOutput> {
 }
 
 fn data_test(node: &Node) -> YamlOutput {
-    let Some([(name, said)]) = node.pairs() else { return value(node, Language::Dbt) };
-    let Some(name) = name.text() else { return value(node, Language::Dbt) };
+    let Some([(name, said)]) = node.pairs() else {
+        return value(node, Language::Dbt);
+    };
+    let Some(name) = name.text() else {
+        return value(node, Language::Dbt);
+    };
     let mut arguments = Vec::new();
     let mut config = Vec::new();
     let mut rest = Vec::new();
@@ -379,7 +476,10 @@ fn data_test(node: &Node) -> YamlOutput {
 
 pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, YamlOutput)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
-    pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
+    pairs
+        .iter()
+        .map(|(key, said)| (key_text(key), value(said, language)))
+        .collect()
 }
 
 /// Returns a data test in the format before 1.10.5, with arguments next to the configuration.

@@ -30,13 +30,27 @@ impl SpecCompilation<'_> {
     pub(super) fn note_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
         let used = &mut self.names_used;
         used.add(program.columns.iter().map(|column| &*column.name));
-        used.add(program.definitions.iter().filter_map(|definition| definition.name.as_deref()));
+        used.add(
+            program
+                .definitions
+                .iter()
+                .filter_map(|definition| definition.name.as_deref()),
+        );
         used.add(step.name.map(|name| name.text));
         for tab in input.tabs {
-            used.add(tab.columns.iter().chain(tab.order.iter().map(|(column, _)| column)).map(Column::name));
+            used.add(
+                tab.columns
+                    .iter()
+                    .chain(tab.order.iter().map(|(column, _)| column))
+                    .map(Column::name),
+            );
         }
         if let Keep::Columns(names) = &step.keep {
-            used.add(names.iter().map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')));
+            used.add(
+                names
+                    .iter()
+                    .map(|name| name.text.rsplit('.').next().unwrap_or(name.text).trim_end_matches('}')),
+            );
         }
         let takes_all = matches!(step.keep, Keep::All) || step.sheet.as_ref().is_some_and(|it| it.columns.is_none());
         used.whole |= input.first && takes_all;
@@ -48,23 +62,48 @@ impl SpecCompilation<'_> {
         let mut used = std::mem::take(&mut self.names_used);
         used.add(output.iter().map(Column::name));
         used.add(self.sources.all.iter().map(|source| source.from.name()));
-        for item in spec.examples.iter().flat_map(|example| example.given.items().unwrap_or_default()) {
+        for item in spec
+            .examples
+            .iter()
+            .flat_map(|example| example.given.items().unwrap_or_default())
+        {
             let rows = item.get("rows").and_then(crate::yaml::Node::items).unwrap_or_default();
-            used.add(rows.iter().flat_map(|row| row.pairs().unwrap_or_default()).filter_map(|(key, _)| key.text()));
+            used.add(
+                rows.iter()
+                    .flat_map(|row| row.pairs().unwrap_or_default())
+                    .filter_map(|(key, _)| key.text()),
+            );
         }
         for comparison in &spec.comparisons {
-            used.add(comparison.keys.iter().chain(comparison.columns.iter().flatten()).map(|name| name.text));
+            used.add(
+                comparison
+                    .keys
+                    .iter()
+                    .chain(comparison.columns.iter().flatten())
+                    .map(|name| name.text),
+            );
         }
         let found_in = || spec.rules.iter().filter_map(|rule| rule.found_in.as_ref());
         used.add(found_in().filter_map(|it| it.field).map(|field| field.text));
-        let tested = found_in().map(|it| &it.to).chain(spec.comparisons.iter().map(|it| &it.with));
+        let tested = found_in()
+            .map(|it| &it.to)
+            .chain(spec.comparisons.iter().map(|it| &it.with));
         let options = &self.compiler.options;
         let of_schema = |from: &From| {
-            let is_made = from.own_model().is_some_and(|model| options.models.relation(model).is_some());
+            let is_made = from
+                .own_model()
+                .is_some_and(|model| options.models.relation(model).is_some());
             options.schema.relation(from.name()).filter(|_| !is_made)
         };
         let mut relations: Vec<Relation> = Vec::new();
-        for (place, from) in self.sources.all.iter().map(|source| &source.from).chain(tested).enumerate() {
+        for (place, from) in self
+            .sources
+            .all
+            .iter()
+            .map(|source| &source.from)
+            .chain(tested)
+            .enumerate()
+        {
             let Some(relation) = of_schema(from) else { continue };
             let is_known = relations.iter().any(|known| known.name() == relation.name());
             if !is_known {

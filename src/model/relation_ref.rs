@@ -63,7 +63,11 @@ mod tests {
         assert_eq!(from("raw.orders").unwrap().name(), "orders");
         assert_eq!(
             from("\"ref('p', 'm', v=2)\""),
-            Some(From::Ref { package: Some("p".into()), model: "m".into(), version: Some("2".into()) })
+            Some(From::Ref {
+                package: Some("p".into()),
+                model: "m".into(),
+                version: Some("2".into())
+            })
         );
         assert_eq!(from("source('raw', 'events')").unwrap().name(), "events");
         assert_eq!(from("ref('m') }} evil {{ ref('x')"), None);

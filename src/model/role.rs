@@ -24,8 +24,15 @@ pub enum Right {
 }
 
 impl Right {
-    const ALL: [Self; 7] =
-        [Self::Comment, Self::Approve, Self::Propose, Self::Develop, Self::Test, Self::Deploy, Self::Settings];
+    const ALL: [Self; 7] = [
+        Self::Comment,
+        Self::Approve,
+        Self::Propose,
+        Self::Develop,
+        Self::Test,
+        Self::Deploy,
+        Self::Settings,
+    ];
 
     /// What it lets people do, as a sentence goes on behind "may not".
     #[must_use]
@@ -139,6 +146,9 @@ impl FromStr for Role {
     type Err = UnknownRole;
 
     fn from_str(name: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| UnknownRole(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == name)
+            .ok_or_else(|| UnknownRole(name.to_owned()))
     }
 }

@@ -12,20 +12,31 @@ pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
 /// Returns scalar settings: keys of `config`, `access` and `group`.
 pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let pairs = dbt.config.and_then(Node::pairs).unwrap_or_default().iter();
-    let inside = pairs.filter_map(|(key, value)| Some((key.text()?, value))).filter(|(key, _)| *key != "tags");
+    let inside = pairs
+        .filter_map(|(key, value)| Some((key.text()?, value)))
+        .filter(|(key, _)| *key != "tags");
     let beside = [("access", dbt.access), ("group", dbt.group)];
     let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    inside.chain(beside).filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
+    inside
+        .chain(beside)
+        .filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned())))
+        .collect()
 }
 
 /// Returns the tags of columns by name.
 pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String>)> {
-    columns.iter().filter_map(|column| Some((column.name.text.to_owned(), column.tags?.texts()))).collect()
+    columns
+        .iter()
+        .filter_map(|column| Some((column.name.text.to_owned(), column.tags?.texts())))
+        .collect()
 }
 
 /// Returns the time limit in seconds, `meta: {formulac: {budget: 30}}`, as written.
 pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
     let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
-    let budget = said.into_iter().flatten().find_map(|meta| meta.get("formulac")?.get("budget")?.text());
+    let budget = said
+        .into_iter()
+        .flatten()
+        .find_map(|meta| meta.get("formulac")?.get("budget")?.text());
     budget.map(str::to_owned)
 }

@@ -127,7 +127,9 @@ fn other_name(name: &str) -> Option<String> {
             good.push(c);
         }
     }
-    let good = good.trim_start_matches(|c: char| !c.is_ascii_lowercase()).trim_end_matches('_');
+    let good = good
+        .trim_start_matches(|c: char| !c.is_ascii_lowercase())
+        .trim_end_matches('_');
     if good == name && good.len() > 1 && !RESERVED.contains(&good) {
         return None;
     }
@@ -166,10 +168,16 @@ impl SpecCompilation<'_> {
             return None;
         }
         let model = self.spec.model;
-        let mut semantic = SemanticModel { form, ..SemanticModel::default() };
+        let mut semantic = SemanticModel {
+            form,
+            ..SemanticModel::default()
+        };
         if stated_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
             let reason = "an ephemeral model is not a table that can be queried";
-            semantic.left_out = columns.iter().map(|c| (c.name().to_owned(), reason.to_owned())).collect();
+            semantic.left_out = columns
+                .iter()
+                .map(|c| (c.name().to_owned(), reason.to_owned()))
+                .collect();
             return Some(semantic);
         }
         if let Some(other) = other_name(model.text) {
@@ -200,7 +208,9 @@ impl SpecCompilation<'_> {
             }
             if let Some(fault) = self.semantic_name_fault(column) {
                 warnings.push(fault);
-                semantic.left_out.push((name.clone(), "its name is none that MetricFlow takes".to_owned()));
+                semantic
+                    .left_out
+                    .push((name.clone(), "its name is none that MetricFlow takes".to_owned()));
                 continue;
             }
             match of {
@@ -209,21 +219,40 @@ impl SpecCompilation<'_> {
             }
         }
         let is_key = |column: &Column| grain.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
-        let times = || elements.iter().filter(|(_, element)| matches!(element, Element::Time { .. }));
+        let times = || {
+            elements
+                .iter()
+                .filter(|(_, element)| matches!(element, Element::Time { .. }))
+        };
         let time = times().find(|(column, _)| is_key(column)).or_else(|| times().next());
         let time = time.map(|(column, _)| column.name().to_owned());
         let metrics = metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
         // Entity for the rows, without a statement about their key.
-        let has_primary = elements.iter().any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
+        let has_primary = elements
+            .iter()
+            .any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
         let mut primary = format!("{}_row", model.text);
-        while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&primary)) {
+        while columns
+            .iter()
+            .any(|column| column.name().eq_ignore_ascii_case(&primary))
+        {
             primary.push_str("_of_it");
         }
         let primary = (!has_primary).then_some(primary);
         let names = columns.iter().map(|column| column.name().to_lowercase()).collect();
-        let by_column = metrics.iter().map(|metric| (metric.column.to_lowercase(), metric.name.clone())).collect();
-        let written = Semantics { elements, time, primary, metrics, by_column, columns: names };
+        let by_column = metrics
+            .iter()
+            .map(|metric| (metric.column.to_lowercase(), metric.name.clone()))
+            .collect();
+        let written = Semantics {
+            elements,
+            time,
+            primary,
+            metrics,
+            by_column,
+            columns: names,
+        };
         match form {
             SemanticModels::Latest => written.in_model(doc),
             _ => written.add_to_doc(model.text, self.own_ref().call(), doc),
@@ -236,11 +265,21 @@ impl SpecCompilation<'_> {
         let name = column.name();
         let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
         let other = other_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
-        let span = self.definitions.iter().rev().find(|d| d.name.eq_ignore_ascii_case(name)).map(|d| d.span);
+        let span = self
+            .definitions
+            .iter()
+            .rev()
+            .find(|d| d.name.eq_ignore_ascii_case(name))
+            .map(|d| d.span);
         let message = format!("`{name}` cannot be a name in dbt's semantic layer, so the column is left out there");
         let help = format!("call it `{other}`: two small letters, digits or single `_` at least, and no unit of time");
         Some(
-            Diagnostic::new(Code::NotASemanticName, span.unwrap_or(self.spec.model.node.span), message).with_help(help),
+            Diagnostic::new(
+                Code::NotASemanticName,
+                span.unwrap_or(self.spec.model.node.span),
+                message,
+            )
+            .with_help(help),
         )
     }
 
@@ -251,7 +290,9 @@ impl SpecCompilation<'_> {
         for column in &self.spec.columns {
             for test in tests(column.data_tests).iter().filter(|test| holds_always(test, TEST)) {
                 let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
-                let field = arguments.and_then(|arguments| arguments.get("field")).and_then(YamlOutput::as_text);
+                let field = arguments
+                    .and_then(|arguments| arguments.get("field"))
+                    .and_then(YamlOutput::as_text);
                 if let Some(field) = field.filter(|field| other_name(field).is_none()) {
                     found.insert(column.name.text.to_lowercase(), field.to_owned());
                 }
@@ -270,11 +311,19 @@ fn element(
     let name = column.name();
     if column.ty().is_temporal() {
         // Instants are truncated to days at the finest, which every time spine has.
-        return Element::Time { unit: unit.unwrap_or("day") };
+        return Element::Time {
+            unit: unit.unwrap_or("day"),
+        };
     }
     match (grain, foreign.get(&name.to_lowercase())) {
-        ([key], _) if key.eq_ignore_ascii_case(name) => Element::Entity { kind: "primary", name: name.to_owned() },
-        (_, Some(field)) => Element::Entity { kind: "foreign", name: field.clone() },
+        ([key], _) if key.eq_ignore_ascii_case(name) => Element::Entity {
+            kind: "primary",
+            name: name.to_owned(),
+        },
+        (_, Some(field)) => Element::Entity {
+            kind: "foreign",
+            name: field.clone(),
+        },
         _ => Element::Categorical,
     }
 }
@@ -288,7 +337,11 @@ fn metrics(
 ) -> Vec<ModelMetric> {
     if !has_time {
         let reason = "the model has no date to take it together by";
-        left_out.extend(totals.iter().map(|(column, _)| (column.name().to_owned(), reason.to_owned())));
+        left_out.extend(
+            totals
+                .iter()
+                .map(|(column, _)| (column.name().to_owned(), reason.to_owned())),
+        );
         return Vec::new();
     }
     let parts = |of: &Additivity| match of {
@@ -324,7 +377,10 @@ fn metrics(
                 of: of.clone(),
             });
         } else {
-            let part = parts(of).into_iter().find(|part| !known.contains(part)).unwrap_or_default();
+            let part = parts(of)
+                .into_iter()
+                .find(|part| !known.contains(part))
+                .unwrap_or_default();
             left_out.push((name.to_owned(), Lost::Part(part).to_string()));
         }
     }
@@ -333,14 +389,21 @@ fn metrics(
 
 /// Metrics of all models share a namespace.
 fn metric_name(model: &str, column: &str) -> String {
-    if model.eq_ignore_ascii_case(column) { column.to_owned() } else { format!("{model}_{column}") }
+    if model.eq_ignore_ascii_case(column) {
+        column.to_owned()
+    } else {
+        format!("{model}_{column}")
+    }
 }
 
 /// Returns a label such as `Monthly recurring revenue`.
 fn label(name: &str) -> String {
     let words = name.replace('_', " ");
     let mut chars = words.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// Writer of either format.
@@ -378,7 +441,11 @@ impl Semantics<'_> {
     /// column.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.name_of(column);
-        if self.columns.contains(&name) { format!("{name}_of_all") } else { name }
+        if self.columns.contains(&name) {
+            format!("{name}_of_all")
+        } else {
+            name
+        }
     }
 
     /// Returns the metrics that a formula reads, by their names in it.
@@ -407,7 +474,10 @@ impl Semantics<'_> {
                     ]
                 }
                 Some((_, Element::Categorical)) => {
-                    vec![("dimension".to_owned(), YamlOutput::Map(vec![pair("type", "categorical")]))]
+                    vec![(
+                        "dimension".to_owned(),
+                        YamlOutput::Map(vec![pair("type", "categorical")]),
+                    )]
                 }
                 Some((of, Element::Entity { kind, name })) => {
                     let mut entity = vec![pair("type", *kind)];
@@ -417,9 +487,12 @@ impl Semantics<'_> {
                 None => Vec::new(),
             };
         }
-        doc.semantic.push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
-        doc.semantic.extend(self.time.iter().map(|time| pair("agg_time_dimension", time)));
-        doc.semantic.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
+        doc.semantic
+            .push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
+        doc.semantic
+            .extend(self.time.iter().map(|time| pair("agg_time_dimension", time)));
+        doc.semantic
+            .extend(self.primary.iter().map(|name| pair("primary_entity", name)));
         let metric = |metric: &ModelMetric| {
             let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
             out.extend(metric.description.iter().map(|text| pair("description", text)));
@@ -452,12 +525,18 @@ impl Semantics<'_> {
     fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
-        out.extend(doc.description.iter().filter(|text| !is_long(text)).map(|text| pair("description", text)));
         out.extend(
-            self.time
+            doc.description
                 .iter()
-                .map(|time| ("defaults".to_owned(), YamlOutput::Map(vec![pair("agg_time_dimension", time)]))),
+                .filter(|text| !is_long(text))
+                .map(|text| pair("description", text)),
         );
+        out.extend(self.time.iter().map(|time| {
+            (
+                "defaults".to_owned(),
+                YamlOutput::Map(vec![pair("agg_time_dimension", time)]),
+            )
+        }));
         out.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
         let mut entities = Vec::new();
         let mut dimensions = Vec::new();
@@ -471,10 +550,16 @@ impl Semantics<'_> {
                 Element::Time { unit } => dimensions.push(YamlOutput::Map(vec![
                     pair("name", column.name()),
                     pair("type", "time"),
-                    ("type_params".to_owned(), YamlOutput::Map(vec![pair("time_granularity", *unit)])),
+                    (
+                        "type_params".to_owned(),
+                        YamlOutput::Map(vec![pair("time_granularity", *unit)]),
+                    ),
                 ])),
                 Element::Categorical => {
-                    dimensions.push(YamlOutput::Map(vec![pair("name", column.name()), pair("type", "categorical")]));
+                    dimensions.push(YamlOutput::Map(vec![
+                        pair("name", column.name()),
+                        pair("type", "categorical"),
+                    ]));
                 }
             }
         }
@@ -485,27 +570,40 @@ impl Semantics<'_> {
             Some(YamlOutput::Map(measure))
         };
         let measures: Vec<YamlOutput> = self.metrics.iter().filter_map(measure).collect();
-        for (key, items) in [("entities", entities), ("dimensions", dimensions), ("measures", measures)] {
+        for (key, items) in [
+            ("entities", entities),
+            ("dimensions", dimensions),
+            ("measures", measures),
+        ] {
             out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlOutput::List(items))));
         }
-        doc.beside.push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
+        doc.beside
+            .push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
         let metric = |metric: &ModelMetric| {
             let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
             out.extend(metric.description.iter().map(|text| pair("description", text)));
             let (kind, params) = match &metric.of {
                 Additivity::Ratio { numerator, denominator } => (
                     "ratio",
-                    vec![pair("numerator", self.name_of(numerator)), pair("denominator", self.name_of(denominator))],
+                    vec![
+                        pair("numerator", self.name_of(numerator)),
+                        pair("denominator", self.name_of(denominator)),
+                    ],
                 ),
-                Additivity::Formula(formula) => {
-                    ("derived", vec![self.formula(formula), ("metrics".to_owned(), self.inputs(formula.columns()))])
-                }
+                Additivity::Formula(formula) => (
+                    "derived",
+                    vec![
+                        self.formula(formula),
+                        ("metrics".to_owned(), self.inputs(formula.columns())),
+                    ],
+                ),
                 _ => ("simple", vec![pair("measure", &metric.name)]),
             };
             out.extend([pair("type", kind), ("type_params".to_owned(), YamlOutput::Map(params))]);
             YamlOutput::Map(out)
         };
-        doc.beside.push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
+        doc.beside
+            .push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
     }
 }
 

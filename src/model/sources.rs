@@ -84,11 +84,21 @@ impl SpecSources {
         let table = from.relation_sql(dialect);
         // If two tables in different schemas have one name, the second is qualified by its schema.
         let first = self.called.insert(from.name().to_lowercase());
-        let wanted = if first { from.name().to_owned() } else { from.long_name() };
+        let wanted = if first {
+            from.name().to_owned()
+        } else {
+            from.long_name()
+        };
         let name = names.choose(&wanted);
         let select = dbt::import(from, &table);
         self.places.insert(key(from), self.all.len());
-        self.all.push(ReadSource { from: from.clone(), table, import: written(&name), name, select });
+        self.all.push(ReadSource {
+            from: from.clone(),
+            table,
+            import: written(&name),
+            name,
+            select,
+        });
     }
 }
 
@@ -102,8 +112,12 @@ impl SpecSources {
         };
         let read: Vec<bool> = (0..self.all.len()).map(is_read).collect();
         let all = || self.all.iter().zip(&read);
-        let inputs: Vec<QueryInput<'_>> =
-            all().map(|(s, read)| QueryInput { name: &s.import, import: read.then_some("\u{1}") }).collect();
+        let inputs: Vec<QueryInput<'_>> = all()
+            .map(|(s, read)| QueryInput {
+                name: &s.import,
+                import: read.then_some("\u{1}"),
+            })
+            .collect();
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
         // Jinja in the user's texts is escaped; the imports contain the only Jinja for dbt.

@@ -26,7 +26,12 @@ impl SpecCompilation<'_> {
                 let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
                 let written = self.compiler.options.dialect.name_text(own, true);
                 let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                (facts.and_then(|f| f.relation.clone()), key, SelectSource::Name(written), own)
+                (
+                    facts.and_then(|f| f.relation.clone()),
+                    key,
+                    SelectSource::Name(written),
+                    own,
+                )
             }
             SourceTarget::Source(of) => {
                 let known = self.known_relation(&keys.model);
@@ -51,7 +56,12 @@ impl SpecCompilation<'_> {
             (Some(columns), _) => columns
                 .iter()
                 .map(|column| {
-                    known_column(&key_name(column.text), column.span(self.source), relation.as_ref(), diagnostics)
+                    known_column(
+                        &key_name(column.text),
+                        column.span(self.source),
+                        relation.as_ref(),
+                        diagnostics,
+                    )
                 })
                 .collect(),
             (None, Some(relation)) => relation.columns().to_vec(),
@@ -61,7 +71,10 @@ impl SpecCompilation<'_> {
         for entry in &keys.order_by {
             let (name, descending) = order_key(entry.text);
             let name = key_name(name);
-            order.push((known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics), descending));
+            order.push((
+                known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics),
+                descending,
+            ));
         }
         // The key breaks ties.
         for name in &key {
@@ -91,7 +104,9 @@ fn known_column(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Column {
     let name = name.trim();
-    let Some(relation) = relation else { return Column::new(name, Type::Unknown) };
+    let Some(relation) = relation else {
+        return Column::new(name, Type::Unknown);
+    };
     if let Some(column) = relation.column(name) {
         return column.clone();
     }

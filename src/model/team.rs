@@ -8,13 +8,21 @@ use crate::yaml::Node;
 /// Reads the role of each person. The table of keys reports unknown roles; this reports invalid names.
 pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
     let pairs = |key: &str| root.get(key).and_then(Node::pairs).unwrap_or_default();
-    let groups: Vec<(String, Vec<String>)> =
-        pairs("groups").iter().filter_map(|(name, members)| Some((name.text()?.to_owned(), members.texts()))).collect();
+    let groups: Vec<(String, Vec<String>)> = pairs("groups")
+        .iter()
+        .filter_map(|(name, members)| Some((name.text()?.to_owned(), members.texts())))
+        .collect();
     let mut roles: Vec<(String, Role)> = Vec::new();
     for (key, value) in pairs("roles") {
-        let (Some(name), Some(role)) = (key.text(), value.text().and_then(|role| role.parse().ok())) else { continue };
+        let (Some(name), Some(role)) = (key.text(), value.text().and_then(|role| role.parse().ok())) else {
+            continue;
+        };
         let is_group = groups.iter().any(|(group, _)| group == name);
-        let near = if is_group { None } else { suggest::nearest(name, groups.iter().map(|(group, _)| group.as_str())) };
+        let near = if is_group {
+            None
+        } else {
+            suggest::nearest(name, groups.iter().map(|(group, _)| group.as_str()))
+        };
         if let Some(near) = near.filter(|_| !name.contains('@')) {
             let message = format!("there is no group `{name}`");
             let help = suggest::similar(near);
@@ -22,6 +30,9 @@ pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
         }
         roles.push((name.to_owned(), role));
     }
-    let default = root.get("default_role").and_then(Node::text).and_then(|role| role.parse().ok());
+    let default = root
+        .get("default_role")
+        .and_then(Node::text)
+        .and_then(|role| role.parse().ok());
     People::new(groups, roles, default)
 }

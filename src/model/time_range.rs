@@ -28,9 +28,18 @@ impl Length {
         let (length, months) = unit.length();
         let length = length.saturating_mul(count);
         match (months, unit.is_shorter_than_day()) {
-            (true, _) => Self { months: length, ..Self::default() },
-            (false, true) => Self { seconds: length, ..Self::default() },
-            (false, false) => Self { days: length / 86_400, ..Self::default() },
+            (true, _) => Self {
+                months: length,
+                ..Self::default()
+            },
+            (false, true) => Self {
+                seconds: length,
+                ..Self::default()
+            },
+            (false, false) => Self {
+                days: length / 86_400,
+                ..Self::default()
+            },
         }
     }
 
@@ -83,9 +92,18 @@ pub(super) enum TimeReach {
     /// All rows with equal values in these columns.
     Window { span: Span, parted_by: Vec<TimeKey> },
     /// Rows this much earlier and later by this key.
-    Period { span: Span, key: Option<TimeKey>, back: Length, forth: Length },
+    Period {
+        span: Span,
+        key: Option<TimeKey>,
+        back: Length,
+        forth: Length,
+    },
     /// Rows of an earlier step with equal values in these columns, of the step and of the other.
-    Joined { span: Span, step: usize, equal: Vec<(TimeKey, String)> },
+    Joined {
+        span: Span,
+        step: usize,
+        equal: Vec<(TimeKey, String)>,
+    },
     /// Filter on values that late rows may change, so that an existing row may no longer pass it.
     Filter { span: Span },
     /// Rows without a bound in time, with the purpose for messages.
@@ -115,13 +133,25 @@ impl SpecCompilation<'_> {
         formulas: &StepFormulas,
     ) -> StepTimes {
         let in_file = |span| formulas.in_file(span);
-        let times = Times { plan, input, text: &formulas.text, in_file: &in_file };
-        let mut found = StepTimes { made: times.time_values(step, output), open: output.open, ..StepTimes::default() };
+        let times = Times {
+            plan,
+            input,
+            text: &formulas.text,
+            in_file: &in_file,
+        };
+        let mut found = StepTimes {
+            made: times.time_values(step, output),
+            open: output.open,
+            ..StepTimes::default()
+        };
         found.looks = times.looks(step);
         self.note_settled(step, place, &times, output, &mut found);
         self.joined_steps(step, place, &times, &mut found.looks);
         if step.limit.is_some() {
-            found.looks.push(TimeReach::Unbounded { span: step.limit_span, why: "`limit` chooses among all rows" });
+            found.looks.push(TimeReach::Unbounded {
+                span: step.limit_span,
+                why: "`limit` chooses among all rows",
+            });
         }
         found
     }
@@ -135,8 +165,11 @@ impl SpecCompilation<'_> {
         output: &StepOutput,
         found: &mut StepTimes,
     ) {
-        let of_step =
-            |at: usize, name: &str| self.times.get(at).is_none_or(|step| step.open || step.settled.contains(name));
+        let of_step = |at: usize, name: &str| {
+            self.times
+                .get(at)
+                .is_none_or(|step| step.open || step.settled.contains(name))
+        };
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
             Some(join) => match self.sources.target(self.spec, place, &join.to) {
                 SourceTarget::Step(of) => of_step(of, &name),
@@ -154,14 +187,17 @@ impl SpecCompilation<'_> {
             let role = times.plan.roles.get(index);
             let condition = match role {
                 Some(DefinitionRole::Where | DefinitionRole::Having) => true,
-                Some(DefinitionRole::On(join)) => {
-                    step.joins.get(*join as usize).is_some_and(|join| join.kind == JoinKind::Inner)
-                }
+                Some(DefinitionRole::On(join)) => step
+                    .joins
+                    .get(*join as usize)
+                    .is_some_and(|join| join.kind == JoinKind::Inner),
                 _ => false,
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                found.looks.push(TimeReach::Filter { span: (times.in_file)(definition.span) });
+                found.looks.push(TimeReach::Filter {
+                    span: (times.in_file)(definition.span),
+                });
             }
             if let Some(name) = times.name_given(index) {
                 found.settled.extend(settled.then(|| name.clone()));
@@ -184,8 +220,15 @@ impl SpecCompilation<'_> {
         let conditions = Conditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
             if let SourceTarget::Step(of) = self.sources.target(self.spec, place, &join.to) {
-                let equal = conditions.at(index).map(|root| times.equal(root, index + 1)).unwrap_or_default();
-                looks.push(TimeReach::Joined { span: join.to_text.node.span, step: of, equal });
+                let equal = conditions
+                    .at(index)
+                    .map(|root| times.equal(root, index + 1))
+                    .unwrap_or_default();
+                looks.push(TimeReach::Joined {
+                    span: join.to_text.node.span,
+                    step: of,
+                    equal,
+                });
             }
         }
     }
@@ -206,7 +249,10 @@ impl Times<'_> {
 
     fn key(&self, id: IrId) -> TimeKey {
         let (of, unit) = cut_time(self.program(), id);
-        TimeKey { base: self.base(of), unit }
+        TimeKey {
+            base: self.base(of),
+            unit,
+        }
     }
 
     fn base(&self, of: IrId) -> TimeOrigin {
@@ -218,7 +264,9 @@ impl Times<'_> {
         let (mut id, mut told) = (of, String::new());
         while let Ir::Apply { overload, args } = program.node(id)
             && let Some((first, rest)) = program.args(args).split_first()
-            && rest.iter().all(|arg| matches!(program.node(*arg), Ir::Text(_) | Ir::Number(_)))
+            && rest
+                .iter()
+                .all(|arg| matches!(program.node(*arg), Ir::Text(_) | Ir::Number(_)))
         {
             told.push_str(&format!("{overload:?}"));
             for arg in rest {
@@ -236,8 +284,14 @@ impl Times<'_> {
 
     /// Returns the input column that a value is: index of its relation, and lower-case name.
     fn column(&self, id: IrId) -> Option<(usize, String)> {
-        let Ir::Column(column) = self.program().node(id) else { return None };
-        let used = self.program().columns.get(column as usize).filter(|used| used.merged.is_empty())?;
+        let Ir::Column(column) = self.program().node(id) else {
+            return None;
+        };
+        let used = self
+            .program()
+            .columns
+            .get(column as usize)
+            .filter(|used| used.merged.is_empty())?;
         let place = match self.input.joined {
             Some(joined) => joined.position(used.relation.as_deref()?)?,
             None => 0,
@@ -285,19 +339,34 @@ impl Times<'_> {
         let mut made = FxHashMap::default();
         // A kept column keeps its meaning; a computed one may take its name.
         let place_of = |name: &str| match self.input.joined {
-            Some(joined) => joined.relations.iter().position(|r| r.column(name).is_some() || r.is_open()),
+            Some(joined) => joined
+                .relations
+                .iter()
+                .position(|r| r.column(name).is_some() || r.is_open()),
             None => Some(0),
         };
         let kept = |column: &Column| {
             let name = column.name().to_lowercase();
-            let key = TimeKey { base: TimeOrigin::Column(place_of(&name)?, name.clone()), unit: None };
-            Some((name, TimeValue { key, of_rows: true, span: step.keep_span }))
+            let key = TimeKey {
+                base: TimeOrigin::Column(place_of(&name)?, name.clone()),
+                unit: None,
+            };
+            Some((
+                name,
+                TimeValue {
+                    key,
+                    of_rows: true,
+                    span: step.keep_span,
+                },
+            ))
         };
         if !matches!(step.keep, Keep::Nothing) {
             made.extend(output.relation.columns().iter().filter_map(kept));
             if let (Keep::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
                 for name in names {
-                    let Some((relation, column)) = name.text.split_once('.') else { continue };
+                    let Some((relation, column)) = name.text.split_once('.') else {
+                        continue;
+                    };
                     if let (Some(place), Some(made)) = (joined.position(relation), made.get_mut(&column.to_lowercase()))
                     {
                         made.key.base = TimeOrigin::Column(place, column.to_lowercase());
@@ -310,7 +379,14 @@ impl Times<'_> {
             let meta = program.meta(definition.root);
             let of_rows = meta.level <= Level::Row && !meta.volatile;
             let span = (self.in_file)(definition.span);
-            made.insert(name, TimeValue { key: self.key(definition.root), of_rows, span });
+            made.insert(
+                name,
+                TimeValue {
+                    key: self.key(definition.root),
+                    of_rows,
+                    span,
+                },
+            );
         }
         made
     }
@@ -319,7 +395,10 @@ impl Times<'_> {
         let (program, plan) = (self.program(), self.plan);
         let with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
-            definitions.filter(|(d, own)| **own == role && !d.failed).map(|(d, _)| d.root).collect()
+            definitions
+                .filter(|(d, own)| **own == role && !d.failed)
+                .map(|(d, _)| d.root)
+                .collect()
         };
         let (order, groups, said) = (
             with_role(DefinitionRole::OrderBy),
@@ -332,13 +411,19 @@ impl Times<'_> {
         let by_default: Vec<IrId> = match step.partition_by {
             Some(_) => said.clone(),
             None if order.is_empty() => Vec::new(),
-            None => groups.iter().copied().filter(|key| !order.iter().any(|o| same(*key, *o))).collect(),
+            None => groups
+                .iter()
+                .copied()
+                .filter(|key| !order.iter().any(|o| same(*key, *o)))
+                .collect(),
         };
         let mut looks = Vec::new();
         let mut lengths: FxHashMap<IrId, (Length, Length)> = FxHashMap::default();
         let live = used_definitions(plan);
         for index in &program.order {
-            let Some(definition) = program.definitions.get(*index as usize) else { continue };
+            let Some(definition) = program.definitions.get(*index as usize) else {
+                continue;
+            };
             if definition.failed || live.get(*index as usize) != Some(&true) {
                 continue;
             }
@@ -364,7 +449,10 @@ impl Times<'_> {
                     Ir::RowLookup { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
                         let tab = tab.map(|tab| program.column_of_sheet(tab, 0).0);
-                        let why = match tab.and_then(|tab| self.input.tabs.get(tab as usize)).map(|tab| &tab.source) {
+                        let why = match tab
+                            .and_then(|tab| self.input.tabs.get(tab as usize))
+                            .map(|tab| &tab.source)
+                        {
                             Some(SelectSource::Input(_)) => continue,
                             Some(SelectSource::Name(_)) => "it looks among the rows of an earlier step",
                             None => "it looks among all rows of the sheet",
@@ -376,7 +464,12 @@ impl Times<'_> {
                 self.note_length(id, &mut lengths);
                 if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
                     let key = moved_key(program, order.iter().copied()).map(|key| self.key(key));
-                    looks.push(TimeReach::Period { span, key, back: *back, forth: *forth });
+                    looks.push(TimeReach::Period {
+                        span,
+                        key,
+                        back: *back,
+                        forth: *forth,
+                    });
                 }
             }
         }
@@ -388,13 +481,17 @@ impl Times<'_> {
         let program = self.program();
         let of = |id: IrId, lengths: &FxHashMap<IrId, (Length, Length)>| lengths.get(&id).copied().unwrap_or_default();
         let mut own = match program.node(id) {
-            Ir::Definition(used) => {
-                program.definitions.get(used as usize).map(|d| of(d.root, lengths)).unwrap_or_default()
-            }
+            Ir::Definition(used) => program
+                .definitions
+                .get(used as usize)
+                .map(|d| of(d.root, lengths))
+                .unwrap_or_default(),
             _ => program
                 .operands(id)
                 .map(|o| of(o, lengths))
-                .fold(Default::default(), |a: (Length, Length), b| (a.0.max(b.0), a.1.max(b.1))),
+                .fold(Default::default(), |a: (Length, Length), b| {
+                    (a.0.max(b.0), a.1.max(b.1))
+                }),
         };
         if let Ir::PeriodLookup { period, .. } = program.node(id)
             && let Some(period) = program.periods.get(period as usize)

@@ -29,7 +29,10 @@ impl Variable {
     /// Returns the placeholder in the SQL tree for text that dbt replaces: as wide as that text, and not part of any
     /// SQL.
     fn in_model(&self) -> String {
-        let default = self.default.as_ref().map_or_else(String::new, |date| format!(", \"{date}\""));
+        let default = self
+            .default
+            .as_ref()
+            .map_or_else(String::new, |date| format!(", \"{date}\""));
         format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
     }
 
@@ -44,13 +47,20 @@ impl Variable {
             format!("DATE({})", parts.join(", "))
         });
         let compiled = Compiler::builder().dialect(dialect).build().compile(&formula);
-        compiled.definitions().first().map(|d| d.sql().to_owned()).unwrap_or_default()
+        compiled
+            .definitions()
+            .first()
+            .map(|d| d.sql().to_owned())
+            .unwrap_or_default()
     }
 }
 
 impl SaidToday {
     fn date(iso: &str) -> Self {
-        Self { value: Today::Date(iso.to_owned()), variable: None }
+        Self {
+            value: Today::Date(iso.to_owned()),
+            variable: None,
+        }
     }
 
     /// Returns the name of the dbt variable with the date, if there is one.
@@ -65,8 +75,14 @@ impl SaidToday {
     }
 
     fn from_variable(name: &str, default: Option<String>) -> Self {
-        let variable = Variable { name: name.to_owned(), default };
-        Self { value: Today::Sql(variable.slot()), variable: Some(variable) }
+        let variable = Variable {
+            name: name.to_owned(),
+            default,
+        };
+        Self {
+            value: Today::Sql(variable.slot()),
+            variable: Some(variable),
+        }
     }
 }
 
@@ -128,20 +144,34 @@ impl<'y> Loader<'y, '_> {
         let text = node.text()?.trim();
         let quoted = |text: &str| {
             let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
-            inner.or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"'))).map(str::to_owned)
+            inner
+                .or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"')))
+                .map(str::to_owned)
         };
-        let typed = text.get(..4).filter(|word| word.eq_ignore_ascii_case("date")).and_then(|_| text.get(4..));
-        let plain = typed.and_then(|rest| quoted(rest.trim())).unwrap_or_else(|| text.to_owned());
+        let typed = text
+            .get(..4)
+            .filter(|word| word.eq_ignore_ascii_case("date"))
+            .and_then(|_| text.get(4..));
+        let plain = typed
+            .and_then(|rest| quoted(rest.trim()))
+            .unwrap_or_else(|| text.to_owned());
         if is_iso_date(&plain) {
             return Some(SaidToday::date(&plain));
         }
         let is_day = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
         if plain.starts_with(|c: char| c.is_ascii_digit()) && plain.chars().all(is_day) {
             let message = format!("`today` must be a date, found `{plain}`");
-            self.misshapen(node, message, "write the year, the month and the day, `today: 2024-03-31`".to_owned());
+            self.misshapen(
+                node,
+                message,
+                "write the year, the month and the day, `today: 2024-03-31`".to_owned(),
+            );
             return None;
         }
-        let braces = text.strip_prefix("{{").and_then(|t| t.strip_suffix("}}")).map(str::trim);
+        let braces = text
+            .strip_prefix("{{")
+            .and_then(|t| t.strip_suffix("}}"))
+            .map(str::trim);
         let call = braces.unwrap_or(text).strip_prefix("var").map(str::trim_start);
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {
             if let Some(inside) = braces {
@@ -162,10 +192,17 @@ impl<'y> Loader<'y, '_> {
         }
         if let Some(fault) = expression::fault(text) {
             let message = format!("`today` must be one SQL expression, and `{text}` {fault}");
-            self.misshapen(node, message, "write a date, `today: 2024-03-31`, or `today: var('run_date')`".to_owned());
+            self.misshapen(
+                node,
+                message,
+                "write a date, `today: 2024-03-31`, or `today: var('run_date')`".to_owned(),
+            );
             return None;
         }
-        Some(SaidToday { value: Today::Sql(format!("cast({text} as date)")), variable: None })
+        Some(SaidToday {
+            value: Today::Sql(format!("cast({text} as date)")),
+            variable: None,
+        })
     }
 
     fn variable(&mut self, node: &'y Node) -> Option<SaidToday> {
@@ -201,7 +238,12 @@ pub(super) fn fiscal_months(node: &Node) -> Option<u8> {
 
 /// Returns the message and help for an invalid number of months.
 pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
-    let text = node.text().filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
+    let text = node
+        .text()
+        .filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
     let help = "count the months from January, 0 to 11: a fiscal year that begins in April has 3".to_owned();
-    Some((format!("`fiscal_month_offset` must be less than a year, found `{text}`"), help))
+    Some((
+        format!("`fiscal_month_offset` must be less than a year, found `{text}`"),
+        help,
+    ))
 }

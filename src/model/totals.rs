@@ -106,12 +106,19 @@ impl SpecCompilation<'_> {
             joins,
             ..Select::default()
         };
-        self.ctes.push(Cte { name: dialect.name_text(&name, true), body });
+        self.ctes.push(Cte {
+            name: dialect.name_text(&name, true),
+            body,
+        });
         let relation = relation.map(|relation| relation.renamed(name.clone()));
         Some(WithTotals { name, relation, totals })
     }
 
     /// Recomputes measures by the keys of a kind of total, as a CTE that the sheet joins.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn totals_by(
         &mut self,
         step: &Step<'_>,
@@ -147,12 +154,18 @@ impl SpecCompilation<'_> {
             [] => None,
             _ => Some(self.joined(&again, before.index, &of, &mut unsaid)),
         };
-        let of = StepInput { joined: joined.as_ref().map(|joined| &joined.input), ..of };
+        let of = StepInput {
+            joined: joined.as_ref().map(|joined| &joined.input),
+            ..of
+        };
         self.only = Some(measures.clone());
         let output = self.step(&again, &of, joined.as_ref(), false, memory, &mut unsaid);
         self.only = None;
         let Some(output) = output else {
-            return Err(NotByKeys { measures, fault: unsaid.into_iter().find(Diagnostic::is_error) });
+            return Err(NotByKeys {
+                measures,
+                fault: unsaid.into_iter().find(Diagnostic::is_error),
+            });
         };
         self.ctes.extend(output.ctes);
         let wanted = match (kind, keys.as_slice()) {
@@ -162,18 +175,31 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let cte = dialect.name_text(&self.names.choose(&wanted), true);
         let sheet = dialect.name_text(input.name, true);
-        let (here, there) =
-            (ColumnSql { dialect, relation: input.relation }, ColumnSql { dialect, relation: Some(&output.relation) });
+        let (here, there) = (
+            ColumnSql {
+                dialect,
+                relation: input.relation,
+            },
+            ColumnSql {
+                dialect,
+                relation: Some(&output.relation),
+            },
+        );
         let limits = &self.compiler.options.limits;
         let mut emitter = Emitter::new(&memory.program, dialect, limits, &mut memory.emit);
         let same = keys.iter().map(|key| {
             let name = here.column(key);
-            let (left, right) = (emitter.tree().field_of(&sheet, &name), emitter.tree().field_of(&cte, &name));
+            let (left, right) = (
+                emitter.tree().field_of(&sheet, &name),
+                emitter.tree().field_of(&cte, &name),
+            );
             emitter.same_key(left, right, here.is_nullable(key))
         });
         let same: Vec<_> = same.collect();
         let tree = emitter.tree();
-        let on = same.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+        let on = same
+            .into_iter()
+            .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let (mut items, mut columns) = (Vec::new(), Vec::new());
         for measure in measures {
             let mut name = format!("{measure}_{}", kind.name());
@@ -181,15 +207,35 @@ impl SpecCompilation<'_> {
                 name.push_str("_of_sheet");
             }
             let alias = Some(dialect.name_text(&name, true));
-            items.push(Item { expr: tree.field_of(&cte, &there.column(&measure)), alias });
+            items.push(Item {
+                expr: tree.field_of(&cte, &there.column(&measure)),
+                alias,
+            });
             let known = there.known(&measure);
             let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty));
-            let column = column.nullable(there.is_nullable(&measure)).sized(known.map_or(0, Column::size));
-            columns.push((SheetTotal { measure, kind, column: name }, column));
+            let column = column
+                .nullable(there.is_nullable(&measure))
+                .sized(known.map_or(0, Column::size));
+            columns.push((
+                SheetTotal {
+                    measure,
+                    kind,
+                    column: name,
+                },
+                column,
+            ));
         }
         let join_kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        let join = Join { kind: join_kind, source: SelectSource::Name(cte.clone()), alias: None, on };
-        self.ctes.push(Cte { name: cte, body: output.body });
+        let join = Join {
+            kind: join_kind,
+            source: SelectSource::Name(cte.clone()),
+            alias: None,
+            on,
+        };
+        self.ctes.push(Cte {
+            name: cte,
+            body: output.body,
+        });
         Ok(TotalColumns { join, items, columns })
     }
 
@@ -199,14 +245,30 @@ impl SpecCompilation<'_> {
         if !formulas.text.to_ascii_lowercase().contains("total") {
             return Vec::new();
         }
-        let columns: Vec<String> = sheet.columns.iter().flatten().map(|column| key_name(column.text)).collect();
+        let columns: Vec<String> = sheet
+            .columns
+            .iter()
+            .flatten()
+            .map(|column| key_name(column.text))
+            .collect();
         let CompileMemory { parse, ast, .. } = memory;
         let mut unsaid = Vec::new();
-        parse::parse_parts(&formulas.text, &formulas.parts, &self.compiler.options.limits, parse, ast, &mut unsaid);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &self.compiler.options.limits,
+            parse,
+            ast,
+            &mut unsaid,
+        );
         let known = |name: &str| columns.iter().any(|column| column.eq_ignore_ascii_case(name));
         let used = totals_in(ast, &formulas.text, &columns);
         let used = used.into_iter().filter(|total| !known(total.span.text(&formulas.text)));
-        used.map(|total| TotalUse { span: formulas.in_file(total.span), ..total }).collect()
+        used.map(|total| TotalUse {
+            span: formulas.in_file(total.span),
+            ..total
+        })
+        .collect()
     }
 }
 
@@ -247,10 +309,18 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
             let help = "write `column_total`, `row_total` or `grand_total`";
             return Some(no_total(total.span, "there is no such total").with_help(help));
         };
-        let is_key = prior.group_by.iter().any(|key| key_name(key.text).eq_ignore_ascii_case(&total.measure));
-        let is_there = input.relation.is_none_or(|relation| relation.column(&total.measure).is_some());
+        let is_key = prior
+            .group_by
+            .iter()
+            .any(|key| key_name(key.text).eq_ignore_ascii_case(&total.measure));
+        let is_there = input
+            .relation
+            .is_none_or(|relation| relation.column(&total.measure).is_some());
         if is_key || !is_there {
-            let message = format!("`{}` is not a measure of the previous step, so it has no total", total.measure);
+            let message = format!(
+                "`{}` is not a measure of the previous step, so it has no total",
+                total.measure
+            );
             let help = "name a definition that aggregates there; of a calculation write `SUM(C:C)`";
             return Some(no_total(total.span, message).with_help(help));
         }

@@ -43,11 +43,22 @@ pub(super) fn without_calculations<'s, 'y>(
     ast: &Ast,
     formulas: &StepFormulas,
 ) -> Cow<'s, Step<'y>> {
-    let (Some(_), Keep::Columns(kept)) = (&step.sheet, &step.keep) else { return Cow::Borrowed(step) };
+    let (Some(_), Keep::Columns(kept)) = (&step.sheet, &step.keep) else {
+        return Cow::Borrowed(step);
+    };
     let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&DefinitionRole::Definitions);
-    let names = ast.definitions.iter().filter(|d| of_step(d.part)).filter_map(|d| d.name);
-    let defined: FxHashSet<String> = names.map(|name| name.text(&formulas.text).to_ascii_lowercase()).collect();
-    if !kept.iter().any(|name| defined.contains(&name.text.to_ascii_lowercase())) {
+    let names = ast
+        .definitions
+        .iter()
+        .filter(|d| of_step(d.part))
+        .filter_map(|d| d.name);
+    let defined: FxHashSet<String> = names
+        .map(|name| name.text(&formulas.text).to_ascii_lowercase())
+        .collect();
+    if !kept
+        .iter()
+        .any(|name| defined.contains(&name.text.to_ascii_lowercase()))
+    {
         return Cow::Borrowed(step);
     }
     let mut step = step.clone();
@@ -60,7 +71,9 @@ pub(super) fn without_calculations<'s, 'y>(
 /// Returns the indices of a sheet's own columns if some of them are computed.
 pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
     let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
-    let places = columns.enumerate().map(|(place, column)| (key_name(column.text).to_ascii_lowercase(), place));
+    let places = columns
+        .enumerate()
+        .map(|(place, column)| (key_name(column.text).to_ascii_lowercase(), place));
     places.collect()
 }
 
@@ -73,12 +86,18 @@ pub(super) fn check_order(
     source: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let (Some(_), Some(first)) = (&step.sheet, step.order_by.first()) else { return };
+    let (Some(_), Some(first)) = (&step.sheet, step.order_by.first()) else {
+        return;
+    };
     let ordered = |node: Ir| matches!(node, Ir::Window { over, .. } if program.over(over).ordered());
     if step.partition_by.is_some() || !program.nodes().any(ordered) {
         return;
     }
-    let keys: Vec<String> = step.order_by.iter().map(|key| key_name(order_key(key.text).0)).collect();
+    let keys: Vec<String> = step
+        .order_by
+        .iter()
+        .map(|key| key_name(order_key(key.text).0))
+        .collect();
     let is_key = |name: &&String| keys.iter().any(|key| key.eq_ignore_ascii_case(name));
     let (named, others): (Vec<&String>, Vec<&String>) = grain.iter().partition(is_key);
     if named.is_empty() || others.is_empty() {
@@ -89,16 +108,20 @@ pub(super) fn check_order(
         "rows of every `{}` follow each other, so that the row before may be of another",
         others.join("` and `")
     );
-    diagnostics.push(Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
-        "begin anew for each with `partition_by: {}`, or say that all is one sheet with `partition_by: []`",
-        others.join(", ")
-    )));
+    diagnostics.push(
+        Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
+            "begin anew for each with `partition_by: {}`, or say that all is one sheet with `partition_by: []`",
+            others.join(", ")
+        )),
+    );
 }
 
 /// Returns the column names of a pivot's keys.
 pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
     let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
-    pivot.map(|pivot| pivot.by.iter().map(|key| key_name(key.text)).collect()).unwrap_or_default()
+    pivot
+        .map(|pivot| pivot.by.iter().map(|key| key_name(key.text)).collect())
+        .unwrap_or_default()
 }
 
 /// Returns the key of a pivoted sheet's rows: the order, then the rest of the grain.
@@ -121,5 +144,7 @@ pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
 
 fn pivot_of(step: &Step<'_>, grain: &[String]) -> Option<Pivot> {
     step.sheet.as_ref()?.pivot.as_ref()?;
-    Some(Pivot { rows_known: !pivot_rows(step, grain).is_empty() })
+    Some(Pivot {
+        rows_known: !pivot_rows(step, grain).is_empty(),
+    })
 }

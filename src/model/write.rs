@@ -29,8 +29,10 @@ impl SpecCompilation<'_> {
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
-            let Some(name) =
-                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&DefinitionRole::Definitions))
+            let Some(name) = definition
+                .name
+                .as_deref()
+                .filter(|_| formulas.roles.get(part) == Some(&DefinitionRole::Definitions))
             else {
                 continue;
             };
@@ -42,8 +44,9 @@ impl SpecCompilation<'_> {
                 (None, None) => text.to_owned(),
             };
             let formula = uncommented(&formula);
-            let description =
-                beside.or_else(|| parse::description(&formulas.text, definition.span.start)).unwrap_or_default();
+            let description = beside
+                .or_else(|| parse::description(&formulas.text, definition.span.start))
+                .unwrap_or_default();
             let key = name.to_ascii_lowercase();
             if description.is_empty() {
                 self.descriptions.remove(&key);
@@ -66,21 +69,33 @@ impl SpecCompilation<'_> {
 
     /// Returns the output columns with their best descriptions.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let read: Vec<&Relation> =
-            self.sources.all.iter().filter_map(|source| self.known_relation(&source.from)).collect();
+        let read: Vec<&Relation> = self
+            .sources
+            .all
+            .iter()
+            .filter_map(|source| self.known_relation(&source.from))
+            .collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
-        let said =
-            by_name(&mut self.spec.columns.iter().filter_map(|c| Some((c.name.text, c.description.as_deref()?))));
+        let said = by_name(
+            &mut self
+                .spec
+                .columns
+                .iter()
+                .filter_map(|c| Some((c.name.text, c.description.as_deref()?))),
+        );
         let formulas = self.formulas_by_name();
         let made_of = self.lineage_texts();
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| read.iter().find_map(|r| r.column(column.name())?.about().map(str::to_owned)))
-                .or_else(|| formulas.get(&key).cloned())
-                .or_else(|| made_of.get(&key).cloned())
+            own.or_else(|| {
+                read.iter()
+                    .find_map(|r| r.column(column.name())?.about().map(str::to_owned))
+            })
+            .or_else(|| formulas.get(&key).cloned())
+            .or_else(|| made_of.get(&key).cloned())
         };
         let with = |column: &Column| match describe(column) {
             Some(text) => column.clone().description(text),
@@ -96,31 +111,55 @@ impl SpecCompilation<'_> {
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
         let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));
-        telling.map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula))).collect()
+        telling
+            .map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula)))
+            .collect()
     }
 
     /// Returns the inputs of columns, such as `orders.amount`, for columns without another description.
     fn lineage_texts(&self) -> FxHashMap<String, String> {
         let said = |column: ColumnLineage| {
-            let sources = column.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
-            (column.column().to_ascii_lowercase(), sources.collect::<Vec<_>>().join(", "))
+            let sources = column
+                .sources()
+                .iter()
+                .map(|s| format!("{}.{}", s.relation(), s.column()));
+            (
+                column.column().to_ascii_lowercase(),
+                sources.collect::<Vec<_>>().join(", "),
+            )
         };
-        self.lineage.column_lineages().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
+        self.lineage
+            .column_lineages()
+            .into_iter()
+            .map(said)
+            .filter(|(_, text)| !text.is_empty())
+            .collect()
     }
 
     /// Returns the inputs of a plain query.
     fn tables(&self) -> Vec<QueryInput<'_>> {
-        self.sources.all.iter().map(|source| QueryInput { name: &source.table, import: None }).collect()
+        self.sources
+            .all
+            .iter()
+            .map(|source| QueryInput {
+                name: &source.table,
+                import: None,
+            })
+            .collect()
     }
 
     /// Returns a query for dbt.
     fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
         let protect = |sql: &str| dbt::incremental(&dbt::protect(sql), escapes);
-        self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
+        self.sources
+            .dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
     }
 
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn write(
         &mut self,
         mut body: Select,
@@ -134,7 +173,10 @@ impl SpecCompilation<'_> {
             let selects = self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
             selects.for_each(|select| work.tree.name_relations(select));
         }
-        let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
+        let mut query = Query {
+            ctes: self.ctes.clone(),
+            body: body.clone(),
+        };
         let mut plain = String::new();
         sql::write_query(&work.tree, &query, &self.tables(), &mut plain);
         let plain = self.query_on_its_day(plain);
@@ -172,13 +214,19 @@ impl SpecCompilation<'_> {
         }
         compiled.query = Some(plain);
         let name = self.spec.model;
-        let own = |from: &dbt::From| from.own_model().is_some_and(|read| read.eq_ignore_ascii_case(name.text));
+        let own = |from: &dbt::From| {
+            from.own_model()
+                .is_some_and(|read| read.eq_ignore_ascii_case(name.text))
+        };
         if let Some(place) = self.sources.all.iter().position(|source| own(&source.from)) {
             let what = if place == 0 { "`from` is" } else { "it joins" };
             let fault = Diagnostic::new(
                 Code::ModelReadsItself,
                 name.node.span,
-                format!("the model `{}` would read itself: {what} a model of this name", name.text),
+                format!(
+                    "the model `{}` would read itself: {what} a model of this name",
+                    name.text
+                ),
             );
             compiled.model_fault = Some(fault.with_help(format!(
                 "give the model another name, or read a table with its schema, or `source('…', '{}')`",
@@ -186,7 +234,9 @@ impl SpecCompilation<'_> {
             )));
             return;
         }
-        let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
+        let spec_name = self
+            .path
+            .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let (mut grain, mut never_null) = (grain, Vec::new());
         if let Some(incremental) = &incremental {
             if grain.is_empty() && incremental.is_unique {
@@ -205,7 +255,11 @@ impl SpecCompilation<'_> {
             sql: dbt::sealed_sql(
                 &format!(
                     "{}{}{}",
-                    dbt::TestConfig { group: self.group_of_test(None), ..dbt::TestConfig::default() }.call(),
+                    dbt::TestConfig {
+                        group: self.group_of_test(None),
+                        ..dbt::TestConfig::default()
+                    }
+                    .call(),
                     dbt::comment(&test.about),
                     self.in_dbt(&work.tree, &test.query)
                 ),
@@ -213,9 +267,10 @@ impl SpecCompilation<'_> {
             ),
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
-        tests.extend(
-            self.proofs.files.iter().map(|test| ModelTest { name: test.name.clone(), sql: test.text(&spec_name) }),
-        );
+        tests.extend(self.proofs.files.iter().map(|test| ModelTest {
+            name: test.name.clone(),
+            sql: test.text(&spec_name),
+        }));
         let sql = dbt::sealed_sql(&model, &spec_name);
         compiled.model = Some(Model {
             own: self.own_ref(),
@@ -238,7 +293,13 @@ impl SpecCompilation<'_> {
 pub(super) fn uncommented(formula: &str) -> String {
     formula
         .lines()
-        .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })
+        .map(|l| {
+            if l.contains('"') {
+                l
+            } else {
+                l.split("//").next().unwrap_or(l)
+            }
+        })
         .collect::<Vec<_>>()
         .join("\n")
         .trim()

@@ -30,12 +30,18 @@ impl<'a> Grants<'a> {
     /// Collects the grants that the tables need. If `of_projects` is set, private models need their group's grant even
     /// if they don't request it.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
-        let mut grants = Self { names: BTreeMap::new(), of_projects };
+        let mut grants = Self {
+            names: BTreeMap::new(),
+            of_projects,
+        };
         for table in tables {
             match grants.group(table.node) {
                 Ok(Some(group)) => drop(grants.names.entry(group).or_default()),
                 Ok(None) => {}
-                Err(reason) => gaps.push(MeasureGap { name: table.node.name.to_string(), reason }),
+                Err(reason) => gaps.push(MeasureGap {
+                    name: table.node.name.to_string(),
+                    reason,
+                }),
             }
         }
         let mut taken = UsedOmniNames::default();
@@ -80,7 +86,10 @@ impl<'a> Grants<'a> {
             pairs.push(("hidden".to_owned(), YamlOutput::Bare("true".to_owned())));
         }
         if let Some(name) = self.name(node) {
-            pairs.push(("required_access_grants".to_owned(), YamlOutput::Words(vec![plain_text(name)])));
+            pairs.push((
+                "required_access_grants".to_owned(),
+                YamlOutput::Words(vec![plain_text(name)]),
+            ));
         }
         pairs
     }
@@ -95,8 +104,12 @@ impl<'a> Grants<'a> {
             (name.clone(), YamlOutput::Map(keys))
         };
         let grants: Vec<(String, YamlOutput)> = self.names.iter().map(grant).collect();
-        (!grants.is_empty())
-            .then(|| write_value(&YamlOutput::Map(vec![("access_grants".to_owned(), YamlOutput::Map(grants))])))
+        (!grants.is_empty()).then(|| {
+            write_value(&YamlOutput::Map(vec![(
+                "access_grants".to_owned(),
+                YamlOutput::Map(grants),
+            )]))
+        })
     }
 }
 

@@ -98,11 +98,21 @@ pub struct PullChange {
 
 impl PullChange {
     fn new(view: &str, of: ChangeOf, kind: ChangeKind) -> Self {
-        Self { view: view.to_owned(), of, kind, name: None, before: None, after: None }
+        Self {
+            view: view.to_owned(),
+            of,
+            kind,
+            name: None,
+            before: None,
+            after: None,
+        }
     }
 
     fn named(self, name: &str) -> Self {
-        Self { name: Some(name.to_owned()), ..self }
+        Self {
+            name: Some(name.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -110,8 +120,11 @@ impl PullChange {
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
-    let whole =
-        if [before, after].into_iter().flatten().any(PullRecord::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
+    let whole = if [before, after].into_iter().flatten().any(PullRecord::is_topic) {
+        ChangeOf::Topic
+    } else {
+        ChangeOf::Model
+    };
     let new = |kind: ChangeKind| vec![PullChange::new(view, whole, kind)];
     let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
         (None, None) => return Vec::new(),
@@ -128,7 +141,11 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     for (name, was) in &old {
         if let Some(is) = now.get(name).filter(|is| *is != was) {
             let change = PullChange::new(view, ChangeOf::Type, ChangeKind::Changed).named(name);
-            changes.push(PullChange { before: was.clone(), after: is.clone(), ..change });
+            changes.push(PullChange {
+                before: was.clone(),
+                after: is.clone(),
+                ..change
+            });
         }
     }
     for (name, kind) in sides(before.tests.iter(), after.tests.iter()) {
@@ -142,10 +159,18 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
             (_, None) => ChangeKind::Removed,
             _ => ChangeKind::Changed,
         };
-        changes.push(PullChange { before: was, after: is, ..PullChange::new(view, ChangeOf::Key, kind) });
+        changes.push(PullChange {
+            before: was,
+            after: is,
+            ..PullChange::new(view, ChangeOf::Key, kind)
+        });
     }
     if changes.is_empty() && before.view != after.view {
-        let of = if whole == ChangeOf::Topic { whole } else { ChangeOf::Text };
+        let of = if whole == ChangeOf::Topic {
+            whole
+        } else {
+            ChangeOf::Text
+        };
         changes.push(PullChange::new(view, of, ChangeKind::Changed));
     }
     changes
@@ -169,7 +194,11 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
     };
     let (old, now) = (joins(before), joins(after));
     let change = |(on, kind): (&String, ChangeKind)| {
-        let view = old.get(on).or_else(|| now.get(on)).map(String::as_str).unwrap_or_default();
+        let view = old
+            .get(on)
+            .or_else(|| now.get(on))
+            .map(String::as_str)
+            .unwrap_or_default();
         PullChange::new(view, ChangeOf::Join, kind).named(on)
     };
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
@@ -179,7 +208,10 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
         let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
-        let pairs = root.as_ref().and_then(|root| root.get("access_grants")?.pairs()).unwrap_or_default();
+        let pairs = root
+            .as_ref()
+            .and_then(|root| root.get("access_grants")?.pairs())
+            .unwrap_or_default();
         let named = pairs.iter().filter_map(|(name, grant)| {
             let values = grant.get("allowed_values").map(Node::texts).unwrap_or_default();
             Some((name.text()?.to_owned(), values.join(", ")))
@@ -204,5 +236,6 @@ fn sides<'s>(
         |names: &mut dyn Iterator<Item = &'s String>| -> std::collections::BTreeSet<&'s String> { names.collect() };
     let (before, after) = (set(&mut old.clone()), set(&mut now.clone()));
     let new = after.difference(&before).map(|name| (*name, ChangeKind::New));
-    new.chain(before.difference(&after).map(|name| (*name, ChangeKind::Removed))).collect()
+    new.chain(before.difference(&after).map(|name| (*name, ChangeKind::Removed)))
+        .collect()
 }

@@ -16,10 +16,15 @@ const LAYOUT: &[(&str, &str)] = &[
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
-    if let Some(said) = meta::omni(&node.meta).and_then(|omni| omni.get("ai_context")).and_then(MetaValue::as_str) {
+    if let Some(said) = meta::omni(&node.meta)
+        .and_then(|omni| omni.get("ai_context"))
+        .and_then(MetaValue::as_str)
+    {
         lines.push(said.trim().to_owned());
     }
-    let how = node.materialized().filter(|_| node.resource_type == ResourceType::Model);
+    let how = node
+        .materialized()
+        .filter(|_| node.resource_type == ResourceType::Model);
     let how = how.map_or_else(String::new, |how| format!(", materialized as {how}"));
     lines.push(format!("dbt {} {}{how}.", node.resource_type.name(), qualified(node)));
     for (key, words) in LAYOUT {
@@ -29,15 +34,25 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     }
     let constraints = constraints(node);
     if !constraints.is_empty() {
-        let how = if node.enforces_constraints() { "Constraints" } else { "Constraints, not enforced" };
+        let how = if node.enforces_constraints() {
+            "Constraints"
+        } else {
+            "Constraints, not enforced"
+        };
         lines.push(format!("{how}: {}.", constraints.join("; ")));
     }
-    let read: Vec<String> = node.depends_on.iter().filter_map(|id| Some(qualified(manifest.node(id)?))).collect();
+    let read: Vec<String> = node
+        .depends_on
+        .iter()
+        .filter_map(|id| Some(qualified(manifest.node(id)?)))
+        .collect();
     if !read.is_empty() {
         lines.push(format!("Made of {}.", read.join(", ")));
     }
-    let exposures =
-        children.iter().filter_map(|place| manifest.nodes.get(*place)).filter_map(|node| match &node.detail {
+    let exposures = children
+        .iter()
+        .filter_map(|place| manifest.nodes.get(*place))
+        .filter_map(|node| match &node.detail {
             NodeDetail::Exposure(exposure) => Some((node, exposure)),
             _ => None,
         });
@@ -45,7 +60,10 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
         let owner = exposure.owner.email.as_deref().or(exposure.owner.name.as_deref());
         let owner = owner.map_or_else(String::new, |owner| format!(", {owner}"));
         let kind = exposure.kind.as_deref().unwrap_or("exposure");
-        lines.push(format!("Used by the {kind} {}{owner}.", exposure.label.as_deref().unwrap_or(&node.name)));
+        lines.push(format!(
+            "Used by the {kind} {}{owner}.",
+            exposure.label.as_deref().unwrap_or(&node.name)
+        ));
     }
     lines.join("\n")
 }
@@ -63,16 +81,20 @@ fn qualified(node: &ManifestNode) -> String {
 
 fn capital(words: &str) -> String {
     let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Formats a setting as text. The artifact parser limits the nesting depth, which limits the recursion.
 fn words_of(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),
-        MetaValue::Map(fields) => {
-            fields.iter().map(|(key, value)| format!("{key} {}", words_of(value))).collect::<Vec<_>>().join(" ")
-        }
+        MetaValue::Map(fields) => fields
+            .iter()
+            .map(|(key, value)| format!("{key} {}", words_of(value)))
+            .collect::<Vec<_>>()
+            .join(" "),
         scalar => scalar.to_string(),
     }
 }
@@ -86,17 +108,26 @@ fn constraints(node: &ManifestNode) -> Vec<String> {
         ConstraintKind::Check => "check",
         _ => "constraint",
     };
-    let of_columns = node
-        .columns
-        .iter()
-        .flat_map(|column| column.constraints.iter().map(move |constraint| (constraint, column.name.to_string())));
+    let of_columns = node.columns.iter().flat_map(|column| {
+        column
+            .constraints
+            .iter()
+            .map(move |constraint| (constraint, column.name.to_string()))
+    });
     let of_table = node.constraints.iter().map(|constraint| {
         let columns: Vec<&str> = constraint.columns.iter().map(|name| &**name).collect();
         (constraint, columns.join(", "))
     });
     let text = of_columns.chain(of_table).map(|(constraint, columns)| {
-        let expression = constraint.expression.as_deref().map_or_else(String::new, |it| format!(" ({it})"));
-        let columns = if columns.is_empty() { columns } else { format!(" {columns}") };
+        let expression = constraint
+            .expression
+            .as_deref()
+            .map_or_else(String::new, |it| format!(" ({it})"));
+        let columns = if columns.is_empty() {
+            columns
+        } else {
+            format!(" {columns}")
+        };
         format!("{}{columns}{expression}", word(constraint.kind))
     });
     text.collect()

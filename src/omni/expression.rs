@@ -14,7 +14,9 @@ pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     if let Some(field) = table.field(expr) {
         return Some(format!("${{{}}}", field.name));
     }
-    Some(rewritten(expr, |name| Some(format!("${{{}}}", table.field(name)?.name))))
+    Some(rewritten(expr, |name| {
+        Some(format!("${{{}}}", table.field(name)?.name))
+    }))
 }
 
 /// Replaces names in an expression.
@@ -61,7 +63,12 @@ fn token(text: &str, first: char) -> usize {
 /// Splits `{{ Dimension('order__status') }} = 'paid'` into the dimension's name and the rest.
 pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
-    let name = inside.trim().strip_prefix("Dimension(")?.strip_suffix(')')?.trim().trim_matches(['\'', '"']);
+    let name = inside
+        .trim()
+        .strip_prefix("Dimension(")?
+        .strip_suffix(')')?
+        .trim()
+        .trim_matches(['\'', '"']);
     let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
     (!rest.contains("{{")).then_some((name, rest.trim()))
 }
@@ -142,7 +149,10 @@ mod tests {
         };
         for (text, expected) in [
             ("{{ Dimension('order__status') }} = 'paid'", Some("status is paid")),
-            ("{{Dimension('status')}} IN ('a, b', 'it''s')", Some("status is a, b|it's")),
+            (
+                "{{Dimension('status')}} IN ('a, b', 'it''s')",
+                Some("status is a, b|it's"),
+            ),
             ("{{ Dimension('order__is_new') }} != true", Some("is_new not true")),
             ("{{ Dimension('o__x') }} not in (1, 2.5)", Some("x not 1|2.5")),
             ("{{ TimeDimension('o__day') }} = '2024-01-01'", None),

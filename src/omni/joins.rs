@@ -112,23 +112,29 @@ fn constraint_joins<'a>(
     places: &FxHashMap<&str, usize>,
     found: &mut Vec<FoundJoin<'a>>,
 ) {
-    let of_columns = node
-        .columns
-        .iter()
-        .flat_map(|column| column.constraints.iter().map(move |constraint| (constraint, Some(&*column.name))));
+    let of_columns = node.columns.iter().flat_map(|column| {
+        column
+            .constraints
+            .iter()
+            .map(move |constraint| (constraint, Some(&*column.name)))
+    });
     let of_table = node.constraints.iter().map(|constraint| (constraint, None));
     for (constraint, column) in of_columns.chain(of_table) {
         if constraint.kind != ConstraintKind::ForeignKey {
             continue;
         }
-        let Some(column) = column.or_else(|| only(&constraint.columns)) else { continue };
+        let Some(column) = column.or_else(|| only(&constraint.columns)) else {
+            continue;
+        };
         let old = constraint.expression.as_deref().and_then(old_reference);
         let (to, field) = match (&constraint.to, only(&constraint.to_columns), old) {
             (Some(to), Some(field), _) => (&**to, field),
             (_, _, Some(old)) => old,
             _ => continue,
         };
-        let referred = manifest.referred(node, to).and_then(|node| places.get(&*node.unique_id));
+        let referred = manifest
+            .referred(node, to)
+            .and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
             found.push(FoundJoin {
                 ends: [place, *other],
@@ -165,22 +171,37 @@ fn test_joins<'a>(
         return;
     };
     let Some(other) = places.get(to) else { return };
-    let said = |key: &str| data.node.config_text(key).map(str::trim).filter(|text| !text.is_empty());
+    let said = |key: &str| {
+        data.node
+            .config_text(key)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
     // The test ignores NULLs anyway.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = said("where").filter(|filter| !says_nothing(filter));
     let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
     let is_usual = data.proves() || said("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
-        (Some(filter), _) => Some(format!("the test `{}` is of some rows only, `where: {filter}`", data.node.name)),
+        (Some(filter), _) => Some(format!(
+            "the test `{}` is of some rows only, `where: {filter}`",
+            data.node.name
+        )),
         (None, _) if only_warns => Some(format!("the test `{}` only warns", data.node.name)),
         (None, _) if !is_usual => Some(format!("the test `{}` lets some rows fail", data.node.name)),
-        (None, Some(status)) if test.failed_last() => {
-            Some(format!("the test `{}` said {} when it ran last", data.node.name, status.name()))
-        }
+        (None, Some(status)) if test.failed_last() => Some(format!(
+            "the test `{}` said {} when it ran last",
+            data.node.name,
+            status.name()
+        )),
         _ => None,
     };
-    found.push(FoundJoin { ends: [place, *other], columns: [column, field], source: JoinSource::Test, doubt });
+    found.push(FoundJoin {
+        ends: [place, *other],
+        columns: [column, field],
+        source: JoinSource::Test,
+        doubt,
+    });
 }
 
 /// Matches entities by name: a foreign entity refers to the primary or unique entity.
@@ -188,13 +209,22 @@ fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
     for Semantic { model, table, .. } in semantic {
-        for entity in model.entities.iter().filter(|entity| matches!(&*entity.kind, "primary" | "unique")) {
+        for entity in model
+            .entities
+            .iter()
+            .filter(|entity| matches!(&*entity.kind, "primary" | "unique"))
+        {
             keys.entry(&*entity.name).or_default().push((*table, column(entity)));
         }
     }
     for Semantic { model, table, .. } in semantic {
         for entity in model.entities.iter().filter(|entity| &*entity.kind == "foreign") {
-            for (other, field) in keys.get(&*entity.name).into_iter().flatten().filter(|(other, _)| other != table) {
+            for (other, field) in keys
+                .get(&*entity.name)
+                .into_iter()
+                .flatten()
+                .filter(|(other, _)| other != table)
+            {
                 found.push(FoundJoin {
                     ends: [*table, *other],
                     columns: [column(entity), field],
@@ -220,7 +250,11 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
     let doubt = found.doubt.clone().or_else(|| {
         let may_repeat = cardinality == Cardinality::Unknown;
         may_repeat.then(|| {
-            format!("nothing says that `{}` is unique in {}, so rows might be repeated", to_field.name, to.view())
+            format!(
+                "nothing says that `{}` is unique in {}, so rows might be repeated",
+                to_field.name,
+                to.view()
+            )
         })
     });
     Some(TableJoin {
@@ -243,7 +277,9 @@ fn name_apart(joins: &mut [TableJoin]) {
         *counts.entry((join.from.clone(), join.to.clone())).or_default() += 1;
     }
     for join in joins {
-        let several = counts.get(&(join.from.clone(), join.to.clone())).is_some_and(|count| *count > 1);
+        let several = counts
+            .get(&(join.from.clone(), join.to.clone()))
+            .is_some_and(|count| *count > 1);
         if several || join.from == join.to {
             let role = join.from_field.strip_suffix("_id").unwrap_or(&join.from_field);
             join.alias = Some(format!("{}_as_{role}", join.to));

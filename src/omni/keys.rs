@@ -30,9 +30,16 @@ pub(super) fn key_of_node(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<
 
 fn constraint(node: &ManifestNode) -> Option<TableKey> {
     let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
-    let of_table = node.constraints.iter().find(|constraint| is_key(constraint.kind) && !constraint.columns.is_empty());
+    let of_table = node
+        .constraints
+        .iter()
+        .find(|constraint| is_key(constraint.kind) && !constraint.columns.is_empty());
     let columns = match of_table {
-        Some(constraint) => constraint.columns.iter().map(std::string::ToString::to_string).collect(),
+        Some(constraint) => constraint
+            .columns
+            .iter()
+            .map(std::string::ToString::to_string)
+            .collect(),
         None => {
             let column = node
                 .columns
@@ -41,48 +48,77 @@ fn constraint(node: &ManifestNode) -> Option<TableKey> {
             vec![column.name.to_string()]
         }
     };
-    Some(TableKey { columns, source: KeySource::Constraint })
+    Some(TableKey {
+        columns,
+        source: KeySource::Constraint,
+    })
 }
 
 fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     let never_null = |name: &str| is_never_null(node, tests, name);
-    let mut single: Vec<&str> = unique_columns(node, tests).into_iter().filter(|name| never_null(name)).collect();
+    let mut single: Vec<&str> = unique_columns(node, tests)
+        .into_iter()
+        .filter(|name| never_null(name))
+        .collect();
     if !single.is_empty() {
         // If several columns qualify, prefer `id` or the column named after the table, then the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {
             let lower = name.to_lowercase();
-            let place = node.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            let place = node
+                .columns
+                .iter()
+                .position(|column| column.name.eq_ignore_ascii_case(name));
             (lower != "id" && !of_table.ends_with(&lower), place)
         };
         single.sort_by_key(|name| rank(name));
         let columns = single.first().map(|name| vec![(*name).to_owned()])?;
-        return Some(TableKey { columns, source: KeySource::Tests });
+        return Some(TableKey {
+            columns,
+            source: KeySource::Tests,
+        });
     }
     let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
-        Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
-            test.holds().then(|| columns.iter().map(std::string::ToString::to_string).collect())
-        }
+        Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => test
+            .holds()
+            .then(|| columns.iter().map(std::string::ToString::to_string).collect()),
         _ => None,
     })?;
-    Some(TableKey { columns: together, source: KeySource::Tests })
+    Some(TableKey {
+        columns: together,
+        source: KeySource::Tests,
+    })
 }
 
 /// Returns whether a test or constraint guarantees that a column is never NULL.
 pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
-    let tested = tests.iter().any(|test| says(test, name, &Check::NotNull) && test.holds());
+    let tested = tests
+        .iter()
+        .any(|test| says(test, name, &Check::NotNull) && test.holds());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
-        || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_constrained(it.kind)))
-        || node.constraints.iter().any(|it| is_constrained(it.kind) && names(&it.columns, name))
+        || node
+            .column(name)
+            .is_some_and(|column| column.constraints.iter().any(|it| is_constrained(it.kind)))
+        || node
+            .constraints
+            .iter()
+            .any(|it| is_constrained(it.kind) && names(&it.columns, name))
 }
 
 /// Returns whether a test or constraint guarantees that the values of a column are unique.
 pub(super) fn is_unique(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
-    unique_columns(node, tests).iter().any(|unique| unique.eq_ignore_ascii_case(name))
-        || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
-        || node.constraints.iter().any(|it| is_of_unique(it.kind) && it.columns.len() == 1 && names(&it.columns, name))
+    unique_columns(node, tests)
+        .iter()
+        .any(|unique| unique.eq_ignore_ascii_case(name))
+        || node
+            .column(name)
+            .is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
+        || node
+            .constraints
+            .iter()
+            .any(|it| is_of_unique(it.kind) && it.columns.len() == 1 && names(&it.columns, name))
 }
 
 fn is_of_unique(kind: ConstraintKind) -> bool {
@@ -115,6 +151,9 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&
         column.filter(|_| test.holds())
     });
     let of_tests: Vec<&str> = of_tests.collect();
-    let constrained = node.columns.iter().filter(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)));
+    let constrained = node
+        .columns
+        .iter()
+        .filter(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)));
     constrained.map(|column| &*column.name).chain(of_tests).collect()
 }

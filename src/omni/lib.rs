@@ -16,7 +16,13 @@
 //! `promote` compiles the spec that it writes. A definition that does not compile becomes a gap, too.
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod access;
 mod changes;
@@ -87,7 +93,12 @@ impl<'a> Artifacts<'a> {
     /// Uses a manifest without other artifacts.
     #[must_use]
     pub fn from_manifest(manifest: &'a Manifest) -> Self {
-        Self { manifest, catalog: None, runs: &[], freshness: None }
+        Self {
+            manifest,
+            catalog: None,
+            runs: &[],
+            freshness: None,
+        }
     }
 }
 
@@ -110,7 +121,10 @@ impl Wanted {
     /// Returns the default options for a dialect.
     #[must_use]
     pub fn from_dialect(dialect: Dialect) -> Self {
-        Self { dialect, ..Self::default() }
+        Self {
+            dialect,
+            ..Self::default()
+        }
     }
 
     /// Sets whether to leave out the test status.
@@ -163,7 +177,10 @@ impl OmniModel {
     #[must_use]
     pub fn unseen(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());
-        let joins = self.joins.iter().filter(|join| join.doubt.is_none() && join.source != JoinSource::Constraint);
+        let joins = self
+            .joins
+            .iter()
+            .filter(|join| join.doubt.is_none() && join.source != JoinSource::Constraint);
         (keys.filter(|key| key.source == KeySource::Tests).count(), joins.count())
     }
 
@@ -195,11 +212,20 @@ impl OmniModel {
         let of_table = |place: usize| {
             let (table, measures) = (tables.get(place)?, measures.get(place)?);
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
-            Some(view::new(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
+            Some(view::new(
+                table,
+                measures,
+                &grants,
+                artifacts.manifest,
+                children,
+                &tests,
+                wanted,
+            ))
         };
         let mut views: Vec<ViewFile> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
-        let status =
-            (!wanted.strip_status).then(|| test_status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
+        let status = (!wanted.strip_status)
+            .then(|| test_status::file(&tables, artifacts, &tests, &freshness, before))
+            .flatten();
         let health = run_trends::run_trends(status.as_ref(), artifacts, &children, &freshness);
         let status = status.and_then(|file| file.text());
         views.sort_by(|one, other| one.path.cmp(&other.path));

@@ -76,7 +76,13 @@ pub(super) fn all<'a>(
     let aggregates = pass.aggregates();
     let mut waiting: Vec<(&ManifestNode, &Metric)> = manifest
         .with_type(ResourceType::Metric)
-        .filter_map(|node| if let NodeDetail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
+        .filter_map(|node| {
+            if let NodeDetail::Metric(metric) = &node.detail {
+                Some((node, &**metric))
+            } else {
+                None
+            }
+        })
         .collect();
     // A metric with the name of a measure replaces the measure.
     waiting.retain(|(node, metric)| {
@@ -105,7 +111,10 @@ pub(super) fn all<'a>(
 
 impl<'a> MeasurePass<'a> {
     fn gap(&mut self, name: &str, reason: impl Into<String>) {
-        self.gaps.push(MeasureGap { name: name.to_owned(), reason: reason.into() });
+        self.gaps.push(MeasureGap {
+            name: name.to_owned(),
+            reason: reason.into(),
+        });
     }
 
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
@@ -127,12 +136,17 @@ impl<'a> MeasurePass<'a> {
     }
 
     fn dimensions(&mut self) {
-        for &Semantic { model, table: place, .. } in self.semantic {
+        for &Semantic {
+            model, table: place, ..
+        } in self.semantic
+        {
             let Some(table) = self.tables.get(place) else { continue };
             for dimension in &model.dimensions {
                 let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
                 if let (Some(field), Some(granularity)) = (table.field(expr.trim()), &dimension.granularity) {
-                    self.made[place].granularity.insert(field.name.clone(), granularity.to_string());
+                    self.made[place]
+                        .granularity
+                        .insert(field.name.clone(), granularity.to_string());
                 }
                 if table.field(expr.trim()).is_some() {
                     continue;
@@ -143,7 +157,12 @@ impl<'a> MeasurePass<'a> {
                 };
                 let name = self.free(place, [plain(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
-                keys.extend(dimension.label.as_deref().map(|label| ("label".to_owned(), plain_text(label))));
+                keys.extend(
+                    dimension
+                        .label
+                        .as_deref()
+                        .map(|label| ("label".to_owned(), plain_text(label))),
+                );
                 keys.extend(about(&dimension.description));
                 self.made[place].dimensions.push((name, keys));
             }
@@ -168,14 +187,22 @@ impl<'a> MeasurePass<'a> {
 
     /// Converts a simple metric: its aggregate is a measure or, in the newer format, part of the metric.
     fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
-        let own = metric.type_params.get("metric_aggregation_params").and_then(Said::as_map);
-        let of_measure = metric.type_parameter("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
+        let own = metric
+            .type_params
+            .get("metric_aggregation_params")
+            .and_then(Said::as_map);
+        let of_measure = metric
+            .type_parameter("measure")
+            .and_then(|name| aggregates.iter().find(|it| it.name == name));
         let written = match (of_measure, own) {
             (Some(of), _) => Aggregate { ..*of },
             (None, Some(params)) => {
                 let text = |key: &str| params.get(key).and_then(Said::as_str);
                 let model = text("semantic_model").unwrap_or_default();
-                let named = self.semantic.iter().find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
+                let named = self
+                    .semantic
+                    .iter()
+                    .find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
                 let Some(table) = named.or_else(|| self.read_by(node)).map(|it| it.table) else {
                     return self.gap(&node.name, "its semantic model has no table");
                 };
@@ -193,13 +220,25 @@ impl<'a> MeasurePass<'a> {
             (None, None) => return self.gap(&node.name, "its measure is not known"),
         };
         let params = metric.type_params.get("measure").and_then(Said::as_map);
-        let said = |key: &str| params.and_then(|params| params.get(key)).or_else(|| metric.type_params.get(key));
+        let said = |key: &str| {
+            params
+                .and_then(|params| params.get(key))
+                .or_else(|| metric.type_params.get(key))
+        };
         if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
             return self.gap(&node.name, "it fills in days that have no rows, which Omni does not");
         }
         let label = metric.label.as_deref().or(written.label);
-        let description = if node.description.is_empty() { written.description } else { &node.description };
-        let aggregate = Aggregate { label, description, ..written };
+        let description = if node.description.is_empty() {
+            written.description
+        } else {
+            &node.description
+        };
+        let aggregate = Aggregate {
+            label,
+            description,
+            ..written
+        };
         let mut keys = match self.keys(&aggregate) {
             Ok(keys) => keys,
             Err(reason) => return self.gap(&node.name, reason),
@@ -222,7 +261,11 @@ impl<'a> MeasurePass<'a> {
     fn read_by(&self, node: &ManifestNode) -> Option<&'a Semantic<'a>> {
         let is_table =
             |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
-        let reads = |id: &str| self.semantic.iter().find(|it| *it.node.unique_id == *id || is_table(id, it));
+        let reads = |id: &str| {
+            self.semantic
+                .iter()
+                .find(|it| *it.node.unique_id == *id || is_table(id, it))
+        };
         node.depends_on.iter().find_map(|id| reads(id))
     }
 
@@ -236,7 +279,9 @@ impl<'a> MeasurePass<'a> {
             "average" | "avg" => "average",
             other => return Err(format!("Omni has no aggregate `{other}`")),
         };
-        let Some(table) = self.tables.get(aggregate.table) else { return Err("it has no table".to_owned()) };
+        let Some(table) = self.tables.get(aggregate.table) else {
+            return Err("it has no table".to_owned());
+        };
         let expr = aggregate.expr.unwrap_or(aggregate.name).trim();
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
@@ -244,10 +289,16 @@ impl<'a> MeasurePass<'a> {
             let sql = expression::in_omni(expr, table).ok_or("its `expr` is Jinja, which dbt renders")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
-        keys.push(("aggregate_type".to_owned(), plain_text(if counts_rows { "count" } else { kind })));
+        keys.push((
+            "aggregate_type".to_owned(),
+            plain_text(if counts_rows { "count" } else { kind }),
+        ));
         if kind == "percentile" {
             let share = aggregate.percentile.ok_or("it does not say which percentile")?;
-            keys.push(("percentile".to_owned(), YamlOutput::Bare(format!("{}", (share * 100.0).round()))));
+            keys.push((
+                "percentile".to_owned(),
+                YamlOutput::Bare(format!("{}", (share * 100.0).round())),
+            ));
         }
         keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
         keys.extend(about(aggregate.description));
@@ -274,13 +325,25 @@ impl<'a> MeasurePass<'a> {
     /// Converts a metric that is composed of other metrics. Returns whether the metric is finished. On the last pass
     /// (`last`), a missing input becomes a gap.
     fn composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
-        let inputs: Vec<&ValueFields> = metric.type_params.iter().filter_map(|(_, value)| value.as_map()).collect();
-        let listed = metric.type_params.get("metrics").and_then(Said::as_list).unwrap_or_default();
+        let inputs: Vec<&ValueFields> = metric
+            .type_params
+            .iter()
+            .filter_map(|(_, value)| value.as_map())
+            .collect();
+        let listed = metric
+            .type_params
+            .get("metrics")
+            .and_then(Said::as_list)
+            .unwrap_or_default();
         let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
         let moved = all.clone().any(|input| {
-            ["offset_window", "offset_to_grain"].iter().any(|key| input.get(key).is_some_and(|it| !it.is_nothing()))
+            ["offset_window", "offset_to_grain"]
+                .iter()
+                .any(|key| input.get(key).is_some_and(|it| !it.is_nothing()))
         });
-        let filtered = all.clone().any(|input| templates(input.get("filter").unwrap_or(&Said::Null)).next().is_some());
+        let filtered = all
+            .clone()
+            .any(|input| templates(input.get("filter").unwrap_or(&Said::Null)).next().is_some());
         let reason = match &*metric.kind {
             "ratio" | "derived" if moved => Some("it looks at another time, which a measure of Omni cannot"),
             "ratio" | "derived" if filtered || templates(&metric.filter).next().is_some() => {
@@ -325,13 +388,26 @@ impl<'a> MeasurePass<'a> {
         let sql = match (&*metric.kind, fields.as_slice()) {
             ("ratio", [below, above]) => format!("{above} / NULLIF({below}, 0)"),
             _ => {
-                let expr = metric.type_params.get("expr").and_then(Said::as_str).unwrap_or_default();
-                let names = parts.iter().map(|(_, alias)| *alias).zip(fields.iter().map(String::as_str)).collect();
+                let expr = metric
+                    .type_params
+                    .get("expr")
+                    .and_then(Said::as_str)
+                    .unwrap_or_default();
+                let names = parts
+                    .iter()
+                    .map(|(_, alias)| *alias)
+                    .zip(fields.iter().map(String::as_str))
+                    .collect();
                 expression::with_names(expr, &names)
             }
         };
         let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
-        keys.extend(metric.label.as_deref().map(|label| ("label".to_owned(), plain_text(label))));
+        keys.extend(
+            metric
+                .label
+                .as_deref()
+                .map(|label| ("label".to_owned(), plain_text(label))),
+        );
         keys.extend(about(&node.description));
         self.add(&node.name, home, keys);
         true
@@ -344,7 +420,13 @@ fn about(description: &str) -> Option<(String, YamlOutput)> {
 
 /// Returns the conditions of a filter in dbt's format.
 fn templates(filter: &Said) -> impl Iterator<Item = &str> {
-    let listed = filter.as_map().and_then(|it| it.get("where_filters")).and_then(Said::as_list).unwrap_or_default();
-    let of_list = listed.iter().filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());
+    let listed = filter
+        .as_map()
+        .and_then(|it| it.get("where_filters"))
+        .and_then(Said::as_list)
+        .unwrap_or_default();
+    let of_list = listed
+        .iter()
+        .filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());
     of_list.chain(filter.as_str())
 }

@@ -48,7 +48,9 @@ pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
 /// Returns the given keys that `meta.omni` contains, in the given order.
 pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
     let Some(omni) = omni(meta) else { return Vec::new() };
-    keys.iter().filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?)))).collect()
+    keys.iter()
+        .filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?))))
+        .collect()
 }
 
 /// Converts a value for a YAML file. The artifact parser limits the nesting depth, which limits the recursion.

@@ -70,6 +70,9 @@ mod tests {
         }
         let mut taken = UsedOmniNames::default();
         let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));
-        assert_eq!([choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])], ["a", "b", "b_2"]);
+        assert_eq!(
+            [choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])],
+            ["a", "b", "b_2"]
+        );
     }
 }

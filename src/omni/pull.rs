@@ -80,8 +80,14 @@ impl Pull {
             .sets("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
-        let views = model.views.iter().map(|view| (view.name.clone(), Generated::View(view)));
-        let topics = model.topics.iter().map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
+        let views = model
+            .views
+            .iter()
+            .map(|view| (view.name.clone(), Generated::View(view)));
+        let topics = model
+            .topics
+            .iter()
+            .map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
         let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
         // Each view and topic has its own files, and most are unchanged.
         let of_one = |number: usize| {
@@ -116,7 +122,15 @@ impl Pull {
 
     /// Merges another plan into this one.
     fn take(&mut self, other: Self) {
-        let Self { writes, removes, changes, kept, left_out, refused, marked } = other;
+        let Self {
+            writes,
+            removes,
+            changes,
+            kept,
+            left_out,
+            refused,
+            marked,
+        } = other;
         self.writes.extend(writes);
         self.removes.extend(removes);
         self.changes.extend(changes);
@@ -151,7 +165,8 @@ impl Pull {
             return;
         }
         let before = before.as_deref().and_then(PullRecord::read);
-        self.changes.extend(changes::view_changes(name, before.as_ref(), Some(record)));
+        self.changes
+            .extend(changes::view_changes(name, before.as_ref(), Some(record)));
         self.bring(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
@@ -171,8 +186,14 @@ impl Pull {
     fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {
         match merge(base, file, new, rules) {
             Ok(merged) => {
-                self.kept.extend(merged.kept.into_iter().map(|kept| (path.to_owned(), kept)));
-                self.marked.extend(merged.marked.into_iter().map(|place| (path.to_owned(), place.to_string())));
+                self.kept
+                    .extend(merged.kept.into_iter().map(|kept| (path.to_owned(), kept)));
+                self.marked.extend(
+                    merged
+                        .marked
+                        .into_iter()
+                        .map(|place| (path.to_owned(), place.to_string())),
+                );
                 if merged.changed {
                     self.writes.push((PulledPlace::Omni(path.to_owned()), merged.text));
                 }
@@ -183,7 +204,9 @@ impl Pull {
 
     /// Plans the removal of a view or topic that dbt no longer has.
     fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
-        let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else { return };
+        let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else {
+            return;
+        };
         if !record.gone {
             self.changes.extend(changes::view_changes(name, Some(&record), None));
         }
@@ -201,16 +224,26 @@ impl Pull {
             return;
         }
         let after = vec!["description".to_owned(), "label".to_owned(), "table_name".to_owned()];
-        let mut edits =
-            vec![Edit::Set { at: Path::root().key("hidden"), value: YamlValue::Bare("true".to_owned()), after }];
+        let mut edits = vec![Edit::Set {
+            at: Path::root().key("hidden"),
+            value: YamlValue::Bare("true".to_owned()),
+            after,
+        }];
         // Topics can't have tags.
         if !record.is_topic() {
-            edits.push(Edit::Add { to: Path::root().key("tags"), value: YamlValue::text(REMOVED_TAG) });
+            edits.push(Edit::Add {
+                to: Path::root().key("tags"),
+                value: YamlValue::text(REMOVED_TAG),
+            });
         }
         let Ok(marked) = edit(&record.view, &edits) else { return };
         self.bring(&record.path, Some(&record), &marked, files, rules);
         self.marked.push((record.path.clone(), String::new()));
-        let record = PullRecord { gone: true, view: marked, ..record };
+        let record = PullRecord {
+            gone: true,
+            view: marked,
+            ..record
+        };
         self.writes.push((PulledPlace::Record(name.to_owned()), record.text()));
     }
 
@@ -260,7 +293,8 @@ impl Pull {
         let before = files.omni(STATUS_FILE);
         match new {
             Some(new) if before.as_deref() != Some(new) => {
-                self.writes.push((PulledPlace::Omni(STATUS_FILE.to_owned()), new.to_owned()));
+                self.writes
+                    .push((PulledPlace::Omni(STATUS_FILE.to_owned()), new.to_owned()));
             }
             None if before.is_some() => self.removes.push(PulledPlace::Omni(STATUS_FILE.to_owned())),
             _ => {}

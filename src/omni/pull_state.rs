@@ -43,7 +43,9 @@ impl PullRecord {
     pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
         let now = columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
-        let marked = columns(&before.view).into_iter().map(|(name, fields)| (name, with_tag(fields, mark)));
+        let marked = columns(&before.view)
+            .into_iter()
+            .map(|(name, fields)| (name, with_tag(fields, mark)));
         let all = marked.chain(before.vanished.iter().cloned());
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
@@ -55,15 +57,27 @@ impl PullRecord {
             return self.view.clone();
         }
         let (had, all) = (columns(&self.view), [columns(new), columns(file)]);
-        let back =
-            self.vanished.iter().filter(|(name, _)| all.iter().all(|in_it| in_it.iter().any(|(it, _)| it == name)));
+        let back = self
+            .vanished
+            .iter()
+            .filter(|(name, _)| all.iter().all(|in_it| in_it.iter().any(|(it, _)| it == name)));
         let back: Vec<(String, Fields)> = back.cloned().collect();
         let dimensions = Path::root().key("dimensions");
-        let set = |at: Path, value: Fields| Edit::Set { at, value, after: Vec::new() };
+        let set = |at: Path, value: Fields| Edit::Set {
+            at,
+            value,
+            after: Vec::new(),
+        };
         let edits: Vec<Edit> = if had.is_empty() {
-            if back.is_empty() { Vec::new() } else { vec![set(dimensions, Fields::map(back))] }
+            if back.is_empty() {
+                Vec::new()
+            } else {
+                vec![set(dimensions, Fields::map(back))]
+            }
         } else {
-            back.into_iter().map(|(name, fields)| set(dimensions.clone().key(name), fields)).collect()
+            back.into_iter()
+                .map(|(name, fields)| set(dimensions.clone().key(name), fields))
+                .collect()
         };
         yaml_edit::edit(&self.view, &edits).unwrap_or_else(|_| self.view.clone())
     }
@@ -71,8 +85,27 @@ impl PullRecord {
     /// Returns the text of the record's file.
     #[must_use]
     pub fn text(&self) -> String {
-        let Self { node, path, gone, columns, tests, key, view, vanished } = self;
-        PulledFacts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
+        let Self {
+            node,
+            path,
+            gone,
+            columns,
+            tests,
+            key,
+            view,
+            vanished,
+        } = self;
+        PulledFacts {
+            node,
+            path,
+            gone: *gone,
+            columns,
+            tests,
+            key,
+            view,
+            vanished,
+        }
+        .text()
     }
 
     /// Parses the text of a record's file; `None` if it is not a record.
@@ -86,7 +119,10 @@ impl PullRecord {
         };
         let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
         let columns = pairs.iter().filter_map(|(name, ty)| {
-            Some((name.text()?.to_owned(), ty.text().filter(|ty| !ty.is_empty()).map(str::to_owned)))
+            Some((
+                name.text()?.to_owned(),
+                ty.text().filter(|ty| !ty.is_empty()).map(str::to_owned),
+            ))
         });
         Some(Self {
             node: scalar("node")?,
@@ -117,20 +153,55 @@ pub(super) struct PulledFacts<'r> {
 impl<'r> PulledFacts<'r> {
     /// Returns the current data of a view.
     pub fn from_view(view: &'r ViewFile) -> Self {
-        let ViewFile { path, node, text, key, columns, tests, .. } = view;
+        let ViewFile {
+            path,
+            node,
+            text,
+            key,
+            columns,
+            tests,
+            ..
+        } = view;
         let key = key.as_ref().map_or(&[][..], |key| &key.columns);
-        Self { node, path, gone: false, columns, tests, key, view: text, vanished: &[] }
+        Self {
+            node,
+            path,
+            gone: false,
+            columns,
+            tests,
+            key,
+            view: text,
+            vanished: &[],
+        }
     }
 
     /// Returns the current data of a topic.
     pub fn from_topic(topic: &'r Topic) -> Self {
         let Topic { path, node, text, .. } = topic;
-        Self { node, path, gone: false, columns: &[], tests: &[], key: &[], view: text, vanished: &[] }
+        Self {
+            node,
+            path,
+            gone: false,
+            columns: &[],
+            tests: &[],
+            key: &[],
+            view: text,
+            vanished: &[],
+        }
     }
 
     /// Converts the data to an owned record.
     pub fn record(self) -> PullRecord {
-        let Self { node, path, gone, columns, tests, key, view, vanished } = self;
+        let Self {
+            node,
+            path,
+            gone,
+            columns,
+            tests,
+            key,
+            view,
+            vanished,
+        } = self;
         PullRecord {
             node: node.to_owned(),
             path: path.to_owned(),
@@ -152,18 +223,33 @@ impl<'r> PulledFacts<'r> {
         if self.gone {
             out.push_str("gone: true\n");
         }
-        out.push_str(if self.columns.is_empty() { "columns: {}\n" } else { "columns:\n" });
+        out.push_str(if self.columns.is_empty() {
+            "columns: {}\n"
+        } else {
+            "columns:\n"
+        });
         for (name, ty) in self.columns {
             write_text(&mut out, name, ty.as_deref().unwrap_or_default(), 2);
         }
         let words =
             |items: &[String]| YamlOutput::Words(items.iter().map(|item| YamlOutput::Dbt(item.clone())).collect());
-        write_pairs(&mut out, &[("tests".to_owned(), words(self.tests)), ("key".to_owned(), words(self.key))], 0);
+        write_pairs(
+            &mut out,
+            &[
+                ("tests".to_owned(), words(self.tests)),
+                ("key".to_owned(), words(self.key)),
+            ],
+            0,
+        );
         write_text(&mut out, "view", self.view.trim_end(), 0);
         if !self.vanished.is_empty() {
             let set = |(name, value): &(String, Fields)| {
                 let at = Path::root().key(name.clone());
-                Edit::Set { at, value: value.clone(), after: Vec::new() }
+                Edit::Set {
+                    at,
+                    value: value.clone(),
+                    after: Vec::new(),
+                }
             };
             let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
             if let Ok(text) = yaml_edit::edit("", &edits) {
@@ -191,7 +277,9 @@ fn fields(text: &str) -> Vec<(String, Fields)> {
 
 /// Adds a tag to a column.
 fn with_tag(fields: Fields, tag: &str) -> Fields {
-    let Fields::Map(mut pairs, form) = fields else { return fields };
+    let Fields::Map(mut pairs, form) = fields else {
+        return fields;
+    };
     match pairs.iter_mut().find(|(key, _)| key == "tags") {
         Some((_, Fields::List(tags, _))) => tags.push(Fields::text(tag)),
         Some(_) => {}

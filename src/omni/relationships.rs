@@ -49,7 +49,13 @@ fn entry(join: &TableJoin) -> YamlOutput {
     pairs.extend(join.alias.as_deref().map(|alias| ("join_to_view_as", text(alias))));
     pairs.extend([
         ("join_type", text("always_left")),
-        ("on_sql", text(&format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field))),
+        (
+            "on_sql",
+            text(&format!(
+                "${{{}.{}}} = ${{{to}.{}}}",
+                join.from, join.from_field, join.to_field
+            )),
+        ),
         ("relationship_type", text(kind)),
     ]);
     YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())

@@ -74,7 +74,12 @@ pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     seconds.sort_by(f64::total_cmp);
     let (below, above) = (seconds.get((seconds.len() - 1) / 2)?, seconds.get(seconds.len() / 2)?);
     let median = (below + above) / 2.0;
-    (median > 0.0).then(|| RunTrend { view: view.to_owned(), seconds: last.seconds, median, runs: before.len() })
+    (median > 0.0).then(|| RunTrend {
+        view: view.to_owned(),
+        seconds: last.seconds,
+        median,
+        runs: before.len(),
+    })
 }
 
 /// Returns the trend as a word.
@@ -101,7 +106,9 @@ pub(super) fn run_trends(
 }
 
 fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<Freshness>]) -> Vec<StaleSource> {
-    let Some(found) = artifacts.freshness else { return Vec::new() };
+    let Some(found) = artifacts.freshness else {
+        return Vec::new();
+    };
     let manifest = artifacts.manifest;
     let has_table = |node: &&crate::artifacts::ManifestNode| node.resource_type.is_referred();
     let mut reached = std::collections::HashMap::new();
@@ -111,9 +118,15 @@ fn stale(artifacts: Artifacts<'_>, children: &[Vec<usize>], freshness: &[Option<
         }
     }
     let sources = manifest.with_type(ResourceType::Source).filter_map(|node| {
-        let result = found.source(&node.unique_id).filter(|result| result.status != Status::Pass)?;
+        let result = found
+            .source(&node.unique_id)
+            .filter(|result| result.status != Status::Pass)?;
         let source = source_name(node);
-        let read_by = manifest.index_of(&node.unique_id).and_then(|place| children.get(place)).into_iter().flatten();
+        let read_by = manifest
+            .index_of(&node.unique_id)
+            .and_then(|place| children.get(place))
+            .into_iter()
+            .flatten();
         let readers = read_by.filter_map(|place| manifest.nodes.get(*place)).filter(has_table);
         Some(StaleSource {
             status: result.status.name().to_owned(),
@@ -137,8 +150,13 @@ mod tests {
     #[test]
     fn a_run_is_told_beside_the_median_of_those_before_it() {
         let told = |seconds: &[f64]| {
-            let times: Vec<RunTime> =
-                seconds.iter().map(|seconds| RunTime { at: String::new(), seconds: *seconds }).collect();
+            let times: Vec<RunTime> = seconds
+                .iter()
+                .map(|seconds| RunTime {
+                    at: String::new(),
+                    seconds: *seconds,
+                })
+                .collect();
             let trend = trend("v", &times)?;
             Some(format!("{} {:.1} of {}", trend_name(&trend), trend.ratio(), trend.runs))
         };

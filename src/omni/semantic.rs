@@ -16,17 +16,23 @@ pub(super) struct Semantic<'a> {
 
 /// Returns the index of each table, by node id.
 pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a str, usize> {
-    tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect()
+    tables
+        .iter()
+        .enumerate()
+        .map(|(place, table)| (&*table.node.unique_id, place))
+        .collect()
 }
 
 /// Returns the semantic models with a table. The table is the first one in the model's dependencies.
 pub(super) fn all<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>) -> Vec<Semantic<'a>> {
-    let models = manifest.with_type(ResourceType::SemanticModel).filter_map(|node| match &node.detail {
-        NodeDetail::SemanticModel(model) => {
-            let table = node.depends_on.iter().find_map(|id| places.get(&**id).copied())?;
-            Some(Semantic { node, model, table })
-        }
-        _ => None,
-    });
+    let models = manifest
+        .with_type(ResourceType::SemanticModel)
+        .filter_map(|node| match &node.detail {
+            NodeDetail::SemanticModel(model) => {
+                let table = node.depends_on.iter().find_map(|id| places.get(&**id).copied())?;
+                Some(Semantic { node, model, table })
+            }
+            _ => None,
+        });
     models.collect()
 }

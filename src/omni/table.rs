@@ -56,7 +56,10 @@ impl<'a> DbtTable<'a> {
             let schema = node.schema.as_deref().unwrap_or_default();
             let name = node.alias.as_deref().unwrap_or(&node.name);
             let folder = plain(schema);
-            let database = node.database.as_deref().map_or_else(String::new, |it| format!("{}__", plain(it)));
+            let database = node
+                .database
+                .as_deref()
+                .map_or_else(String::new, |it| format!("{}__", plain(it)));
             let short = plain(name);
             // A table may be a source of one project and a model of another, but view names, which include the folder,
             // must be unique.
@@ -97,13 +100,19 @@ impl<'a> DbtTable<'a> {
     /// Returns the field of a column.
     pub fn field(&self, column: &str) -> Option<&TableField<'a>> {
         let exact = self.fields.iter().find(|field| field.column == column);
-        exact.or_else(|| self.fields.iter().find(|field| field.column.eq_ignore_ascii_case(column)))
+        exact.or_else(|| {
+            self.fields
+                .iter()
+                .find(|field| field.column.eq_ignore_ascii_case(column))
+        })
     }
 }
 
 impl TableField<'_> {
     pub fn ty(&self) -> Type {
-        self.data_type.and_then(|text| Type::from_str(text).ok()).unwrap_or_default()
+        self.data_type
+            .and_then(|text| Type::from_str(text).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -116,12 +125,24 @@ fn is_table(node: &ManifestNode) -> bool {
 fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: KnownTables<'a>| {
-        let KnownTables { documented, comment, data_type, is_exact } = known;
+        let KnownTables {
+            documented,
+            comment,
+            data_type,
+            is_exact,
+        } = known;
         let name = taken.choose([plain(column)]);
         // Omni derives the column from the field's name. If the name or its case differs, `sql` specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
-        TableField { name, column, documented, comment, data_type, sql }
+        TableField {
+            name,
+            column,
+            documented,
+            comment,
+            data_type,
+            sql,
+        }
     };
     match catalog.filter(|table| !table.columns.is_empty()) {
         Some(table) => {
@@ -129,7 +150,15 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
                 let documented = node.column(&column.name);
                 let data_type = column.data_type.as_deref().or_else(|| documented?.data_type.as_deref());
                 let comment = column.comment.as_deref();
-                field(&column.name, KnownTables { documented, comment, data_type, is_exact: true })
+                field(
+                    &column.name,
+                    KnownTables {
+                        documented,
+                        comment,
+                        data_type,
+                        is_exact: true,
+                    },
+                )
             });
             with_distinct_names(of_warehouse.collect(), wanted)
         }
@@ -138,7 +167,15 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
                 // A documented name without quotes says nothing about the case.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();
-                field(&it.name, KnownTables { documented: Some(it), comment: None, data_type, is_exact })
+                field(
+                    &it.name,
+                    KnownTables {
+                        documented: Some(it),
+                        comment: None,
+                        data_type,
+                        is_exact,
+                    },
+                )
             });
             of_node.collect()
         }
@@ -163,7 +200,10 @@ fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> 
     if counts.len() == fields.len() {
         return fields;
     }
-    for field in fields.iter_mut().filter(|field| counts.get(&field.column.to_ascii_lowercase()) != Some(&1)) {
+    for field in fields
+        .iter_mut()
+        .filter(|field| counts.get(&field.column.to_ascii_lowercase()) != Some(&1))
+    {
         field.sql = Some(wanted.dialect.name_text(field.column, false));
     }
     fields

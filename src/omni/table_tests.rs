@@ -39,8 +39,15 @@ impl<'a> Tests<'a> {
         };
         let ran = |node: &'a ManifestNode, data: Option<DataTest<'a>>| {
             let last = last.get(&*node.unique_id).copied();
-            let status = last.map(|last| last.result.status.clone()).or_else(|| before.status(&node.name));
-            RunTest { node, data, last, status }
+            let status = last
+                .map(|last| last.result.status.clone())
+                .or_else(|| before.status(&node.name));
+            RunTest {
+                node,
+                data,
+                last,
+                status,
+            }
         };
         for data in manifest.data_tests() {
             let node = data.node;

@@ -44,10 +44,15 @@ pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
         .filter(|test| severity(test).as_deref() != Some("warn"))
         .map(|test| test.status.as_ref())
         .collect();
-    if strict.iter().any(|status| matches!(status, Some(Status::Fail | Status::Error))) {
+    if strict
+        .iter()
+        .any(|status| matches!(status, Some(Status::Fail | Status::Error)))
+    {
         TestState::Fail
     } else if !strict.is_empty()
-        && strict.iter().all(|status| matches!(status, Some(Status::Pass | Status::Warn | Status::Success)))
+        && strict
+            .iter()
+            .all(|status| matches!(status, Some(Status::Pass | Status::Warn | Status::Success)))
     {
         TestState::Pass
     } else {
@@ -100,7 +105,9 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
     for (place, fresh) in waiting {
         let mut reached = vec![place];
         while let Some(place) = reached.pop() {
-            let Some(slot) = all.get_mut(place).filter(|slot| slot.is_none()) else { continue };
+            let Some(slot) = all.get_mut(place).filter(|slot| slot.is_none()) else {
+                continue;
+            };
             *slot = Some(fresh.clone());
             reached.extend(children.get(place).into_iter().flatten());
         }
@@ -135,9 +142,17 @@ pub(super) struct Recorded {
 impl Recorded {
     /// Parses the previous status file. An unreadable file counts as missing.
     pub fn read(text: Option<&str>) -> Self {
-        let file: StatusFile = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let tests = file.views.values().flat_map(|view| &view.tests).filter(|test| test.at.is_some());
-        let statuses = tests.map(|test| (test.test.clone(), Status::from_name(&test.status))).collect();
+        let file: StatusFile = text
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        let tests = file
+            .views
+            .values()
+            .flat_map(|view| &view.tests)
+            .filter(|test| test.at.is_some());
+        let statuses = tests
+            .map(|test| (test.test.clone(), Status::from_name(&test.status)))
+            .collect();
         Self { file, statuses }
     }
 
@@ -223,7 +238,11 @@ pub(super) fn file(
         }
         let last = tests.last.get(&*table.node.unique_id);
         let now = last.map(|last| {
-            let seconds = last.result.execute.map(|span| span.duration().as_secs_f64()).or(last.result.execution_time);
+            let seconds = last
+                .result
+                .execute
+                .map(|span| span.duration().as_secs_f64())
+                .or(last.result.execution_time);
             (last.result.status.name().to_owned(), last.at.map(instant_text), seconds)
         });
         let run = run_result(old.run, now);
@@ -231,7 +250,13 @@ pub(super) fn file(
         let node = table.node.unique_id.to_string();
         views.insert(
             table.view(),
-            OfView { node, tests_state: table.state.tag().to_owned(), tests: of_tests, run, freshness },
+            OfView {
+                node,
+                tests_state: table.state.tag().to_owned(),
+                tests: of_tests,
+                run,
+                freshness,
+            },
         );
     }
     Some(StatusFile { version: 1, views })
@@ -247,7 +272,11 @@ impl StatusFile {
 }
 
 fn test_result(test: &RunTest<'_>) -> OfTest {
-    let column = test.data.as_ref().and_then(|data| data.column.as_ref()).map(std::string::ToString::to_string);
+    let column = test
+        .data
+        .as_ref()
+        .and_then(|data| data.column.as_ref())
+        .map(std::string::ToString::to_string);
     let last = test.last.as_ref();
     OfTest {
         test: test.node.name.to_string(),
@@ -259,12 +288,17 @@ fn test_result(test: &RunTest<'_>) -> OfTest {
 }
 
 fn run_result(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64>)>) -> Option<OfRun> {
-    let Some((status, at, seconds)) = now else { return before };
+    let Some((status, at, seconds)) = now else {
+        return before;
+    };
     let mut times = before.map(|run| run.times).unwrap_or_default();
     if let (Some(at), Some(seconds)) = (at, seconds)
         && !times.iter().any(|time| time.at == at)
     {
-        times.push(RunTime { at, seconds: (seconds * 1_000.0).round() / 1_000.0 });
+        times.push(RunTime {
+            at,
+            seconds: (seconds * 1_000.0).round() / 1_000.0,
+        });
         times.sort_by(|one, other| one.at.cmp(&other.at));
         let surplus = times.len().saturating_sub(TIMES);
         times.drain(..surplus);

@@ -88,7 +88,11 @@ pub(super) fn all(
         let asked = widest(several, name, tables, &live, gaps);
         topics.extend(asked.and_then(|asked| topic(&asked, tables, &live, grants, &mut taken, gaps)));
     }
-    topics.extend(unnamed.iter().filter_map(|asked| topic(asked, tables, &live, grants, &mut taken, gaps)));
+    topics.extend(
+        unnamed
+            .iter()
+            .filter_map(|asked| topic(asked, tables, &live, grants, &mut taken, gaps)),
+    );
     topics.sort_by(|one, other| one.path.cmp(&other.path));
     topics
 }
@@ -96,7 +100,11 @@ pub(super) fn all(
 /// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. `false` means no topic.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
-        Some(RequestedTopic { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
+        Some(RequestedTopic {
+            base,
+            name: name.map(str::trim).filter(|name| !name.is_empty()),
+            said,
+        })
     };
     match meta::omni(&table.node.meta).and_then(|omni| omni.get("topic")) {
         Some(Said::Bool(false)) => None,
@@ -105,7 +113,11 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
         Some(Said::Map(said)) => asked(said.get("name").and_then(Said::as_str), Some(said)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
-            (is_seen && of_projects).then_some(RequestedTopic { base, name: None, said: None })
+            (is_seen && of_projects).then_some(RequestedTopic {
+                base,
+                name: None,
+                said: None,
+            })
         }
     }
 }
@@ -118,11 +130,19 @@ fn widest<'a>(
     live: &FxHashMap<&str, Vec<&TableJoin>>,
     gaps: &mut Vec<MeasureGap>,
 ) -> Option<RequestedTopic<'a>> {
-    let views: Vec<String> = several.iter().filter_map(|asked| Some(tables.get(asked.base)?.view())).collect();
+    let views: Vec<String> = several
+        .iter()
+        .filter_map(|asked| Some(tables.get(asked.base)?.view()))
+        .collect();
     let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
     let reached = |view: &str| -> FxHashSet<String> {
         let (joined, _) = joined(view, live);
-        joined.iter().map(|it| it.name).filter(|name| members.contains(name)).map(str::to_owned).collect()
+        joined
+            .iter()
+            .map(|it| it.name)
+            .filter(|name| members.contains(name))
+            .map(str::to_owned)
+            .collect()
     };
     let (mut best, mut of_best) = (0, FxHashSet::default());
     for (number, view) in views.iter().enumerate() {
@@ -132,13 +152,19 @@ fn widest<'a>(
         }
     }
     let base = views.get(best).cloned().unwrap_or_default();
-    let left = views.iter().zip(&several).filter(|(view, _)| !of_best.contains(view.as_str()));
+    let left = views
+        .iter()
+        .zip(&several)
+        .filter(|(view, _)| !of_best.contains(view.as_str()));
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
             let reason = format!(
                 "it asks for the topic `{name}`, whose rows are those of {base}; no join that is certain leads from there to it"
             );
-            gaps.push(MeasureGap { name: table.node.name.to_string(), reason });
+            gaps.push(MeasureGap {
+                name: table.node.name.to_string(),
+                reason,
+            });
         }
     }
     several.into_iter().nth(best)
@@ -160,18 +186,28 @@ fn topic(
     if !is_all {
         let reason =
             format!("it joins more than {MOST} views, or {DEPTH} joins in a row; it contains the nearest ones");
-        gaps.push(MeasureGap { name: name.clone(), reason });
+        gaps.push(MeasureGap {
+            name: name.clone(),
+            reason,
+        });
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
     let said = |key: &str| asked.said.and_then(|said| said.get(key)).filter(|it| !it.is_nothing());
-    let of_view = meta::omni(&table.node.meta).and_then(|omni| omni.get("label")).and_then(Said::as_str);
-    let label = said("label").and_then(Said::as_str).or(asked.name.filter(|name| *name != short)).or(of_view);
+    let of_view = meta::omni(&table.node.meta)
+        .and_then(|omni| omni.get("label"))
+        .and_then(Said::as_str);
+    let label = said("label")
+        .and_then(Said::as_str)
+        .or(asked.name.filter(|name| *name != short))
+        .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
     let own = Some(&*table.node.description).filter(|text| !text.trim().is_empty());
     let description = said("description").and_then(Said::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
-    let keys: Vec<(String, YamlOutput)> =
-        KEYS.iter().filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?)))).collect();
+    let keys: Vec<(String, YamlOutput)> = KEYS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?))))
+        .collect();
     // A topic must not be visible to more users than its base view.
     let of_view = meta::stated_meta(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
@@ -180,7 +216,12 @@ fn topic(
     pairs.extend(keys);
     pairs.push(("joins".to_owned(), nested(&joined)));
     let path = format!("{name}.topic.yaml");
-    Some(Topic { path, name, node: table.node.unique_id.to_string(), text: write_value(&YamlOutput::Map(pairs)) })
+    Some(Topic {
+        path,
+        name,
+        node: table.node.unique_id.to_string(),
+        text: write_value(&YamlOutput::Map(pairs)),
+    })
 }
 
 /// Returns the views that joins reach from a view, nearest first and each once, starting with the view itself. The
@@ -191,7 +232,9 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
     let mut waiting = VecDeque::from([(0, 0)]);
     let mut is_all = true;
     while let Some((place, depth)) = waiting.pop_front() {
-        let Some(from) = all.get(place).map(|it| it.name) else { break };
+        let Some(from) = all.get(place).map(|it| it.name) else {
+            break;
+        };
         for join in live.get(from).into_iter().flatten() {
             let name = join.alias.as_deref().unwrap_or(&join.to);
             if known.contains(name) {

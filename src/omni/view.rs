@@ -49,11 +49,18 @@ pub(super) fn new<'a>(
     add("schema", plain_text(table.schema));
     add("table_name", plain_text(table.name));
     let mut said = meta::stated_meta(&node.meta, meta::OF_VIEWS);
-    let label = said.iter().position(|(key, _)| key == "label").map(|at| said.remove(at));
+    let label = said
+        .iter()
+        .position(|(key, _)| key == "label")
+        .map(|at| said.remove(at));
     label.into_iter().for_each(|(key, label)| add(&key, label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
-    let description = Some(&*node.description).filter(|text| !text.trim().is_empty()).or(comment);
-    description.into_iter().for_each(|text| add("description", plain_text(text)));
+    let description = Some(&*node.description)
+        .filter(|text| !text.trim().is_empty())
+        .or(comment);
+    description
+        .into_iter()
+        .for_each(|text| add("description", plain_text(text)));
     grants.keys(node).into_iter().for_each(|(key, value)| add(&key, value));
     said.into_iter().for_each(|(key, value)| add(&key, value));
     let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
@@ -63,27 +70,46 @@ pub(super) fn new<'a>(
     if !tags.is_empty() {
         add("tags", YamlOutput::Words(tags.into_iter().map(plain_text).collect()));
     }
-    add("ai_context", plain_text(&context::table_context(table, manifest, children)));
+    add(
+        "ai_context",
+        plain_text(&context::table_context(table, manifest, children)),
+    );
     let key = key_fields(table);
     if let [_, _, ..] = key.as_slice() {
-        add("custom_compound_primary_key_sql", YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()));
+        add(
+            "custom_compound_primary_key_sql",
+            YamlOutput::Words(key.iter().map(|name| plain_text(name)).collect()),
+        );
     }
     let values = |field: &TableField<'_>| accepted(field, table, tests);
     let own = table.fields.iter().map(|field| {
         let granularity = measures.granularity.get(&field.name).map(String::as_str);
         let is_key = matches!(key.as_slice(), [one] if *one == field.name);
-        (field.name.clone(), YamlOutput::Map(dimension(field, is_key, granularity, values(field))))
+        (
+            field.name.clone(),
+            YamlOutput::Map(dimension(field, is_key, granularity, values(field))),
+        )
     });
-    let computed = measures.dimensions.iter().map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
+    let computed = measures
+        .dimensions
+        .iter()
+        .map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
     let dimensions: Vec<(String, YamlOutput)> = own.chain(computed).collect();
     if !dimensions.is_empty() {
         add("dimensions", YamlOutput::Map(dimensions));
     }
     if !measures.measures.is_empty() {
-        let measures = measures.measures.iter().map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
+        let measures = measures
+            .measures
+            .iter()
+            .map(|(name, keys)| (name.clone(), YamlOutput::Map(keys.clone())));
         add("measures", YamlOutput::Map(measures.collect()));
     }
-    let mut names: Vec<String> = tests.for_node(table.place).iter().map(|test| test.node.name.to_string()).collect();
+    let mut names: Vec<String> = tests
+        .for_node(table.place)
+        .iter()
+        .map(|test| test.node.name.to_string())
+        .collect();
     names.sort();
     ViewFile {
         path: format!("{}/{}.view.yaml", table.folder, table.file),
@@ -92,7 +118,11 @@ pub(super) fn new<'a>(
         text: write_value(&YamlOutput::Map(pairs)),
         key: table.key.clone(),
         state: table.state,
-        columns: table.fields.iter().map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned))).collect(),
+        columns: table
+            .fields
+            .iter()
+            .map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned)))
+            .collect(),
         tests: names,
     }
 }
@@ -100,7 +130,10 @@ pub(super) fn new<'a>(
 /// Returns the key fields; empty if the table lacks one of them.
 fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
-    columns.map(|name| Some(table.field(name)?.name.clone())).collect::<Option<_>>().unwrap_or_default()
+    columns
+        .map(|name| Some(table.field(name)?.name.clone()))
+        .collect::<Option<_>>()
+        .unwrap_or_default()
 }
 
 /// Returns the keys of a dimension in the view file.
@@ -118,13 +151,22 @@ fn dimension(
     if is_key {
         add("primary_key", YamlOutput::Bare("true".to_owned()));
     }
-    let mut said =
-        field.documented.map(|column| meta::stated_meta(&column.meta, meta::OF_DIMENSIONS)).unwrap_or_default();
-    let mut take = |wanted: &str| said.iter().position(|(key, _)| key == wanted).map(|at| said.remove(at).1);
+    let mut said = field
+        .documented
+        .map(|column| meta::stated_meta(&column.meta, meta::OF_DIMENSIONS))
+        .unwrap_or_default();
+    let mut take = |wanted: &str| {
+        said.iter()
+            .position(|(key, _)| key == wanted)
+            .map(|at| said.remove(at).1)
+    };
     if let Some(label) = take("label") {
         add("label", label);
     }
-    let documented = field.documented.map(|column| &*column.description).filter(|text| !text.trim().is_empty());
+    let documented = field
+        .documented
+        .map(|column| &*column.description)
+        .filter(|text| !text.trim().is_empty());
     if let Some(text) = documented.or(field.comment) {
         add("description", plain_text(text));
     }
@@ -133,7 +175,10 @@ fn dimension(
         None => {
             let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
             if let Some(timeframes) = timeframes(field, granularity) {
-                add("timeframes", YamlOutput::Words(timeframes.iter().map(|name| plain_text(name)).collect()));
+                add(
+                    "timeframes",
+                    YamlOutput::Words(timeframes.iter().map(|name| plain_text(name)).collect()),
+                );
             }
         }
     }
@@ -143,8 +188,12 @@ fn dimension(
     for (key, value) in said {
         add(&key, value);
     }
-    let tags: Vec<YamlOutput> =
-        field.documented.iter().flat_map(|column| &column.tags).map(|tag| plain_text(tag)).collect();
+    let tags: Vec<YamlOutput> = field
+        .documented
+        .iter()
+        .flat_map(|column| &column.tags)
+        .map(|tag| plain_text(tag))
+        .collect();
     if !tags.is_empty() {
         add("tags", YamlOutput::Words(tags));
     }
@@ -159,8 +208,9 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
         return None;
     }
     let finest = if ty == Type::Date { "day" } else { "raw" };
-    let of_name =
-        ["week", "month", "quarter", "year"].into_iter().find(|unit| field.name.ends_with(&format!("_{unit}")));
+    let of_name = ["week", "month", "quarter", "year"]
+        .into_iter()
+        .find(|unit| field.name.ends_with(&format!("_{unit}")));
     Some(match granularity.or(of_name).unwrap_or(finest) {
         "year" => &["year"],
         "quarter" => &["quarter", "year"],

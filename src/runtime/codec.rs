@@ -47,7 +47,13 @@ pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (count, all) = all.split_first_chunk::<8>()?;
     let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
     let (lengths, all) = all.split_at_checked(count.checked_mul(4)?)?;
-    let lengths = || lengths.as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes) as usize);
+    let lengths = || {
+        lengths
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| u32::from_le_bytes(*bytes) as usize)
+    };
     let (texts, numbers) = all.split_at_checked(lengths().sum())?;
     let mut rest = std::str::from_utf8(texts).ok()?;
     let mut texts = Vec::with_capacity(count);
@@ -56,7 +62,11 @@ pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
         texts.push(Arc::from(text));
         rest = after;
     }
-    let mut reader = CodecReader { texts: &texts, numbers: numbers.as_chunks::<4>().0, depth: 0 };
+    let mut reader = CodecReader {
+        texts: &texts,
+        numbers: numbers.as_chunks::<4>().0,
+        depth: 0,
+    };
     let value = T::read(&mut reader)?;
     reader.numbers.is_empty().then_some(value)
 }

@@ -34,7 +34,9 @@ pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, fo
     let [base, found] = [base, found].map(|text| with_header_of(text, ours));
     let line = |theirs: &str| 1 + found.find(theirs).map_or(0, |at| found[..at].matches('\n').count());
     let of_lines = lines::conflicts(&base, ours, &found).into_iter();
-    of_lines.map(|[base, ours, theirs]| Clash::new("these lines", line(&theirs), [base, ours, theirs])).collect()
+    of_lines
+        .map(|[base, ours, theirs]| Clash::new("these lines", line(&theirs), [base, ours, theirs]))
+        .collect()
 }
 
 /// A generated file in the layout of the one that is in its place, with the comments there. `None` if somebody edited
@@ -68,13 +70,19 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
         None if made == text => text,
         None => return None,
     };
-    Some(if found.contains("\r\n") { merged.replace('\n', "\r\n") } else { merged })
+    Some(if found.contains("\r\n") {
+        merged.replace('\n', "\r\n")
+    } else {
+        merged
+    })
 }
 
 /// Properties by their values. The hashes are those of what formulac makes now, so they are the same in all texts.
 fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
-    let rules =
-        Rules::new().list("models", &["name"]).list("models.*.columns", &["name"]).list("unit_tests", &["name"]);
+    let rules = Rules::new()
+        .list("models", &["name"])
+        .list("models.*.columns", &["name"])
+        .list("unit_tests", &["name"]);
     let [base, found] = [base, found].map(|text| with_hashes_of(text, ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
@@ -92,9 +100,18 @@ fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
         let set = |count: usize| {
             let (above, below) = noted.keys.split_at(count);
             let at = above.iter().fold(node.clone(), |path, key| path.key(*key));
-            let value =
-                below.iter().rev().fold(YamlValue::text(&noted.hash), |value, key| YamlValue::map([(*key, value)]));
-            edit(&text, &[Edit::Set { at, value, after: vec!["description".to_owned(), "name".to_owned()] }]).ok()
+            let value = below.iter().rev().fold(YamlValue::text(&noted.hash), |value, key| {
+                YamlValue::map([(*key, value)])
+            });
+            edit(
+                &text,
+                &[Edit::Set {
+                    at,
+                    value,
+                    after: vec!["description".to_owned(), "name".to_owned()],
+                }],
+            )
+            .ok()
         };
         (1..=noted.keys.len()).rev().find_map(set).unwrap_or(text)
     })

@@ -52,7 +52,11 @@ impl PulledView {
     /// A view with the file that it stands in.
     #[must_use]
     pub fn new(record: PullRecord, file: &str, text: &str) -> Self {
-        Self { record, file: file.to_owned(), text: text.to_owned() }
+        Self {
+            record,
+            file: file.to_owned(),
+            text: text.to_owned(),
+        }
     }
 }
 
@@ -75,23 +79,34 @@ pub fn described(
             continue;
         }
         let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
-        let mut refuse =
-            |reason: String| done.refused.extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
+        let mut refuse = |reason: String| {
+            done.refused
+                .extend(said.iter().map(|one| (description_place(view, one), reason.clone())))
+        };
         let Some(node) = node else {
             refuse("dbt no longer has it".to_owned());
             continue;
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
-            done.of_specs.extend(said.into_iter().map(|one| (node.name.to_string(), edit_of_spec(view, one))));
+            done.of_specs.extend(
+                said.into_iter()
+                    .map(|one| (node.name.to_string(), edit_of_spec(view, one))),
+            );
             continue;
         }
         if &*node.package != project {
-            refuse(format!("it is of the package `{}`, whose files are not the project's", node.package));
+            refuse(format!(
+                "it is of the package `{}`, whose files are not the project's",
+                node.package
+            ));
             continue;
         }
         let Some(path) = node.patch_path.as_deref() else {
             let file = &node.original_file_path;
-            refuse(format!("no properties file describes `{}`; create one next to {file}", node.name));
+            refuse(format!(
+                "no properties file describes `{}`; create one next to {file}",
+                node.name
+            ));
             continue;
         };
         if !files.contains_key(path) {
@@ -124,7 +139,9 @@ impl PulledView {
             None => (Path::root(), Some(&root)),
             Some(column) => {
                 let base = yaml::read(&self.record.view, &mut Vec::new()).ok()??;
-                let (_, name, _) = self.dimensions(&base).find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
+                let (_, name, _) = self
+                    .dimensions(&base)
+                    .find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
                 let found = root.get("dimensions").and_then(|all| all.get(name));
                 (Path::root().key("dimensions").key(name), found)
             }
@@ -166,9 +183,11 @@ pub fn described_in_properties(
 fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
     let at = at.key("description");
     let change = match description {
-        Some(text) => {
-            Edit::Set { at, value: YamlValue::text(text), after: vec!["name".to_owned(), "label".to_owned()] }
-        }
+        Some(text) => Edit::Set {
+            at,
+            value: YamlValue::text(text),
+            after: vec!["name".to_owned(), "label".to_owned()],
+        },
         None if found.get("description").is_some() => Edit::Remove { at },
         None => return Some(text.to_owned()),
     };
@@ -178,7 +197,9 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 /// What is described in another way than it was pulled.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
-    let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else { return Vec::new() };
+    let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else {
+        return Vec::new();
+    };
     let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
     let mut all = Vec::new();
     let mut one = |column: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
@@ -186,13 +207,22 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
         let (Some(is), Some(node)) = (is, after) else { return };
         if was.as_ref() != Some(&is) {
             let line = line_at(&view.text, node.span.start as usize);
-            all.push(OmniDescription { column: column.map(str::to_owned), before: was, after: is, line });
+            all.push(OmniDescription {
+                column: column.map(str::to_owned),
+                before: was,
+                after: is,
+                line,
+            });
         }
     };
     one(None, base.get("description"), now.get("description"));
     for (column, name, was) in view.dimensions(&base) {
         let is = now.get("dimensions").and_then(|all| all.get(name));
-        one(Some(column), was.get("description"), is.and_then(|is| is.get("description")));
+        one(
+            Some(column),
+            was.get("description"),
+            is.and_then(|is| is.get("description")),
+        );
     }
     all
 }
@@ -222,7 +252,11 @@ struct DescriptionFile {
 
 impl DescriptionFile {
     fn new(path: &str, text: String) -> Self {
-        Self { text, edits: Vec::new(), plan: ModelPlan::empty(path, path, Action::Update) }
+        Self {
+            text,
+            edits: Vec::new(),
+            plan: ModelPlan::empty(path, path, Action::Update),
+        }
     }
 
     fn describe(
@@ -249,8 +283,10 @@ impl DescriptionFile {
                 continue;
             }
             if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
-                refused
-                    .push((description_place(view, &one), format!("`{path}` describes it by Jinja: change it there")));
+                refused.push((
+                    description_place(view, &one),
+                    format!("`{path}` describes it by Jinja: change it there"),
+                ));
                 continue;
             }
             let name = match &one.column {
@@ -276,7 +312,8 @@ impl DescriptionFile {
                 });
                 continue;
             }
-            self.edits.push(described_by(&at, &found, one.column.as_deref(), &one.after));
+            self.edits
+                .push(described_by(&at, &found, one.column.as_deref(), &one.after));
             self.plan.changes.push(PlannedChange {
                 definition: Some(name),
                 property: Property::Description,
@@ -294,13 +331,17 @@ impl DescriptionFile {
         let path = self.plan.model.clone();
         match edit(&self.text, &self.edits) {
             Ok(after) => {
-                self.plan.files.push(TextChange::new(&path, Some(self.text), Some(after)));
+                self.plan
+                    .files
+                    .push(TextChange::new(&path, Some(self.text), Some(after)));
                 self.plan.paths.push(path);
                 self.plan.paths.sort();
                 self.plan.paths.dedup();
                 done.plans.push(self.plan);
             }
-            Err(refusal) => done.refused.push((format!("{path}:{}", refusal.line()), refusal.reason().to_owned())),
+            Err(refusal) => done
+                .refused
+                .push((format!("{path}:{}", refusal.line()), refusal.reason().to_owned())),
         }
     }
 }
@@ -309,7 +350,10 @@ impl DescriptionFile {
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let named = |list: &Node, name: &str| {
-        list.items()?.iter().find(|item| item.get("name").and_then(Node::text) == Some(name)).cloned()
+        list.items()?
+            .iter()
+            .find(|item| item.get("name").and_then(Node::text) == Some(name))
+            .cloned()
     };
     let key = match node.resource_type {
         ResourceType::Seed => "seeds",
@@ -317,7 +361,11 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
         ResourceType::Source => {
             let source = node.fqn.iter().rev().nth(1)?;
             let found = named(root.get("sources")?, source)?;
-            let at = Path::root().key("sources").item("name", &**source).key("tables").item("name", &*node.name);
+            let at = Path::root()
+                .key("sources")
+                .item("name", &**source)
+                .key("tables")
+                .item("name", &*node.name);
             return Some((at, named(found.get("tables")?, &node.name)?));
         }
         _ => "models",
@@ -329,22 +377,45 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
 fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let columns = found.get("columns")?.items()?;
-    columns.iter().find(|column| column.get("name").and_then(Node::text).is_some_and(|it| bare(it) == bare(name)))
+    columns.iter().find(|column| {
+        column
+            .get("name")
+            .and_then(Node::text)
+            .is_some_and(|it| bare(it) == bare(name))
+    })
 }
 
 /// The edit that describes a column or the node itself.
 fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];
-    let Some(name) = column else { return Edit::Set { at: at.clone().key("description"), value, after } };
+    let Some(name) = column else {
+        return Edit::Set {
+            at: at.clone().key("description"),
+            value,
+            after,
+        };
+    };
     let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
-    match (column_of(found, name).and_then(|column| column.get("name")).and_then(Node::text), found.get("columns")) {
-        (Some(spelled), _) => {
-            Edit::Set { at: at.clone().key("columns").item("name", spelled).key("description"), value, after }
-        }
-        (None, Some(_)) => Edit::Add { to: at.clone().key("columns"), value: item },
-        (None, None) => {
-            Edit::Set { at: at.clone().key("columns"), value: YamlValue::list(vec![item]), after: Vec::new() }
-        }
+    match (
+        column_of(found, name)
+            .and_then(|column| column.get("name"))
+            .and_then(Node::text),
+        found.get("columns"),
+    ) {
+        (Some(spelled), _) => Edit::Set {
+            at: at.clone().key("columns").item("name", spelled).key("description"),
+            value,
+            after,
+        },
+        (None, Some(_)) => Edit::Add {
+            to: at.clone().key("columns"),
+            value: item,
+        },
+        (None, None) => Edit::Set {
+            at: at.clone().key("columns"),
+            value: YamlValue::list(vec![item]),
+            after: Vec::new(),
+        },
     }
 }

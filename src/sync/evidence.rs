@@ -66,7 +66,10 @@ impl Verdict {
     }
 
     fn from_name(name: &str) -> Self {
-        [Self::Agrees, Self::Differs].into_iter().find(|verdict| verdict.name() == name).unwrap_or_default()
+        [Self::Agrees, Self::Differs]
+            .into_iter()
+            .find(|verdict| verdict.name() == name)
+            .unwrap_or_default()
     }
 }
 
@@ -149,7 +152,12 @@ impl Evidence {
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
         let content = content_hash(lines(source).as_bytes());
-        Self { model: model.to_owned(), spec: spec.to_owned(), content, ..Self::default() }
+        Self {
+            model: model.to_owned(),
+            spec: spec.to_owned(),
+            content,
+            ..Self::default()
+        }
     }
 
     /// The path of its file, seen from the project's folder.
@@ -178,17 +186,27 @@ impl Evidence {
     /// What a reviewer is told of values: how many rows agree, or the worst of those that do not.
     #[must_use]
     pub fn values(&self) -> String {
-        let worst = self.proofs.iter().flat_map(|proof| proof.worst.iter().map(move |row| (proof.other(), row)));
+        let worst = self
+            .proofs
+            .iter()
+            .flat_map(|proof| proof.worst.iter().map(move |row| (proof.other(), row)));
         let worst: Vec<String> = worst.map(|(other, row)| format!("{row}, beside {other}")).collect();
         let more = worst.len().saturating_sub(QUOTED);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!("; and {more} more")
+        } else {
+            String::new()
+        };
         match self.verdict() {
             Verdict::Agrees => {
                 let rows = self.proofs.first().map_or(0, |proof| proof.counts.all());
                 format!("no value differs in {rows} {}", if rows == 1 { "row" } else { "rows" })
             }
             _ if !worst.is_empty() => {
-                format!("{}{more}", worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; "))
+                format!(
+                    "{}{more}",
+                    worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; ")
+                )
             }
             Verdict::Differs => "they differ".to_owned(),
             Verdict::NotCompared => "not all could be compared".to_owned(),
@@ -199,13 +217,19 @@ impl Evidence {
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
-        let mut pairs =
-            vec![("model", word(&self.model)), ("spec", word(&self.spec)), ("content", word(&self.content))];
+        let mut pairs = vec![
+            ("model", word(&self.model)),
+            ("spec", word(&self.spec)),
+            ("content", word(&self.content)),
+        ];
         if !self.environment.is_empty() {
             pairs.push(("environment", word(&self.environment)));
         }
         pairs.push(("engine", word(&self.engine)));
-        pairs.push(("comparisons", YamlOutput::List(self.proofs.iter().map(Proof::value).collect())));
+        pairs.push((
+            "comparisons",
+            YamlOutput::List(self.proofs.iter().map(Proof::value).collect()),
+        ));
         format!("{HEADER}{}", write_value(&map(pairs)))
     }
 
@@ -249,7 +273,11 @@ impl Proof {
         if !self.keys.is_empty() {
             pairs.push(("keys", texts(&self.keys)));
         }
-        pairs.extend(self.tolerance.iter().map(|tolerance| ("tolerance", YamlOutput::Bare(tolerance.clone()))));
+        pairs.extend(
+            self.tolerance
+                .iter()
+                .map(|tolerance| ("tolerance", YamlOutput::Bare(tolerance.clone()))),
+        );
         let counts = &self.counts;
         let both = |both: [u64; 2]| {
             let [ours, theirs] = both.map(count);
@@ -284,18 +312,26 @@ impl Proof {
     fn read(node: &Node) -> Option<Self> {
         let text = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
         let texts = |key: &str| node.get(key).map(Node::texts).unwrap_or_default();
-        let count =
-            |node: Option<&Node>| node.and_then(Node::text).and_then(|text| text.parse().ok()).unwrap_or_default();
+        let count = |node: Option<&Node>| {
+            node.and_then(Node::text)
+                .and_then(|text| text.parse().ok())
+                .unwrap_or_default()
+        };
         let both = |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|of| of.get(side))));
-        let columns = node.get("columns").and_then(Node::pairs).unwrap_or_default().iter().filter_map(|(name, of)| {
-            let greatest = of.get("greatest").and_then(Node::text).map(str::to_owned);
-            Some(ColumnCounts {
-                column: name.text()?.to_owned(),
-                differing: count(of.get("rows")),
-                greatest,
-                ..ColumnCounts::default()
-            })
-        });
+        let columns = node
+            .get("columns")
+            .and_then(Node::pairs)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(name, of)| {
+                let greatest = of.get("greatest").and_then(Node::text).map(str::to_owned);
+                Some(ColumnCounts {
+                    column: name.text()?.to_owned(),
+                    differing: count(of.get("rows")),
+                    greatest,
+                    ..ColumnCounts::default()
+                })
+            });
         let counts = Counts {
             rows: both("rows"),
             only: both("only"),
@@ -361,7 +397,10 @@ mod tests {
                     greatest: Some("20.5".to_owned()),
                     ..ColumnCounts::default()
                 },
-                ColumnCounts { column: "note".to_owned(), ..ColumnCounts::default() },
+                ColumnCounts {
+                    column: "note".to_owned(),
+                    ..ColumnCounts::default()
+                },
             ],
         };
         evidence.proofs = vec![
@@ -378,10 +417,18 @@ mod tests {
                 verdict: Verdict::Agrees,
                 tolerance: Some("0.01".to_owned()),
                 of_formula: true,
-                counts: Counts { rows: [10, 10], matched: 10, ..Counts::default() },
+                counts: Counts {
+                    rows: [10, 10],
+                    matched: 10,
+                    ..Counts::default()
+                },
                 ..Proof::default()
             },
-            Proof { with: Some("old".to_owned()), why: Some("`old` is not there".to_owned()), ..Proof::default() },
+            Proof {
+                with: Some("old".to_owned()),
+                why: Some("`old` is not there".to_owned()),
+                ..Proof::default()
+            },
         ];
         evidence
     }
@@ -389,13 +436,27 @@ mod tests {
     #[test]
     fn evidence_comes_back() {
         let evidence = evidence();
-        assert_eq!(Evidence::versions(&evidence.text()), std::slice::from_ref(&evidence), "{}", evidence.text());
+        assert_eq!(
+            Evidence::versions(&evidence.text()),
+            std::slice::from_ref(&evidence),
+            "{}",
+            evidence.text()
+        );
         assert_eq!(Evidence::versions("no evidence"), []);
-        assert!(Evidence::is_written(".formulac/evidence/m.yml", &evidence.text().replace('\n', "\r\n")));
+        assert!(Evidence::is_written(
+            ".formulac/evidence/m.yml",
+            &evidence.text().replace('\n', "\r\n")
+        ));
         let by_hand = [
             (".formulac/evidence/n.yml", evidence.text()),
-            (".formulac/evidence/m.yml", format!("{}reviewed: true\n", evidence.text())),
-            (".formulac/evidence/m.yml", evidence.text().replace("verdict: differs", "verdict: fine")),
+            (
+                ".formulac/evidence/m.yml",
+                format!("{}reviewed: true\n", evidence.text()),
+            ),
+            (
+                ".formulac/evidence/m.yml",
+                evidence.text().replace("verdict: differs", "verdict: fine"),
+            ),
             (".formulac/evidence/m.yml", "all is well".to_owned()),
         ];
         for (path, text) in by_hand {
@@ -419,8 +480,15 @@ mod tests {
     #[test]
     fn nothing_compared_is_no_agreement() {
         let of = |verdicts: &[Verdict]| {
-            let proof = |verdict: &Verdict| Proof { verdict: *verdict, ..Proof::default() };
-            Evidence { proofs: verdicts.iter().map(proof).collect(), ..Evidence::default() }.verdict()
+            let proof = |verdict: &Verdict| Proof {
+                verdict: *verdict,
+                ..Proof::default()
+            };
+            Evidence {
+                proofs: verdicts.iter().map(proof).collect(),
+                ..Evidence::default()
+            }
+            .verdict()
         };
         use Verdict::{Agrees, Differs, NotCompared};
         assert_eq!(of(&[]), NotCompared);

@@ -108,7 +108,9 @@ pub(super) fn between(
 ) -> Vec<HandEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
-        let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else { continue };
+        let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else {
+            continue;
+        };
         match HandEditKind::new(path, model) {
             HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
             // Properties and docs are one thing.
@@ -123,17 +125,25 @@ pub(super) fn between(
             .find(|(path, _)| HandEditKind::new(path, model) == kind)
             .map(|(path, text)| (path.clone(), lines(text)))
     };
-    let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else { return edits };
+    let Some((path, yml)) = of_kind(written, HandEditKind::Properties) else {
+        return edits;
+    };
     let md = of_kind(written, HandEditKind::Docs);
     let now = found.get(&path).map_or_else(|| yml.clone(), |text| lines(text));
     let md_path = md.as_ref().map(|(path, _)| path.clone());
-    let md_now = md_path.as_ref().and_then(|path| found.get(path)).map(|text| lines(text));
+    let md_now = md_path
+        .as_ref()
+        .and_then(|path| found.get(path))
+        .map(|text| lines(text));
     let md = md.map(|(_, text)| text);
     let md_now = md_now.or_else(|| md.clone());
     if now == yml && md_now == md {
         return edits;
     }
-    let both = (properties::read(&yml, md.as_deref()), properties::read(&now, md_now.as_deref()));
+    let both = (
+        properties::read(&yml, md.as_deref()),
+        properties::read(&now, md_now.as_deref()),
+    );
     let before = edits.len();
     match both {
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
@@ -156,7 +166,11 @@ pub(super) fn between(
 
 /// A file as one thing.
 fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
-    let line = 1 + before.lines().zip(after.lines()).take_while(|(before, after)| before == after).count();
+    let line = 1 + before
+        .lines()
+        .zip(after.lines())
+        .take_while(|(before, after)| before == after)
+        .count();
     HandEdit {
         definition: None,
         cte: None,

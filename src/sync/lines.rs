@@ -15,7 +15,9 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
 
 /// The lines that stop a merge: those of the base, of ours and of theirs, for each place.
 pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]> {
-    let Err(marked) = diffy::merge(base, ours, theirs) else { return Vec::new() };
+    let Err(marked) = diffy::merge(base, ours, theirs) else {
+        return Vec::new();
+    };
     let mut found: Vec<[String; 3]> = Vec::new();
     let mut side = None;
     for line in marked.split_inclusive('\n') {

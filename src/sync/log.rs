@@ -44,7 +44,10 @@ impl LogEntry {
         let files = self.files.iter().map(|(path, hash)| {
             (
                 path.clone(),
-                hash.as_ref().map_or_else(|| YamlOutput::Bare("null".to_owned()), |hash| YamlOutput::Dbt(hash.clone())),
+                hash.as_ref().map_or_else(
+                    || YamlOutput::Bare("null".to_owned()),
+                    |hash| YamlOutput::Dbt(hash.clone()),
+                ),
             )
         });
         let pairs = [
@@ -56,7 +59,9 @@ impl LogEntry {
             ("files", YamlOutput::Map(files.collect())),
             ("parents", list(&self.parents)),
         ];
-        write_value(&YamlOutput::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+        write_value(&YamlOutput::Map(
+            pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ))
     }
 
     /// Its hash.
@@ -83,7 +88,9 @@ impl LogEntry {
     #[must_use]
     pub fn read_as(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
-        is_named_after(name, &content_hash(text.as_bytes())).then(|| Self::read(&text)).flatten()
+        is_named_after(name, &content_hash(text.as_bytes()))
+            .then(|| Self::read(&text))
+            .flatten()
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -107,7 +114,8 @@ impl LogEntry {
 }
 
 fn is_named_after(name: &str, hash: &str) -> bool {
-    name.strip_suffix(".yml").is_some_and(|stem| stem.ends_with(short(hash)))
+    name.strip_suffix(".yml")
+        .is_some_and(|stem| stem.ends_with(short(hash)))
 }
 
 /// The begin of a hash, enough for people.
@@ -166,20 +174,28 @@ impl Log {
                 continue;
             };
             if !is_named_after(&name, &hash) {
-                log.faults.push((name.clone(), "it was changed after it was written".to_owned()));
+                log.faults
+                    .push((name.clone(), "it was changed after it was written".to_owned()));
             }
             found.insert(hash, (name, entry));
         }
         for (name, entry) in found.values() {
             for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
-                log.faults
-                    .push((name.clone(), format!("the entry {} before it was removed or changed", short(parent))));
+                log.faults.push((
+                    name.clone(),
+                    format!("the entry {} before it was removed or changed", short(parent)),
+                ));
             }
         }
         let numbers = numbers(&found);
         let logged = found.into_iter().map(|(hash, (file, entry))| {
             let number = numbers.get(&hash).copied().unwrap_or(1);
-            Logged { number, hash, file, entry }
+            Logged {
+                number,
+                hash,
+                file,
+                entry,
+            }
         });
         log.entries = logged.collect();
         number_refusals(&mut log.entries);
@@ -194,7 +210,11 @@ impl Log {
     /// The hashes of the entries that no other follows: the parents of the next.
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
-        let changed: Vec<&Logged> = self.entries.iter().filter(|logged| logged.entry.did != REFUSED).collect();
+        let changed: Vec<&Logged> = self
+            .entries
+            .iter()
+            .filter(|logged| logged.entry.did != REFUSED)
+            .collect();
         let parents: BTreeSet<&String> = changed.iter().flat_map(|logged| &logged.entry.parents).collect();
         let hashes = changed.iter().map(|logged| &logged.hash);
         let mut heads: Vec<String> = hashes.filter(|hash| !parents.contains(hash)).cloned().collect();
@@ -218,17 +238,33 @@ fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usi
     let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (hash, (_, entry)) in found {
-        let known: BTreeSet<&String> = entry.parents.iter().filter(|parent| found.contains_key(*parent)).collect();
+        let known: BTreeSet<&String> = entry
+            .parents
+            .iter()
+            .filter(|parent| found.contains_key(*parent))
+            .collect();
         waits.insert(hash, known.len());
         for parent in known {
             follow.entry(parent).or_default().push(hash);
         }
     }
     let mut numbers = BTreeMap::new();
-    let mut next: Vec<&str> = waits.iter().filter(|(_, count)| **count == 0).map(|(hash, _)| *hash).collect();
+    let mut next: Vec<&str> = waits
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(hash, _)| *hash)
+        .collect();
     while let Some(hash) = next.pop() {
-        let parents = found.get(hash).map(|(_, entry)| entry.parents.as_slice()).unwrap_or_default();
-        let number = 1 + parents.iter().filter_map(|parent| numbers.get(parent)).max().copied().unwrap_or(0);
+        let parents = found
+            .get(hash)
+            .map(|(_, entry)| entry.parents.as_slice())
+            .unwrap_or_default();
+        let number = 1 + parents
+            .iter()
+            .filter_map(|parent| numbers.get(parent))
+            .max()
+            .copied()
+            .unwrap_or(0);
         numbers.insert(hash.to_owned(), number);
         for child in follow.get(hash).into_iter().flatten() {
             if let Some(count) = waits.get_mut(child) {
@@ -261,7 +297,10 @@ fn number_refusals(entries: &mut [Logged]) {
         .collect();
     for logged in refused {
         let count = before.partition_point(|(before, _)| *before <= at(logged));
-        logged.number = count.checked_sub(1).and_then(|last| before.get(last)).map_or(0, |(_, number)| *number);
+        logged.number = count
+            .checked_sub(1)
+            .and_then(|last| before.get(last))
+            .map_or(0, |(_, number)| *number);
     }
 }
 
@@ -288,10 +327,16 @@ mod tests {
     #[test]
     fn branches_merge_and_numbers_rise() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
-        let (left, right) = (entry("2026-01-02T00:00:00Z", &[&first]), entry("2026-01-03T00:00:00Z", &[&first]));
+        let (left, right) = (
+            entry("2026-01-02T00:00:00Z", &[&first]),
+            entry("2026-01-03T00:00:00Z", &[&first]),
+        );
         let both = log(&[&right, &first, &left]);
         assert_eq!(both.faults, []);
-        assert_eq!(both.entries.iter().map(|logged| logged.number).collect::<Vec<_>>(), [1, 2, 2]);
+        assert_eq!(
+            both.entries.iter().map(|logged| logged.number).collect::<Vec<_>>(),
+            [1, 2, 2]
+        );
         let mut heads = vec![left.hash(), right.hash()];
         heads.sort();
         assert_eq!(both.heads(), heads);
@@ -305,17 +350,30 @@ mod tests {
     #[test]
     fn what_was_refused_is_followed_by_nothing() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
-        let refused = LogEntry { did: REFUSED.to_owned(), ..entry("2026-01-02T00:00:00Z", &[&first]) };
+        let refused = LogEntry {
+            did: REFUSED.to_owned(),
+            ..entry("2026-01-02T00:00:00Z", &[&first])
+        };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
         assert_eq!(log(&[&first, &refused]).heads(), [first.hash()]);
         let all = log(&[&first, &refused, &second]);
         assert_eq!((all.heads(), all.faults.len()), (vec![second.hash()], 0));
-        assert_eq!(all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(), [&second]);
+        assert_eq!(
+            all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(),
+            [&second]
+        );
         assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
         // One of this work tree has no parents, and is listed after the entries that were there.
-        let own = LogEntry { did: REFUSED.to_owned(), ..entry("2026-01-01T00:00:00.5Z", &[]) };
+        let own = LogEntry {
+            did: REFUSED.to_owned(),
+            ..entry("2026-01-01T00:00:00.5Z", &[])
+        };
         let all = log(&[&own, &first, &second]);
-        let listed: Vec<_> = all.entries.iter().map(|logged| (&logged.entry, logged.number)).collect();
+        let listed: Vec<_> = all
+            .entries
+            .iter()
+            .map(|logged| (&logged.entry, logged.number))
+            .collect();
         assert_eq!(listed, [(&first, 1), (&own, 1), (&second, 2)]);
         assert_eq!(log(&[&own]).entries[0].number, 0);
     }
@@ -324,10 +382,15 @@ mod tests {
     fn changed_and_missing_entries_are_told() {
         let first = entry("2026-01-01T00:00:00Z", &[]);
         let second = entry("2026-01-02T00:00:00Z", &[&first]);
-        let forged =
-            Log::read([(first.file_name(), first.text().replace("Ann", "Bob")), (second.file_name(), second.text())]);
+        let forged = Log::read([
+            (first.file_name(), first.text().replace("Ann", "Bob")),
+            (second.file_name(), second.text()),
+        ]);
         assert_eq!(forged.faults.len(), 2, "{:?}", forged.faults);
         assert_eq!(log(&[&second]).faults.len(), 1);
-        assert_eq!(Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1, "it is not an entry");
+        assert_eq!(
+            Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1,
+            "it is not an entry"
+        );
     }
 }

@@ -80,7 +80,10 @@ impl Promised {
     /// Both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self { data: self.data + other.data, unit: self.unit + other.unit }
+        Self {
+            data: self.data + other.data,
+            unit: self.unit + other.unit,
+        }
     }
 
     /// `5 data tests and 1 unit test`; `None` if there is none.
@@ -102,8 +105,11 @@ impl MergeRequest {
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut out = String::new();
-        let models: Vec<&ModelPlan> =
-            plan.models.iter().filter(|model| !matches!(model.action, Action::Nothing | Action::Keep)).collect();
+        let models: Vec<&ModelPlan> = plan
+            .models
+            .iter()
+            .filter(|model| !matches!(model.action, Action::Nothing | Action::Keep))
+            .collect();
         let title = Some(plain(self.title.trim())).filter(|title| !title.is_empty());
         match (models.as_slice(), title) {
             ([one], Some(title)) => write_model(&mut out, one, &title),
@@ -111,11 +117,18 @@ impl MergeRequest {
                 if let Some(title) = title {
                     let _ = writeln!(out, "## {title}\n");
                 }
-                models.iter().for_each(|model| write_model(&mut out, model, model.action.name()));
+                models
+                    .iter()
+                    .for_each(|model| write_model(&mut out, model, model.action.name()));
             }
         }
-        let place =
-            |values: &ToldValues| values.place.as_ref().map(|it| format!(" ({})", plain(it))).unwrap_or_default();
+        let place = |values: &ToldValues| {
+            values
+                .place
+                .as_ref()
+                .map(|it| format!(" ({})", plain(it)))
+                .unwrap_or_default()
+        };
         match self.values.as_slice() {
             [] => {}
             [one] => {
@@ -123,15 +136,28 @@ impl MergeRequest {
             }
             all => {
                 let one = |it: &ToldValues| format!("{}{}: {}", code(&it.model), place(it), sentence(&it.told));
-                let _ = writeln!(out, "**Values**: {}", all.iter().map(one).collect::<Vec<_>>().join(" · "));
+                let _ = writeln!(
+                    out,
+                    "**Values**: {}",
+                    all.iter().map(one).collect::<Vec<_>>().join(" · ")
+                );
             }
         }
         if !self.checks.is_empty() || !self.not_run.is_empty() {
             let not_run = (!self.not_run.is_empty()).then(|| format!("not run: {}", self.not_run.join(", ")));
-            let all: Vec<String> = self.checks.iter().cloned().chain(not_run).map(|it| sentence(&it)).collect();
+            let all: Vec<String> = self
+                .checks
+                .iter()
+                .cloned()
+                .chain(not_run)
+                .map(|it| sentence(&it))
+                .collect();
             let _ = writeln!(out, "**Checks**: {}", all.join(" · "));
         }
-        let reaches = self.reaches.clone().unwrap_or_else(|| "not known: dbt has no manifest here".to_owned());
+        let reaches = self
+            .reaches
+            .clone()
+            .unwrap_or_else(|| "not known: dbt has no manifest here".to_owned());
         let _ = write!(out, "**Reaches**: {reaches}.");
         if !self.needs.is_empty() {
             let need = |(role, count): &(String, usize)| {
@@ -154,7 +180,11 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
     let name = |change: &PlannedChange| {
         let name = change.definition.as_deref().unwrap_or("the model");
-        let of = if change.property == Property::Formula { String::new() } else { format!(", {}", change.property) };
+        let of = if change.property == Property::Formula {
+            String::new()
+        } else {
+            format!(", {}", change.property)
+        };
         format!("{}{of}", plain(name))
     };
     let is_new = model.changes.iter().all(|change| change.before.is_none());
@@ -170,7 +200,13 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         (_, false) => {
             out.push_str("| definition | before | after |\n|---|---|---|\n");
             shown.for_each(|change| {
-                let _ = writeln!(out, "| {} | {} | {} |", name(change), cell(&change.before), cell(&change.after));
+                let _ = writeln!(
+                    out,
+                    "| {} | {} | {} |",
+                    name(change),
+                    cell(&change.before),
+                    cell(&change.after)
+                );
             });
         }
     }
@@ -181,7 +217,12 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         out.push('\n');
     }
     for edit in &model.carried {
-        let _ = writeln!(out, "Taken into the spec from {}: {}.\n", code(&edit.file), edit.property);
+        let _ = writeln!(
+            out,
+            "Taken into the spec from {}: {}.\n",
+            code(&edit.file),
+            edit.property
+        );
     }
     for edit in &model.kept {
         let name = edit.definition.as_deref().unwrap_or(&model.model);

@@ -151,7 +151,12 @@ impl ModelPlan {
         base: Option<&CompiledSpec>,
         before: [Option<String>; 2],
     ) -> Self {
-        let Reconciled { source, carried, kept, mut conflicts } = reconciled;
+        let Reconciled {
+            source,
+            carried,
+            kept,
+            mut conflicts,
+        } = reconciled;
         let (mut changed, more) = files(sides, &kept);
         // What is decided by definition need not be decided by file again.
         if conflicts.is_empty() {
@@ -165,7 +170,11 @@ impl ModelPlan {
             (None, None) => String::new(),
         };
         if let Some(source) = source {
-            changed.push(TextChange { path: spec.clone(), before: spec_before, after: Some(source) });
+            changed.push(TextChange {
+                path: spec.clone(),
+                before: spec_before,
+                after: Some(source),
+            });
         }
         let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());
         let states_differ = state != state_before;
@@ -179,10 +188,17 @@ impl ModelPlan {
         };
         if states_differ {
             let path = state_path(sides.model);
-            changed.push(TextChange { path, before: state_before, after: state });
+            changed.push(TextChange {
+                path,
+                before: state_before,
+                after: state,
+            });
         }
         let mut paths: Vec<String> = changed.iter().map(|change| change.path.clone()).collect();
-        if let Some(ours) = sides.ours.filter(|_| action != Action::Nothing && action != Action::Keep) {
+        if let Some(ours) = sides
+            .ours
+            .filter(|_| action != Action::Nothing && action != Action::Keep)
+        {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
         }
         // A spec that was removed is a part of the change too.
@@ -192,7 +208,18 @@ impl ModelPlan {
         paths.sort();
         paths.dedup();
         let (model, files, uncommitted) = (sides.model.to_owned(), changed, Vec::new());
-        Self { model, spec, action, changes, carried, kept, conflicts, files, paths, uncommitted }
+        Self {
+            model,
+            spec,
+            action,
+            changes,
+            carried,
+            kept,
+            conflicts,
+            files,
+            paths,
+            uncommitted,
+        }
     }
 
     fn json(&self) -> Value {
@@ -243,7 +270,11 @@ impl PushState {
     /// they were written. None where that is not so.
     #[must_use]
     pub fn from_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
-        let both = || found.iter().filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)));
+        let both = || {
+            found
+                .iter()
+                .filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)))
+        };
         let is_edited = both().any(|(_, text, ours)| lines(text) != lines(ours));
         if !is_edited || !both().all(|(_, text, ours)| are_of_one_text(text, ours)) {
             return None;
@@ -265,7 +296,12 @@ impl Ours {
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
         let base = [PushState::from_pushed(model, earlier)];
-        let sides = ModelSides { model, bases: &base, ours: Some(self), found: &BTreeMap::new() };
+        let sides = ModelSides {
+            model,
+            bases: &base,
+            ours: Some(self),
+            found: &BTreeMap::new(),
+        };
         changes(sides, Some(&earlier.compiled), false)
     }
 }
@@ -285,7 +321,9 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     };
     let (before, after) = (formulas(base), formulas(sides.ours.map(|ours| &ours.compiled)));
     let find = |all: &[((Option<String>, String), String)], key: &(Option<String>, String)| {
-        all.iter().find(|(other, _)| other == key).map(|(_, formula)| formula.clone())
+        all.iter()
+            .find(|(other, _)| other == key)
+            .map(|(_, formula)| formula.clone())
     };
     let mut changes: Vec<PlannedChange> = Vec::new();
     let mut say = |name: &str, before: Option<String>, after: Option<String>| {
@@ -305,24 +343,39 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
         say(&key.1, Some(formula.clone()), None);
     }
     // What is new or gone altogether is told by its definitions.
-    let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else { return changes };
+    let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else {
+        return changes;
+    };
     let said = |files: &BTreeMap<String, String>| {
         let of_kind = |kind: HandEditKind| {
-            files.iter().find(|(path, _)| HandEditKind::new(path, sides.model) == kind).map(|(_, it)| it)
+            files
+                .iter()
+                .find(|(path, _)| HandEditKind::new(path, sides.model) == kind)
+                .map(|(_, it)| it)
         };
         let yml = of_kind(HandEditKind::Properties);
-        yml.and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs).map(String::as_str))).unwrap_or_default()
+        yml.and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs).map(String::as_str)))
+            .unwrap_or_default()
     };
     let (before, after) = (said(&base.files), said(&ours.files));
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
-        let (was, is) = (before.get(about).map(StatedProperties::text), after.get(about).map(StatedProperties::text));
+        let (was, is) = (
+            before.get(about).map(StatedProperties::text),
+            after.get(about).map(StatedProperties::text),
+        );
         // What nobody describes is described by its formula.
-        let is_told =
-            changes.iter().any(|told| told.definition == about.column && told.before == was && told.after == is);
+        let is_told = changes
+            .iter()
+            .any(|told| told.definition == about.column && told.before == was && told.after == is);
         if was != is && !is_told {
             let (definition, property) = (about.column.clone(), about.property);
-            changes.push(PlannedChange { definition, property, before: was, after: is });
+            changes.push(PlannedChange {
+                definition,
+                property,
+                before: was,
+                after: is,
+            });
         }
     }
     changes
@@ -356,13 +409,20 @@ impl Plan {
         let is_told = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
         let mut models: Vec<ModelPlan> = models.into_iter().filter(is_told).collect();
         models.sort_by(|one, other| one.model.cmp(&other.model));
-        Self { environment, models, known: None }
+        Self {
+            environment,
+            models,
+            known: None,
+        }
     }
 
     /// How many models there are of an action; those with conflicts are none of them.
     #[must_use]
     pub fn count(&self, action: Action) -> usize {
-        self.models.iter().filter(|plan| plan.action == action && plan.conflicts.is_empty()).count()
+        self.models
+            .iter()
+            .filter(|plan| plan.action == action && plan.conflicts.is_empty())
+            .count()
     }
 
     /// How many conflicts there are.
@@ -374,7 +434,10 @@ impl Plan {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.models.iter().all(|plan| plan.files.is_empty() && plan.uncommitted.is_empty()) && self.known.is_none()
+        self.models
+            .iter()
+            .all(|plan| plan.files.is_empty() && plan.uncommitted.is_empty())
+            && self.known.is_none()
     }
 
     /// `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
@@ -382,8 +445,11 @@ impl Plan {
     pub fn summary(&self) -> String {
         let conflicts = self.conflicts();
         let kept: usize = self.models.iter().map(|plan| plan.kept.len()).sum();
-        let (create, update, delete) =
-            (self.count(Action::Create), self.count(Action::Update), self.count(Action::Delete));
+        let (create, update, delete) = (
+            self.count(Action::Create),
+            self.count(Action::Update),
+            self.count(Action::Delete),
+        );
         let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts} conflict");
         if conflicts != 1 {
             out.push('s');
@@ -393,7 +459,10 @@ impl Plan {
         }
         let uncommitted: usize = self.models.iter().map(|plan| plan.uncommitted.len()).sum();
         if uncommitted > 0 {
-            out.push_str(&format!("; {uncommitted} edited file{} to commit", if uncommitted == 1 { "" } else { "s" }));
+            out.push_str(&format!(
+                "; {uncommitted} edited file{} to commit",
+                if uncommitted == 1 { "" } else { "s" }
+            ));
         }
         out
     }

@@ -37,7 +37,11 @@ impl StatedProperties {
 /// All that the properties of a model say, docs blocks in the place of their calls. None where they are no properties.
 pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, StatedProperties>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
-    let mut reader = PropertiesReader { text: yml, docs: md.map(blocks).unwrap_or_default(), said: BTreeMap::new() };
+    let mut reader = PropertiesReader {
+        text: yml,
+        docs: md.map(blocks).unwrap_or_default(),
+        said: BTreeMap::new(),
+    };
     for (key, value) in root.pairs()? {
         let key = key.text().unwrap_or_default();
         match (key, value.items()) {
@@ -67,7 +71,9 @@ impl PropertiesReader<'_> {
     }
 
     fn column(&mut self, column: &Node) {
-        let Some(name) = column.get("name").and_then(Node::text) else { return };
+        let Some(name) = column.get("name").and_then(Node::text) else {
+            return;
+        };
         for (key, value) in column.pairs().unwrap_or_default() {
             self.add_property(Some(name), key.text().unwrap_or_default(), value);
         }
@@ -94,36 +100,76 @@ impl PropertiesReader<'_> {
     }
 
     fn description(&mut self, column: Option<&str>, value: &Node) {
-        let called = value.text().and_then(doc_call).and_then(|name| self.docs.get(name)).cloned();
+        let called = value
+            .text()
+            .and_then(doc_call)
+            .and_then(|name| self.docs.get(name))
+            .cloned();
         match called {
             Some((text, line)) => {
-                let about =
-                    About { column: column.map(str::to_owned), property: Property::Description, detail: String::new() };
-                self.said.insert(about, StatedProperties { value: YamlValue::Text(text), line, in_docs: true });
+                let about = About {
+                    column: column.map(str::to_owned),
+                    property: Property::Description,
+                    detail: String::new(),
+                };
+                self.said.insert(
+                    about,
+                    StatedProperties {
+                        value: YamlValue::Text(text),
+                        line,
+                        in_docs: true,
+                    },
+                );
             }
             None => self.say(column, Property::Description, "", value),
         }
     }
 
     fn say(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
-        let read = if detail == "meta" { without_hash(value) } else { Some(value_of(value)) };
+        let read = if detail == "meta" {
+            without_hash(value)
+        } else {
+            Some(value_of(value))
+        };
         let Some(read) = read else { return };
-        let about = About { column: column.map(str::to_owned), property, detail: detail.to_owned() };
+        let about = About {
+            column: column.map(str::to_owned),
+            property,
+            detail: detail.to_owned(),
+        };
         let line = line_at(self.text, value.span.start as usize);
-        self.said.insert(about, StatedProperties { value: read, line, in_docs: false });
+        self.said.insert(
+            about,
+            StatedProperties {
+                value: read,
+                line,
+                in_docs: false,
+            },
+        );
     }
 }
 
 /// A mapping of `meta` without the hash that formulac notes there; `None` if it has nothing else.
 fn without_hash(meta: &Node) -> Option<YamlValue> {
-    let Some(pairs) = meta.pairs() else { return Some(value_of(meta)) };
+    let Some(pairs) = meta.pairs() else {
+        return Some(value_of(meta));
+    };
     let kept = pairs.iter().filter_map(|(key, value)| {
         let key = key.text().unwrap_or_default();
-        let inner =
-            value.pairs().filter(|inner| inner.iter().any(|(one, _)| is_hash(key, one.text().unwrap_or_default())));
-        let Some(inner) = inner else { return Some((key, value_of(value))) };
-        let rest = inner.iter().filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
-        let rest: Vec<_> = rest.map(|(one, value)| (one.text().unwrap_or_default(), value_of(value))).collect();
+        let inner = value.pairs().filter(|inner| {
+            inner
+                .iter()
+                .any(|(one, _)| is_hash(key, one.text().unwrap_or_default()))
+        });
+        let Some(inner) = inner else {
+            return Some((key, value_of(value)));
+        };
+        let rest = inner
+            .iter()
+            .filter(|(one, _)| !is_hash(key, one.text().unwrap_or_default()));
+        let rest: Vec<_> = rest
+            .map(|(one, value)| (one.text().unwrap_or_default(), value_of(value)))
+            .collect();
         (!rest.is_empty()).then(|| (key, YamlValue::map(rest)))
     });
     let kept: Vec<(&str, YamlValue)> = kept.collect();
@@ -142,8 +188,12 @@ fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let mut found = BTreeMap::new();
     let mut rest = md;
     while let Some((_, tail)) = rest.split_once("{% docs ") {
-        let Some((name, tail)) = tail.split_once("%}") else { break };
-        let Some((text, tail)) = tail.split_once("{% enddocs %}") else { break };
+        let Some((name, tail)) = tail.split_once("%}") else {
+            break;
+        };
+        let Some((text, tail)) = tail.split_once("{% enddocs %}") else {
+            break;
+        };
         let at = md.len() - tail.len() - "{% enddocs %}".len() - text.len();
         let line = line_at(md, at) + usize::from(text.starts_with('\n'));
         let text = text.trim_matches('\n');
@@ -155,7 +205,9 @@ fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
 
 /// A text without the `raw` block around it.
 pub(super) fn bare_name(text: &str) -> &str {
-    text.strip_prefix("{% raw %}").and_then(|text| text.strip_suffix("{% endraw %}")).unwrap_or(text)
+    text.strip_prefix("{% raw %}")
+        .and_then(|text| text.strip_suffix("{% endraw %}"))
+        .unwrap_or(text)
 }
 
 /// The line of a byte, from 1.
@@ -166,14 +218,17 @@ pub(super) fn line_at(text: &str, at: usize) -> usize {
 /// A node as a value to be written. A file's depth is bounded where it is read, so is the recursion.
 fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
-        NodeKind::Scalar { value, style: YamlStyle::Plain } if yaml::non_text_type(value).is_some() => {
-            YamlValue::Bare(value.clone())
-        }
+        NodeKind::Scalar {
+            value,
+            style: YamlStyle::Plain,
+        } if yaml::non_text_type(value).is_some() => YamlValue::Bare(value.clone()),
         NodeKind::Scalar { value, .. } => YamlValue::Text(bare_name(value).to_owned()),
         NodeKind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
-        NodeKind::Mapping(pairs) => {
-            YamlValue::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
-        }
+        NodeKind::Mapping(pairs) => YamlValue::map(
+            pairs
+                .iter()
+                .map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))),
+        ),
     }
 }
 
@@ -188,7 +243,9 @@ pub(super) fn display_value(value: &YamlValue) -> String {
         }
         YamlValue::List(items, _) => format!("[{}]", items.iter().map(display_value).collect::<Vec<_>>().join(", ")),
         YamlValue::Map(pairs, _) => {
-            let pairs = pairs.iter().map(|(key, value)| format!("{key}: {}", display_value(value)));
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| format!("{key}: {}", display_value(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
     }

@@ -38,16 +38,29 @@ impl Ours {
             return None;
         }
         let own = [("sql", Some(sql)), ("yml", Some(yml)), ("md", compiled.model_md())];
-        let own = own.into_iter().filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), lines(text?))));
-        let tests =
-            compiled.model_tests().iter().map(|test| (format!("{tests}/{}.sql", test.name()), lines(test.sql())));
+        let own = own
+            .into_iter()
+            .filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), lines(text?))));
+        let tests = compiled
+            .model_tests()
+            .iter()
+            .map(|test| (format!("{tests}/{}.sql", test.name()), lines(test.sql())));
         let files = own.chain(tests).collect();
-        Some(Self { spec: spec.to_owned(), source: source.to_owned(), compiled, files })
+        Some(Self {
+            spec: spec.to_owned(),
+            source: source.to_owned(),
+            compiled,
+            files,
+        })
     }
 
     /// The place of a definition's formula in the spec, from line 1.
     fn line(&self, name: &str) -> Option<usize> {
-        let found = self.compiled.definitions().iter().find(|definition| definition.name() == name)?;
+        let found = self
+            .compiled
+            .definitions()
+            .iter()
+            .find(|definition| definition.name() == name)?;
         Some(properties::line_at(&self.source, found.span().start as usize))
     }
 }
@@ -140,8 +153,11 @@ impl Tools<'_> {
     pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
         let compiled = self.compiler.compile_spec_at(text, Some(spec));
         let mut made = Ours::new(spec, text, compiled, self.folders.0, self.folders.1)?;
-        made.files =
-            made.files.into_iter().map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it)).collect();
+        made.files = made
+            .files
+            .into_iter()
+            .map(|(path, it)| (self.moved.get(&path).cloned().unwrap_or(path), it))
+            .collect();
         Some(made)
     }
 }
@@ -150,7 +166,9 @@ impl Tools<'_> {
 #[must_use]
 pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> Tools<'t>) -> Reconciled {
     let mut done = Reconciled::default();
-    let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return done };
+    let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else {
+        return done;
+    };
     let dialect = ours.compiled.dialect();
     let mut edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files), dialect);
     edits.extend(more);
@@ -159,10 +177,23 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     let tools = tools();
     // Its definitions are compared with those of the spec where a formula was edited.
-    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
-    let before = if is_formula { tools.compile(&base.spec, &base.source) } else { None };
+    let is_formula = edits
+        .iter()
+        .any(|edit| edit.property == Property::Formula || is_in_model_file(sides.model)(edit));
+    let before = if is_formula {
+        tools.compile(&base.spec, &base.source)
+    } else {
+        None
+    };
     let base_said = stated_properties(sides.model, &base.files);
-    let mut work = ReconcileWork { sides, base, before, ours: ours.clone(), tools, base_said };
+    let mut work = ReconcileWork {
+        sides,
+        base,
+        before,
+        ours: ours.clone(),
+        tools,
+        base_said,
+    };
     work.respelled(&mut edits, &mut done);
     for edit in edits {
         work.one(edit, &mut done);
@@ -193,14 +224,24 @@ fn edited(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BTreeMap
     };
     let found = written.iter().filter_map(|(path, written)| {
         let now = sides.found.get(path)?;
-        Some((path.clone(), if is_ours(path, now) { written.clone() } else { lines(now) }))
+        Some((
+            path.clone(),
+            if is_ours(path, now) {
+                written.clone()
+            } else {
+                lines(now)
+            },
+        ))
     });
     found.collect()
 }
 
 fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, StatedProperties> {
     let of_kind = |kind: HandEditKind| {
-        files.iter().find(|(path, _)| HandEditKind::new(path, model) == kind).map(|(_, text)| text.as_str())
+        files
+            .iter()
+            .find(|(path, _)| HandEditKind::new(path, model) == kind)
+            .map(|(_, text)| text.as_str())
     };
     of_kind(HandEditKind::Properties)
         .and_then(|yml| properties::read(yml, of_kind(HandEditKind::Docs)))
@@ -261,19 +302,35 @@ impl ReconcileWork<'_> {
     /// Where something else was edited too, or the spec has changed in these places, each is looked at by itself.
     fn respelled(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
-        let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else { return };
+        let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else {
+            return;
+        };
         if self.sides.bases.len() != 1 {
             return;
         }
-        let Some(found) = self.sides.found.get(&file).map(|text| lines(text)) else { return };
+        let Some(found) = self.sides.found.get(&file).map(|text| lines(text)) else {
+            return;
+        };
         let base = self.base;
-        let Some(theirs) = respelled(self.tools.compiler, &base.source, Some(&base.spec), &found) else { return };
+        let Some(theirs) = respelled(self.tools.compiler, &base.source, Some(&base.spec), &found) else {
+            return;
+        };
         let ours = &self.ours.source;
         let is_ours = lines(ours) == base.source;
-        let text = if is_ours { Some(theirs) } else { merge_lines(&base.source, &lines(ours), &theirs) };
+        let text = if is_ours {
+            Some(theirs)
+        } else {
+            merge_lines(&base.source, &lines(ours), &theirs)
+        };
         let Some(text) = text else { return };
-        let text = if ours.contains("\r\n") { text.replace('\n', "\r\n") } else { text };
-        let Some(carried) = self.tools.compile(&self.ours.spec, &text) else { return };
+        let text = if ours.contains("\r\n") {
+            text.replace('\n', "\r\n")
+        } else {
+            text
+        };
+        let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
+            return;
+        };
         // Lines that merge may be of one formula.
         if !is_ours && !self.changes_apart(&carried) {
             return;
@@ -288,7 +345,10 @@ impl ReconcileWork<'_> {
     fn changes_apart(&self, carried: &Ours) -> bool {
         let formulas = |made: &Ours| -> BTreeMap<(Option<String>, String), String> {
             let one = |it: &crate::model::SpecDefinition| {
-                ((it.step().map(str::to_owned), it.name().to_owned()), it.formula().to_owned())
+                (
+                    (it.step().map(str::to_owned), it.name().to_owned()),
+                    it.formula().to_owned(),
+                )
             };
             made.compiled.definitions().iter().map(one).collect()
         };
@@ -302,10 +362,15 @@ impl ReconcileWork<'_> {
 
     /// A column of the SQL that was edited: the formula that gives it, where there is one.
     fn formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
-        let Some(found) = self.sides.found.get(&edit.file).map(|text| lines(text)) else { return };
+        let Some(found) = self.sides.found.get(&edit.file).map(|text| lines(text)) else {
+            return;
+        };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = definition(&self.ours, &name, edit.cte.as_deref());
-        let base = self.before.as_ref().and_then(|before| definition(before, &name, edit.cte.as_deref()));
+        let base = self
+            .before
+            .as_ref()
+            .and_then(|before| definition(before, &name, edit.cte.as_deref()));
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // A column that no definition is: it may be a helper, or be passed on.
             edit.why = Some("it is not a definition of the spec".to_owned());
@@ -316,15 +381,22 @@ impl ReconcileWork<'_> {
         };
         // The file was made of the base: there its SQL is read as a formula, and not where the spec may make all of it in
         // another way by now.
-        let Tools { compiler, decompiler, .. } = self.tools;
+        let Tools {
+            compiler, decompiler, ..
+        } = self.tools;
         let spec = Some(self.base.spec.as_str());
         let formula = decompiler.formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
         let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
-            self.tools.compile(&self.ours.spec, &text).ok_or_else(|| "the spec with the formula has errors".to_owned())
+            self.tools
+                .compile(&self.ours.spec, &text)
+                .ok_or_else(|| "the spec with the formula has errors".to_owned())
         });
-        if carried.as_ref().is_ok_and(|carried| bodies(carried) == bodies(&self.ours)) {
+        if carried
+            .as_ref()
+            .is_ok_and(|carried| bodies(carried) == bodies(&self.ours))
+        {
             done.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.conflict(&edit, Some(base), Some(ours));
@@ -352,7 +424,10 @@ impl ReconcileWork<'_> {
         }
         let about = about(edit);
         let now = stated_properties(self.sides.model, &self.ours.files);
-        (self.base_said.get(&about).map(StatedProperties::text), now.get(&about).map(StatedProperties::text))
+        (
+            self.base_said.get(&about).map(StatedProperties::text),
+            now.get(&about).map(StatedProperties::text),
+        )
     }
 
     /// Whether a spec says what the edit says, and all else as before.
@@ -365,10 +440,14 @@ impl ReconcileWork<'_> {
         let says = after.remove(&about).map(|said| said.text()) == edit.after;
         before.remove(&about);
         let same = before.len() == after.len()
-            && before.iter().all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
+            && before
+                .iter()
+                .all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
         let sql = |ours: &Ours| {
             let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
-            files.map(|(path, text)| (path.clone(), text.clone())).collect::<Vec<_>>()
+            files
+                .map(|(path, text)| (path.clone(), text.clone()))
+                .collect::<Vec<_>>()
         };
         says && same && sql(&self.ours) == sql(carried)
     }
@@ -408,25 +487,40 @@ fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
 /// The SQL that a spec makes, without the heads, which say how formulas are spelled.
 fn bodies(ours: &Ours) -> Vec<&str> {
     let sql = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
-    sql.map(|(_, text)| text.split_once(" #}\n").map_or(text.as_str(), |(_, body)| body)).collect()
+    sql.map(|(_, text)| text.split_once(" #}\n").map_or(text.as_str(), |(_, body)| body))
+        .collect()
 }
 
 /// The step and the formula of a definition, in one line.
 pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
-    let all = ours.compiled.definitions().iter().filter(|definition| definition.name() == name);
+    let all = ours
+        .compiled
+        .definitions()
+        .iter()
+        .filter(|definition| definition.name() == name);
     let all: Vec<_> = all.collect();
-    let found = all.iter().find(|definition| cte.is_some() && definition.step() == cte).or(all.last())?;
+    let found = all
+        .iter()
+        .find(|definition| cte.is_some() && definition.step() == cte)
+        .or(all.last())?;
     let formula = found.formula().split_whitespace().collect::<Vec<_>>().join(" ");
     Some((found.step().map(str::to_owned), formula))
 }
 
 /// Whether a spec says of a property what the edit says.
 pub(super) fn says(model: &str, made: &Ours, edit: &HandEdit) -> bool {
-    stated_properties(model, &made.files).get(&about(edit)).map(StatedProperties::text) == edit.after
+    stated_properties(model, &made.files)
+        .get(&about(edit))
+        .map(StatedProperties::text)
+        == edit.after
 }
 
 fn about(edit: &HandEdit) -> About {
-    About { column: edit.definition.clone(), property: edit.property, detail: edit.detail.clone() }
+    About {
+        column: edit.definition.clone(),
+        property: edit.property,
+        detail: edit.detail.clone(),
+    }
 }
 
 /// What becomes of a file.
@@ -445,7 +539,11 @@ impl TextChange {
     /// A file that becomes another.
     #[must_use]
     pub fn new(path: &str, before: Option<String>, after: Option<String>) -> Self {
-        Self { path: path.to_owned(), before, after }
+        Self {
+            path: path.to_owned(),
+            before,
+            after,
+        }
     }
 }
 
@@ -467,7 +565,10 @@ pub fn reconcile_all<'t>(
 pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
     let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
-    let mut paths: Vec<&String> = ours.keys().chain(sides.bases.iter().flat_map(|base| base.files.keys())).collect();
+    let mut paths: Vec<&String> = ours
+        .keys()
+        .chain(sides.bases.iter().flat_map(|base| base.files.keys()))
+        .collect();
     paths.sort();
     paths.dedup();
     let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
@@ -476,7 +577,11 @@ pub fn files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<
         let found = sides.found.get(path);
         match file(sides, path, base, ours.get(path), found, kept) {
             Ok(after) if after.as_deref().map(lines) != found.map(|text| lines(text)) => {
-                changes.push(TextChange { path: path.clone(), before: found.cloned(), after: ended_as(after, found) });
+                changes.push(TextChange {
+                    path: path.clone(),
+                    before: found.cloned(),
+                    after: ended_as(after, found),
+                });
             }
             Ok(_) => {}
             Err(clashes) => conflicts.push(Conflict {
@@ -513,9 +618,17 @@ fn file(
     let found = lines(found);
     // Nobody touched it: also the layout and the comments are formulac's.
     if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
-        return Ok(ours.map(|ours| if differ_by_path_alone(&found, ours) { found } else { ours.clone() }));
+        return Ok(ours.map(|ours| {
+            if differ_by_path_alone(&found, ours) {
+                found
+            } else {
+                ours.clone()
+            }
+        }));
     }
-    let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
+    let is_kept = kept
+        .iter()
+        .any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
     let mut in_order = None;
     let was = match base {
@@ -526,19 +639,31 @@ fn file(
         // Nobody but a person can have written it.
         None => return Err(Vec::new()),
     };
-    let Some(ours) = ours else { return if is_as_written(&found) { Ok(None) } else { Err(Vec::new()) } };
+    let Some(ours) = ours else {
+        return if is_as_written(&found) {
+            Ok(None)
+        } else {
+            Err(Vec::new())
+        };
+    };
     let texts = [was.as_str(), ours, &found];
     let merged = baseless::merged(path, sides.model, dialect, texts);
     // Where nothing is to be kept, a layout that cannot be kept is no reason to stop.
     match merged {
         None if !is_kept => Ok(Some(ours.clone())),
-        merged => merged.map(Some).ok_or_else(|| baseless::clashes(path, sides.model, dialect, texts)),
+        merged => merged
+            .map(Some)
+            .ok_or_else(|| baseless::clashes(path, sides.model, dialect, texts)),
     }
 }
 
 /// Whether both are of one model: what its properties say may stand in its docs blocks.
 fn docs_and_properties(one: &str, other: &str) -> bool {
-    let stem = |path: &str| path.strip_suffix(".md").or_else(|| path.strip_suffix(".yml")).map(str::to_owned);
+    let stem = |path: &str| {
+        path.strip_suffix(".md")
+            .or_else(|| path.strip_suffix(".yml"))
+            .map(str::to_owned)
+    };
     stem(one).is_some() && stem(one) == stem(other)
 }
 

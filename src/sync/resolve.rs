@@ -19,9 +19,16 @@ pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
             edit_yaml(file, &[undone(edit, model)?]).ok()
         }
         _ => {
-            let (before, after) = (edit.before.as_ref()?, edit.after.as_ref().filter(|after| !after.is_empty())?);
+            let (before, after) = (
+                edit.before.as_ref()?,
+                edit.after.as_ref().filter(|after| !after.is_empty())?,
+            );
             let text = lines(file);
-            let begin: usize = text.split_inclusive('\n').take(edit.line.saturating_sub(1)).map(str::len).sum();
+            let begin: usize = text
+                .split_inclusive('\n')
+                .take(edit.line.saturating_sub(1))
+                .map(str::len)
+                .sum();
             let at = begin + text.get(begin..)?.find(after.as_str())?;
             Some([text.get(..at)?, before, text.get(at + after.len()..)?].concat())
         }
@@ -42,14 +49,21 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
             let tests = node.key("data_tests");
             return match (before, after) {
                 (None, Some(YamlValue::Text(item))) => Some(Edit::Remove { at: tests.scalar(item) }),
-                (Some(item), None) => Some(Edit::Add { to: tests, value: item.clone() }),
+                (Some(item), None) => Some(Edit::Add {
+                    to: tests,
+                    value: item.clone(),
+                }),
                 _ => None,
             };
         }
         _ => node.key("config").key(&edit.detail),
     };
     Some(match before {
-        Some(value) => Edit::Set { at, value: value.clone(), after: vec!["name".to_owned()] },
+        Some(value) => Edit::Set {
+            at,
+            value: value.clone(),
+            after: vec!["name".to_owned()],
+        },
         None => Edit::Remove { at },
     })
 }
@@ -73,7 +87,10 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
 /// The spec with another formula of the definition that the conflict is of. `None` if it is not of a formula.
 #[must_use]
 pub fn spoken(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
-    let name = conflict.definition.as_deref().filter(|_| conflict.property == Property::Formula)?;
+    let name = conflict
+        .definition
+        .as_deref()
+        .filter(|_| conflict.property == Property::Formula)?;
     let (step, _) = reconcile::definition(ours, name, conflict.step.as_deref())?;
     with_formula(&ours.source, step.as_deref(), name, formula).ok()
 }

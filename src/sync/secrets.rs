@@ -116,22 +116,33 @@ pub fn masked(vars: &str) -> String {
 pub fn without_secrets(text: &str, vars: &str) -> String {
     secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
         // A shorter value could also occur inside a word.
-        if value.len() < 4 { text } else { text.replace(&value, MASK) }
+        if value.len() < 4 {
+            text
+        } else {
+            text.replace(&value, MASK)
+        }
     })
 }
 
 /// Returns the values that look secret, with their start and end.
 fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
-    let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else { return Vec::new() };
+    let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else {
+        return Vec::new();
+    };
     let mut found = Vec::new();
     let mut waits: Vec<(&Node, bool)> = vec![(&root, false)];
     while let Some((node, is_secret)) = waits.pop() {
         if let Some(pairs) = node.pairs() {
-            waits.extend(pairs.iter().map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))));
+            waits.extend(
+                pairs
+                    .iter()
+                    .map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))),
+            );
         } else if let Some(items) = node.items() {
             waits.extend(items.iter().map(|item| (item, is_secret)));
-        } else if let Some(text) =
-            node.text().filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
+        } else if let Some(text) = node
+            .text()
+            .filter(|text| is_secret || has_password(text) || has_secret_pair(text) || is_token(text))
         {
             found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
         }
@@ -142,20 +153,26 @@ fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
 /// Returns whether the text is an address with a password: `scheme://name:password@host`.
 fn has_password(text: &str) -> bool {
     let rest = text.split_once("://").map(|(_, rest)| rest);
-    let before = rest.and_then(|rest| rest.split('/').next()).and_then(|rest| rest.rsplit_once('@'));
+    let before = rest
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|rest| rest.rsplit_once('@'));
     before.is_some_and(|(before, _)| before.contains(':'))
 }
 
 /// Returns whether the text has the form of a token of a well-known service.
 fn is_token(text: &str) -> bool {
-    let is_one_word = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    let is_one_word = text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
     text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))
 }
 
 /// Returns whether the text has a `name=value` with a secret name, such as `Server=x;Pwd=y` and `https://x/?sig=y`.
 fn has_secret_pair(text: &str) -> bool {
     let pairs = text.split(|c: char| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace());
-    pairs.filter_map(|pair| pair.split_once('=')).any(|(name, value)| !value.is_empty() && looks_secret(name))
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(name, value)| !value.is_empty() && looks_secret(name))
 }
 
 #[cfg(test)]
@@ -165,13 +182,22 @@ mod tests {
     #[test]
     fn values_of_secret_names_are_masked() {
         for (vars, expected) in [
-            ("a: 1\nsecret_key: 'x: y'\nb: 2 # c\n", "a: 1\nsecret_key: ***\nb: 2 # c\n"),
+            (
+                "a: 1\nsecret_key: 'x: y'\nb: 2 # c\n",
+                "a: 1\nsecret_key: ***\nb: 2 # c\n",
+            ),
             ("tokens: [a1, b2]\n", "tokens: [***, ***]\n"),
             ("\"API-Key\": \"x\\\"y\"\n", "\"API-Key\": ***\n"),
             ("author: me\nkeys: [id]\n", "author: me\nkeys: [id]\n"),
-            ("dsn: a\npat: b\nsas: c\npath: d\n", "dsn: ***\npat: ***\nsas: ***\npath: d\n"),
+            (
+                "dsn: a\npat: b\nsas: c\npath: d\n",
+                "dsn: ***\npat: ***\nsas: ***\npath: d\n",
+            ),
             ("a: 'Server=x;Uid=me;Pwd=y'\nb: host=x password=y\n", "a: ***\nb: ***\n"),
-            ("a: https://x/y?se=1&sig=z\nb: AccountName=x;AccountKey=y==\n", "a: ***\nb: ***\n"),
+            (
+                "a: https://x/y?se=1&sig=z\nb: AccountName=x;AccountKey=y==\n",
+                "a: ***\nb: ***\n",
+            ),
             ("where: a = 1; b\nopen: sig=\n", "where: a = 1; b\nopen: sig=\n"),
             (
                 "gh: ghp_abcdefghijklmnop1234\naws: AKIAABCDEFGHIJKLMNOP\nname: ghp_short\n",
@@ -182,6 +208,9 @@ mod tests {
         ] {
             assert_eq!(masked(vars), expected);
         }
-        assert_eq!(without_secrets("no hunter2 here: a1", "{password: hunter2, token: a1}"), "no *** here: a1");
+        assert_eq!(
+            without_secrets("no hunter2 here: a1", "{password: hunter2, token: a1}"),
+            "no *** here: a1"
+        );
     }
 }

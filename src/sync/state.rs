@@ -37,7 +37,11 @@ impl PushState {
     /// The file of a model's state, as seen from the folder of states.
     #[must_use]
     pub fn file_name(model: &str) -> String {
-        if model.eq_ignore_ascii_case(TAKEN) { format!("{model}.model.yml") } else { format!("{model}.yml") }
+        if model.eq_ignore_ascii_case(TAKEN) {
+            format!("{model}.model.yml")
+        } else {
+            format!("{model}.yml")
+        }
     }
 
     /// The model whose state a file holds; `None` if the file holds something else.
@@ -59,7 +63,12 @@ impl PushState {
     /// A state without files.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
-        Self { model: model.to_owned(), spec: spec.to_owned(), source: lines(source), files: BTreeMap::new() }
+        Self {
+            model: model.to_owned(),
+            spec: spec.to_owned(),
+            source: lines(source),
+            files: BTreeMap::new(),
+        }
     }
 
     /// The text of its file.
@@ -67,7 +76,11 @@ impl PushState {
     pub fn text(&self) -> String {
         // A block of lines has no break at its end, so that git merges it line by line.
         let block = |text: &str| YamlOutput::Dbt(lines(text).trim_end_matches('\n').to_owned());
-        let files = self.files.iter().map(|(path, text)| (path.clone(), block(text))).collect();
+        let files = self
+            .files
+            .iter()
+            .map(|(path, text)| (path.clone(), block(text)))
+            .collect();
         let pairs = [
             ("model", YamlOutput::Dbt(self.model.clone())),
             ("spec", YamlOutput::Dbt(self.spec.clone())),
@@ -93,7 +106,9 @@ fn read(text: &str) -> Option<PushState> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
-    let files = files.iter().filter_map(|(path, text)| Some((path.text()?.to_owned(), lines(text.text()?))));
+    let files = files
+        .iter()
+        .filter_map(|(path, text)| Some((path.text()?.to_owned(), lines(text.text()?))));
     Some(PushState {
         model: scalar("model")?,
         spec: scalar("spec")?,
@@ -141,7 +156,11 @@ mod tests {
 
     #[test]
     fn texts_come_back() {
-        let mut state = PushState::new("m", "metrics/m.yml", "model: m\r\ndefinitions: |\r\n  a = 1\r\n\r\n\r\n");
+        let mut state = PushState::new(
+            "m",
+            "metrics/m.yml",
+            "model: m\r\ndefinitions: |\r\n  a = 1\r\n\r\n\r\n",
+        );
         for (path, text) in [
             ("models/m.sql", "{# x #}\nselect\n    1 as a  \n"),
             ("models/m.yml", "# y\nmodels:\n  - name: m\n    description: 'a: b'\n"),
@@ -156,9 +175,15 @@ mod tests {
     #[test]
     fn what_git_could_not_merge_is_both() {
         let of = |formula: &str| {
-            let mut state =
-                PushState::new("m", "m.yml", &format!("model: m\ndefinitions: |\n  a = {formula}\n  b = 2"));
-            state.files.insert("m.sql".to_owned(), lines(&format!("select\n    {formula} as a,\n    2 as b")));
+            let mut state = PushState::new(
+                "m",
+                "m.yml",
+                &format!("model: m\ndefinitions: |\n  a = {formula}\n  b = 2"),
+            );
+            state.files.insert(
+                "m.sql".to_owned(),
+                lines(&format!("select\n    {formula} as a,\n    2 as b")),
+            );
             state
         };
         let (one, other) = (of("1"), of("3"));
@@ -167,8 +192,9 @@ mod tests {
             if left == right {
                 marked.push_str(&format!("{left}\n"));
             } else {
-                marked
-                    .push_str(&format!("<<<<<<< HEAD\n{left}\n||||||| 1234567\n0\n=======\n{right}\n>>>>>>> theirs\n"));
+                marked.push_str(&format!(
+                    "<<<<<<< HEAD\n{left}\n||||||| 1234567\n0\n=======\n{right}\n>>>>>>> theirs\n"
+                ));
             }
         }
         assert_eq!(PushState::versions(&marked), [one, other]);

@@ -41,9 +41,18 @@ impl Timing {
     /// The text of its file.
     #[must_use]
     pub fn text(&self) -> String {
-        let words = [("environment", &self.environment), ("engine", &self.engine), ("at", &self.at)];
-        let words = words.into_iter().map(|(key, text)| (key, YamlOutput::Dbt(text.clone())));
-        let seconds = [("formula_seconds", self.formula_seconds), ("build_seconds", self.build_seconds)];
+        let words = [
+            ("environment", &self.environment),
+            ("engine", &self.engine),
+            ("at", &self.at),
+        ];
+        let words = words
+            .into_iter()
+            .map(|(key, text)| (key, YamlOutput::Dbt(text.clone())));
+        let seconds = [
+            ("formula_seconds", self.formula_seconds),
+            ("build_seconds", self.build_seconds),
+        ];
         let seconds = seconds.into_iter().filter_map(|(key, seconds)| {
             let rounded = (seconds? * 1000.0).round() / 1000.0;
             Some((key, YamlOutput::Bare(rounded.to_string())))

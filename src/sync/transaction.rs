@@ -110,7 +110,8 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
     }
     for folder in above(&file(DRAFT)) {
         if !disk.has_folder(&folder) {
-            disk.make_folder(&folder).map_err(|error| TransactionFault::Io(folder.clone(), error))?;
+            disk.make_folder(&folder)
+                .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
         }
     }
     let hash = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(content_hash);
@@ -120,7 +121,8 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         for (name, bytes) in [("before", &change.before), ("after", &change.after)] {
             if let Some(bytes) = bytes {
                 let path = file(&format!("{name}-{number}"));
-                disk.write(&path, bytes, like).map_err(|error| TransactionFault::Io(path.clone(), error))?;
+                disk.write(&path, bytes, like)
+                    .map_err(|error| TransactionFault::Io(path.clone(), error))?;
             }
         }
         entries.push(JournalEntry {
@@ -131,9 +133,12 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
     }
     let journal = Journal { note, entries, folders };
     let draft = file(DRAFT);
-    disk.write(&draft, journal.text().as_bytes(), None).map_err(|error| TransactionFault::Io(draft.clone(), error))?;
-    disk.flush_folder(JOURNAL).map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
-    disk.rename(&draft, &file(FORWARD)).map_err(|error| TransactionFault::Io(draft, error))?;
+    disk.write(&draft, journal.text().as_bytes(), None)
+        .map_err(|error| TransactionFault::Io(draft.clone(), error))?;
+    disk.flush_folder(JOURNAL)
+        .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
+    disk.rename(&draft, &file(FORWARD))
+        .map_err(|error| TransactionFault::Io(draft, error))?;
     // From here on the change is made; that its name may not be on the disk yet is no reason to stop.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
@@ -147,12 +152,19 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
 pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = file(name);
-        let Some(bytes) = disk.read(&path).map_err(|error| TransactionFault::Io(path.clone(), error))? else {
+        let Some(bytes) = disk
+            .read(&path)
+            .map_err(|error| TransactionFault::Io(path.clone(), error))?
+        else {
             continue;
         };
         let text = String::from_utf8_lossy(&bytes);
         let journal = Journal::read(&text).ok_or(TransactionFault::Unreadable(path))?;
-        return Ok(if to_undo { LeftTransaction::ToUndo(journal) } else { LeftTransaction::ToFinish(journal) });
+        return Ok(if to_undo {
+            LeftTransaction::ToUndo(journal)
+        } else {
+            LeftTransaction::ToFinish(journal)
+        });
     }
     clear(disk)?;
     Ok(LeftTransaction::Nothing)
@@ -176,7 +188,8 @@ impl Journal {
         }
         for folder in &self.folders {
             if !disk.has_folder(folder) {
-                disk.make_folder(folder).map_err(|error| TransactionFault::Io(folder.clone(), error))?;
+                disk.make_folder(folder)
+                    .map_err(|error| TransactionFault::Io(folder.clone(), error))?;
             }
         }
         self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
@@ -221,15 +234,21 @@ impl Journal {
 
     fn take_back(&self, disk: &mut impl Disk, all: bool) -> Result<(), TransactionFault> {
         let (forward, backward) = (file(FORWARD), file(BACKWARD));
-        if disk.read(&backward).map_err(|error| TransactionFault::Io(backward.clone(), error))?.is_none() {
-            disk.rename(&forward, &backward).map_err(|error| TransactionFault::Io(forward, error))?;
+        if disk
+            .read(&backward)
+            .map_err(|error| TransactionFault::Io(backward.clone(), error))?
+            .is_none()
+        {
+            disk.rename(&forward, &backward)
+                .map_err(|error| TransactionFault::Io(forward, error))?;
         }
         self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
             // One that somebody has put something into since stays.
             let _ = disk.remove_folder(folder);
         }
-        disk.remove(&backward).map_err(|error| TransactionFault::Io(backward, error))?;
+        disk.remove(&backward)
+            .map_err(|error| TransactionFault::Io(backward, error))?;
         clear(disk)
     }
 
@@ -240,7 +259,8 @@ impl Journal {
     /// The journal is still there; the next run finishes it again, which changes nothing.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         let forward = file(FORWARD);
-        disk.remove(&forward).map_err(|error| TransactionFault::Io(forward, error))?;
+        disk.remove(&forward)
+            .map_err(|error| TransactionFault::Io(forward, error))?;
         // What is left over is thrown away by the next run.
         let _ = clear(disk);
         Ok(())
@@ -263,7 +283,9 @@ impl Journal {
             }
             let failed = |error| TransactionFault::Io(entry.path.clone(), error);
             match to {
-                Some(_) => disk.rename(&file(&format!("{kept}-{number}")), &entry.path).map_err(failed)?,
+                Some(_) => disk
+                    .rename(&file(&format!("{kept}-{number}")), &entry.path)
+                    .map_err(failed)?,
                 None => disk.remove(&entry.path).map_err(failed)?,
             }
             touched.push(entry.path.rsplit_once('/').map_or("", |(folder, _)| folder));
@@ -271,7 +293,8 @@ impl Journal {
         touched.sort_unstable();
         touched.dedup();
         for folder in touched {
-            disk.flush_folder(folder).map_err(|error| TransactionFault::Io(folder.to_owned(), error))?;
+            disk.flush_folder(folder)
+                .map_err(|error| TransactionFault::Io(folder.to_owned(), error))?;
         }
         Ok(())
     }
@@ -279,7 +302,10 @@ impl Journal {
     fn text(&self) -> String {
         let entry = |entry: &JournalEntry| json!({"path": entry.path, "before": entry.before, "after": entry.after});
         let entries: Vec<Value> = self.entries.iter().map(entry).collect();
-        format!("{:#}\n", json!({"note": self.note, "folders": self.folders, "files": entries}))
+        format!(
+            "{:#}\n",
+            json!({"note": self.note, "folders": self.folders, "files": entries})
+        )
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -294,15 +320,27 @@ impl Journal {
         };
         Some(Self {
             note: root.get("note")?.clone(),
-            entries: root.get("files")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
-            folders: root.get("folders")?.as_array()?.iter().map(text).collect::<Option<_>>()?,
+            entries: root
+                .get("files")?
+                .as_array()?
+                .iter()
+                .map(entry)
+                .collect::<Option<_>>()?,
+            folders: root
+                .get("folders")?
+                .as_array()?
+                .iter()
+                .map(text)
+                .collect::<Option<_>>()?,
         })
     }
 }
 
 impl JournalEntry {
     fn now(&self, disk: &mut impl Disk) -> Result<Option<String>, TransactionFault> {
-        let bytes = disk.read(&self.path).map_err(|error| TransactionFault::Io(self.path.clone(), error))?;
+        let bytes = disk
+            .read(&self.path)
+            .map_err(|error| TransactionFault::Io(self.path.clone(), error))?;
         Ok(bytes.as_deref().map(content_hash))
     }
 }
@@ -398,7 +436,10 @@ mod tests {
 
         fn remove(&mut self, path: &str) -> io::Result<()> {
             self.step()?;
-            self.files.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+            self.files
+                .remove(path)
+                .map(|_| ())
+                .ok_or_else(|| io::ErrorKind::NotFound.into())
         }
 
         fn has_folder(&mut self, path: &str) -> bool {
@@ -415,7 +456,12 @@ mod tests {
         fn remove_folder(&mut self, path: &str) -> io::Result<()> {
             self.step()?;
             let inside = format!("{path}/");
-            if self.files.keys().chain(&self.folders).any(|other| other.starts_with(&inside)) {
+            if self
+                .files
+                .keys()
+                .chain(&self.folders)
+                .any(|other| other.starts_with(&inside))
+            {
                 return Err(io::Error::other("not empty"));
             }
             self.folders.remove(path);
@@ -425,7 +471,12 @@ mod tests {
         fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
             self.step()?;
             let inside = format!("{path}/");
-            Ok(self.files.keys().filter_map(|file| file.strip_prefix(&inside)).map(str::to_owned).collect())
+            Ok(self
+                .files
+                .keys()
+                .filter_map(|file| file.strip_prefix(&inside))
+                .map(str::to_owned)
+                .collect())
         }
 
         fn flush_folder(&mut self, _: &str) -> io::Result<()> {
@@ -435,15 +486,22 @@ mod tests {
 
     fn change(path: &str, before: Option<&str>, after: Option<&str>) -> FileChange {
         let bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-        FileChange { path: path.to_owned(), before: bytes(before), after: bytes(after) }
+        FileChange {
+            path: path.to_owned(),
+            before: bytes(before),
+            after: bytes(after),
+        }
     }
 
     fn start() -> (Failing, Vec<FileChange>) {
         let mut disk = Failing::default();
         disk.folders.extend(["models", "metrics"].map(str::to_owned));
-        for (path, text) in
-            [("models/a.sql", "old a"), ("models/b.sql", "old b"), ("metrics/a.yml", "spec"), ("c", "kept")]
-        {
+        for (path, text) in [
+            ("models/a.sql", "old a"),
+            ("models/b.sql", "old b"),
+            ("metrics/a.yml", "spec"),
+            ("c", "kept"),
+        ] {
             disk.files.insert(path.to_owned(), text.as_bytes().to_vec());
         }
         let changes = vec![
@@ -489,10 +547,18 @@ mod tests {
         run(&mut whole, &changes, &mut false).unwrap();
         let (after, count) = (whole.project(), whole.done);
         assert!(before != after && count > 30, "{count}");
-        assert!(whole.files.keys().all(|path| !path.starts_with(".formulac/")), "{:?}", whole.files);
+        assert!(
+            whole.files.keys().all(|path| !path.starts_with(".formulac/")),
+            "{:?}",
+            whole.files
+        );
         for is_kill in [false, true] {
             for at in 1..=count {
-                let mut disk = Failing { fails_at: Some(at), is_kill, ..disk.clone() };
+                let mut disk = Failing {
+                    fails_at: Some(at),
+                    is_kill,
+                    ..disk.clone()
+                };
                 let mut committed = false;
                 let result = run(&mut disk, &changes, &mut committed);
                 let context = format!("operation {at}, kill {is_kill}: {result:?}");
@@ -504,14 +570,22 @@ mod tests {
                 }
                 // The next run may be killed as well, anywhere; the one after it is not.
                 for again in [None, Some(1), Some(3), Some(7), Some(12)] {
-                    let mut disk = Failing { fails_at: again, is_kill: true, done: 0, ..disk.clone() };
+                    let mut disk = Failing {
+                        fails_at: again,
+                        is_kill: true,
+                        done: 0,
+                        ..disk.clone()
+                    };
                     let mut committed = committed;
                     let _ = next_run(&mut disk, &mut committed);
                     disk.fails_at = None;
                     next_run(&mut disk, &mut committed).unwrap();
                     let expected = if committed { &after } else { &before };
                     assert_eq!(&disk.project(), expected, "{context}, then {again:?}");
-                    assert!(disk.files.keys().all(|path| !path.starts_with(".formulac/")), "{context}");
+                    assert!(
+                        disk.files.keys().all(|path| !path.starts_with(".formulac/")),
+                        "{context}"
+                    );
                     let has_deep = disk.folders.contains("models/deep");
                     assert!(has_deep == committed || !committed, "{context}");
                 }
@@ -526,7 +600,10 @@ mod tests {
         let before = disk.project();
         let journal = prepare(&mut disk, &changes, Value::Null).unwrap();
         let fault = journal.apply(&mut disk).unwrap_err();
-        assert!(matches!(&fault, TransactionFault::Foreign(path) if path == "models/b.sql"), "{fault}");
+        assert!(
+            matches!(&fault, TransactionFault::Foreign(path) if path == "models/b.sql"),
+            "{fault}"
+        );
         journal.undo(&mut disk).unwrap();
         assert_eq!(disk.project(), before);
         // Also after it was made, and then is to be undone.

@@ -13,11 +13,15 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
             descriptions(source, hand.definition.as_deref(), bare_name(text))
         }
         (Property::Tests, after) => {
-            let Some(column) = &hand.definition else { return Vec::new() };
+            let Some(column) = &hand.definition else {
+                return Vec::new();
+            };
             let tests = below_column(column, "data_tests");
             let edits = match (before, after) {
                 (None, Some(item)) => added(source, &tests, item),
-                (Some(YamlValue::Text(item)), None) => vec![Edit::Remove { at: path(&tests).scalar(item) }],
+                (Some(YamlValue::Text(item)), None) => vec![Edit::Remove {
+                    at: path(&tests).scalar(item),
+                }],
                 _ => return Vec::new(),
             };
             edits.into_iter().filter_map(|one| edit(source, &[one]).ok()).collect()
@@ -25,7 +29,10 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
         (Property::Config, after) => {
             let places: Vec<Vec<String>> = match &hand.definition {
                 Some(column) => vec![below_column(column, &hand.detail)],
-                None => vec![vec![hand.detail.clone()], vec!["config".to_owned(), hand.detail.clone()]],
+                None => vec![
+                    vec![hand.detail.clone()],
+                    vec!["config".to_owned(), hand.detail.clone()],
+                ],
             };
             let edits = places.iter().flat_map(|keys| match after {
                 Some(value) => set(source, keys, value),
@@ -42,15 +49,30 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
     let value = YamlValue::text(text);
     let Some(column) = column else {
         let at = Path::root().key("description");
-        let first = Edit::Set { at, value, after: vec!["model".to_owned()] };
+        let first = Edit::Set {
+            at,
+            value,
+            after: vec!["model".to_owned()],
+        };
         return edit(source, &[first]).into_iter().collect();
     };
     // Where it is described now comes first.
     let mut texts: Vec<String> = comment_above(source, column, text).into_iter().collect();
     let keys = below_column(column, "description");
-    texts.extend(set(source, &keys, &value).into_iter().filter_map(|one| edit(source, &[one]).ok()));
+    texts.extend(
+        set(source, &keys, &value)
+            .into_iter()
+            .filter_map(|one| edit(source, &[one]).ok()),
+    );
     let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
-    texts.extend(edit(source, &[Edit::Set { at: path(&in_definitions), value, after: vec!["formula".to_owned()] }]));
+    texts.extend(edit(
+        source,
+        &[Edit::Set {
+            at: path(&in_definitions),
+            value,
+            after: vec!["formula".to_owned()],
+        }],
+    ));
     texts
 }
 
@@ -62,14 +84,22 @@ fn comment_above(source: &str, name: &str, text: &str) -> Option<String> {
     };
     let lines: Vec<&str> = source.split_inclusive('\n').collect();
     let at = lines.iter().position(|line| is_definition(line))?;
-    let above = lines.get(..at)?.iter().rev().take_while(|line| line.trim_start().starts_with("///")).count();
+    let above = lines
+        .get(..at)?
+        .iter()
+        .rev()
+        .take_while(|line| line.trim_start().starts_with("///"))
+        .count();
     if above == 0 {
         return None;
     }
     let line = lines.get(at)?;
     let indent = line.get(..line.len() - line.trim_start().len())?;
     let end = if line.ends_with("\r\n") { "\r\n" } else { "\n" };
-    let comment: String = text.lines().map(|line| format!("{indent}/// {line}").trim_end().to_owned() + end).collect();
+    let comment: String = text
+        .lines()
+        .map(|line| format!("{indent}/// {line}").trim_end().to_owned() + end)
+        .collect();
     Some([lines.get(..at - above)?.concat(), comment, lines.get(at..)?.concat()].concat())
 }
 
@@ -85,11 +115,18 @@ fn path(keys: &[String]) -> Path {
 fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
-        below.iter().rev().fold(value.clone(), |value, key| YamlValue::map([(key.clone(), value)]))
+        below
+            .iter()
+            .rev()
+            .fold(value.clone(), |value, key| YamlValue::map([(key.clone(), value)]))
     };
     let mut edits: Vec<Edit> = (1..=keys.len())
         .rev()
-        .map(|count| Edit::Set { at: path(&keys[..count]), value: wrapped(count), after: Vec::new() })
+        .map(|count| Edit::Set {
+            at: path(&keys[..count]),
+            value: wrapped(count),
+            after: Vec::new(),
+        })
         .collect();
     // The shorter ones would replace what stands there: they are for what is missing.
     edits.retain(|one| match one {
@@ -103,10 +140,17 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
 
 /// The edits that add an item to a list, or set the list where there is none.
 fn added(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
-    let mut edits = vec![Edit::Add { to: path(keys), value: item.clone() }];
-    edits.extend(set(source, keys, &YamlValue::list(vec![item.clone()])).into_iter().filter(|one| match one {
-        Edit::Set { at, .. } => edit(source, &[Edit::Remove { at: at.clone() }]).is_err(),
-        _ => false,
-    }));
+    let mut edits = vec![Edit::Add {
+        to: path(keys),
+        value: item.clone(),
+    }];
+    edits.extend(
+        set(source, keys, &YamlValue::list(vec![item.clone()]))
+            .into_iter()
+            .filter(|one| match one {
+                Edit::Set { at, .. } => edit(source, &[Edit::Remove { at: at.clone() }]).is_err(),
+                _ => false,
+            }),
+    );
     edits
 }

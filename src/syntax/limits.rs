@@ -16,7 +16,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { source: 16 << 20, nesting: 1_000, output: 64 << 20, repetition: 64 << 10 }
+        Self {
+            source: 16 << 20,
+            nesting: 1_000,
+            output: 64 << 20,
+            repetition: 64 << 10,
+        }
     }
 }
 

@@ -20,7 +20,10 @@ impl Span {
     /// Returns the smallest span that contains both spans.
     #[must_use]
     pub fn to(self, other: Self) -> Self {
-        Self { start: self.start.min(other.start), end: self.end.max(other.end) }
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 
     /// Returns whether the span contains no byte, so that it is a position between two bytes.
@@ -39,7 +42,10 @@ impl Span {
     /// boundaries.
     #[inline]
     pub fn bytes(self, source: &str) -> &[u8] {
-        source.as_bytes().get(self.start as usize..self.end as usize).unwrap_or_default()
+        source
+            .as_bytes()
+            .get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
     }
 
     /// Returns the beginning of the text on one line, for messages.
@@ -61,7 +67,10 @@ impl Span {
     /// Returns the span shifted by `by` bytes to the right.
     #[must_use]
     pub fn shifted(self, by: u32) -> Self {
-        Self { start: self.start.saturating_add(by), end: self.end.saturating_add(by) }
+        Self {
+            start: self.start.saturating_add(by),
+            end: self.end.saturating_add(by),
+        }
     }
 }
 
@@ -96,7 +105,13 @@ impl<'s> LineIndex<'s> {
     #[must_use]
     pub fn new(source: &'s str) -> Self {
         let starts = std::iter::once(0)
-            .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
+            .chain(
+                source
+                    .bytes()
+                    .enumerate()
+                    .filter(|(_, b)| *b == b'\n')
+                    .map(|(i, _)| i as u32 + 1),
+            )
             .collect();
         let mut blocks = Vec::with_capacity(source.len() / BLOCK + 1);
         let mut before = 0;
@@ -121,7 +136,10 @@ impl<'s> LineIndex<'s> {
         let line = self.starts.partition_point(|s| *s <= offset).saturating_sub(1);
         let start = self.starts.get(line).copied().unwrap_or(0);
         let column = self.characters_before(offset) - self.characters_before(start) + 1;
-        Position { line: line as u32 + 1, column }
+        Position {
+            line: line as u32 + 1,
+            column,
+        }
     }
 
     fn characters_before(&self, offset: u32) -> u32 {
@@ -129,7 +147,11 @@ impl<'s> LineIndex<'s> {
         let Some(before) = self.blocks.get(block) else {
             return self.blocks.last().map_or(0, |b| b + characters(self.tail()));
         };
-        let bytes = self.source.as_bytes().get(block * BLOCK..offset as usize).unwrap_or_default();
+        let bytes = self
+            .source
+            .as_bytes()
+            .get(block * BLOCK..offset as usize)
+            .unwrap_or_default();
         before + characters(bytes)
     }
 
@@ -141,6 +163,9 @@ impl<'s> LineIndex<'s> {
     /// Returns the offset of the start of a line, counted from 1.
     #[must_use]
     pub fn line_start(&self, line: u32) -> u32 {
-        self.starts.get(line.saturating_sub(1) as usize).copied().unwrap_or(self.source.len() as u32)
+        self.starts
+            .get(line.saturating_sub(1) as usize)
+            .copied()
+            .unwrap_or(self.source.len() as u32)
     }
 }

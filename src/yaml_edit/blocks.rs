@@ -55,7 +55,12 @@ fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
                 return Err(tree.refusal(comment.start, format!("`{OPENING}` is missing above this line")));
             };
             let inside = source.get(start..comment.end).unwrap_or_default();
-            found.push(YamlBlock { start, end: comment.end, name, lines: inside.lines().map(str::trim_end).collect() });
+            found.push(YamlBlock {
+                start,
+                end: comment.end,
+                name,
+                lines: inside.lines().map(str::trim_end).collect(),
+            });
         }
     }
     match open {
@@ -72,7 +77,10 @@ pub(super) fn merge(
     line_break: &str,
 ) -> Result<(String, Vec<DifferingBlock>), YamlRefusal> {
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
-    if !sources.into_iter().any(|text| text.contains(OPENING) || text.contains(CLOSING)) {
+    if !sources
+        .into_iter()
+        .any(|text| text.contains(OPENING) || text.contains(CLOSING))
+    {
         return Ok((file.to_owned(), Vec::new()));
     }
     let tree = read(file)?;
@@ -109,7 +117,10 @@ pub(super) fn merge(
         }
     }
     out.push_str(file.get(at..).unwrap_or_default());
-    for block in fresh.iter().filter(|block| ours.iter().all(|own| own.name != block.name)) {
+    for block in fresh
+        .iter()
+        .filter(|block| ours.iter().all(|own| own.name != block.name))
+    {
         match old.iter().find(|was| was.name == block.name) {
             Some(was) if was.lines == block.lines => {}
             Some(was) => differing.push(differs(block.name, Some(was), None, Some(block))),
@@ -143,5 +154,10 @@ fn differs(
     new: Option<&YamlBlock<'_>>,
 ) -> DifferingBlock {
     let text = |block: Option<&YamlBlock<'_>>| block.map(|block| block.lines.join("\n"));
-    DifferingBlock { name: name.to_owned(), base: text(base), file: text(file), new: text(new) }
+    DifferingBlock {
+        name: name.to_owned(),
+        base: text(base),
+        file: text(file),
+        new: text(new),
+    }
 }

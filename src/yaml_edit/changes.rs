@@ -38,8 +38,12 @@ impl YamlChanges {
 
     /// The lists and mappings whose children change; what is inside comes first.
     pub fn collections(&self) -> Vec<YamlNodeId> {
-        let mut ids: Vec<YamlNodeId> =
-            self.removed.iter().map(|(id, _)| *id).chain(self.added.keys().copied()).collect();
+        let mut ids: Vec<YamlNodeId> = self
+            .removed
+            .iter()
+            .map(|(id, _)| *id)
+            .chain(self.added.keys().copied())
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -88,7 +92,12 @@ fn pairs_of(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, Yam
 
 /// Who is whose child.
 pub(super) fn parents(tree: &YamlTree<'_>) -> HashMap<YamlNodeId, (YamlNodeId, usize)> {
-    let children =
-        |id: YamlNodeId| tree.node(id).children().iter().enumerate().map(move |(n, child)| (child.value, (id, n)));
+    let children = |id: YamlNodeId| {
+        tree.node(id)
+            .children()
+            .iter()
+            .enumerate()
+            .map(move |(n, child)| (child.value, (id, n)))
+    };
     (0..tree.nodes.len()).flat_map(children).collect()
 }

@@ -100,7 +100,9 @@ impl<'t> Editor<'t, '_> {
         let parent = self.find(above, at)?;
         match (self.child(parent, last), last) {
             (Some(number), _) => {
-                let Some(child) = self.children(parent).get(number) else { return Ok(()) };
+                let Some(child) = self.children(parent).get(number) else {
+                    return Ok(());
+                };
                 if !self.tree.value(child.value).same(value)
                     && self.changes.replaced.insert(child.value, value.clone()).is_some()
                 {
@@ -114,8 +116,14 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn first_key(&mut self, step: &PathSegment, value: &YamlValue) -> Result<(), YamlRefusal> {
-        let PathSegment::Key(key) = step else { return Err(self.tree.refusal(0, "the file is empty")) };
-        match self.changes.whole.get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new())) {
+        let PathSegment::Key(key) = step else {
+            return Err(self.tree.refusal(0, "the file is empty"));
+        };
+        match self
+            .changes
+            .whole
+            .get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new()))
+        {
             YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
             _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
         }
@@ -136,7 +144,10 @@ impl<'t> Editor<'t, '_> {
             return Err(self.meet(node.start, at));
         }
         if self.is_nothing(parent) {
-            self.empty.entry(parent).or_default().push((Some(key.to_owned()), value.clone()));
+            self.empty
+                .entry(parent)
+                .or_default()
+                .push((Some(key.to_owned()), value.clone()));
             return Ok(());
         }
         if !node.is_map() {
@@ -147,7 +158,15 @@ impl<'t> Editor<'t, '_> {
         }
         let behind = after.iter().find_map(|key| self.key(parent, key));
         let slot = behind.map_or(node.children().len(), |number| number + 1);
-        self.changes.add(parent, slot, AddedNode { key: Some(key.to_owned()), value: value.clone(), note: None });
+        self.changes.add(
+            parent,
+            slot,
+            AddedNode {
+                key: Some(key.to_owned()),
+                value: value.clone(),
+                note: None,
+            },
+        );
         Ok(())
     }
 
@@ -166,7 +185,9 @@ impl<'t> Editor<'t, '_> {
             return Ok(());
         }
         if !self.tree.node(list).is_list() {
-            return Err(self.tree.refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
+            return Err(self
+                .tree
+                .refusal(self.tree.node(list).start, format!("`{to}` is not a list")));
         }
         let has = match value.as_text() {
             Some(text) => self.child(list, &PathSegment::Scalar(text.to_owned())).is_some(),
@@ -174,7 +195,15 @@ impl<'t> Editor<'t, '_> {
         };
         if !has {
             let end = self.children(list).len();
-            self.changes.add(list, end, AddedNode { key: None, value: value.clone(), note: None });
+            self.changes.add(
+                list,
+                end,
+                AddedNode {
+                    key: None,
+                    value: value.clone(),
+                    note: None,
+                },
+            );
         }
         Ok(())
     }
@@ -200,7 +229,9 @@ impl<'t> Editor<'t, '_> {
                 YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
             if self.changes.replaced.insert(id, value).is_some() {
-                return Err(self.tree.refusal(self.tree.node(id).start, "two edits meet at this place"));
+                return Err(self
+                    .tree
+                    .refusal(self.tree.node(id).start, "two edits meet at this place"));
             }
         }
         let parents = parents(self.tree);
@@ -214,7 +245,9 @@ impl<'t> Editor<'t, '_> {
                 inner = place.0;
             }
             if meets {
-                return Err(self.tree.refusal(self.tree.node(id).start, "two edits meet at this place"));
+                return Err(self
+                    .tree
+                    .refusal(self.tree.node(id).start, "two edits meet at this place"));
             }
         }
         Ok(changes)
@@ -230,7 +263,10 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn find(&mut self, steps: &[PathSegment], path: &Path) -> Result<YamlNodeId, YamlRefusal> {
-        let mut id = self.tree.root.ok_or_else(|| self.tree.refusal(0, format!("there is no `{path}`")))?;
+        let mut id = self
+            .tree
+            .root
+            .ok_or_else(|| self.tree.refusal(0, format!("there is no `{path}`")))?;
         for step in steps {
             let number = self.child(id, step);
             let child = number.and_then(|number| self.children(id).get(number));
@@ -255,7 +291,13 @@ impl<'t> Editor<'t, '_> {
         if !node.is_map() {
             return None;
         }
-        let read = || node.children().iter().enumerate().map(|(n, pair)| (pair.key.as_str(), n)).collect();
+        let read = || {
+            node.children()
+                .iter()
+                .enumerate()
+                .map(|(n, pair)| (pair.key.as_str(), n))
+                .collect()
+        };
         self.keys.entry(id).or_insert_with(read).get(key).copied()
     }
 
@@ -268,12 +310,22 @@ impl<'t> Editor<'t, '_> {
         let read = || {
             let mut items = Items::new();
             for (number, item) in node.children().iter().enumerate() {
-                let Some(texts) = tree.identity(item.value, keys) else { continue };
-                items.entry(texts).and_modify(|first| *first = None).or_insert(Some(number));
+                let Some(texts) = tree.identity(item.value, keys) else {
+                    continue;
+                };
+                items
+                    .entry(texts)
+                    .and_modify(|first| *first = None)
+                    .or_insert(Some(number));
             }
             items
         };
-        self.items.entry((id, keys.to_vec())).or_insert_with(read).get(&texts).copied().flatten()
+        self.items
+            .entry((id, keys.to_vec()))
+            .or_insert_with(read)
+            .get(&texts)
+            .copied()
+            .flatten()
     }
 
     fn writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
@@ -281,7 +333,9 @@ impl<'t> Editor<'t, '_> {
             return Err(self.tree.refusal(0, format!("the value for `{at}` nests too deep")));
         }
         match value.verbatim() {
-            Some(_) => Err(self.tree.refusal(0, format!("the value for `{at}` holds an alias or a tag"))),
+            Some(_) => Err(self
+                .tree
+                .refusal(0, format!("the value for `{at}` holds an alias or a tag"))),
             None => Ok(()),
         }
     }
@@ -291,7 +345,8 @@ impl<'t> Editor<'t, '_> {
         if matches!(node.kind, YamlKind::Alias(_)) {
             return self.tree.refusal(node.start, "an alias would be changed");
         }
-        self.tree.refusal(node.start, format!("there is no `{path}`, or more than one"))
+        self.tree
+            .refusal(node.start, format!("there is no `{path}`, or more than one"))
     }
 
     fn meet(&self, at: usize, path: &Path) -> YamlRefusal {

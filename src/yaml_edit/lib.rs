@@ -19,7 +19,13 @@
 //! ```
 
 #![forbid(unsafe_code)]
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::todo,
+    clippy::unimplemented
+)]
 
 mod blocks;
 mod changes;
@@ -54,7 +60,11 @@ pub struct YamlRefusal {
 impl YamlRefusal {
     fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
         let (line, column) = lines::position(source, at);
-        Self { line, column, reason: reason.into() }
+        Self {
+            line,
+            column,
+            reason: reason.into(),
+        }
     }
 
     /// The line, from 1.

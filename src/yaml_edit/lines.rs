@@ -4,20 +4,34 @@
 pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
     let before = source.get(..at).unwrap_or(source);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let column = before.rfind('\n').map_or(before, |i| before.get(i + 1..).unwrap_or_default()).chars().count() + 1;
+    let column = before
+        .rfind('\n')
+        .map_or(before, |i| before.get(i + 1..).unwrap_or_default())
+        .chars()
+        .count()
+        + 1;
     (line, column)
 }
 
 /// The first byte of the line.
 pub(super) fn start(source: &str, at: usize) -> usize {
-    source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |i| i + 1)
+    source
+        .get(..at)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |i| i + 1)
 }
 
 /// Where the line ends: at its break, or at the end of the text.
 pub(super) fn end(source: &str, at: usize) -> usize {
     let rest = source.get(at..).unwrap_or_default();
     match rest.find('\n') {
-        Some(length) => at + rest.get(..length).unwrap_or_default().strip_suffix('\r').map_or(length, str::len),
+        Some(length) => {
+            at + rest
+                .get(..length)
+                .unwrap_or_default()
+                .strip_suffix('\r')
+                .map_or(length, str::len)
+        }
         None => source.len(),
     }
 }
@@ -30,7 +44,10 @@ pub(super) fn above(source: &str, at: usize) -> Option<usize> {
 
 /// The first byte of the next line, or the end of the text.
 pub(super) fn next(source: &str, at: usize) -> usize {
-    source.get(at..).and_then(|rest| rest.find('\n')).map_or(source.len(), |length| at + length + 1)
+    source
+        .get(at..)
+        .and_then(|rest| rest.find('\n'))
+        .map_or(source.len(), |length| at + length + 1)
 }
 
 /// How far the byte is from the beginning of its line.
@@ -40,13 +57,19 @@ pub(super) fn column(source: &str, at: usize) -> usize {
 
 /// Whether only blanks stand before the byte in its line.
 pub(super) fn is_first(source: &str, at: usize) -> bool {
-    source.get(start(source, at)..at).is_some_and(|before| before.bytes().all(|b| b == b' '))
+    source
+        .get(start(source, at)..at)
+        .is_some_and(|before| before.bytes().all(|b| b == b' '))
 }
 
 /// What lines of the text end with.
 pub(super) fn line_break(source: &str) -> &'static str {
     let first = source.find('\n').and_then(|at| source.get(..at));
-    if first.is_some_and(|line| line.ends_with('\r')) { "\r\n" } else { "\n" }
+    if first.is_some_and(|line| line.ends_with('\r')) {
+        "\r\n"
+    } else {
+        "\n"
+    }
 }
 
 /// Behind blanks, line breaks and comments.
@@ -110,6 +133,8 @@ pub(super) fn dash(source: &str, from: usize) -> Option<usize> {
 /// Behind the `|-` of a text block that begins here.
 pub(super) fn header_end(source: &str, from: usize) -> usize {
     let line = source.get(from..end(source, from)).unwrap_or_default();
-    let header = line.find(" #").map_or(line, |comment| line.get(..comment).unwrap_or_default());
+    let header = line
+        .find(" #")
+        .map_or(line, |comment| line.get(..comment).unwrap_or_default());
     from + header.trim_end().len()
 }

@@ -82,7 +82,9 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
         path: Path::root(),
     };
     merger.merge_root();
-    let Merger { changes, mut merged, .. } = merger;
+    let Merger {
+        changes, mut merged, ..
+    } = merger;
     let text = splice::apply(&tree, &changes)?;
     let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
     let value = |text: Option<String>| text.map(YamlValue::Text);
@@ -98,14 +100,18 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
 }
 
 fn generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
-    let refusal =
-        |fault: YamlRefusal| YamlRefusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
+    let refusal = |fault: YamlRefusal| YamlRefusal {
+        reason: format!("in what was generated {when}, {}", fault.reason),
+        ..fault
+    };
     let tree = read(without_mark(text).1).map_err(refusal)?;
     let shared = tree.nodes.iter().find(|node| {
         node.anchored || node.tagged || matches!(node.kind, YamlKind::Alias(_) | YamlKind::Map { complex: true, .. })
     });
     match shared {
-        Some(node) => Err(refusal(tree.refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"))),
+        Some(node) => Err(refusal(
+            tree.refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"),
+        )),
         None => Ok(tree),
     }
 }
@@ -133,7 +139,10 @@ impl<'t> NamedItem<'t> {
     }
 
     fn none() -> Self {
-        Self { children: Vec::new(), places: HashMap::new() }
+        Self {
+            children: Vec::new(),
+            places: HashMap::new(),
+        }
     }
 }
 
@@ -214,7 +223,11 @@ impl<'t> Merger<'t, '_> {
         if !added.is_empty() {
             let items = || added.iter().map(|(_, value)| value.clone()).collect();
             let is_list = self.new.node(new).is_list();
-            self.changes.whole = Some(if is_list { YamlValue::list(items()) } else { YamlValue::map(added) });
+            self.changes.whole = Some(if is_list {
+                YamlValue::list(items())
+            } else {
+                YamlValue::map(added)
+            });
         }
     }
 
@@ -223,9 +236,11 @@ impl<'t> Merger<'t, '_> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
             YamlKind::Map { complex, .. } => (!complex).then_some(MergeNames::Keys),
-            YamlKind::List { .. } => {
-                Some(self.rules.identity(&self.path).map_or(MergeNames::Scalars, MergeNames::Identity))
-            }
+            YamlKind::List { .. } => Some(
+                self.rules
+                    .identity(&self.path)
+                    .map_or(MergeNames::Scalars, MergeNames::Identity),
+            ),
             _ => None,
         }
     }
@@ -253,15 +268,23 @@ impl<'t> Merger<'t, '_> {
 
     /// Whether a list of scalars that people did not touch is generated in another order now.
     fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
-        let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else { return false };
-        let YamlValue::List(ours, _) = self.new.value(new) else { return false };
+        let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else {
+            return false;
+        };
+        let YamlValue::List(ours, _) = self.new.value(new) else {
+            return false;
+        };
         let is_same = matches!(&base, YamlValue::List(items, _)
             if items.len() == theirs.len() && items.iter().zip(&theirs).all(|(a, b)| a.same(b)));
         let keys = |items: &[YamlValue]| items.iter().filter_map(YamlValue::lookup).collect::<Vec<_>>();
         let (theirs, ours) = (keys(&theirs), keys(&ours));
         let common = |items: &[String], others: &[String]| {
             let others: HashSet<&String> = others.iter().collect();
-            items.iter().filter(|item| others.contains(item)).cloned().collect::<Vec<_>>()
+            items
+                .iter()
+                .filter(|item| others.contains(item))
+                .cloned()
+                .collect::<Vec<_>>()
         };
         is_same && common(&theirs, &ours) != common(&ours, &theirs)
     }
@@ -292,7 +315,12 @@ impl<'t> Merger<'t, '_> {
     }
 
     fn keep(&mut self, base: Option<YamlValue>, file: Option<YamlValue>, new: Option<YamlValue>) {
-        self.merged.kept.push(MergeKeep { path: self.path.clone(), base, file, new });
+        self.merged.kept.push(MergeKeep {
+            path: self.path.clone(),
+            base,
+            file,
+            new,
+        });
     }
 
     /// People removed what is generated still.
@@ -344,14 +372,24 @@ impl<'t> Merger<'t, '_> {
                 (None, None) => {
                     let slot = before.map_or_else(|| self.slot_above(file, &theirs, &ours, number), |place| place + 1);
                     let key = (!child.key.is_empty() || matches!(names, MergeNames::Keys)).then(|| child.key.clone());
-                    self.changes.add(file, slot, AddedNode { key, value: self.new.value(child.value), note: None });
+                    self.changes.add(
+                        file,
+                        slot,
+                        AddedNode {
+                            key,
+                            value: self.new.value(child.value),
+                            note: None,
+                        },
+                    );
                     self.merged.added.push(self.path.clone());
                 }
             }
             self.path.pop();
         }
         for (number, (step, _)) in theirs.children.iter().enumerate() {
-            let Some(step) = step.as_ref().filter(|step| !ours.places.contains_key(step)) else { continue };
+            let Some(step) = step.as_ref().filter(|step| !ours.places.contains_key(step)) else {
+                continue;
+            };
             self.path.push(display_segment(step));
             match base.zip(old.get(step)) {
                 Some((base, (was, _))) => self.vanished((base, was), file, number),
@@ -376,8 +414,12 @@ impl<'t> Merger<'t, '_> {
 
     /// What is generated no longer.
     fn vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
-        let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else { return };
-        let Some(old) = base.node(was.0).children().get(was.1) else { return };
+        let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
+            return;
+        };
+        let Some(old) = base.node(was.0).children().get(was.1) else {
+            return;
+        };
         let mark = self.rules.mark_of(&self.path);
         if let Some(mark) = mark.filter(|_| !self.rules.prunes()) {
             self.mark(mark, old.value, child.value);
@@ -403,7 +445,9 @@ impl<'t> Merger<'t, '_> {
 
     /// All that was generated inside vanished, while what holds it stays; false where its children cannot be told apart.
     fn inside(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
-        let Some(names) = self.names(self.file, file) else { return false };
+        let Some(names) = self.names(self.file, file) else {
+            return false;
+        };
         self.collection(self.like(base, file), file, None, names)
     }
 
@@ -414,7 +458,9 @@ impl<'t> Merger<'t, '_> {
             return false;
         };
         let old: HashSet<Option<String>> = old.iter().map(YamlValue::lookup).collect();
-        theirs.iter().all(|item| item.is_scalar() && old.contains(&item.lookup()))
+        theirs
+            .iter()
+            .all(|item| item.is_scalar() && old.contains(&item.lookup()))
     }
 
     /// Of a list of scalars people's own stay.
@@ -425,8 +471,19 @@ impl<'t> Merger<'t, '_> {
 
     /// What only the file has is people's, but for what was marked before.
     fn left_over(&mut self, file: YamlNodeId, number: usize) {
-        let Some(child) = self.file.node(file).children().get(number).filter(|_| self.rules.prunes()) else { return };
-        let is_marked = self.rules.mark_of(&self.path).is_some_and(|mark| self.is_marked(mark, child.value));
+        let Some(child) = self
+            .file
+            .node(file)
+            .children()
+            .get(number)
+            .filter(|_| self.rules.prunes())
+        else {
+            return;
+        };
+        let is_marked = self
+            .rules
+            .mark_of(&self.path)
+            .is_some_and(|mark| self.is_marked(mark, child.value));
         if !is_marked {
             if self.rules.marks_inside(&self.path) {
                 self.inside(None, child.value);
@@ -443,7 +500,11 @@ impl<'t> Merger<'t, '_> {
         let text =
             |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
         let generated: HashSet<&str> = match (self.base, base) {
-            (Some(tree), Some(range)) => tree.comments_in(&range).iter().map(|comment| text(tree, comment)).collect(),
+            (Some(tree), Some(range)) => tree
+                .comments_in(&range)
+                .iter()
+                .map(|comment| text(tree, comment))
+                .collect(),
             _ => HashSet::new(),
         };
         self.file.comments_in(&file).iter().any(|comment| {
@@ -463,16 +524,26 @@ impl<'t> Merger<'t, '_> {
     fn pair(&self, file: YamlNodeId, key: &str) -> Option<(usize, YamlNodeId)> {
         let node = self.file.node(file);
         let pairs = if node.is_map() { node.children() } else { &[] };
-        pairs.iter().enumerate().find(|(_, pair)| pair.key == key).map(|(place, pair)| (place, pair.value))
+        pairs
+            .iter()
+            .enumerate()
+            .find(|(_, pair)| pair.key == key)
+            .map(|(place, pair)| (place, pair.value))
     }
 
     fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
-        !mark.items.is_empty() && mark.items.iter().all(|(key, item)| self.marked_item(file, key, item).is_some())
+        !mark.items.is_empty()
+            && mark
+                .items
+                .iter()
+                .all(|(key, item)| self.marked_item(file, key, item).is_some())
     }
 
     /// Whether what was generated stands as marked.
     fn was_marked(&self, base: YamlNodeId) -> bool {
-        let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else { return false };
+        let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else {
+            return false;
+        };
         let has = |(key, item): &(String, YamlValue)| match base.get(key) {
             Some(YamlValue::List(items, _)) => items.iter().any(|it| it.same(item)),
             _ => false,
@@ -497,12 +568,28 @@ impl<'t> Merger<'t, '_> {
             match self.pair(file, key) {
                 Some((_, list)) if self.marked_item(file, key, item).is_none() => {
                     let behind = self.file.node(list).children().len();
-                    self.changes.add(list, behind, AddedNode { key: None, value: item.clone(), note: None });
+                    self.changes.add(
+                        list,
+                        behind,
+                        AddedNode {
+                            key: None,
+                            value: item.clone(),
+                            note: None,
+                        },
+                    );
                 }
                 Some(_) => {}
                 None => {
                     let value = YamlValue::List(vec![item.clone()], CollectionStyle::Flow);
-                    self.changes.add(file, end, AddedNode { key: Some(key.clone()), value, note: None });
+                    self.changes.add(
+                        file,
+                        end,
+                        AddedNode {
+                            key: Some(key.clone()),
+                            value,
+                            note: None,
+                        },
+                    );
                 }
             }
         }
@@ -511,23 +598,37 @@ impl<'t> Merger<'t, '_> {
                 continue;
             }
             let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
-            self.changes.add(file, end, AddedNode { key: Some(key.clone()), value: value.clone(), note });
+            self.changes.add(
+                file,
+                end,
+                AddedNode {
+                    key: Some(key.clone()),
+                    value: value.clone(),
+                    note,
+                },
+            );
         }
         self.merged.marked.push(self.path.clone());
     }
 
     /// What was marked is generated again. Items that the base has as well go as all does that is generated no longer.
     fn unmark(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
-        let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else { return };
+        let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else {
+            return;
+        };
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
         let mut removed = Vec::new();
         for (key, item) in mark.items.iter().filter(|_| !is_in_base) {
-            let Some((place, list, number)) = self.marked_item(file, key, item) else { continue };
+            let Some((place, list, number)) = self.marked_item(file, key, item) else {
+                continue;
+            };
             let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
             removed.push(if is_last { (file, place) } else { (list, number) });
         }
         for (key, value) in &mark.pairs {
-            let Some((place, id)) = self.pair(file, key) else { continue };
+            let Some((place, id)) = self.pair(file, key) else {
+                continue;
+            };
             let line = extent(self.file, file, place);
             let is_noted = self.file.comments_in(&line).iter().any(|comment| {
                 let text = self.file.source.get(comment.clone()).unwrap_or_default();
@@ -560,7 +661,11 @@ fn display_segment(step: &PathSegment) -> PathSegment {
 fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
-    if is_block { lines::end(tree.source, node.after)..lines::end(tree.source, node.end) } else { node.start..node.end }
+    if is_block {
+        lines::end(tree.source, node.after)..lines::end(tree.source, node.end)
+    } else {
+        node.start..node.end
+    }
 }
 
 /// A child with the comments that would go with it.

@@ -99,7 +99,13 @@ impl PathPattern {
     /// Keys between dots; `*` stands for any one key or item.
     #[must_use]
     pub fn new(written: &str) -> Self {
-        Self(written.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect())
+        Self(
+            written
+                .split('.')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// Whether the path has this shape.

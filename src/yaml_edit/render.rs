@@ -47,7 +47,11 @@ impl RenderStyle {
     /// As most of the file is.
     pub fn from_tree(tree: &YamlTree<'_>) -> Self {
         let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
-        for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == YamlLayout::Block) {
+        for node in tree
+            .nodes
+            .iter()
+            .filter(|node| node.is_map() && node.layout() == YamlLayout::Block)
+        {
             for pair in node.children() {
                 let value = tree.node(pair.value);
                 let Some(first) = value.children().first().filter(|_| value.layout() == YamlLayout::Block) else {
@@ -62,12 +66,20 @@ impl RenderStyle {
             }
         }
         let most = |counts: [usize; 9]| {
-            let most = counts.iter().copied().enumerate().max_by_key(|(distance, n)| (*n, usize::MAX - distance));
+            let most = counts
+                .iter()
+                .copied()
+                .enumerate()
+                .max_by_key(|(distance, n)| (*n, usize::MAX - distance));
             most.filter(|(_, n)| *n > 0).map(|(distance, _)| distance)
         };
         let dash = most(dashes);
         let step = most(steps).or(dash).filter(|step| *step > 0).unwrap_or(2);
-        Self { step, dash: dash.unwrap_or(2), line_break: lines::line_break(tree.source) }
+        Self {
+            step,
+            dash: dash.unwrap_or(2),
+            line_break: lines::line_break(tree.source),
+        }
     }
 
     /// How far lines are indented below a key that is indented so far.
@@ -80,13 +92,23 @@ impl RenderStyle {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
                 let dash = column + self.dash;
-                let lines = items.iter().flat_map(|item| self.item(item, dash, " ").into_lines(dash));
-                Rendered { head: String::new(), lines: lines.collect() }
+                let lines = items
+                    .iter()
+                    .flat_map(|item| self.item(item, dash, " ").into_lines(dash));
+                Rendered {
+                    head: String::new(),
+                    lines: lines.collect(),
+                }
             }
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
                 let column = column + self.step;
-                let lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
-                Rendered { head: String::new(), lines: lines.collect() }
+                let lines = pairs
+                    .iter()
+                    .flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                Rendered {
+                    head: String::new(),
+                    lines: lines.collect(),
+                }
             }
             _ => inline(value, column + self.step),
         }
@@ -96,13 +118,23 @@ impl RenderStyle {
     pub fn behind_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
-                let mut lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                let mut lines = pairs
+                    .iter()
+                    .flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
                 let head = lines.next().unwrap_or_default().trim_start().to_owned();
-                Rendered { head, lines: lines.collect() }
+                Rendered {
+                    head,
+                    lines: lines.collect(),
+                }
             }
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
-                let lines = items.iter().flat_map(|item| self.item(item, column, " ").into_lines(column));
-                Rendered { head: String::new(), lines: lines.collect() }
+                let lines = items
+                    .iter()
+                    .flat_map(|item| self.item(item, column, " ").into_lines(column));
+                Rendered {
+                    head: String::new(),
+                    lines: lines.collect(),
+                }
             }
             _ => inline(value, column),
         }
@@ -111,13 +143,19 @@ impl RenderStyle {
     /// `key: value`.
     pub fn pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
         let rendered = self.behind_key(value, column);
-        Rendered { head: join(&format!("{}:", key_text(key)), " ", &rendered.head), lines: rendered.lines }
+        Rendered {
+            head: join(&format!("{}:", key_text(key)), " ", &rendered.head),
+            lines: rendered.lines,
+        }
     }
 
     /// `- value`.
     pub fn item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
         let rendered = self.behind_dash(value, column + 1 + gap.len());
-        Rendered { head: join("-", gap, &rendered.head), lines: rendered.lines }
+        Rendered {
+            head: join("-", gap, &rendered.head),
+            lines: rendered.lines,
+        }
     }
 }
 
@@ -129,7 +167,11 @@ impl Rendered {
 }
 
 fn join(sign: &str, gap: &str, head: &str) -> String {
-    if head.is_empty() { sign.to_owned() } else { format!("{sign}{gap}{head}") }
+    if head.is_empty() {
+        sign.to_owned()
+    } else {
+        format!("{sign}{gap}{head}")
+    }
 }
 
 /// A scalar, or a list or mapping in one line. A text block's lines are indented so far.
@@ -146,5 +188,8 @@ fn inline(value: &YamlValue, indent: usize) -> Rendered {
 
 pub(super) fn split(text: &str) -> Rendered {
     let mut lines = text.split('\n').map(str::to_owned);
-    Rendered { head: lines.next().unwrap_or_default(), lines: lines.collect() }
+    Rendered {
+        head: lines.next().unwrap_or_default(),
+        lines: lines.collect(),
+    }
 }

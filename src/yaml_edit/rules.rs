@@ -31,7 +31,10 @@ impl Rules {
     /// The items of these lists are told by these keys. An empty pattern is a list that is the whole text.
     #[must_use]
     pub fn list(mut self, pattern: &str, keys: &[&str]) -> Self {
-        self.lists.push((PathPattern::new(pattern), keys.iter().map(|key| (*key).to_owned()).collect()));
+        self.lists.push((
+            PathPattern::new(pattern),
+            keys.iter().map(|key| (*key).to_owned()).collect(),
+        ));
         self
     }
 
@@ -50,11 +53,17 @@ impl Rules {
     }
 
     pub(super) fn identity(&self, path: &Path) -> Option<&[String]> {
-        self.lists.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, keys)| keys.as_slice())
+        self.lists
+            .iter()
+            .find(|(pattern, _)| pattern.matches(path))
+            .map(|(_, keys)| keys.as_slice())
     }
 
     pub(super) fn mark_of(&self, path: &Path) -> Option<&RuleMark> {
-        self.marks.iter().find(|(pattern, _)| pattern.matches(path)).map(|(_, mark)| mark)
+        self.marks
+            .iter()
+            .find(|(pattern, _)| pattern.matches(path))
+            .map(|(_, mark)| mark)
     }
 
     pub(super) fn marks_inside(&self, path: &Path) -> bool {
@@ -85,7 +94,11 @@ impl RuleMark {
     /// the same key set by a person.
     #[must_use]
     pub fn new(note: &str) -> Self {
-        Self { note: note.to_owned(), items: Vec::new(), pairs: Vec::new() }
+        Self {
+            note: note.to_owned(),
+            items: Vec::new(),
+            pairs: Vec::new(),
+        }
     }
 
     /// The list under the key gets this item. By it a marked mapping is known.

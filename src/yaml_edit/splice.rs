@@ -15,8 +15,13 @@ pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
     }
-    let mut splicer =
-        Splicer { tree, changes, parents: parents(tree), style: RenderStyle::from_tree(tree), splices: Vec::new() };
+    let mut splicer = Splicer {
+        tree,
+        changes,
+        parents: parents(tree),
+        style: RenderStyle::from_tree(tree),
+        splices: Vec::new(),
+    };
     splicer.refuse_shared()?;
     if let Some(value) = &changes.whole {
         splicer.replace_all(value);
@@ -59,16 +64,32 @@ fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<R
         at = splice.range.end;
     }
     out.push_str(source.get(at..).unwrap_or_default());
-    Ok((out, splices.into_iter().map(|splice| splice.range).filter(|range| !range.is_empty()).collect()))
+    Ok((
+        out,
+        splices
+            .into_iter()
+            .map(|splice| splice.range)
+            .filter(|range| !range.is_empty())
+            .collect(),
+    ))
 }
 
 /// The second reading.
 fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<usize>]) -> Result<(), YamlRefusal> {
-    let place = || changes.replaced.keys().chain(&changes.collections()).map(|id| tree.node(*id).start).min();
+    let place = || {
+        changes
+            .replaced
+            .keys()
+            .chain(&changes.collections())
+            .map(|id| tree.node(*id).start)
+            .min()
+    };
     let refusal = |why: &str| tree.refusal(place().unwrap_or_default(), why);
     let after = super::tree::read(text)
         .map_err(|fault| refusal(&format!("the edited text could not be read back ({})", fault.reason())))?;
-    let found = after.root.map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
+    let found = after
+        .root
+        .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !found.same(&changes.value(tree)) {
         return Err(refusal("the edited text would change its meaning"));
     }
@@ -115,7 +136,10 @@ impl<'t> Splicer<'t, '_> {
         anchors.sort_unstable();
         let goes = |range: Range<usize>| {
             let next = anchors.partition_point(|start| *start < range.start);
-            match anchors.get(next).filter(|start| **start < range.end.max(range.start + 1)) {
+            match anchors
+                .get(next)
+                .filter(|start| **start < range.end.max(range.start + 1))
+            {
                 Some(at) => Err(tree.refusal(*at, "a value with an anchor would be changed")),
                 None => Ok(()),
             }
@@ -171,11 +195,16 @@ impl<'t> Splicer<'t, '_> {
     }
 
     fn joined(&self, lines: &[String]) -> String {
-        lines.iter().map(|line| format!("{}{line}", self.style.line_break)).collect()
+        lines
+            .iter()
+            .map(|line| format!("{}{line}", self.style.line_break))
+            .collect()
     }
 
     fn in_flow(&self, id: YamlNodeId) -> bool {
-        self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).layout() != YamlLayout::Block)
+        self.parents
+            .get(&id)
+            .is_some_and(|(parent, _)| self.tree.node(*parent).layout() != YamlLayout::Block)
     }
 
     fn replace(&mut self, id: YamlNodeId, value: &YamlValue) -> Result<(), YamlRefusal> {
@@ -188,7 +217,10 @@ impl<'t> Splicer<'t, '_> {
         }
         let (after, rendered) = match self.child(id) {
             Some(child) => {
-                let is_item = self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
+                let is_item = self
+                    .parents
+                    .get(&id)
+                    .is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
                 let column = lines::column(source, child.start);
                 let rendered = match self.like_before(node, value) {
                     Some(rendered) => rendered,
@@ -213,15 +245,27 @@ impl<'t> Splicer<'t, '_> {
     fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
         let source = self.tree.source;
         let tail = self.joined(&rendered.lines);
-        let head = if rendered.head.is_empty() { String::new() } else { format!(" {}", rendered.head) };
+        let head = if rendered.head.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", rendered.head)
+        };
         let line = lines::end(source, after);
         if node.start > line {
             self.put(after..after, head);
             self.put(line..lines::end(source, node.end), tail);
             return;
         }
-        let from = if head.is_empty() || node.start == node.end { after } else { node.start };
-        let head = if from == node.start && node.start != node.end { rendered.head.clone() } else { head };
+        let from = if head.is_empty() || node.start == node.end {
+            after
+        } else {
+            node.start
+        };
+        let head = if from == node.start && node.start != node.end {
+            rendered.head.clone()
+        } else {
+            head
+        };
         if from < node.end || !head.is_empty() {
             self.put(from..node.end.max(from), head);
         }
@@ -235,7 +279,9 @@ impl<'t> Splicer<'t, '_> {
     /// so that a file that is changed in place equals one that is written anew.
     fn like_before(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
         let YamlValue::Text(text) = value else { return None };
-        let YamlKind::Scalar { style, value: before } = &node.kind else { return None };
+        let YamlKind::Scalar { style, value: before } = &node.kind else {
+            return None;
+        };
         let text = text.trim_end_matches('\n');
         let is_line = !text.is_empty() && !text.contains(['\n', '\r', '\t']) && !text.chars().any(char::is_control);
         let by_choice = is_plain(before);
@@ -243,9 +289,10 @@ impl<'t> Splicer<'t, '_> {
             yaml::YamlStyle::Single if is_line && (by_choice || !is_plain(text)) => {
                 Some(split(&format!("'{}'", text.replace('\'', "''"))))
             }
-            yaml::YamlStyle::Double if is_line && by_choice => {
-                Some(split(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))))
-            }
+            yaml::YamlStyle::Double if is_line && by_choice => Some(split(&format!(
+                "\"{}\"",
+                text.replace('\\', "\\\\").replace('"', "\\\"")
+            ))),
             yaml::YamlStyle::Block if !before.trim().is_empty() => self.text_block(node, text),
             _ => None,
         }
@@ -263,15 +310,31 @@ impl<'t> Splicer<'t, '_> {
         }
         let header = source.get(node.start..lines::end(source, node.start))?;
         // Of several lines a folded text would make one.
-        let sign = if header.starts_with('>') && !text.contains('\n') { '>' } else { '|' };
-        let chomp = if header.get(1..).is_some_and(|rest| rest.split('#').next().unwrap_or_default().contains('-')) {
+        let sign = if header.starts_with('>') && !text.contains('\n') {
+            '>'
+        } else {
+            '|'
+        };
+        let chomp = if header
+            .get(1..)
+            .is_some_and(|rest| rest.split('#').next().unwrap_or_default().contains('-'))
+        {
             "-"
         } else {
             ""
         };
         let pad = " ".repeat(lines::column(source, node.content));
-        let body = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{pad}{line}") });
-        Some(Rendered { head: format!("{sign}{chomp}"), lines: body.collect() })
+        let body = text.lines().map(|line| {
+            if line.is_empty() {
+                String::new()
+            } else {
+                format!("{pad}{line}")
+            }
+        });
+        Some(Rendered {
+            head: format!("{sign}{chomp}"),
+            lines: body.collect(),
+        })
     }
 
     /// The blanks behind a dash.
@@ -284,14 +347,19 @@ impl<'t> Splicer<'t, '_> {
 
     /// What is added to a collection, each behind a child that stays.
     fn added(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
-        let Some(added) = self.changes.added.get(&id) else { return Vec::new() };
+        let Some(added) = self.changes.added.get(&id) else {
+            return Vec::new();
+        };
         let behind = |mut slot: usize| {
             while slot > 0 && self.changes.removed.contains(&(id, slot - 1)) {
                 slot -= 1;
             }
             slot
         };
-        added.iter().map(|(slot, added)| (behind(*slot), added.as_slice())).collect()
+        added
+            .iter()
+            .map(|(slot, added)| (behind(*slot), added.as_slice()))
+            .collect()
     }
 
     fn rendered(&self, added: &AddedNode, column: usize, gap: &str) -> Rendered {
@@ -367,7 +435,10 @@ impl<'t> Splicer<'t, '_> {
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
             && let Some(next) = node.children().get(kept)
         {
-            let last = node.children().get(kept - 1).map_or(end, |last| self.tree.node(last.value).end.max(last.after));
+            let last = node
+                .children()
+                .get(kept - 1)
+                .map_or(end, |last| self.tree.node(last.value).end.max(last.after));
             let between = source.get(lines::end(source, last)..next.start).unwrap_or_default();
             if between.trim().is_empty() {
                 if number == 0 {
@@ -376,7 +447,11 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
             if number == 0 {
-                let before = source.get(..child.start).unwrap_or_default().trim_end_matches(' ').len();
+                let before = source
+                    .get(..child.start)
+                    .unwrap_or_default()
+                    .trim_end_matches(' ')
+                    .len();
                 self.put(before..end, String::new());
                 return;
             }
@@ -384,7 +459,10 @@ impl<'t> Splicer<'t, '_> {
         // Each line goes with the break before it; from the top of the file, with the one behind it.
         match lines::above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
-            None => self.put(lines::start(source, child.start)..lines::next(source, end), String::new()),
+            None => self.put(
+                lines::start(source, child.start)..lines::next(source, end),
+                String::new(),
+            ),
         }
     }
 
@@ -396,7 +474,9 @@ impl<'t> Splicer<'t, '_> {
             YamlValue::List(added.map(|added| added.value.clone()).collect(), CollectionStyle::Block)
         } else {
             YamlValue::Map(
-                added.map(|a| (a.key.clone().unwrap_or_default(), a.value.clone())).collect(),
+                added
+                    .map(|a| (a.key.clone().unwrap_or_default(), a.value.clone()))
+                    .collect(),
                 CollectionStyle::Block,
             )
         };
@@ -506,9 +586,20 @@ impl<'t> Splicer<'t, '_> {
         if node.children().is_empty() && !is_plain && !self.in_flow(id) {
             let under_key = self.child(id).filter(|child| !child.key.is_empty());
             if let Some(child) = under_key {
-                let column = self.style.below_key(lines::column(self.tree.source, child.start), node.is_list());
-                let lines = all().flat_map(|one| self.rendered(one, column, " ").into_lines(column)).collect();
-                self.put_value(node, child.after, &Rendered { head: String::new(), lines });
+                let column = self
+                    .style
+                    .below_key(lines::column(self.tree.source, child.start), node.is_list());
+                let lines = all()
+                    .flat_map(|one| self.rendered(one, column, " ").into_lines(column))
+                    .collect();
+                self.put_value(
+                    node,
+                    child.after,
+                    &Rendered {
+                        head: String::new(),
+                        lines,
+                    },
+                );
                 return Ok(());
             }
             let value = if node.is_list() {
@@ -545,20 +636,32 @@ impl<'t> Splicer<'t, '_> {
         let line_break = self.style.line_break;
         for (slot, added) in added {
             let anchor = slot.checked_sub(1).or(kept.first().copied());
-            let Some(child) = anchor.and_then(|number| node.children().get(number)) else { continue };
+            let Some(child) = anchor.and_then(|number| node.children().get(number)) else {
+                continue;
+            };
             let (start, end, comma) = self.flow_places(child);
             let pad = " ".repeat(lines::column(source, start));
             let is_line = lines::is_first(source, start);
             let items: Vec<String> = added.iter().map(in_flow).collect();
             if *slot == 0 {
-                let between = if is_line { format!(",{line_break}{pad}") } else { ", ".to_owned() };
-                self.put(start..start, items.iter().map(|item| format!("{item}{between}")).collect());
+                let between = if is_line {
+                    format!(",{line_break}{pad}")
+                } else {
+                    ", ".to_owned()
+                };
+                self.put(
+                    start..start,
+                    items.iter().map(|item| format!("{item}{between}")).collect(),
+                );
                 continue;
             }
             match comma {
                 Some(comma) if is_line && self.ends_line(comma) => {
                     let at = lines::end(source, comma);
-                    self.put(at..at, items.iter().map(|item| format!("{line_break}{pad}{item},")).collect());
+                    self.put(
+                        at..at,
+                        items.iter().map(|item| format!("{line_break}{pad}{item},")).collect(),
+                    );
                 }
                 None if is_line && self.ends_line(end) => {
                     self.put(end..end, ",".to_owned());
@@ -601,7 +704,10 @@ fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usiz
     let source = tree.source;
     let end = tree.node(child.value).end.max(child.after);
     let next = lines::skip_blanks_and_comments(source, end);
-    let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
+    let comma = source
+        .get(next..)
+        .is_some_and(|rest| rest.starts_with(','))
+        .then_some(next + 1);
     (child.start, end, comma)
 }
 

@@ -118,7 +118,10 @@ impl YamlTree<'_> {
         }
         match &node.kind {
             YamlKind::Alias(_) | YamlKind::Map { complex: true, .. } => self.verbatim(node),
-            YamlKind::Scalar { value, style: YamlStyle::Plain } => YamlValue::plain(value),
+            YamlKind::Scalar {
+                value,
+                style: YamlStyle::Plain,
+            } => YamlValue::plain(value),
             YamlKind::Scalar { value, .. } => YamlValue::Text(value.clone()),
             YamlKind::List { items, layout } => {
                 YamlValue::List(items.iter().map(|item| self.value(item.value)).collect(), form(*layout))
@@ -146,11 +149,22 @@ impl YamlTree<'_> {
         let text = |id: YamlNodeId| self.value(id).as_text().map(str::to_owned);
         let node = self.node(id);
         if keys.is_empty() {
-            return matches!(node.kind, YamlKind::Scalar { .. }).then(|| text(id))?.map(|text| vec![text]);
+            return matches!(node.kind, YamlKind::Scalar { .. })
+                .then(|| text(id))?
+                .map(|text| vec![text]);
         }
-        let value = |key: &String| node.children().iter().find(|pair| pair.key == *key).map(|pair| pair.value);
+        let value = |key: &String| {
+            node.children()
+                .iter()
+                .find(|pair| pair.key == *key)
+                .map(|pair| pair.value)
+        };
         keys.iter()
-            .map(|key| value(key).filter(|id| matches!(self.node(*id).kind, YamlKind::Scalar { .. })).and_then(text))
+            .map(|key| {
+                value(key)
+                    .filter(|id| matches!(self.node(*id).kind, YamlKind::Scalar { .. }))
+                    .and_then(text)
+            })
             .collect()
     }
 
@@ -169,7 +183,12 @@ impl YamlTree<'_> {
                     if is_merged && pairs.iter().any(|pair| pair.key == key) {
                         return true;
                     }
-                    left.extend(pairs.iter().filter(|pair| pair.key == "<<").map(|pair| (pair.value, true)));
+                    left.extend(
+                        pairs
+                            .iter()
+                            .filter(|pair| pair.key == "<<")
+                            .map(|pair| (pair.value, true)),
+                    );
                 }
                 YamlKind::Scalar { .. } => {}
             }
@@ -190,7 +209,11 @@ impl YamlTree<'_> {
 }
 
 pub(super) fn form(layout: YamlLayout) -> CollectionStyle {
-    if layout == YamlLayout::Block { CollectionStyle::Block } else { CollectionStyle::Flow }
+    if layout == YamlLayout::Block {
+        CollectionStyle::Block
+    } else {
+        CollectionStyle::Flow
+    }
 }
 
 /// A list or a mapping that is being read.
@@ -220,14 +243,28 @@ struct TreeReader<'s> {
 /// Reads a text of one document.
 pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     if let Some(at) = source.find('\0') {
-        return Err(YamlRefusal::at(source, at, "the file holds a control character, U+0000"));
+        return Err(YamlRefusal::at(
+            source,
+            at,
+            "the file holds a control character, U+0000",
+        ));
     }
     if source.len() > LENGTH {
         return Err(YamlRefusal::at(source, 0, "the file is too large to be edited"));
     }
     let places = YamlPlaces::new(source);
-    let tree = YamlTree { source, nodes: Vec::new(), root: None, comments: Vec::new() };
-    let mut reader = TreeReader { tree, stack: Vec::new(), anchors: HashMap::new(), gap: 0 };
+    let tree = YamlTree {
+        source,
+        nodes: Vec::new(),
+        root: None,
+        comments: Vec::new(),
+    };
+    let mut reader = TreeReader {
+        tree,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        gap: 0,
+    };
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|fault| {
@@ -264,7 +301,15 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
 
 impl EditNode {
     fn new(kind: YamlKind, start: usize, end: usize) -> Self {
-        Self { kind, start, end, content: start, after: start, anchored: false, tagged: false }
+        Self {
+            kind,
+            start,
+            end,
+            content: start,
+            after: start,
+            anchored: false,
+            tagged: false,
+        }
     }
 }
 
@@ -307,11 +352,16 @@ impl<'s> TreeReader<'s> {
             ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
             // What stands behind the last character of a text block is blank.
-            ScalarStyle::Literal | ScalarStyle::Folded => {
-                (YamlStyle::Block, lines::end(source, span.start + written.trim_end().len()))
-            }
+            ScalarStyle::Literal | ScalarStyle::Folded => (
+                YamlStyle::Block,
+                lines::end(source, span.start + written.trim_end().len()),
+            ),
         };
-        let end = if style == YamlStyle::Block && value.trim_end().is_empty() { span.start } else { end };
+        let end = if style == YamlStyle::Block && value.trim_end().is_empty() {
+            span.start
+        } else {
+            end
+        };
         self.gap = self.gap.max(end);
         let mut node = EditNode::new(YamlKind::Scalar { value, style }, span.start, end);
         node.tagged = tagged;
@@ -333,26 +383,54 @@ impl<'s> TreeReader<'s> {
             false => YamlLayout::Block,
         };
         // Where dashes are no further in than the key, the reader's place is behind the first of them.
-        let key_end = self.stack.last().and_then(|open| open.key.as_ref()).map(|(_, _, end)| *end);
-        let behind_key = key_end.filter(|_| !is_map && layout == YamlLayout::Block).and_then(|end| {
-            let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
-            lines::dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
-        });
+        let key_end = self
+            .stack
+            .last()
+            .and_then(|open| open.key.as_ref())
+            .map(|(_, _, end)| *end);
+        let behind_key = key_end
+            .filter(|_| !is_map && layout == YamlLayout::Block)
+            .and_then(|end| {
+                let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
+                lines::dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
+            });
         let start = behind_key.map_or(start, |dash| dash.min(start));
         let cursor = behind_key.unwrap_or(first + usize::from(layout == YamlLayout::Flow));
         let keys = HashMap::new();
         let (children, key, complex) = (Vec::new(), None, false);
-        self.stack.push(OpenCollection { children, keys, is_map, layout, complex, anchor, tagged, start, cursor, key });
+        self.stack.push(OpenCollection {
+            children,
+            keys,
+            is_map,
+            layout,
+            complex,
+            anchor,
+            tagged,
+            start,
+            cursor,
+            key,
+        });
         Ok(())
     }
 
     fn close(&mut self, at: usize) -> Result<(), YamlRefusal> {
         let Some(open) = self.stack.pop() else { return Ok(()) };
-        let end = if open.layout == YamlLayout::Flow { at + 1 } else { open.cursor };
-        let kind = if open.is_map {
-            YamlKind::Map { pairs: open.children, layout: open.layout, complex: open.complex }
+        let end = if open.layout == YamlLayout::Flow {
+            at + 1
         } else {
-            YamlKind::List { items: open.children, layout: open.layout }
+            open.cursor
+        };
+        let kind = if open.is_map {
+            YamlKind::Map {
+                pairs: open.children,
+                layout: open.layout,
+                complex: open.complex,
+            }
+        } else {
+            YamlKind::List {
+                items: open.children,
+                layout: open.layout,
+            }
         };
         let mut node = EditNode::new(kind, open.start, end.max(open.start));
         node.tagged = open.tagged;
@@ -409,12 +487,16 @@ impl<'s> TreeReader<'s> {
             None => (String::new(), node.start, node.start),
         };
         match &node.kind {
-            YamlKind::Scalar { value, style: YamlStyle::Plain }
-                if value.is_empty() && !node.anchored && !node.tagged =>
-            {
+            YamlKind::Scalar {
+                value,
+                style: YamlStyle::Plain,
+            } if value.is_empty() && !node.anchored && !node.tagged => {
                 (node.start, node.end) = (after, after);
             }
-            YamlKind::Scalar { style: YamlStyle::Block, .. } => {
+            YamlKind::Scalar {
+                style: YamlStyle::Block,
+                ..
+            } => {
                 node.content = node.start;
                 node.start = lines::skip_blanks_and_comments(source, after).min(node.start);
                 if node.end <= node.content {
@@ -425,7 +507,12 @@ impl<'s> TreeReader<'s> {
         }
         node.after = after;
         open.cursor = node.end.max(after);
-        open.children.push(Child { key, start, after, value: id });
+        open.children.push(Child {
+            key,
+            start,
+            after,
+            value: id,
+        });
         self.tree.nodes.push(node);
         Ok(())
     }

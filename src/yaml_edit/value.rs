@@ -52,12 +52,19 @@ impl YamlValue {
 
     /// A mapping in lines.
     pub fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Self)>) -> Self {
-        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(), CollectionStyle::Block)
+        Self::Map(
+            pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+            CollectionStyle::Block,
+        )
     }
 
     /// A scalar without quotes.
     pub(super) fn plain(text: &str) -> Self {
-        if non_text_type(text).is_some() { Self::Bare(text.to_owned()) } else { Self::Text(text.to_owned()) }
+        if non_text_type(text).is_some() {
+            Self::Bare(text.to_owned())
+        } else {
+            Self::Text(text.to_owned())
+        }
     }
 
     /// Whether both mean the same: quotes, the order of keys and line breaks at the end of a text do not count;
@@ -128,7 +135,9 @@ impl YamlValue {
 
     /// Whether it nests deeper than this.
     pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
-        let Some(levels) = levels.checked_sub(1) else { return true };
+        let Some(levels) = levels.checked_sub(1) else {
+            return true;
+        };
         match self {
             Self::List(items, _) => items.iter().any(|item| item.is_deeper_than(levels)),
             Self::Map(pairs, _) => pairs.iter().any(|(_, value)| value.is_deeper_than(levels)),

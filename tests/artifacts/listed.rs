@@ -9,11 +9,19 @@ use formulac::artifacts::{Check, LastResult, Manifest, ManifestNode, NodeDetail}
 /// Formats a part as ` name=text`. Returns an empty string if the text is empty.
 fn told(name: &str, text: impl std::fmt::Display) -> String {
     let text = text.to_string();
-    if text.is_empty() { text } else { format!(" {name}={text}") }
+    if text.is_empty() {
+        text
+    } else {
+        format!(" {name}={text}")
+    }
 }
 
 fn joined<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
-    texts.into_iter().map(|text| text.as_ref().to_owned()).collect::<Vec<_>>().join(",")
+    texts
+        .into_iter()
+        .map(|text| text.as_ref().to_owned())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Lists all nodes with their columns, and all groups, docs blocks and macros.
@@ -36,7 +44,10 @@ pub fn manifest(manifest: &Manifest) -> String {
 
 fn node(out: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
-    let config = node.config.iter().filter(|(key, _)| !["enabled", "docs", "contract", "freshness"].contains(key));
+    let config = node
+        .config
+        .iter()
+        .filter(|(key, _)| !["enabled", "docs", "contract", "freshness"].contains(key));
     // Settings that dbt 1.12 adds by default and that dbt 1.10 does not know.
     let config =
         config.filter(|(key, _)| !["latest_version_pointer", "lookback", "on_error", "quote_args"].contains(key));
@@ -47,7 +58,10 @@ fn node(out: &mut String, node: &ManifestNode) {
         told("about", format!("{:?}", node.description).trim_matches('"')),
         told("docs", joined(&node.doc_blocks)),
         told("tags", joined(&node.tags)),
-        told("meta", joined(node.meta.iter().map(|(key, value)| format!("{key}:{value}")))),
+        told(
+            "meta",
+            joined(node.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
+        ),
         told("config", joined(config.map(|(key, value)| format!("{key}:{value}")))),
         told("access", text(&node.access)),
         told("group", text(&node.group)),
@@ -64,7 +78,10 @@ fn node(out: &mut String, node: &ManifestNode) {
             "    {:?} {}{}{}",
             constraint.kind,
             joined(&constraint.columns),
-            told("to", format!("{}({})", text(&constraint.to), joined(&constraint.to_columns)).trim_end_matches("()")),
+            told(
+                "to",
+                format!("{}({})", text(&constraint.to), joined(&constraint.to_columns)).trim_end_matches("()")
+            ),
             told("expression", text(&constraint.expression)),
         );
     }
@@ -74,10 +91,16 @@ fn node(out: &mut String, node: &ManifestNode) {
             told("about", format!("{:?}", column.description).trim_matches('"')),
             told("docs", joined(&column.doc_blocks)),
             told("tags", joined(&column.tags)),
-            told("meta", joined(column.meta.iter().map(|(key, value)| format!("{key}:{value}")))),
+            told(
+                "meta",
+                joined(column.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
+            ),
             told("quote", column.quote.map(|quote| quote.to_string()).unwrap_or_default()),
             told("granularity", text(&column.granularity)),
-            told("constraints", joined(column.constraints.iter().map(|it| format!("{:?}", it.kind)))),
+            told(
+                "constraints",
+                joined(column.constraints.iter().map(|it| format!("{:?}", it.kind))),
+            ),
         ];
         let _ = writeln!(out, "  . {}{}", column.name, parts.concat());
     }
@@ -103,7 +126,11 @@ pub fn tests(manifest: &Manifest) -> String {
             other => format!("{other:?}"),
         };
         let proves = if test.proves() { "" } else { "  (proves nothing)" };
-        let _ = writeln!(out, "{on} . {} : {check}{proves}", test.column.as_deref().unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "{on} . {} : {check}{proves}",
+            test.column.as_deref().unwrap_or_default()
+        );
     }
     out
 }
@@ -113,10 +140,18 @@ pub fn schema(schema: &Schema) -> String {
     let mut out = String::new();
     for relation in schema.relations() {
         let access = relation.access().map(formulac::Access::name).unwrap_or_default();
-        let _ = writeln!(out, "{}{}{}", relation.name(), told("key", joined(relation.key())), told("access", access));
+        let _ = writeln!(
+            out,
+            "{}{}{}",
+            relation.name(),
+            told("key", joined(relation.key())),
+            told("access", access)
+        );
         for column in relation.columns() {
-            let (quote, null) =
-                (if column.is_quoted() { "\"" } else { "" }, if column.is_nullable() { "" } else { "!" });
+            let (quote, null) = (
+                if column.is_quoted() { "\"" } else { "" },
+                if column.is_nullable() { "" } else { "!" },
+            );
             let values = told("values", joined(column.known_values().unwrap_or_default()));
             let _ = writeln!(out, "  {quote}{}{quote} {}{null}{values}", column.name(), column.ty());
         }
@@ -129,8 +164,17 @@ pub fn results(results: &BTreeMap<&str, LastResult<'_>>) -> String {
     let mut out = String::new();
     for (id, last) in results {
         let failures = last.result.failures.map(|count| count.to_string()).unwrap_or_default();
-        let ran = if last.result.execute.is_some() { "" } else { " (did not run)" };
-        let _ = writeln!(out, "{id} {}{}{ran}", last.result.status.name(), told("failures", failures));
+        let ran = if last.result.execute.is_some() {
+            ""
+        } else {
+            " (did not run)"
+        };
+        let _ = writeln!(
+            out,
+            "{id} {}{}{ran}",
+            last.result.status.name(),
+            told("failures", failures)
+        );
     }
     out
 }

@@ -7,9 +7,19 @@ fn entries(target: &str, command: &str, middle: &[(&str, &str)]) -> Vec<(String,
     let entry = |thread: &str, message: String| (thread.to_owned(), message);
     let arguments =
         format!("running dbt with arguments {{'debug': 'False', 'target_path': '{target}', 'empty': 'False'}}");
-    let mut all = vec![entry("MainThread", "Running with dbt=1.12.6".to_owned()), entry("MainThread", arguments)];
-    all.extend(middle.iter().map(|(thread, message)| entry(thread, (*message).to_owned())));
-    all.push(entry("MainThread", format!("Command `dbt {command}` succeeded at 16:36:34.742795 after 28.11 seconds")));
+    let mut all = vec![
+        entry("MainThread", "Running with dbt=1.12.6".to_owned()),
+        entry("MainThread", arguments),
+    ];
+    all.extend(
+        middle
+            .iter()
+            .map(|(thread, message)| entry(thread, (*message).to_owned())),
+    );
+    all.push(entry(
+        "MainThread",
+        format!("Command `dbt {command}` succeeded at 16:36:34.742795 after 28.11 seconds"),
+    ));
     all
 }
 
@@ -38,7 +48,10 @@ fn the_last_run_is_found_behind_other_commands() {
     let build = [
         (one, "Began running node model.shop.a"),
         (one, "1 of 7 START sql view model main.a ...... [RUN]"),
-        (one, "1 of 7 OK created sql view model main.a ...... [\u{1b}[32mOK\u{1b}[0m in 0.96s]"),
+        (
+            one,
+            "1 of 7 OK created sql view model main.a ...... [\u{1b}[32mOK\u{1b}[0m in 0.96s]",
+        ),
         (one, "Finished running node model.shop.a"),
         (two, "2 of 7 START test not_null_a_b ..... [RUN]"),
         (one, "3 of 7 PASS not_null_a_id ..... [PASS in 0.86s]"),
@@ -47,7 +60,10 @@ fn the_last_run_is_found_behind_other_commands() {
         (one, "Finished running node test.shop.not_null_a_id.c1"),
         (two, "4 of 7 WARN 1 warny ..... [WARN 1 in 0.28s]"),
         (two, "Finished running node test.shop.warny.fe"),
-        (one, "5 of 7 ERROR creating sql view model main.bad ..... [ERROR in 0.28s]"),
+        (
+            one,
+            "5 of 7 ERROR creating sql view model main.bad ..... [ERROR in 0.28s]",
+        ),
         (one, "Finished running node model.shop.bad"),
         (one, "6 of 7 SKIP relation main.skipped ..... [SKIP]"),
         (one, "Finished running node model.shop.skipped"),
@@ -55,7 +71,11 @@ fn the_last_run_is_found_behind_other_commands() {
     let mut all = entries("None", "build", &build[..4]);
     all.extend(entries("None", "build", &build));
     // `docs generate` only compiles, and a build in another target folder is a separate build.
-    all.extend(entries("None", "docs generate", &[(one, "Finished running node model.shop.a")]));
+    all.extend(entries(
+        "None",
+        "docs generate",
+        &[(one, "Finished running node model.shop.a")],
+    ));
     all.extend(entries("target/prod", "build", &build[..4]));
     let expected = [
         ("model.shop.a", "success"),
@@ -75,7 +95,9 @@ fn the_last_run_is_found_behind_other_commands() {
             found(after);
         }
     }
-    for log in logs(&entries("None", "docs generate", &build)).iter().chain(&[String::new(), "{\n[] []: \n".to_owned()])
+    for log in logs(&entries("None", "docs generate", &build))
+        .iter()
+        .chain(&[String::new(), "{\n[] []: \n".to_owned()])
     {
         assert_eq!(found(log), None);
     }

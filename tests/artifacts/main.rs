@@ -42,10 +42,17 @@ fn what_tests_are_about() {
 fn a_schema_of_each() {
     let schema = |text: &str, catalog: Option<&str>| {
         let catalog = catalog.map(|text| Catalog::from_text(text).unwrap());
-        listed::schema(&formulac::known::from_dbt(&manifest(text), catalog.as_ref(), Dialect::default()))
+        listed::schema(&formulac::known::from_dbt(
+            &manifest(text),
+            catalog.as_ref(),
+            Dialect::default(),
+        ))
     };
     insta::assert_snapshot!("kinds_schema", schema(KINDS, Some(include_str!("kinds/catalog.json"))));
-    insta::assert_snapshot!("shop_schema", schema(V1_12, Some(include_str!("dbt_1_12/catalog.json"))));
+    insta::assert_snapshot!(
+        "shop_schema",
+        schema(V1_12, Some(include_str!("dbt_1_12/catalog.json")))
+    );
     let old = schema(V1_10, Some(include_str!("dbt_1_10/catalog.json")));
     assert_eq!(old, schema(V1_12, Some(include_str!("dbt_1_12/catalog.json"))));
 }
@@ -54,13 +61,28 @@ fn a_schema_of_each() {
 fn a_foreign_key_names_its_table_once_it_is_compiled() {
     let manifest = manifest(KINDS);
     let lines = manifest.node("model.kinds.order_lines").unwrap();
-    let key = lines.constraints.iter().find(|constraint| constraint.to.is_some()).unwrap();
+    let key = lines
+        .constraints
+        .iter()
+        .find(|constraint| constraint.to.is_some())
+        .unwrap();
     let to = key.to.as_deref().unwrap();
     assert_eq!(to, "\"kinds\".\"main\".\"customers_v1\"");
     for to in [to, "ref('customers', v=1)", "ref('customers', version='1')"] {
-        assert_eq!(&*manifest.referred(lines, to).unwrap().unique_id, "model.kinds.customers.v1", "{to}");
+        assert_eq!(
+            &*manifest.referred(lines, to).unwrap().unique_id,
+            "model.kinds.customers.v1",
+            "{to}"
+        );
     }
-    for other in ["ref('customers', v=2)", "ref('regions')", "source('raw', 'nothing')", "\"kinds\"", "", "ref("] {
+    for other in [
+        "ref('customers', v=2)",
+        "ref('regions')",
+        "source('raw', 'nothing')",
+        "\"kinds\"",
+        "",
+        "ref(",
+    ] {
         assert!(manifest.referred(lines, other).is_none(), "{other}");
     }
 }
@@ -74,7 +96,10 @@ fn code_is_kept_only_when_asked() {
         (begin(node.raw_code.as_deref()), begin(node.compiled_code.as_deref()))
     };
     assert_eq!(code(KeptParts::default()), (None, None));
-    assert_eq!(code(KeptParts::default().raw_code()), (Some("{# promoted from Omn".to_owned()), None));
+    assert_eq!(
+        code(KeptParts::default().raw_code()),
+        (Some("{# promoted from Omn".to_owned()), None)
+    );
     let both = code(KeptParts::default().raw_code().compiled_code());
     assert_eq!(both.1.as_deref(), Some("\nwith fct_orders as "));
 }
@@ -83,9 +108,15 @@ fn code_is_kept_only_when_asked() {
 fn catalogs_match_as_spelled_and_then_in_any_case() {
     let catalog = Catalog::from_text(include_str!("dbt_1_12/catalog.json")).unwrap();
     let metrics = catalog.table("model.acme_analytics.customer_metrics").unwrap();
-    assert_eq!((&*metrics.kind, &*metrics.schema, &*metrics.name), ("BASE TABLE", "analytics", "customer_metrics"));
-    let types: Vec<_> =
-        metrics.columns.iter().map(|c| format!("{} {}", c.name, c.data_type.as_deref().unwrap())).collect();
+    assert_eq!(
+        (&*metrics.kind, &*metrics.schema, &*metrics.name),
+        ("BASE TABLE", "analytics", "customer_metrics")
+    );
+    let types: Vec<_> = metrics
+        .columns
+        .iter()
+        .map(|c| format!("{} {}", c.name, c.data_type.as_deref().unwrap()))
+        .collect();
     let expected = [
         "customer_id INTEGER",
         "customer_segment VARCHAR",
@@ -104,9 +135,18 @@ fn catalogs_match_as_spelled_and_then_in_any_case() {
     let catalog = Catalog::from_text(text).unwrap();
     let table = catalog.table("source.p.a.b").unwrap();
     let of = |name: &str| table.column(name).and_then(|column| column.data_type.as_deref());
-    assert_eq!((of("netRevenue"), of("netrevenue"), of("other")), (Some("NUMBER"), Some("TEXT"), None));
-    assert_eq!(table.stat("row_count").and_then(formulac::artifacts::MetaValue::as_f64), Some(12.0));
-    assert_eq!((table.stats.len(), catalog.errors.as_slice()), (1, &["no access".to_owned()][..]));
+    assert_eq!(
+        (of("netRevenue"), of("netrevenue"), of("other")),
+        (Some("NUMBER"), Some("TEXT"), None)
+    );
+    assert_eq!(
+        table.stat("row_count").and_then(formulac::artifacts::MetaValue::as_f64),
+        Some(12.0)
+    );
+    assert_eq!(
+        (table.stats.len(), catalog.errors.as_slice()),
+        (1, &["no access".to_owned()][..])
+    );
 }
 
 #[test]
@@ -114,7 +154,10 @@ fn the_newest_result_of_each_node_counts() {
     let read = |text| RunResults::from_text(text).unwrap();
     let build = read(include_str!("kinds/run_results_build.json"));
     let docs = read(include_str!("kinds/run_results_docs.json"));
-    assert_eq!((build.which.as_deref(), docs.which.as_deref()), (Some("build"), Some("generate")));
+    assert_eq!(
+        (build.which.as_deref(), docs.which.as_deref()),
+        (Some("build"), Some("generate"))
+    );
     // In the results of `docs generate`, success only means that a test compiles.
     assert!(docs.results.iter().all(|result| result.status == Status::Success));
     let runs = [build.clone(), docs];
@@ -140,24 +183,43 @@ fn the_newest_result_of_each_node_counts() {
 #[test]
 fn times_and_figures_of_the_warehouse() {
     let build = RunResults::from_text(include_str!("dbt_1_12/run_results.json")).unwrap();
-    let seed = build.results.iter().find(|result| !result.adapter_response.is_empty()).unwrap();
-    let figures: Vec<_> = seed.adapter_response.iter().map(|figure| (&*figure.name, figure.value)).collect();
+    let seed = build
+        .results
+        .iter()
+        .find(|result| !result.adapter_response.is_empty())
+        .unwrap();
+    let figures: Vec<_> = seed
+        .adapter_response
+        .iter()
+        .map(|figure| (&*figure.name, figure.value))
+        .collect();
     assert_eq!(figures, [("rows_affected", 16.0)]);
     let (execute, compile) = (seed.execute.unwrap(), seed.compile.unwrap());
     assert!(compile.completed_at <= execute.started_at && execute.duration() < Duration::from_secs(5));
-    assert!(seed.execution_time.is_some_and(|seconds| seconds >= execute.duration().as_secs_f64()));
+    assert!(
+        seed.execution_time
+            .is_some_and(|seconds| seconds >= execute.duration().as_secs_f64())
+    );
 }
 
 #[test]
 fn freshness_is_of_now_and_not_of_then() {
-    for text in [include_str!("dbt_1_12/sources.json"), include_str!("dbt_1_10/sources.json")] {
+    for text in [
+        include_str!("dbt_1_12/sources.json"),
+        include_str!("dbt_1_10/sources.json"),
+    ] {
         let sources = SourceResults::from_text(text).unwrap();
         let events = sources.source("source.acme_analytics.landing.web_events").unwrap();
         assert_eq!(events.status, Status::Pass);
         let then = events.max_loaded_at.unwrap();
         let hours = |count: u64| then + Duration::from_secs(count * 3_600);
         let status = |now: SystemTime| events.criteria.status(events.age(now).unwrap());
-        let expected = [(0, Status::Pass), (12, Status::Pass), (13, Status::Warn), (25, Status::Error)];
+        let expected = [
+            (0, Status::Pass),
+            (12, Status::Pass),
+            (13, Status::Warn),
+            (25, Status::Error),
+        ];
         for (count, expected) in expected {
             assert_eq!(status(hours(count)), expected, "{count}");
         }
@@ -166,7 +228,10 @@ fn freshness_is_of_now_and_not_of_then() {
     let text = r#"{"results": [{"unique_id": "source.p.a.b", "status": "runtime error", "error": "no such table"}]}"#;
     let sources = SourceResults::from_text(text).unwrap();
     let broken = sources.source("source.p.a.b").unwrap();
-    assert_eq!((&broken.status, broken.age(SystemTime::UNIX_EPOCH)), (&Status::RuntimeError, None));
+    assert_eq!(
+        (&broken.status, broken.age(SystemTime::UNIX_EPOCH)),
+        (&Status::RuntimeError, None)
+    );
     assert_eq!(broken.error.as_deref(), Some("no such table"));
 }
 
@@ -187,7 +252,10 @@ fn versions_that_are_read() {
     let said = "manifest.json is v13, but v12 is the newest known version: new content is not read";
     assert_eq!(newer.newer(), Some(said));
     let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
-    assert_eq!(error.to_string(), "dbt's manifest is v9, and v10 is the oldest that is read");
+    assert_eq!(
+        error.to_string(),
+        "dbt's manifest is v9, and v10 is the oldest that is read"
+    );
     assert_eq!(error.help(), "let a newer dbt write it, with `dbt parse`");
 }
 
@@ -195,10 +263,19 @@ fn versions_that_are_read() {
 fn what_is_another_file_is_refused() {
     let cases = [
         (versioned("catalog", 1), "expected dbt's manifest, found its catalog"),
-        (versioned("run-results", 6), "expected dbt's manifest, found its run-results"),
-        (versioned("semantic-layer", 1), "expected dbt's manifest, found its semantic-layer"),
+        (
+            versioned("run-results", 6),
+            "expected dbt's manifest, found its run-results",
+        ),
+        (
+            versioned("semantic-layer", 1),
+            "expected dbt's manifest, found its semantic-layer",
+        ),
         ("{}".to_owned(), "expected dbt's manifest, found other JSON"),
-        (r#"{"a": 1, "nodes_": {}}"#.to_owned(), "expected dbt's manifest, found other JSON"),
+        (
+            r#"{"a": 1, "nodes_": {}}"#.to_owned(),
+            "expected dbt's manifest, found other JSON",
+        ),
     ];
     for (text, expected) in cases {
         let error = Manifest::from_text(&text, KeptParts::default()).unwrap_err();
@@ -207,12 +284,24 @@ fn what_is_another_file_is_refused() {
         assert_eq!(error.line(), 0);
     }
     let texts = [
-        (Catalog::from_text(V1_12).unwrap_err(), "give the catalog.json; `dbt docs generate` writes it"),
-        (RunResults::from_text(V1_12).unwrap_err(), "give the run_results.json; `dbt build` writes it"),
-        (SourceResults::from_text(V1_12).unwrap_err(), "give the sources.json; `dbt source freshness` writes it"),
+        (
+            Catalog::from_text(V1_12).unwrap_err(),
+            "give the catalog.json; `dbt docs generate` writes it",
+        ),
+        (
+            RunResults::from_text(V1_12).unwrap_err(),
+            "give the run_results.json; `dbt build` writes it",
+        ),
+        (
+            SourceResults::from_text(V1_12).unwrap_err(),
+            "give the sources.json; `dbt source freshness` writes it",
+        ),
     ];
     for (error, help) in texts {
-        assert_eq!((error.fault(), error.help().as_str()), (&ArtifactFault::Other("manifest".to_owned()), help));
+        assert_eq!(
+            (error.fault(), error.help().as_str()),
+            (&ArtifactFault::Other("manifest".to_owned()), help)
+        );
     }
 }
 
@@ -221,11 +310,31 @@ fn a_broken_file_tells_where() {
     for (text, line, column, reason) in [
         ("", 1, 0, "EOF while parsing a value"),
         ("[]", 1, 0, "invalid type: sequence, expected dbt's manifest"),
-        ("{\"nodes\": {\n  \"model.p.m\": {\"columns\": 3}}}", 2, 28, "invalid type: integer `3`, expected a map"),
+        (
+            "{\"nodes\": {\n  \"model.p.m\": {\"columns\": 3}}}",
+            2,
+            28,
+            "invalid type: integer `3`, expected a map",
+        ),
         ("{\"nodes\": {}}\n{}", 2, 1, "trailing characters"),
-        ("{\"nodes\": {\"model.p.m\": {\"name\": \"a\", \"name\": \"b\"}}}", 1, 44, "duplicate field `name`"),
-        ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": 1e999}}}}", 1, 46, "number out of range"),
-        ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": NaN}}}}", 1, 42, "expected value"),
+        (
+            "{\"nodes\": {\"model.p.m\": {\"name\": \"a\", \"name\": \"b\"}}}",
+            1,
+            44,
+            "duplicate field `name`",
+        ),
+        (
+            "{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": 1e999}}}}",
+            1,
+            46,
+            "number out of range",
+        ),
+        (
+            "{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": NaN}}}}",
+            1,
+            42,
+            "expected value",
+        ),
     ] {
         let error = Manifest::from_text(text, KeptParts::default()).unwrap_err();
         assert_eq!(error.fault(), &ArtifactFault::Broken, "{text}");
@@ -249,10 +358,20 @@ fn shapes_that_do_no_harm_are_taken_for_what_they_can_be() {
         (m.tags.len(), m.is_latest(), m.contract_enforced, m.checksum.as_deref()),
         (1, true, false, Some("abc"))
     );
-    let names: Vec<_> = m.columns.iter().map(|column| (&*column.name, column.tags.len())).collect();
+    let names: Vec<_> = m
+        .columns
+        .iter()
+        .map(|column| (&*column.name, column.tags.len()))
+        .collect();
     assert_eq!(names, [("a", 0), ("B", 2)]);
-    assert_eq!(m.meta.get("old").and_then(formulac::artifacts::MetaValue::as_f64), Some(1.0));
-    assert_eq!(m.config.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["materialized"]);
+    assert_eq!(
+        m.meta.get("old").and_then(formulac::artifacts::MetaValue::as_f64),
+        Some(1.0)
+    );
+    assert_eq!(
+        m.config.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        ["materialized"]
+    );
     assert_eq!(manifest.with_type(ResourceType::Model).count(), 1);
     assert_eq!(manifest.data_tests()[0].column.as_deref(), Some("a"));
     assert_eq!(manifest.generic_tests().collect::<Vec<_>>(), ["dbt_utils.x"]);

@@ -24,7 +24,11 @@ fn read_as_all(text: &str) -> usize {
             taken += 1;
             let tests = manifest.data_tests();
             assert!(tests.iter().filter(|test| test.proves()).count() <= tests.len());
-            drop((manifest.parents(), manifest.children(), formulac::artifacts::graph(&manifest)));
+            drop((
+                manifest.parents(),
+                manifest.children(),
+                formulac::artifacts::graph(&manifest),
+            ));
             let _ = formulac::known::from_dbt(&manifest, catalog.as_ref().ok(), Dialect::default());
         }
         Err(error) => drop((error.to_string(), error.help(), error.offset(text))),

@@ -34,16 +34,29 @@ fn a_change_is_proposed_judged_and_authorized() {
     let mut place = place("change_story");
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
-    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "from: orders",
+        "approvers: [fay@example.com]\nfrom: orders",
+    );
     place.show(&["change", "propose", "Revenue after tax"]);
     commit(&place, "after tax");
     place
         .show(&["change", "list"])
-        .show(&["change", "propose", "Revenue after tax", "--message", "Finance asked for it.\nSee the minutes."])
+        .show(&[
+            "change",
+            "propose",
+            "Revenue after tax",
+            "--message",
+            "Finance asked for it.\nSee the minutes.",
+        ])
         .show(&["change", "propose", "Once more"])
         .show(&["change", "approve", "revenue"]);
     be(&place, "fay");
-    place.show(&["change", "comment", "revenue-after-tax", "And shipping?"]).show(&["change", "aprove", "x"]);
+    place
+        .show(&["change", "comment", "revenue-after-tax", "And shipping?"])
+        .show(&["change", "aprove", "x"]);
     place.show(&["change", "approve", "revenue-after-taxes"]).show(&[
         "change",
         "approve",
@@ -53,13 +66,18 @@ fn a_change_is_proposed_judged_and_authorized() {
     ]);
     place.show(&["authorize", "--base", "main"]);
     be(&place, "eve");
-    place.show(&["change", "approve", "rev"]).show(&["change", "list"]).show(&["change", "show", "rev"]);
+    place
+        .show(&["change", "approve", "rev"])
+        .show(&["change", "list"])
+        .show(&["change", "show", "rev"]);
     place.show(&["authorize", "--base", "main"]);
     // A later change is new content, which the approvals do not cover.
     be(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
     commit(&place, "vat");
-    place.show(&["authorize", "--base", "main"]).show(&["change", "show", "rev", "--json"]);
+    place
+        .show(&["authorize", "--base", "main"])
+        .show(&["change", "show", "rev", "--json"]);
     snapshot(&place, "change__story");
 }
 
@@ -69,19 +87,34 @@ fn approvals_are_of_others_and_of_exactly_this() {
     assert_eq!(authorized(&place).0, 4);
     // Nobody can approve their own changes, whatever their role is.
     be(&place, "eve");
-    edit(&place, "metrics/revenue.yml", "Revenue by country.", "Revenue after tax.");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "Revenue by country.",
+        "Revenue after tax.",
+    );
     commit(&place, "say so");
     assert_eq!(by(&place, "eve", &["change", "approve", "rev"]).exit, 4);
     assert_eq!(by(&place, "dan", &["change", "approve", "rev"]).exit, 0);
     assert_eq!(by(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit, 0);
     let (exit, told) = authorized(&place);
-    assert_eq!((exit, &told["approvals"]["rejected"][0]), (4, &Value::from("Fay <fay@example.com>")));
+    assert_eq!(
+        (exit, &told["approvals"]["rejected"][0]),
+        (4, &Value::from("Fay <fay@example.com>"))
+    );
     // A user who rejected a change may approve it later.
     assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
     let (exit, told) = authorized(&place);
-    assert_eq!((exit, told["approvals"]["is_approved"].as_bool()), (0, Some(true)), "{told}");
+    assert_eq!(
+        (exit, told["approvals"]["is_approved"].as_bool()),
+        (0, Some(true)),
+        "{told}"
+    );
     // The files that formulac generates and records are not new content.
-    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit, 0);
+    assert_eq!(
+        by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
+        0
+    );
     assert_eq!(authorized(&place).0, 0);
     // The base branch gets another commit and is merged in.
     git(&place, &["switch", "--quiet", "main"]);
@@ -122,14 +155,22 @@ fn layout_of_generated_files_is_free() {
 fn a_program_that_runs_it_for_others_says_who_they_are() {
     let place = proposed("change_for_others");
     be(&place, "service");
-    for (user, exit) in [("fay@example.com", 0), ("Dan Dee <dan@example.com>", 0), ("ann@example.com", 4), ("<>", 4)] {
+    for (user, exit) in [
+        ("fay@example.com", 0),
+        ("Dan Dee <dan@example.com>", 0),
+        ("ann@example.com", 4),
+        ("<>", 4),
+    ] {
         let mut command = place.command(&["change", "approve", "rev"]);
         command.env("FORMULAC_USER", user);
         let run = crate::run::finish(command);
         assert_eq!(run.exit, exit, "{user}: {}", run.err);
     }
     let authors = git(&place, &["log", "-2", "--format=%an <%ae>, %cn"]);
-    assert_eq!(authors, "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n");
+    assert_eq!(
+        authors,
+        "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n"
+    );
     // A service may commit approvals for others, and `authorize` reports it.
     let run = place.run(&["authorize", "--base", "main"]);
     let notes = "note: the approval of fay <fay@example.com> was committed by Service <service@example.com>\n\
@@ -159,7 +200,12 @@ fn no_branch_allows_itself_anything() {
     // Roles and rules are taken from the base branch.
     edit(&place, "formulac.yml", "default_role: analyst", "default_role: admin");
     reasons(&place, "may not change the project's settings");
-    edit(&place, "formulac.yml", "approvals: {production: {engineer: 1, business: 1}}\n", "");
+    edit(
+        &place,
+        "formulac.yml",
+        "approvals: {production: {engineer: 1, business: 1}}\n",
+        "",
+    );
     reasons(&place, "may not change the project's settings");
     // Users must not change or remove what others said.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
@@ -171,7 +217,17 @@ fn no_branch_allows_itself_anything() {
     // Users can only approve in their own name.
     be(&place, "dan");
     assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
-    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "--author", "Ann <ann@example.com>"]);
+    git(
+        &place,
+        &[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--no-edit",
+            "--author",
+            "Ann <ann@example.com>",
+        ],
+    );
     place.write("notes.md", "x");
     reasons(&place, "speaks for Dan");
     // Files that look generated must match the output of the specs.
@@ -222,21 +278,47 @@ fn what_formulac_records_is_judged() {
     let not_pushed = "not allowed: .formulac/state/revenue.yml: it differs from the record of a push";
     edit(&place, state, "SUM(tax)", "SUM(fee)");
     refused("another base", not_pushed);
-    place.write(".formulac/state/other.yml", place.read(state).replace("model: revenue", "model: other"));
-    refused("a base of nothing", "state/other.yml: it differs from the record of a push");
-    place.write(".formulac/state/omni/other.yml", "node: model.shop.other\npath: other.view\n");
-    refused("a record of no pull", "not counted: the approval of Dan <dan@example.com>, it was changed since");
+    place.write(
+        ".formulac/state/other.yml",
+        place.read(state).replace("model: revenue", "model: other"),
+    );
+    refused(
+        "a base of nothing",
+        "state/other.yml: it differs from the record of a push",
+    );
+    place.write(
+        ".formulac/state/omni/other.yml",
+        "node: model.shop.other\npath: other.view\n",
+    );
+    refused(
+        "a record of no pull",
+        "not counted: the approval of Dan <dan@example.com>, it was changed since",
+    );
     // The form is the one that formulac writes, but the edit was made after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
-    refused("better evidence", "not counted: the approval of Dan <dan@example.com>, it was changed since");
-    place.write(".formulac/evidence/revenue.yml", "# checked by hand\nmodel: revenue\nverdict: agrees\n");
-    refused("notes", "evidence/revenue.yml: it is not in the form that `formulac verify` writes");
+    refused(
+        "better evidence",
+        "not counted: the approval of Dan <dan@example.com>, it was changed since",
+    );
+    place.write(
+        ".formulac/evidence/revenue.yml",
+        "# checked by hand\nmodel: revenue\nverdict: agrees\n",
+    );
+    refused(
+        "notes",
+        "evidence/revenue.yml: it is not in the form that `formulac verify` writes",
+    );
     // Evidence alone needs no approval, but it must have the right form.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
     assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
-    edit(&place, ".formulac/evidence/revenue.yml", "verdict: agrees", "verdict: perfect");
+    edit(
+        &place,
+        ".formulac/evidence/revenue.yml",
+        "verdict: agrees",
+        "verdict: perfect",
+    );
     commit(&place, "praise");
     assert_eq!(authorized(&place).0, 4);
 }
@@ -271,7 +353,11 @@ fn what_was_known_of_the_data_is_judged() {
         place.write(path, text);
         commit(&place, "other facts");
         let run = place.run(&["authorize", "--base", "main"]);
-        assert!(run.exit == 4 && expected.iter().all(|part| run.out.contains(part)), "{}", run.out);
+        assert!(
+            run.exit == 4 && expected.iter().all(|part| run.out.contains(part)),
+            "{}",
+            run.out
+        );
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let not_pushed = "not allowed: .formulac/state/known.yml: it differs from the record of a push";
@@ -293,8 +379,18 @@ fn facts_that_alter_sql_need_approval() {
     };
     let authorize = || place.run(&["authorize", "--base", "main"]);
     be(&place, "eve");
-    edit(&place, "metrics/revenue.yml", "from: orders", "from: orders\napprovers: [gus@example.com]");
-    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(IF(paid_at + 1 > TODAY(), amount, 0))");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "from: orders",
+        "from: orders\napprovers: [gus@example.com]",
+    );
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "SUM(amount)",
+        "SUM(IF(paid_at + 1 > TODAY(), amount, 0))",
+    );
     place.write(path, known("timestamp", "float"));
     assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
     commit(&place, "facts");
@@ -308,11 +404,28 @@ fn facts_that_alter_sql_need_approval() {
     commit(&place, "dates");
     for what in ["facts", "facts and what is generated of them"] {
         let run = authorize();
-        assert!(run.exit == 4 && run.out.contains("lacks 1 approval by business"), "{what}: {}{}", run.out, run.err);
-        assert!(run.out.contains("lacks an approval of metrics/revenue.yml by gus@example.com"), "{}", run.out);
-        assert!(run.out.contains("known.yml changes the SQL of `revenue`"), "{}", run.out);
+        assert!(
+            run.exit == 4 && run.out.contains("lacks 1 approval by business"),
+            "{what}: {}{}",
+            run.out,
+            run.err
+        );
+        assert!(
+            run.out
+                .contains("lacks an approval of metrics/revenue.yml by gus@example.com"),
+            "{}",
+            run.out
+        );
+        assert!(
+            run.out.contains("known.yml changes the SQL of `revenue`"),
+            "{}",
+            run.out
+        );
         assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
-        git(&place, &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"]);
+        git(
+            &place,
+            &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
+        );
     }
     // Approvals of the facts count, and become void if other facts follow.
     assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
@@ -335,7 +448,11 @@ fn an_admin_does_not_count_as_business() {
         assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0, "{name}");
     }
     let (exit, told) = authorized(&place);
-    assert_eq!((exit, &told["approvals"]["lacks"]), (4, &serde_json::json!(["1 approval by business"])), "{told}");
+    assert_eq!(
+        (exit, &told["approvals"]["lacks"]),
+        (4, &serde_json::json!(["1 approval by business"])),
+        "{told}"
+    );
     assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
     assert_eq!(authorized(&place).0, 0);
 }
@@ -354,10 +471,16 @@ fn a_model_that_is_gone_has_no_state() {
     // Deleting only the state leaves the model without a base.
     fs::remove_file(place.path(".formulac/state/revenue.yml")).unwrap();
     commit(&place, "no base");
-    assert_eq!(authorized(&place).1["generated_by_hand"], serde_json::json!([".formulac/state/revenue.yml"]));
+    assert_eq!(
+        authorized(&place).1["generated_by_hand"],
+        serde_json::json!([".formulac/state/revenue.yml"])
+    );
     git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
     fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
-    place.write("metrics/lines.yml", "model: lines\nfrom: orders\nkeep: all\ndefinitions: n = amount * 2\n");
+    place.write(
+        "metrics/lines.yml",
+        "model: lines\nfrom: orders\nkeep: all\ndefinitions: n = amount * 2\n",
+    );
     commit(&place, "less");
     assert_eq!(place.run(&["change", "propose", "Less"]).exit, 0);
     for name in ["dan", "fay"] {
@@ -371,7 +494,12 @@ fn a_model_that_is_gone_has_no_state() {
 #[test]
 fn a_name_hides_no_approver() {
     let place = place("change_names");
-    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "from: orders",
+        "approvers: [fay@example.com]\nfrom: orders",
+    );
     commit(&place, "fay approves");
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
@@ -384,7 +512,10 @@ fn a_name_hides_no_approver() {
     commit(&place, "after tax");
     let (exit, told) = authorized(&place);
     let lacks = told["approvals"]["lacks"].to_string();
-    assert!(exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"), "{told}");
+    assert!(
+        exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -406,7 +537,11 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
     fs::remove_dir_all(place.path("out")).unwrap();
     commit(&place, "as generated");
     let (exit, told) = authorized(&place);
-    assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!(["models/formulac/revenue.sql"])), "{told}");
+    assert_eq!(
+        (exit, &told["generated_by_hand"]),
+        (4, &serde_json::json!(["models/formulac/revenue.sql"])),
+        "{told}"
+    );
     let run = place.run(&["authorize", "--base", "main"]);
     assert!(run.out.contains("the specs generate other content"), "{}", run.out);
 }
@@ -414,10 +549,18 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
 #[test]
 fn commits_may_have_to_be_signed() {
     let place = place("change_signed");
-    edit(&place, "formulac.yml", "protected: true", "protected: true, signed: true");
+    edit(
+        &place,
+        "formulac.yml",
+        "protected: true",
+        "protected: true, signed: true",
+    );
     commit(&place, "signatures");
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
-    place.write("metrics/share.yml", "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n");
+    place.write(
+        "metrics/share.yml",
+        "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
+    );
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
     assert_eq!(told["not_allowed"][0]["why"], "it bears no valid signature");
@@ -443,7 +586,18 @@ fn commits_may_have_to_be_signed() {
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
     assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
     // The commit is signed by one user and claims another user as its author.
-    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S", "--author", "Eve <eve@example.com>"]);
+    git(
+        &place,
+        &[
+            "commit",
+            "--quiet",
+            "--amend",
+            "--no-edit",
+            "-S",
+            "--author",
+            "Eve <eve@example.com>",
+        ],
+    );
     let why = authorized(&place).1["not_allowed"][0]["why"].clone();
     assert_eq!(why, "it is signed by ann@example.com, who is not its author");
 }
@@ -452,10 +606,20 @@ fn commits_may_have_to_be_signed() {
 fn code_owners_are_written_and_kept() {
     let mut place = place("change_owners");
     be(&place, "root");
-    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "from: orders",
+        "approvers: [fay@example.com]\nfrom: orders",
+    );
     place.write(".github/CODEOWNERS", "docs/ @writers\n");
-    place.show(&["authorize", "--codeowners"]).show(&["authorize", "--codeowners"]);
-    place.show(&["authorize", "--codeowners=../x"]).show(&["authorize"]).show(&["authorize", "--base", "nothing"]);
+    place
+        .show(&["authorize", "--codeowners"])
+        .show(&["authorize", "--codeowners"]);
+    place
+        .show(&["authorize", "--codeowners=../x"])
+        .show(&["authorize"])
+        .show(&["authorize", "--base", "nothing"]);
     snapshot(&place, "change__owners");
     insta::assert_snapshot!("change__codeowners", place.read(".github/CODEOWNERS"));
 }

@@ -9,8 +9,13 @@ const SPEC: &str = "model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUMM(x)\n";
 #[test]
 fn diagnostics_are_its_data() {
     let mut place = Place::new("check");
-    place.write("good.fx", "a = SUM(x)\n").write("warn.fx", "a = COUNT(x = 1)\n").write("bad.fx", "a = SUMM(x)\n");
-    place.write("spec.yml", SPEC).write("spec.yaml", SPEC.replace("groupby", "group_by").replace("SUMM", "SUM"));
+    place
+        .write("good.fx", "a = SUM(x)\n")
+        .write("warn.fx", "a = COUNT(x = 1)\n")
+        .write("bad.fx", "a = SUMM(x)\n");
+    place
+        .write("spec.yml", SPEC)
+        .write("spec.yaml", SPEC.replace("groupby", "group_by").replace("SUMM", "SUM"));
     place
         .show(&["check", "good.fx"])
         .show(&["check", "warn.fx"])
@@ -24,10 +29,20 @@ fn diagnostics_are_its_data() {
 #[test]
 fn fix_makes_the_sure_changes() {
     let mut place = Place::new("fix");
-    place.write("a.fx", "a = COUNTIF(status = “open”)\nb = SUM(x\nc = SUMM(x)\n").write("same.fx", "a = 1\n");
-    place.write("spec.yml", "model: m\nfrom: t\ndefinitions: |\n  a = COUNTIF(status != “open”)\n");
+    place
+        .write("a.fx", "a = COUNTIF(status = “open”)\nb = SUM(x\nc = SUMM(x)\n")
+        .write("same.fx", "a = 1\n");
+    place.write(
+        "spec.yml",
+        "model: m\nfrom: t\ndefinitions: |\n  a = COUNTIF(status != “open”)\n",
+    );
     place.show(&["check", "--fix", "a.fx", "same.fx", "spec.yml"]);
-    let after = format!("{}\n----\n{}\n----\n{}", place.transcript(), place.read("a.fx"), place.read("spec.yml"));
+    let after = format!(
+        "{}\n----\n{}\n----\n{}",
+        place.transcript(),
+        place.read("a.fx"),
+        place.read("spec.yml")
+    );
     assert_snapshot!(after);
     assert_eq!(place.read("same.fx"), "a = 1\n");
     assert_eq!(place.files("."), ["a.fx", "same.fx", "spec.yml"]);
@@ -43,12 +58,30 @@ fn fix_puts_the_only_near_name_in_place() {
     );
     let spec = "model: m\nfrom: t\ngroup_by: contry\ndefintions: |\n  a = SUM(amuont)\n";
     place.write("spec.yml", spec);
-    assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "spec.yml"]).exit, 0);
-    assert_eq!(place.read("spec.yml"), "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n");
+    assert_eq!(
+        place
+            .run(&["check", "--fix", "--schema", "schema.yml", "spec.yml"])
+            .exit,
+        0
+    );
+    assert_eq!(
+        place.read("spec.yml"),
+        "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n"
+    );
     // If two names are similar, neither is chosen.
-    place.write("two.yml", spec.replace("contry", "country").replace("amuont", "price_c"));
-    assert_eq!(place.run(&["check", "--fix", "--schema", "schema.yml", "two.yml"]).exit, 1);
-    assert!(place.read("two.yml").contains("SUM(price_c)"), "{}", place.read("two.yml"));
+    place.write(
+        "two.yml",
+        spec.replace("contry", "country").replace("amuont", "price_c"),
+    );
+    assert_eq!(
+        place.run(&["check", "--fix", "--schema", "schema.yml", "two.yml"]).exit,
+        1
+    );
+    assert!(
+        place.read("two.yml").contains("SUM(price_c)"),
+        "{}",
+        place.read("two.yml")
+    );
 }
 
 /// A fix is not applied if it would break the YAML around it.
@@ -78,7 +111,13 @@ fn project_and_schema_files_are_checked_too() {
     let place = Place::new("check_other_files");
     place.write("there/formulac.yml", "dialekt: duckdb\n");
     place.write("schema.yml", "relations: {orders: {columns: {id: nubmer}}}\n");
-    let run = place.run(&["check", "there/formulac.yml", "schema.yml", "--output-format", "concise"]);
+    let run = place.run(&[
+        "check",
+        "there/formulac.yml",
+        "schema.yml",
+        "--output-format",
+        "concise",
+    ]);
     assert_eq!(run.exit, 1);
     let codes: Vec<&str> = run.out.lines().filter_map(|l| l.split(['[', ']']).nth(1)).collect();
     assert_eq!(codes, ["F0802", "F0821"], "{}", run.out);

@@ -31,8 +31,16 @@ fn formulas_and_definitions() {
         .show(&["compile", "-5%"])
         .show(&["compile", "--dialect", "duckdb", "-x", "--context", "row"])
         .show(&["compile", "=status = \"open\"", "--context", "row"])
-        .show(&["compile", "total = SUM(amount)\nOrder = total * 2\n/// many\nn = COUNT(id)"])
-        .show(&["compile", "total = SUM(amount)\nOrder = total * 2", "--dialect", "bigquery"])
+        .show(&[
+            "compile",
+            "total = SUM(amount)\nOrder = total * 2\n/// many\nn = COUNT(id)",
+        ])
+        .show(&[
+            "compile",
+            "total = SUM(amount)\nOrder = total * 2",
+            "--dialect",
+            "bigquery",
+        ])
         .show_with(&["compile", "-"], "n = COUNT(id)\n");
     assert_snapshot!(place.transcript());
 }
@@ -63,11 +71,44 @@ fn every_option() {
         .show(&["compile", "amount * 2", "--context", "row"])
         .show(&["compile", "SUM(amount)", "--context", "row"])
         .show(&["compile", "status & SUM(amount)", "--group-by", "status"])
-        .show(&["compile", "status & region & SUM(amount)", "--group-by", "status, region"])
-        .show(&["compile", "status & region & SUM(amount)", "--group-by", "status", "--group-by", "region"])
-        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month", "--order-by", "month desc"])
-        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "status,month", "--order-by", "month"])
-        .show(&["compile", "SUM(FIRST(amount):amount)", "--order-by", "month", "--context", "row"])
+        .show(&[
+            "compile",
+            "status & region & SUM(amount)",
+            "--group-by",
+            "status, region",
+        ])
+        .show(&[
+            "compile",
+            "status & region & SUM(amount)",
+            "--group-by",
+            "status",
+            "--group-by",
+            "region",
+        ])
+        .show(&[
+            "compile",
+            "OFFSET(SUM(amount), -1)",
+            "--group-by",
+            "month",
+            "--order-by",
+            "month desc",
+        ])
+        .show(&[
+            "compile",
+            "OFFSET(SUM(amount), -1)",
+            "--group-by",
+            "status,month",
+            "--order-by",
+            "month",
+        ])
+        .show(&[
+            "compile",
+            "SUM(FIRST(amount):amount)",
+            "--order-by",
+            "month",
+            "--context",
+            "row",
+        ])
         .show(&["compile", "amount / SUM(amount:amount)", "--context", "row"])
         .show(&["compile", "RANK(amount)", "--context", "row", "--dialect", "bigquery"])
         .show(&[
@@ -80,7 +121,14 @@ fn every_option() {
             "region",
         ])
         .show(&["compile", "a + b", "--context", "row", "--blanks", "zero"])
-        .show(&["compile", "YEAR(NOW())", "--context", "row", "--timezone", "Europe/Berlin"])
+        .show(&[
+            "compile",
+            "YEAR(NOW())",
+            "--context",
+            "row",
+            "--timezone",
+            "Europe/Berlin",
+        ])
         .show(&["compile", "a + b", "--columns", "a,b"]);
     assert_snapshot!(place.transcript());
 }
@@ -118,7 +166,15 @@ fn json_is_the_contracts_object() {
             }],
         })
     );
-    let run = place.run(&["compile", "SUM(amount)", "--schema", "schema.yml", "--from", "orders", "--json"]);
+    let run = place.run(&[
+        "compile",
+        "SUM(amount)",
+        "--schema",
+        "schema.yml",
+        "--from",
+        "orders",
+        "--json",
+    ]);
     assert_eq!(
         run.json(),
         json!({
@@ -138,7 +194,10 @@ fn json_is_the_contracts_object() {
 fn json_counts_columns_in_characters_and_spans_in_bytes() {
     let place = Place::new("json_spans");
     let value = place.run(&["compile", "a = 1\nb = \"é\" & SUMM(x)", "--json"]).json();
-    assert_eq!(value["diagnostics"][0]["span"], json!({"start": 17, "end": 21, "line": 2, "column": 11}));
+    assert_eq!(
+        value["diagnostics"][0]["span"],
+        json!({"start": 17, "end": 21, "line": 2, "column": 11})
+    );
 }
 
 /// An error in the schema is reported in the same JSON object, with its file.
@@ -166,13 +225,29 @@ fn a_worksheet_is_not_taken_for_a_measure() {
         ("AVERAGE(DISTINCT(amount))", 1, Some("F0311")),
     ] {
         let run = place.run(&["compile", formula, "--context", "worksheet", "--json"]);
-        assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (exit, code), "{formula}");
+        assert_eq!(
+            (run.exit, run.json()["diagnostics"][0]["code"].as_str()),
+            (exit, code),
+            "{formula}"
+        );
     }
-    let sheet = ["--context", "worksheet", "--columns", "month,revenue", "--order-by", "month", "--dialect", "duckdb"];
+    let sheet = [
+        "--context",
+        "worksheet",
+        "--columns",
+        "month,revenue",
+        "--order-by",
+        "month",
+        "--dialect",
+        "duckdb",
+    ];
     let compile = |formula: &str| place.run(&[&["compile", formula][..], &sheet].concat()).out;
     assert_eq!(compile("=B1 - B0"), "revenue - lag(revenue, 1) over (order by month)\n");
     assert_eq!(compile("=B1 / SUM(B:B)"), "revenue / nullif(sum(revenue) over (), 0)\n");
-    assert_eq!(place.run(&["compile", "amount * 2", "--context", "worksheet"]).out, "amount * 2\n");
+    assert_eq!(
+        place.run(&["compile", "amount * 2", "--context", "worksheet"]).out,
+        "amount * 2\n"
+    );
 }
 
 /// An error outside the definitions applies to all of them.
@@ -183,7 +258,14 @@ fn what_is_wrong_with_all_leaves_nothing() {
     for args in [
         &["compile", "/* all */ SUM(amount)"][..],
         &["compile", "SUM(amount) /* all */"],
-        &["compile", "a = COUNT(id)\nb = COUNT(id)", "--schema", "schema.yml", "--from", "ordres"],
+        &[
+            "compile",
+            "a = COUNT(id)\nb = COUNT(id)",
+            "--schema",
+            "schema.yml",
+            "--from",
+            "ordres",
+        ],
     ] {
         let run = place.run(args);
         assert_eq!((run.exit, run.out.as_str()), (1, ""), "{args:?}");
@@ -193,18 +275,35 @@ fn what_is_wrong_with_all_leaves_nothing() {
 #[test]
 fn assumed_columns_of_one_name_are_both_listed() {
     let place = Place::new("assumed_twice");
-    let value = place.run(&["compile", "SUM(a.x) / COUNT(DISTINCT(b.x))", "--json"]).json();
+    let value = place
+        .run(&["compile", "SUM(a.x) / COUNT(DISTINCT(b.x))", "--json"])
+        .json();
     assert_eq!(value["definitions"][0]["columns"], json!(["a.x", "b.x"]));
-    assert_eq!(value["definitions"][0]["assumed"], json!({"x": "decimal", "b.x": "unknown"}));
+    assert_eq!(
+        value["definitions"][0]["assumed"],
+        json!({"x": "decimal", "b.x": "unknown"})
+    );
 }
 
 /// In BigQuery, an unqualified name refers to the row of a relation before it refers to a column.
 #[test]
 fn a_column_named_as_its_relation() {
     let place = Place::new("named_as_relation");
-    place.write("schema.yml", "relations:\n  orders: {columns: {orders: integer, id: integer}}\n");
+    place.write(
+        "schema.yml",
+        "relations:\n  orders: {columns: {orders: integer, id: integer}}\n",
+    );
     let sql = |dialect: &str| {
-        let args = ["compile", "--schema", "schema.yml", "--from", "orders", "--dialect", dialect, "SUM(orders - id)"];
+        let args = [
+            "compile",
+            "--schema",
+            "schema.yml",
+            "--from",
+            "orders",
+            "--dialect",
+            dialect,
+            "SUM(orders - id)",
+        ];
         place.run(&args).out.trim().to_owned()
     };
     assert_eq!(sql("bigquery"), "coalesce(sum(orders.orders - id), 0)");

@@ -5,7 +5,10 @@ use crate::run::{Place, finish};
 /// Returns the completions of the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
 fn offered(place: &Place, words: &[&str]) -> Vec<String> {
     let mut command = place.command(&[&["--", "formulac"], words].concat());
-    command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    command
+        .env("COMPLETE", "bash")
+        .env("_CLAP_IFS", "\n")
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9");
     command.env("_CLAP_COMPLETE_INDEX", words.len().to_string());
     let run = finish(command);
     assert_eq!(run.exit, 0, "{}", run.err);
@@ -22,7 +25,10 @@ fn shells_complete_what_the_project_has() {
     }
     for (words, expected) in [
         (&["pre"][..], &["preview"][..]),
-        (&["preview", "specs/rev"], &["specs/revenue.yml", "specs/revenue_by_day.yml"]),
+        (
+            &["preview", "specs/rev"],
+            &["specs/revenue.yml", "specs/revenue_by_day.yml"],
+        ),
         (&["preview", "form"], &["formulac.yml"]),
         (&["generate", "--select", "rev"], &["revenue", "revenue_by_day"]),
         (&["generate", "--select", "+ch"], &["+churn"]),
@@ -38,6 +44,11 @@ fn shells_complete_what_the_project_has() {
         let mut command = place.command(&[]);
         command.env("COMPLETE", shell);
         let run = finish(command);
-        assert!(run.exit == 0 && run.out.contains("formulac"), "{shell}: {}{}", run.out, run.err);
+        assert!(
+            run.exit == 0 && run.out.contains("formulac"),
+            "{shell}: {}{}",
+            run.out,
+            run.err
+        );
     }
 }

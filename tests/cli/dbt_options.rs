@@ -35,14 +35,19 @@ const STARTS: [&[&str]; 5] = [
 
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", PROJECT).write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place
+        .write("formulac.yml", PROJECT)
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
     place
         .write("metrics/revenue.yml", spec)
         .write(".gitignore", "/target/\n/dbt\n/asked.txt\n/let\n.formulac/local/\n");
     let node = r#""model.shop.revenue": {"resource_type": "model", "name": "revenue", "package_name": "shop", "relation_name": "\"db\".\"prod\".\"revenue\""}"#;
     let metadata = r#""metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
-    place.write("target/production/manifest.json", format!("{{{metadata}, \"nodes\": {{{node}}}}}"));
+    place.write(
+        "target/production/manifest.json",
+        format!("{{{metadata}, \"nodes\": {{{node}}}}}"),
+    );
     place.program("dbt", DBT);
     place.run(&["generate"]);
     begin(&place);
@@ -51,7 +56,9 @@ fn place(name: &str) -> Place {
 
 fn command(place: &Place, args: &[&str]) -> std::process::Command {
     let mut command = place.command(args);
-    command.env("FORMULAC_DBT", place.path("dbt")).env("ASKED", place.path("asked.txt"));
+    command
+        .env("FORMULAC_DBT", place.path("dbt"))
+        .env("ASKED", place.path("asked.txt"));
     command.env_remove("DBT_PROFILES_DIR");
     command
 }
@@ -59,7 +66,12 @@ fn command(place: &Place, args: &[&str]) -> std::process::Command {
 fn asked(place: &Place, args: &[&str]) -> (Run, String) {
     let _ = std::fs::remove_file(place.path("asked.txt"));
     let run = finish(command(place, args));
-    assert!(place.path("asked.txt").exists(), "{args:?} starts no dbt: {}{}", run.out, run.err);
+    assert!(
+        place.path("asked.txt").exists(),
+        "{args:?} starts no dbt: {}{}",
+        run.out,
+        run.err
+    );
     (run, place.read("asked.txt"))
 }
 
@@ -75,16 +87,34 @@ fn change(place: &Place, args: &[&str], number: usize) {
 #[test]
 fn options_reach_every_call_of_dbt() {
     let place = place("dbt_options");
-    place.write("ci/profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n");
+    place.write(
+        "ci/profiles.yml",
+        "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n",
+    );
     for (number, args) in STARTS.into_iter().enumerate() {
         change(&place, args, number + 1);
-        let options = ["--target", "ci", "--profiles-dir", "ci", "--vars", "{day: 2}", "--threads", "3"];
+        let options = [
+            "--target",
+            "ci",
+            "--profiles-dir",
+            "ci",
+            "--vars",
+            "{day: 2}",
+            "--threads",
+            "3",
+        ];
         let (_, asked) = asked(&place, &[args, &options].concat());
         let profiles = place.path("ci").canonicalize().unwrap();
         for line in asked.lines() {
-            let said = format!("--target ci --vars {{day: 2}} --threads 3 --profiles-dir {}", profiles.display());
+            let said = format!(
+                "--target ci --vars {{day: 2}} --threads 3 --profiles-dir {}",
+                profiles.display()
+            );
             assert!(line.contains(&said), "{args:?}: {line}");
-            assert!(!line.contains("--target dev") && !line.contains("day: 1"), "{args:?}: {line}");
+            assert!(
+                !line.contains("--target dev") && !line.contains("day: 1"),
+                "{args:?}: {line}"
+            );
         }
     }
 }
@@ -92,13 +122,19 @@ fn options_reach_every_call_of_dbt() {
 #[test]
 fn without_options_the_environment_says_them() {
     let place = place("dbt_environment");
-    place.write("ci/profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n");
+    place.write(
+        "ci/profiles.yml",
+        "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n",
+    );
     let mut call = command(&place, &["preview", "metrics/revenue.yml"]);
     call.env("DBT_PROFILES_DIR", "ci");
     finish(call);
     let asked = place.read("asked.txt").split_whitespace().collect::<Vec<_>>().join(" ");
     let profiles = place.path("ci").canonicalize().unwrap();
-    assert!(asked.contains("--target dev --vars {day: 1}") && !asked.contains("--profiles-dir"), "{asked}");
+    assert!(
+        asked.contains("--target dev --vars {day: 1}") && !asked.contains("--profiles-dir"),
+        "{asked}"
+    );
     assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
 }
 
@@ -110,7 +146,9 @@ fn a_line_says_that_dbt_is_being_waited_for() {
         let place = place(&format!("dbt_waiting_{number}"));
         change(&place, args, 1);
         let mut call = command(&place, args);
-        call.env("WAIT_FOR", place.path("let")).stdout(Stdio::null()).stderr(Stdio::piped());
+        call.env("WAIT_FOR", place.path("let"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let mut child = call.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let is_line = |line: &String| line.contains("dbt") && line.ends_with(" …");
@@ -128,8 +166,16 @@ fn a_line_says_that_dbt_is_being_waited_for() {
 fn nothing_is_said_of_waiting_where_nobody_reads_it() {
     let place = place("dbt_quiet");
     let (run, _) = asked(&place, &["preview", "metrics/revenue.yml"]);
-    assert!(run.err.starts_with("asking dbt for the rows of revenue …\n"), "{}", run.err);
-    for option in [&["--quiet"][..], &["--output-format", "json"], &["--output-format", "github"]] {
+    assert!(
+        run.err.starts_with("asking dbt for the rows of revenue …\n"),
+        "{}",
+        run.err
+    );
+    for option in [
+        &["--quiet"][..],
+        &["--output-format", "json"],
+        &["--output-format", "github"],
+    ] {
         let (run, _) = asked(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
         assert!(!run.err.contains(" …"), "{}", run.err);
     }
@@ -143,8 +189,15 @@ fn what_dbt_says_against_a_call_is_shown() {
         "dbt",
         "#!/bin/sh\nprintf 'Usage: dbt show [OPTIONS]\\nTry dbt show --help.\\n\\nError: Invalid value for --profiles-dir\\n' >&2\nexit 2\n",
     );
-    let run = finish(command(&place, &["preview", "metrics/revenue.yml", "--profiles-dir", "/nowhere"]));
-    assert!(run.exit == 5 && run.err.contains("Invalid value for --profiles-dir"), "{}", run.err);
+    let run = finish(command(
+        &place,
+        &["preview", "metrics/revenue.yml", "--profiles-dir", "/nowhere"],
+    ));
+    assert!(
+        run.exit == 5 && run.err.contains("Invalid value for --profiles-dir"),
+        "{}",
+        run.err
+    );
 }
 
 /// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
@@ -159,9 +212,21 @@ fn a_push_of_what_dbt_does_not_find_is_refused() {
     };
     place.program("dbt", &manifest(""));
     let run = finish(command(&place, &["push", "--yes"]));
-    assert!(run.exit == 5 && run.err.contains("dbt does not find the model `revenue`"), "{}{}", run.out, run.err);
-    assert!(run.err.contains(".dbtignore") && run.err.contains("nothing is written"), "{}", run.err);
-    place.program("dbt", &manifest(r#""model.shop.revenue": {"name": "revenue", "resource_type": "model"}"#));
+    assert!(
+        run.exit == 5 && run.err.contains("dbt does not find the model `revenue`"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+    assert!(
+        run.err.contains(".dbtignore") && run.err.contains("nothing is written"),
+        "{}",
+        run.err
+    );
+    place.program(
+        "dbt",
+        &manifest(r#""model.shop.revenue": {"name": "revenue", "resource_type": "model"}"#),
+    );
     let run = finish(command(&place, &["push", "--yes"]));
     assert_eq!(run.exit, 0, "{}", run.err);
 }

@@ -19,7 +19,10 @@ fn place(name: &str, dbt: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write("metrics/revenue.yml", "model: revenue\nfrom: orders\ndefinitions: revenue = SUM(amount)\n");
+    place.write(
+        "metrics/revenue.yml",
+        "model: revenue\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
+    );
     program(&place, "dbt", dbt);
     program(&place, "duckdb", "v1.4.2 (Andium) 68d7555f68");
     place
@@ -27,11 +30,16 @@ fn place(name: &str, dbt: &str) -> Place {
 
 fn doctor(place: &Place, more: &[&str]) -> Run {
     let mut command = place.command(&[&["doctor"], more].concat());
-    command.env("FORMULAC_DBT", place.path("dbt")).env("FORMULAC_DUCKDB", place.path("duckdb"));
+    command
+        .env("FORMULAC_DBT", place.path("dbt"))
+        .env("FORMULAC_DUCKDB", place.path("duckdb"));
     command.env("FORMULAC_PSQL", place.path("no_psql"));
     // The tests' folder is inside this repository, so git must not search above the test's folder.
     let folder = place.path("formulac.yml");
-    command.env("GIT_CEILING_DIRECTORIES", folder.parent().and_then(Path::parent).unwrap());
+    command.env(
+        "GIT_CEILING_DIRECTORIES",
+        folder.parent().and_then(Path::parent).unwrap(),
+    );
     finish(command)
 }
 
@@ -56,7 +64,15 @@ fn programs_are_named_with_their_versions() {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
     let json: Value = serde_json::from_str(&doctor(&place, &["--json"]).out).unwrap();
-    let part = |name: &str| json["parts"].as_array().unwrap().iter().find(|it| it["part"] == name).unwrap().clone();
+    let part = |name: &str| {
+        json["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["part"] == name)
+            .unwrap()
+            .clone()
+    };
     assert_eq!(part("dbt")["in_step"], true);
     assert_eq!(part("dbt artifacts")["fix"], "dbt build, then dbt docs generate");
 }
@@ -93,6 +109,9 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    place.write("metrics/revenue.yml", "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n");
+    place.write(
+        "metrics/revenue.yml",
+        "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
+    );
     assert!(doctor(&place, &[]).out.contains("→ formulac check"));
 }

@@ -7,8 +7,14 @@ use crate::run::{Place, finish};
 #[test]
 fn environments_are_listed_shown_and_used() {
     let mut place = place("env_used");
-    place.show(&["env", "list"]).show(&["env", "show"]).show(&["env", "use", "production"]).show(&["env", "list"]);
-    place.show(&["env", "use", "nowhere"]).show(&["env", "show", "producton"]);
+    place
+        .show(&["env", "list"])
+        .show(&["env", "show"])
+        .show(&["env", "use", "production"])
+        .show(&["env", "list"]);
+    place
+        .show(&["env", "use", "nowhere"])
+        .show(&["env", "show", "producton"]);
     place.show(&["env", "list", "--env", "development", "--json"]);
     // Personal settings apply to one user only, and git ignores them.
     place.write(
@@ -16,7 +22,10 @@ fn environments_are_listed_shown_and_used() {
         "user: zoe\nenvironments: {development: {connection: my_duckdb, vars: {start: '${user}', api_token: abcd}}}\n",
     );
     place.show(&["env", "show", "development"]);
-    place.write("formulac.local.yml", "environments: {development: {protected: false}, producton: {schema: x}}\n");
+    place.write(
+        "formulac.local.yml",
+        "environments: {development: {protected: false}, producton: {schema: x}}\n",
+    );
     place.show(&["env", "list"]);
     snapshot(&place, "env__used");
     place.write("formulac.local.yml", "user: zoe\n");
@@ -24,7 +33,10 @@ fn environments_are_listed_shown_and_used() {
     let mut command = place.command(&["env", "show", "--json"]);
     command.env("FORMULAC_ENV", "development");
     let shown = finish(command).json();
-    assert_eq!((shown["name"].as_str(), shown["because"].as_str()), (Some("development"), Some("FORMULAC_ENV")));
+    assert_eq!(
+        (shown["name"].as_str(), shown["because"].as_str()),
+        (Some("development"), Some("FORMULAC_ENV"))
+    );
     assert_eq!(shown["schema"], "analytics_dev_zoe");
 }
 
@@ -56,8 +68,17 @@ fn schemas_are_named_after_branches_and_variables() {
                     help: set the environment variable FORMULAC_TEST_PR\n";
     assert!(run.exit == 2 && run.err.contains(expected), "{}", run.err);
     let run = shown(&["env", "check"], "");
-    assert!(run.out.contains("development: `${env.FORMULAC_TEST_PR}` has no value here"), "{}", run.out);
-    for args in [["env", "show", "production"].as_slice(), &["env", "list"], &["env", "use", "development"]] {
+    assert!(
+        run.out
+            .contains("development: `${env.FORMULAC_TEST_PR}` has no value here"),
+        "{}",
+        run.out
+    );
+    for args in [
+        ["env", "show", "production"].as_slice(),
+        &["env", "list"],
+        &["env", "use", "development"],
+    ] {
         assert_eq!(shown(args, "").exit, 0, "{args:?}");
     }
 }
@@ -71,7 +92,10 @@ fn using_another_touches_nothing_else() {
     for name in ["production", "development", "production"] {
         assert_eq!(place.run(&["env", "use", name]).exit, 0);
         assert_eq!(
-            (git(&place, &["status", "--porcelain"]), git(&place, &["rev-parse", "HEAD:"])),
+            (
+                git(&place, &["status", "--porcelain"]),
+                git(&place, &["rev-parse", "HEAD:"])
+            ),
             (String::new(), before.clone())
         );
     }
@@ -84,7 +108,9 @@ fn a_push_to_production_from_elsewhere_is_refused() {
     let mut place = place("env_elsewhere");
     be(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "feature"]);
-    place.show(&["push", "--env", "production", "--yes", "--quiet"]).show(&["release", "--env", "production"]);
+    place
+        .show(&["push", "--env", "production", "--yes", "--quiet"])
+        .show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
     // A rollback of production from another branch is refused, too.
@@ -105,7 +131,10 @@ fn everything_wrong_is_told_at_once() {
         "dialect: duckdb\nenvironments:\n  production: {connection: prod, schema: analytics, protected: true}\n  staging: {connection: stagin, schema: s, branch: \"a b\"}\n  dev: {connection: dev, schema: dev, vars: {db_password: x}}\n  test: {connection: dev, schema: DEV, dialect: snowflake}\n  gone: {branch: gone}\nroles: {a@example.com: engineer}\napprovals: {production: {engineer: 2}, gone: {engineer: 1}}\n",
     );
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write("profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: postgres}}}\n");
+    place.write(
+        "profiles.yml",
+        "shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: postgres}}}\n",
+    );
     place.write("formulac.local.yml", "user: zoe\n");
     begin(&place);
     place.show(&["env", "check"]).show(&["env", "check", "dev", "--json"]);
@@ -131,10 +160,17 @@ fn models_are_compared_with_those_of_a_branch() {
     git(&place, &["switch", "--quiet", "-c", "feature"]);
     place.show(&["env", "diff", "production"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
-    place.write("metrics/share.yml", "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n");
+    place.write(
+        "metrics/share.yml",
+        "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n",
+    );
     place.run(&["generate"]);
-    place.show(&["env", "diff", "production"]).show(&["env", "diff", "production", "share", "--json"]);
-    place.show(&["env", "diff", "production", "none"]).show(&["env", "diff", "development"]);
+    place
+        .show(&["env", "diff", "production"])
+        .show(&["env", "diff", "production", "share", "--json"]);
+    place
+        .show(&["env", "diff", "production", "none"])
+        .show(&["env", "diff", "development"]);
     snapshot(&place, "env__diff");
 }
 
@@ -153,8 +189,17 @@ fn what_dbt_says_of_a_secret_is_masked() {
     let mut command = place.command(&["preview", "metrics/revenue.yml"]);
     command.env("FORMULAC_DBT", place.path("dbt"));
     let run = finish(command);
-    assert!(run.err.contains("start: 2024-01-01") && run.err.contains("api_token: ***"), "{}", run.err);
-    for shown in [run.err, run.out, place.run(&["env", "show"]).out, place.run(&["env", "show", "--json"]).out] {
+    assert!(
+        run.err.contains("start: 2024-01-01") && run.err.contains("api_token: ***"),
+        "{}",
+        run.err
+    );
+    for shown in [
+        run.err,
+        run.out,
+        place.run(&["env", "show"]).out,
+        place.run(&["env", "show", "--json"]).out,
+    ] {
         assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
     }
 }
@@ -169,7 +214,10 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     place.run(&["generate"]);
     commit(&place, "generated");
     let says = r#"'{"info":{"name":"JinjaLogInfo"},"data":{"msg":"formulac [true, [[\"total\",\"integer\"]]]"}}'"#;
-    place.program("dbt", &format!("#!/bin/sh\necho \"$*\" >> asked.txt\nfor side in 1 2; do echo {says}; done\n"));
+    place.program(
+        "dbt",
+        &format!("#!/bin/sh\necho \"$*\" >> asked.txt\nfor side in 1 2; do echo {says}; done\n"),
+    );
     let run = |place: &Place, args: &[&str]| {
         let mut command = place.command(&[&["env", "diff", "production", "--rows"], args].concat());
         command.env("FORMULAC_DBT", place.path("dbt"));
@@ -187,16 +235,26 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
         run.json()["models"][0]["rows"]["told"].as_str().unwrap().to_owned()
     };
     let missing = run(&place, &[]);
-    assert!(missing.exit == 5 && missing.err.contains("dbt left no manifest of `production`"), "{}", missing.err);
+    assert!(
+        missing.exit == 5 && missing.err.contains("dbt left no manifest of `production`"),
+        "{}",
+        missing.err
+    );
     let hostile = r#""x; drop table revenue --""#;
-    assert_eq!(told(&place, hostile), "the manifest of production calls it by a name that cannot be read");
+    assert_eq!(
+        told(&place, hostile),
+        "the manifest of production calls it by a name that cannot be read"
+    );
     assert_eq!(told(&place, r#""{{ env_var('SECRET') }}""#), told(&place, hostile));
     assert!(
         !place.path("asked.txt").exists() || !place.read("asked.txt").contains("drop"),
         "{}",
         place.read("asked.txt")
     );
-    assert_eq!(told(&place, "null"), "the manifest of production states that it is not built");
+    assert_eq!(
+        told(&place, "null"),
+        "the manifest of production states that it is not built"
+    );
     let key = "development has no column `country`, which is part of the key";
     assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);
     place.show(&["env", "diff", "production", "--rows", "--env", "production"]);

@@ -9,7 +9,14 @@ fn formulas() {
     let mut place = Place::new("explain");
     place
         .show(&["explain", "SUM(amount) / COUNT(DISTINCT(customer_id))"])
-        .show(&["explain", "a = -x + 5%\nb = a & \"t\"", "--context", "row", "--dialect", "snowflake"])
+        .show(&[
+            "explain",
+            "a = -x + 5%\nb = a & \"t\"",
+            "--context",
+            "row",
+            "--dialect",
+            "snowflake",
+        ])
         .show(&["explain", "MEDIAN(x)"])
         .show(&["explain", "SUMM(x) + 1"])
         .show(&["explain", "created[month]", "--context", "row", "--dialect", "duckdb"])
@@ -39,7 +46,11 @@ fn every_code() {
     for code in formulac::Code::ALL {
         let run = place.run(&["explain", code.code()]);
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
-        assert!(run.out.contains(code.name()) && run.out.contains("\nWrong"), "{}", run.out);
+        assert!(
+            run.out.contains(code.name()) && run.out.contains("\nWrong"),
+            "{}",
+            run.out
+        );
     }
 }
 
@@ -47,7 +58,14 @@ fn every_code() {
 #[test]
 fn large_formulas() {
     let place = Place::new("explain_large");
-    let run = place.run_with(&["explain", "-"], format!("{}x{}", "(1 + ".repeat(900), ")".repeat(900)));
+    let run = place.run_with(
+        &["explain", "-"],
+        format!("{}x{}", "(1 + ".repeat(900), ")".repeat(900)),
+    );
     assert_eq!(run.exit, 0);
-    assert!(run.out.contains("\ntree\n") && run.out.starts_with("Adds "), "{}", run.out);
+    assert!(
+        run.out.contains("\ntree\n") && run.out.starts_with("Adds "),
+        "{}",
+        run.out
+    );
 }

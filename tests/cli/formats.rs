@@ -8,7 +8,10 @@ use crate::run::{Place, finish};
 #[test]
 fn every_format() {
     let mut place = Place::new("formats");
-    place.write("a.fx", "/// é\na = SUM(amount) / customer_id\nb = \"é\" & SUMM(x)\nc = COUNT(x = 1)\n");
+    place.write(
+        "a.fx",
+        "/// é\na = SUM(amount) / customer_id\nb = \"é\" & SUMM(x)\nc = COUNT(x = 1)\n",
+    );
     for format in ["human", "concise", "json", "github", "sarif"] {
         place.show(&["check", "a.fx", "--output-format", format]);
     }

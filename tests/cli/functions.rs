@@ -31,7 +31,12 @@ fn the_list_has_every_function_once() {
     assert_eq!(all.len(), formulac::catalog::functions().count());
     for function in formulac::catalog::functions() {
         let line = format!("  {} ", function.name);
-        assert_eq!(list.out.lines().filter(|l| l.starts_with(&line)).count(), 1, "{}", function.name);
+        assert_eq!(
+            list.out.lines().filter(|l| l.starts_with(&line)).count(),
+            1,
+            "{}",
+            function.name
+        );
     }
 }
 
@@ -57,6 +62,11 @@ fn every_function_says_what_cases_show_of_it() {
     let json = place.run(&["functions", "--json"]).json();
     for function in json["functions"].as_array().unwrap() {
         let shown = function["shown_by_cases"].as_object().unwrap();
-        assert_eq!(shown.len(), formulac::Dialect::all().count(), "{}: write docs/matrix.md anew", function["name"]);
+        assert_eq!(
+            shown.len(),
+            formulac::Dialect::all().count(),
+            "{}: write docs/matrix.md anew",
+            function["name"]
+        );
     }
 }

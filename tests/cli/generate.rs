@@ -12,15 +12,23 @@ const CALL: [&str; 3] = ["generate", "--schema", "orders.yml"];
 
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", PROJECT).write("orders.yml", ORDERS).write("metrics/counts.yml", COUNTS);
-    place.write("metrics/finance/by_country.yml", BY_COUNTRY).write("metrics/finance/share.yml", SHARE);
+    place
+        .write("formulac.yml", PROJECT)
+        .write("orders.yml", ORDERS)
+        .write("metrics/counts.yml", COUNTS);
+    place
+        .write("metrics/finance/by_country.yml", BY_COUNTRY)
+        .write("metrics/finance/share.yml", SHARE);
     place
 }
 
 #[test]
 fn specs_read_each_others_models() {
     let mut place = place("generate");
-    place.show(&CALL).show(&CALL).show(&["generate", "--schema", "orders.yml", "--check", "--json"]);
+    place
+        .show(&CALL)
+        .show(&CALL)
+        .show(&["generate", "--schema", "orders.yml", "--check", "--json"]);
     insta::assert_snapshot!(place.transcript());
     insta::assert_snapshot!(place.read("models/formulac/share.sql"));
     insta::assert_snapshot!(place.read("models/formulac/share.yml"));
@@ -34,11 +42,22 @@ fn only_what_changed_is_written_and_what_is_left_over_removed() {
     let before = stamp("models/formulac/share.sql");
     place.write("metrics/counts.yml", COUNTS.replace("COUNT()", "COUNT(id)"));
     std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
-    place.write("metrics/finance/share.yml", SHARE.replace("by_country", "orders").replace("revenue", "amount"));
+    place.write(
+        "metrics/finance/share.yml",
+        SHARE.replace("by_country", "orders").replace("revenue", "amount"),
+    );
     place.write("models/formulac/mine.sql", "select 1\n");
-    place.show(&["generate", "--schema", "orders.yml", "--check"]).show(&CALL);
+    place
+        .show(&["generate", "--schema", "orders.yml", "--check"])
+        .show(&CALL);
     insta::assert_snapshot!(place.transcript());
-    assert!(before < std::fs::metadata(place.path("models/formulac/share.sql")).unwrap().modified().unwrap());
+    assert!(
+        before
+            < std::fs::metadata(place.path("models/formulac/share.sql"))
+                .unwrap()
+                .modified()
+                .unwrap()
+    );
     let files = ["counts.sql", "counts.yml", "mine.sql", "share.sql", "share.yml"];
     assert_eq!(place.files("models/formulac"), files);
 }
@@ -46,15 +65,33 @@ fn only_what_changed_is_written_and_what_is_left_over_removed() {
 #[test]
 fn contracts_that_the_project_enforces_are_kept() {
     let mut place = place("generate_contracts");
-    place.write("dbt_project.yml", "name: shop\nmodels: {shop: {formulac: {+contract: {enforced: true}}}}\n");
+    place.write(
+        "dbt_project.yml",
+        "name: shop\nmodels: {shop: {formulac: {+contract: {enforced: true}}}}\n",
+    );
     let free = "\ncontract: {enforced: false}\n";
     place.write("metrics/counts.yml", format!("{COUNTS}{free}"));
     place.run(&CALL);
-    assert!(place.read("models/formulac/by_country.yml").contains("data_type: varchar"));
-    assert!(place.read("models/formulac/by_country.sql").contains(" as decimal(38, "));
+    assert!(
+        place
+            .read("models/formulac/by_country.yml")
+            .contains("data_type: varchar")
+    );
+    assert!(
+        place
+            .read("models/formulac/by_country.sql")
+            .contains(" as decimal(38, ")
+    );
     assert!(!place.read("models/formulac/counts.yml").contains("data_type"));
-    let one =
-        ["model", "metrics/finance/by_country.yml", "--schema", "orders.yml", "--out", "models/formulac", "--check"];
+    let one = [
+        "model",
+        "metrics/finance/by_country.yml",
+        "--schema",
+        "orders.yml",
+        "--out",
+        "models/formulac",
+        "--check",
+    ];
     place.show(&one);
     insta::assert_snapshot!(place.transcript());
 }
@@ -65,7 +102,9 @@ fn nobodys_work_is_lost() {
     place.run(&CALL);
     // A comment alone is not an edit.
     let edited = format!("{}limit 10 -- mine\n", place.read("models/formulac/by_country.sql"));
-    place.write("models/formulac/by_country.sql", &edited).write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
+    place
+        .write("models/formulac/by_country.sql", &edited)
+        .write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
     let before = place.read("models/formulac/counts.sql");
     // The edited file is in the way both when it would be written and when it would be removed.
     place.show(&CALL);
@@ -81,11 +120,20 @@ fn nobodys_work_is_lost() {
 fn faults_stop_everything_or_what_reads_them() {
     let mut place = place("generate_faults");
     place.write("metrics/finance/by_country.yml", BY_COUNTRY.replace("amount", "amuont"));
-    place.write("metrics/again.yml", COUNTS).write("metrics/a.yml", "model: a\nfrom: b\ndefinitions: x = SUM(y)\n");
+    place
+        .write("metrics/again.yml", COUNTS)
+        .write("metrics/a.yml", "model: a\nfrom: b\ndefinitions: x = SUM(y)\n");
     place.write("metrics/b.yml", "model: b\nfrom: a\ndefinitions: y = SUM(x)\n");
     place.show(&CALL);
     assert_eq!(place.files("models/formulac"), Vec::<String>::new());
-    place.show(&["generate", "--schema", "orders.yml", "--keep-going", "--output-format", "concise"]);
+    place.show(&[
+        "generate",
+        "--schema",
+        "orders.yml",
+        "--keep-going",
+        "--output-format",
+        "concise",
+    ]);
     insta::assert_snapshot!(place.transcript());
     assert_eq!(place.files("models/formulac"), ["counts.sql", "counts.yml"]);
 }
@@ -93,11 +141,25 @@ fn faults_stop_everything_or_what_reads_them() {
 #[test]
 fn a_selection_makes_what_it_names_and_nothing_else() {
     let mut place = place("generate_select");
-    place.write("metrics/broken.yml", "model: broken\nfrom: orders\ndefinitions: x = SUMM(y)\n");
-    for selection in
-        [&["+share"][..], &["tag:finance", "counts"], &["broken"], &["path:metrics/finance"], &["state:new"]]
-    {
-        place.show(&[&CALL[..], &["--check", "--output-format", "concise", "--select"], selection].concat());
+    place.write(
+        "metrics/broken.yml",
+        "model: broken\nfrom: orders\ndefinitions: x = SUMM(y)\n",
+    );
+    for selection in [
+        &["+share"][..],
+        &["tag:finance", "counts"],
+        &["broken"],
+        &["path:metrics/finance"],
+        &["state:new"],
+    ] {
+        place.show(
+            &[
+                &CALL[..],
+                &["--check", "--output-format", "concise", "--select"],
+                selection,
+            ]
+            .concat(),
+        );
     }
     place.show(&[&CALL[..], &["--exclude", "broken", "resource_type:model,by_country+"]].concat());
     insta::assert_snapshot!(place.transcript());
@@ -106,8 +168,12 @@ fn a_selection_makes_what_it_names_and_nothing_else() {
 #[test]
 fn names_that_dbt_has_taken_are_told() {
     let mut place = place("generate_names");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("seeds/counts.csv", "a\n1\n");
-    place.write("models/old/share.sql", "select 1\n").write("models/formulac/by_country.sql", "");
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("seeds/counts.csv", "a\n1\n");
+    place
+        .write("models/old/share.sql", "select 1\n")
+        .write("models/formulac/by_country.sql", "");
     std::fs::remove_file(place.path("models/formulac/by_country.sql")).unwrap();
     let node = |kind: &str, name: &str, path: &str| {
         format!(
@@ -122,7 +188,10 @@ fn names_that_dbt_has_taken_are_told() {
     ];
     place.write(
         "target/manifest.json",
-        format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}}}, {disabled}}}"#, nodes.join(", ")),
+        format!(
+            r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}}}, {disabled}}}"#,
+            nodes.join(", ")
+        ),
     );
     place.show(&["generate", "--schema", "orders.yml", "--output-format", "concise"]);
     insta::assert_snapshot!(place.transcript());
@@ -132,13 +201,25 @@ fn names_that_dbt_has_taken_are_told() {
 #[test]
 fn where_all_columns_are_told_is_said() {
     let place = Place::new("generate_described");
-    place.write("formulac.yml", PROJECT).write("dbt_project.yml", "name: shop\nprofile: shop\n");
-    place.write("metrics/m.yml", "model: m\nfrom: orders\ndefinitions: a = SUM(amount)\n");
+    place
+        .write("formulac.yml", PROJECT)
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write(
+        "metrics/m.yml",
+        "model: m\nfrom: orders\ndefinitions: a = SUM(amount)\n",
+    );
     let node = r#""model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "columns": {"id": {"name": "id"}}}"#;
-    place.write("target/manifest.json", format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#));
+    place.write(
+        "target/manifest.json",
+        format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#),
+    );
     let said = "after `dbt docs generate`";
     let run = place.run(&["generate"]);
-    assert!(run.exit == 0 && run.err.contains("W0316") && run.err.contains(said), "{}", run.err);
+    assert!(
+        run.exit == 0 && run.err.contains("W0316") && run.err.contains(said),
+        "{}",
+        run.err
+    );
     let columns = |name: &str| {
         format!(
             r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}},
@@ -147,7 +228,11 @@ fn where_all_columns_are_told_is_said() {
     };
     place.write("target/catalog.json", columns("amounts"));
     let run = place.run(&["generate"]);
-    assert!(run.exit == 1 && run.err.contains("F0302") && !run.err.contains(said), "{}", run.err);
+    assert!(
+        run.exit == 1 && run.err.contains("F0302") && !run.err.contains(said),
+        "{}",
+        run.err
+    );
     place.write("target/catalog.json", columns("amount"));
     assert_eq!(place.run(&["generate"]).exit, 0);
 }
@@ -156,8 +241,13 @@ fn where_all_columns_are_told_is_said() {
 #[test]
 fn another_version_of_a_model_takes_no_name_away() {
     let place = place("generate_versions");
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("models/old/share_v1.sql", "select 1\n");
-    place.write("metrics/finance/share.yml", format!("{SHARE}versions: [{{v: 1}}, {{v: 2}}]\n"));
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("models/old/share_v1.sql", "select 1\n");
+    place.write(
+        "metrics/finance/share.yml",
+        format!("{SHARE}versions: [{{v: 1}}, {{v: 2}}]\n"),
+    );
     let manifest = |patch: &str| {
         format!(
             r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{"model.shop.share.v1": {{"name": "share",
@@ -170,7 +260,11 @@ fn another_version_of_a_model_takes_no_name_away() {
     assert_eq!(run.exit, 0, "{}", run.err);
     place.write("target/manifest.json", manifest("models/old/share.yml"));
     let run = place.run(&CALL);
-    assert!(run.exit == 1 && run.err.contains("dbt has a model `share` already"), "{}", run.err);
+    assert!(
+        run.exit == 1 && run.err.contains("dbt has a model `share` already"),
+        "{}",
+        run.err
+    );
 }
 
 /// Names of docs blocks, exposures and metrics that dbt or another spec already uses are reported, as is a
@@ -184,8 +278,13 @@ fn what_is_declared_twice_is_told() {
              definitions: revenue = SUM(amount)\nexposures: [{{name: {exposure}, type: dashboard}}]\n"
         )
     };
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("docs/all.md", "").write("models/uses.yml", "");
-    place.write("metrics/sales.yml", long("sales", "weekly")).write("metrics/sold.yml", long("sold", "weekly"));
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("docs/all.md", "")
+        .write("models/uses.yml", "");
+    place
+        .write("metrics/sales.yml", long("sales", "weekly"))
+        .write("metrics/sold.yml", long("sold", "weekly"));
     place.write("metrics/used.yml", long("used", "monthly"));
     let node = |kind: &str, name: &str, path: &str| {
         format!(
@@ -210,15 +309,22 @@ fn what_is_declared_twice_is_told() {
     let call = ["generate", "--schema", "orders.yml", "--output-format", "concise"];
     place.show(&call);
     // The spec is fixed, the calendar exists, and the properties have the form of dbt 1.12.
-    let mended = long("used", "used_weekly").replace("used", "uses").replace("revenue =", "revenue_of_month =");
+    let mended = long("used", "used_weekly")
+        .replace("used", "uses")
+        .replace("revenue =", "revenue_of_month =");
     std::fs::remove_file(place.path("metrics/used.yml")).unwrap();
     std::fs::remove_file(place.path("metrics/sales.yml")).unwrap();
-    place.write("metrics/uses.yml", mended).write("target/manifest.json", manifest("{}"));
+    place
+        .write("metrics/uses.yml", mended)
+        .write("target/manifest.json", manifest("{}"));
     place.show(&["generate", "--schema", "orders.yml", "--json", "--select", "uses"]);
     insta::assert_snapshot!(place.transcript());
     insta::assert_snapshot!(place.read("models/formulac/uses.yml"));
     // Text that somebody writes into the docs is not overwritten.
-    place.write("models/formulac/uses.md", place.read("models/formulac/uses.md").replace("those", "others"));
+    place.write(
+        "models/formulac/uses.md",
+        place.read("models/formulac/uses.md").replace("those", "others"),
+    );
     let run = place.run(&["generate", "--schema", "orders.yml", "--select", "uses"]);
     assert!(run.exit == 3 && run.err.contains("uses.md"), "{}", run.err);
 }
@@ -226,7 +332,9 @@ fn what_is_declared_twice_is_told() {
 #[test]
 fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let place = place("generate_old");
-    place.write("dbt_project.yml", "name: shop\n").write("models/orders.sql", "select 1 as id\n");
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("models/orders.sql", "select 1 as id\n");
     place.write("formulac.yml", format!("{PROJECT}lint: [W0610]\n"));
     let nodes = r#"{"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop",
         "columns": {"id": {"name": "id", "data_type": "integer"}, "amount": {"name": "amount", "data_type": "decimal(12, 2)"},
@@ -263,7 +371,8 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let run = place.run(&["generate", "--output-format", "concise"]);
     assert_eq!(run.exit, 5);
     assert!(
-        run.err.starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is broken: EOF"),
+        run.err
+            .starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is broken: EOF"),
         "{}",
         run.err
     );
@@ -290,7 +399,11 @@ fn access_and_tags_go_from_spec_to_spec() {
     place.write("metrics/finance/share.yml", format!("{SHARE}access: public\n"));
     let run = place.run(&[&CALL[..], &["--output-format", "concise"]].concat());
     assert_eq!(run.exit, 1);
-    assert!(run.err.contains("metrics/finance/share.yml:5:9: error[F0640]"), "{}", run.err);
+    assert!(
+        run.err.contains("metrics/finance/share.yml:5:9: error[F0640]"),
+        "{}",
+        run.err
+    );
     // Only a private parent restricts the models that read it.
     let protected = own.replace("private\ngroup: people", "protected");
     place.write("metrics/finance/by_country.yml", format!("{BY_COUNTRY}{protected}"));
@@ -304,7 +417,10 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     let place = place("generate_unknown");
     let run = place.run(&["generate"]);
     assert!(run.exit == 0 && !run.err.contains("not known"), "{}", run.err);
-    place.write("metrics/days.yml", "model: waits\nfrom: orders\ndefinitions: days = MAX(DAYS(paid_on, ordered_on))\n");
+    place.write(
+        "metrics/days.yml",
+        "model: waits\nfrom: orders\ndefinitions: days = MAX(DAYS(paid_on, ordered_on))\n",
+    );
     let run = place.run(&["generate"]);
     let note = "types that are not known: `paid_on` (taken for a date), `ordered_on` (taken for a date)";
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
@@ -314,7 +430,9 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");
-    place.write("formulac.yml", PROJECT).write("orders.yml", ORDERS.replace(", nullable: false", ""));
+    place
+        .write("formulac.yml", PROJECT)
+        .write("orders.yml", ORDERS.replace(", nullable: false", ""));
     for number in 0..10 {
         let spec = format!(
             "model: by_country_{number}\nfrom: orders\ngroup_by: [country, ordered_on[month]]\norder_by: ordered_on[month]\ndefinitions: |\n  \
@@ -338,7 +456,14 @@ fn warnings_are_grouped() {
     let run = place.run(&[&CALL[..], &["--quiet"]].concat());
     assert_eq!(run.err, "");
     // Errors are reported in full.
-    place.write("metrics/by_country_8.yml", "model: by_country_8\nfrom: orders\ndefinitions: orders = SUMM(id)\n");
+    place.write(
+        "metrics/by_country_8.yml",
+        "model: by_country_8\nfrom: orders\ndefinitions: orders = SUMM(id)\n",
+    );
     let run = place.run(&CALL);
-    assert!(run.err.contains("by_country_8.yml:3:23]") && run.err.contains("warning[W0610]: 9 models"), "{}", run.err);
+    assert!(
+        run.err.contains("by_country_8.yml:3:23]") && run.err.contains("warning[W0610]: 9 models"),
+        "{}",
+        run.err
+    );
 }

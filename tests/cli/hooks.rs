@@ -12,13 +12,21 @@ const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/
 /// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.
 fn place(name: &str) -> Place {
     let place = Place::new(&format!("hooks/{name}"));
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", SPEC);
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("metrics/revenue.yml", SPEC);
     place.write("notes.md", "notes\n");
     begin(&place);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "amount - tax", "amount - tax - fees");
-    place.write("metrics/lines.yml", "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n");
-    place.write("staged.txt", "staged").write("notes.md", "more notes\n").write("README.md", "unknown to git");
+    place.write(
+        "metrics/lines.yml",
+        "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n",
+    );
+    place
+        .write("staged.txt", "staged")
+        .write("notes.md", "more notes\n")
+        .write("README.md", "unknown to git");
     git(&place, &["add", "staged.txt"]);
     place
 }
@@ -59,10 +67,20 @@ fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
         for model in ["lines", "revenue"] {
             let path = format!("models/formulac/{model}.sql");
             let committed = git(&place, &["show", &format!("HEAD:{path}")]);
-            assert!(committed.contains("SELECT") && committed == place.read(&path), "{name}: {committed}");
+            assert!(
+                committed.contains("SELECT") && committed == place.read(&path),
+                "{name}: {committed}"
+            );
         }
-        assert_eq!(git(&place, &["rev-list", "--count", "HEAD"]), "3\n", "{name}: it is one commit");
-        assert!(git(&place, &["log", "-1", "--format=%B"]).contains("Formulac-Entry: "), "{name}");
+        assert_eq!(
+            git(&place, &["rev-list", "--count", "HEAD"]),
+            "3\n",
+            "{name}: it is one commit"
+        );
+        assert!(
+            git(&place, &["log", "-1", "--format=%B"]).contains("Formulac-Entry: "),
+            "{name}"
+        );
     }
 }
 
@@ -81,22 +99,44 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
     for (hook_name, text, status_code, printed) in [
         ("pre-commit", "exit 3\n", 3, " and printed nothing"),
         ("commit-msg", "exit 1\n", 1, " and printed nothing"),
-        ("commit-msg", "echo no ticket is named >&2\nexit 1\n", 1, ":\n  no ticket is named"),
+        (
+            "commit-msg",
+            "echo no ticket is named >&2\nexit 1\n",
+            1,
+            ":\n  no ticket is named",
+        ),
         // The hook changes files and then fails for another reason.
-        ("pre-commit", "sed -i 's/select/SELECT/' models/formulac/*.sql\necho never\nexit 1\n", 1, ":\n  never"),
+        (
+            "pre-commit",
+            "sed -i 's/select/SELECT/' models/formulac/*.sql\necho never\nexit 1\n",
+            1,
+            ":\n  never",
+        ),
     ] {
         let place = place("fails");
         hook(&place, hook_name, text);
-        let before = (status(&place), place.read("models/formulac/revenue.sql"), git(&place, &["rev-parse", "HEAD"]));
+        let before = (
+            status(&place),
+            place.read("models/formulac/revenue.sql"),
+            git(&place, &["rev-parse", "HEAD"]),
+        );
         let run = push(&place);
         let expected = format!(
             "the git hook `{hook_name}` (.git/hooks/{hook_name}) failed with exit status {status_code}{printed}\n"
         );
         assert!(run.exit == 5 && run.err.contains(&expected), "{expected}\n{}", run.err);
-        let after = (status(&place), place.read("models/formulac/revenue.sql"), git(&place, &["rev-parse", "HEAD"]));
+        let after = (
+            status(&place),
+            place.read("models/formulac/revenue.sql"),
+            git(&place, &["rev-parse", "HEAD"]),
+        );
         assert_eq!(after, before, "{text}");
         assert!(!place.path(".formulac/local/journal").exists());
-        assert_eq!(place.files(".formulac/local"), [".gitignore", "lock"], "no trace is left");
+        assert_eq!(
+            place.files(".formulac/local"),
+            [".gitignore", "lock"],
+            "no trace is left"
+        );
         std::fs::remove_file(place.path(&format!(".git/hooks/{hook_name}"))).unwrap();
         assert_eq!(push(&place).exit, 0);
     }
@@ -111,10 +151,18 @@ fn what_failed_is_what_is_named() {
     git(&place, &["config", "core.hooksPath", "hooks"]);
     edit(&place, "metrics/revenue.yml", "- fees", "- fees * 2");
     let run = push(&place);
-    assert!(run.err.contains("hook `pre-commit` (hooks/pre-commit) failed"), "{}", run.err);
+    assert!(
+        run.err.contains("hook `pre-commit` (hooks/pre-commit) failed"),
+        "{}",
+        run.err
+    );
     git(&place, &["config", "core.hooksPath", "nowhere"]);
     git(&place, &["config", "commit.gpgsign", "true"]);
     git(&place, &["config", "gpg.program", "false"]);
     let run = push(&place);
-    assert!(run.exit == 5 && run.err.contains("`git commit` failed: ") && !run.err.contains("hook"), "{}", run.err);
+    assert!(
+        run.exit == 5 && run.err.contains("`git commit` failed: ") && !run.err.contains("hook"),
+        "{}",
+        run.err
+    );
 }

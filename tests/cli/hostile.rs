@@ -110,7 +110,12 @@ fn put_dbt(place: &Place, payload: &str) {
         event("MainReportVersion", serde_json::json!({"version": payload})),
         event("AdapterRegistered", serde_json::json!({"adapter_name": payload})),
     ];
-    said.extend((0..2).map(|_| event("JinjaLogInfo", serde_json::json!({"msg": format!("formulac {columns}")}))));
+    said.extend((0..2).map(|_| {
+        event(
+            "JinjaLogInfo",
+            serde_json::json!({"msg": format!("formulac {columns}")}),
+        )
+    }));
     said.push(event("ShowNode", serde_json::json!({"preview": row.to_string()})));
     place.write("said.txt", said.join("\n") + "\n");
     place.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
@@ -140,11 +145,17 @@ fn calls(id: &str) -> Vec<Vec<String>> {
     ]
     .map(call)
     .to_vec();
-    for (command, formats) in
-        [("impact", &["tree", "markdown", "mermaid", "dot", "html"][..]), ("lineage", &["tree", "mermaid", "dot"])]
-    {
+    for (command, formats) in [
+        ("impact", &["tree", "markdown", "mermaid", "dot", "html"][..]),
+        ("lineage", &["tree", "mermaid", "dot"]),
+    ] {
         for format in formats {
-            calls.push(vec![command.to_owned(), id.to_owned(), "--format".to_owned(), (*format).to_owned()]);
+            calls.push(vec![
+                command.to_owned(),
+                id.to_owned(),
+                "--format".to_owned(),
+                (*format).to_owned(),
+            ]);
         }
         calls.push(vec![command.to_owned(), id.to_owned(), "--json".to_owned()]);
     }
@@ -188,7 +199,9 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
         for line in run.out.lines() {
             let plain = line.replace("\\\\", "").replace("\\]", "");
             let is_code = line.starts_with(['+', '-', ' ', '@']);
-            let bad = ["<script", "<img", "<!--", "](javascript"].iter().any(|it| plain.contains(it));
+            let bad = ["<script", "<img", "<!--", "](javascript"]
+                .iter()
+                .any(|it| plain.contains(it));
             if (bad && !is_code && !in_ticks(&plain)) || plain.starts_with("# injected") {
                 tell("markup in Markdown", line);
             }
@@ -202,7 +215,9 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
 /// Returns whether dangerous strings occur only between backticks.
 fn in_ticks(line: &str) -> bool {
     let outside: String = line.split('`').step_by(2).collect();
-    !["<script", "<img", "<!--", "](javascript"].iter().any(|it| outside.contains(it))
+    !["<script", "<img", "<!--", "](javascript"]
+        .iter()
+        .any(|it| outside.contains(it))
 }
 
 /// Collects the keys of a YAML file, at any depth.
@@ -265,9 +280,20 @@ fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
         faults(&words, &run, found);
         run
     };
-    call(&["change", "propose", &format!("T{payload}"), "--message", payload, "--env", "production"]);
+    call(&[
+        "change",
+        "propose",
+        &format!("T{payload}"),
+        "--message",
+        payload,
+        "--env",
+        "production",
+    ]);
     let listed = call(&["change", "list", "--json"]).json();
-    let id = listed["changes"][0]["id"].as_str().unwrap_or_else(|| panic!("nothing is proposed: {listed}")).to_owned();
+    let id = listed["changes"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("nothing is proposed: {listed}"))
+        .to_owned();
     for words in [
         &["change", "comment", id.as_str(), payload][..],
         &["change", "list"],
@@ -304,13 +330,18 @@ fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -
 fn texts_of_every_field() {
     let mut found = Vec::new();
     for (number, payload) in PAYLOADS.iter().enumerate() {
-        found.extend(check(&format!("hostile_text_{number}"), "model.acme_analytics.stg_orders", payload, |text| {
-            let mut value: Value = serde_json::from_str(text).unwrap();
-            let mut count = 0;
-            poison(&mut value, "", payload, &mut count);
-            assert!(count > 10, "{count} texts were replaced");
-            value.to_string()
-        }));
+        found.extend(check(
+            &format!("hostile_text_{number}"),
+            "model.acme_analytics.stg_orders",
+            payload,
+            |text| {
+                let mut value: Value = serde_json::from_str(text).unwrap();
+                let mut count = 0;
+                poison(&mut value, "", payload, &mut count);
+                assert!(count > 10, "{count} texts were replaced");
+                value.to_string()
+            },
+        ));
     }
     assert!(found.is_empty(), "{} faults\n{}", found.len(), found.join("\n"));
 }
@@ -324,7 +355,9 @@ fn names_that_everything_says() {
         let id = "model.acme_analytics.stg_orders".replace("acme_analytics", &format!("{payload}7"));
         found.extend(check(&format!("hostile_name_{number}"), &id, payload, |text| {
             let names = NAMES.iter().enumerate();
-            names.fold(text.to_owned(), |text, (at, name)| text.replace(name, &format!("{inside}{at}")))
+            names.fold(text.to_owned(), |text, (at, name)| {
+                text.replace(name, &format!("{inside}{at}"))
+            })
         }));
     }
     assert!(found.is_empty(), "{} faults\n{}", found.len(), found.join("\n"));

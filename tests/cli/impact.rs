@@ -16,8 +16,12 @@ fn place(name: &str) -> Place {
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
         place.write(&format!("target/{file}"), artifact(file));
     }
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
-    place.write("omni/analytics/fct_orders.view.yaml", VIEW).write("omni/orders.topic.yaml", "base_view: fct_orders\n");
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
+        .write("formulac.yml", "dialect: duckdb\n");
+    place
+        .write("omni/analytics/fct_orders.view.yaml", VIEW)
+        .write("omni/orders.topic.yaml", "base_view: fct_orders\n");
     place.write("metrics/daily_revenue.yml", SPEC);
     place
 }
@@ -26,8 +30,16 @@ fn place(name: &str) -> Place {
 fn shown(place: &Place, args: &[&str]) -> String {
     let run = place.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
-    let err = if err.is_empty() { String::new() } else { format!("\n! {}", err.join("\n! ")) };
-    let exit = if run.exit == 0 { String::new() } else { format!("\nexit {}", run.exit) };
+    let err = if err.is_empty() {
+        String::new()
+    } else {
+        format!("\n! {}", err.join("\n! "))
+    };
+    let exit = if run.exit == 0 {
+        String::new()
+    } else {
+        format!("\nexit {}", run.exit)
+    };
     format!("$ formulac {}\n{}{err}{exit}\n\n", args.join(" "), run.out.trim_end())
 }
 
@@ -77,7 +89,11 @@ fn a_source_described_in_part_may_have_any_column() {
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
     assert_eq!(place.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
     let run = place.run(&["impact", "landing.web_events.event_idd"]);
-    assert!(run.exit == 1 && run.err.contains("`landing.web_events.event_id` has a similar name"), "{}", run.err);
+    assert!(
+        run.exit == 1 && run.err.contains("`landing.web_events.event_id` has a similar name"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -107,7 +123,10 @@ fn forms() {
     }
     // The page requests nothing from elsewhere.
     for outside in ["http://", "https://", " src=", "@import", "url("] {
-        assert!(!page.replace("http://www.w3.org/2000/svg", "").contains(outside), "{outside}");
+        assert!(
+            !page.replace("http://www.w3.org/2000/svg", "").contains(outside),
+            "{outside}"
+        );
     }
 }
 
@@ -163,7 +182,13 @@ fn before_dbt_compile() {
     fs::remove_file(place.path("target/catalog.json")).unwrap();
     insta::assert_snapshot!(
         "before_dbt_compile_and_docs",
-        all(&place, &[&["lineage", "fct_orders.order_total"], &["impact", "stg_sessions.device"]])
+        all(
+            &place,
+            &[
+                &["lineage", "fct_orders.order_total"],
+                &["impact", "stg_sessions.device"]
+            ]
+        )
     );
 }
 
@@ -174,8 +199,10 @@ fn incremental_models_and_sql_that_cannot_be_read() {
     let place = Place::new("impact_incremental");
     let node = |name: &str, code: &str, columns: &[&str]| {
         let id = format!("model.shop.{name}");
-        let columns: serde_json::Map<String, Value> =
-            columns.iter().map(|column| ((*column).to_owned(), json!({"name": column}))).collect();
+        let columns: serde_json::Map<String, Value> = columns
+            .iter()
+            .map(|column| ((*column).to_owned(), json!({"name": column})))
+            .collect();
         let parents: &[&str] = if name == "orders" { &[] } else { &["model.shop.orders"] };
         let node = json!({
             "name": name, "resource_type": "model", "package_name": "shop", "unique_id": id, "columns": columns,
@@ -199,8 +226,13 @@ fn incremental_models_and_sql_that_cannot_be_read() {
     .collect();
     let metadata = json!({"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
                           "adapter_type": "duckdb", "project_name": "shop"});
-    place.write("target/manifest.json", json!({"metadata": metadata, "nodes": nodes}).to_string());
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("formulac.yml", "dialect: duckdb\n");
+    place.write(
+        "target/manifest.json",
+        json!({"metadata": metadata, "nodes": nodes}).to_string(),
+    );
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\n");
     insta::assert_snapshot!(all(
         &place,
         &[
@@ -227,18 +259,33 @@ fn a_spec_without_faults_before_dbt_compile() {
         "depends_on": {"nodes": ["model.acme_analytics.fct_orders"]}});
     place.write("target/manifest.json", manifest.to_string());
     assert_eq!(place.run(&["check"]).exit, 0);
-    let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
+    let said = all(
+        &place,
+        &[
+            &["lineage", "daily_revenue.revenue", "--up"],
+            &["impact", "fct_orders.order_total"],
+        ],
+    );
     assert!(!said.contains("errors"), "{said}");
     insta::assert_snapshot!(said);
     // A model whose spec has changed since has no errors either.
     place.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
-    let said = all(&place, &[&["lineage", "daily_revenue.revenue", "--up"], &["impact", "fct_orders.order_total"]]);
+    let said = all(
+        &place,
+        &[
+            &["lineage", "daily_revenue.revenue", "--up"],
+            &["impact", "fct_orders.order_total"],
+        ],
+    );
     assert!(!said.contains("errors"), "{said}");
 }
 
 fn git(place: &Place, args: &[&str]) {
     let mut command = Command::new("git");
-    command.current_dir(place.path("")).args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args);
+    command
+        .current_dir(place.path(""))
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+        .args(args);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -248,7 +295,10 @@ fn since_a_revision() {
     let place = place("impact_since");
     let sql = "select\n    order_id,\n    order_total,\n    order_date\nfrom {{ ref('stg_orders') }}\nwhere order_total is not null\n";
     let yml = "models:\n  - name: fct_orders\n    description: Orders\n    columns:\n      - {name: order_id, data_type: integer}\n";
-    place.write("models/fct_orders.sql", sql).write("models/fct.yml", yml).write(".gitignore", "target/\n");
+    place
+        .write("models/fct_orders.sql", sql)
+        .write("models/fct.yml", yml)
+        .write(".gitignore", "target/\n");
     git(&place, &["init", "-q"]);
     git(&place, &["add", "-A"]);
     git(&place, &["commit", "-qm", "first"]);
@@ -264,14 +314,44 @@ fn since_a_revision() {
     with("other words", spec, SPEC.replace("half * 2", "(half * 2)"), SPEC);
     with("a description", spec, SPEC.replace("Twice the half", "All of it"), SPEC);
     with("rows", spec, SPEC.replace("> 0", "> 1"), SPEC);
-    with("a column less", spec, SPEC.replace("orders]", "]").replace("order_date, ]", "order_date]"), SPEC);
+    with(
+        "a column less",
+        spec,
+        SPEC.replace("orders]", "]").replace("order_date, ]", "order_date]"),
+        SPEC,
+    );
     let model = "models/fct_orders.sql";
-    with("layout of SQL", model, format!("-- a comment\n{}", sql.replace('\n', "\n  ")), sql);
-    with("a column of SQL", model, sql.replace("    order_total,", "    order_total * 2 as order_total,"), sql);
-    with("a column gone from SQL", model, sql.replace("    order_total,\n", ""), sql);
+    with(
+        "layout of SQL",
+        model,
+        format!("-- a comment\n{}", sql.replace('\n', "\n  ")),
+        sql,
+    );
+    with(
+        "a column of SQL",
+        model,
+        sql.replace("    order_total,", "    order_total * 2 as order_total,"),
+        sql,
+    );
+    with(
+        "a column gone from SQL",
+        model,
+        sql.replace("    order_total,\n", ""),
+        sql,
+    );
     with("Jinja", model, format!("{{% if true %}}{sql}{{% endif %}}"), sql);
-    with("a description in YAML", "models/fct.yml", yml.replace("Orders", "All orders"), yml);
-    with("a type in YAML", "models/fct.yml", yml.replace("integer", "bigint"), yml);
+    with(
+        "a description in YAML",
+        "models/fct.yml",
+        yml.replace("Orders", "All orders"),
+        yml,
+    );
+    with(
+        "a type in YAML",
+        "models/fct.yml",
+        yml.replace("integer", "bigint"),
+        yml,
+    );
     let gone = || {
         fs::remove_file(place.path(spec)).unwrap();
         let text = shown(&place, &since);
@@ -310,7 +390,9 @@ fn project_with_macros(name: &str) -> Place {
         "macros": {"macro.x.cents": {"depends_on": {"macros": []}}, "macro.x.outer": {"depends_on": {"macros": ["macro.x.cents"]}}, "macro.x.test_odd": {}},
         "exposures": {"exposure.x.e": {"name": "board", "depends_on": {"nodes": ["model.x.plain"]}}},
     });
-    place.write("target/manifest.json", manifest.to_string()).write(".gitignore", "target/\n");
+    place
+        .write("target/manifest.json", manifest.to_string())
+        .write(".gitignore", "target/\n");
     place
 }
 
@@ -321,6 +403,10 @@ const DBT: &str = "name: x\nprofile: x\nvars:\n  days: 7\n  unused: 1\n";
 const SNAP: &str = "{% snapshot snap %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }}select a from {{ ref('plain') }}{% endsnapshot %}\n";
 
 #[test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn since_a_revision_of_dbt_files() {
     let place = project_with_macros("impact_since_dbt");
     let singular = "select * from {{ ref('plain') }} where a < 0\n";
@@ -329,7 +415,10 @@ fn since_a_revision_of_dbt_files() {
         ("dbt_project.yml", DBT),
         ("macros/money.sql", MACROS),
         ("models/shapes.yml", SHAPES),
-        ("models/plain.sql", "{{ config(materialized='table', tags=['x']) }}select a from {{ ref('codes') }}\n"),
+        (
+            "models/plain.sql",
+            "{{ config(materialized='table', tags=['x']) }}select a from {{ ref('codes') }}\n",
+        ),
         ("tests/no_minus.sql", singular),
         ("tests/generic/odd.sql", generic),
         ("seeds/codes.csv", "a,b\n1,2\n"),
@@ -343,46 +432,121 @@ fn since_a_revision_of_dbt_files() {
     git(&place, &["add", "-A"]);
     git(&place, &["commit", "-qm", "first"]);
     let cases = [
-        ("a macro, and what uses it through another", "macros/money.sql", "/ 100", "/ 1000"),
-        ("blanks of a macro", "macros/money.sql", "{{ a }} / 100", "{{  a  }}\n / 100"),
+        (
+            "a macro, and what uses it through another",
+            "macros/money.sql",
+            "/ 100",
+            "/ 1000",
+        ),
+        (
+            "blanks of a macro",
+            "macros/money.sql",
+            "{{ a }} / 100",
+            "{{  a  }}\n / 100",
+        ),
         (
             "a macro that dbt calls",
             "macros/money.sql",
             "{% macro cents",
             "{% macro generate_schema_name(n) %}x{% endmacro %}{% macro cents",
         ),
-        ("a macro gone", "macros/money.sql", "{% macro cents(a) %}{{ a }} / 100{% endmacro %}", ""),
+        (
+            "a macro gone",
+            "macros/money.sql",
+            "{% macro cents(a) %}{{ a }} / 100{% endmacro %}",
+            "",
+        ),
         ("a generic test", "tests/generic/odd.sql", "select 1", "select 2"),
         ("a singular test", "tests/no_minus.sql", "< 0", "< -1"),
         ("a test removed", "models/shapes.yml", "          - not_null\n", ""),
-        ("a test that warns only", "models/shapes.yml", "- not_null", "- not_null: {config: {severity: warn}}"),
+        (
+            "a test that warns only",
+            "models/shapes.yml",
+            "- not_null",
+            "- not_null: {config: {severity: warn}}",
+        ),
         ("a test with more values", "models/shapes.yml", "[1, 2]", "[1, 2, 3]"),
         ("a test with fewer values", "models/shapes.yml", "[1, 2]", "[1]"),
-        ("a test added", "models/shapes.yml", "- not_null", "- not_null\n          - unique"),
-        ("a test of a source", "models/shapes.yml", "data_tests: [unique]", "description: B"),
-        ("a contract given up", "models/shapes.yml", "enforced: true", "enforced: false"),
-        ("a constraint gone", "models/shapes.yml", "    constraints: [{type: primary_key, columns: [a]}]\n", ""),
+        (
+            "a test added",
+            "models/shapes.yml",
+            "- not_null",
+            "- not_null\n          - unique",
+        ),
+        (
+            "a test of a source",
+            "models/shapes.yml",
+            "data_tests: [unique]",
+            "description: B",
+        ),
+        (
+            "a contract given up",
+            "models/shapes.yml",
+            "enforced: true",
+            "enforced: false",
+        ),
+        (
+            "a constraint gone",
+            "models/shapes.yml",
+            "    constraints: [{type: primary_key, columns: [a]}]\n",
+            "",
+        ),
         ("a tag", "models/shapes.yml", "tags: [x]", "tags: [y]"),
-        ("layout of YAML", "models/shapes.yml", "version: 2\n", "version: 2\n# a comment\n"),
+        (
+            "layout of YAML",
+            "models/shapes.yml",
+            "version: 2\n",
+            "version: 2\n# a comment\n",
+        ),
         ("broken YAML", "models/shapes.yml", "version: 2\n", "version: {2\n"),
         ("an exposure", "models/shapes.yml", "label: Board", "label: Boards"),
-        ("another table of a source", "models/shapes.yml", "schema: landing", "schema: raw"),
+        (
+            "another table of a source",
+            "models/shapes.yml",
+            "schema: landing",
+            "schema: raw",
+        ),
         ("a column of a source", "models/shapes.yml", "{name: a}, ", ""),
-        ("freshness", "models/shapes.yml", "    freshness: {warn_after: {count: 1, period: day}}\n", ""),
+        (
+            "freshness",
+            "models/shapes.yml",
+            "    freshness: {warn_after: {count: 1, period: day}}\n",
+            "",
+        ),
         (
             "a source gone",
             "models/shapes.yml",
             "      - name: t\n        columns: [{name: a}, {name: b, data_tests: [unique]}]\n",
             "      - name: u\n",
         ),
-        ("configuration", "models/plain.sql", "materialized='table'", "materialized='incremental'"),
-        ("a view for a table", "models/plain.sql", "materialized='table'", "materialized='view'"),
+        (
+            "configuration",
+            "models/plain.sql",
+            "materialized='table'",
+            "materialized='incremental'",
+        ),
+        (
+            "a view for a table",
+            "models/plain.sql",
+            "materialized='table'",
+            "materialized='view'",
+        ),
         ("a tag in SQL", "models/plain.sql", "tags=['x']", "tags=['y']"),
         ("rows of a seed", "seeds/codes.csv", "1,2", "1,3"),
         ("a column of a seed", "seeds/codes.csv", "a,b\n1,2", "b\n2"),
-        ("a snapshot's key", "snapshots/snap.sql", "unique_key='a'", "unique_key='b'"),
+        (
+            "a snapshot's key",
+            "snapshots/snap.sql",
+            "unique_key='a'",
+            "unique_key='b'",
+        ),
         ("a variable", "dbt_project.yml", "days: 7", "days: 8"),
-        ("a variable that nobody asks for", "dbt_project.yml", "unused: 1", "unused: 2"),
+        (
+            "a variable that nobody asks for",
+            "dbt_project.yml",
+            "unused: 1",
+            "unused: 2",
+        ),
         (
             "another key of the project",
             "dbt_project.yml",
@@ -404,7 +568,10 @@ fn since_a_revision_of_dbt_files() {
         place.write(file, text);
     }
     place.write("models/new.sql", "select 1");
-    out.push_str(&format!("=== a file that git does not know\n{}", shown(&place, &["impact", "--since", "HEAD"])));
+    out.push_str(&format!(
+        "=== a file that git does not know\n{}",
+        shown(&place, &["impact", "--since", "HEAD"])
+    ));
     insta::assert_snapshot!(out);
 }
 
@@ -429,11 +596,16 @@ fn hostile_names_stay_names() {
     let manifest = json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
         "nodes": nodes, "exposures": {"exposure.x.e": {"unique_id": "exposure.x.e", "name": EVIL, "owner": {"name": EVIL}, "depends_on": {"nodes": ["model.x.evil"]}}}});
     let results = json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}, "results": [{"unique_id": "test.x.t", "status": EVIL}]});
-    place.write("dbt_project.yml", "name: x\n").write("target/manifest.json", manifest.to_string());
+    place
+        .write("dbt_project.yml", "name: x\n")
+        .write("target/manifest.json", manifest.to_string());
     place.write("target/run_results.json", results.to_string());
     place.write(
         "omni/first.view.yaml",
-        format!("table_name: first\ndimensions: {{a: {{sql: {}}}}}\n", json!("a </script>|")),
+        format!(
+            "table_name: first\ndimensions: {{a: {{sql: {}}}}}\n",
+            json!("a </script>|")
+        ),
     );
     let run = |format: &str| {
         let run = place.run(&["impact", "first.a", "--format", format]);
@@ -444,23 +616,47 @@ fn hostile_names_stay_names() {
     assert_eq!(page.matches("<script").count(), 2, "only its own");
     assert_eq!(page.matches("</script>").count(), 2);
     assert!(!page.contains("<img") && !page.contains('\u{1b}') && !page.contains('\u{202e}'));
-    let data = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let data = page
+        .split("id=\"data\">")
+        .nth(1)
+        .unwrap()
+        .split("</script>")
+        .next()
+        .unwrap();
     let data: Value = serde_json::from_str(data).unwrap();
-    assert!(data["nodes"].as_array().unwrap().iter().any(|node| node["label"].as_str().unwrap().starts_with(EVIL)));
+    assert!(
+        data["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|node| node["label"].as_str().unwrap().starts_with(EVIL))
+    );
     // Each row of the table has its five cells, and nothing else is a row.
     let markdown = run("markdown");
     let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
     for row in &rows {
-        assert_eq!(row.replace("\\\\", "").replace("\\|", "").matches('|').count(), 6, "{row}");
+        assert_eq!(
+            row.replace("\\\\", "").replace("\\|", "").matches('|').count(),
+            6,
+            "{row}"
+        );
     }
     assert_eq!(rows.len(), 2 + 5, "{markdown}");
-    let plain: String = markdown.split("```mermaid").next().unwrap().split('`').step_by(2).collect();
+    let plain: String = markdown
+        .split("```mermaid")
+        .next()
+        .unwrap()
+        .split('`')
+        .step_by(2)
+        .collect();
     let plain = plain.replace("<code>", "").replace("</code>", "");
     assert!(!plain.contains('<') && !plain.contains('\u{1b}'), "{plain}");
     let mermaid = run("mermaid");
     for line in mermaid.lines().skip(1) {
         let line = line.trim();
-        let is_edge = line.split(" --> ").all(|end| end.strip_prefix('n').is_some_and(|n| n.parse::<usize>().is_ok()));
+        let is_edge = line
+            .split(" --> ")
+            .all(|end| end.strip_prefix('n').is_some_and(|n| n.parse::<usize>().is_ok()));
         let is_node = line.matches('"').count() == 2
             && line.matches('[').count() == 1
             && line.matches('<').count() <= 2
@@ -469,7 +665,11 @@ fn hostile_names_stay_names() {
     }
     let dot = run("dot");
     for line in dot.lines().filter(|line| line.contains("label=")) {
-        assert_eq!(line.replace("\\\\", "").replace("\\\"", "").matches('"').count() % 2, 0, "{line}");
+        assert_eq!(
+            line.replace("\\\\", "").replace("\\\"", "").matches('"').count() % 2,
+            0,
+            "{line}"
+        );
         assert!(line.ends_with("];") && !line.contains('\u{1b}'), "{line}");
     }
     assert!(!place.run(&["impact", "first.a", "--json"]).out.contains('\u{1b}'));

@@ -27,15 +27,25 @@ models:
 /// Creates a dbt project. Only the profile in the project is looked up.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("shop/dbt_project.yml", "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n");
-    place.write("shop/profiles.yml", PROFILES).write("shop/dbt_models/orders.yml", ORDERS);
-    place.write("shop/dbt_models/marts/orders.sql", "select 1").write("shop/dbt_models/customers.sql", "select 1");
+    place.write(
+        "shop/dbt_project.yml",
+        "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n",
+    );
+    place
+        .write("shop/profiles.yml", PROFILES)
+        .write("shop/dbt_models/orders.yml", ORDERS);
+    place
+        .write("shop/dbt_models/marts/orders.sql", "select 1")
+        .write("shop/dbt_models/customers.sql", "select 1");
     place
 }
 
 fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
     let mut command = place.command(args);
-    command.current_dir(place.path(folder)).env("HOME", place.path(".")).env_remove("DBT_PROFILES_DIR");
+    command
+        .current_dir(place.path(folder))
+        .env("HOME", place.path("."))
+        .env_remove("DBT_PROFILES_DIR");
     finish(command)
 }
 
@@ -49,30 +59,68 @@ fn what_is_written() {
 
     let json = run(&place, "shop", &["init", "--dry-run", "--json"]);
     crate::json_output::check(&["init", "--json"], &json.out);
-    let (told, paths) = (json.json(), ["formulac.yml", "metrics/orders_by_month.yml", ".gitignore"]);
-    assert_eq!(told["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect::<Vec<_>>(), paths);
+    let (told, paths) = (
+        json.json(),
+        ["formulac.yml", "metrics/orders_by_month.yml", ".gitignore"],
+    );
+    assert_eq!(
+        told["files"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|file| &file["path"])
+            .collect::<Vec<_>>(),
+        paths
+    );
     assert_eq!(told["written"], false);
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
     let done = run(&place, "shop", &["init"]);
     assert_eq!((done.exit, done.out.as_str()), (0, ""));
     let next = "next:\n  dbt docs generate    # tells formulac all columns and their types\n  edit metrics/orders_by_month.yml\n  formulac check\n  formulac preview metrics/orders_by_month.yml\n  formulac generate\n  dbt build\n";
-    assert_eq!(done.err, format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}"));
+    assert_eq!(
+        done.err,
+        format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
+    );
     let checked = run(&place, "shop", &["check"]);
     assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
     let checked = run(&place, "shop", &["check", "formulac.yml"]);
     assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
-    let model = run(&place, "shop", &["model", "metrics/orders_by_month.yml", "--schema", "dbt_models/orders.yml"]);
+    let model = run(
+        &place,
+        "shop",
+        &[
+            "model",
+            "metrics/orders_by_month.yml",
+            "--schema",
+            "dbt_models/orders.yml",
+        ],
+    );
     assert_eq!((model.exit, model.err.as_str()), (0, ""));
-    assert!(model.out.contains("{{ ref('orders') }}") && model.out.contains("as total_amount"), "{}", model.out);
+    assert!(
+        model.out.contains("{{ ref('orders') }}") && model.out.contains("as total_amount"),
+        "{}",
+        model.out
+    );
 
     // `init` does not touch what somebody wrote, and a second `init` has nothing to do.
-    place.write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n").write("shop/.gitignore", "target/");
+    place
+        .write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n")
+        .write("shop/.gitignore", "target/");
     let again = run(&place, "shop", &["init"]);
-    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nadded 2 lines to .gitignore\n");
-    assert_eq!(place.read("shop/.gitignore"), "target/\n.formulac/local/\nformulac.local.yml\n");
+    assert_eq!(
+        again.err,
+        "kept formulac.yml\nkept metrics (1 spec)\nadded 2 lines to .gitignore\n"
+    );
+    assert_eq!(
+        place.read("shop/.gitignore"),
+        "target/\n.formulac/local/\nformulac.local.yml\n"
+    );
     let again = run(&place, "shop", &["init"]);
-    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\neverything is there\n");
+    assert_eq!(
+        again.err,
+        "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\neverything is there\n"
+    );
     assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
 }
 
@@ -96,7 +144,10 @@ fn folders_are_those_of_dbt() {
     assert!(text.contains("from: ref('customers')"), "{text}");
     let (exit, _, err) = begun("model-paths: [\"{{ folder() }}\"]\n");
     assert_eq!(exit, 2);
-    assert!(err.starts_with("error: `model-paths: {{ folder() }}` in dbt_project.yml is more Jinja"), "{err}");
+    assert!(
+        err.starts_with("error: `model-paths: {{ folder() }}` in dbt_project.yml is more Jinja"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -110,10 +161,16 @@ fn the_first_spec_fits_what_is_known() {
         place.read(&format!("shop/metrics/{file}"))
     };
     let nothing = first("init_nothing_known", "models: []\n");
-    assert!(nothing.contains("from: ref('customers')") && nothing.ends_with("row_count = COUNT()\n"), "{nothing}");
+    assert!(
+        nothing.contains("from: ref('customers')") && nothing.ends_with("row_count = COUNT()\n"),
+        "{nothing}"
+    );
     let number = "models: [{name: orders, columns: [{name: id, data_type: int}, {name: qty, data_type: int}]}]\n";
     let number = first("init_number", number);
-    assert!(number.contains("model: orders_summary\n") && number.contains("total_qty = SUM(qty)\n"), "{number}");
+    assert!(
+        number.contains("model: orders_summary\n") && number.contains("total_qty = SUM(qty)\n"),
+        "{number}"
+    );
     // Names that would need quotes are not used.
     let odd =
         "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
@@ -138,7 +195,11 @@ fn the_dialect_is_that_of_dbt() {
     let dialect = |args: &[&str]| {
         let run = run(&place, "shop", &[&["init", "--dry-run", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""));
-        run.out.lines().find(|line| line.starts_with("dialect:")).unwrap().to_owned()
+        run.out
+            .lines()
+            .find(|line| line.starts_with("dialect:"))
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(dialect(&[]), "dialect: duckdb");
     assert_eq!(dialect(&["--dialect", "bigquery"]), "dialect: bigquery");
@@ -160,7 +221,10 @@ fn the_dialect_is_that_of_dbt() {
     let found = said("shop: {target: a, outputs: {a: {type: oracle}}}\n");
     assert_eq!(found, format!("error: the dialect is not known: {adapter}\n{help}"));
     let found = said("shop: {target: \"{{ x }}\", outputs: {a: {type: duckdb}, b: {type: postgres}}}\n");
-    assert_eq!(found, format!("error: the dialect is not known: the target of profile `shop` is not known\n{help}"));
+    assert_eq!(
+        found,
+        format!("error: the dialect is not known: the target of profile `shop` is not known\n{help}")
+    );
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 }
 
@@ -168,7 +232,10 @@ fn the_dialect_is_that_of_dbt() {
 fn outside_a_dbt_project() {
     let mut place = Place::new("init_nowhere");
     place.write("full/file", "");
-    place.show(&["init"]).show(&["init", "full"]).show(&["init", "--example", "full"]);
+    place
+        .show(&["init"])
+        .show(&["init", "full"])
+        .show(&["init", "--example", "full"]);
     assert_snapshot!(place.transcript());
     assert_eq!(place.files("full"), ["file"]);
 }
@@ -182,10 +249,18 @@ fn the_example_is_ready() {
     let run = place.run(&["init", "--example", "new/shop"]);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     let next = "next, in new/shop:\n  formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n";
-    assert!(run.err.starts_with("wrote new/shop/.gitignore\n") && run.err.contains(next), "{}", run.err);
+    assert!(
+        run.err.starts_with("wrote new/shop/.gitignore\n") && run.err.contains(next),
+        "{}",
+        run.err
+    );
     let checked = place.run(&["check", "--project-dir", "new/shop"]);
     // Before dbt has read the project, nothing declares that keys are never NULL.
-    assert!(checked.exit == 0 && checked.err.ends_with(" files checked: 4 warnings\n"), "{}", checked.err);
+    assert!(
+        checked.exit == 0 && checked.err.ends_with(" files checked: 4 warnings\n"),
+        "{}",
+        checked.err
+    );
 }
 
 #[test]
@@ -194,7 +269,14 @@ fn the_package_has_what_the_example_is_made_of() {
     assert_eq!(place.run(&["init", "--example", "shop"]).exit, 0);
     let mut command = std::process::Command::new(env!("CARGO"));
     command
-        .args(["package", "--package", "formulac", "--list", "--allow-dirty", "--offline"])
+        .args([
+            "package",
+            "--package",
+            "formulac",
+            "--list",
+            "--allow-dirty",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     let listed = finish(command);
     assert_eq!(listed.exit, 0, "{}", listed.err);

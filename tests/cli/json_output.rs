@@ -15,7 +15,12 @@ static SCHEMAS: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
 /// Returns the commands that print JSON, starting with commands of two words.
 fn commands() -> Vec<String> {
     let shapes: Value = serde_json::from_str(include_str!("../../src/cli/json/shapes.json")).unwrap();
-    let names = shapes.as_object().unwrap().keys().filter(|name| !name.starts_with('#')).cloned();
+    let names = shapes
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| !name.starts_with('#'))
+        .cloned();
     let mut names: Vec<String> = names.collect();
     names.sort_by_key(|name| !name.contains(' '));
     names
@@ -38,12 +43,18 @@ pub fn check(args: &[&str], out: &str) {
         return;
     }
     let called = format!(" {} ", args.join(" "));
-    let command = commands().into_iter().find(|command| called.contains(&format!(" {command} ")));
+    let command = commands()
+        .into_iter()
+        .find(|command| called.contains(&format!(" {command} ")));
     let command = command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema"));
     let value: Value = serde_json::from_str(out).unwrap_or_else(|fault| panic!("{args:?}: {fault}: {out}"));
     assert!(out.starts_with("{\n  \"version\": 1"), "{args:?}: {out}");
     // A command that stops with an error prints the same object as all other commands.
-    let schema = schema(if value.get("error").is_some() { "error" } else { &command });
+    let schema = schema(if value.get("error").is_some() {
+        "error"
+    } else {
+        &command
+    });
     let mut faults = Vec::new();
     compare(&schema, &schema, &value, &command, &mut faults);
     assert!(faults.is_empty(), "{args:?}: {faults:#?}");
@@ -52,7 +63,9 @@ pub fn check(args: &[&str], out: &str) {
 /// Compares a value with a schema, for the JSON Schema keywords that the schemas use.
 fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
-        let definition = root.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name}"));
+        let definition = root
+            .pointer(name.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{name}"));
         return compare(root, definition, value, at, faults);
     }
     if let Some(any) = schema["anyOf"].as_array() {
@@ -84,10 +97,17 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
         faults.push(format!("{at}: {name} is not {}", schema["type"]));
     }
     if let (Value::Array(items), Some(of)) = (value, schema.get("items")) {
-        items.iter().for_each(|item| compare(root, of, item, &format!("{at}[]"), faults));
+        items
+            .iter()
+            .for_each(|item| compare(root, of, item, &format!("{at}[]"), faults));
     }
     let Value::Object(fields) = value else { return };
-    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for key in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if !fields.contains_key(key) {
             faults.push(format!("{at}: `{key}` is missing"));
         }
@@ -105,14 +125,35 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
 #[test]
 fn another_shape_is_found() {
     for (out, fault) in [
-        (r#"{"version": 2, "dialect": "duckdb", "name": null, "sql": null, "diagnostics": []}"#, "query.version: 2"),
-        (r#"{"version": 1, "dialect": "duckdb", "name": null, "diagnostics": []}"#, "`sql` is missing"),
-        (r#"{"version": 1, "dialect": 1, "name": null, "sql": null, "diagnostics": []}"#, "integer is not"),
-        (r#"{"version": 1, "dialect": "duckdb", "name": null, "sql": null, "diagnostics": [], "x": 1}"#, "no such key"),
-        (r#"{"version": 1, "dialect": "", "name": "", "sql": "", "diagnostics": [{}]}"#, "[]: `code` is missing"),
+        (
+            r#"{"version": 2, "dialect": "duckdb", "name": null, "sql": null, "diagnostics": []}"#,
+            "query.version: 2",
+        ),
+        (
+            r#"{"version": 1, "dialect": "duckdb", "name": null, "diagnostics": []}"#,
+            "`sql` is missing",
+        ),
+        (
+            r#"{"version": 1, "dialect": 1, "name": null, "sql": null, "diagnostics": []}"#,
+            "integer is not",
+        ),
+        (
+            r#"{"version": 1, "dialect": "duckdb", "name": null, "sql": null, "diagnostics": [], "x": 1}"#,
+            "no such key",
+        ),
+        (
+            r#"{"version": 1, "dialect": "", "name": "", "sql": "", "diagnostics": [{}]}"#,
+            "[]: `code` is missing",
+        ),
     ] {
         let (schema, mut faults) = (schema("query"), Vec::new());
-        compare(&schema, &schema, &serde_json::from_str(out).unwrap(), "query", &mut faults);
+        compare(
+            &schema,
+            &schema,
+            &serde_json::from_str(out).unwrap(),
+            "query",
+            &mut faults,
+        );
         assert!(faults.iter().any(|it| it.contains(fault)), "{fault}: {faults:?}");
     }
 }
@@ -148,13 +189,23 @@ fn a_validator_accepts_what_commands_print() {
         let run = place.run(&[args, &["--json"]].concat());
         assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
         let called = format!("{} ", args.join(" "));
-        let command = commands().into_iter().find(|it| called.starts_with(&format!("{it} "))).unwrap();
+        let command = commands()
+            .into_iter()
+            .find(|it| called.starts_with(&format!("{it} ")))
+            .unwrap();
         documents.push((command, run.json()));
     }
-    let schemas = commands().into_iter().map(|command| (command.clone(), schema(&command)));
+    let schemas = commands()
+        .into_iter()
+        .map(|command| (command.clone(), schema(&command)));
     let schemas: serde_json::Map<String, Value> = schemas.collect();
-    let documents: Vec<(&str, Value)> = documents.iter().map(|(of, value)| (of.as_str(), value.clone())).collect();
-    let Some(faults) = faults_of(&Value::Object(schemas), &documents) else { return };
+    let documents: Vec<(&str, Value)> = documents
+        .iter()
+        .map(|(of, value)| (of.as_str(), value.clone()))
+        .collect();
+    let Some(faults) = faults_of(&Value::Object(schemas), &documents) else {
+        return;
+    };
     for ((of, value), fault) in documents.iter().zip(faults) {
         assert_eq!(fault, None, "{of}: {value:#}");
     }

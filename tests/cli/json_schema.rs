@@ -39,7 +39,12 @@ fn value(node: &Yaml<'_>) -> Value {
                 Value::String(text) => text,
                 other => other.to_string(),
             };
-            Value::Object(pairs.iter().map(|(k, v)| (key(k), value(v))).collect::<Map<String, Value>>())
+            Value::Object(
+                pairs
+                    .iter()
+                    .map(|(k, v)| (key(k), value(v)))
+                    .collect::<Map<String, Value>>(),
+            )
         }
         Yaml::Value(Scalar::Boolean(it)) => json!(it),
         Yaml::Value(Scalar::Integer(it)) => json!(it),
@@ -74,7 +79,12 @@ pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Opt
         .stdout(Stdio::piped())
         .spawn()
         .unwrap_or_else(|e| panic!("{}: {e}", python.display()));
-    child.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(given.to_string().as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     Some(serde_json::from_slice(&output.stdout).unwrap())
@@ -91,7 +101,10 @@ fn cases(file: &str) -> Vec<(bool, String)> {
             None => accepted = line != "rejected:",
         }
     }
-    assert!(cases.iter().filter(|(accepted, _)| *accepted).count() > 3 && cases.len() > 12, "{file}");
+    assert!(
+        cases.iter().filter(|(accepted, _)| *accepted).count() > 3 && cases.len() > 12,
+        "{file}"
+    );
     cases
 }
 
@@ -107,7 +120,11 @@ fn schemas_and_loader_agree() {
         _ => !Project::from_text(text).1.iter().any(formulac::Diagnostic::is_error),
     };
     let mut documents = Vec::new();
-    for (of, file) in [("spec", "specs.yml"), ("project", "projects.yml"), ("local", "locals.yml")] {
+    for (of, file) in [
+        ("spec", "specs.yml"),
+        ("project", "projects.yml"),
+        ("local", "locals.yml"),
+    ] {
         for (accepted, text) in cases(file) {
             if loads(of, &text) != accepted {
                 wrong.push(format!("the loader: {text}"));
@@ -142,7 +159,11 @@ fn every_spec_of_the_repository_is_accepted() {
             let Some(spec) = case["spec"].as_str() else { continue };
             // Some cases contain specs that the loader rejects.
             let compiled = Compiler::default().compile_spec(spec);
-            if compiled.diagnostics().iter().any(|d| d.is_error() && d.code().starts_with("F08")) {
+            if compiled
+                .diagnostics()
+                .iter()
+                .any(|d| d.is_error() && d.code().starts_with("F08"))
+            {
                 continue;
             }
             specs.push((format!("{}: {}", path.display(), case["case"]), yaml(spec)));
@@ -154,8 +175,11 @@ fn every_spec_of_the_repository_is_accepted() {
     documents.push(("project", project));
     specs.push(("formulac.yml".to_owned(), Value::Null));
     let Some(faults) = faults(&documents) else { return };
-    let wrong: Vec<String> =
-        specs.iter().zip(faults).filter_map(|((name, _), fault)| Some(format!("{name}: {}", fault?))).collect();
+    let wrong: Vec<String> = specs
+        .iter()
+        .zip(faults)
+        .filter_map(|((name, _), fault)| Some(format!("{name}: {}", fault?)))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

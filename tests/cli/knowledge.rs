@@ -9,8 +9,10 @@ const DAYS: &str = "model: second_order\nfrom: ref('orders')\ngroup_by: customer
 
 /// Returns a manifest node with the columns that its properties describe.
 fn node(name: &str, columns: &[&str]) -> (String, Value) {
-    let columns: serde_json::Map<String, Value> =
-        columns.iter().map(|name| ((*name).to_owned(), json!({"name": name}))).collect();
+    let columns: serde_json::Map<String, Value> = columns
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({"name": name})))
+        .collect();
     let id = format!("model.shop.{name}");
     let node = json!({"name": name, "resource_type": "model", "package_name": "shop", "unique_id": id, "columns": columns,
                       "schema": "main", "relation_name": format!("\"db\".\"main\".\"{name}\"")});
@@ -40,7 +42,10 @@ fn catalog(tables: &[(&str, &[(&str, &str)])]) -> String {
             .enumerate()
             .map(|(at, (name, ty))| ((*name).to_owned(), json!({"name": name, "type": ty, "index": at + 1})))
             .collect();
-        (format!("model.shop.{name}"), json!({"metadata": {"name": name}, "columns": columns}))
+        (
+            format!("model.shop.{name}"),
+            json!({"metadata": {"name": name}, "columns": columns}),
+        )
     };
     let nodes: serde_json::Map<String, Value> = tables.iter().map(table).collect();
     json!({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}, "nodes": nodes})
@@ -49,20 +54,29 @@ fn catalog(tables: &[(&str, &[(&str, &str)])]) -> String {
 
 const ORDERS: (&str, &[(&str, &str)]) = (
     "orders",
-    &[("order_id", "INTEGER"), ("customer_id", "INTEGER"), ("ordered_at", "TIMESTAMP"), ("amount", "DECIMAL(12,2)")],
+    &[
+        ("order_id", "INTEGER"),
+        ("customer_id", "INTEGER"),
+        ("ordered_at", "TIMESTAMP"),
+        ("amount", "DECIMAL(12,2)"),
+    ],
 );
 
 /// Creates a project in which dbt knows `orders` with all its columns.
 fn project(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("formulac.yml", "specs: metrics/\n");
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "specs: metrics/\n");
     place.write("metrics/second_order.yml", DAYS);
     let nodes = [
         node("orders", &["order_id"]),
         test_of("orders", "not_null", "order_id"),
         test_of("orders", "unique", "order_id"),
     ];
-    place.write("target/manifest.json", manifest(nodes)).write("target/catalog.json", catalog(&[ORDERS]));
+    place
+        .write("target/manifest.json", manifest(nodes))
+        .write("target/catalog.json", catalog(&[ORDERS]));
     place
 }
 
@@ -93,7 +107,11 @@ fn every_command_knows_the_types_of_the_project() {
     // `--no-project` uses no knowledge of the project, and reports what that means for the SQL.
     let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
-    assert!(bare.err.contains("types that are not known: `ordered_at`"), "{}", bare.err);
+    assert!(
+        bare.err.contains("types that are not known: `ordered_at`"),
+        "{}",
+        bare.err
+    );
 }
 
 #[test]
@@ -119,9 +137,20 @@ fn the_sql_is_a_function_of_the_commit() {
 fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     let mut place = project("knowledge_renewed");
     place.run(&["generate"]);
-    let dates = [("orders", &[("order_id", "INTEGER"), ("customer_id", "BIGINT"), ("ordered_at", "DATE")][..])];
+    let dates = [(
+        "orders",
+        &[
+            ("order_id", "INTEGER"),
+            ("customer_id", "BIGINT"),
+            ("ordered_at", "DATE"),
+        ][..],
+    )];
     place.write("target/catalog.json", catalog(&dates));
-    place.show(&["check"]).show(&["generate", "--check"]).show(&["generate"]).show(&["check"]);
+    place
+        .show(&["check"])
+        .show(&["generate", "--check"])
+        .show(&["generate"])
+        .show(&["check"]);
     insta::assert_snapshot!(place.transcript());
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
@@ -133,17 +162,31 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     place.write(".gitignore", "target/\n.formulac/local/\n");
     crate::repository::begin(&place);
     let known = ".formulac/state/known.yml";
-    for args in [&["plan"][..], &["plan", "--json"], &["plan", "--markdown"], &["plan", "-o", "../plan.json"]] {
+    for args in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["plan", "--markdown"],
+        &["plan", "-o", "../plan.json"],
+    ] {
         let run = place.run(args);
         assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
-        assert!(args.len() > 1 || run.out.contains("3 columns of 1 relation"), "{}", run.out);
+        assert!(
+            args.len() > 1 || run.out.contains("3 columns of 1 relation"),
+            "{}",
+            run.out
+        );
         assert!(!place.path(known).exists(), "{args:?}");
     }
     assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
     let before = place.read(known);
     place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "DATE"));
     let run = place.run(&["plan"]);
-    assert!(run.out.contains("orders.ordered_at: timestamp → date"), "{}{}", run.out, run.err);
+    assert!(
+        run.out.contains("orders.ordered_at: timestamp → date"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     assert_eq!(place.read(known), before);
     assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
 }
@@ -175,9 +218,15 @@ fn a_column_that_nobody_describes_is_a_warning() {
     place.show(&["check"]).show(&["query", "metrics/second_order.yml"]);
     assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 1);
     // A misspelled name is an error, and so is a name that could belong to several relations.
-    place.write("metrics/second_order.yml", "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n");
+    place.write(
+        "metrics/second_order.yml",
+        "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n",
+    );
     place.show(&["check"]);
-    place.write("target/manifest.json", manifest([node("orders", &["order_id"]), node("customers", &["id"])]));
+    place.write(
+        "target/manifest.json",
+        manifest([node("orders", &["order_id"]), node("customers", &["id"])]),
+    );
     place.write(
         "metrics/second_order.yml",
         "model: m\nfrom: orders\njoins: [{to: customers, on: orders.customer_id = customers.id}]\ndefinitions: n = COUNT(region)\n",
@@ -193,27 +242,42 @@ fn a_bare_formula_reads_the_one_relation_that_has_its_names() {
         "metrics/by_day.yml",
         "model: by_day\nfrom: orders\ngroup_by: ordered_at[day]\ndefinitions: revenue = SUM(amount)\n",
     );
-    place.show(&["compile", "SUM(amount)"]).show(&["compile", "MAX(revenue)"]).show(&["compile", "SUM(nowhere)"]);
+    place
+        .show(&["compile", "SUM(amount)"])
+        .show(&["compile", "MAX(revenue)"])
+        .show(&["compile", "SUM(nowhere)"]);
     let nodes = [node("orders", &["order_id"]), node("refunds", &["amount"])];
     place.write("target/manifest.json", manifest(nodes));
-    place.show(&["compile", "SUM(amount)"]).show(&["compile", "SUM(amount)", "--from", "orders"]);
+    place
+        .show(&["compile", "SUM(amount)"])
+        .show(&["compile", "SUM(amount)", "--from", "orders"]);
     insta::assert_snapshot!(place.transcript());
 }
 
 #[test]
 fn a_spec_knows_the_models_of_other_specs() {
     let place = project("knowledge_models");
-    place.write("metrics/long.yml", "model: long\nfrom: second_order\nkeep: all\ndefinitions: weeks = days / 7\n");
+    place.write(
+        "metrics/long.yml",
+        "model: long\nfrom: second_order\nkeep: all\ndefinitions: weeks = days / 7\n",
+    );
     let sql = place.run(&["query", "metrics/long.yml"]);
     assert_eq!(sql.exit, 0, "{}", sql.err);
-    assert!(sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"), "{}", sql.out);
+    assert!(
+        sql.out.contains("    customer_id,\n    days,\n    days / 7 as weeks\n"),
+        "{}",
+        sql.out
+    );
 }
 
 /// Messages name the dbt command that makes relations and columns known, and do not ask for a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let place = project("knowledge_missing");
-    place.write("metrics/second_order.yml", "model: m\nfrom: ref('nowhere')\ndefinitions: n = COUNT()\n");
+    place.write(
+        "metrics/second_order.yml",
+        "model: m\nfrom: ref('nowhere')\ndefinitions: n = COUNT()\n",
+    );
     for args in [&["check"][..], &["explain", "COUNT(x)", "--from", "nowhere"]] {
         let run = place.run(args);
         assert!(
@@ -225,5 +289,9 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
     let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
     assert!(note(&place).contains("`--from` names the relation"), "{}", note(&place));
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
-    assert!(note(&place).contains("all columns are known after `dbt docs generate`"), "{}", note(&place));
+    assert!(
+        note(&place).contains("all columns are known after `dbt docs generate`"),
+        "{}",
+        note(&place)
+    );
 }

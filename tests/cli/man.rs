@@ -16,7 +16,10 @@ fn each_command_has_a_page() {
         assert!(whole.contains(&format!("formulac\\-{name}(1)")), "{name}:\n{whole}");
     }
     let check = page("formulac-check.1");
-    assert!(check.contains("\\fB\\-\\-fix\\fR") && check.contains("formulac check metrics/revenue.yml"), "{check}");
+    assert!(
+        check.contains("\\fB\\-\\-fix\\fR") && check.contains("formulac check metrics/revenue.yml"),
+        "{check}"
+    );
     assert!(page("formulac-change-propose.1").contains("formulac\\-change\\-propose"));
 }
 

@@ -20,7 +20,9 @@ const BAD: &str = "model: bad\nfrom: orders\ndefinitions: n = COUNTT(id)\n";
 
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
+    place
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("metrics/revenue.yml", REVENUE);
     place.write("metrics/counts.yml", COUNTS).write("metrics/bad.yml", BAD);
     place
 }
@@ -52,24 +54,43 @@ fn models_on_standard_output() {
 #[test]
 fn files_are_written_and_kept() {
     let place = place("model_out");
-    let all = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "models/gen"];
+    let all = [
+        "model",
+        "metrics/revenue.yml",
+        "metrics/counts.yml",
+        "--out",
+        "models/gen",
+    ];
     let run = place.run(&all);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     assert_eq!(
         run.err,
         "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\nwrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\n"
     );
-    assert_eq!(place.files("models/gen"), ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]);
+    assert_eq!(
+        place.files("models/gen"),
+        ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]
+    );
     assert_eq!(place.run(&all).err, "everything is up to date\n");
     assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
     // The output is the same from another folder, byte for byte.
     let sql = place.read("models/gen/revenue.sql");
     let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
-    assert!(command.current_dir(place.path("metrics")).output().unwrap().status.success());
+    assert!(
+        command
+            .current_dir(place.path("metrics"))
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
     assert_eq!(place.read("elsewhere/revenue.sql"), sql);
     // The output of the changed spec replaces the earlier output.
     place.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
-    assert_eq!(place.run(&all).err, "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\n");
+    assert_eq!(
+        place.run(&all).err,
+        "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\n"
+    );
 }
 
 #[test]
@@ -78,8 +99,18 @@ fn unit_tests_are_drafted() {
     let small = "model: small\nfrom: orders\nkeep: id\ndefinitions: is_small = IF(quantity < 5, \"yes\", \"no\")\n";
     let sheet = "model: sheet\nfrom: orders\ncolumns: [id, quantity]\norder_by: id\ncalculations: 'twice = B1 * 2'\n";
     let schema = "relations: {orders: {columns: {id: {type: integer, nullable: false}, quantity: integer}, primary_key: [id]}}\n";
-    place.write("metrics/small.yml", small).write("metrics/sheet.yml", sheet).write("schema.yml", schema);
-    let all = ["model", "metrics/small.yml", "metrics/sheet.yml", "--schema", "schema.yml", "--unit-tests"];
+    place
+        .write("metrics/small.yml", small)
+        .write("metrics/sheet.yml", sheet)
+        .write("schema.yml", schema);
+    let all = [
+        "model",
+        "metrics/small.yml",
+        "metrics/sheet.yml",
+        "--schema",
+        "schema.yml",
+        "--unit-tests",
+    ];
     place
         .show(&all)
         .show(&[&all[..], &["--json"]].concat())
@@ -87,9 +118,23 @@ fn unit_tests_are_drafted() {
         // Drafts that the analyst owns by now are left unchanged.
         .show(&[&all[..], &["--out", "models"]].concat())
         .show(&[&all[..], &["--out", "models", "--check"]].concat())
-        .show_with(&["model", "-", "--schema", "schema.yml", "--unit-tests", "--out", "models"], small);
+        .show_with(
+            &[
+                "model",
+                "-",
+                "--schema",
+                "schema.yml",
+                "--unit-tests",
+                "--out",
+                "models",
+            ],
+            small,
+        );
     let written = place.read("metrics/small.yml");
-    assert!(written.starts_with(small) && written.contains("\nexamples:\n  - name: drafted\n"), "{written}");
+    assert!(
+        written.starts_with(small) && written.contains("\nexamples:\n  - name: drafted\n"),
+        "{written}"
+    );
     assert_eq!(place.read("metrics/sheet.yml"), sheet);
     assert_snapshot!(place.transcript());
 }
@@ -107,7 +152,12 @@ fn tests_go_where_dbt_looks_for_them() {
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
-    assert!(place.run(&["query", "metrics/joined.yml", "--no-project"]).err.contains("W0441"));
+    assert!(
+        place
+            .run(&["query", "metrics/joined.yml", "--no-project"])
+            .err
+            .contains("W0441")
+    );
     place.write("formulac.yml", "tests: checks/joins\n");
     // All commands report the same within a project.
     assert!(!place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
@@ -115,7 +165,10 @@ fn tests_go_where_dbt_looks_for_them() {
         let run = place.run(args);
         format!("{}{}", run.out, run.err).contains("W0610")
     };
-    place.write("metrics/by.yml", "model: by\nfrom: orders\ngroup_by: country\ndefinitions: n = COUNT()\n");
+    place.write(
+        "metrics/by.yml",
+        "model: by\nfrom: orders\ngroup_by: country\ndefinitions: n = COUNT()\n",
+    );
     for command in ["query", "model", "check"] {
         assert!(warned(&[command, "metrics/by.yml"]), "{command}");
     }
@@ -126,7 +179,11 @@ fn tests_go_where_dbt_looks_for_them() {
     // Outside a project, tests are written next to the other files.
     let bare = Place::new("model_tests_bare");
     bare.write("joined.yml", joined);
-    assert!(bare.run(&["model", "joined.yml", "--out", "out"]).err.ends_with(&format!("wrote out/tests/{test}\n")));
+    assert!(
+        bare.run(&["model", "joined.yml", "--out", "out"])
+            .err
+            .ends_with(&format!("wrote out/tests/{test}\n"))
+    );
 }
 
 /// A generated test is removed when its spec no longer generates it, because it would fail or be in the way forever.
@@ -137,19 +194,40 @@ fn a_test_goes_with_its_join() {
         format!("relations:\n  orders: {{columns: {{id: integer}}}}\n  customers: {{columns: {{id: integer}}{key}}}\n")
     };
     let place = place("model_left_over");
-    place.write("metrics/joined.yml", joined).write("metrics/joined_too.yml", joined.replace("joined", "joined_too"));
+    place
+        .write("metrics/joined.yml", joined)
+        .write("metrics/joined_too.yml", joined.replace("joined", "joined_too"));
     place.write("schema.yml", schema(""));
-    let own = ["model", "metrics/joined.yml", "--schema", "schema.yml", "--out", "models/gen"];
-    let other = ["model", "metrics/joined_too.yml", "--schema", "schema.yml", "--out", "models/gen"];
+    let own = [
+        "model",
+        "metrics/joined.yml",
+        "--schema",
+        "schema.yml",
+        "--out",
+        "models/gen",
+    ];
+    let other = [
+        "model",
+        "metrics/joined_too.yml",
+        "--schema",
+        "schema.yml",
+        "--out",
+        "models/gen",
+    ];
     assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
     let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
     // A file that a person wrote, and a generated file that a person changed.
-    let edited = place.read(&format!("tests/formulac/{test}")).replace("customers", "clients");
+    let edited = place
+        .read(&format!("tests/formulac/{test}"))
+        .replace("customers", "clients");
     place.write("tests/formulac/assert_joined_mine.sql", "select 1 where false\n");
     place.write("tests/formulac/assert_joined_edited.sql", edited);
     place.write("schema.yml", schema(", primary_key: [id]"));
     let check = place.run(&[&own[..], &["--check"]].concat());
-    assert_eq!((check.exit, check.err), (1, format!("tests/formulac/{test} is no longer generated by its spec\n")));
+    assert_eq!(
+        (check.exit, check.err),
+        (1, format!("tests/formulac/{test} is no longer generated by its spec\n"))
+    );
     assert_eq!(place.run(&own).err, format!("removed tests/formulac/{test}\n"));
     let left = ["assert_joined_edited.sql", "assert_joined_mine.sql", &of_other];
     assert_eq!(place.files("tests/formulac"), left);
@@ -162,14 +240,21 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
                 - accepted_values: {values: [a], config: {severity: warn}}\n";
     let place = place("model_dbt_version");
-    place.write("metrics/m.yml", spec).write("dbt_project.yml", "name: shop\n");
+    place
+        .write("metrics/m.yml", spec)
+        .write("dbt_project.yml", "name: shop\n");
     let yml = |args: &[&str]| {
         let run = place.run(&[&["model", "metrics/m.yml", "--json"], args].concat());
         run.json()["models"][0]["yml"].as_str().unwrap().to_owned()
     };
     let below = "- accepted_values:\n              arguments:\n                values:\n";
     assert!(yml(&[]).contains(below), "{}", yml(&[]));
-    for (version, is_below) in [("1.8.10", false), ("1.10.4", false), ("1.10.5", true), ("2.0.0-beta.1", true)] {
+    for (version, is_below) in [
+        ("1.8.10", false),
+        ("1.10.4", false),
+        ("1.10.5", true),
+        ("2.0.0-beta.1", true),
+    ] {
         let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
         place.write("target/manifest.json", &manifest);
         let yml = yml(&[]);
@@ -187,10 +272,20 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
                 examples: [{name: e, given: [], expect: {rows: []}}]\n";
     let place = place("model_dbt_messages");
-    place.write("metrics/m.yml", spec).write("dbt_project.yml", "name: shop\n");
+    place
+        .write("metrics/m.yml", spec)
+        .write("dbt_project.yml", "name: shop\n");
     for (version, said, unit_tests) in [
-        ("1.7.18", "config:\n                meta:\n                  message: One.\n", false),
-        ("1.8.10", "config:\n                meta:\n                  message: One.\n", true),
+        (
+            "1.7.18",
+            "config:\n                meta:\n                  message: One.\n",
+            false,
+        ),
+        (
+            "1.8.10",
+            "config:\n                meta:\n                  message: One.\n",
+            true,
+        ),
         ("1.12.6", "description: One.\n", true),
     ] {
         let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
@@ -199,8 +294,12 @@ fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
         let yml = run["models"][0]["yml"].as_str().unwrap();
         assert!(yml.contains(said), "{version}: {yml}");
         assert_eq!(yml.contains("unit_tests:"), unit_tests, "{version}: {yml}");
-        let codes: Vec<&str> =
-            run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
+        let codes: Vec<&str> = run["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["code"].as_str().unwrap())
+            .collect();
         assert_eq!(codes, if unit_tests { vec![] } else { vec!["W0816"] }, "{version}");
     }
 }
@@ -231,14 +330,23 @@ fn a_hand_edit_is_a_conflict() {
     let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
     assert_eq!(place.run(&call).exit, 0);
     let edited = place.read("out/counts.sql").replace("count(", "sum(");
-    place.write("out/counts.sql", &edited).write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
+    place
+        .write("out/counts.sql", &edited)
+        .write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
     let before = place.read("out/revenue.sql");
     let run = place.run(&call);
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
     let message = "error[F0701]: `out/counts.sql` is not as formulac wrote it\n";
-    assert!(run.err.contains(message) && run.err.ends_with("\nnothing is written\n"), "{}", run.err);
+    assert!(
+        run.err.contains(message) && run.err.ends_with("\nnothing is written\n"),
+        "{}",
+        run.err
+    );
     let json = place.run(&[&call[..], &["--json"]].concat());
-    assert_eq!((json.exit, json.json()["diagnostics"][0]["code"].as_str()), (3, Some("F0701")));
+    assert_eq!(
+        (json.exit, json.json()["diagnostics"][0]["code"].as_str()),
+        (3, Some("F0701"))
+    );
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
     // A file that formulac never wrote also belongs to somebody.
@@ -253,13 +361,19 @@ fn check_compares_and_writes_nothing() {
     let write = ["model", "metrics/revenue.yml", "--out", "out"];
     let check = [&write[..], &["--check"]].concat();
     let run = place.run(&check);
-    assert_eq!((run.exit, run.err.as_str()), (1, "out/revenue.sql is missing\nout/revenue.yml is missing\n"));
+    assert_eq!(
+        (run.exit, run.err.as_str()),
+        (1, "out/revenue.sql is missing\nout/revenue.yml is missing\n")
+    );
     assert!(place.files("out").is_empty());
     assert_eq!(place.run(&write).exit, 0);
     assert_eq!(place.run(&check).exit, 0);
     place.write("out/revenue.sql", "select 1\n");
     let run = place.run(&check);
-    assert_eq!((run.exit, run.err.as_str()), (1, "out/revenue.sql differs from its spec\n"));
+    assert_eq!(
+        (run.exit, run.err.as_str()),
+        (1, "out/revenue.sql differs from its spec\n")
+    );
     assert_eq!(place.read("out/revenue.sql"), "select 1\n");
 }
 
@@ -273,7 +387,10 @@ fn json_of_models() {
     assert_eq!(value["models"][0]["name"], "counts");
     assert_eq!(value["models"].as_array().map(Vec::len), Some(1));
     let fault = &value["diagnostics"][0];
-    assert_eq!((&fault["file"], &fault["code"]), (&json!("metrics/bad.yml"), &json!("F0301")));
+    assert_eq!(
+        (&fault["file"], &fault["code"]),
+        (&json!("metrics/bad.yml"), &json!("F0301"))
+    );
     // Span, line and column refer to the YAML file.
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
@@ -294,9 +411,21 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
     let made = |args: &[&str]| {
         let run = place.run(&[&["model", "m.yml", "--json"], args].concat()).json();
         let model = &run["models"][0];
-        let tests = model["tests"].as_array().unwrap().iter().map(|test| test["sql"].as_str().unwrap().to_owned());
-        let codes = run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap().to_owned());
-        (model["yml"].as_str().unwrap().to_owned(), tests.collect::<Vec<_>>(), codes.collect::<Vec<_>>())
+        let tests = model["tests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|test| test["sql"].as_str().unwrap().to_owned());
+        let codes = run["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["code"].as_str().unwrap().to_owned());
+        (
+            model["yml"].as_str().unwrap().to_owned(),
+            tests.collect::<Vec<_>>(),
+            codes.collect::<Vec<_>>(),
+        )
     };
     let grouped = |names: &str, columns: &str| {
         format!("select\n{columns}    count(*) as row_count\nfrom m\ngroup by {names}\nhaving count(*) > 1\n")
@@ -326,7 +455,10 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
         assert_eq!(yml.matches("not_null").count(), 1, "{yml}");
     }
     // A test that does not always fail proves nothing.
-    write("region", "columns: {region: {data_tests: [not_null: {config: {severity: warn}}]}}\n");
+    write(
+        "region",
+        "columns: {region: {data_tests: [not_null: {config: {severity: warn}}]}}\n",
+    );
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
@@ -341,7 +473,9 @@ fn expected_rows_have_the_same_columns() {
          expect: {rows: [{a: 1}, {b: 3.750, A: null}, {c: 5.25, b: 3.75}]}\n",
     );
     place.write("schema.yml", "relations: {t: {columns: {a: integer, x: decimal}}}\n");
-    let run = place.run(&["model", "m.yml", "--schema", "schema.yml", "--json"]).json();
+    let run = place
+        .run(&["model", "m.yml", "--schema", "schema.yml", "--json"])
+        .json();
     let yml = run["models"][0]["yml"].as_str().unwrap();
     let expected = "\
         \n          - {a: 1}\n          - {x: \"1.50\"}\
@@ -379,8 +513,15 @@ fn tests_that_read_private_models_are_in_their_group() {
             "m.yml",
             format!("model: m\nfrom: {from}\n{spec}compare: [{{with: ref('{with}'), keys: day, columns: n}}]\n"),
         );
-        let run = place.run(&["model", "m.yml", "--schema", "manifest.json", "--json"]).json();
-        let codes: Vec<_> = run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].clone()).collect();
+        let run = place
+            .run(&["model", "m.yml", "--schema", "manifest.json", "--json"])
+            .json();
+        let codes: Vec<_> = run["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["code"].clone())
+            .collect();
         let tests = run["models"][0]["tests"].as_array().cloned().unwrap_or_default();
         let group = |test: &serde_json::Value| {
             let sql = test["sql"].as_str().unwrap();
@@ -389,10 +530,19 @@ fn tests_that_read_private_models_are_in_their_group() {
         };
         (tests.iter().map(group).collect::<Vec<_>>().join(", "), codes)
     };
-    assert_eq!(made("visits", "visits_too").0, "assert_m_sound: none, assert_m_matches_visits_too: none");
+    assert_eq!(
+        made("visits", "visits_too").0,
+        "assert_m_sound: none, assert_m_matches_visits_too: none"
+    );
     let finance = "{{ config(group='finance') }}";
-    assert_eq!(made("sales", "visits").0, format!("assert_m_sound: {finance}, assert_m_matches_visits: {finance}"));
-    assert_eq!(made("visits", "sales").0, format!("assert_m_sound: none, assert_m_matches_sales: {finance}"));
+    assert_eq!(
+        made("sales", "visits").0,
+        format!("assert_m_sound: {finance}, assert_m_matches_visits: {finance}")
+    );
+    assert_eq!(
+        made("visits", "sales").0,
+        format!("assert_m_sound: none, assert_m_matches_sales: {finance}")
+    );
     assert_eq!(made("sales", "staff").1, ["F0641"]);
 }
 
@@ -403,7 +553,9 @@ fn a_limit_is_warned_of_in_a_model_only() {
     let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n\
                 columns: {region: {data_tests: [not_null]}}\n";
     place.write("metrics/top.yml", spec);
-    place.show(&["query", "metrics/top.yml"]).show(&["model", "metrics/top.yml"]);
+    place
+        .show(&["query", "metrics/top.yml"])
+        .show(&["model", "metrics/top.yml"]);
     assert_snapshot!(place.transcript());
 }
 
@@ -420,13 +572,21 @@ fn dbt_is_told_which_names_are_quoted() {
 #[test]
 fn a_model_does_not_read_itself() {
     let place = Place::new("model_reads_itself");
-    for (from, exit) in
-        [("m", 1), ("ref('M')", 1), ("\"ref('package', 'm')\"", 0), ("raw.m", 0), ("\"source('raw', 'm')\"", 0)]
-    {
+    for (from, exit) in [
+        ("m", 1),
+        ("ref('M')", 1),
+        ("\"ref('package', 'm')\"", 0),
+        ("raw.m", 0),
+        ("\"source('raw', 'm')\"", 0),
+    ] {
         place.write("m.yml", format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
         let run = place.run(&["model", "m.yml", "--json"]);
         let code = run.json()["diagnostics"][0]["code"].as_str().map(str::to_owned);
-        assert_eq!((run.exit, code.as_deref()), (exit, (exit == 1).then_some("F0602")), "{from}");
+        assert_eq!(
+            (run.exit, code.as_deref()),
+            (exit, (exit == 1).then_some("F0602")),
+            "{from}"
+        );
         assert_eq!(place.run(&["query", "m.yml"]).exit, 0, "{from}");
     }
 }

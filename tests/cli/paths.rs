@@ -31,7 +31,10 @@ columns:
 
 fn manifest() -> String {
     let columns = |names: [&str; 3]| -> serde_json::Value {
-        names.iter().map(|name| ((*name).to_owned(), json!({"name": name, "data_type": "integer"}))).collect()
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({"name": name, "data_type": "integer"})))
+            .collect()
     };
     let node = |name: &str, names: [&str; 3]| {
         json!({
@@ -93,7 +96,12 @@ fn in_project(place: &Place, args: &[&str]) -> Command {
 
 fn copied(name: &str) -> Place {
     let place = Place::new(&format!("paths/{name}"));
-    let copied = Command::new("cp").arg("-R").arg(template().path(".")).arg(place.path("")).status().unwrap();
+    let copied = Command::new("cp")
+        .arg("-R")
+        .arg(template().path("."))
+        .arg(place.path(""))
+        .status()
+        .unwrap();
     assert!(copied.success());
     place
 }
@@ -143,7 +151,14 @@ const COMMANDS: [&[&str]; 16] = [
     &["resolve", "revenue", "--theirs"],
     &["rollback", "1", "--yes"],
     &["pull"],
-    &["promote", "omni/own.view.yaml:total", "--grain", "country", "--name", "promoted"],
+    &[
+        "promote",
+        "omni/own.view.yaml:total",
+        "--grain",
+        "country",
+        "--name",
+        "promoted",
+    ],
     &["model", "metrics/revenue.yml", "--out", "models/formulac"],
     &["check", "--fix"],
     &["init"],
@@ -157,7 +172,10 @@ const COMMANDS: [&[&str]; 16] = [
 /// No command writes outside the project. Each case makes the project lead out, and lists the commands that would
 /// write there, by their first words.
 #[test]
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn nothing_outside_the_project_is_written() {
     type Setup = fn(&Place);
     let into_models: &[&str] = &["generate", "push", "model"];
@@ -167,13 +185,37 @@ fn nothing_outside_the_project_is_written() {
             |it| settings(it, &format!("models: {}\n", it.path("outside").display())),
             &["generate", "push", "adopt"],
         ),
-        ("models_above", |it| settings(it, "models: ../outside\n"), &["generate", "push", "adopt"]),
-        ("models_around", |it| settings(it, "models: models/../../outside/\n"), &["generate", "push", "adopt"]),
-        ("tests_above", |it| settings(it, "tests: ../outside\n"), &["generate", "push", "model"]),
-        ("models_of_git", |it| settings(it, "models: .git/hooks\n"), &["generate", "push"]),
+        (
+            "models_above",
+            |it| settings(it, "models: ../outside\n"),
+            &["generate", "push", "adopt"],
+        ),
+        (
+            "models_around",
+            |it| settings(it, "models: models/../../outside/\n"),
+            &["generate", "push", "adopt"],
+        ),
+        (
+            "tests_above",
+            |it| settings(it, "tests: ../outside\n"),
+            &["generate", "push", "model"],
+        ),
+        (
+            "models_of_git",
+            |it| settings(it, "models: .git/hooks\n"),
+            &["generate", "push"],
+        ),
         ("omni_above", |it| settings(it, "omni: ../outside\n"), &["pull"]),
-        ("omni_no_repository", |it| settings(it, "omni: {path: ../outside}\n"), &["pull"]),
-        ("omni_own_repository", |it| settings(it, "omni: {path: ..}\n"), &["pull"]),
+        (
+            "omni_no_repository",
+            |it| settings(it, "omni: {path: ../outside}\n"),
+            &["pull"],
+        ),
+        (
+            "omni_own_repository",
+            |it| settings(it, "omni: {path: ..}\n"),
+            &["pull"],
+        ),
         ("models_link", |it| link(it, "outside", "models/formulac"), into_models),
         ("models_parent_link", |it| link(it, "outside", "models"), into_models),
         ("tests_link", |it| link(it, "outside", "tests"), into_models),
@@ -185,7 +227,11 @@ fn nothing_outside_the_project_is_written() {
             },
             into_models,
         ),
-        ("dangling_link", |it| link(it, "outside/new.sql", "models/formulac/revenue.sql"), into_models),
+        (
+            "dangling_link",
+            |it| link(it, "outside/new.sql", "models/formulac/revenue.sql"),
+            into_models,
+        ),
         (
             "specs_link",
             |it| {
@@ -198,7 +244,10 @@ fn nothing_outside_the_project_is_written() {
         (
             "spec_link",
             |it| {
-                it.write("outside/revenue.yml", it.read("project/metrics/revenue.yml").replace(", \">1\"", "; \">1\""));
+                it.write(
+                    "outside/revenue.yml",
+                    it.read("project/metrics/revenue.yml").replace(", \">1\"", "; \">1\""),
+                );
                 link(it, "outside/revenue.yml", "metrics/revenue.yml");
             },
             &["check"],
@@ -219,10 +268,29 @@ fn nothing_outside_the_project_is_written() {
         ),
         ("log_link", |it| link(it, "outside", ".formulac/log"), &["push"]),
         ("plans_link", |it| link(it, "outside", "plans"), &["impact"]),
-        ("gitignore_link", |it| link(it, "outside/ignored", ".gitignore"), &["init"]),
+        (
+            "gitignore_link",
+            |it| link(it, "outside/ignored", ".gitignore"),
+            &["init"],
+        ),
         ("codeowners_link", |it| link(it, "outside/owners", "CODEOWNERS"), &[]),
-        ("model_name", |it| edit(it, "project/metrics/revenue.yml", "model: revenue", "model: ../outside/kept"), &[]),
-        ("model_folder", |it| edit(it, "project/metrics/revenue.yml", "model: revenue", "model: /outside"), &[]),
+        (
+            "model_name",
+            |it| {
+                edit(
+                    it,
+                    "project/metrics/revenue.yml",
+                    "model: revenue",
+                    "model: ../outside/kept",
+                )
+            },
+            &[],
+        ),
+        (
+            "model_folder",
+            |it| edit(it, "project/metrics/revenue.yml", "model: revenue", "model: /outside"),
+            &[],
+        ),
     ];
     let mut faults = Vec::new();
     for (name, setup, refused) in cases {
@@ -230,7 +298,12 @@ fn nothing_outside_the_project_is_written() {
             let place = copied(name);
             fs::remove_dir_all(place.path("project/.formulac/state/omni")).unwrap();
             if is_edited {
-                edit(&place, "project/models/formulac/revenue.yml", "Before tax.", "Before all tax.");
+                edit(
+                    &place,
+                    "project/models/formulac/revenue.yml",
+                    "Before tax.",
+                    "Before all tax.",
+                );
             }
             setup(&place);
             place
@@ -250,7 +323,11 @@ fn nothing_outside_the_project_is_written() {
             let place = edited.as_ref().unwrap_or(&place);
             let before = files(&place.path("project"));
             let (run, told) = run(place, args);
-            let said = ["leads out of the project", "is in a folder of git", "another git work tree"];
+            let said = [
+                "leads out of the project",
+                "is in a folder of git",
+                "another git work tree",
+            ];
             if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
                 faults.push(told.clone());
             }
@@ -268,7 +345,10 @@ fn nothing_outside_the_project_is_written() {
 fn links_inside_the_project_and_named_folders_are_written() {
     let place = copied("inside");
     link(&place, "project/kept_metrics", "metrics");
-    place.write("project/kept_metrics/revenue.yml", REVENUE.replace("SUM(amount)", "SUM(amount) * 2"));
+    place.write(
+        "project/kept_metrics/revenue.yml",
+        REVENUE.replace("SUM(amount)", "SUM(amount) * 2"),
+    );
     fs::rename(place.path("project/models"), place.path("project/real_models")).unwrap();
     link(&place, "project/real_models", "models");
     let run = |args: &[&str]| {
@@ -293,11 +373,21 @@ fn links_inside_the_project_and_named_folders_are_written() {
 #[test]
 fn folders_in_which_dbt_never_looks_are_refused() {
     let mut place = Place::new("paths_unread");
-    place.write("formulac.yml", "dialect: duckdb\nmodels: models/formulac/\ntests: tests/formulac/ # of ours\n");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nmodels: models/formulac/\ntests: tests/formulac/ # of ours\n",
+    );
     place.write("metrics/revenue.yml", REVENUE);
-    place.write("dbt_project.yml", "name: shop\nmodel-paths: [dbt_models]\ntest-paths: ['./data-tests/']\n");
+    place.write(
+        "dbt_project.yml",
+        "name: shop\nmodel-paths: [dbt_models]\ntest-paths: ['./data-tests/']\n",
+    );
     begin(&place);
-    place.show(&["generate"]).show(&["check"]).show(&["plan"]).show(&["status"]);
+    place
+        .show(&["generate"])
+        .show(&["check"])
+        .show(&["plan"])
+        .show(&["status"]);
     place.show(&["model", "metrics/revenue.yml", "--out", "models"]);
     assert!(place.files("models").is_empty() && place.files("tests").is_empty());
     let generate = |text: &str| {
@@ -315,22 +405,37 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     );
     // Older spellings, generic tests, links, docs and disabled models.
     let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
-    assert!(exit == 1 && err.contains("dbt does not look for models in `models/formulac`"), "{err}");
+    assert!(
+        exit == 1 && err.contains("dbt does not look for models in `models/formulac`"),
+        "{err}"
+    );
     place.write("formulac.yml", "dialect: duckdb\ntests: tests/generic/formulac\n");
     let (exit, err) = generate("name: shop\n");
-    assert!(exit == 1 && err.contains("`generic` is a folder of another kind"), "{err}");
+    assert!(
+        exit == 1 && err.contains("`generic` is a folder of another kind"),
+        "{err}"
+    );
     place.write("formulac.yml", "dialect: duckdb\n");
     let long = REVENUE.replace("Before tax.", &"A long description, with many words in it. ".repeat(8));
     place.write("metrics/revenue.yml", long);
     let (exit, err) = generate("name: shop\ndocs-paths: [docs]\n");
-    assert!(exit == 1 && err.contains("dbt does not look for docs blocks in `models/formulac`"), "{err}");
+    assert!(
+        exit == 1 && err.contains("dbt does not look for docs blocks in `models/formulac`"),
+        "{err}"
+    );
     let (exit, err) = generate("name: shop\nmodels: {shop: {+enabled: false}}\n");
-    assert!(exit == 0 && err.contains("dbt_project.yml disables the models"), "{err}");
+    assert!(
+        exit == 0 && err.contains("dbt_project.yml disables the models"),
+        "{err}"
+    );
     fs::remove_dir_all(place.path("models/formulac")).unwrap();
     place.write("models/real/x", "");
     symlink("real", place.path("models/formulac")).unwrap();
     let (exit, err) = generate("name: shop\n");
-    assert!(exit == 1 && err.contains("dbt does not follow the link `models/formulac`"), "{err}");
+    assert!(
+        exit == 1 && err.contains("dbt does not follow the link `models/formulac`"),
+        "{err}"
+    );
     crate::repository::snapshot(&place, "paths__unread");
 }
 
@@ -338,15 +443,31 @@ fn folders_in_which_dbt_never_looks_are_refused() {
 #[test]
 fn files_in_former_folders_are_named() {
     let place = Place::new("paths_former");
-    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
-    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models, more]\ntest-paths: [tests, data-tests]\n");
+    place
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("metrics/revenue.yml", REVENUE);
+    place.write(
+        "dbt_project.yml",
+        "name: shop\nmodel-paths: [models, more]\ntest-paths: [tests, data-tests]\n",
+    );
     assert_eq!(place.run(&["generate"]).exit, 0);
-    place.write("formulac.yml", "dialect: duckdb\nmodels: more/formulac\ntests: data-tests/formulac\n");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nmodels: more/formulac\ntests: data-tests/formulac\n",
+    );
     for command in ["generate", "check", "status"] {
         let run = place.run(&[command]);
         let said = "warning: 3 generated files are outside of the folders `models:` and `tests:` of formulac.yml";
-        assert!(run.err.contains(said) && run.err.contains("models/formulac/revenue.sql"), "{command}: {}", run.err);
-        assert!(run.err.contains("tests/formulac/assert_revenue_small.sql"), "{command}: {}", run.err);
+        assert!(
+            run.err.contains(said) && run.err.contains("models/formulac/revenue.sql"),
+            "{command}: {}",
+            run.err
+        );
+        assert!(
+            run.err.contains("tests/formulac/assert_revenue_small.sql"),
+            "{command}: {}",
+            run.err
+        );
     }
     fs::remove_dir_all(place.path("models")).unwrap();
     fs::remove_dir_all(place.path("tests")).unwrap();
@@ -357,9 +478,16 @@ fn files_in_former_folders_are_named() {
 #[test]
 fn the_target_folder_is_where_dbt_has_it() {
     let place = Place::new("paths_target");
-    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
-    place.write("dbt_project.yml", "name: shop\ntarget-path: \"{{ env_var('NO_SUCH_VARIABLE', 'build') }}/dbt\"\n");
-    place.write("build/dbt/manifest.json", manifest()).write("elsewhere/manifest.json", manifest());
+    place
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("metrics/revenue.yml", REVENUE);
+    place.write(
+        "dbt_project.yml",
+        "name: shop\ntarget-path: \"{{ env_var('NO_SUCH_VARIABLE', 'build') }}/dbt\"\n",
+    );
+    place
+        .write("build/dbt/manifest.json", manifest())
+        .write("elsewhere/manifest.json", manifest());
     let known = |variable: Option<&str>| {
         let mut command = place.command(&["status"]);
         command.env_remove("DBT_TARGET_PATH");

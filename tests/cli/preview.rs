@@ -36,7 +36,10 @@ pub fn has(variable: &str) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let found = set(variable);
     if !found {
-        assert!(!set("FORMULAC_REQUIRE_ENGINES"), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
+        assert!(
+            !set("FORMULAC_REQUIRE_ENGINES"),
+            "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is"
+        );
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         // Bypass the test harness, which would capture the message.
         let _ = writeln!(std::io::stderr(), "SKIPPED cli::{test}: {variable} is not set");
@@ -71,9 +74,30 @@ fn rows_are_shown() {
     place.write("formulac.yml", "dialect: snowflake\n");
     place
         .show(&["preview", "revenue.yml", "--data", "data"])
-        .show(&["preview", "revenue.yml", "--data", "data", "--limit", "2", "--engine", "duckdb"])
-        .show(&["preview", "revenue.yml", "--data", "data", "--limit", "2", "--quiet", "--json"])
-        .show_with(&["preview", "-", "--data", "data"], "model: n\nfrom: orders\ndefinitions: n = COUNT()\n");
+        .show(&[
+            "preview",
+            "revenue.yml",
+            "--data",
+            "data",
+            "--limit",
+            "2",
+            "--engine",
+            "duckdb",
+        ])
+        .show(&[
+            "preview",
+            "revenue.yml",
+            "--data",
+            "data",
+            "--limit",
+            "2",
+            "--quiet",
+            "--json",
+        ])
+        .show_with(
+            &["preview", "-", "--data", "data"],
+            "model: n\nfrom: orders\ndefinitions: n = COUNT()\n",
+        );
     settings().bind(|| assert_snapshot!(place.transcript()));
 }
 
@@ -88,7 +112,10 @@ fn a_table_fits_the_terminal() {
         let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
         command.env("COLUMNS", columns);
         let run = finish(command);
-        let fits = run.out.lines().all(|line| line.chars().count() <= columns.parse().unwrap());
+        let fits = run
+            .out
+            .lines()
+            .all(|line| line.chars().count() <= columns.parse().unwrap());
         assert!(fits || columns == "5", "{}", run.out);
         shown.push_str(&format!("COLUMNS={columns}\n{}{}", run.out, run.err));
     }
@@ -104,8 +131,14 @@ fn types_are_those_of_the_data_or_the_schema() {
     let place = Place::new("preview_types");
     place.write("data/t.csv", "code;n;d;ok\n007;1.10;2024-01-31;true\n010;2.20;;false\n");
     place.write("data/j.json", r#"[{"code": "x", "n": 1}, {"code": null, "n": 2}]"#);
-    place.write("t.yml", "model: m\nfrom: t\nkeep: [code, n, d, ok]\ndefinitions: next = d + 1\n");
-    place.write("j.yml", "model: m\nfrom: raw.j\nkeep: [code]\norder_by: n\ndefinitions: twice = n * 2\n");
+    place.write(
+        "t.yml",
+        "model: m\nfrom: t\nkeep: [code, n, d, ok]\ndefinitions: next = d + 1\n",
+    );
+    place.write(
+        "j.yml",
+        "model: m\nfrom: raw.j\nkeep: [code]\norder_by: n\ndefinitions: twice = n * 2\n",
+    );
     place.write(
         "schema.yml",
         "relations: {t: {columns: {code: text, n: decimal, d: date, ok: boolean, not_in_the_file: text}}}\n",
@@ -114,23 +147,43 @@ fn types_are_those_of_the_data_or_the_schema() {
         let run = place.run(&[&["preview", "--data", "data", "--json", "--quiet"], args].concat());
         assert_eq!((run.exit, run.err.as_str()), (0, ""), "{}", run.out);
         let value = run.json();
-        let types = value["columns"].as_array().unwrap().iter().map(|c| c["type"].clone()).collect::<Vec<_>>();
+        let types = value["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c["type"].clone())
+            .collect::<Vec<_>>();
         (json!(types), value["rows"].clone())
     };
     let (types, values) = rows(&["t.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
-    assert_eq!(values, json!([["007", "1.10", "2024-01-31", true, "2024-02-01"], ["010", "2.20", null, false, null]]));
+    assert_eq!(
+        values,
+        json!([
+            ["007", "1.10", "2024-01-31", true, "2024-02-01"],
+            ["010", "2.20", null, false, null]
+        ])
+    );
     let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
     // With decimals, 0.1 + 0.2 is 0.3. Numbers with an exponent, or with more digits than decimals can hold, stay
     // floats.
     place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
-    place.write("n.yml", "model: m\nfrom: n\ndefinitions: {a: SUM(a), e: SUM(e), w: COUNT(w)}\n");
-    assert_eq!(rows(&["n.yml"]), (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]])));
+    place.write(
+        "n.yml",
+        "model: m\nfrom: n\ndefinitions: {a: SUM(a), e: SUM(e), w: COUNT(w)}\n",
+    );
+    assert_eq!(
+        rows(&["n.yml"]),
+        (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]]))
+    );
     // A name with dots finds the file that is named after its last part.
     let (types, values) = rows(&["j.yml"]);
-    assert_eq!((types, values), (json!(["text", "integer"]), json!([["x", 2], [null, 4]])));
+    assert_eq!(
+        (types, values),
+        (json!(["text", "integer"]), json!([["x", 2], [null, 4]]))
+    );
     // The same holds for joined relations. Files of relations that the spec does not read are not even opened.
     place
         .write("data/u.csv", "code,name\n010,ten\n")
@@ -156,10 +209,19 @@ fn what_cannot_be_run_is_said() {
         "schema.yml",
         "relations: {orders: {columns: {id: integer, amuont: decimal, region: text, day: date, note: text}}}\n",
     );
-    place.write("broken/orders.csv", "id,region,amount,day,note\n1,north\n2,south,1,2024-01-01,x,y,z\n");
-    place.write("latin/orders.csv", b"id,region,amount,day,note\n1,\xFF\xFE,1,2024-01-01,x\n");
+    place.write(
+        "broken/orders.csv",
+        "id,region,amount,day,note\n1,north\n2,south,1,2024-01-01,x,y,z\n",
+    );
+    place.write(
+        "latin/orders.csv",
+        b"id,region,amount,day,note\n1,\xFF\xFE,1,2024-01-01,x\n",
+    );
     place.write("text/orders.csv", ORDERS.replace("10.50", "ten"));
-    place.write("two/orders.csv", ORDERS).write("two/Orders.json", "[]").write("empty/notes.txt", "");
+    place
+        .write("two/orders.csv", ORDERS)
+        .write("two/Orders.json", "[]")
+        .write("empty/notes.txt", "");
     place.write("gone.yml", REVENUE.replace("amount", "amuont"));
     place.write(
         "gone_schema.yml",
@@ -210,7 +272,10 @@ fn an_interrupt_ends_the_engine_too() {
     let command = place.command(&["preview", "revenue.yml", "--data", "data"]);
     // Tests that run in the background ignore interrupts, and so do the programs that they start.
     let mut obeying = std::process::Command::new("env");
-    obeying.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    obeying
+        .arg("--default-signal=INT")
+        .arg(command.get_program())
+        .args(command.get_args());
     obeying.current_dir(command.get_current_dir().unwrap());
     for (name, value) in command.get_envs() {
         match value {
@@ -218,7 +283,11 @@ fn an_interrupt_ends_the_engine_too() {
             None => obeying.env_remove(name),
         };
     }
-    let mut child = obeying.env("FORMULAC_DUCKDB", "./duckdb").process_group(0).spawn().unwrap();
+    let mut child = obeying
+        .env("FORMULAC_DUCKDB", "./duckdb")
+        .process_group(0)
+        .spawn()
+        .unwrap();
     let begin = Instant::now();
     let within = || begin.elapsed() < Duration::from_secs(30);
     let pid = loop {
@@ -231,11 +300,24 @@ fn an_interrupt_ends_the_engine_too() {
     };
     // Act like a terminal, which sends the signal to the whole group.
     let group = format!("-{}", child.id());
-    assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", "--", &group])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().unwrap().code(), None);
     // A process has also ended if nobody has waited for it yet.
     let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
-    let is_known = || std::process::Command::new("kill").args(["-0", &pid]).output().unwrap().status.success();
+    let is_known = || {
+        std::process::Command::new("kill")
+            .args(["-0", &pid])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
     while is_known() && !has_ended() {
         assert!(within(), "the engine goes on");
         std::thread::sleep(Duration::from_millis(20));
@@ -249,19 +331,42 @@ fn hostile_names_name_nothing_else() {
         return;
     }
     let place = Place::new("preview_hostile");
-    let names =
-        ["a[1]", "b*", "c?", "--", "select", "$x", "o'r\"d", "$(touch x)", "x; drop table y", "back\\slash", "é\nü"];
+    let names = [
+        "a[1]",
+        "b*",
+        "c?",
+        "--",
+        "select",
+        "$x",
+        "o'r\"d",
+        "$(touch x)",
+        "x; drop table y",
+        "back\\slash",
+        "é\nü",
+    ];
     // Other files that the patterns would match.
-    place.write("data/a1.csv", "k\n99\n").write("data/bb.csv", "k\n99\n").write("data/cc.csv", "k\n99\n");
+    place
+        .write("data/a1.csv", "k\n99\n")
+        .write("data/bb.csv", "k\n99\n")
+        .write("data/cc.csv", "k\n99\n");
     for (number, name) in names.iter().enumerate() {
-        place.write(&format!("data/{name}.csv"), format!("k,\"q\"\"'{number}\"\n{number},1\n"));
+        place.write(
+            &format!("data/{name}.csv"),
+            format!("k,\"q\"\"'{number}\"\n{number},1\n"),
+        );
     }
     // Only the first of these names can be used in a spec.
     for (number, name) in names.iter().enumerate().take(6) {
         let spec = format!("model: m\nfrom: {name:?}\nkeep: [k]\ndefinitions:\n  x: ${{q\"'{number}}} + 1\n");
         place.write("m.yml", spec);
         let run = place.run(&["preview", "m.yml", "--data", "data", "--json"]);
-        assert_eq!(run.json()["rows"], json!([[number, 2]]), "{name}: {}{}", run.out, run.err);
+        assert_eq!(
+            run.json()["rows"],
+            json!([[number, 2]]),
+            "{name}: {}{}",
+            run.out,
+            run.err
+        );
     }
     // The other files are read all the same, to see whether one of them is meant.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");

@@ -7,18 +7,32 @@ use crate::run::Place;
 #[test]
 fn the_dialect_is_the_projects() {
     let place = Place::new("project");
-    place.write("formulac.yml", "specs: metrics/\ndialect: bigquery\n").write("metrics/deep/x", "");
+    place
+        .write("formulac.yml", "specs: metrics/\ndialect: bigquery\n")
+        .write("metrics/deep/x", "");
     let dialect = |args: &[&str], folder: &str| {
         let mut command = place.command(args);
         command.current_dir(place.path(folder));
-        crate::run::finish(command).json()["dialect"].as_str().unwrap_or_default().to_owned()
+        crate::run::finish(command).json()["dialect"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     };
     let call = ["compile", "x", "--json"];
     assert_eq!(dialect(&call, "."), "bigquery");
     assert_eq!(dialect(&call, "metrics/deep"), "bigquery");
-    assert_eq!(dialect(&["compile", "x", "--json", "--dialect", "duckdb"], "."), "duckdb");
-    assert_eq!(dialect(&["--project-dir", "metrics", "compile", "x", "--json"], "."), "postgres");
-    assert_eq!(dialect(&["compile", "x", "--json", "--project-dir", "../.."], "metrics/deep"), "bigquery");
+    assert_eq!(
+        dialect(&["compile", "x", "--json", "--dialect", "duckdb"], "."),
+        "duckdb"
+    );
+    assert_eq!(
+        dialect(&["--project-dir", "metrics", "compile", "x", "--json"], "."),
+        "postgres"
+    );
+    assert_eq!(
+        dialect(&["compile", "x", "--json", "--project-dir", "../.."], "metrics/deep"),
+        "bigquery"
+    );
 }
 
 #[test]
@@ -38,7 +52,10 @@ fn a_faulty_project_file_is_said() {
     let (exit, text) = err(b"a: [\n");
     assert!(exit == 1 && text.contains("F0801"), "{text}");
     let (exit, text) = err(b"dialekt: duckdb\n");
-    assert!(exit == 1 && text.contains("F0802") && text.contains("`dialect` has a similar name"), "{text}");
+    assert!(
+        exit == 1 && text.contains("F0802") && text.contains("`dialect` has a similar name"),
+        "{text}"
+    );
     let (exit, text) = err(b"a: \xFF\n");
     assert!(exit == 1 && text.contains("F0104"), "{text}");
     assert_eq!(err(b"").0, 0);
@@ -47,7 +64,10 @@ fn a_faulty_project_file_is_said() {
     let run = place.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     let value = run.json();
-    assert_eq!((&value["dialect"], &value["diagnostics"][0]["file"]), (&json!("duckdb"), &json!("formulac.yml")));
+    assert_eq!(
+        (&value["dialect"], &value["diagnostics"][0]["file"]),
+        (&json!("duckdb"), &json!("formulac.yml"))
+    );
     assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
 }
 
@@ -55,22 +75,35 @@ fn a_faulty_project_file_is_said() {
 #[test]
 fn what_the_project_says_of_compiling() {
     let place = Place::new("project_settings");
-    place.write("formulac.yml", "timezone: Europe/Berlin\nblanks: zero\nlint: {W0412: off}\n");
+    place.write(
+        "formulac.yml",
+        "timezone: Europe/Berlin\nblanks: zero\nlint: {W0412: off}\n",
+    );
     let out = |args: &[&str]| {
         let run = place.run(args);
         (run.exit, run.out, run.err)
     };
     let done = |sql: &str| (0, format!("{sql}\n"), String::new());
-    let year = |zone: &str| done(&format!("cast(extract(year from timezone('{zone}', current_timestamp)) as bigint)"));
+    let year = |zone: &str| {
+        done(&format!(
+            "cast(extract(year from timezone('{zone}', current_timestamp)) as bigint)"
+        ))
+    };
     assert_eq!(out(&["compile", "YEAR(NOW())"]), year("Europe/Berlin"));
     assert_eq!(out(&["compile", "YEAR(NOW())", "--timezone", "UTC"]), year("UTC"));
-    assert_eq!(place.run(&["compile", "a + 1", "--context", "row"]).out, "coalesce(a, 0) + 1\n");
+    assert_eq!(
+        place.run(&["compile", "a + 1", "--context", "row"]).out,
+        "coalesce(a, 0) + 1\n"
+    );
     assert_eq!(out(&["compile", "COUNT(a = 1)"]), done("count(a = 1)"));
     let spec = "model: m\nfrom: t\ntimezone: UTC\ndefinitions: a = YEAR(NOW()) + COUNT(b = 1) + MAX(c * 2)\n";
     place.write("metrics/m.yml", spec);
     let (exit, sql, messages) = out(&["query", "metrics/m.yml"]);
     assert_eq!((exit, messages.as_str()), (0, ""));
-    assert!(sql.contains("'UTC'") && sql.contains("max(coalesce(c, 0) * 2)"), "{sql}");
+    assert!(
+        sql.contains("'UTC'") && sql.contains("max(coalesce(c, 0) * 2)"),
+        "{sql}"
+    );
 }
 
 /// `check` without files checks the project's specs.
@@ -81,11 +114,16 @@ fn check_looks_for_the_projects_specs() {
     place
         .write("formulac.yml", "specs: specs/\n")
         .write("specs/b.yml", "model: b\nfrom: t\ndefinitions: a = SUMM(x)\n");
-    place.write("specs/deep/a.yaml", "model: a\nfrom: t\ndefinitions: a = SUM(x)\n").write("specs/notes.md", "-");
+    place
+        .write("specs/deep/a.yaml", "model: a\nfrom: t\ndefinitions: a = SUM(x)\n")
+        .write("specs/notes.md", "-");
     let run = place.run(&["check", "--output-format", "concise"]);
     assert_eq!(
         (run.exit, run.out.as_str()),
-        (1, "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`; help: `SUM` has a similar name\n")
+        (
+            1,
+            "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`; help: `SUM` has a similar name\n"
+        )
     );
     assert_eq!(run.err, "2 files checked: 1 error\n");
     place.write("formulac.yml", "specs: nowhere\n");
@@ -95,6 +133,18 @@ fn check_looks_for_the_projects_specs() {
 #[test]
 fn options_that_say_nothing_yet_are_taken() {
     let place = Place::new("global_options");
-    let run = place.run(&["compile", "SUM(x)", "--no-input", "--env", "production", "--quiet", "--color", "never"]);
-    assert_eq!((run.exit, run.out.as_str(), run.err.as_str()), (0, "coalesce(sum(x), 0)\n", ""));
+    let run = place.run(&[
+        "compile",
+        "SUM(x)",
+        "--no-input",
+        "--env",
+        "production",
+        "--quiet",
+        "--color",
+        "never",
+    ]);
+    assert_eq!(
+        (run.exit, run.out.as_str(), run.err.as_str()),
+        (0, "coalesce(sum(x), 0)\n", "")
+    );
 }

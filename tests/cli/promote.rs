@@ -38,7 +38,12 @@ fn manifest(models: &[&str]) -> String {
         )
     };
     let column = |name: &str, ty: &str| format!("\"{name}\": {{\"name\": \"{name}\", \"data_type\": \"{ty}\"}}");
-    let columns = [("order_id", "integer"), ("amount", "decimal"), ("status", "varchar"), ("ordered_at", "timestamp")];
+    let columns = [
+        ("order_id", "integer"),
+        ("amount", "decimal"),
+        ("status", "varchar"),
+        ("ordered_at", "timestamp"),
+    ];
     let columns: Vec<String> = columns.map(|(name, ty)| column(name, ty)).to_vec();
     let mut nodes = vec![node("orders", &columns.join(", "))];
     nodes.extend(models.iter().map(|name| node(name, "")));
@@ -53,15 +58,40 @@ fn manifest(models: &[&str]) -> String {
 fn a_measure_becomes_a_spec_and_is_never_written_over() {
     let mut place = place("promote");
     place.show(&["promote", "-h"]);
-    place.show(&["promote", "omni/orders.view.yaml:revenue", "--grain", "ordered_at[month]", "--dry-run"]);
+    place.show(&[
+        "promote",
+        "omni/orders.view.yaml:revenue",
+        "--grain",
+        "ordered_at[month]",
+        "--dry-run",
+    ]);
     assert!(place.files("metrics").is_empty());
-    place.show(&["promote", "orders.view.yaml:revenue,mean", "hidden_from_all", "--grain", "ordered_at[month]"]);
+    place.show(&[
+        "promote",
+        "orders.view.yaml:revenue,mean",
+        "hidden_from_all",
+        "--grain",
+        "ordered_at[month]",
+    ]);
     place.show(&["check"]);
     place.write("metrics/orders_by_month.yml", "model: mine\n");
-    place.show(&["promote", "orders.view.yaml:revenue,mean", "--grain", "ordered_at[month]"]);
+    place.show(&[
+        "promote",
+        "orders.view.yaml:revenue,mean",
+        "--grain",
+        "ordered_at[month]",
+    ]);
     assert_eq!(place.read("metrics/orders_by_month.yml"), "model: mine\n");
-    let json =
-        ["promote", "orders.view.yaml:revenue", "hidden_from_all", "--name", "Net Revenue", "--out", "specs", "--json"];
+    let json = [
+        "promote",
+        "orders.view.yaml:revenue",
+        "hidden_from_all",
+        "--name",
+        "Net Revenue",
+        "--out",
+        "specs",
+        "--json",
+    ];
     place.show(&json);
     assert_eq!(place.files("specs"), ["net_revenue.yml"]);
     assert_snapshot!(place.transcript());
@@ -70,11 +100,17 @@ fn a_measure_becomes_a_spec_and_is_never_written_over() {
 #[test]
 fn what_is_not_there() {
     let mut place = place("promote_nothing");
-    place.write("omni/broken.view.yaml", "measures: {x: [}\n").write("omni/empty.view.yaml", "# nothing\n");
+    place
+        .write("omni/broken.view.yaml", "measures: {x: [}\n")
+        .write("omni/empty.view.yaml", "# nothing\n");
     place.write("omni/orders.topic.yaml", "base_view: orders\n");
-    for argument in
-        ["orders.view.yaml:revenu", "nowhere.view.yaml", "broken.view.yaml", "empty.view.yaml", "orders.topic.yaml"]
-    {
+    for argument in [
+        "orders.view.yaml:revenu",
+        "nowhere.view.yaml",
+        "broken.view.yaml",
+        "empty.view.yaml",
+        "orders.topic.yaml",
+    ] {
         place.show(&["promote", argument]);
         assert_ne!(place.run(&["promote", argument]).exit, 0, "{argument}");
     }
@@ -90,15 +126,37 @@ fn a_field_reads_the_column_where_that_is_exact() {
         "# kept\nquery:\n  base_view: orders\n  fields: {\"orders.ordered_at[month]\": month, orders.revenue: revenue}\n",
     );
     assert_eq!(
-        place.run(&["promote", "orders.view.yaml:revenue", "--grain", "order_id", "--name", "paid_orders"]).exit,
+        place
+            .run(&[
+                "promote",
+                "orders.view.yaml:revenue",
+                "--grain",
+                "order_id",
+                "--name",
+                "paid_orders"
+            ])
+            .exit,
         0
     );
-    assert_eq!(place.run(&["promote", "orders.view.yaml:mean", "--grain", "ordered_at[month]"]).exit, 0);
-    assert_eq!(place.run(&["promote", "by_month.query.view.yaml", "--name", "monthly"]).exit, 0);
+    assert_eq!(
+        place
+            .run(&["promote", "orders.view.yaml:mean", "--grain", "ordered_at[month]"])
+            .exit,
+        0
+    );
+    assert_eq!(
+        place
+            .run(&["promote", "by_month.query.view.yaml", "--name", "monthly"])
+            .exit,
+        0
+    );
     place.show(&["check"]);
     let repoint = ["promote", "orders.view.yaml:revenue", "--repoint"];
     place.show(&repoint);
-    place.write("target/manifest.json", manifest(&["paid_orders", "mean_by_month", "monthly"]));
+    place.write(
+        "target/manifest.json",
+        manifest(&["paid_orders", "mean_by_month", "monthly"]),
+    );
     place.show(&repoint);
     // The view of the table has the same name as the query view and does not hide it.
     for (name, columns) in [
@@ -107,7 +165,10 @@ fn a_field_reads_the_column_where_that_is_exact() {
         ("mean_by_month", "mean: {}"),
         ("monthly", "month: {}, revenue: {}"),
     ] {
-        place.write(&format!("omni/{name}.view.yaml"), format!("schema: analytics\ndimensions: {{{columns}}}\n"));
+        place.write(
+            &format!("omni/{name}.view.yaml"),
+            format!("schema: analytics\ndimensions: {{{columns}}}\n"),
+        );
     }
     place.show(&["check"]).show(&repoint);
     place.write(
@@ -125,7 +186,10 @@ fn a_field_reads_the_column_where_that_is_exact() {
     place.show(&["promote", "orders.view.yaml:mean", "--repoint"]);
     assert_eq!(place.read("omni/orders.view.yaml"), text);
     place.show(&["promote", "by_month.query.view.yaml", "--repoint"]);
-    assert_eq!(place.read("omni/by_month.query.view.yaml"), "schema: analytics\ntable_name: monthly\n# kept\n");
+    assert_eq!(
+        place.read("omni/by_month.query.view.yaml"),
+        "schema: analytics\ntable_name: monthly\n# kept\n"
+    );
     place.show(&["check"]);
     assert_snapshot!(place.transcript());
 }

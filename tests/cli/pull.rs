@@ -5,7 +5,9 @@ use crate::run::{Place, artifact};
 /// Creates a dbt project with dbt's artifacts.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "omni: bi/omni/\n");
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
+        .write("formulac.yml", "omni: bi/omni/\n");
     for name in ["manifest.json", "catalog.json", "run_results.json", "sources.json"] {
         place.write(&format!("target/{name}"), artifact(name));
     }
@@ -21,28 +23,43 @@ fn change(place: &Place, file: &str, from: &str, to: &str) {
 
 /// Returns every file in the project's folders, with its text.
 fn files(place: &Place) -> Vec<(String, String)> {
-    let folders = ["bi/omni", "bi/omni/analytics", "bi/omni/analytics_raw", ".formulac/state/omni"];
+    let folders = [
+        "bi/omni",
+        "bi/omni/analytics",
+        "bi/omni/analytics_raw",
+        ".formulac/state/omni",
+    ];
     let in_folder = |folder: &&str| {
         let files = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
         files.filter(|file| place.path(file).is_file()).collect::<Vec<_>>()
     };
-    folders.iter().flat_map(in_folder).map(|file| (file.clone(), place.read(&file))).collect()
+    folders
+        .iter()
+        .flat_map(in_folder)
+        .map(|file| (file.clone(), place.read(&file)))
+        .collect()
 }
 
 /// Removes the ages of the artifacts and sources, which depend on when the test runs.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
-    let lines: String = transcript.lines().filter(is_age).map(|line| format!("{line}\n")).collect();
+    let lines: String = transcript
+        .lines()
+        .filter(is_age)
+        .map(|line| format!("{line}\n"))
+        .collect();
     masked(&masked(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
 }
 
 /// Replaces the text between two strings with a placeholder, in each line.
 fn masked(text: &str, before: &str, after: &str) -> String {
-    let line =
-        |line: &str| match line.split_once(before).and_then(|(start, rest)| Some((start, rest.split_once(after)?))) {
-            Some((start, (_, rest))) => format!("{start}{before}(age){after}{rest}\n"),
-            None => format!("{line}\n"),
-        };
+    let line = |line: &str| match line
+        .split_once(before)
+        .and_then(|(start, rest)| Some((start, rest.split_once(after)?)))
+    {
+        Some((start, (_, rest))) => format!("{start}{before}(age){after}{rest}\n"),
+        None => format!("{line}\n"),
+    };
     text.lines().map(line).collect()
 }
 
@@ -56,14 +73,35 @@ fn what_people_wrote_stays() {
     let before = files(&place);
     place.show(&["pull"]).show(&["pull", "--check"]);
     assert_eq!(files(&place), before);
-    change(&place, CUSTOMERS, "    description: Legal name.", "    description: The name  # agreed\n    label: Name");
-    place.write(ORDERS, format!("# ours\r\n{}", place.read(ORDERS).replace('\n', "\r\n")));
+    change(
+        &place,
+        CUSTOMERS,
+        "    description: Legal name.",
+        "    description: The name  # agreed\n    label: Name",
+    );
+    place.write(
+        ORDERS,
+        format!("# ours\r\n{}", place.read(ORDERS).replace('\n', "\r\n")),
+    );
     std::fs::remove_file(place.path("bi/omni/analytics_raw/sessions.view.yaml")).unwrap();
-    change(&place, "target/manifest.json", "\"Day the account was opened.\"", "\"Day of the contract.\"");
-    change(&place, "target/manifest.json", "\"Legal name.\"", "\"Name as registered.\"");
+    change(
+        &place,
+        "target/manifest.json",
+        "\"Day the account was opened.\"",
+        "\"Day of the contract.\"",
+    );
+    change(
+        &place,
+        "target/manifest.json",
+        "\"Legal name.\"",
+        "\"Name as registered.\"",
+    );
     place.write(
         "target/catalog.json",
-        without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]),
+        without(
+            &artifact("catalog.json"),
+            &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"],
+        ),
     );
     place.show(&["pull", "--check"]).show(&["pull", "--dry-run", "--json"]);
     let unchanged = files(&place);
@@ -92,12 +130,17 @@ fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
     place.run(&["pull"]);
     let view = "bi/omni/analytics/stg_sessions.view.yaml";
     let before = place.read(view);
-    let gone = without(&artifact("manifest.json"), &["nodes", "model.acme_analytics.stg_sessions"]);
+    let gone = without(
+        &artifact("manifest.json"),
+        &["nodes", "model.acme_analytics.stg_sessions"],
+    );
     place.write("target/manifest.json", &gone);
     place.show(&["pull", "--markdown"]).show(&["pull"]);
     insta::assert_snapshot!(place.read(view));
     // The view comes back unchanged.
-    place.write("target/manifest.json", artifact("manifest.json")).run(&["pull"]);
+    place
+        .write("target/manifest.json", artifact("manifest.json"))
+        .run(&["pull"]);
     assert_eq!(place.read(view), before);
     place.write("target/manifest.json", &gone).run(&["pull"]);
     place.show(&["pull", "--prune"]);
@@ -111,7 +154,9 @@ fn a_file_that_cannot_be_edited_stops_everything() {
     place.write(CUSTOMERS, "schema: analytics\nschema: other\n");
     place.show(&["pull"]);
     assert_eq!(place.files("bi/omni/analytics"), ["dim_customers.view.yaml"]);
-    place.write("target/run_results.json", "{\"results\": [").write(CUSTOMERS, "");
+    place
+        .write("target/run_results.json", "{\"results\": [")
+        .write(CUSTOMERS, "");
     place.show(&["pull"]);
     std::fs::remove_file(place.path("target/manifest.json")).unwrap();
     place.show(&["pull"]);
@@ -124,7 +169,13 @@ fn a_file_that_cannot_be_edited_stops_everything() {
 fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
     let place = place("pull_status");
     place.run(&["pull"]);
-    let tag = |place: &Place| place.read(CUSTOMERS).lines().find(|line| line.starts_with("tags:")).map(str::to_owned);
+    let tag = |place: &Place| {
+        place
+            .read(CUSTOMERS)
+            .lines()
+            .find(|line| line.starts_with("tags:"))
+            .map(str::to_owned)
+    };
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
     // A run of other nodes says nothing about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
@@ -149,7 +200,10 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
 #[test]
 fn topics_and_grants_are_written_where_they_are_asked_for() {
     let mut place = place("pull_topics");
-    place.write("formulac.yml", "omni: bi/omni/\npull: {topics: true, access_grants: true}\n");
+    place.write(
+        "formulac.yml",
+        "omni: bi/omni/\npull: {topics: true, access_grants: true}\n",
+    );
     let mut manifest: serde_json::Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
     let orders = &mut manifest["nodes"]["model.acme_analytics.fct_orders"];
     let close = |node: &mut serde_json::Value, group: &str| {
@@ -164,16 +218,31 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     place.write("target/manifest.json", manifest.to_string());
     place.run(&["pull"]);
     let read = |place: &Place, names: &[&str]| -> String {
-        names.iter().map(|name| format!("==> {name}\n{}\n", place.read(&format!("bi/omni/{name}")))).collect()
+        names
+            .iter()
+            .map(|name| format!("==> {name}\n{}\n", place.read(&format!("bi/omni/{name}"))))
+            .collect()
     };
-    let topics: Vec<String> = place.files("bi/omni").into_iter().filter(|name| name.ends_with(".topic.yaml")).collect();
+    let topics: Vec<String> = place
+        .files("bi/omni")
+        .into_iter()
+        .filter(|name| name.ends_with(".topic.yaml"))
+        .collect();
     let mut names: Vec<&str> = topics.iter().map(String::as_str).collect();
     names.push("model.yaml");
     insta::assert_snapshot!(read(&place, &names));
     // Edits that people make in these files are kept.
-    change(&place, "bi/omni/sales.topic.yaml", "label: Sales", "label: Our sales  # agreed");
+    change(
+        &place,
+        "bi/omni/sales.topic.yaml",
+        "label: Sales",
+        "label: Our sales  # agreed",
+    );
     change(&place, "bi/omni/model.yaml", "[finance]", "[Finance Team]");
-    place.write("bi/omni/model.yaml", format!("week_start_day: sunday\n{}", place.read("bi/omni/model.yaml")));
+    place.write(
+        "bi/omni/model.yaml",
+        format!("week_start_day: sunday\n{}", place.read("bi/omni/model.yaml")),
+    );
     assert_eq!(place.run(&["pull", "--check"]).exit, 0);
     close(&mut manifest["nodes"]["model.acme_analytics.dim_customers"], "board");
     manifest["nodes"]["model.acme_analytics.fct_orders"]["description"] = "Orders, one row each.".into();
@@ -184,13 +253,20 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     place.write("formulac.yml", "omni: bi/omni/\n");
     place.show(&["pull"]).show(&["pull", "--prune"]);
     assert_eq!(
-        place.files("bi/omni").iter().filter(|name| name.ends_with(".topic.yaml")).count(),
+        place
+            .files("bi/omni")
+            .iter()
+            .filter(|name| name.ends_with(".topic.yaml"))
+            .count(),
         3,
         "{:?}",
         place.files("bi/omni")
     );
     insta::assert_snapshot!(without_ages(place.transcript()));
-    assert_eq!(place.read("bi/omni/model.yaml").lines().next(), Some("week_start_day: sunday"));
+    assert_eq!(
+        place.read("bi/omni/model.yaml").lines().next(),
+        Some("week_start_day: sunday")
+    );
 }
 
 #[test]
@@ -201,7 +277,11 @@ fn slower_runs_and_stale_sources_are_told() {
     for (day, seconds) in [(21, 4.0), (22, 4.2), (23, 12.6)] {
         run["metadata"]["generated_at"] = format!("2026-11-{day}T06:30:00Z").into();
         for result in run["results"].as_array_mut().unwrap() {
-            let seconds = if result["unique_id"] == "model.acme_analytics.fct_orders" { seconds } else { 0.5 };
+            let seconds = if result["unique_id"] == "model.acme_analytics.fct_orders" {
+                seconds
+            } else {
+                0.5
+            };
             result["execution_time"] = seconds.into();
             result["timing"] = serde_json::json!([
                 {"name": "execute", "started_at": format!("2026-11-{day}T06:00:00Z"), "completed_at": format!("2026-11-{day}T06:00:{:06.3}Z", seconds)}
@@ -210,7 +290,10 @@ fn slower_runs_and_stale_sources_are_told() {
         place.write("target/run_results.json", run.to_string());
         place.run(&["pull"]);
     }
-    place.show(&["pull"]).show(&["pull", "--markdown"]).show(&["pull", "--json"]);
+    place
+        .show(&["pull"])
+        .show(&["pull", "--markdown"])
+        .show(&["pull", "--json"]);
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
@@ -223,12 +306,17 @@ fn check_tells_what_is_gone_since_the_pull() {
     place.write("notes.txt", "sum_of_it = SUM(discount_rate)\n");
     place.run(&["pull"]);
     place.show(&["check"]);
-    let gone =
-        without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]);
+    let gone = without(
+        &artifact("catalog.json"),
+        &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"],
+    );
     place.write("target/catalog.json", gone.replace("DECIMAL(12,2)", "DATE"));
     place.show(&["check", "--output-format", "concise"]).show(&["check"]);
     // Standard input can be read only once, even if other files are checked again.
-    let run = place.run_with(&["check", "metrics/orders.yml", "-", "--output-format", "concise"], "x = NOSUCH(1)\n");
+    let run = place.run_with(
+        &["check", "metrics/orders.yml", "-", "--output-format", "concise"],
+        "x = NOSUCH(1)\n",
+    );
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
     // Formulas in a file belong to no relation that the file names.
     place.show(&["check", "notes.txt"]);

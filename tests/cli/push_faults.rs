@@ -28,7 +28,11 @@ const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: |\n  /
 
 fn git(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     let run = finish(command);
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
     run.out
@@ -42,20 +46,35 @@ fn template() -> Place {
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {}\n  prod: {branch: main, protected: true}\n",
     );
-    place.write("metrics/revenue.yml", SPEC).write(".gitignore", ".formulac/local/\n");
+    place
+        .write("metrics/revenue.yml", SPEC)
+        .write(".gitignore", ".formulac/local/\n");
     let folder = place.path("");
     git(&folder, &["init", "--quiet", "--initial-branch=main"]);
-    for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.com"), ("commit.gpgsign", "false")] {
+    for (key, value) in [
+        ("user.name", "Ann"),
+        ("user.email", "ann@example.com"),
+        ("commit.gpgsign", "false"),
+    ] {
         git(&folder, &["config", key, value]);
     }
     git(&folder, &["add", "--all"]);
     git(&folder, &["commit", "--quiet", "--message", "specs"]);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     git(&folder, &["add", "--all"]);
-    place.write("metrics/revenue.yml", SPEC.replace("amount - tax", "amount - tax - fees"));
-    place.write("metrics/lines.yml", "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n");
+    place.write(
+        "metrics/revenue.yml",
+        SPEC.replace("amount - tax", "amount - tax - fees"),
+    );
+    place.write(
+        "metrics/lines.yml",
+        "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n",
+    );
     let yml = place.read("models/formulac/revenue.yml");
-    place.write("models/formulac/revenue.yml", yml.replace("Before tax.", "Before all tax."));
+    place.write(
+        "models/formulac/revenue.yml",
+        yml.replace("Before tax.", "Before all tax."),
+    );
     place.write("notes.txt", "mine").write("staged.txt", "mine too");
     git(&folder, &["add", "staged.txt"]);
     place
@@ -76,23 +95,39 @@ fn left(place: &Place) -> (String, String, String) {
     let tree: Vec<&str> = tree.lines().filter(|line| !line.contains(".formulac/log/")).collect();
     let titles = git(&folder, &["log", "--format=%s"]);
     let log = fs::read_dir(place.path(".formulac/log")).unwrap().count();
-    (tree.join("\n"), format!("{titles}{log} entries"), git(&folder, &["status", "--porcelain"]))
+    (
+        tree.join("\n"),
+        format!("{titles}{log} entries"),
+        git(&folder, &["status", "--porcelain"]),
+    )
 }
 
 /// Returns the work tree as users see it.
 fn work_tree(place: &Place) -> String {
     let folder = place.path("");
     let status = git(&folder, &["status", "--porcelain"]);
-    let files = ["metrics/revenue.yml", "models/formulac/revenue.yml", "models/formulac/revenue.sql"];
+    let files = [
+        "metrics/revenue.yml",
+        "models/formulac/revenue.yml",
+        "models/formulac/revenue.sql",
+    ];
     let texts: Vec<String> = files.iter().map(|file| place.read(file)).collect();
-    format!("{}{status}{}", git(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]), texts.concat())
+    format!(
+        "{}{status}{}",
+        git(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]),
+        texts.concat()
+    )
 }
 
 fn push(place: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
     let mut command = place.command(&["--env", env, "push", "--yes"]);
     if let Some((at, how)) = at {
-        command.env("FORMULAC_GIT", place.path("../faulty_git")).env("FAULTY_AT", at.to_string());
-        command.env("FAULTY_HOW", how).env("FAULTY_COUNT", place.path("../count"));
+        command
+            .env("FORMULAC_GIT", place.path("../faulty_git"))
+            .env("FAULTY_AT", at.to_string());
+        command
+            .env("FAULTY_HOW", how)
+            .env("FAULTY_COUNT", place.path("../count"));
     }
     finish(command)
 }
@@ -112,7 +147,11 @@ fn each_call(env: &str, how: &str) {
         let before = work_tree(&place);
         let _ = fs::remove_file(place.path("../count"));
         let run = push(&place, env, Some((at, how)));
-        let calls: usize = fs::read_to_string(place.path("../count")).unwrap().trim().parse().unwrap();
+        let calls: usize = fs::read_to_string(place.path("../count"))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
         if calls < at {
             // There is no such call, so this push was an ordinary one.
             assert_eq!(left(&place), expected, "{how} at {at}");
@@ -131,7 +170,12 @@ fn each_call(env: &str, how: &str) {
         } else {
             // The branch has one commit with everything, and nothing else was changed.
             let (tree, titles, status) = left(&place);
-            assert_eq!((tree, status), (expected.0.clone(), expected.2.clone()), "{how} at {at}: {}", run.err);
+            assert_eq!(
+                (tree, status),
+                (expected.0.clone(), expected.2.clone()),
+                "{how} at {at}: {}",
+                run.err
+            );
             assert_eq!(titles, expected.1, "{how} at {at}: {}", run.err);
         }
     }

@@ -19,7 +19,9 @@ columns:
 
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", SPEC);
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("metrics/revenue.yml", SPEC);
     place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
     begin(&place);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
@@ -30,10 +32,21 @@ fn place(name: &str) -> Place {
 fn a_moved_file_stays_moved() {
     let place = place("push_moved");
     fs::create_dir_all(place.path("models/marts")).unwrap();
-    git(&place, &["mv", "models/formulac/revenue.sql", "models/marts/revenue.sql"]);
-    git(&place, &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"]);
+    git(
+        &place,
+        &["mv", "models/formulac/revenue.sql", "models/marts/revenue.sql"],
+    );
+    git(
+        &place,
+        &["mv", "models/formulac/revenue.yml", "models/marts/revenue.yml"],
+    );
     // Edits in the moved file still go into the spec.
-    edit(&place, "models/marts/revenue.sql", "coalesce(sum(amount), 0)", "max(amount)");
+    edit(
+        &place,
+        "models/marts/revenue.sql",
+        "coalesce(sum(amount), 0)",
+        "max(amount)",
+    );
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(place.read("metrics/revenue.yml").contains("revenue = MAX(amount)"));
@@ -45,13 +58,23 @@ fn a_moved_file_stays_moved() {
     assert_eq!(left, Vec::<String>::new());
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
     let run = place.run(&["generate"]);
-    assert_eq!((run.exit, place.files("models/formulac")), (0, Vec::new()), "{}", run.err);
+    assert_eq!(
+        (run.exit, place.files("models/formulac")),
+        (0, Vec::new()),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
 fn a_conflict_shows_what_differs() {
     let mut place = place("push_clash");
-    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "status <> 'test'",
+        "status <> 'test' and not is_gift",
+    );
     commit(&place, "No gifts");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "status <> \"test\"", "status = \"paid\"");
@@ -66,8 +89,13 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
     let place = place("push_generate");
     let path = "models/formulac/revenue.sql";
     let text = place.read(path);
-    let formatted = text.replace("select", "SELECT").replace("as customers\n", "as customers -- people\n");
-    place.write(path, formatted.replacen("#}\n", "#}\n{{ config(tags=['daily']) }}\n", 1));
+    let formatted = text
+        .replace("select", "SELECT")
+        .replace("as customers\n", "as customers -- people\n");
+    place.write(
+        path,
+        formatted.replacen("#}\n", "#}\n{{ config(tags=['daily']) }}\n", 1),
+    );
     assert_eq!(place.run(&["generate", "--check"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
     assert_eq!(place.run(&["generate"]).exit, 0);
@@ -90,15 +118,34 @@ fn a_conflict_names_who_changed_the_line() {
     edit(&place, "metrics/revenue.yml", "SUM(amount)", long);
     commit(&place, "longer");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    edit(&place, "models/formulac/revenue.sql", "then amount_without_any_tax - discount_of_customer", "then rebate");
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "then amount_without_any_tax - discount_of_customer",
+        "then rebate",
+    );
     edit(&place, "metrics/revenue.yml", "> 100", "> 200");
     let theirs = |shown: &str| {
-        let line = shown.lines().find(|line| line.trim_start().starts_with("theirs")).unwrap().to_owned();
+        let line = shown
+            .lines()
+            .find(|line| line.trim_start().starts_with("theirs"))
+            .unwrap()
+            .to_owned();
         (line.contains("not committed"), line.contains("By hand"))
     };
-    assert_eq!(theirs(&place.run(&["plan"]).out), (true, false), "{}", place.run(&["plan"]).out);
+    assert_eq!(
+        theirs(&place.run(&["plan"]).out),
+        (true, false),
+        "{}",
+        place.run(&["plan"]).out
+    );
     commit(&place, "By hand");
-    assert_eq!(theirs(&place.run(&["plan"]).out), (false, true), "{}", place.run(&["plan"]).out);
+    assert_eq!(
+        theirs(&place.run(&["plan"]).out),
+        (false, true),
+        "{}",
+        place.run(&["plan"]).out
+    );
 }
 
 /// A moved model does not cause a warning forever, and `model --out` does not write it a second time.
@@ -107,7 +154,14 @@ fn a_moved_file_is_not_warned_of() {
     let place = place("push_moved_quiet");
     fs::create_dir_all(place.path("models/marts")).unwrap();
     for end in ["sql", "yml"] {
-        git(&place, &["mv", &format!("models/formulac/revenue.{end}"), &format!("models/marts/revenue.{end}")]);
+        git(
+            &place,
+            &[
+                "mv",
+                &format!("models/formulac/revenue.{end}"),
+                &format!("models/marts/revenue.{end}"),
+            ],
+        );
     }
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     for command in ["check", "generate", "plan", "status"] {
@@ -115,19 +169,36 @@ fn a_moved_file_is_not_warned_of() {
         assert!(!run.err.contains("outside of the folders"), "{command}: {}", run.err);
     }
     let run = place.run(&["model", "metrics/revenue.yml", "--out", "models/formulac"]);
-    assert_eq!((run.exit, place.files("models/formulac")), (0, Vec::new()), "{}", run.err);
+    assert_eq!(
+        (run.exit, place.files("models/formulac")),
+        (0, Vec::new()),
+        "{}",
+        run.err
+    );
 }
 
 /// A push reports the files that a clone would lack.
 #[test]
 fn settings_that_are_not_committed_are_named() {
     let place = Place::new("push_settings");
-    place.write("metrics/revenue.yml", SPEC).write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    place
+        .write("metrics/revenue.yml", SPEC)
+        .write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
     begin(&place);
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\n");
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write(".gitignore", "target/\n");
     let run = place.run(&["push", "--yes"]);
-    assert!(run.err.contains("`.gitignore` and `formulac.yml` are not committed"), "{}", run.err);
-    assert!(run.err.contains("`git add .gitignore formulac.yml && git commit -m "), "{}", run.err);
+    assert!(
+        run.err.contains("`.gitignore` and `formulac.yml` are not committed"),
+        "{}",
+        run.err
+    );
+    assert!(
+        run.err.contains("`git add .gitignore formulac.yml && git commit -m "),
+        "{}",
+        run.err
+    );
     commit(&place, "settings");
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "MAX(amount)");
     let run = place.run(&["push", "--yes"]);
@@ -138,14 +209,24 @@ fn settings_that_are_not_committed_are_named() {
 #[test]
 fn a_kept_edit_stops_no_generate() {
     let place = place("push_kept_generate");
-    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "status <> 'test'",
+        "status <> 'test' and not is_gift",
+    );
     commit(&place, "No gifts");
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     let sql = place.read("models/formulac/revenue.sql");
     for args in [&["generate"][..], &["generate", "--check"]] {
         let run = place.run(args);
-        assert_eq!((run.exit, place.read("models/formulac/revenue.sql")), (0, sql.clone()), "{args:?}: {}", run.err);
+        assert_eq!(
+            (run.exit, place.read("models/formulac/revenue.sql")),
+            (0, sql.clone()),
+            "{args:?}: {}",
+            run.err
+        );
     }
 }
 
@@ -153,12 +234,26 @@ fn a_kept_edit_stops_no_generate() {
 #[test]
 fn edits_of_comments_alone_are_committed() {
     let mut place = place("push_comments");
-    edit(&place, "models/formulac/revenue.sql", "select\n", "SELECT -- seen by Bob\n");
-    place.show(&["status"]).show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "select\n",
+        "SELECT -- seen by Bob\n",
+    );
+    place
+        .show(&["status"])
+        .show(&["plan"])
+        .show(&["push", "--yes"])
+        .show(&["plan"]);
     crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
     // The same holds for an edit that no spec expresses.
-    edit(&place, "models/formulac/revenue.sql", "status <> 'test'", "status <> 'test' and not is_gift");
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "status <> 'test'",
+        "status <> 'test' and not is_gift",
+    );
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
     assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
@@ -168,13 +263,26 @@ fn edits_of_comments_alone_are_committed() {
 #[test]
 fn a_description_does_not_go_back_to_a_formula() {
     let place = place("push_base_of_description");
-    edit(&place, "metrics/revenue.yml", "  revenue =", "  /// amount\n  revenue =");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "  revenue =",
+        "  /// amount\n  revenue =",
+    );
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "/// amount", "/// net amount");
-    edit(&place, "models/formulac/revenue.yml", "description: amount", "description: gross amount");
+    edit(
+        &place,
+        "models/formulac/revenue.yml",
+        "description: amount",
+        "description: gross amount",
+    );
     let spec = place.read("metrics/revenue.yml");
     let plan = place.run(&["plan"]).out;
-    assert!(plan.contains("resolve revenue.revenue --ours\n          or --theirs instead"), "{plan}");
+    assert!(
+        plan.contains("resolve revenue.revenue --ours\n          or --theirs instead"),
+        "{plan}"
+    );
     for side in ["--base", "--edit"] {
         let mut command = place.command(&["resolve", "revenue.revenue", side]);
         command.env("EDITOR", "true").env_remove("VISUAL");

@@ -23,7 +23,17 @@ fn merged(name: &str) -> Place {
 
 fn merge(place: &Place, branch: &str) {
     git(place, &["switch", "--quiet", "main"]);
-    git(place, &["merge", "--quiet", "--no-ff", "--message", &format!("Merge {branch}"), branch]);
+    git(
+        place,
+        &[
+            "merge",
+            "--quiet",
+            "--no-ff",
+            "--message",
+            &format!("Merge {branch}"),
+            branch,
+        ],
+    );
 }
 
 #[test]
@@ -56,7 +66,11 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     merge(&place, "more");
     be(&place, "dan");
     let told = place.run(&["release", "--yes", "--json"]).json();
-    assert_eq!((told["release"].as_str(), told["after"].as_str()), (Some("v2"), Some("v1")), "{told}");
+    assert_eq!(
+        (told["release"].as_str(), told["after"].as_str()),
+        (Some("v2"), Some("v1")),
+        "{told}"
+    );
     let text = told["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
@@ -98,12 +112,20 @@ fn notes_tell_the_net_change() {
         commit(&place, file);
         assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     };
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/a.yml", spec("a", "amount"));
-    place.write("metrics/b.yml", spec("b", "amount * 2")).write("metrics/gone.yml", spec("gone", "tax"));
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("metrics/a.yml", spec("a", "amount"));
+    place
+        .write("metrics/b.yml", spec("b", "amount * 2"))
+        .write("metrics/gone.yml", spec("gone", "tax"));
     crate::repository::begin(&place);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     let first = place.run(&["release", "--yes"]);
-    assert_eq!(first.out, "v1\n\nThe first release, of 3 models:\n  a\n  b\n  gone\n", "{}", first.err);
+    assert_eq!(
+        first.out, "v1\n\nThe first release, of 3 models:\n  a\n  b\n  gone\n",
+        "{}",
+        first.err
+    );
     push("metrics/a.yml", Some(spec("a", "amount * 3")));
     push("metrics/new.yml", Some(spec("new", "amount - tax")));
     assert_eq!(place.run(&["rollback", "1", "--yes"]).exit, 0);
@@ -129,8 +151,13 @@ fn notes_tell_the_net_change() {
 #[test]
 fn results_that_docs_generate_has_overwritten_are_told() {
     let place = Place::new("release_results");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\n");
-    place.write("metrics/a.yml", "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n");
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write(".gitignore", "target/\n");
+    place.write(
+        "metrics/a.yml",
+        "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n",
+    );
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     crate::repository::begin(&place);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
@@ -140,7 +167,10 @@ fn results_that_docs_generate_has_overwritten_are_told() {
                 r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
             )
         };
-        place.write("target/manifest.json", format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")));
+        place.write(
+            "target/manifest.json",
+            format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")),
+        );
         let results = format!(
             r#"{{{}, "args": {{"which": "{which}"}}, "results": [{{"unique_id": "test.shop.t.1", "status": "{status}"}}]}}"#,
             metadata("run-results/v6")
@@ -167,8 +197,13 @@ fn results_that_docs_generate_has_overwritten_are_told() {
 #[test]
 fn results_that_docs_generate_has_overwritten_are_in_the_log() {
     let place = Place::new("release_log");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write(".gitignore", "target/\nlogs/\n");
-    place.write("metrics/a.yml", "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n");
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write(".gitignore", "target/\nlogs/\n");
+    place.write(
+        "metrics/a.yml",
+        "model: a\nfrom: orders\nkeep: [id]\ndefinitions: b = amount * 2\n",
+    );
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     crate::repository::begin(&place);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
@@ -177,32 +212,62 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
             r#""metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}.json", "generated_at": "2100-01-01T00:00:00Z"}}"#
         )
     };
-    place.write("target/manifest.json", format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")));
+    place.write(
+        "target/manifest.json",
+        format!("{{{}, \"nodes\": {{}}}}", metadata("manifest/v12")),
+    );
     let results = r#""args": {"which": "generate"}, "results": [{"unique_id": "test.shop.t.1", "status": "success"}]"#;
-    place.write("target/run_results.json", format!("{{{}, {results}}}", metadata("run-results/v6")));
+    place.write(
+        "target/run_results.json",
+        format!("{{{}, {results}}}", metadata("run-results/v6")),
+    );
     place.write("target/run/shop/models/t.sql", "select 1");
     let left_by = |target: &str, told: &str| {
         let entries = [
             ("MainThread", "Running with dbt=1.12.6".to_owned()),
-            ("MainThread", format!("running dbt with arguments {{'target_path': '{target}'}}")),
+            (
+                "MainThread",
+                format!("running dbt with arguments {{'target_path': '{target}'}}"),
+            ),
             ("Thread-1 (", format!("1 of 1 {told} t ......... [{told} in 0.90s]")),
             ("Thread-1 (", "Finished running node test.shop.t.1".to_owned()),
-            ("MainThread", "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned()),
+            (
+                "MainThread",
+                "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned(),
+            ),
         ];
-        let log: String =
-            entries.iter().map(|(thread, told)| format!("16:36:33.656652 [info ] [{thread}]: {told}\n")).collect();
+        let log: String = entries
+            .iter()
+            .map(|(thread, told)| format!("16:36:33.656652 [info ] [{thread}]: {told}\n"))
+            .collect();
         place.write("logs/dbt.log", log);
         place.run(&["release", "--dry-run"])
     };
     let run = left_by("None", "PASS");
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     let run = left_by("None", "FAIL 3");
-    assert!(run.exit == 1 && run.out.contains("1 failed in dbt's last run: t"), "{}{}", run.out, run.err);
+    assert!(
+        run.exit == 1 && run.out.contains("1 failed in dbt's last run: t"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     let run = left_by("target/other", "PASS");
-    assert!(run.exit == 1 && run.out.contains("nothing is known of tests"), "{}{}", run.out, run.err);
+    assert!(
+        run.exit == 1 && run.out.contains("nothing is known of tests"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     // Files that changed after the build were not tested.
     place.write("models/other.sql", "select 1");
     crate::repository::commit(&place, "another model");
     let run = left_by("None", "PASS");
-    assert!(run.out.contains("1 file is newer than dbt's last run: models/other.sql"), "{}{}", run.out, run.err);
+    assert!(
+        run.out
+            .contains("1 file is newer than dbt's last run: models/other.sql"),
+        "{}{}",
+        run.out,
+        run.err
+    );
 }

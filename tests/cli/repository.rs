@@ -29,7 +29,9 @@ pub fn git(place: &Place, args: &[&str]) -> String {
 pub fn git_may_fail(place: &Place, args: &[&str]) -> Run {
     let mut command = Command::new("git");
     command.args(args).current_dir(place.path(""));
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     finish(command)
 }
 

@@ -30,7 +30,9 @@ columns:
 /// Creates a project with roles, in a repository.
 pub fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
+    place
+        .write("formulac.yml", PROJECT)
+        .write("metrics/revenue.yml", REVENUE);
     place.write(".gitignore", "formulac.local.yml\n.formulac/local/\ntarget/\n");
     begin(&place);
     place
@@ -48,14 +50,24 @@ fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
             assert!(["yes", "no"].contains(cell), "{line}");
             ((*role).to_owned(), *cell == "yes")
         });
-        (cells[0].split(' ').map(str::to_owned).collect(), cells[1].to_owned(), may.collect())
+        (
+            cells[0].split(' ').map(str::to_owned).collect(),
+            cells[1].to_owned(),
+            may.collect(),
+        )
     };
     lines.map(row).collect()
 }
 
 #[test]
 fn each_role_may_call_what_the_table_says() {
-    let people = [("business", "fay"), ("analyst", "ann"), ("engineer", "eve"), ("admin", "root"), ("none", "nobody")];
+    let people = [
+        ("business", "fay"),
+        ("analyst", "ann"),
+        ("engineer", "eve"),
+        ("admin", "root"),
+        ("none", "nobody"),
+    ];
     let mut wrong = Vec::new();
     for (role, name) in people {
         let place = place(&format!("roles_{role}"));
@@ -85,9 +97,16 @@ fn each_role_may_call_what_the_table_says() {
             refused += usize::from(run.exit == 4);
         }
         let logged = place.run(&["log", "--json"]).json();
-        let of = logged["entries"].as_array().unwrap().iter().filter(|it| it["did"] == "refused");
+        let of = logged["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["did"] == "refused");
         let by: Vec<&str> = of.map(|it| it["by"].as_str().unwrap()).collect();
-        assert!(by.len() == refused && by.iter().all(|by| by.contains(name)), "{role}: {refused} refused, {logged}");
+        assert!(
+            by.len() == refused && by.iter().all(|by| by.contains(name)),
+            "{role}: {refused} refused, {logged}"
+        );
         assert_eq!(logged["faults"].as_array().unwrap().len(), 0);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -97,23 +116,28 @@ fn each_role_may_call_what_the_table_says() {
 fn every_command_stands_in_the_table() {
     let place = Place::new("roles_commands");
     let help = place.run(&["--help"]).out;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
     let named = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let known: Vec<String> = table().into_iter().map(|(command, _, _)| command[0].clone()).collect();
     for command in named.filter(|name| !name.is_empty() && *name != "help") {
-        assert!(known.iter().any(|known| known == command), "{command} is not in tests/cli/fixtures/roles.tsv");
+        assert!(
+            known.iter().any(|known| known == command),
+            "{command} is not in tests/cli/fixtures/roles.tsv"
+        );
     }
 }
 
 #[test]
 fn a_refusal_says_what_it_takes_and_is_logged() {
     let mut place = place("roles_refused");
-    place.show(&["push", "--env", "production", "--yes"]).show(&["log"]).show(&[
-        "rollback",
-        "1",
-        "--env",
-        "production",
-    ]);
+    place
+        .show(&["push", "--env", "production", "--yes"])
+        .show(&["log"])
+        .show(&["rollback", "1", "--env", "production"]);
     // A commit on production's branch changes production, whatever environment is used.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
@@ -131,7 +155,9 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
 #[test]
 fn a_refusal_leaves_git_status_as_it_is() {
     let place = Place::new("roles_untracked");
-    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
+    place
+        .write("formulac.yml", PROJECT)
+        .write("metrics/revenue.yml", REVENUE);
     begin(&place);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
@@ -143,7 +169,12 @@ fn a_refusal_leaves_git_status_as_it_is() {
     for branch in ["work", "main"] {
         git(&place, &["switch", "--quiet", branch]);
         let run = place.run(&["log", "--json"]);
-        let refused = run.json()["entries"].as_array().unwrap().iter().filter(|it| it["did"] == "refused").count();
+        let refused = run.json()["entries"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["did"] == "refused")
+            .count();
         assert_eq!((run.exit, refused), (0, 3), "{branch}: {}", run.out);
     }
 }
@@ -168,7 +199,9 @@ fn who_one_is() {
 
 fn place_without_roles() -> Place {
     let place = Place::new("roles_free");
-    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", REVENUE);
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("metrics/revenue.yml", REVENUE);
     begin(&place);
     place
 }

@@ -30,7 +30,10 @@ impl Place {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        Self { folder, transcript: String::new() }
+        Self {
+            folder,
+            transcript: String::new(),
+        }
     }
 
     pub fn path(&self, file: &str) -> PathBuf {
@@ -60,7 +63,9 @@ impl Place {
 
     /// Returns the names of all files in the folder, sorted.
     pub fn files(&self, folder: &str) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path(folder)) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(self.path(folder)) else {
+            return Vec::new();
+        };
         let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
@@ -70,7 +75,14 @@ impl Place {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null());
-        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TERM"] {
+        for name in [
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+            "FORCE_COLOR",
+            "COLUMNS",
+            "TERM",
+        ] {
             command.env_remove(name);
         }
         for name in ["FORMULAC_USER", "FORMULAC_ENV"] {
@@ -87,7 +99,10 @@ impl Place {
 
     pub fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Run {
         let mut command = self.command(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         let text = stdin.as_ref().to_vec();
@@ -112,8 +127,10 @@ impl Place {
     }
 
     fn note(&mut self, args: &[&str], run: &Run) -> &mut Self {
-        let shown: Vec<String> =
-            args.iter().map(|a| if is_plain(a) { (*a).to_owned() } else { format!("{a:?}") }).collect();
+        let shown: Vec<String> = args
+            .iter()
+            .map(|a| if is_plain(a) { (*a).to_owned() } else { format!("{a:?}") })
+            .collect();
         let _ = writeln!(self.transcript, "$ formulac {}", shown.join(" "));
         let _ = write!(self.transcript, "{}", run.out);
         if !run.err.is_empty() {
@@ -130,7 +147,10 @@ impl Place {
 }
 
 fn is_plain(argument: &str) -> bool {
-    !argument.is_empty() && argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
+    !argument.is_empty()
+        && argument
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
 }
 
 /// Runs a command to its end. JSON output is checked against its schema.

@@ -11,14 +11,22 @@ const VIEW: &str = include_str!("fixtures/omni/analytics/orders.view.yaml");
 #[test]
 fn kinds_are_told_by_content() {
     let place = Place::new("schema_kinds");
-    place.write("target/manifest.json", MANIFEST).write("other/m.json", MANIFEST).write("target/catalog.json", CATALOG);
-    place.write("omni/analytics/orders.view.yaml", VIEW).write("omni/README.md", "x");
+    place
+        .write("target/manifest.json", MANIFEST)
+        .write("other/m.json", MANIFEST)
+        .write("target/catalog.json", CATALOG);
+    place
+        .write("omni/analytics/orders.view.yaml", VIEW)
+        .write("omni/README.md", "x");
     place.write(
         "_models.yml",
         "models: [{name: orders, columns: [{name: amount, data_type: 'numeric(12, 2)', tests: [not_null]}]}]",
     );
     place.write("s.txt", "relations: {orders: {columns: {amount: float}}}");
-    place.write("s.json", r#"{"relations": {"orders": {"columns": {"amount": "integer"}}}}"#);
+    place.write(
+        "s.json",
+        r#"{"relations": {"orders": {"columns": {"amount": "integer"}}}}"#,
+    );
     let ty = |schema: &str, formula: &str| {
         let run = place.run(&["compile", formula, "--schema", schema, "--json"]);
         let value = run.json();
@@ -28,7 +36,10 @@ fn kinds_are_told_by_content() {
     assert_eq!(ty("_models.yml", "MAX(orders.amount)"), "decimal");
     assert_eq!(ty("s.txt", "MAX(orders.amount)"), "float");
     assert_eq!(ty("s.json", "MAX(orders.amount)"), "integer");
-    assert_eq!(ty("target/manifest.json", "MAX(customer_metrics.order_count)"), "integer");
+    assert_eq!(
+        ty("target/manifest.json", "MAX(customer_metrics.order_count)"),
+        "integer"
+    );
     assert_eq!(ty("other/m.json", "MAX(dim_customers.customer_id)"), "integer");
     assert_eq!(ty("omni", "MAX(orders.order_id)"), "unknown");
     assert_eq!(ty("omni/analytics/orders.view.yaml", "SUM(orders.amount)"), "decimal");
@@ -37,9 +48,14 @@ fn kinds_are_told_by_content() {
 #[test]
 fn faults_of_schemas() {
     let mut place = Place::new("schema_faults");
-    place.write("empty.yml", "").write("tables.yml", "tables: []").write("yaml.yml", "relations: [");
     place
-        .write("types.yml", "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n");
+        .write("empty.yml", "")
+        .write("tables.yml", "tables: []")
+        .write("yaml.yml", "relations: [");
+    place.write(
+        "types.yml",
+        "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n",
+    );
     place
         .write("catalog.json", CATALOG)
         .write("cut.json", &MANIFEST[..300])
@@ -83,8 +99,13 @@ fn artifacts_that_cannot_be_read_and_newer_ones() {
         place.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
     }
     // The project's own artifacts are reported once, although several parts of the command use them.
-    place.write("shop/dbt_project.yml", "name: shop\n").write("shop/formulac.yml", "dialect: duckdb\n");
-    place.write("shop/metrics/a.yml", "model: a\nfrom: ref('orders')\ndefinitions: n = COUNT()\n");
+    place
+        .write("shop/dbt_project.yml", "name: shop\n")
+        .write("shop/formulac.yml", "dialect: duckdb\n");
+    place.write(
+        "shop/metrics/a.yml",
+        "model: a\nfrom: ref('orders')\ndefinitions: n = COUNT()\n",
+    );
     for folder in ["newer", "older", "other"] {
         let text = place.read(&format!("{folder}/manifest.json"));
         place.write("shop/target/manifest.json", text);

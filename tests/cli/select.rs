@@ -19,7 +19,10 @@ fn place(name: &str) -> Place {
         "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n",
     );
     place.write("metrics/counts.yml", "model: counts\nfrom: ref('orders')\nconfig: {materialized: table}\ngroup_by: country\ndefinitions: orders = COUNT()\n");
-    place.write("metrics/broken.yml", "model: broken\nfrom: ref('orders')\ndefinitions: x = SUMM(amount)\n");
+    place.write(
+        "metrics/broken.yml",
+        "model: broken\nfrom: ref('orders')\ndefinitions: x = SUMM(amount)\n",
+    );
     place.write(".gitignore", "/state/\n.formulac/local/\n");
     place.write("data/orders.csv", "country,amount\nat,3\nde,4\n");
     begin(&place);
@@ -43,7 +46,10 @@ fn every_command_about_specs_takes_a_selection() {
         (&["--select", "revenue+"][..], &["revenue", "share"][..]),
         (&["--select", "tag:finance", "counts"], &["counts", "revenue"]),
         (&["-s", "+share,path:metrics", "--exclude", "share"], &["revenue"]),
-        (&["--exclude", "broken", "config.materialized:table"], &["revenue", "share"]),
+        (
+            &["--exclude", "broken", "config.materialized:table"],
+            &["revenue", "share"],
+        ),
         (&["--select", "fqn:shop.*.counts"], &["counts"]),
     ] {
         for command in ["plan", "model", "generate"] {
@@ -51,7 +57,10 @@ fn every_command_about_specs_takes_a_selection() {
             found.sort();
             if command == "generate" {
                 // `generate` reports the generated models and the models that they read.
-                assert!(expected.iter().all(|name| found.contains(&(*name).to_owned())), "{select:?}: {found:?}");
+                assert!(
+                    expected.iter().all(|name| found.contains(&(*name).to_owned())),
+                    "{select:?}: {found:?}"
+                );
                 continue;
             }
             assert_eq!(found, expected, "{command} {select:?}");
@@ -68,8 +77,16 @@ fn every_command_about_specs_takes_a_selection() {
     // `preview` shows the rows of a single spec.
     let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
-    assert!(of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"), "{}", of_counts.err);
-    assert!(preview(&["counts", "revenue"]).err.contains("chooses 2 specs, and `preview` takes one"));
+    assert!(
+        of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"),
+        "{}",
+        of_counts.err
+    );
+    assert!(
+        preview(&["counts", "revenue"])
+            .err
+            .contains("chooses 2 specs, and `preview` takes one")
+    );
     assert_eq!(preview(&["nothing"]).exit, 2);
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
 }
@@ -92,35 +109,63 @@ fn commands_of_models_take_a_selection() {
         names.sort();
         names
     };
-    assert_eq!(changed(&["impact", "--select", "tag:finance", "counts"]), ["counts", "revenue"]);
-    assert_eq!(changed(&["impact", "share", "--exclude", "share", "counts"]), ["revenue", "share"]);
+    assert_eq!(
+        changed(&["impact", "--select", "tag:finance", "counts"]),
+        ["counts", "revenue"]
+    );
+    assert_eq!(
+        changed(&["impact", "share", "--exclude", "share", "counts"]),
+        ["revenue", "share"]
+    );
     assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
     // Two models have hand edits, and one of them is selected.
     for model in ["revenue", "counts"] {
         let path = format!("models/formulac/{model}.sql");
-        place.write(&path, place.read(&path).replace("group by country", "where country <> 'x'\n    group by country"));
+        place.write(
+            &path,
+            place
+                .read(&path)
+                .replace("group by country", "where country <> 'x'\n    group by country"),
+        );
     }
     let adopted = |args: &[&str]| {
         let run = place.run(&[&["adopt", "--dry-run", "--json"], args].concat());
-        let found = [&run.json()["adopted"], &run.json()["kept"]].map(|it| it.as_array().unwrap().clone()).concat();
-        found.iter().map(|edit| edit["model"].as_str().unwrap().to_owned()).collect::<std::collections::BTreeSet<_>>()
+        let found = [&run.json()["adopted"], &run.json()["kept"]]
+            .map(|it| it.as_array().unwrap().clone())
+            .concat();
+        found
+            .iter()
+            .map(|edit| edit["model"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(adopted(&[]).len(), 2);
-    assert_eq!(adopted(&["--select", "+share"]).into_iter().collect::<Vec<_>>(), ["revenue"]);
+    assert_eq!(
+        adopted(&["--select", "+share"]).into_iter().collect::<Vec<_>>(),
+        ["revenue"]
+    );
     let project = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  production: {branch: main}\n";
     place.write("formulac.yml", project);
     let models = models(&place, &["env", "diff", "production", "--exclude", "revenue"]);
     assert_eq!(models, ["counts"]);
-    assert_eq!(place.run(&["schema", "fetch", "--select", "tag:nothing", "--json"]).json()["relations"], json!([]));
+    assert_eq!(
+        place
+            .run(&["schema", "fetch", "--select", "tag:nothing", "--json"])
+            .json()["relations"],
+        json!([])
+    );
 }
 
 #[test]
 fn what_is_not_known_is_refused_by_name() {
     let mut place = place("select_unknown");
-    place.show(&["plan", "--select", "selector:nightly"]).show(&["check", "--select", "state:modified"]);
+    place
+        .show(&["plan", "--select", "selector:nightly"])
+        .show(&["check", "--select", "state:modified"]);
     place.show(&["generate", "--check", "--select", "state:modified.macros"]);
     place.show(&["plan", "--select", "state:modified.contract"]);
-    place.show(&["model", "--select", "revenu"]).show(&["plan", "--select", "state:new", "--state", "nowhere"]);
+    place
+        .show(&["model", "--select", "revenu"])
+        .show(&["plan", "--select", "state:new", "--state", "nowhere"]);
     insta::assert_snapshot!(place.transcript());
 }
 
@@ -132,10 +177,18 @@ fn a_name_that_selects_nothing_is_refused() {
     for args in [&["check"][..], &["push", "--yes"], &["plan"], &["generate"]] {
         let run = place.run(&[args, &["--select", "+revenu"]].concat());
         let (error, help) = ("`+revenu` selects no spec", "`revenue` has a similar name");
-        assert!(run.exit == 2 && run.err.contains(error) && run.err.contains(help), "{args:?}: {}", run.err);
+        assert!(
+            run.exit == 2 && run.err.contains(error) && run.err.contains(help),
+            "{args:?}: {}",
+            run.err
+        );
         // Other criteria may match nothing.
         let run = place.run(&[args, &["--select", "tag:nightly"]].concat());
-        assert!(run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"), "{args:?}: {}", run.err);
+        assert!(
+            run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"),
+            "{args:?}: {}",
+            run.err
+        );
     }
 }
 
@@ -162,10 +215,20 @@ fn states_are_compared_with_an_earlier_manifest() {
     let place = place("select_state");
     std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
     commit(&place, "sound");
-    let run = place.run(&["model", "metrics/revenue.yml", "metrics/share.yml", "metrics/counts.yml", "--json"]).json();
+    let run = place
+        .run(&[
+            "model",
+            "metrics/revenue.yml",
+            "metrics/share.yml",
+            "metrics/counts.yml",
+            "--json",
+        ])
+        .json();
     let node = |name: &str| {
         let models = run["models"].as_array().unwrap();
-        let sql = models.iter().find(|model| model["name"] == name).unwrap()["sql"].as_str().unwrap();
+        let sql = models.iter().find(|model| model["name"] == name).unwrap()["sql"]
+            .as_str()
+            .unwrap();
         let materialized = if name == "counts" { "table" } else { "view" };
         json!({
             "resource_type": "model", "name": name, "package_name": "shop", "raw_code": sql.trim(), "access": "protected",
@@ -182,7 +245,10 @@ fn states_are_compared_with_an_earlier_manifest() {
         found.sort();
         found.join(" ")
     };
-    assert_eq!((chosen("state:new"), chosen("state:modified")), ("share".to_owned(), "share".to_owned()));
+    assert_eq!(
+        (chosen("state:new"), chosen("state:modified")),
+        ("share".to_owned(), "share".to_owned())
+    );
     assert_eq!(
         (chosen("state:old"), chosen("state:unmodified")),
         ("counts revenue".to_owned(), "counts revenue".to_owned())
@@ -201,14 +267,20 @@ fn states_are_compared_with_an_earlier_manifest() {
     edit("metrics/revenue.yml", "SUM(amount) * 2", "SUM(amount)");
     edit("metrics/revenue.yml", "tags: [finance]", "tags: [finance, daily]");
     assert_eq!(chosen("state:modified"), "counts share");
-    edit("metrics/revenue.yml", "tags: [finance, daily]", "config: {schema: finance}");
+    edit(
+        "metrics/revenue.yml",
+        "tags: [finance, daily]",
+        "config: {schema: finance}",
+    );
     assert_eq!(
         (chosen("state:modified.relation"), chosen("state:modified")),
         ("revenue share".into(), "counts revenue share".into())
     );
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(
-        place.run(&["check", "--select", "state:modified+", "--state", "state"]).err,
+        place
+            .run(&["check", "--select", "state:modified+", "--state", "state"])
+            .err,
         "3 files checked: 3 warnings\n"
     );
 }
@@ -221,19 +293,44 @@ fn a_model_is_named_in_place_of_its_file() {
         let run = place.run(&[command, "revenu"]);
         assert_eq!(run.exit, 2, "{command}: {}{}", run.out, run.err);
         // A spec with errors may have any name.
-        assert!(run.err.contains("`revenu` selects no spec") && run.err.contains("revenue"), "{command}: {}", run.err);
+        assert!(
+            run.err.contains("`revenu` selects no spec") && run.err.contains("revenue"),
+            "{command}: {}",
+            run.err
+        );
     }
     for command in ["query", "model"] {
         let named = place.run(&[command, "revenue"]);
-        assert_eq!((named.exit, named.out), (0, place.run(&[command, "metrics/revenue.yml"]).out), "{}", named.err);
+        assert_eq!(
+            (named.exit, named.out),
+            (0, place.run(&[command, "metrics/revenue.yml"]).out),
+            "{}",
+            named.err
+        );
     }
-    assert_eq!(place.run(&["query", "--select", "tag:finance"]).out, place.run(&["query", "revenue"]).out);
+    assert_eq!(
+        place.run(&["query", "--select", "tag:finance"]).out,
+        place.run(&["query", "revenue"]).out
+    );
     let several = place.run(&["query", "--select", "revenue+"]);
-    assert!(several.exit == 2 && several.err.contains("2 specs, and `query` takes one"), "{}", several.err);
+    assert!(
+        several.exit == 2 && several.err.contains("2 specs, and `query` takes one"),
+        "{}",
+        several.err
+    );
     let file = place.run(&["explain", "metrics/revenue.yml"]);
-    assert!(file.exit == 2 && file.err.contains("`metrics/revenue.yml` is a file"), "{}{}", file.out, file.err);
+    assert!(
+        file.exit == 2 && file.err.contains("`metrics/revenue.yml` is a file"),
+        "{}{}",
+        file.out,
+        file.err
+    );
     let name = place.run(&["explain", "revenue"]);
-    assert!(name.exit == 0 && name.err.contains("`formulac query revenue` shows its SQL"), "{}", name.err);
+    assert!(
+        name.exit == 0 && name.err.contains("`formulac query revenue` shows its SQL"),
+        "{}",
+        name.err
+    );
 }
 
 /// A refused command also reports the reason in JSON.

@@ -18,13 +18,25 @@ fn what_cannot_be_read() {
         .write("crlf.fx", b"a = 1\r\nb = SUMM(x)\r\n")
         .write("empty.fx", b"")
         .write("spec.yml", b"model: [\n");
-    for file in ["latin1.fx", "utf16.fx", "nul.fx", "bom.fx", "crlf.fx", "empty.fx", "missing.fx", ".", "empty.fx/x"] {
+    for file in [
+        "latin1.fx",
+        "utf16.fx",
+        "nul.fx",
+        "bom.fx",
+        "crlf.fx",
+        "empty.fx",
+        "missing.fx",
+        ".",
+        "empty.fx/x",
+    ] {
         place.show(&["compile", "--file", file]);
     }
     for file in ["spec.yml", "empty.fx", "latin1.fx", "missing.yml", "."] {
         place.show(&["query", file]).show(&["model", file]);
     }
-    place.show(&["check", "latin1.fx", "missing.fx"]).show(&["compile", "x", "--schema", "missing.yml"]);
+    place
+        .show(&["check", "latin1.fx", "missing.fx"])
+        .show(&["compile", "x", "--schema", "missing.yml"]);
     assert_snapshot!(place.transcript());
 }
 
@@ -32,13 +44,23 @@ fn what_cannot_be_read() {
 #[test]
 fn a_missing_file_is_a_diagnostic() {
     let place = Place::new("missing_file");
-    place.write("a.fx", "a = SUMM(x)").write("m.yml", "model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    place
+        .write("a.fx", "a = SUMM(x)")
+        .write("m.yml", "model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     let of = |args: &[&str]| {
         let run = place.run(args);
         let value = run.json();
-        let codes: Vec<String> =
-            value["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(value["diagnostics"][0]["span"], json!({"start": 0, "end": 0, "line": 1, "column": 1}), "{args:?}");
+        let codes: Vec<String> = value["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["code"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(
+            value["diagnostics"][0]["span"],
+            json!({"start": 0, "end": 0, "line": 1, "column": 1}),
+            "{args:?}"
+        );
         (run.exit, codes.join(" "))
     };
     let missing = || (5, "F0822".to_owned());
@@ -60,7 +82,10 @@ fn not_utf8_has_the_span_of_the_first_bad_byte() {
     assert_eq!(run.exit, 1);
     let value = run.json();
     assert_eq!(value["diagnostics"][0]["code"], "F0104");
-    assert_eq!(value["diagnostics"][0]["span"], json!({"start": 7, "end": 8, "line": 1, "column": 7}));
+    assert_eq!(
+        value["diagnostics"][0]["span"],
+        json!({"start": 7, "end": 8, "line": 1, "column": 7})
+    );
 }
 
 #[cfg(unix)]
@@ -71,7 +96,10 @@ fn an_argument_that_is_not_utf8() {
     let mut command = place.command(&["compile", "--json"]);
     command.arg(std::ffi::OsStr::from_bytes(b"SUM(\xFF)"));
     let run = finish(command);
-    assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (1, Some("F0104")));
+    assert_eq!(
+        (run.exit, run.json()["diagnostics"][0]["code"].as_str()),
+        (1, Some("F0104"))
+    );
 }
 
 #[test]
@@ -107,7 +135,11 @@ fn a_full_disk_is_said() {
     let mut command = place.command(&["compile", "SUM(x)"]);
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: cannot write `<stdout>`"));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .starts_with("error: cannot write `<stdout>`")
+    );
     // If messages cannot be written either, the exit status still reports the error.
     let mut command = place.command(&["compile", "SUMM(x)"]);
     assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
@@ -136,8 +168,14 @@ fn reading_ends() {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
-            let endless = ["fs::read(", "fs::read_to_string("].iter().any(|call| code.contains(call));
-            assert!(!endless, "{}: `source::read_bytes` and `source::read_text` have a limit", path.display());
+            let endless = ["fs::read(", "fs::read_to_string("]
+                .iter()
+                .any(|call| code.contains(call));
+            assert!(
+                !endless,
+                "{}: `source::read_bytes` and `source::read_text` have a limit",
+                path.display()
+            );
         }
     }
 }

@@ -6,21 +6,30 @@ use crate::run::{Place, artifact};
 fn without_age(transcript: &str) -> String {
     transcript
         .lines()
-        .map(|line| if line.contains(" old") { "✓ dbt artifacts  (age)\n".to_owned() } else { format!("{line}\n") })
+        .map(|line| {
+            if line.contains(" old") {
+                "✓ dbt artifacts  (age)\n".to_owned()
+            } else {
+                format!("{line}\n")
+            }
+        })
         .collect()
 }
 
 #[test]
 fn one_screen_of_what_is_out_of_step() {
     let mut place = Place::new("status");
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
+        .write("formulac.yml", "dialect: duckdb\n");
     place.show(&["status"]);
     place.write("target/manifest.json", artifact("manifest.json"));
     let spec =
         "model: revenue\nfrom: ref('fct_orders')\ngroup_by: customer_id\ndefinitions: revenue = SUM(order_total)\n";
-    place
-        .write("metrics/revenue.yml", spec)
-        .write("metrics/broken.yml", "model: broken\nfrom: x\ndefinitions: a = SUMM(b)\n");
+    place.write("metrics/revenue.yml", spec).write(
+        "metrics/broken.yml",
+        "model: broken\nfrom: x\ndefinitions: a = SUMM(b)\n",
+    );
     place.show(&["status"]);
     for name in ["catalog.json", "run_results.json", "sources.json"] {
         place.write(&format!("target/{name}"), artifact(name));
@@ -31,7 +40,9 @@ fn one_screen_of_what_is_out_of_step() {
     place.show(&["status"]);
     let failing = artifact("run_results.json").replacen("\"status\": \"pass\"", "\"status\": \"fail\"", 2);
     place.write("target/run_results.json", failing);
-    place.write("models/formulac/revenue.sql", "select 1\n").write("metrics/revenue.yml", spec.replace("SUM(", "MAX("));
+    place
+        .write("models/formulac/revenue.sql", "select 1\n")
+        .write("metrics/revenue.yml", spec.replace("SUM(", "MAX("));
     place.show(&["status"]).show(&["status", "--json"]);
     insta::assert_snapshot!(without_age(place.transcript()));
 }
@@ -40,7 +51,9 @@ fn one_screen_of_what_is_out_of_step() {
 #[test]
 fn fetched_columns_are_known() {
     let place = Place::new("status_fetched");
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
+        .write("formulac.yml", "dialect: duckdb\n");
     place.write("target/manifest.json", artifact("manifest.json"));
     assert!(place.run(&["status"]).out.contains("catalog.json is missing"));
     place.write(".formulac/local/catalog.json", artifact("catalog.json"));

@@ -16,7 +16,10 @@ fn help() {
     }
     assert_snapshot!(place.transcript());
     let run = place.run(&["--version"]);
-    assert_eq!((run.exit, run.out), (0, format!("formulac {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(
+        (run.exit, run.out),
+        (0, format!("formulac {}\n", env!("CARGO_PKG_VERSION")))
+    );
 }
 
 #[test]
@@ -84,10 +87,20 @@ fn unknown_commands_name_a_command() {
     ] {
         let run = place.run(&[name, "--any", "thing"]);
         assert_eq!((run.exit, run.out.as_str()), (2, ""));
-        assert!(run.err.starts_with(&format!("error: there is no command `{name}`\nhelp: ")), "{}", run.err);
+        assert!(
+            run.err
+                .starts_with(&format!("error: there is no command `{name}`\nhelp: ")),
+            "{}",
+            run.err
+        );
         assert!(run.err.contains(hint) && !run.err.contains("built yet"), "{}", run.err);
     }
-    assert!(place.run(&["--project-dir", ".", "diff"]).err.contains("`formulac plan`"));
+    assert!(
+        place
+            .run(&["--project-dir", ".", "diff"])
+            .err
+            .contains("`formulac plan`")
+    );
 }
 
 /// The short help of a command shows only its own options. Options that every command has are in the long help.
@@ -96,7 +109,10 @@ fn short_help_is_short() {
     let place = Place::new("short_help");
     for command in ["init", "compile", "status", "push", "log"] {
         let (short, long) = (place.run(&[command, "-h"]).out, place.run(&[command, "--help"]).out);
-        assert!(!short.contains("--project-dir") && long.contains("--project-dir"), "{short}");
+        assert!(
+            !short.contains("--project-dir") && long.contains("--project-dir"),
+            "{short}"
+        );
         assert!(!short.contains("Examples:") && long.contains("Examples:"), "{long}");
     }
 }
@@ -122,9 +138,12 @@ fn examples_run() {
 #[test]
 fn arguments_do_not_reach_the_terminal_raw() {
     let place = Place::new("raw_arguments");
-    for args in
-        [&["compile", "a", "\u{1b}[31mb"][..], &["\u{1b}]0;x\u{7}"], &["functions", "A\u{9b}31m"], &["check", "\u{1b}"]]
-    {
+    for args in [
+        &["compile", "a", "\u{1b}[31mb"][..],
+        &["\u{1b}]0;x\u{7}"],
+        &["functions", "A\u{9b}31m"],
+        &["check", "\u{1b}"],
+    ] {
         let run = place.run(args);
         assert!(!run.err.chars().any(|c| c.is_control() && c != '\n'), "{:?}", run.err);
         assert_ne!(run.exit, 0);

@@ -35,10 +35,19 @@ const FINANCE: &str = "region,revenue\nnorth,12.76\nsouth,1.00\n,7.00\nwest,3.00
 
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
-    place.write("data/orders.csv", ORDERS).write("data/revenue.csv", BUILT).write("data/finance.csv", FINANCE);
+    place
+        .write("formulac.yml", PROJECT)
+        .write("metrics/revenue.yml", REVENUE);
+    place
+        .write("data/orders.csv", ORDERS)
+        .write("data/revenue.csv", BUILT)
+        .write("data/finance.csv", FINANCE);
     git(&place, &["init", "--quiet", "--initial-branch=main"]);
-    for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.com"), ("commit.gpgsign", "false")] {
+    for (key, value) in [
+        ("user.name", "Ann"),
+        ("user.email", "ann@example.com"),
+        ("commit.gpgsign", "false"),
+    ] {
         git(&place, &["config", key, value]);
     }
     place
@@ -47,7 +56,9 @@ fn place(name: &str) -> Place {
 fn git(place: &Place, args: &[&str]) {
     let mut command = Command::new("git");
     command.args(args).current_dir(place.path(""));
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     let run = finish(command);
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
 }
@@ -77,7 +88,9 @@ fn what_agrees_is_told_and_kept() {
         return;
     }
     let mut place = place("verify");
-    place.show(&["verify", "--data", "data"]).show(&["verify", "revenue", "--data", "data", "--quiet"]);
+    place
+        .show(&["verify", "--data", "data"])
+        .show(&["verify", "revenue", "--data", "data", "--quiet"]);
     let evidence = place.read(".formulac/evidence/revenue.yml");
     alike().bind(|| {
         assert_snapshot!("verify_agrees", place.transcript());
@@ -93,10 +106,18 @@ fn what_agrees_is_told_and_kept() {
     git(&place, &["update-index", "--refresh"]);
     git(&place, &["diff", "--exit-code"]);
     assert_eq!(place.read(".formulac/evidence/revenue.yml"), evidence);
-    assert!(place.read(".formulac/local/timings/revenue.yml").contains("formula_seconds: "));
+    assert!(
+        place
+            .read(".formulac/local/timings/revenue.yml")
+            .contains("formula_seconds: ")
+    );
     place.write("data/finance.csv", FINANCE.replace("12.76", "13"));
     assert_eq!(verify(&place, &[]).exit, 1);
-    assert_ne!(place.read(".formulac/evidence/revenue.yml"), evidence, "what it says has changed");
+    assert_ne!(
+        place.read(".formulac/evidence/revenue.yml"),
+        evidence,
+        "what it says has changed"
+    );
 }
 
 #[test]
@@ -110,7 +131,9 @@ fn what_differs_is_told_with_the_worst_rows() {
         "data/revenue.csv",
         "region,revenue,mean,last_note\nnorth,20.00,6.375,b\nsouth,1.00,1,\"it's\"\n,7.00,7,d\n,7.00,7,d\neast,1.00,1,z\n",
     );
-    place.show(&["verify", "--data", "data"]).show(&["verify", "--data", "data", "--limit", "1", "--quiet"]);
+    place
+        .show(&["verify", "--data", "data"])
+        .show(&["verify", "--data", "data", "--limit", "1", "--quiet"]);
     place.show(&["verify", "--data", "data", "--markdown", "--quiet"]);
     place.show(&["verify", "--data", "data", "--json"]);
     alike().bind(|| assert_snapshot!(place.transcript()));
@@ -126,7 +149,9 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     // A different formula, a column that is not built, and a built column that the spec no longer has.
     place.write(
         "metrics/revenue.yml",
-        REVENUE.replace("SUM(amount)", "SUM(amount) * 2").replace("last_note = MAX(note)", "orders = COUNT()"),
+        REVENUE
+            .replace("SUM(amount)", "SUM(amount) * 2")
+            .replace("last_note = MAX(note)", "orders = COUNT()"),
     );
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
@@ -151,7 +176,10 @@ fn a_verification_that_compares_nothing_fails() {
         return;
     }
     let mut place = place("verify_nothing");
-    place.write("metrics/lines.yml", "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n");
+    place.write(
+        "metrics/lines.yml",
+        "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
+    );
     // The model has not been built, and the spec names nothing to compare with.
     place.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
@@ -163,7 +191,10 @@ fn a_verification_that_compares_nothing_fails() {
     std::fs::remove_dir_all(place.path("metrics")).unwrap();
     place.show(&["verify", "--data", "data"]);
     alike().bind(|| assert_snapshot!(place.transcript()));
-    assert!(!place.path(".formulac/evidence/lines.yml").exists(), "of nothing there is no evidence");
+    assert!(
+        !place.path(".formulac/evidence/lines.yml").exists(),
+        "of nothing there is no evidence"
+    );
 }
 
 #[test]
@@ -172,12 +203,23 @@ fn faulty_specs_are_told_and_others_go_on() {
         return;
     }
     let place = place("verify_faulty");
-    place.write("metrics/broken.yml", "model: broken\nfrom: orders\ndefinitions: a = SUMM(amount)\n");
+    place.write(
+        "metrics/broken.yml",
+        "model: broken\nfrom: orders\ndefinitions: a = SUMM(amount)\n",
+    );
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 1, "{}", run.out);
-    assert!(run.out.contains("its formula: 4 of 4 rows") && run.err.contains("F0301"), "{}{}", run.out, run.err);
+    assert!(
+        run.out.contains("its formula: 4 of 4 rows") && run.err.contains("F0301"),
+        "{}{}",
+        run.out,
+        run.err
+    );
     let run = verify(&place, &["--json"]);
-    assert_eq!((run.json()["diagnostics"][0]["code"].clone(), run.err.contains("F0301")), (json!("F0301"), false));
+    assert_eq!(
+        (run.json()["diagnostics"][0]["code"].clone(), run.err.contains("F0301")),
+        (json!("F0301"), false)
+    );
 }
 
 #[test]
@@ -195,7 +237,11 @@ fn tolerances_are_those_that_are_said() {
     place.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
     let run = verify(&place, &["--tolerance", "5"]);
     assert_eq!(run.exit, 1, "{}", run.out);
-    assert!(run.out.contains("finance: 3 of 4 rows within 0.01; 1 differs"), "{}", run.out);
+    assert!(
+        run.out.contains("finance: 3 of 4 rows within 0.01; 1 differs"),
+        "{}",
+        run.out
+    );
     for wrong in ["-1", "x", "1e", "inf", "1; drop table orders", "", "."] {
         assert_eq!(verify(&place, &["--tolerance", wrong]).exit, 2, "{wrong}");
     }
@@ -209,13 +255,32 @@ fn budgets_are_held() {
     let place = place("verify_budget");
     let run = verify(&place, &["--budget", "0"]);
     assert_eq!(run.exit, 1, "{}", run.out);
-    assert!(run.out.contains("its formula takes") && run.out.contains("may take 0 s"), "{}", run.out);
+    assert!(
+        run.out.contains("its formula takes") && run.out.contains("may take 0 s"),
+        "{}",
+        run.out
+    );
     assert_eq!(verify(&place, &["--budget", "600"]).exit, 0);
-    place.write("metrics/revenue.yml", format!("{REVENUE}meta: {{formulac: {{budget: 0}}}}\n"));
+    place.write(
+        "metrics/revenue.yml",
+        format!("{REVENUE}meta: {{formulac: {{budget: 0}}}}\n"),
+    );
     let run = verify(&place, &["--json"]);
-    assert_eq!((run.exit, &run.json()["models"][0]["seconds"]["budget"]), (1, &json!(0.0)), "{}", run.out);
-    assert_eq!(verify(&place, &["--budget", "600"]).exit, 0, "what is asked for goes before what the spec says");
-    place.write("metrics/revenue.yml", format!("{REVENUE}meta: {{formulac: {{budget: soon}}}}\n"));
+    assert_eq!(
+        (run.exit, &run.json()["models"][0]["seconds"]["budget"]),
+        (1, &json!(0.0)),
+        "{}",
+        run.out
+    );
+    assert_eq!(
+        verify(&place, &["--budget", "600"]).exit,
+        0,
+        "what is asked for goes before what the spec says"
+    );
+    place.write(
+        "metrics/revenue.yml",
+        format!("{REVENUE}meta: {{formulac: {{budget: soon}}}}\n"),
+    );
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 2, "{}", run.err);
 }
@@ -232,9 +297,16 @@ fn personal_values_are_shown_and_not_written_down() {
     );
     place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     let run = verify(&place, &[]);
-    assert!(run.out.contains("region north: revenue 77.75, not 12.75 (65 apart)"), "{}", run.out);
+    assert!(
+        run.out.contains("region north: revenue 77.75, not 12.75 (65 apart)"),
+        "{}",
+        run.out
+    );
     let kept = place.read(".formulac/evidence/revenue.yml");
-    assert!(kept.contains("region (hidden): revenue (hidden), not (hidden)"), "{kept}");
+    assert!(
+        kept.contains("region (hidden): revenue (hidden), not (hidden)"),
+        "{kept}"
+    );
     for value in ["north", "77.75", "12.75", "65"] {
         assert!(!kept.contains(value), "{value}\n{kept}");
     }
@@ -258,8 +330,14 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     let place = place("verify_request");
     let values = || {
         let request = place.run(&["plan", "--markdown"]);
-        let told =
-            |start: &str| request.out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+        let told = |start: &str| {
+            request
+                .out
+                .lines()
+                .find(|line| line.starts_with(start))
+                .unwrap_or_default()
+                .to_owned()
+        };
         format!("{}\n{}\n", told("**Values**"), told("**Checks**"))
     };
     let mut told = values();
@@ -316,7 +394,9 @@ fn dbt_place(name: &str) -> Place {
         "formulac.yml",
         "dialect: duckdb\nspecs: metrics/\nenvironments:\n  development: {connection: dev, vars: {day: 1}}\n  production: {connection: prod, protected: true}\n",
     );
-    place.write("dbt_project.yml", "name: acme_analytics\nprofile: p\n").write("metrics/events.yml", EVENTS);
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: p\n")
+        .write("metrics/events.yml", EVENTS);
     place.write("target/manifest.json", crate::run::artifact("manifest.json"));
     place.program("dbt", DBT);
     place
@@ -333,9 +413,17 @@ fn with_dbt(place: &Place, args: &[&str]) -> Run {
 #[test]
 fn builds_and_sources_of_environments_are_told() {
     let place = dbt_place("verify_freshness");
-    let (runs, sources) = (crate::run::artifact("run_results.json"), crate::run::artifact("sources.json"));
-    place.write("target/run_results.json", &runs).write("target/sources.json", &sources);
-    place.write("target/production/run_results.json", runs.replace("2026-11-20T", "2026-10-20T"));
+    let (runs, sources) = (
+        crate::run::artifact("run_results.json"),
+        crate::run::artifact("sources.json"),
+    );
+    place
+        .write("target/run_results.json", &runs)
+        .write("target/sources.json", &sources);
+    place.write(
+        "target/production/run_results.json",
+        runs.replace("2026-11-20T", "2026-10-20T"),
+    );
     let run = with_dbt(&place, &["verify"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     for part in [
@@ -349,7 +437,10 @@ fn builds_and_sources_of_environments_are_told() {
     // dbt uses the environment's output and variables, and does not overwrite the artifacts of the build.
     let asked = place.read("asked.txt");
     for line in asked.lines().filter(|line| line.contains("--inline")) {
-        assert!(line.contains("--no-write-json show") && line.contains("--target dev --vars"), "{line}");
+        assert!(
+            line.contains("--no-write-json show") && line.contains("--target dev --vars"),
+            "{line}"
+        );
     }
     assert_eq!(place.read("target/run_results.json"), runs);
     // A source that exceeds its own limit is an error, but a source of another environment is not.
@@ -365,12 +456,21 @@ fn builds_and_sources_of_environments_are_told() {
     place.write("target/sources.json", stale(&sources));
     let run = with_dbt(&place, &["verify"]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
-    assert!(run.out.contains("✗ stg_web_events  its source landing.web_events is past its own limit"), "{}", run.out);
+    assert!(
+        run.out
+            .contains("✗ stg_web_events  its source landing.web_events is past its own limit"),
+        "{}",
+        run.out
+    );
     // Builds also count against the budget.
     place.write("target/sources.json", &sources);
     let run = with_dbt(&place, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
-    assert!(run.out.contains("its formula takes 1.2 s, and may take 1 s"), "{}", run.out);
+    assert!(
+        run.out.contains("its formula takes 1.2 s, and may take 1 s"),
+        "{}",
+        run.out
+    );
     assert_eq!(with_dbt(&place, &["verify", "--env", "nowhere"]).exit, 2);
 }
 
@@ -390,11 +490,17 @@ fn an_answer_that_is_none_is_no_agreement() {
         ),
         ("exit 1", "dbt failed"),
     ] {
-        let (head, _) = DBT.split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport").unwrap();
+        let (head, _) = DBT
+            .split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport")
+            .unwrap();
         place.program("dbt", &format!("{head}*)\n    {says} ;;\nesac\n"));
         let run = with_dbt(&place, &["verify"]);
         assert_eq!(run.exit, 5, "{says}: {}{}", run.out, run.err);
-        assert!(run.out.contains(told) && run.out.starts_with('-'), "{says}: {}", run.out);
+        assert!(
+            run.out.contains(told) && run.out.starts_with('-'),
+            "{says}: {}",
+            run.out
+        );
         assert!(!place.path(".formulac/evidence").exists());
     }
 }

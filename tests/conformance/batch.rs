@@ -19,7 +19,8 @@ impl Batch {
             return *known;
         }
         let number = self.lines.len();
-        self.lines.push(json!({"id": number, "sql": sql, "tables": tables}).to_string());
+        self.lines
+            .push(json!({"id": number, "sql": sql, "tables": tables}).to_string());
         self.known.insert(question, number);
         number
     }

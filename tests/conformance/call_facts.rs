@@ -43,8 +43,15 @@ pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -
         if catalog::lookup(text_of(formula, call.name)).is_some_and(|f| f.name == function.name) {
             let given = ast.arguments(call);
             let args: Vec<Arg> = given.iter().map(|a| arg(ast, formula, *a, table)).collect();
-            let texts = given.iter().map(|a| text_of(formula, ast.span(*a)).to_owned()).collect();
-            found.push(CallFacts { overload: form(function, &args), args, texts });
+            let texts = given
+                .iter()
+                .map(|a| text_of(formula, ast.span(*a)).to_owned())
+                .collect();
+            found.push(CallFacts {
+                overload: form(function, &args),
+                args,
+                texts,
+            });
         }
     }
     found
@@ -60,13 +67,17 @@ fn arg(ast: &Ast, formula: &str, id: ExprId, table: &TestTable) -> Arg {
     let number = |text: &str, sign: f64| {
         let value: f64 = text.parse().unwrap_or_default();
         let whole = text.bytes().all(|b| b.is_ascii_digit());
-        Arg::Literal(Json::from(sign * value), if whole { Type::Integer } else { Type::Float })
+        Arg::Literal(
+            Json::from(sign * value),
+            if whole { Type::Integer } else { Type::Float },
+        )
     };
     match ast.expr(id) {
         Expr::Number => number(text, 1.0),
-        Expr::Sign { sign: Sign::Minus, operand } if ast.expr(operand) == Expr::Number => {
-            number(text_of(formula, ast.span(operand)), -1.0)
-        }
+        Expr::Sign {
+            sign: Sign::Minus,
+            operand,
+        } if ast.expr(operand) == Expr::Number => number(text_of(formula, ast.span(operand)), -1.0),
         Expr::Text => Arg::Literal(Json::from(text.trim_matches('"').replace("\"\"", "\"")), Type::Text),
         Expr::Bool(value) => Arg::Literal(Json::from(value), Type::Boolean),
         Expr::Binary { .. } if text.replace(' ', "") == "1/0" => Arg::Null,
@@ -100,7 +111,11 @@ fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
         let loose = overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same);
         Some(worst * 4 + before + u8::from(loose))
     };
-    let fits = function.overloads.iter().enumerate().filter_map(|(at, o)| Some((rank(o)?, at)));
+    let fits = function
+        .overloads
+        .iter()
+        .enumerate()
+        .filter_map(|(at, o)| Some((rank(o)?, at)));
     fits.min().map(|(_, at)| at)
 }
 
@@ -122,7 +137,11 @@ fn fit(overload: &Overload, args: &[Arg]) -> Option<u8> {
 
 /// Returns the type that a parameter accepts. The last parameter of a form may be repeated.
 fn param_of(overload: &Overload, at: usize) -> Option<ParamType> {
-    overload.params.get(at).or(overload.params.last().filter(|_| overload.repeated)).map(|p| p.ty)
+    overload
+        .params
+        .get(at)
+        .or(overload.params.last().filter(|_| overload.repeated))
+        .map(|p| p.ty)
 }
 
 /// Returns 0 if the argument fits exactly, 1 if it is widened and 2 if it is converted.

@@ -27,11 +27,20 @@ pub type InEach = Vec<(Dialect, Result<Written, String>)>;
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for overload in function.overloads {
-        let most = overload.params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1).max(1);
+        let most = overload
+            .params
+            .iter()
+            .map(|p| types(p.ty).len())
+            .max()
+            .unwrap_or(1)
+            .max(1);
         for variant in 0..most {
             let mut add = |count: usize, high: bool| {
                 let call = call(function, overload, count, variant, high);
-                if !calls.iter().any(|c| c.formula == call.formula && c.columns == call.columns) {
+                if !calls
+                    .iter()
+                    .any(|c| c.formula == call.formula && c.columns == call.columns)
+                {
                     calls.push(call);
                 }
             };
@@ -72,7 +81,11 @@ fn call(function: &'static Function, overload: &Overload, count: usize, variant:
             add(param, param.name.to_owned());
         }
     }
-    Call { function, formula: format!("{}({})", function.name, args.join(", ")), columns }
+    Call {
+        function,
+        formula: format!("{}({})", function.name, args.join(", ")),
+        columns,
+    }
 }
 
 /// Returns the types that represent a class.
@@ -129,10 +142,15 @@ impl Call {
 
 /// Returns the query of a spec whose only definition is the formula, for aggregates that no expression can compute.
 pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
-    let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
+    let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| {
+        r.with(Column::new(name.as_str(), *ty))
+    });
     let formula = serde_json::Value::from(formula);
     let spec = format!("model: answers\nfrom: {TABLE}\ndefinitions:\n  answer: {formula}\n");
-    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).build();
+    let compiler = Compiler::builder()
+        .dialect(dialect)
+        .schema(Schema::new().with(relation))
+        .build();
     let compiled = compiler.compile_spec(&spec);
     let refused = compiled.diagnostics().iter().any(|d| d.code().starts_with('F'));
     compiled.query().filter(|_| !refused).map(str::to_owned)
@@ -140,17 +158,35 @@ pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Opt
 
 pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect: Dialect) -> Result<Written, String> {
     let relation = Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false));
-    let relation = columns.iter().fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
-    let builder = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from(TABLE);
+    let relation = columns
+        .iter()
+        .fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
+    let builder = Compiler::builder()
+        .dialect(dialect)
+        .schema(Schema::new().with(relation))
+        .from(TABLE);
     // Functions that read other rows need an order of the rows.
-    let builder = if level == Level::Window { builder.order_by([ROW_ID]) } else { builder };
+    let builder = if level == Level::Window {
+        builder.order_by([ROW_ID])
+    } else {
+        builder
+    };
     let compiled = builder.build().compile(&format!("={formula}"));
     let fault = compiled.diagnostics().iter().find(|d| d.code().starts_with('F'));
     if let Some(fault) = fault {
-        return Err(format!("{} {} ({})", fault.code(), fault.message(), fault.help().unwrap_or_default()));
+        return Err(format!(
+            "{} {} ({})",
+            fault.code(),
+            fault.message(),
+            fault.help().unwrap_or_default()
+        ));
     }
     let definition = compiled.definitions().last().ok_or("nothing")?;
-    Ok(Written { sql: definition.sql().to_owned(), level: definition.level(), ty: definition.ty() })
+    Ok(Written {
+        sql: definition.sql().to_owned(),
+        level: definition.level(),
+        ty: definition.ty(),
+    })
 }
 
 /// Returns the calls, each with its result in every dialect.

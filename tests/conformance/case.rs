@@ -102,13 +102,23 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
     let mut map = root.map()?;
     let function = map.need("function")?.text()?.to_owned();
     let list = map.need("cases")?;
-    let defaults = Defaults { types: map.take("types"), rows: map.take("rows") };
+    let defaults = Defaults {
+        types: map.take("types"),
+        rows: map.take("rows"),
+    };
     let mut lacks = Vec::new();
-    for (what, why) in map.take("lacks").map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))? {
+    for (what, why) in map
+        .take("lacks")
+        .map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))?
+    {
         lacks.push((what, why.text()?.to_owned()));
     }
     map.finish()?;
-    let cases: Vec<Case> = list.list()?.iter().map(|node| read_case(node, &defaults)).collect::<Result<_>>()?;
+    let cases: Vec<Case> = list
+        .list()?
+        .iter()
+        .map(|node| read_case(node, &defaults))
+        .collect::<Result<_>>()?;
     if cases.is_empty() {
         return list.error("no cases");
     }
@@ -117,7 +127,12 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
             return Err(format!("line {}: two cases are called `{}`", case.line, case.name));
         }
     }
-    Ok(CaseFile { function, path: path.to_owned(), cases, lacks })
+    Ok(CaseFile {
+        function,
+        path: path.to_owned(),
+        cases,
+        lacks,
+    })
 }
 
 /// Columns and rows that the cases of a file share.
@@ -132,7 +147,11 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let formula = map.need("formula")?.text()?.to_owned();
     // The file's rows have the file's columns, so a case with its own types cannot use them.
     let own_types = map.take("types");
-    let shared_rows = if own_types.is_none() { defaults.rows.clone() } else { None };
+    let shared_rows = if own_types.is_none() {
+        defaults.rows.clone()
+    } else {
+        None
+    };
     let rows = map.take("rows").or(shared_rows);
     let types = own_types.or_else(|| defaults.types.clone());
     let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
@@ -140,7 +159,10 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let (rows, row_values) = read_rows(rows, &columns)?;
     let expected = read_expected(node, &mut map, &group_by, row_values)?;
-    let ty = map.take("type").map(|node| neutral_type(&node, node.text()?)).transpose()?;
+    let ty = map
+        .take("type")
+        .map(|node| neutral_type(&node, node.text()?))
+        .transpose()?;
     let source = read_source(node, &mut map, &expected)?;
     let edge = match map.take("edge") {
         None => false,
@@ -176,7 +198,11 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     if !case.query_only.is_empty() && !matches!(case.expected, Expected::One(_) | Expected::Groups(_)) {
         return node.error("`query_only` is for aggregates");
     }
-    if case.differs.keys().any(|dialect| case.unsupported.contains_key(dialect)) {
+    if case
+        .differs
+        .keys()
+        .any(|dialect| case.unsupported.contains_key(dialect))
+    {
         return node.error("a dialect cannot be both in `unsupported` and in `differs`");
     }
     Ok(case)
@@ -245,7 +271,9 @@ fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source
         };
     };
     let text = source.text()?;
-    let rule = text.strip_prefix("contract-differs(").and_then(|rest| rest.strip_suffix(')'));
+    let rule = text
+        .strip_prefix("contract-differs(")
+        .and_then(|rest| rest.strip_suffix(')'));
     match (text, rule.map(str::trim)) {
         ("sheet", _) => Ok(Source::Sheet),
         ("hand", _) if !spelled_for_sheet => Ok(Source::Hand),
@@ -266,9 +294,22 @@ fn deviant_values(node: &Node) -> Result<Vec<Json>> {
 
 /// Returns a table with row numbers in the first column, which formulas do not use.
 fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
-    columns.insert(0, TestColumn { name: ROW_ID.to_owned(), ty: Type::Integer, nullable: false });
+    columns.insert(
+        0,
+        TestColumn {
+            name: ROW_ID.to_owned(),
+            ty: Type::Integer,
+            nullable: false,
+        },
+    );
     for (number, row) in (1..).zip(&mut rows) {
         row.insert(0, Json::from(number));
     }
-    TestTable { name: TABLE.to_owned(), columns, key: Vec::new(), quoted: Vec::new(), rows }
+    TestTable {
+        name: TABLE.to_owned(),
+        columns,
+        key: Vec::new(),
+        quoted: Vec::new(),
+        rows,
+    }
 }

@@ -44,14 +44,25 @@ fn read_case(node: &Node) -> Result<Case> {
     let mut map = node.map()?;
     let name = map.need("case")?.text()?.to_owned();
     let types = columns(&map.need("types")?)?;
-    let their_types = map.take("their_types").map_or(Ok(types.clone()), |node| columns(&node))?;
+    let their_types = map
+        .take("their_types")
+        .map_or(Ok(types.clone()), |node| columns(&node))?;
     let quoted = map.take("quoted").map_or(Ok(Vec::new()), |node| node.texts())?;
     let mut table = |name: &str, rows: &str, columns: Vec<TestColumn>| -> Result<TestTable> {
         let rows = map.need(rows)?;
         let row = |row: &Node| row.list()?.iter().map(|value| Ok(value.scalar()?.clone())).collect();
         let rows: Vec<Vec<Json>> = rows.list()?.iter().map(row).collect::<Result<_>>()?;
-        assert!(rows.iter().all(|row| row.len() == columns.len()), "{name}: a value for each column");
-        Ok(TestTable { name: name.to_owned(), columns, key: Vec::new(), quoted: quoted.clone(), rows })
+        assert!(
+            rows.iter().all(|row| row.len() == columns.len()),
+            "{name}: a value for each column"
+        );
+        Ok(TestTable {
+            name: name.to_owned(),
+            columns,
+            key: Vec::new(),
+            quoted: quoted.clone(),
+            rows,
+        })
     };
     let (ours, theirs) = (table("ours", "ours", types)?, table("theirs", "theirs", their_types)?);
     let said = map.take("spec");
@@ -79,7 +90,10 @@ fn read_case(node: &Node) -> Result<Case> {
         of_formula: said.is_some(),
         ours,
         theirs,
-        dialect: map.take("dialect").map(|node| node.text().map(str::to_owned)).transpose()?,
+        dialect: map
+            .take("dialect")
+            .map(|node| node.text().map(str::to_owned))
+            .transpose()?,
         says: map.need("says")?.text()?.to_owned(),
         rows: map.take("rows").map_or(Ok(Vec::new()), |node| node.texts())?,
         unordered: map.take("unordered").is_some(),
@@ -95,17 +109,31 @@ fn json_of(node: &Node) -> Result<Json> {
         return Ok(Json::Array(items.iter().map(json_of).collect::<Result<_>>()?));
     }
     if let Ok(map) = node.map() {
-        let pairs = map.into_entries().into_iter().map(|(key, value)| Ok((key, json_of(&value)?)));
+        let pairs = map
+            .into_entries()
+            .into_iter()
+            .map(|(key, value)| Ok((key, json_of(&value)?)));
         return Ok(Json::Object(pairs.collect::<Result<_>>()?));
     }
     node.scalar().cloned()
 }
 
 fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, String> {
-    let raw = TestTable { name: "raw".to_owned(), ..case.ours.clone() };
+    let raw = TestTable {
+        name: "raw".to_owned(),
+        ..case.ours.clone()
+    };
     let schema = Schema::new().with(raw.relation()).with(case.theirs.relation());
-    let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&case.spec);
-    let found = if case.of_formula { compiled.beside_formula() } else { compiled.comparisons().pop() };
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema)
+        .build()
+        .compile_spec(&case.spec);
+    let found = if case.of_formula {
+        compiled.beside_formula()
+    } else {
+        compiled.comparisons().pop()
+    };
     let found = found.ok_or_else(|| format!("{:?}", compiled.diagnostics()))?;
     if case.sums.is_none() {
         return Ok(found);
@@ -116,7 +144,10 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
 
 /// Returns the value of a column in a row of the answer, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
-    let place = table.columns.iter().position(|column| column.eq_ignore_ascii_case(name))?;
+    let place = table
+        .columns
+        .iter()
+        .position(|column| column.eq_ignore_ascii_case(name))?;
     match row.get(place)? {
         Json::Null => None,
         Json::String(text) => Some(text.clone()),
@@ -133,7 +164,11 @@ fn alike(text: &str) -> String {
         // 0.1.
         Ok(number) if !text.contains('-') || text.contains("e-") || number < 0.0 => {
             let near = (number * 1e9).round() / 1e9;
-            if (near - number).abs() < 1e-15 { format!("{near}") } else { format!("{number}") }
+            if (near - number).abs() < 1e-15 {
+                format!("{near}")
+            } else {
+                format!("{number}")
+            }
         }
         _ => text.trim_end_matches(".000000").trim_end_matches(".000").to_owned(),
     }
@@ -152,8 +187,16 @@ fn says(counts: &Counts) -> String {
         }
     }
     for column in &counts.columns {
-        let count = if column.differing > 0 { format!(" {}", column.differing) } else { String::new() };
-        let by = column.greatest.as_deref().map(|by| format!(" by {}", alike(by))).unwrap_or_default();
+        let count = if column.differing > 0 {
+            format!(" {}", column.differing)
+        } else {
+            String::new()
+        };
+        let by = column
+            .greatest
+            .as_deref()
+            .map(|by| format!(" by {}", alike(by)))
+            .unwrap_or_default();
         if !count.is_empty() || !by.is_empty() {
             out.push(format!("{}{count}{by}", column.column));
         }
@@ -169,7 +212,11 @@ fn told(row: &DifferingRow, comparison: &Comparison) -> String {
     } else {
         let one = |value: &formulac::verify::DifferingValue| {
             let [ours, theirs] = value.values.each_ref().map(text);
-            let by = value.difference.as_deref().map(|by| format!(" by {}", alike(by))).unwrap_or_default();
+            let by = value
+                .difference
+                .as_deref()
+                .map(|by| format!(" by {}", alike(by)))
+                .unwrap_or_default();
             format!("{} {ours} {theirs}{by}", comparison.columns()[value.column])
         };
         row.values.iter().map(one).collect::<Vec<_>>().join("; ")
@@ -189,8 +236,12 @@ fn is(expected: &str, got: &str) -> bool {
 }
 
 fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> Option<String> {
-    let [only] = counts.rows.as_slice() else { return Some(format!("{} rows of counts", counts.rows.len())) };
-    let Some(read) = comparison.counts(|name| value(counts, only, name)) else { return Some(format!("{only:?}")) };
+    let [only] = counts.rows.as_slice() else {
+        return Some(format!("{} rows of counts", counts.rows.len()));
+    };
+    let Some(read) = comparison.counts(|name| value(counts, only, name)) else {
+        return Some(format!("{only:?}"));
+    };
     let got = says(&read);
     if !is(&case.says, &got) {
         return Some(format!("expected {}\ngot      {got}", case.says));
@@ -207,8 +258,13 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     if read.agrees() != rows.rows.is_empty() {
         return Some("rows are shown, and nothing is wrong, or the other way round".to_owned());
     }
-    let read = rows.rows.iter().map(|row| comparison.row(|name| value(rows, row, name)));
-    let Some(read) = read.collect::<Option<Vec<DifferingRow>>>() else { return Some(format!("{:?}", rows.rows)) };
+    let read = rows
+        .rows
+        .iter()
+        .map(|row| comparison.row(|name| value(rows, row, name)));
+    let Some(read) = read.collect::<Option<Vec<DifferingRow>>>() else {
+        return Some(format!("{:?}", rows.rows));
+    };
     let mut got: Vec<String> = read.iter().map(|row| told(row, comparison)).collect();
     let mut expected = case.rows.clone();
     if case.unordered {
@@ -228,7 +284,13 @@ pub fn run() {
     let mut failures = Vec::new();
     let mut fail = |case: &Case, dialect: Dialect, sql: &str, fault: String| {
         let (case, formula) = (case.name.clone(), case.spec.clone());
-        failures.push(Failure { case, dialect: dialect.name().to_owned(), formula, sql: sql.to_owned(), fault });
+        failures.push(Failure {
+            case,
+            dialect: dialect.name().to_owned(),
+            formula,
+            sql: sql.to_owned(),
+            fault,
+        });
     };
     let (mut batches, mut asked) = (Vec::new(), Vec::new());
     for dialect in &dialects {

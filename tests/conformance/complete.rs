@@ -35,25 +35,47 @@ pub fn run() {
             for dialect in Dialect::all() {
                 match cell(function, None, dialect) {
                     Cell::Shown(_, missing) if missing.is_empty() => {}
-                    other => faults.push(format!("{}: {} in {}", function.name, other.told(dialect).1, dialect.name())),
+                    other => faults.push(format!(
+                        "{}: {} in {}",
+                        function.name,
+                        other.told(dialect).1,
+                        dialect.name()
+                    )),
                 }
             }
             continue;
         };
         let path = files::short_name(&file.path);
-        let found = if function.unverified.is_some() { unwritten(function, file) } else { lacking(function, file) };
+        let found = if function.unverified.is_some() {
+            unwritten(function, file)
+        } else {
+            lacking(function, file)
+        };
         let stated = |what: &String| file.lacks.iter().any(|(name, _)| name == what);
-        faults.extend(found.iter().filter(|what| !stated(what)).map(|what| format!("{path}: {what}")));
+        faults.extend(
+            found
+                .iter()
+                .filter(|what| !stated(what))
+                .map(|what| format!("{path}: {what}")),
+        );
         let idle = file.lacks.iter().filter(|(name, _)| !found.contains(name));
         faults.extend(idle.map(|(name, _)| format!("{path}: `lacks` says `{name}`, and nothing is lacking")));
     }
-    assert!(faults.is_empty(), "{} things that case files leave out:\n{}", faults.len(), faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{} things that case files leave out:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
 }
 
 /// Returns the gaps in the file of a function, with the dialects if not all of them are affected.
 fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
-    let cases: Vec<(&Case, Vec<CallFacts>)> =
-        file.cases.iter().map(|case| (case, calls_of(function, &case.formula, &case.table))).collect();
+    let cases: Vec<(&Case, Vec<CallFacts>)> = file
+        .cases
+        .iter()
+        .map(|case| (case, calls_of(function, &case.formula, &case.table)))
+        .collect();
     let mut by_lack: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let has_it = |dialect: Dialect| cases.iter().any(|(case, _)| agrees(case, dialect));
     let dialects: Vec<Dialect> = Dialect::all().filter(|d| has_it(*d)).collect();
@@ -63,7 +85,11 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
         }
     }
     let told = |(lack, of): (String, Vec<&str>)| {
-        if of.len() == dialects.len() { lack } else { format!("{lack} in {}", of.join(", ")) }
+        if of.len() == dialects.len() {
+            lack
+        } else {
+            format!("{lack} in {}", of.join(", "))
+        }
     };
     by_lack.into_iter().map(told).collect()
 }
@@ -71,10 +97,20 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
 /// Returns the forms for which no case specifies the SQL, for a function that no engine runs.
 fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let is_written = |case: &&Case| matches!(case.expected, Expected::Written(_));
-    let calls = file.cases.iter().filter(is_written).flat_map(|c| calls_of(function, &c.formula, &c.table));
+    let calls = file
+        .cases
+        .iter()
+        .filter(is_written)
+        .flat_map(|c| calls_of(function, &c.formula, &c.table));
     let said: BTreeSet<usize> = calls.filter_map(|call| call.overload).collect();
-    let forms = function.overloads.iter().enumerate().filter(|(at, _)| !said.contains(at));
-    forms.map(|(_, overload)| format!("the SQL of {}", shown(function, overload))).collect()
+    let forms = function
+        .overloads
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !said.contains(at));
+    forms
+        .map(|(_, overload)| format!("the SQL of {}", shown(function, overload)))
+        .collect()
 }
 
 /// Returns whether the case has a value in this dialect and the engine agrees.
@@ -119,7 +155,9 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
         lacks.push("a call of several arguments".to_owned());
     }
     let some_null = |(case, call): (&Case, &CallFacts)| {
-        rows_of(case).iter().any(|row| call.args.iter().any(|a| a.in_row(row).is_some_and(Json::is_null)))
+        rows_of(case)
+            .iter()
+            .any(|row| call.args.iter().any(|a| a.in_row(row).is_some_and(Json::is_null)))
     };
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
@@ -127,7 +165,10 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     // Refusals count, too, because they also show what happens to a value.
     let told = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
-        cases.iter().filter(move |(case, _)| said(case)).flat_map(|(case, calls)| calls.iter().map(move |c| (*case, c)))
+        cases
+            .iter()
+            .filter(move |(case, _)| said(case))
+            .flat_map(|(case, calls)| calls.iter().map(move |c| (*case, c)))
     };
     let mut done: Vec<&str> = Vec::new();
     for (at, overload) in function.overloads.iter().enumerate() {
@@ -138,8 +179,13 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
             done.push(param.name);
             let has = |wanted: &dyn Fn(&Json) -> bool| {
                 told().any(|(case, call)| {
-                    let args = call.args.iter().enumerate().filter(|(i, _)| is_of(function, call, *i, param));
-                    args.into_iter().any(|(_, arg)| rows_of(case).iter().any(|r| arg.in_row(r).is_some_and(wanted)))
+                    let args = call
+                        .args
+                        .iter()
+                        .enumerate()
+                        .filter(|(i, _)| is_of(function, call, *i, param));
+                    args.into_iter()
+                        .any(|(_, arg)| rows_of(case).iter().any(|r| arg.in_row(r).is_some_and(wanted)))
                 })
             };
             let name = param.name;
@@ -160,7 +206,11 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
             }
             for (class, types) in kinds(param) {
                 let mut of = told().flat_map(|(_, call)| {
-                    let args = call.args.iter().enumerate().filter(|(i, _)| is_of(function, call, *i, param));
+                    let args = call
+                        .args
+                        .iter()
+                        .enumerate()
+                        .filter(|(i, _)| is_of(function, call, *i, param));
                     args.map(|(_, arg)| arg.ty()).collect::<Vec<_>>()
                 });
                 if !of.any(|ty| types.contains(&ty))
@@ -176,13 +226,22 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
 
 /// Returns whether this parameter receives the call's argument.
 fn is_of(function: &Function, call: &CallFacts, at: usize, param: &Param) -> bool {
-    let Some(overload) = call.overload.and_then(|o| function.overloads.get(o)) else { return false };
-    let own = overload.params.get(at).or(overload.params.last().filter(|_| overload.repeated));
+    let Some(overload) = call.overload.and_then(|o| function.overloads.get(o)) else {
+        return false;
+    };
+    let own = overload
+        .params
+        .get(at)
+        .or(overload.params.last().filter(|_| overload.repeated));
     own.is_some_and(|own| own.name == param.name)
 }
 
 fn rows_of(case: &Case) -> Vec<&[Json]> {
-    if case.table.rows.is_empty() { vec![&[]] } else { case.table.rows.iter().map(Vec::as_slice).collect() }
+    if case.table.rows.is_empty() {
+        vec![&[]]
+    } else {
+        case.table.rows.iter().map(Vec::as_slice).collect()
+    }
 }
 
 /// Returns whether the case has a table without rows.
@@ -202,7 +261,9 @@ fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts
     rows_of(case).iter().any(|row| {
         let mine = call.args.iter().enumerate().filter(|(_, arg)| null(arg, row));
         let places: Vec<usize> = mine.map(|(at, _)| at).collect();
-        places.iter().any(|at| *at == place || (overload.repeated && place == last && *at >= last))
+        places
+            .iter()
+            .any(|at| *at == place || (overload.repeated && place == last && *at >= last))
             && places.iter().all(|at| is_it(*at))
     })
 }
@@ -222,14 +283,21 @@ fn takes_text(param: &Param) -> bool {
 }
 
 fn takes_numbers(param: &Param) -> bool {
-    matches!(param.ty, ParamType::Number | ParamType::Is(Type::Integer | Type::Decimal | Type::Float))
+    matches!(
+        param.ty,
+        ParamType::Number | ParamType::Is(Type::Integer | Type::Decimal | Type::Float)
+    )
 }
 
 /// Returns the types of a class. There must be a case for each of them.
 fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     match param.ty {
         ParamType::Number => {
-            vec![("an integer", &[Type::Integer]), ("a decimal", &[Type::Decimal]), ("a float", &[Type::Float])]
+            vec![
+                ("an integer", &[Type::Integer]),
+                ("a decimal", &[Type::Decimal]),
+                ("a float", &[Type::Float]),
+            ]
         }
         ParamType::Temporal => vec![("a date", &[Type::Date]), ("a timestamp", &[Type::Timestamp])],
         ParamType::Any | ParamType::Same => vec![
@@ -245,13 +313,25 @@ fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
 /// Returns whether every dialect refuses a column of this type as the argument, for example because the argument
 /// must be a literal.
 fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
-    let agreeing = cases.iter().filter(|(case, _)| !matches!(case.expected, Expected::Refused(_)));
+    let agreeing = cases
+        .iter()
+        .filter(|(case, _)| !matches!(case.expected, Expected::Refused(_)));
     let found = agreeing.filter_map(|(case, calls)| {
-        Some((case, calls.iter().find(|c| c.overload == Some(form) && c.args.len() > place)?))
+        Some((
+            case,
+            calls
+                .iter()
+                .find(|c| c.overload == Some(form) && c.args.len() > place)?,
+        ))
     });
     let is_taken = |(case, call): (&&Case, &CallFacts)| {
-        let mut columns: Vec<(String, Type)> =
-            case.table.columns.iter().skip(1).map(|c| (c.name.clone(), c.ty)).collect();
+        let mut columns: Vec<(String, Type)> = case
+            .table
+            .columns
+            .iter()
+            .skip(1)
+            .map(|c| (c.name.clone(), c.ty))
+            .collect();
         let mut args = call.texts.clone();
         args[place] = "in_this_place".to_owned();
         columns.push(("in_this_place".to_owned(), ty));

@@ -11,12 +11,17 @@ use crate::{files, sheet_case, spec_case};
 /// Returns the columns without a description, and the number of columns.
 fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
-    let Some(yml) = compiled.model_yml() else { return (Vec::new(), 0) };
+    let Some(yml) = compiled.model_yml() else {
+        return (Vec::new(), 0);
+    };
     let is_silent = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     let silent = compiled.columns().iter().filter(|column| is_silent(column.about()));
     let silent: Vec<String> = silent.map(|column| column.name().to_owned()).collect();
     // Each description is also in the file.
-    let written = yml.lines().filter(|line| line.starts_with("        description: ")).count();
+    let written = yml
+        .lines()
+        .filter(|line| line.starts_with("        description: "))
+        .count();
     assert!(written >= compiled.columns().len() - silent.len(), "{yml}");
     (silent, compiled.columns().len())
 }
@@ -26,9 +31,18 @@ fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);
     let mut found = Vec::new();
-    for entry in root.join(folder).read_dir().expect("a folder").map(|entry| entry.expect("an entry").path()) {
+    for entry in root
+        .join(folder)
+        .read_dir()
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+    {
         if entry.extension().is_some_and(|end| end == "yml") {
-            found.push((files::short_name(&entry), files::read(&entry), schema.clone().unwrap_or_default()));
+            found.push((
+                files::short_name(&entry),
+                files::read(&entry),
+                schema.clone().unwrap_or_default(),
+            ));
         }
     }
     assert!(!found.is_empty(), "{folder} has specs");
@@ -36,16 +50,33 @@ fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
 }
 
 pub fn run() {
-    let mut specs = below("examples/subscription_business/metrics", Some("examples/subscription_business/schema.yml"));
+    let mut specs = below(
+        "examples/subscription_business/metrics",
+        Some("examples/subscription_business/schema.yml"),
+    );
     specs.extend(below("examples/subscription_business/metrics", None));
     specs.extend(below("tests/example_project/kinds/specs", None));
-    specs.extend(below("tests/example_project/incremental", Some("tests/example_project/incremental/schema.yml")));
-    specs.extend(below("tests/example_project/proofs", Some("tests/example_project/proofs/schema.yml")));
+    specs.extend(below(
+        "tests/example_project/incremental",
+        Some("tests/example_project/incremental/schema.yml"),
+    ));
+    specs.extend(below(
+        "tests/example_project/proofs",
+        Some("tests/example_project/proofs/schema.yml"),
+    ));
     for file in spec_case::read_all() {
-        specs.extend(file.cases.iter().map(|case| (case.name().to_owned(), case.spec(), case.schema())));
+        specs.extend(
+            file.cases
+                .iter()
+                .map(|case| (case.name().to_owned(), case.spec(), case.schema())),
+        );
     }
     for file in sheet_case::read_all() {
-        specs.extend(file.cases.iter().map(|case| (case.name().to_owned(), case.spec(), case.schema())));
+        specs.extend(
+            file.cases
+                .iter()
+                .map(|case| (case.name().to_owned(), case.spec(), case.schema())),
+        );
     }
     for code in Code::ALL {
         if let Example::Spec(spec) | Example::Model(spec) = code.page().right {
@@ -62,5 +93,9 @@ pub fn run() {
         }
     }
     assert!(columns > 2_000, "only {columns} columns were looked at");
-    assert!(silent.is_empty(), "columns of which nothing is said:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "columns of which nothing is said:\n{}",
+        silent.join("\n")
+    );
 }

@@ -75,7 +75,9 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     let answers = output_folder().join(format!("{suite}-{engine}-answers.jsonl"));
     fs::write(&questions, batch.to_text()).expect("the batch can be written");
     let mut command = Command::new(python);
-    command.arg(root.join("tests/oracle/oracle.py")).args(["--engine", engine, "--batch"]);
+    command
+        .arg(root.join("tests/oracle/oracle.py"))
+        .args(["--engine", engine, "--batch"]);
     command.arg(&questions).arg("--out").arg(&answers);
     if env::var_os("FORMULAC_ORACLE_CACHE").is_none() {
         command.env("FORMULAC_ORACLE_CACHE", default_home().join("cache"));
@@ -88,7 +90,11 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     assert!(output.status.success(), "the {engine} runner failed:\n{messages}");
     let text = fs::read_to_string(&answers).expect("the runner wrote its answers");
     let answers: Vec<Answer> = text.split('\n').filter(|line| !line.is_empty()).map(read).collect();
-    assert_eq!(answers.len(), batch.len(), "{engine} must answer every query:\n{messages}");
+    assert_eq!(
+        answers.len(),
+        batch.len(),
+        "{engine} must answer every query:\n{messages}"
+    );
     Run::Done(answers)
 }
 
@@ -111,12 +117,19 @@ fn read(line: &str) -> Answer {
     let list = |key: &str| json.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
     let texts = |key: &str| -> Vec<String> { list(key).iter().filter_map(Json::as_str).map(str::to_owned).collect() };
     let rows = list("rows").iter().filter_map(Json::as_array).cloned().collect();
-    Ok(Table { columns: texts("columns"), types: texts("types"), rows })
+    Ok(Table {
+        columns: texts("columns"),
+        types: texts("types"),
+        rows,
+    })
 }
 
 /// Says loudly that an engine's checks are left out; with `FORMULAC_REQUIRE_ENGINES` that fails.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
-    require(&format!("SKIPPED {}: {checks} checks are not run: {reason}", dialect.name()));
+    require(&format!(
+        "SKIPPED {}: {checks} checks are not run: {reason}",
+        dialect.name()
+    ));
 }
 
 /// Prints a clear message about what is skipped. Fails if engines are required.

@@ -49,7 +49,11 @@ pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
         let written = kind.text()?;
         let plain = written.strip_suffix('!').unwrap_or(written);
         let ty = neutral_type(&kind, plain)?;
-        columns.push(TestColumn { name, ty, nullable: plain == written });
+        columns.push(TestColumn {
+            name,
+            ty,
+            nullable: plain == written,
+        });
     }
     Ok(columns)
 }
@@ -114,7 +118,10 @@ pub fn fault_of<V>(
     };
     let Some(deviation) = foretold else { return verdict };
     let Some(fault) = verdict else {
-        return Some(format!("agrees now; take `differs` out of the case (it said: {})", deviation.why));
+        return Some(format!(
+            "agrees now; take `differs` out of the case (it said: {})",
+            deviation.why
+        ));
     };
     let as_foretold = match (&deviation.answer, answer) {
         (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
@@ -144,7 +151,11 @@ impl TestTable {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {
             let quoted = self.quoted.contains(&column.name);
-            relation.with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable).quoted(quoted))
+            relation.with(
+                Column::new(column.name.as_str(), column.ty)
+                    .nullable(column.nullable)
+                    .quoted(quoted),
+            )
         })
     }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Returns all `.yml` files below a folder of this suite, sorted.
 pub fn below(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/conformance")
+        .join(folder);
     let mut files = Vec::new();
     collect(&root, &mut files);
     files.sort();
@@ -43,7 +45,10 @@ pub fn is_picked(path: &Path, case: &str) -> bool {
 }
 
 pub fn filter() -> Option<String> {
-    std::env::var("FORMULAC_CASES").ok().filter(|text| !text.is_empty()).map(|f| f.to_lowercase())
+    std::env::var("FORMULAC_CASES")
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(|f| f.to_lowercase())
 }
 
 /// Returns the folder with the batches, answers and reports of the last run.

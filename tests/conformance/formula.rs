@@ -45,27 +45,40 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     let errors: Vec<String> = (compiled.diagnostics().iter())
         .filter(|diagnostic| diagnostic.code().starts_with('F'))
         .map(|diagnostic| {
-            let help = diagnostic.help().map(|help| format!(" (help: {help})")).unwrap_or_default();
+            let help = diagnostic
+                .help()
+                .map(|help| format!(" (help: {help})"))
+                .unwrap_or_default();
             format!("{} {}{help}", diagnostic.code(), diagnostic.message())
         })
         .collect();
-    let failed = |sql: &str, fault: String| Plan::Failed { sql: sql.to_owned(), fault };
+    let failed = |sql: &str, fault: String| Plan::Failed {
+        sql: sql.to_owned(),
+        fault,
+    };
     let refused_with = |code: &str| errors.iter().any(|error| error.starts_with(code));
 
     let refusal = match &case.expected {
         Expected::Refused(code) => Some((code, Plan::Agreed)),
-        _ => case.unsupported.get(dialect.name()).map(|code| (code, Plan::Unsupported)),
+        _ => case
+            .unsupported
+            .get(dialect.name())
+            .map(|code| (code, Plan::Unsupported)),
     };
-    let in_query = case.query_only.get(dialect.name()).filter(|_| variant == Variant::Typed);
+    let in_query = case
+        .query_only
+        .get(dialect.name())
+        .filter(|_| variant == Variant::Typed);
     let refusal = refusal.or_else(|| in_query.map(|code| (code, in_a_query(case, dialect))));
     let last = compiled.definitions().last();
     if let Some((code, settled)) = refusal {
         return match (refused_with(code), last) {
             (true, None) => settled,
             (true, Some(definition)) => failed(definition.sql(), format!("refused with {code}, yet it compiles")),
-            (false, Some(definition)) => {
-                failed(definition.sql(), format!("must be refused with {code}, but it compiles"))
-            }
+            (false, Some(definition)) => failed(
+                definition.sql(),
+                format!("must be refused with {code}, but it compiles"),
+            ),
             (false, None) => failed("", format!("must be refused with {code}: {errors:?}")),
         };
     }
@@ -88,7 +101,10 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
         return match texts.get(dialect.name()) {
             Some(text) if text == sql => Plan::Written,
             Some(text) => failed(sql, format!("it must be written\n{text}")),
-            None => failed(sql, "`sql` says nothing of this dialect, nor does `unsupported`".to_owned()),
+            None => failed(
+                sql,
+                "`sql` says nothing of this dialect, nor does `unsupported`".to_owned(),
+            ),
         };
     }
     let level_fits = match case.expected {
@@ -105,18 +121,29 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
             return failed(sql, format!("the compiler's type is {claimed}, expected {ty}"));
         }
         for code in &case.warnings {
-            if !compiled.diagnostics().iter().any(|diagnostic| diagnostic.code() == code) {
+            if !compiled
+                .diagnostics()
+                .iter()
+                .any(|diagnostic| diagnostic.code() == code)
+            {
                 return failed(sql, format!("the warning {code} is missing"));
             }
         }
     }
-    Plan::Ask(Question { sql: sql.to_owned(), query: query(case, sql), nullable: definition.nullable() })
+    Plan::Ask(Question {
+        sql: sql.to_owned(),
+        query: query(case, sql),
+        nullable: definition.nullable(),
+    })
 }
 
 /// Plans a query with the formula as the only definition of a spec.
 fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
-    let keys =
-        if case.group_by.is_empty() { String::new() } else { format!("group_by: [{}]\n", case.group_by.join(", ")) };
+    let keys = if case.group_by.is_empty() {
+        String::new()
+    } else {
+        format!("group_by: [{}]\n", case.group_by.join(", "))
+    };
     let formula = Json::from(case.formula.as_str());
     let spec = format!("model: answers\nfrom: {TABLE}\n{keys}definitions:\n  answer: {formula}\n");
     let builder = Compiler::builder().dialect(dialect).fiscal_month_offset(0);
@@ -127,10 +154,15 @@ fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
         .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
         .collect();
     match compiled.query() {
-        Some(query) if faults.is_empty() => {
-            Plan::Ask(Question { sql: query.to_owned(), query: query.to_owned(), nullable: true })
-        }
-        _ => Plan::Failed { sql: String::new(), fault: format!("no query either: {}", faults.join("; ")) },
+        Some(query) if faults.is_empty() => Plan::Ask(Question {
+            sql: query.to_owned(),
+            query: query.to_owned(),
+            nullable: true,
+        }),
+        _ => Plan::Failed {
+            sql: String::new(),
+            fault: format!("no query either: {}", faults.join("; ")),
+        },
     }
 }
 
@@ -221,8 +253,9 @@ fn where_it_is(case: &Case, at: usize) -> String {
         Expected::Rows(_) => {
             let columns = case.table.columns.iter().map(|column| column.name.as_str());
             let values = case.table.rows.get(at).map_or(&[][..], Vec::as_slice);
-            let shown: Vec<String> =
-                (columns.zip(values).skip(1)).map(|(name, value)| format!("{name}: {value}")).collect();
+            let shown: Vec<String> = (columns.zip(values).skip(1))
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
             format!("row {{{}}}: ", shown.join(", "))
         }
         Expected::Groups(groups) => {

@@ -28,13 +28,21 @@ pub fn run() {
     for dialect in &dialects {
         let mut batch = Batch::default();
         for file in &files {
-            for case in file.cases.iter().filter(|case| files::is_picked(&file.path, &case.name)) {
+            for case in file
+                .cases
+                .iter()
+                .filter(|case| files::is_picked(&file.path, &case.name))
+            {
                 checks.push(prepare(file, case, *dialect, &mut batch));
             }
         }
         batches.push((*dialect, batch));
     }
-    assert!(!checks.is_empty(), "no case ran; FORMULAC_CASES is {:?}", files::filter());
+    assert!(
+        !checks.is_empty(),
+        "no case ran; FORMULAC_CASES is {:?}",
+        files::filter()
+    );
     let runs = run_all(SUITE, &batches);
     for (dialect, run) in dialects.iter().zip(&runs) {
         if let Run::Missing(reason) = run {
@@ -45,7 +53,10 @@ pub fn run() {
     let mut scoreboard = Scoreboard::default();
     let mut failures = Vec::new();
     for check in &checks {
-        let run = dialects.iter().zip(&runs).find(|(dialect, _)| **dialect == check.dialect);
+        let run = dialects
+            .iter()
+            .zip(&runs)
+            .find(|(dialect, _)| **dialect == check.dialect);
         let run = run.map(|(_, run)| run).expect("every dialect was run");
         let mark = judge(check, run, &mut failures);
         scoreboard.add(&check.file.function, check.dialect, mark);
@@ -84,7 +95,12 @@ fn prepare<'a>(file: &'a CaseFile, case: &'a Case, dialect: Dialect, batch: &mut
         (variant, plan, place)
     };
     let attempts = variants.into_iter().map(attempt).collect();
-    Check { file, case, dialect, attempts }
+    Check {
+        file,
+        case,
+        dialect,
+        attempts,
+    }
 }
 
 fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
@@ -124,7 +140,11 @@ fn ask(check: &Check<'_>, variant: Variant, question: &Question, place: usize, r
 
 fn failure(check: &Check<'_>, variant: Variant, sql: &str, fault: String) -> Failure {
     let path = files::short_name(&check.file.path);
-    let untyped = if variant == Variant::Untyped { " [without schema]" } else { "" };
+    let untyped = if variant == Variant::Untyped {
+        " [without schema]"
+    } else {
+        ""
+    };
     Failure {
         case: format!("{path}:{}: {}{untyped}", check.case.line, check.case.name),
         dialect: check.dialect.name().to_owned(),

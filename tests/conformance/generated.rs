@@ -22,10 +22,20 @@ pub fn check(files: &[(String, String)]) {
         let line = now.lines().zip(text.lines()).position(|(a, b)| a != b);
         let line = line.unwrap_or_else(|| now.lines().count().min(text.lines().count()));
         let of = |text: &str| text.lines().nth(line).unwrap_or("(ends)").to_owned();
-        wrong.push(format!("docs/{name}:{}\n  is         {}\n  should be  {}", line + 1, of(&now), of(text)));
+        wrong.push(format!(
+            "docs/{name}:{}\n  is         {}\n  should be  {}",
+            line + 1,
+            of(&now),
+            of(text)
+        ));
     }
     let hint = "run `FORMULAC_WRITE=1 cargo test --test conformance docs` and read the change";
-    assert!(wrong.is_empty(), "{} generated files are out of date; {hint}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} generated files are out of date; {hint}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// Reports files in a folder of `docs/` that nothing generates any more. With `FORMULAC_WRITE=1`, removes them.
@@ -35,7 +45,8 @@ pub fn no_others(folder: &str, files: &[(String, String)]) {
     let known = |path: &Path| files.iter().any(|(name, _)| root.join(name) == path);
     let left: Vec<PathBuf> = entries.map(|e| e.path()).filter(|path| !known(path)).collect();
     if std::env::var_os("FORMULAC_WRITE").is_some() {
-        left.iter().for_each(|path| fs::remove_file(path).expect("docs can be written"));
+        left.iter()
+            .for_each(|path| fs::remove_file(path).expect("docs can be written"));
         return;
     }
     assert!(left.is_empty(), "no function has these pages: {left:?}");

@@ -22,13 +22,18 @@ pub fn each_rule_reports_its_example() {
 }
 
 fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {
-    for (file, case) in files.iter().flat_map(|file| file.cases.iter().map(move |case| (file, case))) {
+    for (file, case) in files
+        .iter()
+        .flat_map(|file| file.cases.iter().map(move |case| (file, case)))
+    {
         let from = format!("{}:{}: {}", file.path, case.line(), case.name());
         for schema in [case.schema(), without_constraints(&case.schema())] {
             for dialect in Dialect::all() {
                 let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
                 let compiled = compiler.compile_spec(&case.spec());
-                let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else { continue };
+                let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
+                    continue;
+                };
                 let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
                 statements.add(&from, dialect, query, &schema, &outputs);
             }
@@ -39,8 +44,10 @@ fn models<C: ModelCase>(statements: &mut Statements, files: &[ModelFile<C>]) {
 fn forms(statements: &mut Statements, function: &'static catalog::Function) {
     for call in calls(function) {
         let columns = call.columns.iter().map(|(name, ty)| Column::new(name.as_str(), *ty));
-        let relation =
-            columns.fold(Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false)), Relation::with);
+        let relation = columns.fold(
+            Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false)),
+            Relation::with,
+        );
         let schema = Schema::new().with(relation);
         for dialect in Dialect::all() {
             if let Ok(written) = call.compile(dialect) {
@@ -48,7 +55,9 @@ fn forms(statements: &mut Statements, function: &'static catalog::Function) {
                 statements.add(&call.shown(), dialect, &sql, &schema, &[("answer", written.ty)]);
             } else if function.level == Level::Aggregate {
                 let query = query(&call.formula, &call.columns, dialect);
-                query.iter().for_each(|sql| statements.add(&call.shown(), dialect, sql, &schema, &[]));
+                query
+                    .iter()
+                    .for_each(|sql| statements.add(&call.shown(), dialect, sql, &schema, &[]));
             }
         }
     }

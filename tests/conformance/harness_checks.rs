@@ -40,7 +40,11 @@ fn slips_in_a_case_file_are_errors() {
         ("function: ABS", "function: ABS\nnote: x", "unknown key `note`"),
         ("x: -1, is: 1", "x: -1, y: 2, is: 1", "unknown key `y`"),
         ("{x: -1, is: 1}", "{is: 1}", "`x` is missing"),
-        ("x: null, is: null", "x: null", "`is` must stand in every row or in none"),
+        (
+            "x: null, is: null",
+            "x: null",
+            "`is` must stand in every row or in none",
+        ),
         ("x: -1, is: 1", "x: -1, is: 1, is: 2", "duplicated key"),
         ("x: integer", "x: int", "unknown type `int`"),
         ("x: integer", "x: integer!", "declared never NULL"),
@@ -48,18 +52,28 @@ fn slips_in_a_case_file_are_errors() {
         ("source: sheet", "source: contract-differs()", "which names the rule"),
         ("source: sheet", "source: sheet\n    edge: ties", "`edge` is true"),
         ("    source: sheet\n", "", "`source` is missing"),
-        ("source: sheet", "source: hand\n    unsupported: {oracle: F0501}", "unknown dialect `oracle`"),
+        (
+            "source: sheet",
+            "source: hand\n    unsupported: {oracle: F0501}",
+            "unknown dialect `oracle`",
+        ),
         ("source: sheet", "source: sheet\n    is: 1", "a case needs one of"),
         ("ABS(x)", "[ABS(x)]", "expected a plain value"),
     ] {
         let fault = fault_after(from, to);
-        assert!(fault.contains(expected), "{to:?} should give {expected:?}, gives {fault:?}");
+        assert!(
+            fault.contains(expected),
+            "{to:?} should give {expected:?}, gives {fault:?}"
+        );
     }
     let (head, _) = GOOD.split_once("cases:").expect("the file has cases");
     let empty = read_text(Path::new("abs.yml"), &format!("{head}cases: []\n"));
     assert!(empty.is_err_and(|fault| fault.contains("no cases")));
     let (_, case) = GOOD.split_once("cases:").expect("the file has cases");
-    let twice = read_text(Path::new("abs.yml"), &format!("{GOOD}{}", case.trim_start_matches('\n')));
+    let twice = read_text(
+        Path::new("abs.yml"),
+        &format!("{GOOD}{}", case.trim_start_matches('\n')),
+    );
     assert!(twice.is_err_and(|fault| fault.contains("two cases are called")));
 }
 

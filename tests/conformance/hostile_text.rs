@@ -103,7 +103,12 @@ pub fn run() {
     let mut checks = Vec::new();
     for dialect in Dialect::all() {
         let mut batch = Batch::default();
-        checks.push(texts.iter().flat_map(|text| prepare(dialect, text, &mut batch)).collect());
+        checks.push(
+            texts
+                .iter()
+                .flat_map(|text| prepare(dialect, text, &mut batch))
+                .collect(),
+        );
         batches.push((dialect, batch));
     }
     let checks: Vec<Vec<Check>> = checks;
@@ -139,7 +144,11 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
         "name": "t", "columns": [{"name": "x", "type": "text"}], "rows": [[text]],
     });
     let relation = Relation::new("t").with(Column::new("x", Type::Text));
-    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from("t").build();
+    let compiler = Compiler::builder()
+        .dialect(dialect)
+        .schema(Schema::new().with(relation))
+        .from("t")
+        .build();
     let check = |(formula, expected): (String, Json)| {
         let compiled = compiler.compile(&formula);
         let asked = match compiled.definitions().last() {
@@ -154,7 +163,12 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
                 Err(messages.map(|d| format!("{} {}", d.code(), d.message())).collect())
             }
         };
-        Check { text: text.to_owned(), formula, asked, expected }
+        Check {
+            text: text.to_owned(),
+            formula,
+            asked,
+            expected,
+        }
     };
     formulas.into_iter().map(check).collect()
 }

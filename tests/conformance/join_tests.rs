@@ -55,7 +55,13 @@ const CASES: &[Case] = &[
         b: &[[None, None, None], [None, None, None]],
         faults: 0,
     },
-    Case { it: "nothing to find", spec: BY_KEY, a: &[[Some(1), None]], b: &[], faults: 0 },
+    Case {
+        it: "nothing to find",
+        spec: BY_KEY,
+        a: &[[Some(1), None]],
+        b: &[],
+        faults: 0,
+    },
     Case {
         it: "a key twice, of which one is asked for",
         spec: BY_KEY_AND_OWN,
@@ -103,7 +109,11 @@ const CASES: &[Case] = &[
         it: "after a join of many",
         spec: AFTER_MANY,
         a: &[[Some(1), None]],
-        b: &[[Some(1), Some(1), None], [Some(1), Some(2), None], [Some(1), Some(3), None]],
+        b: &[
+            [Some(1), Some(1), None],
+            [Some(1), Some(2), None],
+            [Some(1), Some(3), None],
+        ],
         faults: 1,
     },
     // Of the pairs (1, 1), (1, 2) the first finds one, the second none.
@@ -132,39 +142,61 @@ const CASES: &[Case] = &[
         it: "a step by a part of its key",
         spec: OF_STEP,
         a: &[],
-        b: &[[Some(1), Some(1), None], [Some(1), Some(1), None], [Some(2), Some(1), None]],
+        b: &[
+            [Some(1), Some(1), None],
+            [Some(1), Some(1), None],
+            [Some(2), Some(1), None],
+        ],
         faults: 0,
     },
     Case {
         it: "a step by a part of its key, twice",
         spec: OF_STEP,
         a: &[],
-        b: &[[Some(1), Some(1), None], [Some(1), Some(2), None], [Some(2), Some(1), None]],
+        b: &[
+            [Some(1), Some(1), None],
+            [Some(1), Some(2), None],
+            [Some(2), Some(1), None],
+        ],
         faults: 1,
     },
 ];
 
 fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N]]) -> TestTable {
-    let column = |name: &str| TestColumn { name: name.to_owned(), ty: Type::Integer, nullable: true };
+    let column = |name: &str| TestColumn {
+        name: name.to_owned(),
+        ty: Type::Integer,
+        nullable: true,
+    };
     TestTable {
         name: name.to_owned(),
         columns: columns.into_iter().map(column).collect(),
         key: Vec::new(),
         quoted: Vec::new(),
-        rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
+        rows: rows
+            .iter()
+            .map(|row| row.iter().map(|value| json!(value)).collect())
+            .collect(),
     }
 }
 
 /// The test of a case as SQL that reads tables: dbt's part is done here.
 fn sql_of(case: &Case, dialect: Dialect) -> Result<String, String> {
     let relation = |table: TestTable| -> Relation { table.relation() };
-    let schema =
-        Schema::new().with(relation(table("a", ["k", "d"], &[]))).with(relation(table("b", ["k", "low", "high"], &[])));
-    let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(case.spec);
+    let schema = Schema::new()
+        .with(relation(table("a", ["k", "d"], &[])))
+        .with(relation(table("b", ["k", "low", "high"], &[])));
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema)
+        .build()
+        .compile_spec(case.spec);
     match compiled.model_tests() {
         [test] => {
             let (_, sql) = test.sql().split_once("#}\n").unwrap_or_default();
-            Ok(sql.replace("{{ ref('a') }}", "a_rows").replace("{{ ref('b') }}", "b_rows"))
+            Ok(sql
+                .replace("{{ ref('a') }}", "a_rows")
+                .replace("{{ ref('b') }}", "b_rows"))
         }
         tests => Err(format!("{} tests, {:?}", tests.len(), compiled.diagnostics())),
     }
@@ -213,7 +245,12 @@ pub fn run() {
                     match answers.get(*place) {
                         Some(Ok(table)) if table.rows.len() == case.faults => {}
                         Some(Ok(table)) => {
-                            fail(case, *dialect, sql, format!("{} rows expected, got {:?}", case.faults, table.rows));
+                            fail(
+                                case,
+                                *dialect,
+                                sql,
+                                format!("{} rows expected, got {:?}", case.faults, table.rows),
+                            );
                         }
                         Some(Err(error)) => fail(case, *dialect, sql, format!("the engine fails: {error}")),
                         None => fail(case, *dialect, sql, "no answer".to_owned()),

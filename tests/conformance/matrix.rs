@@ -36,7 +36,10 @@ fn matrix(files: &[CaseFile]) -> String {
     let mut rows: BTreeMap<(&str, &str), Vec<Cell>> = BTreeMap::new();
     for function in &functions {
         let file = files.iter().find(|f| f.function == function.name);
-        rows.insert((function.category, function.name), Dialect::all().map(|d| cell(function, file, d)).collect());
+        rows.insert(
+            (function.category, function.name),
+            Dialect::all().map(|d| cell(function, file, d)).collect(),
+        );
         // Another name that has cases of its own.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
@@ -57,7 +60,12 @@ fn matrix(files: &[CaseFile]) -> String {
             category = of;
             let _ = writeln!(body, "\n## {category}\n");
             let names: Vec<&str> = Dialect::all().map(formulac::Dialect::name).collect();
-            let _ = writeln!(body, "| function | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+            let _ = writeln!(
+                body,
+                "| function | {} |\n|---|{}",
+                names.join(" | "),
+                "---|".repeat(names.len())
+            );
         }
         let mut line = format!("| {} ", name.replace('|', "\\|"));
         for (dialect, cell) in Dialect::all().zip(cells) {
@@ -94,16 +102,24 @@ fn differences(files: &[CaseFile]) -> String {
     };
     for file in files {
         for case in &file.cases {
-            case.differs.iter().for_each(|(dialect, d)| add(&file.function, &case.name, dialect, &d.why));
+            case.differs
+                .iter()
+                .for_each(|(dialect, d)| add(&file.function, &case.name, dialect, &d.why));
         }
     }
     for file in spec_case::read_all() {
         for case in &file.cases {
-            case.differs.iter().for_each(|(dialect, d)| add(&file.topic, &case.name, dialect, &d.why));
+            case.differs
+                .iter()
+                .for_each(|(dialect, d)| add(&file.topic, &case.name, dialect, &d.why));
         }
     }
     let head = "| function or topic | case | dialect | why its engine here answers otherwise |\n|---|---|---|---|\n";
-    if lines.is_empty() { lines } else { format!("{head}{lines}") }
+    if lines.is_empty() {
+        lines
+    } else {
+        format!("{head}{lines}")
+    }
 }
 
 /// The cell of a function of the catalogue.
@@ -111,7 +127,11 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
     let takes_arguments = function.arity().1 != Some(0);
     let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
     // What no expression computes, at least not in every dialect, has spec cases of its name too.
-    let topics = if function.level == Level::Window { spec_case::read_all() } else { &[] };
+    let topics = if function.level == Level::Window {
+        spec_case::read_all()
+    } else {
+        &[]
+    };
     let call = format!("{}(", function.name);
     for file in topics {
         if file.topic == function.name {
@@ -125,7 +145,9 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
         return shown(cases, dialect, takes_arguments);
     }
     let forms = written(function);
-    let compiles = forms.iter().any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
+    let compiles = forms
+        .iter()
+        .any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
     match (function.unverified, compiles || forms.is_empty()) {
         (_, false) => Cell::Unsupported,
         (Some(_), true) => Cell::Unverified,
@@ -148,11 +170,23 @@ fn facts(cases: &[Case]) -> Vec<Facts<'_>> {
 }
 
 fn facts_of(case: &Case) -> Facts<'_> {
-    let Case { unsupported, differs, table, formula, expected, .. } = case;
+    let Case {
+        unsupported,
+        differs,
+        table,
+        formula,
+        expected,
+        ..
+    } = case;
     let not = unsupported.keys().chain(differs.keys()).map(String::as_str).collect();
     // A row has NULL among its arguments, or the formula writes it.
     let null = table.rows.iter().flatten().any(Json::is_null) || formula.contains("1/0");
-    Facts { not, value: expected.values().any(|v| !v.is_null()), null, edge: case.edge }
+    Facts {
+        not,
+        value: expected.values().any(|v| !v.is_null()),
+        null,
+        edge: case.edge,
+    }
 }
 
 fn spec_facts<'c>(cases: impl Iterator<Item = &'c SpecCase>) -> Vec<Facts<'c>> {
@@ -160,17 +194,31 @@ fn spec_facts<'c>(cases: impl Iterator<Item = &'c SpecCase>) -> Vec<Facts<'c>> {
 }
 
 fn spec_facts_of(case: &SpecCase) -> Facts<'_> {
-    let SpecCase { unsupported, differs, tables, expected, .. } = case;
+    let SpecCase {
+        unsupported,
+        differs,
+        tables,
+        expected,
+        ..
+    } = case;
     let not = unsupported.keys().chain(differs.keys()).map(String::as_str).collect();
     let null = tables.iter().flat_map(|t| t.rows.iter().flatten()).any(Json::is_null);
-    Facts { not, value: expected.values().any(|v| !v.is_null()), null, edge: case.edge }
+    Facts {
+        not,
+        value: expected.values().any(|v| !v.is_null()),
+        null,
+        edge: case.edge,
+    }
 }
 
 fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell {
     if cases.is_empty() {
         return Cell::NoCase;
     }
-    let agree: Vec<&Facts<'_>> = cases.iter().filter(|case| !case.not.contains(&dialect.name())).collect();
+    let agree: Vec<&Facts<'_>> = cases
+        .iter()
+        .filter(|case| !case.not.contains(&dialect.name()))
+        .collect();
     if agree.is_empty() {
         return Cell::Unsupported;
     }

@@ -68,7 +68,11 @@ pub fn read_all<C>(folder: &str, read: impl Fn(&Path) -> yaml::Result<(String, V
     for path in files::below(folder) {
         let name = files::short_name(&path);
         match read(&path) {
-            Ok((topic, cases)) => good.push(ModelFile { path: name, topic, cases }),
+            Ok((topic, cases)) => good.push(ModelFile {
+                path: name,
+                topic,
+                cases,
+            }),
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
     }
@@ -86,7 +90,10 @@ pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
         for file in files {
             let path = PathBuf::from(&file.path);
             for case in file.cases.iter().filter(|case| files::is_picked(&path, case.name())) {
-                let plans = [Some(plan(case, dialect, &mut batch)), plan_without_facts(case, dialect, &mut batch)];
+                let plans = [
+                    Some(plan(case, dialect, &mut batch)),
+                    plan_without_facts(case, dialect, &mut batch),
+                ];
                 list.extend(plans.into_iter().flatten().map(|plan| Check { file, case, plan }));
             }
         }
@@ -119,21 +126,29 @@ pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
 }
 
 fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
-    let compiled = Compiler::builder().dialect(dialect).schema(case.schema()).build().compile_spec(&case.spec());
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(case.schema())
+        .build()
+        .compile_spec(&case.spec());
     let errors: Vec<String> = (compiled.diagnostics().iter())
         .filter(|diagnostic| diagnostic.is_error())
         .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
         .collect();
     let refusal = match case.refused() {
         Some(code) => Some((code, Mark::Agreed)),
-        None => case.unsupported().get(dialect.name()).map(|code| (code.as_str(), Mark::Unsupported)),
+        None => case
+            .unsupported()
+            .get(dialect.name())
+            .map(|code| (code.as_str(), Mark::Unsupported)),
     };
     match (refusal, compiled.query()) {
         (Some((code, mark)), _) if errors.iter().any(|error| error.starts_with(code)) => Plan::Settled(mark),
         (Some((code, _)), _) => Plan::Failed(format!("must be refused with {code}: {errors:?}")),
-        (None, Some(query)) if errors.is_empty() => {
-            Plan::Ask { query: query.to_owned(), place: batch.add(query, &case.tables()) }
-        }
+        (None, Some(query)) if errors.is_empty() => Plan::Ask {
+            query: query.to_owned(),
+            place: batch.add(query, &case.tables()),
+        },
         (None, _) => Plan::Failed(format!("does not compile: {}", errors.join("; "))),
     }
 }
@@ -142,7 +157,11 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
 /// Which rows come out can depend on the key. `None` if the spec needs one.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
-    let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&case.spec());
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema)
+        .build()
+        .compile_spec(&case.spec());
     let failed = compiled.diagnostics().iter().any(formulac::Diagnostic::is_error);
     let query = compiled.query().filter(|_| !failed)?.to_owned();
     let place = batch.add(&query, &case.tables());

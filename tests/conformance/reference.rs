@@ -63,17 +63,32 @@ fn file_name(function: &str) -> String {
 }
 
 fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
-    let mut text = format!("# {}\n\n{}\n\n    {}\n", function.name, function.summary, function.signature());
+    let mut text = format!(
+        "# {}\n\n{}\n\n    {}\n",
+        function.name,
+        function.summary,
+        function.signature()
+    );
     let mut section = |title: &str, body: &str| {
         if !body.is_empty() {
             let _ = write!(text, "\n## {title}\n\n{body}");
         }
     };
-    let args = function.args.iter().map(|(name, what)| format!("| `{name}` | {} |\n", cell_text(what)));
+    let args = function
+        .args
+        .iter()
+        .map(|(name, what)| format!("| `{name}` | {} |\n", cell_text(what)));
     let args: String = args.collect();
     let head = "| argument | what it is |\n|---|---|\n";
-    section("Arguments", &if args.is_empty() { args } else { format!("{head}{args}") });
-    let examples: String = function.examples.iter().map(|example| format!("    {example}\n")).collect();
+    section(
+        "Arguments",
+        &if args.is_empty() { args } else { format!("{head}{args}") },
+    );
+    let examples: String = function
+        .examples
+        .iter()
+        .map(|example| format!("    {example}\n"))
+        .collect();
     section("Examples", if function.unverified.is_some() { "" } else { &examples });
     section("Rules", &rules(function));
     let caution = match function.caution {
@@ -81,22 +96,44 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
         what => format!("A call is warned of ([W0419](../diagnostics.md#w0419-not-as-in-sheets)): {what}.\n"),
     };
     section("Warning", &caution);
-    section("Notes", &if function.notes.is_empty() { String::new() } else { format!("{}\n", function.notes) });
+    section(
+        "Notes",
+        &if function.notes.is_empty() {
+            String::new()
+        } else {
+            format!("{}\n", function.notes)
+        },
+    );
     section("Values", &values(function, file));
     let known = Dialect::all().map(|d| format!("- {}: {}\n", d.name(), cell(function, file, d).told(d).1));
     let known: String = known.collect();
     section("SQL", &format!("```text\n{}```\n", sql_of(function)));
-    let reason = function.unverified.map_or(String::new(), |reason| format!("\nUnverified: {reason}.\n"));
+    let reason = function
+        .unverified
+        .map_or(String::new(), |reason| format!("\nUnverified: {reason}.\n"));
     section("Known of each dialect", &format!("{known}{reason}"));
-    let related = function.related.iter().map(|name| format!("[{name}]({})", file_name(name)));
+    let related = function
+        .related
+        .iter()
+        .map(|name| format!("[{name}]({})", file_name(name)));
     let related = related.collect::<Vec<_>>().join(", ");
-    section("Related", &if related.is_empty() { related } else { format!("{related}\n") });
+    section(
+        "Related",
+        &if related.is_empty() {
+            related
+        } else {
+            format!("{related}\n")
+        },
+    );
     section("Source", &format!("{}\n", function.source));
     text
 }
 
 fn rules(function: &Function) -> String {
-    let mut lines = vec![function.level_in_words().to_owned(), function.nulls_in_words().to_owned()];
+    let mut lines = vec![
+        function.level_in_words().to_owned(),
+        function.nulls_in_words().to_owned(),
+    ];
     lines.extend(function.empty.map(|value| format!("of nothing it is {value}")));
     lines.extend(function.volatile.then(|| "another value at each call".to_owned()));
     if !function.aliases.is_empty() {
@@ -111,7 +148,11 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
         return function.examples.iter().map(|e| format!("- `{e}`\n")).collect();
     };
     let mut text = String::from("| formula | of | gives | says |\n|---|---|---|---|\n");
-    for case in file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_) | Expected::Written(_))) {
+    for case in file
+        .cases
+        .iter()
+        .filter(|c| !matches!(c.expected, Expected::Refused(_) | Expected::Written(_)))
+    {
         let mut add = |of: String, value: &Json| {
             let formula = cell_text(&case.formula.replace('\n', " "));
             // Values stand outside backticks, where `<` begins a tag.
@@ -138,8 +179,17 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
 
 /// `x = 1, y = NULL`, of what the formula reads.
 fn arguments(case: &Case, row: &[Json]) -> String {
-    let cells = case.table.columns.iter().zip(row).skip(1).filter(|(column, _)| reads(&case.formula, &column.name));
-    cells.map(|(column, v)| format!("{} = {}", column.name, shown_as(v, column.ty))).collect::<Vec<_>>().join(", ")
+    let cells = case
+        .table
+        .columns
+        .iter()
+        .zip(row)
+        .skip(1)
+        .filter(|(column, _)| reads(&case.formula, &column.name));
+    cells
+        .map(|(column, v)| format!("{} = {}", column.name, shown_as(v, column.ty)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `x = 1, 2, NULL`, the rows of a group or of all.

@@ -19,7 +19,13 @@ pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
     let path = output_folder().join(format!("{suite}-failures.txt"));
     let mut report = String::new();
     for failure in failures {
-        let Failure { case, dialect, formula, sql, fault } = failure;
+        let Failure {
+            case,
+            dialect,
+            formula,
+            sql,
+            fault,
+        } = failure;
         let formula = indented(formula);
         let fault = indented(fault);
         let _ = writeln!(report, "{dialect}: {case}\n  formula  {formula}");
@@ -30,7 +36,10 @@ pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
     }
     fs::write(&path, &report).expect("the report can be written");
     let (count, shown) = (failures.len(), path.display());
-    assert!(count == 0, "{count} of {checks} checks fail (also in {shown}):\n\n{report}");
+    assert!(
+        count == 0,
+        "{count} of {checks} checks fail (also in {shown}):\n\n{report}"
+    );
 }
 
 fn indented(text: &str) -> String {

@@ -41,21 +41,35 @@ impl Statements {
         let file = output_folder().join(format!("{suite}-statements.jsonl"));
         fs::write(&file, self.lines.join("\n") + "\n").expect("the statements can be written");
         let file = file.to_str().expect("the path is text");
-        let Some(found) = rules(&["--statements", file]) else { return };
+        let Some(found) = rules(&["--statements", file]) else {
+            return;
+        };
         let mut by_rule: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for line in found.lines() {
             let violation: Json = serde_json::from_str(line).expect("the rules write JSON lines");
             let text = |key: &str| violation[key].as_str().unwrap_or_default().to_owned();
             let shown = format!("{}: {}\n{}", text("from"), text("what"), text("sql"));
-            by_rule.entry(format!("{} ({})", text("rule"), text("dialect"))).or_default().push(shown);
+            by_rule
+                .entry(format!("{} ({})", text("rule"), text("dialect")))
+                .or_default()
+                .push(shown);
         }
         let shown: Vec<String> = by_rule
             .iter()
             .map(|(rule, all)| {
-                format!("{rule}, {} statements:\n{}", all.len(), all[..all.len().min(SHOWN)].join("\n\n"))
+                format!(
+                    "{rule}, {} statements:\n{}",
+                    all.len(),
+                    all[..all.len().min(SHOWN)].join("\n\n")
+                )
             })
             .collect();
-        assert!(shown.is_empty(), "of {} statements some break rules:\n{}", self.lines.len(), shown.join("\n\n"));
+        assert!(
+            shown.is_empty(),
+            "of {} statements some break rules:\n{}",
+            self.lines.len(),
+            shown.join("\n\n")
+        );
     }
 }
 
@@ -71,7 +85,13 @@ pub fn without_constraints(schema: &Schema) -> Schema {
 /// What `rules.py` prints; `None` if its environment is not installed.
 pub fn rules(arguments: &[&str]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/rules.py");
-    let run = python().map(|python| Command::new(python).arg(script).args(arguments).output().expect("Python starts"));
+    let run = python().map(|python| {
+        Command::new(python)
+            .arg(script)
+            .args(arguments)
+            .output()
+            .expect("Python starts")
+    });
     let Some(run) = run.filter(|run| run.status.code() != Some(NOT_INSTALLED)) else {
         require("SKIPPED rules: no Python environment; run tests/setup.sh");
         return None;

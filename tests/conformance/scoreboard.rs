@@ -37,7 +37,13 @@ impl Scoreboard {
 
     /// Prints the table and keeps it beside the batches.
     pub fn show(&self, suite: &str, title: &str) {
-        let widest = self.functions.iter().map(String::len).max().unwrap_or(0).max(title.len());
+        let widest = self
+            .functions
+            .iter()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max(title.len());
         let mut text = format!("{title:widest$}");
         for dialect in Dialect::all() {
             let _ = write!(text, "  {:<22}", dialect.name());
@@ -75,6 +81,10 @@ fn summary(dialect: Dialect, marks: &[Mark]) -> String {
         return format!("unsupported {unsupported}");
     }
     let word = if is_emulator(dialect) { "emulated" } else { "verified" };
-    let rest = if unsupported > 0 { format!(", not {unsupported}") } else { String::new() };
+    let rest = if unsupported > 0 {
+        format!(", not {unsupported}")
+    } else {
+        String::new()
+    };
     format!("{word} {agreed}{rest}")
 }

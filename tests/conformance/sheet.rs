@@ -11,10 +11,19 @@ pub fn run() {
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/check_sheet.py");
     let output = Command::new(python).arg(script).output().expect("the script starts");
-    let (told, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (told, complaints) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     if output.status.code() == Some(NOT_INSTALLED) {
-        return require(&format!("SKIPPED the spreadsheet: its values are not checked: {}", complaints.trim()));
+        return require(&format!(
+            "SKIPPED the spreadsheet: its values are not checked: {}",
+            complaints.trim()
+        ));
     }
-    assert!(output.status.success(), "the spreadsheet says otherwise:\n{told}\n{complaints}");
+    assert!(
+        output.status.success(),
+        "the spreadsheet says otherwise:\n{told}\n{complaints}"
+    );
     say(&format!("spreadsheet: {}", told.trim()));
 }

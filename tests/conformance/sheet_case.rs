@@ -61,35 +61,70 @@ fn read_file(path: &Path) -> Result<(String, Vec<SheetCase>)> {
     let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let mut rows = Vec::new();
     for row in map.need("rows")?.list()? {
-        let values: Vec<Json> = row.list()?.iter().map(|value| value.scalar().cloned()).collect::<Result<_>>()?;
+        let values: Vec<Json> = row
+            .list()?
+            .iter()
+            .map(|value| value.scalar().cloned())
+            .collect::<Result<_>>()?;
         if values.len() != columns.len() {
-            return row.error(format!("{} values, the sheet has {} columns", values.len(), columns.len()));
+            return row.error(format!(
+                "{} values, the sheet has {} columns",
+                values.len(),
+                columns.len()
+            ));
         }
         if let Some((_, column)) = values.iter().zip(&columns).find(|(v, c)| v.is_null() && !c.nullable) {
             return row.error(format!("column `{}` is declared never NULL", column.name));
         }
         rows.push(values);
     }
-    let sheet = Rc::new(Sheet { columns, key, order_by, rows });
+    let sheet = Rc::new(Sheet {
+        columns,
+        key,
+        order_by,
+        rows,
+    });
     let list = map.need("cases")?;
     map.finish()?;
-    let cases = list.list()?.iter().map(|node| read_case(node, &sheet)).collect::<Result<Vec<_>>>()?;
-    if cases.is_empty() { list.error("no cases") } else { Ok((topic, cases)) }
+    let cases = list
+        .list()?
+        .iter()
+        .map(|node| read_case(node, &sheet))
+        .collect::<Result<Vec<_>>>()?;
+    if cases.is_empty() {
+        list.error("no cases")
+    } else {
+        Ok((topic, cases))
+    }
 }
 
 fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
     let mut map = node.map()?;
     let mut with = Vec::new();
-    for (name, formula) in map.take("with").map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))? {
+    for (name, formula) in map
+        .take("with")
+        .map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))?
+    {
         with.push((name, formula.text()?.to_owned()));
     }
-    let refused = map.take("refused").map(|node| node.text().map(str::to_owned)).transpose()?;
+    let refused = map
+        .take("refused")
+        .map(|node| node.text().map(str::to_owned))
+        .transpose()?;
     let values = |node: &Node| -> Result<Vec<Json>> {
-        let values: Vec<Json> = node.list()?.iter().map(|value| value.scalar().cloned()).collect::<Result<_>>()?;
+        let values: Vec<Json> = node
+            .list()?
+            .iter()
+            .map(|value| value.scalar().cloned())
+            .collect::<Result<_>>()?;
         if values.len() == sheet.rows.len() {
             Ok(values)
         } else {
-            node.error(format!("{} values, the sheet has {} rows", values.len(), sheet.rows.len()))
+            node.error(format!(
+                "{} values, the sheet has {} rows",
+                values.len(),
+                sheet.rows.len()
+            ))
         }
     };
     let is = match (map.take("is"), &refused) {
@@ -103,13 +138,19 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
         line: node.line,
         with,
         formula: map.need("formula")?.text()?.to_owned(),
-        row: map.take("row").map(|node| node.scalar().map(|row| row.as_i64().unwrap_or(0))).transpose()?,
+        row: map
+            .take("row")
+            .map(|node| node.scalar().map(|row| row.as_i64().unwrap_or(0)))
+            .transpose()?,
         is,
         refused,
         unsupported: texts_by_dialect(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), values)?,
     };
-    let source = map.take("source").map(|node| node.text().map(str::to_owned)).transpose()?;
+    let source = map
+        .take("source")
+        .map(|node| node.text().map(str::to_owned))
+        .transpose()?;
     match source.as_deref() {
         None if case.refused.is_some() => {}
         Some("sheet" | "hand") => {}
@@ -134,7 +175,13 @@ impl Sheet {
         let middle = rows.len() / 3;
         rows.rotate_left(middle);
         let (columns, key) = (self.columns.clone(), self.key.clone());
-        TestTable { name: "rows_of_sheet".to_owned(), columns, key, quoted: Vec::new(), rows }
+        TestTable {
+            name: "rows_of_sheet".to_owned(),
+            columns,
+            key,
+            quoted: Vec::new(),
+            rows,
+        }
     }
 }
 
@@ -187,7 +234,12 @@ impl ModelCase for SheetCase {
     fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
         let fault = |is: &[Json], table: &Table| self.table_fault(is, table);
         let deviant = |is: &Vec<Json>, table: &Table| fault(is, table).is_none();
-        fault_of(self.differs.get(dialect.name()), answer, |table| fault(&self.is, table), deviant)
+        fault_of(
+            self.differs.get(dialect.name()),
+            answer,
+            |table| fault(&self.is, table),
+            deviant,
+        )
     }
 }
 
@@ -198,28 +250,52 @@ impl SheetCase {
         // A calculation of a column's name stands in its place.
         let replaced = |name: &str| sheet.columns.iter().any(|column| column.name == name);
         let own = sheet.columns.iter().map(|column| column.name.as_str());
-        let with = self.with.iter().map(|(name, _)| name.as_str()).filter(|name| !replaced(name));
+        let with = self
+            .with
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| !replaced(name));
         let wanted: Vec<&str> = own.chain(with).chain([RESULT]).collect();
         let same_names = wanted.len() == table.columns.len()
-            && wanted.iter().zip(&table.columns).all(|(wanted, got)| wanted.eq_ignore_ascii_case(got));
+            && wanted
+                .iter()
+                .zip(&table.columns)
+                .all(|(wanted, got)| wanted.eq_ignore_ascii_case(got));
         if !same_names {
             return Some(format!("columns {wanted:?} expected, got {:?}", table.columns));
         }
         if table.rows.len() != is.len() {
             return Some(format!("{} rows expected, got {}", is.len(), table.rows.len()));
         }
-        let computed = |at: usize| sheet.columns.get(at).is_some_and(|c| self.with.iter().any(|(n, _)| *n == c.name));
+        let computed = |at: usize| {
+            sheet
+                .columns
+                .get(at)
+                .is_some_and(|c| self.with.iter().any(|(n, _)| *n == c.name))
+        };
         let alike = |own: &[Json], got: &[Json]| {
-            own.iter().zip(got).enumerate().all(|(at, (own, got))| computed(at) || is_cell(own, got))
+            own.iter()
+                .zip(got)
+                .enumerate()
+                .all(|(at, (own, got))| computed(at) || is_cell(own, got))
         };
         let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
         let mut wrong = Vec::new();
         for (at, (own, is)) in sheet.rows.iter().zip(is).enumerate() {
             // With no order the rows may come in any.
-            let place = if sheet.order_by.is_empty() { left.iter().position(|got| alike(own, got)) } else { Some(0) };
+            let place = if sheet.order_by.is_empty() {
+                left.iter().position(|got| alike(own, got))
+            } else {
+                Some(0)
+            };
             let got = left.remove(place.unwrap_or(0));
             if !alike(own, got) {
-                wrong.push(format!("row {}: {} expected in this place, got {}", at + 1, shown(own), shown(got)));
+                wrong.push(format!(
+                    "row {}: {} expected in this place, got {}",
+                    at + 1,
+                    shown(own),
+                    shown(got)
+                ));
             } else if !got.last().is_some_and(|got| same(is, got)) {
                 let got = got.last().unwrap_or(&Json::Null);
                 wrong.push(format!("row {} {}: expected {is}, got {got}", at + 1, shown(own)));

@@ -62,9 +62,16 @@ fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     let list = map.need("cases")?;
     let shared = map.take("tables");
     map.finish()?;
-    let cases: Vec<SpecCase> =
-        list.list()?.iter().map(|node| read_case(node, shared.as_ref())).collect::<Result<_>>()?;
-    if cases.is_empty() { list.error("no cases") } else { Ok((topic, cases)) }
+    let cases: Vec<SpecCase> = list
+        .list()?
+        .iter()
+        .map(|node| read_case(node, shared.as_ref()))
+        .collect::<Result<_>>()?;
+    if cases.is_empty() {
+        list.error("no cases")
+    } else {
+        Ok((topic, cases))
+    }
 }
 
 fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
@@ -72,7 +79,10 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
     let tables = map.take("tables").or_else(|| shared.cloned());
     let output_columns = map.take("columns").map(|node| node.texts()).transpose()?;
     let rows = map.take("rows");
-    let refused = map.take("refused").map(|node| node.text().map(str::to_owned)).transpose()?;
+    let refused = map
+        .take("refused")
+        .map(|node| node.text().map(str::to_owned))
+        .transpose()?;
     let mut expected = match (&rows, &refused) {
         (Some(rows), None) => output(rows)?,
         (None, Some(_)) => Output::default(),
@@ -125,7 +135,13 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
             map.finish()?;
         }
         map.finish()?;
-        tables.push(TestTable { name, columns, key, quoted, rows });
+        tables.push(TestTable {
+            name,
+            columns,
+            key,
+            quoted,
+            rows,
+        });
     }
     Ok(tables)
 }
@@ -161,7 +177,9 @@ impl ModelCase for SpecCase {
 
     fn schema(&self) -> Schema {
         let known = if self.untyped { &[] } else { self.tables.as_slice() };
-        known.iter().fold(Schema::new(), |schema, table| schema.with(table.relation()))
+        known
+            .iter()
+            .fold(Schema::new(), |schema, table| schema.with(table.relation()))
     }
 
     fn tables(&self) -> Vec<Json> {
@@ -179,7 +197,12 @@ impl ModelCase for SpecCase {
     fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
         let fault = |output: &Output, table: &Table| table_fault(output, self.unordered, table);
         let deviant = |output: &Output, table: &Table| fault(output, table).is_none();
-        fault_of(self.differs.get(dialect.name()), answer, |table| fault(&self.expected, table), deviant)
+        fault_of(
+            self.differs.get(dialect.name()),
+            answer,
+            |table| fault(&self.expected, table),
+            deviant,
+        )
     }
 }
 
@@ -188,14 +211,20 @@ fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<Stri
     let same_names = expected.columns.len() == table.columns.len()
         && (expected.columns.iter().zip(&table.columns)).all(|(expected, got)| expected.eq_ignore_ascii_case(got));
     if !same_names {
-        return Some(format!("columns {:?} expected, got {:?}", expected.columns, table.columns));
+        return Some(format!(
+            "columns {:?} expected, got {:?}",
+            expected.columns, table.columns
+        ));
     }
     let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
     let mut wrong = Vec::new();
     for (at, row) in expected.rows.iter().enumerate() {
         let fits = |got: &&Vec<Json>| row.iter().zip(got.iter()).all(|(a, b)| same(a, b));
-        let found =
-            if unordered { left.iter().position(fits) } else { left.first().filter(|got| fits(got)).map(|_| 0) };
+        let found = if unordered {
+            left.iter().position(fits)
+        } else {
+            left.first().filter(|got| fits(got)).map(|_| 0)
+        };
         match found {
             Some(found) => {
                 left.remove(found);
@@ -214,6 +243,9 @@ fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<Stri
             }
         }
     }
-    wrong.extend(left.iter().map(|row| format!("too many: {}", Json::from(row.as_slice()))));
+    wrong.extend(
+        left.iter()
+            .map(|row| format!("too many: {}", Json::from(row.as_slice()))),
+    );
     (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
 }

@@ -31,8 +31,16 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
     }
     // What takes constants only is shown at work in an example.
     if forms.is_empty() {
-        let example = function.examples.iter().find_map(|e| e.rsplit_once(" = ")).map_or("", |(call, _)| call);
-        let level = if function.level == Level::Window { Level::Window } else { Level::Row };
+        let example = function
+            .examples
+            .iter()
+            .find_map(|e| e.rsplit_once(" = "))
+            .map_or("", |(call, _)| call);
+        let level = if function.level == Level::Window {
+            Level::Window
+        } else {
+            Level::Row
+        };
         let in_each: Vec<_> = Dialect::all().map(|d| (d, compile(example, &[], level, d))).collect();
         if example.is_empty() || in_each.iter().all(|(_, result)| result.is_err()) {
             text.push_str("  no single expression: a query computes it in steps\n");
@@ -55,8 +63,16 @@ fn push(text: &mut String, in_each: &[(Dialect, Result<Written, String>)]) {
         if done.contains(&sql) {
             continue;
         }
-        let same: Vec<&str> = in_each.iter().filter(|(_, r)| said(r) == sql).map(|(d, _)| d.name()).collect();
-        let who = if same.len() == in_each.len() { "all".to_owned() } else { same.join(", ") };
+        let same: Vec<&str> = in_each
+            .iter()
+            .filter(|(_, r)| said(r) == sql)
+            .map(|(d, _)| d.name())
+            .collect();
+        let who = if same.len() == in_each.len() {
+            "all".to_owned()
+        } else {
+            same.join(", ")
+        };
         let _ = writeln!(text, "    {who}: {sql}");
         done.push(sql);
     }

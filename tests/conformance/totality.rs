@@ -62,15 +62,28 @@ pub fn run() {
                 let query = Some(probe).filter(|p| p.level == Level::Aggregate);
                 if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {
                     let place = batch.add(&query, &[table(probe, *dialect).to_json()]);
-                    asked.push(Asked { probe, dialect: *dialect, sql: query, place });
+                    asked.push(Asked {
+                        probe,
+                        dialect: *dialect,
+                        sql: query,
+                        place,
+                    });
                 }
                 continue;
             };
-            let group =
-                if written.level == Level::Aggregate { format!(" group by mod({ROW_ID}, 11)") } else { String::new() };
+            let group = if written.level == Level::Aggregate {
+                format!(" group by mod({ROW_ID}, 11)")
+            } else {
+                String::new()
+            };
             let query = format!("select {} as answer from {TABLE}{group}", written.sql);
             let place = batch.add(&query, &[table(probe, *dialect).to_json()]);
-            asked.push(Asked { probe, dialect: *dialect, sql: written.sql, place });
+            asked.push(Asked {
+                probe,
+                dialect: *dialect,
+                sql: written.sql,
+                place,
+            });
         }
         batches.push((*dialect, batch));
     }
@@ -114,7 +127,10 @@ fn probes() -> Vec<Probe> {
     let exempt = read(&files::read(&path)).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
     let on_stand_ins = exempt.moderate_on.iter().flat_map(|(_, names)| names);
     for name in exempt.moderate.iter().chain(on_stand_ins).chain(&exempt.elsewhere) {
-        assert!(catalog::lookup(name).is_some(), "totality.yml exempts `{name}`, which is no function");
+        assert!(
+            catalog::lookup(name).is_some(),
+            "totality.yml exempts `{name}`, which is no function"
+        );
     }
     let mut probes = exempt.probes;
     for function in catalog::functions() {
@@ -146,7 +162,11 @@ fn probes() -> Vec<Probe> {
         probes.extend(calls.into_iter().map(probe));
     }
     let filter = files::filter();
-    probes.retain(|p| filter.as_ref().is_none_or(|f| format!("totality {}", p.formula).to_lowercase().contains(f)));
+    probes.retain(|p| {
+        filter
+            .as_ref()
+            .is_none_or(|f| format!("totality {}", p.formula).to_lowercase().contains(f))
+    });
     probes
 }
 
@@ -165,10 +185,17 @@ fn read(text: &str) -> Result<Exempt> {
     let (moderate, elsewhere) = (reasons(map.need("moderate")?)?, reasons(map.need("elsewhere")?)?);
     let mut moderate_on = Vec::new();
     for (name, functions) in map.need("moderate_on")?.map()?.into_entries() {
-        let Ok(dialect) = name.parse() else { return functions.error("there is no such dialect") };
+        let Ok(dialect) = name.parse() else {
+            return functions.error("there is no such dialect");
+        };
         moderate_on.push((dialect, reasons(functions)?));
     }
-    let mut exempt = Exempt { moderate, moderate_on, elsewhere, probes: Vec::new() };
+    let mut exempt = Exempt {
+        moderate,
+        moderate_on,
+        elsewhere,
+        probes: Vec::new(),
+    };
     for node in map.need("formulas")?.list()? {
         let mut map = node.map()?;
         let mut columns = Vec::new();
@@ -176,10 +203,20 @@ fn read(text: &str) -> Result<Exempt> {
             columns.push((name, neutral_type(&kind, kind.text()?)?));
         }
         let moderate = map.take("moderate").is_some();
-        let level = if map.take("window").is_some() { Level::Window } else { Level::Row };
+        let level = if map.take("window").is_some() {
+            Level::Window
+        } else {
+            Level::Row
+        };
         for formula in map.need("formula")?.texts()? {
             let columns = columns.clone();
-            exempt.probes.push(Probe { formula, columns, level, moderate, moderate_on: Vec::new() });
+            exempt.probes.push(Probe {
+                formula,
+                columns,
+                level,
+                moderate,
+                moderate_on: Vec::new(),
+            });
         }
         map.finish()?;
     }
@@ -189,16 +226,28 @@ fn read(text: &str) -> Result<Exempt> {
 
 /// Values of each column beside values of the others: all pairs of neighbours while there is room, in a fixed order.
 fn table(probe: &Probe, dialect: Dialect) -> TestTable {
-    let mut columns = vec![TestColumn { name: ROW_ID.to_owned(), ty: Type::Integer, nullable: false }];
+    let mut columns = vec![TestColumn {
+        name: ROW_ID.to_owned(),
+        ty: Type::Integer,
+        nullable: false,
+    }];
     let moderate = probe.moderate || probe.moderate_on.contains(&dialect);
     let values: Vec<Vec<Json>> = probe.columns.iter().map(|(_, ty)| hostile(*ty, moderate)).collect();
-    columns.extend(probe.columns.iter().map(|(name, ty)| TestColumn { name: name.clone(), ty: *ty, nullable: true }));
+    columns.extend(probe.columns.iter().map(|(name, ty)| TestColumn {
+        name: name.clone(),
+        ty: *ty,
+        nullable: true,
+    }));
     let all = values.iter().map(Vec::len).product::<usize>().max(1);
     let count = all.min(ROWS);
     let mut rows = Vec::new();
     for number in 0..count {
         // A stride that shares no factor with the number of combinations visits each once.
-        let mut at = if all <= ROWS { number } else { (number * 7919 + number / 13) % all };
+        let mut at = if all <= ROWS {
+            number
+        } else {
+            (number * 7919 + number / 13) % all
+        };
         let mut row = vec![Json::from(number)];
         for list in &values {
             row.push(list[at % list.len()].clone());
@@ -206,7 +255,13 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
         }
         rows.push(row);
     }
-    TestTable { name: TABLE.to_owned(), columns, key: Vec::new(), quoted: Vec::new(), rows }
+    TestTable {
+        name: TABLE.to_owned(),
+        columns,
+        key: Vec::new(),
+        quoted: Vec::new(),
+        rows,
+    }
 }
 
 /// The largest numbers are some that round to no larger power of ten than their type holds.
@@ -244,13 +299,28 @@ fn hostile(ty: Type, moderate: bool) -> Vec<Json> {
         ]),
         (Type::Float, true) => json!([0.0, 0.5, -0.5, 2.5, -1.005, 1e-9, 1234.56, null]),
         (Type::Float, false) => {
-            json!([0.0, 0.5, -0.5, 2.5, -1.005, 1e-300, -1e-300, 1e10, 1e22, -1e22, 1.7e308, -1.7e308, null])
+            json!([
+                0.0, 0.5, -0.5, 2.5, -1.005, 1e-300, -1e-300, 1e10, 1e22, -1e22, 1.7e308, -1.7e308, null
+            ])
         }
         (Type::Date, true) => json!(["1900-03-01", "1970-01-01", "2023-12-31", "2024-02-29", null]),
-        (Type::Date, false) => json!(["0001-01-01", "1582-10-10", "1970-01-01", "2024-02-29", "9999-12-31", null]),
+        (Type::Date, false) => json!([
+            "0001-01-01",
+            "1582-10-10",
+            "1970-01-01",
+            "2024-02-29",
+            "9999-12-31",
+            null
+        ]),
         (Type::Timestamp | Type::Timestamptz, true) => json!(["1970-01-01 00:00:00", "2024-02-29 23:59:59", null]),
         (Type::Timestamp | Type::Timestamptz, false) => {
-            json!(["0001-01-01 00:00:00", "1970-01-01 00:00:00", "2024-02-29 23:59:59", "9999-12-31 23:59:59", null])
+            json!([
+                "0001-01-01 00:00:00",
+                "1970-01-01 00:00:00",
+                "2024-02-29 23:59:59",
+                "9999-12-31 23:59:59",
+                null
+            ])
         }
         _ => json!([
             "",

@@ -26,27 +26,45 @@ const TRAPS: [Code; 14] = [
 
 fn unsaid(found: &[Diagnostic], said: &[String]) -> Vec<String> {
     let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !said.iter().any(|code| code == d.code());
-    found.iter().filter(is_new).map(|d| format!("{} {}", d.code(), d.message())).collect()
+    found
+        .iter()
+        .filter(is_new)
+        .map(|d| format!("{} {}", d.code(), d.message()))
+        .collect()
 }
 
 pub fn run() {
     let mut faults = Vec::new();
     for file in function_cases::read_all() {
-        for case in file.cases.iter().filter(|case| !matches!(case.expected, Expected::Refused(_))) {
+        for case in file
+            .cases
+            .iter()
+            .filter(|case| !matches!(case.expected, Expected::Refused(_)))
+        {
             let mut builder = Compiler::builder();
             builder = builder.schema(Schema::new().with(case.table.relation())).from(TABLE);
             builder = builder.group_by(case.group_by.iter().map(String::as_str));
             builder = builder.order_by(case.order_by.iter().map(String::as_str));
             for warning in unsaid(&builder.build().check(&case.formula), &case.warnings) {
-                faults.push(format!("{}: {}: {warning}; `warns:` would say so", file.path.display(), case.name));
+                faults.push(format!(
+                    "{}: {}: {warning}; `warns:` would say so",
+                    file.path.display(),
+                    case.name
+                ));
             }
         }
     }
     for file in spec_case::read_all() {
         for case in &file.cases {
-            let compiled = Compiler::builder().schema(case.schema()).build().compile_spec(&case.spec);
+            let compiled = Compiler::builder()
+                .schema(case.schema())
+                .build()
+                .compile_spec(&case.spec);
             for warning in unsaid(compiled.diagnostics(), &[]) {
-                faults.push(format!("{}: {}: {warning}; `// noqa` would say that it is meant", file.path, case.name));
+                faults.push(format!(
+                    "{}: {}: {warning}; `// noqa` would say that it is meant",
+                    file.path, case.name
+                ));
             }
         }
     }

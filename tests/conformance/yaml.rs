@@ -71,7 +71,10 @@ impl Node {
 
     pub fn map(&self) -> Result<Map> {
         match &self.content {
-            Content::Map(entries) => Ok(Map { line: self.line, entries: entries.clone() }),
+            Content::Map(entries) => Ok(Map {
+                line: self.line,
+                entries: entries.clone(),
+            }),
             _ => self.error("expected `key: value` entries"),
         }
     }
@@ -117,7 +120,8 @@ impl Map {
     }
 
     pub fn need(&mut self, key: &str) -> Result<Node> {
-        self.take(key).ok_or_else(|| format!("line {}: `{key}` is missing", self.line))
+        self.take(key)
+            .ok_or_else(|| format!("line {}: `{key}` is missing", self.line))
     }
 
     /// The entries that are left, when any key is allowed.

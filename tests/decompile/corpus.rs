@@ -75,7 +75,10 @@ pub fn functions() -> Vec<Cell> {
                     spec.push_str(&format!("{key}: [{}]\n", names.join(", ")));
                 }
             }
-            let formula = formula.trim_start().strip_prefix('=').map_or(formula.clone(), str::to_owned);
+            let formula = formula
+                .trim_start()
+                .strip_prefix('=')
+                .map_or(formula.clone(), str::to_owned);
             spec.push_str(&format!("definitions:\n  answer: {}\n", quoted(&formula)));
             let schema = Schema::new().with(relation);
             cells.push(Cell {
@@ -118,17 +121,30 @@ pub fn specs() -> Vec<Cell> {
     );
     for path in files("examples/subscription_business/metrics") {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        definitions(&format!("example {name}"), std::fs::read_to_string(&path).unwrap(), &shop, &mut cells);
+        definitions(
+            &format!("example {name}"),
+            std::fs::read_to_string(&path).unwrap(),
+            &shop,
+            &mut cells,
+        );
     }
     for path in files("tests/rubric/specs") {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        definitions(&format!("rubric {name}"), std::fs::read_to_string(&path).unwrap(), &Schema::new(), &mut cells);
+        definitions(
+            &format!("rubric {name}"),
+            std::fs::read_to_string(&path).unwrap(),
+            &Schema::new(),
+            &mut cells,
+        );
     }
     cells
 }
 
 fn definitions(group: &str, spec: String, schema: &Schema, cells: &mut Vec<Cell>) {
-    let compiler = formulac::Compiler::builder().dialect("duckdb".parse().unwrap()).schema(schema.clone()).build();
+    let compiler = formulac::Compiler::builder()
+        .dialect("duckdb".parse().unwrap())
+        .schema(schema.clone())
+        .build();
     for definition in compiler.compile_spec(&spec).definitions() {
         cells.push(Cell {
             group: group.to_owned(),

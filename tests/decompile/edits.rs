@@ -26,7 +26,9 @@ steps:
 fn written(dialect: Dialect) -> String {
     let compiler = Compiler::builder().dialect(dialect).build();
     let compiled = compiler.compile_spec(SPEC);
-    let sql = compiled.model_sql().unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
+    let sql = compiled
+        .model_sql()
+        .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
     // The header repeats formulas.
     sql.split_once("#}").unwrap().1.to_owned()
 }
@@ -36,7 +38,12 @@ fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String
     let edits = Edits::between(written, found, dialect);
     assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
     let item = edits.items.into_iter().next().unwrap();
-    assert!(found.lines().nth(item.line - 1).is_some_and(|line| line.contains(item.after.lines().next().unwrap())));
+    assert!(
+        found
+            .lines()
+            .nth(item.line - 1)
+            .is_some_and(|line| line.contains(item.after.lines().next().unwrap()))
+    );
     (item.cte, item.column, item.after)
 }
 
@@ -51,7 +58,11 @@ fn edits_are_named_by_column() {
             ("revenue > 100", "revenue >= 100", "label"),
         ] {
             assert!(sql.contains(from), "{sql}");
-            assert_eq!(only(&sql, &sql.replacen(from, to, 1), dialect).1, column, "{dialect}: {from}");
+            assert_eq!(
+                only(&sql, &sql.replacen(from, to, 1), dialect).1,
+                column,
+                "{dialect}: {from}"
+            );
         }
     }
 }
@@ -63,7 +74,13 @@ fn what_means_the_same_is_no_edit() {
         let body = sql.as_str();
         let spread = body.replace(", ", " ,\n\t").replace("\nfrom ", "\r\n\r\nfrom  ");
         let commented = body.replace("\nselect\n", "\nselect -- the months\n    /* all */\n");
-        for found in [body, &spread, &commented, &format!("{{# edited #}}{body}"), &body.replace(" as ", " AS ")] {
+        for found in [
+            body,
+            &spread,
+            &commented,
+            &format!("{{# edited #}}{body}"),
+            &body.replace(" as ", " AS "),
+        ] {
             let edits = Edits::between(&sql, found, dialect);
             assert!(edits.is_empty(), "{dialect}: {edits:?}");
         }
@@ -80,9 +97,18 @@ fn all_else_is_told() {
         edits.rest.into_iter().map(|rest| rest.what).collect()
     };
     assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
-    assert_eq!(told(&sql.replace("ref('subscriptions')", "ref('orders')")), ["`from` of `subscriptions`"]);
-    assert_eq!(told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")), ["the text before the query"]);
-    assert_eq!(told(&sql.replace("group by", "order by")), ["`order by` of `monthly`", "`group by` of `monthly`"]);
+    assert_eq!(
+        told(&sql.replace("ref('subscriptions')", "ref('orders')")),
+        ["`from` of `subscriptions`"]
+    );
+    assert_eq!(
+        told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")),
+        ["the text before the query"]
+    );
+    assert_eq!(
+        told(&sql.replace("group by", "order by")),
+        ["`order by` of `monthly`", "`group by` of `monthly`"]
+    );
     assert_eq!(told(&format!("{sql}limit 3\n")), ["`limit`"]);
     assert_eq!(told(&format!("{sql}union all select 1 as x\n")), ["the column `x`"]);
     assert!(!told(&sql.replacen("with ", "with recursive ", 1)).is_empty());
@@ -97,7 +123,13 @@ fn an_edit_becomes_a_formula() {
     let compiler = Compiler::builder().dialect(dialect).build();
     let sql = written(dialect);
     for (from, to, step, definition, formula) in [
-        ("lag(revenue, 3)", "LAG(revenue, 12)", "growth_calculations", "prior", "OFFSET(revenue, -12)"),
+        (
+            "lag(revenue, 3)",
+            "LAG(revenue, 12)",
+            "growth_calculations",
+            "prior",
+            "OFFSET(revenue, -12)",
+        ),
         (
             "revenue > 100",
             "(revenue >= 250)",
@@ -105,8 +137,20 @@ fn an_edit_becomes_a_formula() {
             "label",
             "IF(revenue >= 250, \"large -- {{ x }}\", \"small\")",
         ),
-        ("distinct customer_id", "distinct account_id", "monthly", "customers", "COUNT(DISTINCT(account_id))"),
-        ("'active'", "'paid'", "monthly", "revenue", "SUMIF(status, \"paid\", amount)"),
+        (
+            "distinct customer_id",
+            "distinct account_id",
+            "monthly",
+            "customers",
+            "COUNT(DISTINCT(account_id))",
+        ),
+        (
+            "'active'",
+            "'paid'",
+            "monthly",
+            "revenue",
+            "SUMIF(status, \"paid\", amount)",
+        ),
     ] {
         let found = sql.replacen(from, to, 1);
         assert_ne!(found, sql, "{from}");
@@ -118,24 +162,44 @@ fn an_edit_becomes_a_formula() {
         assert_eq!(shown.as_deref(), Ok(formula));
     }
     let found = sql.replacen("lag(revenue, 3)", "nth_value(revenue, 3)", 1);
-    let why = decompiler.formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior").unwrap_err();
+    let why = decompiler
+        .formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior")
+        .unwrap_err();
     assert!(why.reason.contains("nth_value"), "{why}");
 }
 
 #[test]
 fn formulas_are_put_into_any_form_of_yaml() {
     for (spec, expected) in [
-        ("definitions: |\n  a = 1 // one\n  b = 2\n", "definitions: |\n  a = x & \"'\" // one\n  b = 2\n"),
-        ("definitions: |\r\n  a = 1\r\n  b = 2\r\n", "definitions: |\r\n  a = x & \"'\"\r\n  b = 2\r\n"),
-        ("definitions:\n  a: 1 # one\n  b: 2\n", "definitions:\n  a: x & \"'\" # one\n  b: 2\n"),
-        ("definitions:\n  a: '1'\n  b: 2\n", "definitions:\n  a: 'x & \"''\"'\n  b: 2\n"),
+        (
+            "definitions: |\n  a = 1 // one\n  b = 2\n",
+            "definitions: |\n  a = x & \"'\" // one\n  b = 2\n",
+        ),
+        (
+            "definitions: |\r\n  a = 1\r\n  b = 2\r\n",
+            "definitions: |\r\n  a = x & \"'\"\r\n  b = 2\r\n",
+        ),
+        (
+            "definitions:\n  a: 1 # one\n  b: 2\n",
+            "definitions:\n  a: x & \"'\" # one\n  b: 2\n",
+        ),
+        (
+            "definitions:\n  a: '1'\n  b: 2\n",
+            "definitions:\n  a: 'x & \"''\"'\n  b: 2\n",
+        ),
         (
             "definitions:\n  a: {formula: \"1\", description: c}\n",
             "definitions:\n  a: {formula: \"x & \\\"'\\\"\", description: c}\n",
         ),
-        ("definitions:\n  a:\n    formula: |\n      1\n", "definitions:\n  a:\n    formula: |\n      x & \"'\"\n"),
+        (
+            "definitions:\n  a:\n    formula: |\n      1\n",
+            "definitions:\n  a:\n    formula: |\n      x & \"'\"\n",
+        ),
         ("definitions: a = 1\n", "definitions: a = x & \"'\"\n"),
-        ("definitions: |\n  a =\n    1 +\n    2\n  b = 2\n", "definitions: |\n  a =\n    x & \"'\"\n  b = 2\n"),
+        (
+            "definitions: |\n  a =\n    1 +\n    2\n  b = 2\n",
+            "definitions: |\n  a =\n    x & \"'\"\n  b = 2\n",
+        ),
     ] {
         let head = "model: m\nfrom: t\n";
         let changed = with_formula(&format!("{head}{spec}"), None, "a", "x & \"'\"");
@@ -148,7 +212,13 @@ fn formulas_are_put_into_any_form_of_yaml() {
     assert!(refused("model: m\nfrom: t\ndefinitions: |\n  b = 1\n", "1").contains("not defined"));
     assert!(refused("[", "1").len() > 3);
     // What YAML would cut is quoted.
-    let cut = with_formula("model: m\nfrom: t\ndefinitions:\n  a: 1\n", None, "a", "IF(x, \"a # b: c\", 1)").unwrap();
+    let cut = with_formula(
+        "model: m\nfrom: t\ndefinitions:\n  a: 1\n",
+        None,
+        "a",
+        "IF(x, \"a # b: c\", 1)",
+    )
+    .unwrap();
     assert!(cut.ends_with("  a: 'IF(x, \"a # b: c\", 1)'\n"), "{cut}");
 }
 

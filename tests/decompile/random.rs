@@ -18,14 +18,26 @@ fn schema() -> Schema {
         ("b", Type::Boolean),
     ];
     let relation = Relation::new("t").with(Column::new("k", Type::Integer).nullable(false));
-    Schema::new().with(columns.into_iter().fold(relation, |r, (name, ty)| r.with(Column::new(name, ty))))
+    Schema::new().with(
+        columns
+            .into_iter()
+            .fold(relation, |r, (name, ty)| r.with(Column::new(name, ty))),
+    )
 }
 
 /// Formulas of numbers, texts, conditions and dates out of one another.
 fn formulas() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        prop_oneof![Just("i"), Just("d"), Just("f"), Just("k"), Just("2"), Just("0.5"), Just("-3")]
-            .prop_map(|x| ('n', x.to_owned())),
+        prop_oneof![
+            Just("i"),
+            Just("d"),
+            Just("f"),
+            Just("k"),
+            Just("2"),
+            Just("0.5"),
+            Just("-3")
+        ]
+        .prop_map(|x| ('n', x.to_owned())),
         prop_oneof![Just("s"), Just("u"), Just("\"it's\""), Just("\"\"")].prop_map(|x| ('s', x.to_owned())),
         Just(('b', "b".to_owned())),
         prop_oneof![Just("a"), Just("t"), Just("TODAY()"), Just("a[month]")].prop_map(|x| ('a', x.to_owned())),
@@ -64,8 +76,11 @@ fn formulas() -> impl Strategy<Value = String> {
         ('a', "EOMONTH(~, 1)"),
     ];
     let value = leaf.prop_recursive(3, 12, 3, move |inner| {
-        (proptest::sample::select(shapes.to_vec()), proptest::collection::vec(inner, 9)).prop_map(
-            |((kind, shape), parts)| {
+        (
+            proptest::sample::select(shapes.to_vec()),
+            proptest::collection::vec(inner, 9),
+        )
+            .prop_map(|((kind, shape), parts)| {
                 let mut parts = parts.into_iter();
                 let text = shape.chars().map(|c| {
                     let wanted = match c {
@@ -81,11 +96,13 @@ fn formulas() -> impl Strategy<Value = String> {
                         'b' => "b",
                         _ => "a",
                     };
-                    parts.next().filter(|(kind, _)| *kind == wanted).map_or(fallback.to_owned(), |(_, text)| text)
+                    parts
+                        .next()
+                        .filter(|(kind, _)| *kind == wanted)
+                        .map_or(fallback.to_owned(), |(_, text)| text)
                 });
                 (kind, text.collect())
-            },
-        )
+            })
     });
     let level = prop_oneof![
         3 => Just("{}"), 1 => Just("SUM({})"), 1 => Just("COUNT({})"), 1 => Just("SUM(IF(b, {}))"), 1 => Just("AVERAGE({})"),

@@ -9,9 +9,27 @@ const SERIES: &str = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    gr
 /// A spec; what stands in its SQL, and what a person puts there; the same in the spec. No spec where that is empty.
 const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("a text in where", GROUPED, "'paid'", "'sent'", "\"paid\" => \"sent\""),
-    ("a sign in where", GROUPED, "status =", "status <>", "status = => status <>"),
-    ("a bound of groups", GROUPED, "count(*) > 5", "count(*) >= 7", "COUNT() > 5 => COUNT() >= 7"),
-    ("a number of one formula, where others have it", GROUPED, "<= 3", "<= 4", "amount <= 3 => amount <= 4"),
+    (
+        "a sign in where",
+        GROUPED,
+        "status =",
+        "status <>",
+        "status = => status <>",
+    ),
+    (
+        "a bound of groups",
+        GROUPED,
+        "count(*) > 5",
+        "count(*) >= 7",
+        "COUNT() > 5 => COUNT() >= 7",
+    ),
+    (
+        "a number of one formula, where others have it",
+        GROUPED,
+        "<= 3",
+        "<= 4",
+        "amount <= 3 => amount <= 4",
+    ),
     (
         "a column in a helper of two formulas",
         GROUPED,
@@ -19,7 +37,13 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
         "distinct order_id",
         "customer_id => order_id",
     ),
-    ("a function", GROUPED, "sum(case when amount > 3", "max(case when amount > 3", ""),
+    (
+        "a function",
+        GROUPED,
+        "sum(case when amount > 3",
+        "max(case when amount > 3",
+        "",
+    ),
     ("periods", SERIES, "'3 months'", "'12 months'", ""),
     (
         "rows before",
@@ -28,7 +52,13 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
         "lag(by_month.revenue, 4)",
         "OFFSET(revenue, -2) => OFFSET(revenue, -4)",
     ),
-    ("how many rows", SERIES, "limit 10", "limit 20", "limit: 10 => limit: 20"),
+    (
+        "how many rows",
+        SERIES,
+        "limit 10",
+        "limit 20",
+        "limit: 10 => limit: 20",
+    ),
     ("a helper's name", GROUPED, "countunique_customer_id", "customers", ""),
     ("a definition's name", GROUPED, "as average", "as mean", ""),
     ("a relation", GROUPED, "ref('orders')", "ref('refunds')", ""),
@@ -41,7 +71,9 @@ fn what_is_replaced_in_sql_is_replaced_in_the_spec() {
     let compiler = Compiler::builder().dialect(Dialect::default()).build();
     for (name, spec, from, to, expected) in CASES {
         let compiled = compiler.compile_spec(spec);
-        let written = compiled.model_sql().unwrap_or_else(|| panic!("{name}: {:?}", compiled.diagnostics()));
+        let written = compiled
+            .model_sql()
+            .unwrap_or_else(|| panic!("{name}: {:?}", compiled.diagnostics()));
         assert!(written.contains(from), "{name}: no {from} in\n{written}");
         let found = written.replace(from, to);
         let now = respelled(&compiler, spec, None, &found);

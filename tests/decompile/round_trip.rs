@@ -45,7 +45,11 @@ const LOST: [(&str, &str, &str); 14] = [
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'Holidays'!A:A)", ""),
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),
     // Numbers past 32 bits.
-    ("duckdb", "REPLACE(x, 5, 2147483648, \"x\") & REPLACE(x, -2147483649, 1, \"x\")", ""),
+    (
+        "duckdb",
+        "REPLACE(x, 5, 2147483648, \"x\") & REPLACE(x, -2147483649, 1, \"x\")",
+        "",
+    ),
 ];
 
 /// None where the dialect refuses the spec, or where there is no SQL that differs.
@@ -59,22 +63,30 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
         let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
         (!Edits::between(&written, found, dialect).is_empty()).then_some(spec)
     })?;
-    Some(match decompiler.formula(&compiler, &base, None, found, step, &cell.definition) {
-        Ok(formula) => {
-            let back = with_formula(&base, step, &cell.definition, &formula).unwrap();
-            let again = compiler.compile_spec(&back);
-            let again = again.model_sql().unwrap_or_else(|| panic!("{formula} does not compile"));
-            let edits = Edits::between(again, found, dialect);
-            assert!(edits.is_empty(), "{dialect}: {} became {formula}: {edits:?}", cell.formula);
-            Outcome::Back
-        }
-        Err(reason) => {
-            if std::env::var("FORMULAC_CASES").is_ok() {
-                println!("{dialect}: {}: {reason}\n{found}", cell.formula);
+    Some(
+        match decompiler.formula(&compiler, &base, None, found, step, &cell.definition) {
+            Ok(formula) => {
+                let back = with_formula(&base, step, &cell.definition, &formula).unwrap();
+                let again = compiler.compile_spec(&back);
+                let again = again
+                    .model_sql()
+                    .unwrap_or_else(|| panic!("{formula} does not compile"));
+                let edits = Edits::between(again, found, dialect);
+                assert!(
+                    edits.is_empty(),
+                    "{dialect}: {} became {formula}: {edits:?}",
+                    cell.formula
+                );
+                Outcome::Back
             }
-            Outcome::Lost(reason.to_string())
-        }
-    })
+            Err(reason) => {
+                if std::env::var("FORMULAC_CASES").is_ok() {
+                    println!("{dialect}: {}: {reason}\n{found}", cell.formula);
+                }
+                Outcome::Lost(reason.to_string())
+            }
+        },
+    )
 }
 
 /// All cells of a suite come back in a dialect.
@@ -89,8 +101,12 @@ fn check(cells: &[Cell], dialect: Dialect) {
     let mut count = 0;
     for (at, cell) in cells.iter().enumerate() {
         let name = format!("{}\t{}", cell.group, cell.formula);
-        let is_picked = filter.as_ref().map_or(at % 4 == turn, |filter| name.contains(filter.as_str()));
-        let Some(outcome) = is_picked.then(|| outcome(cell, dialect, decompiler)).flatten() else { continue };
+        let is_picked = filter
+            .as_ref()
+            .map_or(at % 4 == turn, |filter| name.contains(filter.as_str()));
+        let Some(outcome) = is_picked.then(|| outcome(cell, dialect, decompiler)).flatten() else {
+            continue;
+        };
         count += 1;
         let is_listed = LOST.iter().any(|(of, formula, part)| {
             (*of == "*" || *of == dialect.name()) && *formula == cell.formula && cell.spec.contains(part)
@@ -103,7 +119,11 @@ fn check(cells: &[Cell], dialect: Dialect) {
     }
     println!("{dialect}: {} of {count} come back", count - lost.len());
     assert!(lost.is_empty(), "{dialect}: {lost:#?}");
-    assert!(filter.is_some() || count > cells.len() / 8, "{count} of {} cells were looked at", cells.len());
+    assert!(
+        filter.is_some() || count > cells.len() / 8,
+        "{count} of {} cells were looked at",
+        cells.len()
+    );
 }
 
 macro_rules! suites {

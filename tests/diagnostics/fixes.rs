@@ -21,11 +21,18 @@ fn every_fix_mends() {
             let same = |d: &&Diagnostic| d.code() == diagnostic.code() && d.message() == diagnostic.message();
             let count = |all: &[Diagnostic]| all.iter().filter(same).count();
             if count(&after.diagnostics) >= count(&before.diagnostics) {
-                wrong.push(format!("{}: {} is still there after its fix: {text:?}", case.name, diagnostic.code()));
+                wrong.push(format!(
+                    "{}: {} is still there after its fix: {text:?}",
+                    case.name,
+                    diagnostic.code()
+                ));
             }
             if errors(&after.diagnostics) > errors(&before.diagnostics) - usize::from(diagnostic.is_error()) {
-                let said: Vec<String> =
-                    after.diagnostics.iter().map(|d| format!("{} {}", d.code(), d.message())).collect();
+                let said: Vec<String> = after
+                    .diagnostics
+                    .iter()
+                    .map(|d| format!("{} {}", d.code(), d.message()))
+                    .collect();
                 wrong.push(format!(
                     "{}: the fix of {} brings other errors: {text:?}: {said:?}",
                     case.name,
@@ -33,7 +40,11 @@ fn every_fix_mends() {
                 ));
             }
             if after.compiled < before.compiled {
-                wrong.push(format!("{}: the fix of {} loses a definition: {text:?}", case.name, diagnostic.code()));
+                wrong.push(format!(
+                    "{}: the fix of {} loses a definition: {text:?}",
+                    case.name,
+                    diagnostic.code()
+                ));
             }
         }
     }

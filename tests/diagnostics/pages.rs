@@ -18,7 +18,14 @@ fn codes(example: Example) -> Option<Vec<&'static str>> {
         Example::Shown(_) => return None,
         _ => panic!("an example of a kind that this test does not know"),
     };
-    Some(Setting::of(words).run(text).diagnostics.iter().map(formulac::Diagnostic::code).collect())
+    Some(
+        Setting::of(words)
+            .run(text)
+            .diagnostics
+            .iter()
+            .map(formulac::Diagnostic::code)
+            .collect(),
+    )
 }
 
 #[test]
@@ -52,17 +59,26 @@ fn pages_read_well() {
         assert!(names.insert(code.name()), "{} twice", code.name());
         assert!(numbers.insert(code.code()), "{} twice", code.code());
         assert!(
-            code.name().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            code.name()
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
             "{}",
             code.name()
         );
-        let letter = if code.severity() == formulac::Severity::Error { 'F' } else { 'W' };
+        let letter = if code.severity() == formulac::Severity::Error {
+            'F'
+        } else {
+            'W'
+        };
         assert!(code.code().starts_with(letter), "{}", code.code());
         assert!(code.page().text.ends_with('.'), "{}", code.code());
         assert_eq!(Code::parse(code.code()), Some(*code));
         assert_eq!(Code::parse(code.name()), Some(*code));
     }
-    assert!(Code::ALL.is_sorted_by_key(|c| &c.code()[1..]), "pages are in the order of their numbers");
+    assert!(
+        Code::ALL.is_sorted_by_key(|c| &c.code()[1..]),
+        "pages are in the order of their numbers"
+    );
 }
 
 /// Every kind of warning can be counted in one line, `13 models have a key that may be NULL: add …`.
@@ -73,7 +89,11 @@ fn warnings_have_a_line_for_several() {
         assert_eq!(code.grouped().is_some(), is_warning, "{}", code.code());
         if let Some((fact, advice)) = code.grouped() {
             let is_clause = |text: &str| text.starts_with(char::is_lowercase) && !text.ends_with('.');
-            assert!(is_clause(fact) && is_clause(advice), "{}: {fact}: {advice}", code.code());
+            assert!(
+                is_clause(fact) && is_clause(advice),
+                "{}: {fact}: {advice}",
+                code.code()
+            );
         }
     }
 }

@@ -68,7 +68,11 @@ impl Setting {
                 builder = builder.dialect(dialect.parse().unwrap());
             }
         }
-        Self { compiler: builder.build(), is_spec: has("spec"), is_model: has("model") }
+        Self {
+            compiler: builder.build(),
+            is_spec: has("spec"),
+            is_model: has("model"),
+        }
     }
 
     pub fn run(&self, text: &str) -> Outcome {
@@ -76,10 +80,16 @@ impl Setting {
             let compiled = self.compiler.compile_spec(text);
             let of_model = if self.is_model { compiled.model_warnings() } else { &[] };
             let diagnostics = compiled.diagnostics().iter().chain(of_model).cloned().collect();
-            Outcome { diagnostics, compiled: usize::from(compiled.query().is_some()) }
+            Outcome {
+                diagnostics,
+                compiled: usize::from(compiled.query().is_some()),
+            }
         } else {
             let compiled = self.compiler.compile(text);
-            Outcome { diagnostics: compiled.diagnostics().to_vec(), compiled: compiled.definitions().len() }
+            Outcome {
+                diagnostics: compiled.diagnostics().to_vec(),
+                compiled: compiled.definitions().len(),
+            }
         }
     }
 }
@@ -101,9 +111,17 @@ pub fn cases() -> Vec<Case> {
         let (head, text) = whole.split_once('\n').unwrap();
         let words = head.strip_prefix("#! ").expect("a case begins with `#! `");
         // Kept with plain line ends, so that no version control can change what is tested.
-        let text = if words.contains("crlf") { text.replace('\n', "\r\n") } else { text.to_owned() };
+        let text = if words.contains("crlf") {
+            text.replace('\n', "\r\n")
+        } else {
+            text.to_owned()
+        };
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        Case { name, setting: Setting::of(words), text }
+        Case {
+            name,
+            setting: Setting::of(words),
+            text,
+        }
     };
     paths.into_iter().map(read).collect()
 }

@@ -15,21 +15,39 @@ fn compile(text: &str) -> Vec<Diagnostic> {
 }
 
 fn compile_row(text: &str) -> Vec<Diagnostic> {
-    Compiler::builder().context(Context::Row).build().compile(text).diagnostics().to_vec()
+    Compiler::builder()
+        .context(Context::Row)
+        .build()
+        .compile(text)
+        .diagnostics()
+        .to_vec()
 }
 
 fn compile_two(text: &str) -> Vec<Diagnostic> {
     let schema = Schema::new().with(orders()).with(customers());
-    Compiler::builder().schema(schema).build().compile(text).diagnostics().to_vec()
+    Compiler::builder()
+        .schema(schema)
+        .build()
+        .compile(text)
+        .diagnostics()
+        .to_vec()
 }
 
 fn compile_events(text: &str) -> Vec<Diagnostic> {
-    let compiler = Compiler::builder().context(Context::Row).schema(Schema::new().with(events()));
+    let compiler = Compiler::builder()
+        .context(Context::Row)
+        .schema(Schema::new().with(events()));
     compiler.build().compile(text).diagnostics().to_vec()
 }
 
 fn compile_ordered(text: &str) -> Vec<Diagnostic> {
-    Compiler::builder().context(Context::Row).order_by(["id"]).build().compile(text).diagnostics().to_vec()
+    Compiler::builder()
+        .context(Context::Row)
+        .order_by(["id"])
+        .build()
+        .compile(text)
+        .diagnostics()
+        .to_vec()
 }
 
 fn compile_spec(text: &str) -> Vec<Diagnostic> {
@@ -40,13 +58,23 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
     let config = "config: {materialized: incremental, event_time: ordered_on, unique_key: [ordered_on, status]}";
     let text =
         format!("model: m\nfrom: orders\n{keys}\n{config}\ncolumns: {{ordered_on: {{data_tests: [not_null]}}}}\n");
-    Compiler::builder().schema(Schema::new().with(orders())).build().compile_spec(&text).diagnostics().to_vec()
+    Compiler::builder()
+        .schema(Schema::new().with(orders()))
+        .build()
+        .compile_spec(&text)
+        .diagnostics()
+        .to_vec()
 }
 
 fn compile_private(keys: &str) -> Vec<Diagnostic> {
     let schema = Schema::new().with(orders().accessible(Access::Private, Some("finance")));
     let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
-    Compiler::builder().schema(schema).build().compile_spec(&text).diagnostics().to_vec()
+    Compiler::builder()
+        .schema(schema)
+        .build()
+        .compile_spec(&text)
+        .diagnostics()
+        .to_vec()
 }
 
 fn repeating(depth: usize) -> String {
@@ -76,14 +104,26 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
     let spec = "model: m\nfrom: orders\ncolumns: {revenue: {meta: {promoted_from: orders.revenue}}}\n";
     let view = format!("measures:\n  revenue: {{sql: '{sql}', aggregate_type: sum}}\n");
     let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
-    let omni = [file("orders.view", &view), file("m.view", "dimensions: {revenue: {}}\n")];
-    formulac::promote::twice(&[file("m.yml", spec)], &omni).into_iter().map(|(_, fault)| fault).collect()
+    let omni = [
+        file("orders.view", &view),
+        file("m.view", "dimensions: {revenue: {}}\n"),
+    ];
+    formulac::promote::twice(&[file("m.yml", spec)], &omni)
+        .into_iter()
+        .map(|(_, fault)| fault)
+        .collect()
 }
 
 /// A relation of which only some columns are known.
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
-    let orders = Relation::new("orders").with(Column::new("id", Type::Integer)).known_in_part();
-    Compiler::builder().schema(Schema::new().with(orders)).from("orders").build().check(text)
+    let orders = Relation::new("orders")
+        .with(Column::new("id", Type::Integer))
+        .known_in_part();
+    Compiler::builder()
+        .schema(Schema::new().with(orders))
+        .from("orders")
+        .build()
+        .check(text)
 }
 
 const TRIGGERS: &[Trigger] = &[
@@ -91,8 +131,16 @@ const TRIGGERS: &[Trigger] = &[
     ("F0710", || promoted("revenu"), || promoted("revenue")),
     #[cfg(feature = "cli")]
     ("W0712", || beside_omni("${amount}"), || beside_omni("${m.revenue}")),
-    ("F0640", || compile_private("access: public"), || compile_private("access: private\ngroup: finance")),
-    ("F0641", || compile_private("config: {group: sales}"), || compile_private("group: finance")),
+    (
+        "F0640",
+        || compile_private("access: public"),
+        || compile_private("access: private\ngroup: finance"),
+    ),
+    (
+        "F0641",
+        || compile_private("config: {group: sales}"),
+        || compile_private("group: finance"),
+    ),
     (
         "W0634",
         || compile_incremental("group_by: [ordered_on, status]\ndefinitions: n = COUNT()"),
@@ -107,7 +155,12 @@ const TRIGGERS: &[Trigger] = &[
         || compile(&"a".repeat((16 << 20) + 1)),
         || {
             let limits = Limits::default().with_source(8);
-            Compiler::builder().limits(limits).build().compile("SUM(a_b)").diagnostics().to_vec()
+            Compiler::builder()
+                .limits(limits)
+                .build()
+                .compile("SUM(a_b)")
+                .diagnostics()
+                .to_vec()
         },
     ),
     (
@@ -115,13 +168,29 @@ const TRIGGERS: &[Trigger] = &[
         || compile(&format!("{}1{}", "(".repeat(1_001), ")".repeat(1_001))),
         || compile(&format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000))),
     ),
-    ("W0316", || compile_partial("SUM(amount)"), || compile_partial("COUNT(id)")),
+    (
+        "W0316",
+        || compile_partial("SUM(amount)"),
+        || compile_partial("COUNT(id)"),
+    ),
     ("F0303", || compile_two("SUM(id)"), || compile_two("SUM(orders.id)")),
-    ("F0310", || compile_two("SUM(orders.amount) / COUNT(customers.name)"), || compile_two("SUM(orders.amount)")),
+    (
+        "F0310",
+        || compile_two("SUM(orders.amount) / COUNT(customers.name)"),
+        || compile_two("SUM(orders.amount)"),
+    ),
     ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
-    ("F0504", || compile_row(&doubling(10_000)), || compile_row(&doubling(100))),
+    (
+        "F0504",
+        || compile_row(&doubling(10_000)),
+        || compile_row(&doubling(100)),
+    ),
     ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
-    ("W0472", || compile_events("created_at <= DATE(2024, 1, 31)"), || compile_events("created_at < DATE(2024, 2, 1)")),
+    (
+        "W0472",
+        || compile_events("created_at <= DATE(2024, 1, 31)"),
+        || compile_events("created_at < DATE(2024, 2, 1)"),
+    ),
     (
         "F0507",
         || compile_ordered("OFFSET(OFFSET(amount, -1), -1)"),
@@ -131,28 +200,45 @@ const TRIGGERS: &[Trigger] = &[
 
 /// Codes that no text given to the library can bring about, and where they are tested.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("F0104", "files that are not UTF-8 are read by the command only: tests/cli"),
+    (
+        "F0104",
+        "files that are not UTF-8 are read by the command only: tests/cli",
+    ),
     ("F0602", "a query may read what a model may not: tests/cli"),
     ("F0660", "several specs are compiled by the command only: tests/cli"),
     ("F0661", "what dbt knows is read by the command only: tests/cli"),
     ("F0675", "several specs are compiled by the command only: tests/cli"),
     ("W0681", "what dbt knows is read by the command only: tests/cli"),
     ("F0701", "files are written by the command only: tests/cli"),
-    ("F0710", "Omni's files are promoted with the feature `cli`: above, and tests/cli"),
+    (
+        "F0710",
+        "Omni's files are promoted with the feature `cli`: above, and tests/cli",
+    ),
     ("W0711", "gaps become warnings in the command only: tests/cli"),
-    ("W0712", "Omni's files are promoted with the feature `cli`: above, and tests/cli"),
+    (
+        "W0712",
+        "Omni's files are promoted with the feature `cli`: above, and tests/cli",
+    ),
     ("F0713", "Omni's files are changed by the command only: tests/cli"),
     ("F0813", "several specs are compiled by the command only: tests/cli"),
     ("F0822", "files are read by the command only: tests/cli"),
     ("F0823", "engines are run by the command only: tests/cli"),
-    ("F0830", "dbt_project.yml is read by the command only: tests/cli/paths.rs"),
+    (
+        "F0830",
+        "dbt_project.yml is read by the command only: tests/cli/paths.rs",
+    ),
     ("F0505", "no function of this version is volatile"),
     ("F0901", "a fault of formulac itself"),
 ];
 
 /// All codes that are brought about here, or known to be elsewhere.
 pub fn codes() -> Vec<&'static str> {
-    TRIGGERS.iter().map(|t| t.0).chain(ELSEWHERE.iter().map(|e| e.0)).chain(["F0820", "F0821"]).collect()
+    TRIGGERS
+        .iter()
+        .map(|t| t.0)
+        .chain(ELSEWHERE.iter().map(|e| e.0))
+        .chain(["F0820", "F0821"])
+        .collect()
 }
 
 /// The codes that a schema file gives.
@@ -182,6 +268,11 @@ fn every_shown_code_is_brought_about() {
 fn every_shown_page_has_a_trigger() {
     let known = codes();
     let shown = |c: &&Code| matches!(c.page().wrong, Example::Shown(_));
-    let missing: Vec<&str> = Code::ALL.iter().filter(shown).map(|c| c.code()).filter(|c| !known.contains(c)).collect();
+    let missing: Vec<&str> = Code::ALL
+        .iter()
+        .filter(shown)
+        .map(|c| c.code())
+        .filter(|c| !known.contains(c))
+        .collect();
     assert!(missing.is_empty(), "no trigger for {missing:?}");
 }

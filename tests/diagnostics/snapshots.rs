@@ -23,7 +23,14 @@ fn render(text: &str, diagnostic: &Diagnostic) -> String {
     );
     for label in diagnostic.labels() {
         let place = index.position(label.span.start);
-        let _ = write!(out, "\n    {}:{}: {} {:?}", place.line, place.column, label.text, label.span.text(text));
+        let _ = write!(
+            out,
+            "\n    {}:{}: {} {:?}",
+            place.line,
+            place.column,
+            label.text,
+            label.span.text(text)
+        );
     }
     if let Some(fix) = diagnostic.fix() {
         let _ = write!(out, "\n    fix: {:?} becomes {:?}", fix.span.text(text), fix.text);
@@ -57,14 +64,20 @@ fn messages_keep_to_the_style() {
             assert!(!message.contains('\n'), "a line break: {place}");
             assert!(!message.ends_with('.'), "a full stop: {place}");
             assert!(!message.starts_with(char::is_uppercase), "a capital: {place}");
-            assert!(!message.split_whitespace().any(|w| w == "you" || w == "your"), "an address: {place}");
+            assert!(
+                !message.split_whitespace().any(|w| w == "you" || w == "your"),
+                "an address: {place}"
+            );
             // What stands in backticks is the user's own text.
             let own = message.split('`').step_by(2).collect::<String>();
             assert!(!own.contains("::"), "a Rust name: {place}");
             assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {place}");
             assert!(diagnostic.help().is_some(), "no help: {place}");
             let span = diagnostic.span().range();
-            assert!(span.start <= span.end && span.end <= case.text.len(), "a place outside of the text: {place}");
+            assert!(
+                span.start <= span.end && span.end <= case.text.len(),
+                "a place outside of the text: {place}"
+            );
             assert!(
                 case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end),
                 "half a character: {place}"
@@ -80,7 +93,10 @@ fn every_code_is_covered() {
     for case in cases() {
         seen.extend(case.setting.run(&case.text).diagnostics.iter().map(Diagnostic::code));
     }
-    let missing: Vec<&str> =
-        formulac::Code::ALL.iter().map(|c| c.code()).filter(|c| !seen.contains(c) && *c != "F0901").collect();
+    let missing: Vec<&str> = formulac::Code::ALL
+        .iter()
+        .map(|c| c.code())
+        .filter(|c| !seen.contains(c) && *c != "F0901")
+        .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }

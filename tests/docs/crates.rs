@@ -34,13 +34,19 @@ const LAYERS: &[(&str, &str)] = &[
     // Edited SQL back to formulas.
     ("decompile", "syntax grammar catalog core dbt model runtime"),
     // Omni models from dbt, and specs from Omni fields.
-    ("omni", "syntax grammar catalog core dbt lineage model runtime yaml-edit"),
+    (
+        "omni",
+        "syntax grammar catalog core dbt lineage model runtime yaml-edit",
+    ),
     // Plans, pushes, approvals and the state of a project.
     ("sync", "syntax catalog core dbt decompile model omni runtime yaml-edit"),
     // Impact of a change.
     ("impact", "syntax catalog core dbt lineage model runtime"),
     // Facade and command.
-    ("", "syntax grammar catalog core dbt decompile draft impact interpret lineage model omni sync yaml-edit"),
+    (
+        "",
+        "syntax grammar catalog core dbt decompile draft impact interpret lineage model omni sync yaml-edit",
+    ),
     // Python module, which uses the facade.
     ("python", "facade"),
 ];
@@ -52,7 +58,9 @@ fn root() -> &'static Path {
 /// Packages of the workspace, and with `--all-features` instead of `--no-deps` also what they depend on.
 fn packages(scope: &str) -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", scope, "--format-version", "1"]).current_dir(root());
+    cargo
+        .args(["metadata", scope, "--format-version", "1"])
+        .current_dir(root());
     let ran = cargo.output().expect("cargo starts");
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     let read: Value = serde_json::from_slice(&ran.stdout).expect("cargo writes JSON");
@@ -78,7 +86,10 @@ fn arrows_go_one_way() {
     for (short, uses) in LAYERS {
         let name = full_name(short);
         let allowed: BTreeSet<String> = uses.split_whitespace().map(full_name).collect();
-        assert!(allowed.is_subset(&below), "{name} may use only crates that are listed before it");
+        assert!(
+            allowed.is_subset(&below),
+            "{name} may use only crates that are listed before it"
+        );
         let package = packages.iter().find(|package| text(package, "name") == name);
         let package = package.unwrap_or_else(|| panic!("there is no crate {name}"));
         let dependencies = package["dependencies"].as_array().expect("a list").iter();
@@ -101,9 +112,16 @@ fn crates_have_an_intro_and_hold_their_files() {
         let folder = Path::new(text(&package, "manifest_path")).parent().expect("a folder");
         let targets = package["targets"].as_array().expect("a list");
         for target in targets {
-            assert!(Path::new(text(target, "src_path")).starts_with(folder), "{name}: {}", text(target, "src_path"));
+            assert!(
+                Path::new(text(target, "src_path")).starts_with(folder),
+                "{name}: {}",
+                text(target, "src_path")
+            );
         }
-        let library = targets.iter().find(|target| target["kind"][0] == "lib").expect("a library");
+        let library = targets
+            .iter()
+            .find(|target| target["kind"][0] == "lib")
+            .expect("a library");
         let source = std::fs::read_to_string(text(library, "src_path")).expect("it is there");
         let intro = source.lines().take_while(|line| line.starts_with("//!")).count();
         assert!(intro >= 15, "the introduction of {name} has {intro} lines");
@@ -120,13 +138,21 @@ fn dependencies_have_allowed_licences() {
     // `A OR B` needs one of both, `A AND B` needs both, and `A/B` is the old form of `A OR B`.
     let is_allowed = |expression: &str| {
         let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
-        expression.split(" AND ").all(|one| one.split(" OR ").any(|name| allowed.contains(name.trim())))
+        expression
+            .split(" AND ")
+            .all(|one| one.split(" OR ").any(|name| allowed.contains(name.trim())))
     };
     for package in packages("--all-features") {
         let name = text(&package, "name");
         let licence = text(&package, "license");
-        assert!(is_allowed(licence), "`{name}` has the licence `{licence}`, which deny.toml does not allow");
+        assert!(
+            is_allowed(licence),
+            "`{name}` has the licence `{licence}`, which deny.toml does not allow"
+        );
         let is_from_registry = text(&package, "source").starts_with("registry+");
-        assert!(is_from_registry || name.starts_with("formulac"), "`{name}` does not come from the registry");
+        assert!(
+            is_from_registry || name.starts_with("formulac"),
+            "`{name}` does not come from the registry"
+        );
     }
 }

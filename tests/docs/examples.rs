@@ -26,10 +26,17 @@ fn every_spec_compiles() {
             let spec = folder.join(format!("{count}.yml"));
             write(&spec, &block.text);
             let mut formulac = Command::new(env!("CARGO_BIN_EXE_formulac"));
-            let output = formulac.args(["model", "--dialect", "duckdb", "--no-project"]).arg(&spec).output();
+            let output = formulac
+                .args(["model", "--dialect", "duckdb", "--no-project"])
+                .arg(&spec)
+                .output();
             let output = output.expect("formulac runs");
             let messages = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{name}:{} is a spec that does not compile:\n{messages}", block.line);
+            assert!(
+                output.status.success(),
+                "{name}:{} is a spec that does not compile:\n{messages}",
+                block.line
+            );
         }
     }
     assert!(count > 15, "{count} specs");
@@ -43,7 +50,10 @@ fn recipes_and_examples_of_the_language() {
     let pages = below("docs/recipes").into_iter().chain(PLAIN.map(str::to_owned));
     for name in pages {
         let folder = scratch(&name.replace('/', "_"));
-        let mut run = Run { shell: Shell::begin(folder, PathBuf::new(), Vec::new()), replaced: Vec::new() };
+        let mut run = Run {
+            shell: Shell::begin(folder, PathBuf::new(), Vec::new()),
+            replaced: Vec::new(),
+        };
         run.told(&name);
     }
 }
@@ -55,7 +65,10 @@ fn runs_with_dbt(page: &str, project: Option<&str>) {
     if let Some(project) = project {
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(project), &folder);
     }
-    let mut run = Run { shell: Shell::begin(folder, dbt, Vec::new()), replaced: Vec::new() };
+    let mut run = Run {
+        shell: Shell::begin(folder, dbt, Vec::new()),
+        replaced: Vec::new(),
+    };
     if project.is_some() {
         let built =
             run.command(

@@ -17,8 +17,13 @@ Generated from `formulac schema spec`, `schema project` and `schema local`. **Bo
 ";
 
 fn schema(of: &str) -> Map<String, Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_formulac")).args(["schema", of]).output().expect("formulac runs");
-    let Ok(Value::Object(schema)) = serde_json::from_slice(&output.stdout) else { panic!("a JSON Schema of {of}") };
+    let output = Command::new(env!("CARGO_BIN_EXE_formulac"))
+        .args(["schema", of])
+        .output()
+        .expect("formulac runs");
+    let Ok(Value::Object(schema)) = serde_json::from_slice(&output.stdout) else {
+        panic!("a JSON Schema of {of}")
+    };
     schema
 }
 
@@ -30,8 +35,10 @@ fn object<'v>(of: &'v Map<String, Value>, key: &str) -> impl Iterator<Item = (&'
 fn choices(key: &Value) -> Option<String> {
     let words = key["enum"].as_array()?.iter().filter_map(Value::as_str);
     // Days of the week are accepted in any case.
-    let words: Vec<String> =
-        words.filter(|word| !word.starts_with(char::is_uppercase)).map(|it| format!("`{it}`")).collect();
+    let words: Vec<String> = words
+        .filter(|word| !word.starts_with(char::is_uppercase))
+        .map(|it| format!("`{it}`"))
+        .collect();
     (words.len() > 1).then(|| format!(" One of {}.", words.join(", ")))
 }
 
@@ -41,9 +48,15 @@ fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&Stri
     let mut text = format!("\n## {title}\n\n{doc}{note}\n\n| key | meaning |\n|---|---|\n");
     let required = schema.get("required").and_then(Value::as_array);
     for (name, key) in object(schema, "properties").filter(|(name, _)| !others.contains(name)) {
-        let Some(doc) = key["description"].as_str() else { continue };
+        let Some(doc) = key["description"].as_str() else {
+            continue;
+        };
         let is_required = required.is_some_and(|all| all.iter().any(|it| it == name));
-        let shown = if is_required { format!("**`{name}`**") } else { format!("`{name}`") };
+        let shown = if is_required {
+            format!("**`{name}`**")
+        } else {
+            format!("`{name}`")
+        };
         let choices = choices(key).unwrap_or_default();
         let _ = writeln!(text, "| {shown} | {}{choices} |", doc.replace('|', "\\|"));
     }
@@ -52,14 +65,25 @@ fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&Stri
 
 fn page() -> String {
     let mut text = HEAD.to_owned();
-    for (of, title) in [("spec", "Spec"), ("project", "formulac.yml"), ("local", "formulac.local.yml")] {
+    for (of, title) in [
+        ("spec", "Spec"),
+        ("project", "formulac.yml"),
+        ("local", "formulac.local.yml"),
+    ] {
         let schema = schema(of);
         let step = object(&schema, "$defs").find(|(name, _)| *name == "step");
-        let of_step: Vec<&String> =
-            step.iter().filter_map(|(_, it)| it["properties"].as_object()).flatten().map(|it| it.0).collect();
+        let of_step: Vec<&String> = step
+            .iter()
+            .filter_map(|(_, it)| it["properties"].as_object())
+            .flatten()
+            .map(|it| it.0)
+            .collect();
         let others: Vec<&String> = of_step.into_iter().filter(|name| *name != "columns").collect();
-        let note =
-            if of == "spec" { " A spec with one step may have the keys of the [step](#step) at its top." } else { "" };
+        let note = if of == "spec" {
+            " A spec with one step may have the keys of the [step](#step) at its top."
+        } else {
+            ""
+        };
         text.push_str(&section(title, note, &schema, &others));
         for (name, part) in object(&schema, "$defs") {
             let part = part.as_object().expect("a mapping of keys");

@@ -15,7 +15,11 @@ impl Helps {
     fn of(&mut self, command: &str) -> Option<&str> {
         let ask = || {
             let mut formulac = Command::new(env!("CARGO_BIN_EXE_formulac"));
-            let output = formulac.args(command.split(' ')).arg("--help").output().expect("formulac runs");
+            let output = formulac
+                .args(command.split(' '))
+                .arg("--help")
+                .output()
+                .expect("formulac runs");
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             // An argument that is no command is followed by the help of the command before it.
             let is_it = text.contains(&format!("Usage: formulac {command}"));
@@ -38,15 +42,25 @@ impl Helps {
             || Some(format!("no command `{name}`")),
             |help| {
                 let under = rest.get(1).map(|second| format!("{name} {second}"));
-                let help = under.and_then(|under| self.of(&under).map(str::to_owned)).unwrap_or(help);
+                let help = under
+                    .and_then(|under| self.of(&under).map(str::to_owned))
+                    .unwrap_or(help);
                 let options = rest.iter().filter(|word| word.starts_with('-') && word.len() > 1);
                 let mut options = options.map(|word| word.split('=').next().unwrap_or(word));
                 let is_unknown = |option: &&str| {
-                    let is_named = option.chars().nth(1).is_some_and(|c| c == '-' || c.is_ascii_lowercase());
+                    let is_named = option
+                        .chars()
+                        .nth(1)
+                        .is_some_and(|c| c == '-' || c.is_ascii_lowercase());
                     // A number, a formula or a part of one may begin with `-`.
-                    is_named && !help.split(|c: char| c.is_whitespace() || ",[]".contains(c)).any(|it| it == *option)
+                    is_named
+                        && !help
+                            .split(|c: char| c.is_whitespace() || ",[]".contains(c))
+                            .any(|it| it == *option)
                 };
-                options.find(is_unknown).map(|option| format!("`{name}` has no option `{option}`"))
+                options
+                    .find(is_unknown)
+                    .map(|option| format!("`{name}` has no option `{option}`"))
             },
         )
     }
@@ -76,14 +90,24 @@ fn calls(page: &str) -> Vec<(usize, String)> {
     let mut calls = Vec::new();
     for block in blocks {
         let is_shell = ["sh", "console", "text"].contains(&block.info.as_str());
-        for (number, line) in block.text.lines().enumerate().filter(|_| is_shell || block.info.starts_with("yaml")) {
-            let line = line.trim_start_matches(['$', ' ']).trim_start_matches("- run: ").trim_start_matches("entry: ");
+        for (number, line) in block
+            .text
+            .lines()
+            .enumerate()
+            .filter(|_| is_shell || block.info.starts_with("yaml"))
+        {
+            let line = line
+                .trim_start_matches(['$', ' '])
+                .trim_start_matches("- run: ")
+                .trim_start_matches("entry: ");
             let parts = line.split("&& ").filter(|part| part.starts_with("formulac "));
             calls.extend(parts.map(|part| (block.line + number + 1, part.to_owned())));
         }
     }
     for (line, text) in prose {
-        let spans = code_spans(&text).into_iter().filter(|span| span.starts_with("formulac "));
+        let spans = code_spans(&text)
+            .into_iter()
+            .filter(|span| span.starts_with("formulac "));
         calls.extend(spans.map(|span| (line, span.to_owned())));
     }
     calls
@@ -95,7 +119,11 @@ fn commands_and_options_exist() {
     for name in manual() {
         for (line, call) in calls(&read(&root().join(&name))) {
             count += 1;
-            wrong.extend(helps.fault(&call).map(|fault| format!("{name}:{line}: {fault}: {call}")));
+            wrong.extend(
+                helps
+                    .fault(&call)
+                    .map(|fault| format!("{name}:{line}: {fault}: {call}")),
+            );
         }
     }
     assert!(count > 100, "{count} calls");
@@ -105,10 +133,19 @@ fn commands_and_options_exist() {
 #[test]
 fn calls_that_are_wrong_are_found() {
     let mut helps = Helps::default();
-    for call in ["formulac plan -o plan.json", "formulac env diff prod --rows", "formulac --env prod push --yes"] {
+    for call in [
+        "formulac plan -o plan.json",
+        "formulac env diff prod --rows",
+        "formulac --env prod push --yes",
+    ] {
         assert_eq!(helps.fault(call), None, "{call}");
     }
-    for call in ["formulac deploy", "formulac plan --fast", "formulac env diff prod --fast", "formulac push -x"] {
+    for call in [
+        "formulac deploy",
+        "formulac plan --fast",
+        "formulac env diff prod --fast",
+        "formulac push -x",
+    ] {
         assert!(helps.fault(call).is_some(), "{call}");
     }
 }

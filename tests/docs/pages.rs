@@ -9,7 +9,13 @@ use crate::project::read;
 /// Pages that other tests generate.
 const GENERATED: [&str; 2] = ["docs/matrix.md", "docs/diagnostics.md"];
 /// Pages outside `docs/`.
-const ELSEWHERE: [&str; 5] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md"];
+const ELSEWHERE: [&str; 5] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "tests/README.md",
+];
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -36,13 +42,20 @@ pub fn below(folder: &str) -> Vec<String> {
 
 /// Every page, with those that are generated.
 pub fn all() -> Vec<String> {
-    ELSEWHERE.iter().map(|it| (*it).to_owned()).chain(below("docs")).collect()
+    ELSEWHERE
+        .iter()
+        .map(|it| (*it).to_owned())
+        .chain(below("docs"))
+        .collect()
 }
 
 /// The README and the pages of the manual that people write.
 pub fn manual() -> Vec<String> {
     let by_people = |path: &String| !path.starts_with("docs/reference/") && !GENERATED.contains(&path.as_str());
-    ["README.md".to_owned()].into_iter().chain(below("docs").into_iter().filter(by_people)).collect()
+    ["README.md".to_owned()]
+        .into_iter()
+        .chain(below("docs").into_iter().filter(by_people))
+        .collect()
 }
 
 /// A fenced block with its line.
@@ -65,7 +78,11 @@ pub fn parts(page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
         }
         let body = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != fence);
         let text = body.map(|line| format!("{line}\n")).collect();
-        blocks.push(Block { line: number + 1, info: info.to_owned(), text });
+        blocks.push(Block {
+            line: number + 1,
+            info: info.to_owned(),
+            text,
+        });
     }
     (blocks, prose)
 }
@@ -78,13 +95,18 @@ pub fn code_spans(line: &str) -> Vec<&str> {
 /// Returns the targets of the links of a line: `[text](target)`.
 fn links(line: &str) -> Vec<&str> {
     let without_code = line.split("](").skip(1);
-    without_code.filter_map(|rest| rest.split_once(')').map(|(target, _)| target)).collect()
+    without_code
+        .filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
+        .collect()
 }
 
 /// Returns the anchor that GitHub and mdBook give a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
-    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 fn anchors(page: &str) -> Vec<String> {
@@ -101,14 +123,24 @@ fn the_readme_is_short() {
 #[test]
 fn the_summary_lists_each_page_once() {
     let summary = read(&root().join("docs/SUMMARY.md"));
-    let mut listed: Vec<String> = summary.lines().flat_map(links).map(|target| format!("docs/{target}")).collect();
+    let mut listed: Vec<String> = summary
+        .lines()
+        .flat_map(links)
+        .map(|target| format!("docs/{target}"))
+        .collect();
     listed.sort();
-    let pages: Vec<String> = below("docs").into_iter().filter(|path| path != "docs/SUMMARY.md").collect();
+    let pages: Vec<String> = below("docs")
+        .into_iter()
+        .filter(|path| path != "docs/SUMMARY.md")
+        .collect();
     let twice: Vec<_> = listed.windows(2).filter(|pair| pair[0] == pair[1]).collect();
     let missing: Vec<_> = pages.iter().filter(|page| !listed.contains(page)).collect();
     let gone: Vec<_> = listed.iter().filter(|page| !pages.contains(page)).collect();
     let hint = "functions are listed by `FORMULAC_WRITE=1 cargo test --all-features --test conformance docs`";
-    assert!(twice.is_empty() && missing.is_empty() && gone.is_empty(), "{twice:?} {missing:?} {gone:?}; {hint}");
+    assert!(
+        twice.is_empty() && missing.is_empty() && gone.is_empty(),
+        "{twice:?} {missing:?} {gone:?}; {hint}"
+    );
 }
 
 #[test]
@@ -119,10 +151,17 @@ fn links_lead_to_pages_and_headings() {
     for name in all() {
         let path = root().join(&name);
         for (line, text) in parts(&read(&path)).1 {
-            for target in links(&text).into_iter().filter(|it| !it.contains("://") && !it.contains(' ')) {
+            for target in links(&text)
+                .into_iter()
+                .filter(|it| !it.contains("://") && !it.contains(' '))
+            {
                 count += 1;
                 let (file, heading) = target.split_once('#').map_or((target, None), |(f, h)| (f, Some(h)));
-                let file = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
+                let file = if file.is_empty() {
+                    path.clone()
+                } else {
+                    path.parent().expect("a folder").join(file)
+                };
                 let is_there = file.exists()
                     && heading.is_none_or(|heading| {
                         let found = known.entry(file.clone()).or_insert_with(|| anchors(&read(&file)));

@@ -73,7 +73,9 @@ fn agrees(expected: &Value, found: &Value) -> bool {
 /// Whether this is the date of today, somewhere on earth: an engine may be in any time zone, and
 /// midnight may have passed since it was asked.
 fn is_today(date: &str) -> bool {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .expect("a clock after 1970");
     let today = i64::try_from(now.as_secs() / 86_400).expect("a clock before the end of time");
     days_since_1970(date).is_some_and(|days| (days - today).abs() <= 1)
 }
@@ -85,7 +87,11 @@ fn days_since_1970(date: &str) -> Option<i64> {
         return None;
     };
     // years that begin in March have their leap day last
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let leap_days = year / 4 - year / 100 + year / 400;
     Some(365 * year + leap_days + (153 * month + 2) / 5 + day - 719_469)
 }

@@ -11,34 +11,57 @@ use crate::tools::{Server, run, tool, write};
 use crate::{PROJECT, artifact, begun, build, dbt_settings, generate, spec_path};
 
 /// Specs with worksheets, which the interpreter does not know.
-const NOT_DRAFTED: [&str; 4] = ["invoice_countries", "market_share", "revenue_sheet", "second_quarter_by_market"];
+const NOT_DRAFTED: [&str; 4] = [
+    "invoice_countries",
+    "market_share",
+    "revenue_sheet",
+    "second_quarter_by_market",
+];
 
 #[test]
 fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let project = begun("drafts");
-    assert_eq!(draft(&project, "duckdb", &[]), draft(&project, "duckdb", &[]), "a second draft is the same");
+    assert_eq!(
+        draft(&project, "duckdb", &[]),
+        draft(&project, "duckdb", &[]),
+        "a second draft is the same"
+    );
     drafts_are_written(&project, "duckdb");
     build(&dbt, &project, &[]);
     let passed = unit_tests(&project);
     for model in drafted_models() {
-        assert!(passed.iter().any(|(of, status)| *of == model && status == "pass"), "no unit test of {model} ran");
+        assert!(
+            passed.iter().any(|(of, status)| *of == model && status == "pass"),
+            "no unit test of {model} ran"
+        );
     }
-    FAULTS.iter().for_each(|faults| faults_are_told_of(&dbt, &project, faults));
+    FAULTS
+        .iter()
+        .for_each(|faults| faults_are_told_of(&dbt, &project, faults));
 }
 
 #[test]
 fn drafted_unit_tests_pass_on_postgres() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let server = Server::start(&python);
     let project = begun("drafts_postgres");
     drafts_are_written(&project, "postgres");
-    build(&dbt, &project, &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")]);
+    build(
+        &dbt,
+        &project,
+        &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")],
+    );
     assert!(unit_tests(&project).len() >= drafted_models().len());
 }
 
 fn drafted_models() -> Vec<String> {
-    project::stems("metrics", "yml").into_iter().filter(|model| !NOT_DRAFTED.contains(&model.as_str())).collect()
+    project::stems("metrics", "yml")
+        .into_iter()
+        .filter(|model| !NOT_DRAFTED.contains(&model.as_str()))
+        .collect()
 }
 
 /// Has examples drafted for all specs, in place of those that they have, and their models made.
@@ -60,7 +83,10 @@ fn drafts_are_written(project: &Path, dialect: &str) {
 fn draft(project: &Path, dialect: &str, args: &[&str]) -> String {
     let specs: Vec<String> = drafted_models().iter().map(|model| spec_path(model)).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    command.args(["model", "--unit-tests", "--dialect", dialect, "--schema", "schema.yml"]).args(args).args(&specs);
+    command
+        .args(["model", "--unit-tests", "--dialect", dialect, "--schema", "schema.yml"])
+        .args(args)
+        .args(&specs);
     let output = run(command.current_dir(project).env_remove("FORMULAC_ENV"));
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
@@ -70,10 +96,19 @@ fn unit_tests(project: &Path) -> Vec<(String, String)> {
     let results = artifact(project, "run_results.json");
     let of = |result: &Value| {
         let id = project::text(&result["unique_id"]);
-        let model = id.strip_prefix(&format!("unit_test.{PROJECT}."))?.split('.').next()?.to_owned();
+        let model = id
+            .strip_prefix(&format!("unit_test.{PROJECT}."))?
+            .split('.')
+            .next()?
+            .to_owned();
         Some((model, project::text(&result["status"])))
     };
-    results["results"].as_array().expect("results").iter().filter_map(of).collect()
+    results["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter_map(of)
+        .collect()
 }
 
 /// What somebody may get wrong in SQL: model, what stands there, and what takes its place.
@@ -82,44 +117,124 @@ type Fault = (&'static str, &'static str, &'static str);
 const FAULTS: [&[Fault]; 4] = [
     &[
         ("customer_ltv", "segment is null or ", ""),
-        ("customer_ltv_by_segment", "count(distinct invoices.customer_id)", "count(invoices.customer_id)"),
+        (
+            "customer_ltv_by_segment",
+            "count(distinct invoices.customer_id)",
+            "count(invoices.customer_id)",
+        ),
         ("churn_rate", "count(churned_customers)", "count(*)"),
         ("monthly_churn_rate", "and signup_date < current_date - 30", ""),
-        ("monthly_retention", "previous_month_active > 0", "previous_month_active > 1"),
+        (
+            "monthly_retention",
+            "previous_month_active > 0",
+            "previous_month_active > 1",
+        ),
         ("revenue_by_country", "full join", "left join"),
-        ("quarterly_growth_rate", "lag(monthly_recurring_revenue, 3)", "lag(monthly_recurring_revenue, 2)"),
+        (
+            "quarterly_growth_rate",
+            "lag(monthly_recurring_revenue, 3)",
+            "lag(monthly_recurring_revenue, 2)",
+        ),
         ("quarterly_growth_rate_by_market", "partition by market", ""),
         ("monthly_recurring_revenue", "and billing_frequency = 'Monthly'", ""),
-        ("revenue_growth_by_calendar", "interval '1 month'", "interval '2 months'"),
+        (
+            "revenue_growth_by_calendar",
+            "interval '1 month'",
+            "interval '2 months'",
+        ),
     ],
     &[
         ("customer_ltv", "count(distinct customer_id)", "count(customer_id)"),
-        ("customer_ltv_by_segment", "coalesce(sum(invoices.revenue), 0)", "sum(invoices.revenue) * 2"),
+        (
+            "customer_ltv_by_segment",
+            "coalesce(sum(invoices.revenue), 0)",
+            "sum(invoices.revenue) * 2",
+        ),
         ("churn_rate", "where snapshot_date is not null", ""),
-        ("monthly_churn_rate", "last_activity < current_date - 30", "last_activity > current_date - 30"),
+        (
+            "monthly_churn_rate",
+            "last_activity < current_date - 30",
+            "last_activity > current_date - 30",
+        ),
         ("monthly_retention", "else 0", "else 1"),
-        ("revenue_by_country", "where customer_id is not null", "where customer_id is null"),
-        ("quarterly_growth_rate", "(monthly_recurring_revenue - prior_quarter_mrr)", "monthly_recurring_revenue"),
-        ("quarterly_growth_rate_by_market", "nullif(prior_quarter_mrr, 0)", "coalesce(prior_quarter_mrr, 1)"),
-        ("monthly_recurring_revenue", "subscription_status = 'Active'", "subscription_status <> 'Active'"),
-        ("revenue_growth_by_calendar", "interval '3 months'", "interval '1 month'"),
+        (
+            "revenue_by_country",
+            "where customer_id is not null",
+            "where customer_id is null",
+        ),
+        (
+            "quarterly_growth_rate",
+            "(monthly_recurring_revenue - prior_quarter_mrr)",
+            "monthly_recurring_revenue",
+        ),
+        (
+            "quarterly_growth_rate_by_market",
+            "nullif(prior_quarter_mrr, 0)",
+            "coalesce(prior_quarter_mrr, 1)",
+        ),
+        (
+            "monthly_recurring_revenue",
+            "subscription_status = 'Active'",
+            "subscription_status <> 'Active'",
+        ),
+        (
+            "revenue_growth_by_calendar",
+            "interval '3 months'",
+            "interval '1 month'",
+        ),
     ],
     &[
         ("customer_ltv", " / nullif(count", " * nullif(count"),
-        ("customer_ltv_by_segment", "coalesce(invoices.segment, 'Unassigned')", "invoices.segment"),
-        ("churn_rate", "nullif(count(total_customers), 0)", "nullif(count(churned_customers), 0)"),
-        ("monthly_churn_rate", "count(distinct customer_id)", "count(distinct signup_date)"),
-        ("monthly_retention", "lag(current_month_active, 1)", "lead(current_month_active, 1)"),
-        ("revenue_by_country", "left join subscriptions", "inner join subscriptions"),
+        (
+            "customer_ltv_by_segment",
+            "coalesce(invoices.segment, 'Unassigned')",
+            "invoices.segment",
+        ),
+        (
+            "churn_rate",
+            "nullif(count(total_customers), 0)",
+            "nullif(count(churned_customers), 0)",
+        ),
+        (
+            "monthly_churn_rate",
+            "count(distinct customer_id)",
+            "count(distinct signup_date)",
+        ),
+        (
+            "monthly_retention",
+            "lag(current_month_active, 1)",
+            "lead(current_month_active, 1)",
+        ),
+        (
+            "revenue_by_country",
+            "left join subscriptions",
+            "inner join subscriptions",
+        ),
         ("quarterly_growth_rate", "where billing_date is not null", ""),
-        ("monthly_recurring_revenue", "date_trunc('month'", "date_trunc('quarter'"),
-        ("revenue_growth_by_calendar", "prior_month.monthly_recurring_revenue as", "prior_month.prior_quarter_mrr as"),
+        (
+            "monthly_recurring_revenue",
+            "date_trunc('month'",
+            "date_trunc('quarter'",
+        ),
+        (
+            "revenue_growth_by_calendar",
+            "prior_month.monthly_recurring_revenue as",
+            "prior_month.prior_quarter_mrr as",
+        ),
     ],
     &[
         ("customer_ltv", "coalesce(sum(revenue), 0)", "sum(revenue) + 0.01"),
-        ("customer_ltv_by_segment", "invoices.segment <> 'Owner''s tests'", "invoices.segment <> 'Owners tests'"),
+        (
+            "customer_ltv_by_segment",
+            "invoices.segment <> 'Owner''s tests'",
+            "invoices.segment <> 'Owners tests'",
+        ),
         ("monthly_churn_rate", "max(activity_date)", "min(activity_date)"),
-        ("monthly_retention", "current_month_active / nullif(previous_month_active, 0)", "current_month_active * 1.0"),
+        (
+            "monthly_retention",
+            "current_month_active / nullif(previous_month_active, 0)",
+            "current_month_active * 1.0",
+        ),
         ("revenue_by_country", "date '2024-06-01'", "date '2024-05-01'"),
         ("revenue_growth_by_calendar", "where billing_date is not null", ""),
     ],
@@ -136,13 +251,22 @@ fn faults_are_told_of(dbt: &Path, project: &Path, faults: &[Fault]) {
         write(&path(model), &sql.replace(right, wrong));
     }
     let mut command = Command::new(dbt);
-    dbt_settings(command.args(["--no-use-colors", "test", "--select", "test_type:unit"]), project);
+    dbt_settings(
+        command.args(["--no-use-colors", "test", "--select", "test_type:unit"]),
+        project,
+    );
     let output = command.output().expect("dbt runs");
     let results = unit_tests(project);
     for (model, right, wrong) in faults {
         let is_told = results.iter().any(|(of, status)| of == model && status != "pass");
         let log = String::from_utf8_lossy(&output.stdout);
-        assert!(is_told, "no unit test of {model} fails with `{wrong}` for `{right}`\n{log}");
+        assert!(
+            is_told,
+            "no unit test of {model} fails with `{wrong}` for `{right}`\n{log}"
+        );
     }
-    models.iter().zip(sound).for_each(|(model, sql)| write(&path(model), &sql));
+    models
+        .iter()
+        .zip(sound)
+        .for_each(|(model, sql)| write(&path(model), &sql));
 }

@@ -11,19 +11,36 @@ use crate::{begun, dbt_command, dbt_settings, generate};
 const ENVIRONMENTS: &str = "environments:\n  dev: {connection: pg, schema: dev}\n  production: {connection: pg, schema: prod, branch: main, protected: true}\n";
 
 #[test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn what_two_environments_built_is_compared() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let server = Server::start(&python);
-    let settings = [("DBT_TARGET", "pg"), ("PGHOST", server.folder.as_str()), ("PGUSER", "oracle")];
+    let settings = [
+        ("DBT_TARGET", "pg"),
+        ("PGHOST", server.folder.as_str()),
+        ("PGUSER", "oracle"),
+    ];
     let project = begun("env_diff");
     let formulac_yml = project.join("formulac.yml");
     let text = read(&formulac_yml).replace("dialect: duckdb", "dialect: postgres");
     let (head, tail) = text.split_once("environments:\n").expect("environments");
-    let tail: String = tail.lines().filter(|line| !line.starts_with("  ")).map(|line| format!("{line}\n")).collect();
+    let tail: String = tail
+        .lines()
+        .filter(|line| !line.starts_with("  "))
+        .map(|line| format!("{line}\n"))
+        .collect();
     write(&formulac_yml, &format!("{head}{ENVIRONMENTS}{tail}"));
     let git = |args: &[&str]| {
         let mut command = Command::new("git");
-        command.args(["-c", "user.name=Eve", "-c", "user.email=eve@example.com"]).args(args).current_dir(&project);
+        command
+            .args(["-c", "user.name=Eve", "-c", "user.email=eve@example.com"])
+            .args(args)
+            .current_dir(&project);
         run(command.env("GIT_CONFIG_GLOBAL", "/dev/null"));
     };
     let build = |schema: &str, target: &str| {
@@ -36,15 +53,29 @@ fn what_two_environments_built_is_compared() {
             "--target-path",
             target,
         ]);
-        let output = command.envs(settings).env("FORMULAC_SCHEMA", schema).output().expect("dbt runs");
+        let output = command
+            .envs(settings)
+            .env("FORMULAC_SCHEMA", schema)
+            .output()
+            .expect("dbt runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     };
     let differing = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command
-            .args(["env", "diff", "production", "customer_ltv_by_segment", "--rows", "--json", "--quiet"])
+            .args([
+                "env",
+                "diff",
+                "production",
+                "customer_ltv_by_segment",
+                "--rows",
+                "--json",
+                "--quiet",
+            ])
             .args(args);
-        dbt_settings(&mut command, &project).env("FORMULAC_DBT", &dbt).env_remove("FORMULAC_ENV");
+        dbt_settings(&mut command, &project)
+            .env("FORMULAC_DBT", &dbt)
+            .env_remove("FORMULAC_ENV");
         let output = command.envs(settings).output().expect("formulac runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -61,7 +92,10 @@ fn what_two_environments_built_is_compared() {
     build("prod", "target/production");
     // Only there so far.
     let (exit, model) = differing(&[]);
-    assert_eq!((exit, &model["rows"]["told"]), (Some(5), &json!("`customer_ltv_by_segment` is not built in dev")));
+    assert_eq!(
+        (exit, &model["rows"]["told"]),
+        (Some(5), &json!("`customer_ltv_by_segment` is not built in dev"))
+    );
     build("dev", "target");
     for args in [&[][..], &by_server] {
         let (exit, model) = differing(args);
@@ -72,20 +106,39 @@ fn what_two_environments_built_is_compared() {
     }
 
     let spec = project.join("metrics/customer_ltv_by_segment.yml");
-    write(&spec, &read(&spec).replace("total_revenue = SUM(revenue)", "total_revenue = SUM(revenue) + LEN(segment)"));
+    write(
+        &spec,
+        &read(&spec).replace(
+            "total_revenue = SUM(revenue)",
+            "total_revenue = SUM(revenue) + LEN(segment)",
+        ),
+    );
     generate(&project, "postgres");
     build("dev", "target");
     let (exit, model) = differing(&[]);
     assert_eq!((exit, &model["is"]), (Some(0), &json!("differs")), "{model:#}");
     let rows = &model["rows"];
     let columns = rows["columns"].as_array().expect("columns");
-    let revenue = columns.iter().find(|column| column["column"] == "total_revenue").expect("the column");
-    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let revenue = columns
+        .iter()
+        .find(|column| column["column"] == "total_revenue")
+        .expect("the column");
+    let number = |value: &Value| {
+        value
+            .as_str()
+            .and_then(|text| text.parse::<f64>().ok())
+            .unwrap_or(f64::NAN)
+    };
     let [ours, theirs] = ["model", "other"].map(|side| number(&revenue["sums"][side]));
     let apart = rows["worst"].as_array().expect("rows").iter().map(|row| {
-        let length = row["key"]["segment"].as_str().map_or(0.0, |name| name.chars().count() as f64);
+        let length = row["key"]["segment"]
+            .as_str()
+            .map_or(0.0, |name| name.chars().count() as f64);
         let values = row["values"].as_array().expect("values");
-        let of = values.iter().find(|value| value["column"] == "total_revenue").expect("the value");
+        let of = values
+            .iter()
+            .find(|value| value["column"] == "total_revenue")
+            .expect("the value");
         assert!((number(&of["difference"]) - length).abs() < 1e-9, "{row:#}");
         length
     });

@@ -12,15 +12,22 @@ use crate::project;
 use crate::tools::{Server, answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
 use crate::{DATABASE, dbt_settings, formulac, script};
 
-const MODELS: [&str; 5] = ["growth", "lines_of_sales", "monthly_sales", "monthly_sales_merged", "weekly_growth"];
+const MODELS: [&str; 5] = [
+    "growth",
+    "lines_of_sales",
+    "monthly_sales",
+    "monthly_sales_merged",
+    "weekly_growth",
+];
 
 /// Two segments, three sales a month each, from 2023 on.
 fn sales() -> Vec<(String, i64)> {
     let mut rows = Vec::new();
     for month in 0..18 {
         let (year, month) = (2023 + month / 12, month % 12 + 1);
-        for (place, (segment, day)) in
-            [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)].into_iter().enumerate()
+        for (place, (segment, day)) in [("a", 1), ("a", 14), ("a", 27), ("b", 3), ("b", 14), ("b", 28)]
+            .into_iter()
+            .enumerate()
         {
             let (id, place) = (rows.len() as i64 + 1, place as i64);
             let amount = 10 * month + 7 * place + id % 5;
@@ -90,10 +97,15 @@ fn begun(name: &str, dialect: &str) -> PathBuf {
     let place = scratch(name);
     copy(&project::folder(), &place);
     for folder in ["seeds", "metrics"] {
-        contents(&place.join(folder)).into_keys().for_each(|file| std::fs::remove_file(file).expect("a file of ours"));
+        contents(&place.join(folder))
+            .into_keys()
+            .for_each(|file| std::fs::remove_file(file).expect("a file of ours"));
     }
     let here = script("incremental");
-    let specs: Vec<PathBuf> = contents(&here).into_keys().filter(|path| !path.ends_with("schema.yml")).collect();
+    let specs: Vec<PathBuf> = contents(&here)
+        .into_keys()
+        .filter(|path| !path.ends_with("schema.yml"))
+        .collect();
     for spec in &specs {
         let name = spec.file_name().expect("a file has a name");
         write(&place.join("metrics").join(name), &project::read(spec));
@@ -103,8 +115,22 @@ fn begun(name: &str, dialect: &str) -> PathBuf {
     write(&place.join("seeds/_seeds.yml"), &seeds);
     write(&place.join("schema.yml"), &project::read(&here.join("schema.yml")));
     let mut args = vec!["model".to_owned()];
-    args.extend(specs.iter().map(|spec| format!("metrics/{}", spec.file_name().unwrap().to_string_lossy())));
-    args.extend(["--out", "models/formulac", "--dialect", dialect, "--schema", "schema.yml"].map(str::to_owned));
+    args.extend(
+        specs
+            .iter()
+            .map(|spec| format!("metrics/{}", spec.file_name().unwrap().to_string_lossy())),
+    );
+    args.extend(
+        [
+            "--out",
+            "models/formulac",
+            "--dialect",
+            dialect,
+            "--schema",
+            "schema.yml",
+        ]
+        .map(str::to_owned),
+    );
     formulac(&place, &args.iter().map(String::as_str).collect::<Vec<_>>());
     place
 }
@@ -117,17 +143,26 @@ fn runs_are_as_full_refreshes(project: &Project<'_>) {
     let whole = project.build(&["--full-refresh"]);
     for model in MODELS {
         assert_ne!(first[model], late[model], "{model} did not change");
-        assert_eq!(late[model], whole[model], "{model}: an incremental run and a full refresh");
+        assert_eq!(
+            late[model], whole[model],
+            "{model}: an incremental run and a full refresh"
+        );
     }
     project.seed(&[&LATE[..], &[TOO_LATE]].concat());
-    assert_eq!(project.build(&[]), whole, "what is later than the look-back is not read");
+    assert_eq!(
+        project.build(&[]),
+        whole,
+        "what is later than the look-back is not read"
+    );
     let whole_again = project.build(&["--full-refresh"]);
     assert!(MODELS.iter().all(|model| whole_again[*model] != whole[*model]));
 }
 
 #[test]
 fn incremental_runs_are_as_full_refreshes_on_duckdb() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let place = begun("incremental", "duckdb");
     let database = place.join(DATABASE);
     let reader = || {
@@ -135,12 +170,19 @@ fn incremental_runs_are_as_full_refreshes_on_duckdb() {
         reader.arg(script("duckdb_rows.py")).arg(&database);
         reader
     };
-    runs_are_as_full_refreshes(&Project { dbt: &dbt, place, environment: Vec::new(), reader: Box::new(reader) });
+    runs_are_as_full_refreshes(&Project {
+        dbt: &dbt,
+        place,
+        environment: Vec::new(),
+        reader: Box::new(reader),
+    });
 }
 
 #[test]
 fn incremental_runs_are_as_full_refreshes_on_postgres() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let server = Server::start(&python);
     let place = begun("incremental_postgres", "postgres");
     let reader = || {
@@ -148,7 +190,15 @@ fn incremental_runs_are_as_full_refreshes_on_postgres() {
         reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
         reader
     };
-    let environment =
-        vec![("DBT_TARGET", "pg".to_owned()), ("PGHOST", server.folder.clone()), ("PGUSER", "oracle".to_owned())];
-    runs_are_as_full_refreshes(&Project { dbt: &dbt, place, environment, reader: Box::new(reader) });
+    let environment = vec![
+        ("DBT_TARGET", "pg".to_owned()),
+        ("PGHOST", server.folder.clone()),
+        ("PGUSER", "oracle".to_owned()),
+    ];
+    runs_are_as_full_refreshes(&Project {
+        dbt: &dbt,
+        place,
+        environment,
+        reader: Box::new(reader),
+    });
 }

@@ -24,7 +24,10 @@ fn begun(dbt: &Path) -> PathBuf {
     copy(&here.join("shared_models"), &place.join("shared_models"));
     copy(&here.join("specs"), &place.join("specs"));
     for command in ["deps", "parse"] {
-        run(dbt_settings(Command::new(dbt).args(["--no-use-colors", command]), &place));
+        run(dbt_settings(
+            Command::new(dbt).args(["--no-use-colors", command]),
+            &place,
+        ));
     }
     place
 }
@@ -49,7 +52,14 @@ fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     let specs = SPECS.map(|spec| format!("specs/{spec}.yml"));
     let mut args = vec!["model"];
     args.extend(specs.iter().map(String::as_str));
-    args.extend(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "duckdb.json"]);
+    args.extend([
+        "--out",
+        "models/formulac",
+        "--dialect",
+        "duckdb",
+        "--schema",
+        "duckdb.json",
+    ]);
     formulac(&place, &args);
     write(
         &place.join("models/formulac/sales_on_open_days_v1.sql"),
@@ -61,13 +71,25 @@ fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     run(dbt_settings(&mut parse, &place));
     let manifest = read_json(&place.join("target/manifest.json"));
     let model = |name: &str| &manifest["nodes"][format!("model.subscription_business.{name}")];
-    for name in ["monthly_sales", "sales_by_buyer", "sales_on_open_days.v2", "view_of_sales"] {
+    for name in [
+        "monthly_sales",
+        "sales_by_buyer",
+        "sales_on_open_days.v2",
+        "view_of_sales",
+    ] {
         let config = &model(name)["config"];
         let granted = (&config["access"], &config["group"]);
-        assert_eq!(granted, (&json!("private"), &json!("finance")), "{name} is in the group of its parent");
+        assert_eq!(
+            granted,
+            (&json!("private"), &json!("finance")),
+            "{name} is in the group of its parent"
+        );
     }
     let tags = |name: &str, column: &str| {
-        let mut tags = model(name)["columns"][column]["config"]["tags"].as_array().expect("a list").clone();
+        let mut tags = model(name)["columns"][column]["config"]["tags"]
+            .as_array()
+            .expect("a list")
+            .clone();
         tags.sort_by_key(std::string::ToString::to_string);
         Value::Array(tags)
     };
@@ -77,12 +99,28 @@ fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     assert_eq!(tags("sales_by_buyer", "revenue"), json!([]));
     assert_eq!(model("view_of_sales")["alias"], json!("sales_with_domain"));
     let versioned = model("sales_on_open_days.v2");
-    assert_eq!(versioned["original_file_path"], json!("models/formulac/sales_on_open_days.sql"));
+    assert_eq!(
+        versioned["original_file_path"],
+        json!("models/formulac/sales_on_open_days.sql")
+    );
     let parents: Vec<&Value> = versioned["depends_on"]["nodes"].as_array().unwrap().iter().collect();
-    assert_eq!(parents, ["model.shared_models.open_days.v1", "model.subscription_business.stg_sales"]);
+    assert_eq!(
+        parents,
+        [
+            "model.shared_models.open_days.v1",
+            "model.subscription_business.stg_sales"
+        ]
+    );
     let config = &model("monthly_sales")["config"];
     assert_eq!(
-        ["materialized", "unique_key", "event_time", "lookback", "on_schema_change"].map(|key| &config[key]),
+        [
+            "materialized",
+            "unique_key",
+            "event_time",
+            "lookback",
+            "on_schema_change"
+        ]
+        .map(|key| &config[key]),
         [
             &json!("incremental"),
             &json!("sold_on_month"),

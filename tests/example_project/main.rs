@@ -58,7 +58,10 @@ fn schema_and_seeds_tell_the_same() {
         let records = project::records(name);
         let header: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
         assert_eq!(records[0], header, "the header of {name}.csv");
-        assert!(records.iter().all(|record| record.len() == header.len()), "{name}.csv is ragged");
+        assert!(
+            records.iter().all(|record| record.len() == header.len()),
+            "{name}.csv is ragged"
+        );
         for (position, column) in columns.iter().enumerate().filter(|(_, column)| !column.nullable) {
             let filled = records.iter().all(|record| record[position].is_some());
             assert!(filled, "{name}.{} is empty in a record", column.name);
@@ -73,7 +76,12 @@ fn dbt_builds_the_expected_tables() {
     };
     let project = begun("dbt");
     generate(&project, "duckdb");
-    let written = || (contents(&project.join("models/formulac")), contents(&project.join("tests/formulac")));
+    let written = || {
+        (
+            contents(&project.join("models/formulac")),
+            contents(&project.join("tests/formulac")),
+        )
+    };
     let first = written();
     generate(&project, "duckdb");
     assert_eq!(first, written(), "a second run changes nothing");
@@ -102,21 +110,38 @@ fn dbt_builds_the_expected_tables_on_postgres() {
     let server = Server::start(&python);
     let project = begun("dbt_postgres");
     generate(&project, "postgres");
-    let manifest = build(&dbt, &project, &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")]);
+    let manifest = build(
+        &dbt,
+        &project,
+        &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")],
+    );
     let mut reader = Command::new(python);
     reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
     has_expected_rows(&manifest, &mut reader);
 
     // The seeds that dbt has loaded, and the files without dbt.
-    let url = format!("postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics", server.folder);
+    let url = format!(
+        "postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics",
+        server.folder
+    );
     previews(&project, &["--engine", &url]);
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
     previews(&project, &["--engine", &url, "--data", "seeds"]);
-    let said = fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"]);
+    let said = fails(
+        &project,
+        &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"],
+    );
     let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
     assert!(said.contains(place) && !said.contains("unused"), "{said}");
-    let said =
-        fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", "postgres://me:unused@/x?host=/nowhere"]);
+    let said = fails(
+        &project,
+        &[
+            "preview",
+            "metrics/customer_ltv.yml",
+            "--engine",
+            "postgres://me:unused@/x?host=/nowhere",
+        ],
+    );
     assert!(said.contains("F0823") && !said.contains("unused"), "{said}");
 }
 
@@ -141,7 +166,16 @@ fn begun(name: &str) -> PathBuf {
 fn previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);
-        let call = ["preview", &spec, "--schema", "schema.yml", "--limit", "100", "--json", "--quiet"];
+        let call = [
+            "preview",
+            &spec,
+            "--schema",
+            "schema.yml",
+            "--limit",
+            "100",
+            "--json",
+            "--quiet",
+        ];
         let answer = preview(&formulac(project, &[&call[..], args].concat()));
         let answers = BTreeMap::from([(expected.model.clone(), answer)]);
         if let Some(problem) = difference(&expected, &answers, Names::Exact) {
@@ -152,8 +186,21 @@ fn previews(project: &Path, args: &[&str]) {
 
 /// The types, the order and the limit are those of the spec, which the model itself does not have all of.
 fn previews_with_dbt(project: &Path) {
-    let expected = Expected::all().into_iter().find(|expected| expected.model == "customer_ltv").expect("the metric");
-    let out = formulac(project, &["preview", "metrics/customer_ltv.yml", "--env", "dev", "--json", "--quiet"]);
+    let expected = Expected::all()
+        .into_iter()
+        .find(|expected| expected.model == "customer_ltv")
+        .expect("the metric");
+    let out = formulac(
+        project,
+        &[
+            "preview",
+            "metrics/customer_ltv.yml",
+            "--env",
+            "dev",
+            "--json",
+            "--quiet",
+        ],
+    );
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
     // Segments by name, each with the invoices that it has; one more is asked for than is shown.
@@ -161,13 +208,22 @@ fn previews_with_dbt(project: &Path) {
         "model: by_name\nfrom: invoices\ngroup_by: segment\ndefinitions: n = COUNT()\norder_by: segment desc\n";
     let first = |spec: &str, most: &str| -> Value {
         write(&project.join("by_name.yml"), spec);
-        let out = formulac(project, &["preview", "by_name.yml", "--limit", most, "--json", "--quiet"]);
+        let out = formulac(
+            project,
+            &["preview", "by_name.yml", "--limit", most, "--json", "--quiet"],
+        );
         let answer: Value = serde_json::from_str(&out).expect("a JSON object");
         json!([answer["rows"], answer["more"]])
     };
     assert_eq!(first(by_name, "1"), json!([[["Wholesale", 4]], true]));
-    assert_eq!(first(&format!("{by_name}limit: 1\n"), "5"), json!([[["Wholesale", 4]], false]));
-    write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n");
+    assert_eq!(
+        first(&format!("{by_name}limit: 1\n"), "5"),
+        json!([[["Wholesale", 4]], false])
+    );
+    write(
+        &project.join("wrong.yml"),
+        "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n",
+    );
     let said = fails(project, &["preview", "wrong.yml"]);
     assert!(
         said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
@@ -178,7 +234,11 @@ fn previews_with_dbt(project: &Path) {
 /// What the command says when an engine fails.
 fn fails(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    command.args(args).args(["--output-format", "concise"]).current_dir(folder).env_remove("FORMULAC_ENV");
+    command
+        .args(args)
+        .args(["--output-format", "concise"])
+        .current_dir(folder)
+        .env_remove("FORMULAC_ENV");
     let output = command.output().expect("formulac runs");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(5), &b""[..]));
     String::from_utf8(output.stderr).expect("messages are UTF-8")
@@ -187,16 +247,29 @@ fn fails(folder: &Path, args: &[&str]) -> String {
 /// With a second line of one customer in June the join finds two, and its test tells of the one customer.
 fn a_second_match_is_told(dbt: &Path, project: &Path) {
     let seed = project.join("seeds/subscriptions.csv");
-    write(&seed, &format!("{}27,C01,Benelux,Active,Monthly,1.00,2024-06-01\n", project::read(&seed)));
+    write(
+        &seed,
+        &format!(
+            "{}27,C01,Benelux,Active,Monthly,1.00,2024-06-01\n",
+            project::read(&seed)
+        ),
+    );
     let mut again = dbt_command(dbt, project);
     again.args(["--select", "subscriptions", JOIN_TEST]);
     let output = again.output().expect("dbt runs");
     let results = artifact(project, "run_results.json");
     let of_test = |result: &&Value| project::text(&result["unique_id"]) == format!("test.{PROJECT}.{JOIN_TEST}");
-    let result = results["results"].as_array().and_then(|all| all.iter().find(of_test)).cloned();
+    let result = results["results"]
+        .as_array()
+        .and_then(|all| all.iter().find(of_test))
+        .cloned();
     let log = String::from_utf8_lossy(&output.stdout);
     let result = result.unwrap_or_else(|| panic!("{JOIN_TEST} did not run\n{log}"));
-    assert_eq!((&result["status"], &result["failures"]), (&json!("fail"), &json!(1)), "{log}");
+    assert_eq!(
+        (&result["status"], &result["failures"]),
+        (&json!("fail"), &json!(1)),
+        "{log}"
+    );
 }
 
 /// The rows of a preview with decimals, which it writes as texts, as numbers.
@@ -209,13 +282,22 @@ fn preview(out: &str) -> Value {
         Some(text) => json!(text.parse::<f64>().expect("a number")),
         None => value.clone(),
     };
-    let row = |row: &Value| row.as_array().expect("a row").iter().zip(&is_decimal).map(value).collect::<Value>();
+    let row = |row: &Value| {
+        row.as_array()
+            .expect("a row")
+            .iter()
+            .zip(&is_decimal)
+            .map(value)
+            .collect::<Value>()
+    };
     let rows: Vec<_> = answer["rows"].as_array().expect("rows").iter().map(row).collect();
     json!({"columns": columns.iter().map(|column| &column["name"]).collect::<Vec<_>>(), "rows": rows})
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/example_project")
+        .join(name)
 }
 
 fn node<'m>(manifest: &'m Value, model: &str) -> &'m Value {
@@ -233,8 +315,10 @@ fn has_expected_rows(manifest: &Value, reader: &mut Command) {
         })
         .collect();
     let answers = answers(&run_with_input(reader, &json_lines(&queries)).stdout);
-    let problems: Vec<_> =
-        expected.iter().filter_map(|expected| difference(expected, &answers, Names::Exact)).collect();
+    let problems: Vec<_> = expected
+        .iter()
+        .filter_map(|expected| difference(expected, &answers, Names::Exact))
+        .collect();
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }
 
@@ -273,7 +357,10 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
         .iter()
         .map(|expected| {
             let spec = spec_path(&expected.model);
-            let sql = formulac(&project::folder(), &["query", &spec, "--dialect", dialect, "--schema", "schema.yml"]);
+            let sql = formulac(
+                &project::folder(),
+                &["query", &spec, "--dialect", dialect, "--schema", "schema.yml"],
+            );
             json!({"id": expected.model, "sql": sql})
         })
         .collect();
@@ -354,12 +441,19 @@ fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
     let mut models = [project::stems("metrics", "yml"), project::stems("models", "sql")].concat();
     models.sort();
     assert_eq!(built, models, "one model a spec, and those of the project\n{log}");
-    assert!(tested.iter().any(|test| test == JOIN_TEST), "{JOIN_TEST} did not run\n{log}");
+    assert!(
+        tested.iter().any(|test| test == JOIN_TEST),
+        "{JOIN_TEST} did not run\n{log}"
+    );
     artifact(project, "manifest.json")
 }
 
 fn select(relation: &Value, order_by: &[String]) -> String {
     let keys: Vec<_> = order_by.iter().map(|name| format!("\"{name}\" nulls last")).collect();
-    let order = if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) };
+    let order = if keys.is_empty() {
+        String::new()
+    } else {
+        format!(" order by {}", keys.join(", "))
+    };
     format!("select * from {}{order}", project::text(relation))
 }

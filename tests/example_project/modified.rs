@@ -26,7 +26,11 @@ const CHANGES: [(&str, &str, bool); 8] = [
     ("All that was paid.", "All that was paid, in euros.", false),
     ("Revenue by country.", "Revenue by country, in euros.", false),
     ("revenue = SUM(amount)", "revenue = SUM( amount ) // net", false),
-    ("{data_tests: [not_null]}", "{data_tests: [not_null], meta: {owner: sales}}", false),
+    (
+        "{data_tests: [not_null]}",
+        "{data_tests: [not_null], meta: {owner: sales}}",
+        false,
+    ),
     ("model: revenue", "model: revenue\nconfig: {materialized: table}", true),
     ("from: ref", "meta: {owner: sales}\nfrom: ref", true),
     ("SUM(amount)", "SUM(amount - tax)", true),
@@ -39,13 +43,19 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     for folder in ["models", "metrics"] {
         fs::create_dir_all(place.join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
     }
-    write(&place.join("dbt_project.yml"), "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\n");
+    write(
+        &place.join("dbt_project.yml"),
+        "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\n",
+    );
     write(
         &place.join("profiles.yml"),
         "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb}\n",
     );
     write(&place.join("formulac.yml"), "dialect: duckdb\nspecs: metrics/\n");
-    write(&place.join("models/orders.sql"), "select 'at' as country, 1.0 as amount, 0.1 as tax\n");
+    write(
+        &place.join("models/orders.sql"),
+        "select 'at' as country, 1.0 as amount, 0.1 as tax\n",
+    );
     let columns = "country, data_type: varchar}, {name: amount, data_type: double}, {name: tax, data_type: double";
     write(
         &place.join("models/orders.yml"),
@@ -53,7 +63,16 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     );
     let generated = || {
         formulac(&place, &["generate", "--quiet"]);
-        let list = ["--quiet", "ls", "--resource-type", "model", "--select", "state:modified", "--state", "state"];
+        let list = [
+            "--quiet",
+            "ls",
+            "--resource-type",
+            "model",
+            "--select",
+            "state:modified",
+            "--state",
+            "state",
+        ];
         dbt_says(&dbt, &place, &list)
     };
     let modified = |spec: &str| {
@@ -75,7 +94,10 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     // The header names the spec, and stays as it is while the SQL does.
     assert_eq!(modified(SPEC).trim(), "");
     fs::create_dir_all(place.join("metrics/sales")).expect("a folder");
-    let (from, to) = (place.join("metrics/revenue.yml"), place.join("metrics/sales/monthly.yml"));
+    let (from, to) = (
+        place.join("metrics/revenue.yml"),
+        place.join("metrics/sales/monthly.yml"),
+    );
     fs::rename(from, &to).expect("the spec moves");
     assert_eq!(generated().trim(), "");
     write(&to, &SPEC.replace("SUM(amount)", "SUM(tax)"));

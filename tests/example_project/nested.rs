@@ -11,15 +11,22 @@ use crate::{dbt_settings, project, script};
 
 fn formulac(dbt: &Path, project: &Path, args: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    dbt_settings(command.args(args), project).env("FORMULAC_DBT", dbt).env_remove("FORMULAC_ENV");
+    dbt_settings(command.args(args), project)
+        .env("FORMULAC_DBT", dbt)
+        .env_remove("FORMULAC_ENV");
     let output = command.output().expect("formulac runs");
-    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    let said = [output.stdout, output.stderr]
+        .map(|text| String::from_utf8_lossy(&text).into_owned())
+        .concat();
     (output.status.code().unwrap_or(-1), said)
 }
 
 fn git(folder: &Path, args: &[&str]) {
     let mut command = Command::new("git");
-    command.args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]).args(args).current_dir(folder);
+    command
+        .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"])
+        .args(args)
+        .current_dir(folder);
     run(&mut command);
 }
 
@@ -32,18 +39,29 @@ fn a_push_asks_dbt_of_the_whole_project() {
     let metrics = place.join("metrics");
     fs::rename(project.join("metrics"), &metrics).unwrap();
     for command in ["deps", "parse"] {
-        run(dbt_settings(Command::new(&dbt).args(["--no-use-colors", command]), &project));
+        run(dbt_settings(
+            Command::new(&dbt).args(["--no-use-colors", command]),
+            &project,
+        ));
     }
     let (exit, said) = formulac(&dbt, &project, &["init"]);
     assert_eq!(exit, 0, "{said}");
     let settings = project::read(&project.join("formulac.yml"));
-    for line in ["models: dbt_models/formulac/", "tests: data-tests/formulac/", "dialect: duckdb"] {
+    for line in [
+        "models: dbt_models/formulac/",
+        "tests: data-tests/formulac/",
+        "dialect: duckdb",
+    ] {
         assert!(settings.lines().any(|it| it == line), "{line} in\n{settings}");
     }
     fs::remove_dir_all(project.join("metrics")).unwrap();
     fs::rename(&metrics, project.join("metrics")).unwrap();
     git(&place, &["init", "--quiet", "--initial-branch=main"]);
-    for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.com"), ("commit.gpgsign", "false")] {
+    for (key, value) in [
+        ("user.name", "Ann"),
+        ("user.email", "ann@example.com"),
+        ("commit.gpgsign", "false"),
+    ] {
         git(&place, &["config", key, value]);
     }
     git(&place, &["add", "--all"]);
@@ -53,8 +71,16 @@ fn a_push_asks_dbt_of_the_whole_project() {
     let (exit, said) = formulac(&dbt, &project, &["push", "--yes"]);
     assert!(exit == 0 && !said.contains("not parsed"), "{said}");
     assert!(project.join("dbt_models/formulac/orders_by_customer.sql").is_file());
-    assert!(project.join("data-tests/formulac/assert_orders_by_customer_sold.sql").is_file());
-    assert_eq!(project::read(&project.join("build/manifest.json")), manifest, "dbt wrote into the copy");
+    assert!(
+        project
+            .join("data-tests/formulac/assert_orders_by_customer_sold.sql")
+            .is_file()
+    );
+    assert_eq!(
+        project::read(&project.join("build/manifest.json")),
+        manifest,
+        "dbt wrote into the copy"
+    );
 
     // A refusal says where the copy is, in which everything is in its place.
     let customers = project.join("more_models/marts/core/eu/customers.sql");
@@ -63,9 +89,14 @@ fn a_push_asks_dbt_of_the_whole_project() {
     let spec = project.join("metrics/orders_by_customer.yml");
     fs::write(&spec, project::read(&spec).replace("SUM(amount)", "SUM(amount * 2)")).unwrap();
     let (exit, said) = formulac(&dbt, &project, &["push", "--yes"]);
-    let copied = said.lines().find_map(|line| line.strip_prefix("the copy of the project that dbt parsed is kept in "));
+    let copied = said
+        .lines()
+        .find_map(|line| line.strip_prefix("the copy of the project that dbt parsed is kept in "));
     let copied = PathBuf::from(copied.unwrap_or_else(|| panic!("{said}")));
-    assert!(exit == 5 && said.contains("nothing is written: dbt refuses it"), "{said}");
+    assert!(
+        exit == 5 && said.contains("nothing is written: dbt refuses it"),
+        "{said}"
+    );
     let stands = |path: &str| copied.join(path).exists();
     assert!(
         stands("dbt_models/staging/shop/eu/stg_orders.sql")
@@ -76,6 +107,9 @@ fn a_push_asks_dbt_of_the_whole_project() {
     fs::remove_dir_all(copied.ancestors().nth(2).expect("a copy is in a folder of its own")).unwrap();
 
     let (exit, said) = formulac(&dbt, &project, &["push", "--yes", "--no-parse"]);
-    assert!(exit == 0 && said.contains("not parsed by dbt, because of `--no-parse`"), "{said}");
+    assert!(
+        exit == 0 && said.contains("not parsed by dbt, because of `--no-parse`"),
+        "{said}"
+    );
     fs::write(&customers, text).unwrap();
 }

@@ -19,7 +19,11 @@ use crate::tools::write;
 /// A step of a page.
 pub enum Step {
     /// A command with what it prints.
-    Run { command: String, printed: String, is_console: bool },
+    Run {
+        command: String,
+        printed: String,
+        is_console: bool,
+    },
     /// A text that goes into a file, or to its end.
     Put { file: String, is_added: bool, text: String },
     /// What is only read.
@@ -43,10 +47,18 @@ pub fn steps(page: &str) -> Vec<Step> {
         match place {
             _ if info == "console" => steps.extend(console(&body)),
             Some(("$", command)) => {
-                steps.push(Step::Run { command: command.to_owned(), printed: text, is_console: false });
+                steps.push(Step::Run {
+                    command: command.to_owned(),
+                    printed: text,
+                    is_console: false,
+                });
             }
             Some((sign @ (">" | ">>"), file)) => {
-                steps.push(Step::Put { file: file.to_owned(), is_added: sign == ">>", text });
+                steps.push(Step::Put {
+                    file: file.to_owned(),
+                    is_added: sign == ">>",
+                    text,
+                });
             }
             _ => steps.extend(body.iter().map(|line| Step::Told((*line).to_owned()))),
         }
@@ -60,7 +72,11 @@ fn console(body: &[&str]) -> Vec<Step> {
     for line in body {
         match (line.strip_prefix("$ "), steps.last_mut()) {
             (Some(command), _) => {
-                steps.push(Step::Run { command: command.to_owned(), printed: String::new(), is_console: true });
+                steps.push(Step::Run {
+                    command: command.to_owned(),
+                    printed: String::new(),
+                    is_console: true,
+                });
             }
             (None, Some(Step::Run { printed, .. })) => {
                 printed.push_str(line);
@@ -74,7 +90,11 @@ fn console(body: &[&str]) -> Vec<Step> {
 
 pub fn page(steps: &[Step]) -> String {
     let one = |step: &Step| match step {
-        Step::Run { command, printed, is_console: true } => format!("$ {command}\n{printed}"),
+        Step::Run {
+            command,
+            printed,
+            is_console: true,
+        } => format!("$ {command}\n{printed}"),
         Step::Run { printed: text, .. } | Step::Put { text, .. } => text.clone(),
         Step::Told(line) => format!("{line}\n"),
     };
@@ -91,7 +111,10 @@ pub struct Run {
 impl Run {
     /// Runs a command. Returns what it prints, and its exit status if it is not 0.
     pub fn command(&mut self, command: &str) -> String {
-        let command = self.replaced.iter().fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
+        let command = self
+            .replaced
+            .iter()
+            .fold(command.to_owned(), |text, (from, to)| text.replace(from, to));
         let (status, mut printed) = self.shell.run(&command);
         if status != 0 {
             printed.push_str(&format!("[exit {status}]\n"));
@@ -101,13 +124,20 @@ impl Run {
 
     pub fn put(&self, file: &str, is_added: bool, text: &str) {
         let path = self.shell.folder.join(file);
-        let text = self.replaced.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let text = self
+            .replaced
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
         if !is_added {
             fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("the folder can be written");
             return write(&path, &text);
         }
-        let mut open = OpenOptions::new().append(true).open(&path).unwrap_or_else(|e| panic!("{file}: {e}"));
-        open.write_all(text.as_bytes()).unwrap_or_else(|e| panic!("{file}: {e}"));
+        let mut open = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap_or_else(|e| panic!("{file}: {e}"));
+        open.write_all(text.as_bytes())
+            .unwrap_or_else(|e| panic!("{file}: {e}"));
     }
 
     /// Runs a page and compares what its commands print, or writes that into the page.
@@ -117,7 +147,11 @@ impl Run {
         let mut told = steps(&read(&path));
         for step in &mut told {
             match step {
-                Step::Run { command, printed, is_console } => {
+                Step::Run {
+                    command,
+                    printed,
+                    is_console,
+                } => {
                     let messages = if *is_console { "" } else { " 2> /dev/null" };
                     let now = self.command(&format!("{command}{messages}"));
                     if alike(&now) != alike(printed) {

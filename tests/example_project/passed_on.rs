@@ -22,10 +22,23 @@ fn dbt_reads_what_is_passed_on() {
     let place = scratch("passed_on");
     copy(&project::folder(), &place);
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project");
-    write(&place.join("metrics/passed_on.yml"), &project::read(&here.join("passed_on.yml")));
-    let args = ["model", "metrics/passed_on.yml", "--out", "models/formulac", "--dialect", "duckdb"];
+    write(
+        &place.join("metrics/passed_on.yml"),
+        &project::read(&here.join("passed_on.yml")),
+    );
+    let args = [
+        "model",
+        "metrics/passed_on.yml",
+        "--out",
+        "models/formulac",
+        "--dialect",
+        "duckdb",
+    ];
     formulac(&place, &[&args[..], &["--schema", "schema.yml"]].concat());
-    write(&place.join("models/groups.yml"), "groups:\n  - {name: finance, owner: {email: finance@example.com}}\n");
+    write(
+        &place.join("models/groups.yml"),
+        "groups:\n  - {name: finance, owner: {email: finance@example.com}}\n",
+    );
     // The spec makes the latest version; the one before is an old file of the project.
     let model = project::read(&place.join("models/formulac/revenue_by_segment.sql"));
     write(&place.join("models/formulac/revenue_by_segment_v1.sql"), &model);
@@ -37,12 +50,18 @@ fn dbt_reads_what_is_passed_on() {
     let nodes = &manifest["nodes"];
     let model = &nodes["model.subscription_business.revenue_by_segment.v2"];
     let config = &model["config"];
-    assert_eq!(model["original_file_path"], json!("models/formulac/revenue_by_segment.sql"));
+    assert_eq!(
+        model["original_file_path"],
+        json!("models/formulac/revenue_by_segment.sql")
+    );
     assert_eq!((&model["version"], &model["latest_version"]), (&json!(2), &json!(2)));
     assert_eq!(model["description"], json!("Revenue of a segment, {{ not Jinja }}"));
     assert_eq!(config["materialized"], json!("table"));
     assert_eq!(config["enabled"], json!(true), "Jinja of `config` is dbt's");
-    assert_eq!((&config["access"], &config["group"]), (&json!("public"), &json!("finance")));
+    assert_eq!(
+        (&config["access"], &config["group"]),
+        (&json!("public"), &json!("finance"))
+    );
     assert_eq!(config["contract"]["enforced"], json!(true));
     assert!(config["meta"]["formulac"]["hash"].is_string(), "{config}");
     assert_eq!(
@@ -50,7 +69,12 @@ fn dbt_reads_what_is_passed_on() {
         json!({"team": "finance", "domain": "sales", "owner": "finance@example.com"})
     );
     let tags = config["tags"].as_array().unwrap();
-    assert!(["daily", "finance", "metrics"].iter().all(|tag| tags.contains(&json!(tag))), "{tags:?}");
+    assert!(
+        ["daily", "finance", "metrics"]
+            .iter()
+            .all(|tag| tags.contains(&json!(tag))),
+        "{tags:?}"
+    );
     let column = |name: &str| &model["columns"][name];
     assert_eq!(column("segment")["data_type"], json!("varchar"));
     assert_eq!(column("segment")["constraints"][0]["type"], json!("not_null"));
@@ -66,14 +90,23 @@ fn dbt_reads_what_is_passed_on() {
     );
 
     let attached = json!("model.subscription_business.revenue_by_segment.v2");
-    let tests = nodes.as_object().unwrap().values().filter(|node| node["attached_node"] == attached);
+    let tests = nodes
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|node| node["attached_node"] == attached);
     let mut found: Vec<String> = tests
         .map(|test| {
             let metadata = &test["test_metadata"];
             let arguments = ["values", "quote", "to", "field", "column_name"].map(|name| &metadata["kwargs"][name]);
             let config = [&test["config"]["severity"], &test["config"]["where"]];
-            let shown =
-                |values: &[&Value]| values.iter().map(std::string::ToString::to_string).collect::<Vec<_>>().join(" ");
+            let shown = |values: &[&Value]| {
+                values
+                    .iter()
+                    .map(std::string::ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
             format!("{}: {} / {}", metadata["name"], shown(&arguments), shown(&config))
         })
         .collect();

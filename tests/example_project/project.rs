@@ -41,11 +41,16 @@ fn to_json(node: &Yaml) -> Value {
 
 /// A JSON value that has to be text.
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("text expected, found {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("text expected, found {value}"))
+        .to_owned()
 }
 
 fn list(value: &Value) -> &[Value] {
-    value.as_array().unwrap_or_else(|| panic!("a list expected, found {value}"))
+    value
+        .as_array()
+        .unwrap_or_else(|| panic!("a list expected, found {value}"))
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -87,7 +92,12 @@ impl Expected {
         let rows: Vec<_> = list(&file["rows"]).iter().map(|row| list(row).to_vec()).collect();
         let complete = rows.iter().all(|row| row.len() == columns.len());
         assert!(complete, "a row of {model} has not one value a column");
-        Self { order_by: texts(&file["order_by"]), model, columns, rows }
+        Self {
+            order_by: texts(&file["order_by"]),
+            model,
+            columns,
+            rows,
+        }
     }
 }
 
@@ -117,7 +127,10 @@ pub fn schema() -> Vec<Relation> {
     let relation = |(name, facts): (&String, &Value)| {
         let key = texts(&facts["primary_key"]);
         let columns = facts["columns"].as_object().expect("`columns` is a mapping");
-        (name.clone(), columns.iter().map(|(name, facts)| column(name, facts, &key)).collect())
+        (
+            name.clone(),
+            columns.iter().map(|(name, facts)| column(name, facts, &key)).collect(),
+        )
     };
     relations.iter().map(relation).collect()
 }
@@ -130,7 +143,11 @@ pub fn seeds() -> Vec<Relation> {
         let name = text(&facts["name"]);
         let pinned = &seed["config"]["column_types"][&name];
         assert_eq!(pinned, &facts["data_type"], "the type of {name} in column_types");
-        let has = |test: &str| facts["data_tests"].as_array().is_some_and(|all| all.contains(&json!(test)));
+        let has = |test: &str| {
+            facts["data_tests"]
+                .as_array()
+                .is_some_and(|all| all.contains(&json!(test)))
+        };
         let ty = match text(pinned).as_str() {
             "varchar" => "text",
             "bigint" => "integer",
@@ -138,7 +155,12 @@ pub fn seeds() -> Vec<Relation> {
             "date" => "date",
             other => panic!("a type that the example does not use: {other}"),
         };
-        Column { name, ty: ty.to_owned(), nullable: !has("not_null"), key: has("unique") }
+        Column {
+            name,
+            ty: ty.to_owned(),
+            nullable: !has("not_null"),
+            key: has("unique"),
+        }
     };
     let relation = |seed: &Value| {
         let columns = list(&seed["columns"]).iter().map(|facts| column(seed, facts)).collect();
@@ -173,7 +195,10 @@ pub fn records(name: &str) -> Vec<Vec<Option<String>>> {
 /// All seeds in the form of `tests/oracle/oracle.py --table`.
 pub fn tables() -> Value {
     let table = |(name, columns): &Relation| {
-        let types: Vec<_> = columns.iter().map(|column| json!({"name": column.name, "type": (&column.ty)})).collect();
+        let types: Vec<_> = columns
+            .iter()
+            .map(|column| json!({"name": column.name, "type": (&column.ty)}))
+            .collect();
         json!({"name": name, "columns": types, "rows": records(name).split_off(1)})
     };
     json!({"tables": schema().iter().map(table).collect::<Vec<_>>()})

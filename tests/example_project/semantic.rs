@@ -16,14 +16,22 @@ const LEFT_OUT: [&str; 6] = ["average", "before", "busy", "customers", "rounded"
 
 #[test]
 fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let place = begun("semantic");
     let spec = |name: &str| project::read(&script("semantic").join(name));
-    write(&place.join("metrics/by_quarter.yml"), &by_quarter(&spec("by_month_and_market.yml")));
+    write(
+        &place.join("metrics/by_quarter.yml"),
+        &by_quarter(&spec("by_month_and_market.yml")),
+    );
     let mut told: Vec<BTreeMap<String, String>> = Vec::new();
     for form in ["legacy", "latest"] {
         for name in ["by_month_and_market.yml", "by_customer.yml"] {
-            write(&place.join("metrics").join(name), &format!("semantic_model: {form}\n{}", spec(name)));
+            write(
+                &place.join("metrics").join(name),
+                &format!("semantic_model: {form}\n{}", spec(name)),
+            );
         }
         generate(&place, "duckdb");
         for file in [format!("{SALES}.yml"), "customer_sales.yml".to_owned()] {
@@ -35,7 +43,10 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
         texts_are_as_written(&artifact(&place, "manifest.json"));
         told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
     }
-    insta::assert_snapshot!("customer_sales_md", project::read(&place.join("models/formulac/customer_sales.md")));
+    insta::assert_snapshot!(
+        "customer_sales_md",
+        project::read(&place.join("models/formulac/customer_sales.md"))
+    );
     assert_eq!(told[0], told[1], "both forms say the same");
 
     run(&mut dbt_command(&dbt, &place));
@@ -46,11 +57,22 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
     let quarter = "date_trunc('quarter', billing_date_month)";
     let together: Vec<String> = told[0].iter().map(|(name, sql)| format!("{sql} as {name}")).collect();
     let columns: Vec<&str> = told[0].keys().map(String::as_str).collect();
-    let again = format!("select {} from {} group by {quarter} order by {quarter}", together.join(", "), of(SALES));
-    let formulas = format!("select {} from {} order by billing_date_quarter", columns.join(", "), of("by_quarter"));
+    let again = format!(
+        "select {} from {} group by {quarter} order by {quarter}",
+        together.join(", "),
+        of(SALES)
+    );
+    let formulas = format!(
+        "select {} from {} order by billing_date_quarter",
+        columns.join(", "),
+        of("by_quarter")
+    );
     let mut reader = Command::new(python);
     reader.arg(script("duckdb_rows.py")).arg(place.join(DATABASE));
-    let queries = [json!({"id": "again", "sql": again}), json!({"id": "formulas", "sql": formulas})];
+    let queries = [
+        json!({"id": "again", "sql": again}),
+        json!({"id": "formulas", "sql": formulas}),
+    ];
     let answers = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
     let rows = |of: &str| -> Vec<Vec<Option<f64>>> {
         let number = |value: &Value| match value {
@@ -58,8 +80,12 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
             Value::String(text) => Some(text.parse().expect("a number")),
             number => Some(number.as_f64().expect("a number")),
         };
-        let rows = answers[of]["rows"].as_array().unwrap_or_else(|| panic!("{}", answers[of]));
-        rows.iter().map(|row| row.as_array().expect("a row").iter().map(number).collect()).collect()
+        let rows = answers[of]["rows"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{}", answers[of]));
+        rows.iter()
+            .map(|row| row.as_array().expect("a row").iter().map(number).collect())
+            .collect()
     };
     let (again, formulas) = (rows("again"), rows("formulas"));
     assert_eq!((again.len(), columns.len()), (5, 11), "five quarters, eleven metrics");
@@ -77,9 +103,15 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
 
 /// The same formulas by the quarter, without what looks at other months.
 fn by_quarter(text: &str) -> String {
-    let text = text.split("columns:\n").next().expect("a spec").replace(SALES, "by_quarter");
+    let text = text
+        .split("columns:\n")
+        .next()
+        .expect("a spec")
+        .replace(SALES, "by_quarter");
     let text = text.replace("[\"billing_date[month]\", market]", "billing_date[quarter]");
-    let kept = text.lines().filter(|line| !line.contains("before =") && !line.starts_with("order_by"));
+    let kept = text
+        .lines()
+        .filter(|line| !line.contains("before =") && !line.starts_with("order_by"));
     kept.map(|line| format!("{line}\n")).collect()
 }
 
@@ -102,23 +134,48 @@ fn texts_are_as_written(manifest: &Value) {
         (&exposure["config"]["tags"], &exposure["config"]["meta"]),
         (&json!(["board"]), &json!({"review": "quarterly"}))
     );
-    let mut uses: Vec<String> =
-        exposure["depends_on"]["nodes"].as_array().expect("a list").iter().map(project::text).collect();
+    let mut uses: Vec<String> = exposure["depends_on"]["nodes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(project::text)
+        .collect();
     uses.sort();
     let seed = |name: &str| format!("seed.subscription_business.{name}");
-    assert_eq!(uses, [format!("model.subscription_business.{SALES}"), seed("customers"), seed("invoices")]);
+    assert_eq!(
+        uses,
+        [
+            format!("model.subscription_business.{SALES}"),
+            seed("customers"),
+            seed("invoices")
+        ]
+    );
 }
 
 /// The metrics of the model as dbt has them, by column, each as SQL over the model's rows.
 fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let models = list(&manifest["semantic_models"]);
-    let sales = models.iter().find(|model| model["name"] == json!(SALES)).expect("the semantic model");
-    let names =
-        |key: &str| -> Vec<String> { list(&sales[key]).iter().map(|one| project::text(&one["name"])).collect() };
+    let sales = models
+        .iter()
+        .find(|model| model["name"] == json!(SALES))
+        .expect("the semantic model");
+    let names = |key: &str| -> Vec<String> {
+        list(&sales[key])
+            .iter()
+            .map(|one| project::text(&one["name"]))
+            .collect()
+    };
     assert_eq!(names("dimensions"), ["billing_date_month", "market"], "{form}");
-    assert_eq!(sales["dimensions"][0]["type_params"]["time_granularity"], json!("month"), "{form}");
-    let customers = models.iter().find(|model| model["name"] == json!("customer_sales")).expect("the other");
+    assert_eq!(
+        sales["dimensions"][0]["type_params"]["time_granularity"],
+        json!("month"),
+        "{form}"
+    );
+    let customers = models
+        .iter()
+        .find(|model| model["name"] == json!("customer_sales"))
+        .expect("the other");
     assert_eq!(customers["entities"][0]["name"], json!("customer_id"), "{form}");
     assert_eq!(customers["entities"][0]["type"], json!("primary"), "{form}");
 
@@ -189,10 +246,22 @@ fn docs_are_left_over(place: &Path) {
     let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";
     let before = contents(&place.join("models/formulac"));
     write(&place.join("metrics/by_customer.yml"), short);
-    let out =
-        formulac(place, &["model", "metrics/by_customer.yml", "--out", "models/formulac", "--schema", "schema.yml"]);
+    let out = formulac(
+        place,
+        &[
+            "model",
+            "metrics/by_customer.yml",
+            "--out",
+            "models/formulac",
+            "--schema",
+            "schema.yml",
+        ],
+    );
     assert!(!docs.exists() && out.is_empty(), "{out}");
-    write(&place.join("metrics/by_customer.yml"), &project::read(&script("semantic").join("by_customer.yml")));
+    write(
+        &place.join("metrics/by_customer.yml"),
+        &project::read(&script("semantic").join("by_customer.yml")),
+    );
     generate(place, "duckdb");
     assert!(docs.exists());
     write(&place.join("metrics/by_customer.yml"), short);

@@ -11,7 +11,10 @@ use crate::{DATABASE, begun, dbt_settings};
 fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
     let mut command = Command::new(dbt);
     dbt_settings(command.args(args), project);
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let text = |bytes: &[u8]| {
         let mut text = String::from_utf8_lossy(bytes).replace(|c: char| c.is_ascii_digit(), "0");
         while text.contains("00") {
@@ -24,19 +27,32 @@ fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
 
 #[test]
 fn a_served_dbt_says_what_dbt_itself_says() {
-    let (Some(served), Some(unserved)) = (tool("FORMULAC_DBT"), tool("FORMULAC_DBT_UNSERVED")) else { return };
+    let (Some(served), Some(unserved)) = (tool("FORMULAC_DBT"), tool("FORMULAC_DBT_UNSERVED")) else {
+        return;
+    };
     let project = begun("served");
     write(&project.join("models/wrong.sql"), "select * from nothing");
     let calls: [(&[&str], &str, &str); 4] = [
         (&["build", "--selec"], "exit status: 2", "No such option"),
         (&["--no-use-colors", "debug"], "exit status: 0", "All checks passed"),
-        (&["--no-use-colors", "--no-partial-parse", "seed", "--threads", "1"], "exit status: 0", "subscriptions"),
-        (&["--no-use-colors", "run", "--select", "wrong"], "exit status: 1", "nothing does not exist"),
+        (
+            &["--no-use-colors", "--no-partial-parse", "seed", "--threads", "1"],
+            "exit status: 0",
+            "subscriptions",
+        ),
+        (
+            &["--no-use-colors", "run", "--select", "wrong"],
+            "exit status: 1",
+            "nothing does not exist",
+        ),
     ];
     for (args, status, part) in calls {
         let [by_served, by_itself] = [&served, &unserved].map(|dbt| said(dbt, &project, args));
         assert_eq!(by_served, by_itself, "{args:?}");
-        assert!(by_itself[0] == status && by_itself.concat().contains(part), "{args:?}: {by_itself:?}");
+        assert!(
+            by_itself[0] == status && by_itself.concat().contains(part),
+            "{args:?}: {by_itself:?}"
+        );
     }
 }
 
@@ -72,15 +88,24 @@ fn a_signal_ends_a_served_dbt_and_its_query() {
     for (status, signal) in [("signal: 9", "-KILL"), ("signal: 15", "-TERM")] {
         let mut command = Command::new(&dbt);
         command.args(["show", "--inline", endless]).stdout(Stdio::null());
-        let mut child = dbt_settings(&mut command, &project).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let mut child = dbt_settings(&mut command, &project)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let database = project.join(DATABASE);
         wait_until("the query runs", || {
-            assert_eq!(child.try_wait().expect("it can be asked"), None, "dbt ended before the query ran");
+            assert_eq!(
+                child.try_wait().expect("it can be asked"),
+                None,
+                "dbt ended before the query ran"
+            );
             database.is_file() && is_open(&python, &database)
         });
         let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
-        assert!(child.wait().expect("it ends").to_string().starts_with(status), "{status}");
+        assert!(
+            child.wait().expect("it ends").to_string().starts_with(status),
+            "{status}"
+        );
         wait_until("the database is closed", || !is_open(&python, &database));
     }
 }

@@ -38,7 +38,12 @@ fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str
 /// The project as its people have it, built and documented: the catalogue tells the types of all columns.
 fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let place = project_at(name);
-    dbt_does(dbt, &place, environment, &["build", "--exclude-resource-type", "test", "unit_test"]);
+    dbt_does(
+        dbt,
+        &place,
+        environment,
+        &["build", "--exclude-resource-type", "test", "unit_test"],
+    );
     dbt_does(dbt, &place, environment, &["docs", "generate", "--no-compile"]);
     place
 }
@@ -62,7 +67,9 @@ fn generated(place: &Path) -> BTreeMap<String, String> {
     for (path, text) in &own {
         assert_eq!(all.remove(path).as_ref(), Some(text), "{path} is as it was");
     }
-    let models = all.keys().filter_map(|path| path.strip_prefix("models/omni/")?.strip_suffix(".sql"));
+    let models = all
+        .keys()
+        .filter_map(|path| path.strip_prefix("models/omni/")?.strip_suffix(".sql"));
     assert_eq!(models.collect::<Vec<_>>(), MODELS);
     all
 }
@@ -116,7 +123,10 @@ fn on_duckdb(dbt: &Path) -> &'static Path {
 #[test]
 fn older_versions_of_dbt_build_what_is_made_for_them() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let versions = [("FORMULAC_DBT_1_10", "shop_1_10", false), ("FORMULAC_DBT_1_8", "shop_1_8", true)];
+    let versions = [
+        ("FORMULAC_DBT_1_10", "shop_1_10", false),
+        ("FORMULAC_DBT_1_8", "shop_1_8", true),
+    ];
     for (variable, name, is_older) in versions {
         if let Some(older) = tool(variable) {
             let catalog = read(&on_duckdb(&dbt).join("target/catalog.json"));
@@ -139,7 +149,11 @@ fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
     dbt_does(dbt, &place, &[], &["parse"]);
     write(&place.join("target/catalog.json"), catalog);
     let made = generated(&place);
-    assert_eq!(made.values().any(|text| text.contains("arguments:")), !is_older, "{name}");
+    assert_eq!(
+        made.values().any(|text| text.contains("arguments:")),
+        !is_older,
+        "{name}"
+    );
     says_what_the_specs_say(&builds(dbt, &place, &[]));
 }
 
@@ -169,7 +183,10 @@ fn says_what_the_specs_say(manifest: &Value) {
     for name in MODELS {
         let node = model(name);
         for (column, said) in node["columns"].as_object().expect("columns") {
-            assert!(!text(&said["description"]).is_empty(), "{name}.{column} is not described");
+            assert!(
+                !text(&said["description"]).is_empty(),
+                "{name}.{column} is not described"
+            );
         }
         let granted = [&node["access"], &node["group"]];
         let expected = match name {
@@ -185,13 +202,23 @@ fn says_what_the_specs_say(manifest: &Value) {
         ("segment_customers", "mail_providers"),
         ("segment_scorecard", "mail_providers"),
     ] {
-        assert_eq!(model(name)["columns"][column]["tags"], json!(["pii"]), "{name}.{column}");
+        assert_eq!(
+            model(name)["columns"][column]["tags"],
+            json!(["pii"]),
+            "{name}.{column}"
+        );
     }
     let revenue = &model("revenue_by_day")["columns"]["revenue"];
-    assert_eq!(revenue["meta"], json!({"unit": "USD", "omni": {"label": "Revenue", "format": "usdcurrency"}}));
+    assert_eq!(
+        revenue["meta"],
+        json!({"unit": "USD", "omni": {"label": "Revenue", "format": "usdcurrency"}})
+    );
     // Beside what the spec says there is the hash of the file.
     let meta = &model("revenue_by_day")["config"]["meta"];
-    assert_eq!((&meta["domain"], &meta["owner"]), (&json!("sales"), &json!("finance@example.com")));
+    assert_eq!(
+        (&meta["domain"], &meta["owner"]),
+        (&json!("sales"), &json!("finance@example.com"))
+    );
     assert!(meta["formulac"]["hash"].is_string(), "{meta}");
     assert_eq!(
         model("customer_health")["columns"]["health"]["meta"]["values"]["asleep"],
@@ -200,8 +227,12 @@ fn says_what_the_specs_say(manifest: &Value) {
     assert_eq!(model("customer_health")["contract"]["enforced"], json!(true));
     assert_eq!(model("events_by_type")["latest_version"], json!(2));
     let reads = |name: &str| {
-        let mut reads: Vec<String> =
-            model(name)["depends_on"]["nodes"].as_array().expect("a list").iter().map(text).collect();
+        let mut reads: Vec<String> = model(name)["depends_on"]["nodes"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(text)
+            .collect();
         reads.sort();
         reads.join(" ")
     };
@@ -222,15 +253,28 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
         );
     }
     // A contract would not let them in.
-    for (path, yml) in made.iter().filter(|(path, yml)| path.ends_with(".yml") && yml.contains("contract:")) {
+    for (path, yml) in made
+        .iter()
+        .filter(|(path, yml)| path.ends_with(".yml") && yml.contains("contract:"))
+    {
         let is_kept = |line: &&str| !line.contains("constraints:") && !line.contains("- type:");
         let yml: String = yml.split_inclusive('\n').filter(is_kept).collect();
         write(&place.join(path), &yml.replace("enforced: true", "enforced: false"));
     }
-    write(&place.join("models/omni/events_by_type_v1.sql"), &read(&script("shop/faults/events_by_type.sql")));
+    write(
+        &place.join("models/omni/events_by_type_v1.sql"),
+        &read(&script("shop/faults/events_by_type.sql")),
+    );
     let mut command = Command::new(dbt);
     let models = MODELS.join(" ");
-    command.args(["--no-use-colors", "build", "--exclude-resource-type", "unit_test", "--select", &models]);
+    command.args([
+        "--no-use-colors",
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        "--select",
+        &models,
+    ]);
     let output = dbt_settings(&mut command, place).output().expect("dbt runs");
     let log = String::from_utf8_lossy(&output.stdout);
     let mut found = String::new();
@@ -238,7 +282,9 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
     let tests = results["results"].as_array().expect("results").iter();
     let mut tests: Vec<String> = tests
         .filter_map(|result| {
-            let name = text(&result["unique_id"]).strip_prefix("test.acme_analytics.")?.to_owned();
+            let name = text(&result["unique_id"])
+                .strip_prefix("test.acme_analytics.")?
+                .to_owned();
             // The end of its id is dbt's.
             let name = name.split('.').next().unwrap_or_default().to_owned();
             Some(format!("{name} {} {}", text(&result["status"]), result["failures"]))
@@ -246,15 +292,26 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
         .collect();
     tests.sort();
     tests.iter().for_each(|test| writeln!(found, "{test}").expect("a text"));
-    assert!(tests.iter().all(|test| test.contains(" fail ") || test.contains(" warn ")), "{found}\n{log}");
+    assert!(
+        tests
+            .iter()
+            .all(|test| test.contains(" fail ") || test.contains(" warn ")),
+        "{found}\n{log}"
+    );
     insta::assert_snapshot!("tests_on_bad_rows", found);
 }
 
 #[test]
 fn models_join_a_project_that_people_wrote_on_postgres() {
-    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
     let server = Server::start(&python);
-    let environment = [("DBT_TARGET", "pg"), ("PGHOST", server.folder.as_str()), ("PGUSER", "oracle")];
+    let environment = [
+        ("DBT_TARGET", "pg"),
+        ("PGHOST", server.folder.as_str()),
+        ("PGUSER", "oracle"),
+    ];
     let place = begun("shop_postgres", &dbt, &environment);
     let made = generated(&place);
     insta::assert_snapshot!(

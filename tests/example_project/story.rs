@@ -14,8 +14,10 @@ use crate::tools::{Server, run, scratch, tool, write};
 const FROM_OMNI: &str = "docs/from_omni_to_dbt.md";
 const FROM_A_PROPOSAL: &str = "docs/from_proposal_to_production.md";
 /// What is another word on Postgres: the environments, and the SQL of the whole project.
-const ON_POSTGRES: [(&str, &str); 2] =
-    [("connection: dev,", "connection: pg,"), ("dialect: duckdb", "dialect: postgres")];
+const ON_POSTGRES: [(&str, &str); 2] = [
+    ("connection: dev,", "connection: pg,"),
+    ("dialect: duckdb", "dialect: postgres"),
+];
 /// What the model has at last: month, revenue, the revenue of three months before by the calendar.
 const ROWS: [(&str, f64, Option<f64>); 10] = [
     ("2023-09-01", 150.5, None),
@@ -37,10 +39,21 @@ fn finds_the_rows(story: &mut Run) {
     let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
     let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
     let row = |row: &Value| {
-        let month = row["billing_month"].as_str().unwrap_or_default().get(..10).unwrap_or_default().to_owned();
-        let (revenue, prior) = (number(&row["monthly_recurring_revenue"]), number(&row["prior_quarter_mrr"]));
+        let month = row["billing_month"]
+            .as_str()
+            .unwrap_or_default()
+            .get(..10)
+            .unwrap_or_default()
+            .to_owned();
+        let (revenue, prior) = (
+            number(&row["monthly_recurring_revenue"]),
+            number(&row["prior_quarter_mrr"]),
+        );
         let growth = number(&row["quarterly_growth_rate"]);
-        let expected = prior.filter(|it| *it != 0.0).zip(revenue).map(|(prior, now)| (now - prior) / prior);
+        let expected = prior
+            .filter(|it| *it != 0.0)
+            .zip(revenue)
+            .map(|(prior, now)| (now - prior) / prior);
         let is_right = match (growth, expected) {
             (Some(growth), Some(expected)) => (growth - expected).abs() < 1e-6,
             (None, None) => true,
@@ -57,7 +70,10 @@ fn finds_the_rows(story: &mut Run) {
 /// Runs a page on DuckDB and compares what its commands print, or writes that into the page.
 fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
-    let mut story = Run { shell: Shell::begin(scratch(folder), dbt, Vec::new()), replaced: Vec::new() };
+    let mut story = Run {
+        shell: Shell::begin(scratch(folder), dbt, Vec::new()),
+        replaced: Vec::new(),
+    };
     story.told(page_path);
     Some(story)
 }
@@ -66,14 +82,25 @@ fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
 fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
     let (dbt, python) = (tool("FORMULAC_DBT")?, tool("FORMULAC_PYTHON")?);
     let server = Server::start(&python);
-    let environment =
-        vec![("DBT_TARGET", "pg".to_owned()), ("PGHOST", server.folder.clone()), ("PGUSER", "oracle".to_owned())];
-    let mut story = Run { shell: Shell::begin(scratch(folder), dbt, environment), replaced: ON_POSTGRES.to_vec() };
+    let environment = vec![
+        ("DBT_TARGET", "pg".to_owned()),
+        ("PGHOST", server.folder.clone()),
+        ("PGUSER", "oracle".to_owned()),
+    ];
+    let mut story = Run {
+        shell: Shell::begin(scratch(folder), dbt, environment),
+        replaced: ON_POSTGRES.to_vec(),
+    };
     for step in &steps(&read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path))) {
         match step {
             Step::Run { command, printed, .. } => {
                 let now = story.command(command);
-                let exit = |printed: &str| printed.lines().find(|line| line.starts_with("[exit ")).map(str::to_owned);
+                let exit = |printed: &str| {
+                    printed
+                        .lines()
+                        .find(|line| line.starts_with("[exit "))
+                        .map(str::to_owned)
+                };
                 assert_eq!(exit(&now), exit(printed), "`{command}` prints\n{now}");
                 if command.contains("formulac init") {
                     let settings = story.shell.folder.join("formulac.yml");
@@ -91,20 +118,26 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
 
 #[test]
 fn from_omni_to_dbt_on_duckdb() {
-    let Some(mut story) = told_on_duckdb(FROM_OMNI, "story_duckdb") else { return };
+    let Some(mut story) = told_on_duckdb(FROM_OMNI, "story_duckdb") else {
+        return;
+    };
     finds_the_rows(&mut story);
 }
 
 #[test]
 fn from_omni_to_dbt_on_postgres() {
-    let Some((mut story, _server)) = done_on_postgres(FROM_OMNI, "story_postgres") else { return };
+    let Some((mut story, _server)) = done_on_postgres(FROM_OMNI, "story_postgres") else {
+        return;
+    };
     finds_the_rows(&mut story);
 }
 
 /// The rows that production has of the page's model at last, as finance has them.
 fn production_agrees(story: &mut Run) {
     let query = "select m.billing_month, m.revenue, f.revenue as theirs from {{ ref('monthly_revenue') }} m full join {{ ref('finance_mrr') }} f on f.billing_month = m.billing_month";
-    let shown = story.command(&format!("dbt --quiet show --limit 100 --output json --inline \"{query}\""));
+    let shown = story.command(&format!(
+        "dbt --quiet show --limit 100 --output json --inline \"{query}\""
+    ));
     let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
     let rows = shown["show"].as_array().expect("rows");
     assert!(rows.len() >= 9, "{rows:?}");
@@ -115,12 +148,16 @@ fn production_agrees(story: &mut Run) {
 
 #[test]
 fn from_a_proposal_to_production_on_duckdb() {
-    let Some(mut story) = told_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else { return };
+    let Some(mut story) = told_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else {
+        return;
+    };
     production_agrees(&mut story);
 }
 
 #[test]
 fn from_a_proposal_to_production_on_postgres() {
-    let Some((mut story, _server)) = done_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else { return };
+    let Some((mut story, _server)) = done_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else {
+        return;
+    };
     production_agrees(&mut story);
 }

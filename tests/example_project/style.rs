@@ -33,17 +33,29 @@ fn sqlfluff_finds_nothing() {
 /// Asks sqlfluff, where it is, about files and folders of a project, by the rules that the example ships and by its
 /// defaults.
 pub fn finds_nothing<P: AsRef<str>>(project: &Path, dialect: &str, paths: impl IntoIterator<Item = P>) {
-    let Some(sqlfluff) = tool("FORMULAC_SQLFLUFF") else { return };
+    let Some(sqlfluff) = tool("FORMULAC_SQLFLUFF") else {
+        return;
+    };
     let paths: Vec<String> = paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
     for rules in [project::read(&project::folder().join(".sqlfluff")), DEFAULTS.to_owned()] {
         write(&project.join(".sqlfluff"), &rules);
         let mut command = Command::new(&sqlfluff);
-        command.current_dir(project).args(["lint", "--nocolor", "--disable-progress-bar", "--dialect", dialect]);
+        command
+            .current_dir(project)
+            .args(["lint", "--nocolor", "--disable-progress-bar", "--dialect", dialect]);
         let output = command.args(&paths).output().expect("sqlfluff runs");
         let said = String::from_utf8_lossy(&output.stdout);
         let is_finding = |line: &&str| line.starts_with("L:") && !line.starts_with(HEADER);
         let findings: Vec<&str> = said.lines().filter(is_finding).collect();
-        assert!(findings.is_empty(), "{dialect}:\n{said}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success() || said.contains(HEADER), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            findings.is_empty(),
+            "{dialect}:\n{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(
+            output.status.success() || said.contains(HEADER),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }

@@ -17,17 +17,26 @@ pub fn tool(variable: &str) -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let path = set(variable).map(PathBuf::from);
     if path.is_none() {
-        assert!(set("FORMULAC_REQUIRE_ENGINES").is_none(), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
+        assert!(
+            set("FORMULAC_REQUIRE_ENGINES").is_none(),
+            "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is"
+        );
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        writeln!(io::stderr(), "SKIPPED {}::{test}: {variable} is not set", env!("CARGO_CRATE_NAME"))
-            .expect("standard error is open");
+        writeln!(
+            io::stderr(),
+            "SKIPPED {}::{test}: {variable} is not set",
+            env!("CARGO_CRATE_NAME")
+        )
+        .expect("standard error is open");
     }
     path
 }
 
 /// A folder of this test alone, empty. It stays, to be looked at.
 pub fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(env!("CARGO_CRATE_NAME")).join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(env!("CARGO_CRATE_NAME"))
+        .join(name);
     if path.exists() {
         fs::remove_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
@@ -55,7 +64,16 @@ pub fn copy(from: &Path, to: &Path) {
 fn is_left_by_dbt(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     // `build` is the target path of a fixture; git's own files are none of the project's.
-    ["target", "build", "logs", "dbt_packages", "package-lock.yml", ".user.yml", ".git"].contains(&name)
+    [
+        "target",
+        "build",
+        "logs",
+        "dbt_packages",
+        "package-lock.yml",
+        ".user.yml",
+        ".git",
+    ]
+    .contains(&name)
         || [".duckdb", ".duckdb.wal"].iter().any(|end| name.ends_with(end))
 }
 
@@ -70,7 +88,11 @@ pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
             } else if path.is_dir() {
                 folders.push(path);
             } else {
-                let name = path.strip_prefix(folder).expect("a path below it").to_string_lossy().into_owned();
+                let name = path
+                    .strip_prefix(folder)
+                    .expect("a path below it")
+                    .to_string_lossy()
+                    .into_owned();
                 found.insert(name, project::read(&path));
             }
         }
@@ -82,7 +104,9 @@ pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let files = entries.map(|entry| entry.expect("a readable folder").path());
-    files.map(|file| (file.clone(), fs::read(file).expect("a readable file"))).collect()
+    files
+        .map(|file| (file.clone(), fs::read(file).expect("a readable file")))
+        .collect()
 }
 
 pub fn write(path: &Path, text: &str) {
@@ -100,23 +124,38 @@ pub fn run(command: &mut Command) -> Output {
 /// Runs a program that has to succeed.
 pub fn run_with_input(command: &mut Command, input: &str) -> Output {
     let output = try_with_input(command, input);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{stdout}\n{stderr}",
+        output.status
+    );
     output
 }
 
 /// Runs a program. The input is small enough for a pipe to hold.
 pub fn try_with_input(command: &mut Command, input: &str) -> Output {
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = child.unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let mut pipe = child.stdin.take().expect("standard input is a pipe");
-    pipe.write_all(input.as_bytes()).unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    pipe.write_all(input.as_bytes())
+        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
     drop(pipe);
     child.wait_with_output().unwrap_or_else(|e| panic!("{command:?}: {e}"))
 }
 
 pub fn json_lines(values: &[Value]) -> String {
-    values.iter().flat_map(|value| [value.to_string(), "\n".to_owned()]).collect()
+    values
+        .iter()
+        .flat_map(|value| [value.to_string(), "\n".to_owned()])
+        .collect()
 }
 
 /// The answers of a batch by the id of the query.
@@ -137,13 +176,20 @@ impl Server {
     pub fn start(python: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/postgres_server.py");
         let mut command = Command::new(python);
-        command.arg(script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .arg(script)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let mut folder = String::new();
         let out = child.stdout.as_mut().expect("standard output is a pipe");
         io::BufReader::new(out).read_line(&mut folder).expect("a line");
         assert!(!folder.trim().is_empty(), "no Postgres server has started");
-        Self { child, folder: folder.trim().to_owned() }
+        Self {
+            child,
+            folder: folder.trim().to_owned(),
+        }
     }
 }
 

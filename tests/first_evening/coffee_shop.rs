@@ -85,21 +85,45 @@ const RETURNS_COLUMNS: &str = "guest_id, guest_kind, first_visit, round(days_to_
 
 #[test]
 fn the_first_evening_in_the_coffee_shop() {
-    let Some(mut evening) = Evening::begin("coffee_shop", "", "coffee_shop.duckdb") else { return };
+    let Some(mut evening) = Evening::begin("coffee_shop", "", "coffee_shop.duckdb") else {
+        return;
+    };
 
-    evening.first_command(&["dbt --quiet deps", "dbt --quiet seed && dbt --quiet build --exclude-resource-type seed"]);
-    evening.holds("formulac.yml", &["models: models/formulac/", "tests: data-tests/formulac/", "dialect: duckdb"]);
+    evening.first_command(&[
+        "dbt --quiet deps",
+        "dbt --quiet seed && dbt --quiet build --exclude-resource-type seed",
+    ]);
+    evening.holds(
+        "formulac.yml",
+        &[
+            "models: models/formulac/",
+            "tests: data-tests/formulac/",
+            "dialect: duckdb",
+        ],
+    );
     evening.runs("formulac check", 0, &["1 file checked"]);
 
     evening.part("A first model");
-    evening.runs("rm metrics/*.yml && git add --all && git commit --quiet --message 'Formulac'", 0, &[]);
+    evening.runs(
+        "rm metrics/*.yml && git add --all && git commit --quiet --message 'Formulac'",
+        0,
+        &[],
+    );
     evening.writes("metrics/takings_by_month.yml", TAKINGS);
-    let said = evening.runs("formulac check", 0, &["warning[W0316]", "has_drink", "dbt docs generate"]);
+    let said = evening.runs(
+        "formulac check",
+        0,
+        &["warning[W0316]", "has_drink", "dbt docs generate"],
+    );
     evening.never(&said, &["error["]);
     evening.runs("dbt --quiet docs generate", 0, &[]);
     let said = evening.runs("formulac check", 0, &["1 file checked: no faults"]);
     evening.never(&said, &["warning["]);
-    evening.runs("formulac preview metrics/takings_by_month.yml --limit 5", 0, &["takings", "2024-01-01"]);
+    evening.runs(
+        "formulac preview metrics/takings_by_month.yml --limit 5",
+        0,
+        &["takings", "2024-01-01"],
+    );
 
     evening.part("Rules, and a second model");
     evening.writes("metrics/takings_by_month.yml", &format!("{TAKINGS}{TAKINGS_RULES}"));
@@ -125,15 +149,35 @@ fn the_first_evening_in_the_coffee_shop() {
     for (model, key) in [("takings_by_month", "paid_at_month"), ("guest_returns", "guest_id")] {
         evening.previews_what_was_built(model, key, "dev_ann");
     }
-    evening.runs("formulac push --yes --message 'Takings and guests'", 0, &["committed to main"]);
-    evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
+    evening.runs(
+        "formulac push --yes --message 'Takings and guests'",
+        0,
+        &["committed to main"],
+    );
+    evening.runs(
+        "formulac plan",
+        0,
+        &["0 to create, 0 to update, 0 to delete, 0 conflicts"],
+    );
 
     evening.part("Hand edits of generated SQL: one of layout, one of a number");
-    evening.runs("sed -i 's/^select$/SELECT/; s/^from /FROM /' models/formulac/takings_by_month.sql", 0, &[]);
-    evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
+    evening.runs(
+        "sed -i 's/^select$/SELECT/; s/^from /FROM /' models/formulac/takings_by_month.sql",
+        0,
+        &[],
+    );
+    evening.runs(
+        "formulac plan",
+        0,
+        &["0 to create, 0 to update, 0 to delete, 0 conflicts"],
+    );
     evening.runs("sed -i 's/< 60 /< 50 /' models/formulac/guest_returns.sql", 0, &[]);
     evening.runs("formulac plan", 0, &["guest_returns", "< 50", "0 conflicts"]);
-    evening.runs("formulac push --yes --message 'Small guests spend less than 50'", 0, &["committed to main"]);
+    evening.runs(
+        "formulac push --yes --message 'Small guests spend less than 50'",
+        0,
+        &["committed to main"],
+    );
     evening.holds("metrics/guest_returns.yml", &["SUM(ticket_total) < 50, \"small\""]);
     evening.holds("models/formulac/takings_by_month.sql", &["SELECT\n"]);
 
@@ -144,13 +188,29 @@ fn the_first_evening_in_the_coffee_shop() {
         &[],
     );
     evening.runs("formulac check", 0, &["2 files checked: no faults"]);
-    evening.runs("formulac plan", 0, &["running_takings", "0 to create, 1 to update, 0 to delete, 0 conflicts"]);
-    evening.runs("formulac push --yes --message 'Running takings'", 0, &["committed to main"]);
-    evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
+    evening.runs(
+        "formulac plan",
+        0,
+        &["running_takings", "0 to create, 1 to update, 0 to delete, 0 conflicts"],
+    );
+    evening.runs(
+        "formulac push --yes --message 'Running takings'",
+        0,
+        &["committed to main"],
+    );
+    evening.runs(
+        "formulac plan",
+        0,
+        &["0 to create, 0 to update, 0 to delete, 0 conflicts"],
+    );
     evening.runs("git status --short", 0, &[]);
 
     evening.part("Build, verify, release");
-    evening.runs("dbt --quiet build --exclude-resource-type seed && dbt --quiet docs generate", 0, &[]);
+    evening.runs(
+        "dbt --quiet build --exclude-resource-type seed && dbt --quiet docs generate",
+        0,
+        &[],
+    );
     evening.equals_by_hand("dev_ann.guest_returns", RETURNS_COLUMNS, &returns_sql(50));
     evening.runs("formulac verify", 0, &["guest_returns", "takings_by_month"]);
     evening.runs("git add --all && git commit --quiet --message Evidence", 0, &[]);

@@ -26,14 +26,27 @@ impl Evening {
     pub fn begin(name: &'static str, inner: &str, database: &str) -> Option<Self> {
         let (dbt, python) = (tool("FORMULAC_DBT")?, tool("FORMULAC_PYTHON")?);
         let root = scratch(name);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/first_evening/projects").join(name), &root);
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/first_evening/projects")
+                .join(name),
+            &root,
+        );
         let mut shell = Shell::begin(root.clone(), dbt, Vec::new());
         let commands = "git init --quiet --initial-branch main && git config user.name Ann && git config user.email \
                         ann@example.com && git add --all && git commit --quiet --message 'The project'";
         assert_eq!(shell.run(commands), (0, String::new()));
         shell.folder = root.join(inner);
         let (project, database) = (shell.folder.clone(), root.join(database));
-        Some(Self { name, shell, python, project, database, transcript: String::new(), problems: Vec::new() })
+        Some(Self {
+            name,
+            shell,
+            python,
+            project,
+            database,
+            transcript: String::new(),
+            problems: Vec::new(),
+        })
     }
 
     /// The project as somebody has it, and the first command of formulac in it.
@@ -43,7 +56,11 @@ impl Evening {
             self.runs(build, 0, &[]);
         }
         self.part("Begin");
-        self.runs("formulac init", 0, &["wrote formulac.yml", "wrote metrics/", "added 2 lines to .gitignore"]);
+        self.runs(
+            "formulac init",
+            0,
+            &["wrote formulac.yml", "wrote metrics/", "added 2 lines to .gitignore"],
+        );
     }
 
     /// A heading of the transcript.
@@ -55,7 +72,11 @@ impl Evening {
     pub fn runs(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let printed = self.runs_quietly(command, status, parts);
         let masked = alike(&printed);
-        let exit = if status == 0 { String::new() } else { format!("[exit {status}]\n") };
+        let exit = if status == 0 {
+            String::new()
+        } else {
+            format!("[exit {status}]\n")
+        };
         let end = if masked.is_empty() { "" } else { "\n" };
         self.transcript.push_str(&format!("$ {command}\n{masked}{end}{exit}"));
         printed
@@ -65,10 +86,12 @@ impl Evening {
     pub fn runs_quietly(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let (found, printed) = self.shell.run(command);
         if found != status {
-            self.problems.push(format!("`{command}` ends with {found}, expected {status}:\n{printed}"));
+            self.problems
+                .push(format!("`{command}` ends with {found}, expected {status}:\n{printed}"));
         }
         for part in parts.iter().filter(|part| !printed.contains(**part)) {
-            self.problems.push(format!("`{command}` does not print `{part}`:\n{printed}"));
+            self.problems
+                .push(format!("`{command}` does not print `{part}`:\n{printed}"));
         }
         printed
     }
@@ -100,7 +123,8 @@ impl Evening {
 
     pub fn finds(&mut self, what: &str, found: &Value, expected: &Value) {
         if found != expected {
-            self.problems.push(format!("{what}: found {found}, expected {expected}"));
+            self.problems
+                .push(format!("{what}: found {found}, expected {expected}"));
         }
     }
 
@@ -112,9 +136,12 @@ impl Evening {
         let output = try_with_input(&mut reader, &json_lines(&[json!({"id": "rows", "sql": sql})]));
         if !output.status.success() {
             let message = String::from_utf8_lossy(&output.stderr);
-            self.problems.push(format!("`{sql}`: {}", message.lines().last().unwrap_or_default()));
+            self.problems
+                .push(format!("`{sql}`: {}", message.lines().last().unwrap_or_default()));
         }
-        answers(&output.stdout).remove("rows").map_or(Value::Null, |answer| answer["rows"].clone())
+        answers(&output.stdout)
+            .remove("rows")
+            .map_or(Value::Null, |answer| answer["rows"].clone())
     }
 
     /// Checks that a relation has exactly the rows of the query written by hand, some of them.
@@ -126,7 +153,11 @@ impl Evening {
              (select count(*) from (from by_hand except all from built))"
         );
         let found = self.rows(&sql);
-        self.finds(&format!("{relation} and the SQL by hand"), &found, &json!([[true, 0, 0]]));
+        self.finds(
+            &format!("{relation} and the SQL by hand"),
+            &found,
+            &json!([[true, 0, 0]]),
+        );
     }
 
     /// Checks that a preview shows the rows of the table, with their types.
@@ -149,8 +180,12 @@ impl Evening {
         let (manifest, results) = (json("manifest.json"), json("run_results.json"));
         let results = results["results"].as_array().cloned().unwrap_or_default();
         let nodes = manifest["nodes"].as_object().cloned().unwrap_or_default();
-        let status =
-            |id: &str| results.iter().find(|result| result["unique_id"] == id).map(|result| result["status"].clone());
+        let status = |id: &str| {
+            results
+                .iter()
+                .find(|result| result["unique_id"] == id)
+                .map(|result| result["status"].clone())
+        };
         let mut count = 0;
         for (id, node) in &nodes {
             let path = node["original_file_path"].as_str().unwrap_or_default();
@@ -168,7 +203,12 @@ impl Evening {
         write(&self.database.with_file_name("transcript.txt"), &transcript);
         self.problems.extend(differences(&self.project, Some(self.name)));
         let count = self.problems.len();
-        assert!(count == 0, "{count} problems in {}\n\n{}", self.name, self.problems.join("\n\n"));
+        assert!(
+            count == 0,
+            "{count} problems in {}\n\n{}",
+            self.name,
+            self.problems.join("\n\n")
+        );
         insta::with_settings!({omit_expression => true}, { insta::assert_snapshot!(self.name, transcript) });
     }
 }
@@ -178,8 +218,18 @@ fn plain(rows: &Value) -> Vec<String> {
     let value = |value: &Value| {
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let text = value.as_str().map(|text| text.replace('T', " "));
-        number.map_or_else(|| text.unwrap_or_else(|| value.to_string()), |number| format!("{number:.6}"))
+        number.map_or_else(
+            || text.unwrap_or_else(|| value.to_string()),
+            |number| format!("{number:.6}"),
+        )
     };
-    let row = |row: &Value| row.as_array().into_iter().flatten().map(value).collect::<Vec<_>>().join(" | ");
+    let row = |row: &Value| {
+        row.as_array()
+            .into_iter()
+            .flatten()
+            .map(value)
+            .collect::<Vec<_>>()
+            .join(" | ")
+    };
     rows.as_array().into_iter().flatten().map(row).collect()
 }

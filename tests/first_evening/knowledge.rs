@@ -35,13 +35,22 @@ struct Said {
 pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     if let Some(more) = more {
         copy(
-            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/first_evening/specs").join(more),
+            &Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/first_evening/specs")
+                .join(more),
             &project.join("metrics"),
         );
     }
-    let name = more.map_or_else(|| project.file_name().expect("a name").to_string_lossy().into_owned(), str::to_owned);
+    let name = more.map_or_else(
+        || project.file_name().expect("a name").to_string_lossy().into_owned(),
+        str::to_owned,
+    );
     let scratch = scratch(&format!("knowledge_of_{name}"));
-    let mut knowledge = Knowledge { project: project.to_owned(), scratch, problems: Vec::new() };
+    let mut knowledge = Knowledge {
+        project: project.to_owned(),
+        scratch,
+        problems: Vec::new(),
+    };
     // Files with hand edits that no spec says are written again.
     for folder in ["models/formulac", "dbt/models/formulac"].map(|folder| project.join(folder)) {
         if folder.is_dir() {
@@ -65,13 +74,19 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
 /// The paths of the specs, as seen from the project.
 fn specs(project: &Path) -> Vec<String> {
     let files = files_below(&project.join("metrics"));
-    files.into_keys().filter(|name| name.ends_with(".yml")).map(|name| format!("metrics/{name}")).collect()
+    files
+        .into_keys()
+        .filter(|name| name.ends_with(".yml"))
+        .map(|name| format!("metrics/{name}"))
+        .collect()
 }
 
 impl Knowledge {
     fn formulac(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-        dbt_settings(command.args(args), &self.project).env_remove("FORMULAC_ENV").env("NO_COLOR", "1");
+        dbt_settings(command.args(args), &self.project)
+            .env_remove("FORMULAC_ENV")
+            .env("NO_COLOR", "1");
         command.output().expect("formulac runs")
     }
 
@@ -80,20 +95,33 @@ impl Knowledge {
         let output = self.formulac(args);
         if !output.status.success() {
             let message = String::from_utf8_lossy(&output.stderr);
-            self.problems.push(format!("{}: {}\n{message}", args.join(" "), output.status));
+            self.problems
+                .push(format!("{}: {}\n{message}", args.join(" "), output.status));
         }
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Compares what the commands write for a spec.
     fn said_of(&mut self, spec: &str) -> Said {
-        let name = Path::new(spec).file_stem().expect("a name").to_string_lossy().into_owned();
+        let name = Path::new(spec)
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let query = self.prints(&["query", spec, "--quiet"]);
         let mut model = self.modelled(spec, &name);
-        let is_it = |path: &str| Path::new(path).file_name().is_some_and(|file| *file == *format!("{name}.sql"));
+        let is_it = |path: &str| {
+            Path::new(path)
+                .file_name()
+                .is_some_and(|file| *file == *format!("{name}.sql"))
+        };
         let files = files_below(&self.project);
-        let generated = files.iter().find(|(path, _)| is_it(path) && !path.starts_with("build/"));
-        let generated = generated.map(|(_, text)| text.trim_end().to_owned()).unwrap_or_default();
+        let generated = files
+            .iter()
+            .find(|(path, _)| is_it(path) && !path.starts_with("build/"));
+        let generated = generated
+            .map(|(_, text)| text.trim_end().to_owned())
+            .unwrap_or_default();
         self.is_same(&format!("{name}: `model` and `generate`"), &model, &generated);
         // The casts of a contract are of the model alone.
         let text = project::read(&self.project.join(spec));
@@ -104,16 +132,29 @@ impl Knowledge {
         }
         self.is_same(&format!("{name}: `query` and `model`"), &core(&query), &core(&model));
         let preview = self.previewed(spec);
-        self.is_same(&format!("{name}: `preview` and `model`"), &core(&preview), &core(&model));
+        self.is_same(
+            &format!("{name}: `preview` and `model`"),
+            &core(&preview),
+            &core(&model),
+        );
         self.explains(spec);
-        Said { query, formula: core(&generated) }
+        Said {
+            query,
+            formula: core(&generated),
+        }
     }
 
     /// The SQL of a model as `model` prints it.
     fn modelled(&mut self, spec: &str, name: &str) -> String {
         let printed = self.prints(&["model", spec, "--quiet"]);
-        let sql = printed.split_once(&format!("-- {name}.sql\n")).map_or("", |(_, sql)| sql);
-        sql.split(&format!("\n# {name}.yml\n")).next().unwrap_or_default().trim_end().to_owned()
+        let sql = printed
+            .split_once(&format!("-- {name}.sql\n"))
+            .map_or("", |(_, sql)| sql);
+        sql.split(&format!("\n# {name}.yml\n"))
+            .next()
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned()
     }
 
     fn is_same(&mut self, what: &str, one: &str, other: &str) {
@@ -136,7 +177,11 @@ impl Knowledge {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         dbt_settings(command.args(args), &self.project).env_remove("FORMULAC_ENV");
         command.env("REAL_DBT", tool("FORMULAC_DBT").expect("a dbt"));
-        command.env("FORMULAC_DBT", &dbt).env("QUERY_FILE", &query).output().expect("formulac runs");
+        command
+            .env("FORMULAC_DBT", &dbt)
+            .env("QUERY_FILE", &query)
+            .output()
+            .expect("formulac runs");
         project::read(&query)
     }
 
@@ -147,12 +192,15 @@ impl Knowledge {
         built.args(said.keys().filter_map(|spec| Path::new(spec).file_stem()));
         let built = dbt_settings(&mut built, &self.project).output().expect("dbt runs");
         if !built.status.success() {
-            return self.problems.push(format!("dbt run: {}", String::from_utf8_lossy(&built.stdout)));
+            return self
+                .problems
+                .push(format!("dbt run: {}", String::from_utf8_lossy(&built.stdout)));
         }
         let sent = words(&without_jinja(&self.sent(KEEPS_ALL_QUERIES, &["verify", "--quiet"])));
         let missing = said.iter().filter(|(_, said)| !sent.contains(&said.formula));
-        let problems: Vec<String> =
-            missing.map(|(spec, said)| format!("{spec}: `verify` does not send\n{}", said.formula)).collect();
+        let problems: Vec<String> = missing
+            .map(|(spec, said)| format!("{spec}: `verify` does not send\n{}", said.formula))
+            .collect();
         if !problems.is_empty() {
             self.problems.extend(problems);
             self.problems.push(format!("`verify` sends\n{sent}"));
@@ -162,7 +210,9 @@ impl Knowledge {
     /// Checks that `explain` and `compile` say the same of the definitions of a spec of one step, and assume nothing.
     fn explains(&mut self, spec: &str) {
         let file = project::yaml(&self.project.join(spec));
-        let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else { return };
+        let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else {
+            return;
+        };
         let has = |key: &str| !file[key].is_null();
         if has("steps") || has("joins") || has("columns") && file["columns"].is_array() || has("partition_by") {
             return;
@@ -184,7 +234,9 @@ impl Knowledge {
         };
         let [compiled, explained] = ["compile", "explain"].map(|command| {
             let args = call(command);
-            let printed = self.formulac(&args.iter().map(String::as_str).collect::<Vec<_>>()).stdout;
+            let printed = self
+                .formulac(&args.iter().map(String::as_str).collect::<Vec<_>>())
+                .stdout;
             serde_json::from_slice::<Value>(&printed).unwrap_or_default()
         });
         let dialect = compiled["dialect"].as_str().unwrap_or_default().to_owned();
@@ -192,7 +244,9 @@ impl Knowledge {
             let all = of["definitions"].as_array().cloned().unwrap_or_default();
             // `explain` has the SQL of each dialect.
             let sql = |one: &Value| one["sql"].get(&dialect).unwrap_or(&one["sql"]).clone();
-            all.iter().map(|one| format!("{} {} {}", one["name"], one["type"], sql(one))).collect()
+            all.iter()
+                .map(|one| format!("{} {} {}", one["name"], one["type"], sql(one)))
+                .collect()
         };
         self.is_same(
             &format!("{spec}: `compile` and `explain`"),
@@ -203,7 +257,8 @@ impl Knowledge {
         for one in compiled["definitions"].as_array().into_iter().flatten() {
             let assumed = one["assumed"].as_object().unwrap_or(&empty);
             if !assumed.is_empty() {
-                self.problems.push(format!("{spec}: `compile` assumes {}", one["assumed"]));
+                self.problems
+                    .push(format!("{spec}: `compile` assumes {}", one["assumed"]));
             }
         }
     }
@@ -222,7 +277,11 @@ impl Knowledge {
         let after = files_below(&self.project);
         // Locks and what is kept of a manifest are of this machine.
         for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
-            self.is_same(&format!("{path} on another machine"), text, before.get(path).map_or("", String::as_str));
+            self.is_same(
+                &format!("{path} on another machine"),
+                text,
+                before.get(path).map_or("", String::as_str),
+            );
         }
         for (spec, Said { query, .. }) in said {
             let there = self.prints(&["query", spec, "--quiet"]);
@@ -236,15 +295,24 @@ impl Knowledge {
 fn relation(file: &Value) -> Option<String> {
     let from = file["from"].as_str()?;
     let inside = from.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
-    inside.or(Some(from)).filter(|name| !name.contains(['(', '\''])).map(str::to_owned)
+    inside
+        .or(Some(from))
+        .filter(|name| !name.contains(['(', '\'']))
+        .map(str::to_owned)
 }
 
 /// SQL without what only one command writes: the header, configuration, import CTEs and incremental condition of a model, and
 /// the order of a query's rows. Whitespace does not count.
 fn core(sql: &str) -> String {
-    let end = sql.rfind("\norder by ").filter(|end| !sql.get(*end..).is_some_and(|rest| rest.contains("\nlimit ")));
+    let end = sql
+        .rfind("\norder by ")
+        .filter(|end| !sql.get(*end..).is_some_and(|rest| rest.contains("\nlimit ")));
     let mut text = sql.get(..end.unwrap_or(sql.len())).unwrap_or_default().trim_start();
-    while let Some(rest) = text.strip_prefix("{#").and_then(|rest| rest.split_once("#}")).map(|(_, rest)| rest) {
+    while let Some(rest) = text
+        .strip_prefix("{#")
+        .and_then(|rest| rest.split_once("#}"))
+        .map(|(_, rest)| rest)
+    {
         text = rest.trim_start();
     }
     if let Some((_, rest)) = text.strip_prefix("{{").and_then(|rest| rest.split_once("}}")) {
@@ -261,8 +329,9 @@ fn core(sql: &str) -> String {
         // The bracket behind it begins the next block.
         if is_import {
             at += 2;
-            let rest =
-                blocks.get(at).map_or("", |rest| rest.trim_start_matches("),").trim_start_matches(')').trim_start());
+            let rest = blocks.get(at).map_or("", |rest| {
+                rest.trim_start_matches("),").trim_start_matches(')').trim_start()
+            });
             kept.push(rest);
         } else {
             kept.push(block);
@@ -277,7 +346,10 @@ fn without_jinja(text: &str) -> String {
     let mut text = text.to_owned();
     // Which rows an incremental run reads is a condition of the model alone; the rest of it stays beside another one.
     while let Some((before, after)) = text.split_once("{% if is_incremental() %}") {
-        text = format!("{before}{}", after.split_once("{% endif %}").map_or("", |(_, after)| after));
+        text = format!(
+            "{before}{}",
+            after.split_once("{% endif %}").map_or("", |(_, after)| after)
+        );
     }
     // A plain query has the default of a variable.
     while let Some((before, after)) = text.split_once("cast('{{ var(\"") {
@@ -300,7 +372,10 @@ fn what_models_alone_have_does_not_count() {
     let model = "{# formulac: edit it #}\nwith a as (\n\n    select * from {{ ref('a') }}\n\n),\n\na_by_b as (\n\n    select b\n    \
                  from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\n";
     assert_eq!(core(query), core(model));
-    assert_eq!(core(query), "a_by_b as ( select b from a group by b ) select b from a_by_b");
+    assert_eq!(
+        core(query),
+        "a_by_b as ( select b from a group by b ) select b from a_by_b"
+    );
     assert_ne!(core(query), core(&model.replace("group by b", "group by c")));
 }
 
@@ -309,9 +384,14 @@ fn built(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
     let dbt = tool("FORMULAC_DBT")?;
     let project = scratch(name);
     prepare(&project);
-    for args in [&["build", "--exclude-resource-type", "test", "unit_test"][..], &["docs", "generate", "--no-compile"]]
-    {
-        run(dbt_settings(Command::new(&dbt).arg("--no-use-colors").args(args), &project));
+    for args in [
+        &["build", "--exclude-resource-type", "test", "unit_test"][..],
+        &["docs", "generate", "--no-compile"],
+    ] {
+        run(dbt_settings(
+            Command::new(&dbt).arg("--no-use-colors").args(args),
+            &project,
+        ));
     }
     Some(project)
 }
@@ -325,12 +405,24 @@ fn every_command_knows_the_same_of_the_shop() {
     };
     let Some(project) = built("shop", prepare) else { return };
     let problems = differences(&project, None);
-    assert!(problems.is_empty(), "{} problems\n\n{}", problems.len(), problems.join("\n\n"));
+    assert!(
+        problems.is_empty(),
+        "{} problems\n\n{}",
+        problems.len(),
+        problems.join("\n\n")
+    );
 }
 
 #[test]
 fn every_command_knows_the_same_of_the_example() {
-    let Some(project) = built("example", |project| copy(&project::folder(), project)) else { return };
+    let Some(project) = built("example", |project| copy(&project::folder(), project)) else {
+        return;
+    };
     let problems = differences(&project, None);
-    assert!(problems.is_empty(), "{} problems\n\n{}", problems.len(), problems.join("\n\n"));
+    assert!(
+        problems.is_empty(),
+        "{} problems\n\n{}",
+        problems.len(),
+        problems.join("\n\n")
+    );
 }

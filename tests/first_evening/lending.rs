@@ -94,40 +94,77 @@ const MODEL: &str = "dbt/models/formulac/repayments_by_month.sql";
 
 #[test]
 fn the_first_evening_at_the_lender() {
-    let Some(mut evening) = Evening::begin("lending", "analytics", "lending.duckdb") else { return };
+    let Some(mut evening) = Evening::begin("lending", "analytics", "lending.duckdb") else {
+        return;
+    };
 
     evening.first_command(&["dbt --quiet seed && dbt --quiet build --exclude-resource-type seed > /dev/null"]);
-    let folders = ["models: dbt/models/formulac/", "tests: dbt/tests/formulac/", "dialect: duckdb", "protected: true"];
+    let folders = [
+        "models: dbt/models/formulac/",
+        "tests: dbt/tests/formulac/",
+        "dialect: duckdb",
+        "protected: true",
+    ];
     evening.holds("formulac.yml", &folders);
     evening.runs("formulac check", 0, &["1 file checked"]);
-    evening.runs("rm metrics/*.yml && git add --all && git commit --quiet --message 'Formulac'", 0, &[]);
+    evening.runs(
+        "rm metrics/*.yml && git add --all && git commit --quiet --message 'Formulac'",
+        0,
+        &[],
+    );
 
     evening.part("A first model; the warehouse tells its columns");
     evening.writes("metrics/repayments_by_month.yml", REPAYMENTS);
-    evening.runs("formulac check", 0, &["warning[W0316]", "is_late", "formulac schema fetch"]);
+    evening.runs(
+        "formulac check",
+        0,
+        &["warning[W0316]", "is_late", "formulac schema fetch"],
+    );
     evening.runs("formulac schema fetch", 0, &[]);
     let said = evening.runs("formulac check", 0, &["1 file checked: no faults"]);
     evening.never(&said, &["warning["]);
-    evening.runs("formulac preview metrics/repayments_by_month.yml --limit 3", 0, &["mean_delay", "2023-06-01"]);
+    evening.runs(
+        "formulac preview metrics/repayments_by_month.yml --limit 3",
+        0,
+        &["mean_delay", "2023-06-01"],
+    );
 
     evening.part("A versioned model, a quoted source, a private model");
     evening.writes("metrics/loans_by_country.yml", COUNTRIES);
     evening.writes("metrics/loans_by_rate.yml", RATES);
     evening.writes("metrics/losses.yml", &format!("{LOSSES}group: finance\n"));
-    evening.runs("formulac schema fetch --json", 0, &["\"version\": 1", "\"fault\": null"]);
-    evening.runs("formulac check", 1, &["`int_borrower_scores` is private to the group `risk`", "group: risk"]);
+    evening.runs(
+        "formulac schema fetch --json",
+        0,
+        &["\"version\": 1", "\"fault\": null"],
+    );
+    evening.runs(
+        "formulac check",
+        1,
+        &["`int_borrower_scores` is private to the group `risk`", "group: risk"],
+    );
     evening.writes("metrics/losses.yml", LOSSES);
     evening.runs("formulac check", 0, &["4 files checked"]);
     evening.runs("formulac generate", 0, &["created, 0 changed, 0 removed"]);
     evening.runs_quietly("formulac generate --check", 0, &[]);
-    evening.holds("dbt/models/formulac/loans_by_country.sql", &["{{ ref('dim_borrowers', v=2) }}"]);
-    evening.holds("dbt/models/formulac/loans_by_rate.sql", &["{{ source('core', 'loan_book') }}"]);
+    evening.holds(
+        "dbt/models/formulac/loans_by_country.sql",
+        &["{{ ref('dim_borrowers', v=2) }}"],
+    );
+    evening.holds(
+        "dbt/models/formulac/loans_by_rate.sql",
+        &["{{ source('core', 'loan_book') }}"],
+    );
     evening.holds("dbt/models/formulac/losses.yml", &["group: risk", "access: private"]);
     let status = "git status --short --untracked-files=all .";
     evening.runs(status, 0, &["dbt/tests/formulac/", MODEL, ".formulac/state/known.yml"]);
 
     evening.part("Build");
-    evening.runs("dbt --quiet build --select path:dbt/models/formulac > /dev/null", 0, &[]);
+    evening.runs(
+        "dbt --quiet build --select path:dbt/models/formulac > /dev/null",
+        0,
+        &[],
+    );
     evening.ran_all_of("build/dbt", "dbt/tests/formulac/");
     evening.ran_all_of("build/dbt", "dbt/models/formulac/");
     evening.equals_by_hand("dev.repayments_by_month", REPAYMENTS_COLUMNS, REPAYMENTS_SQL);
@@ -135,23 +172,51 @@ fn the_first_evening_at_the_lender() {
     evening.previews_what_was_built("repayments_by_month", "due_on_month", "dev");
     evening.previews_what_was_built("loans_by_country", "country", "dev");
     evening.previews_what_was_built("loans_by_rate", "yearly_rate", "dev");
-    evening.runs("formulac push --yes --message 'Repayments, loans and losses'", 0, &["committed to main"]);
+    evening.runs(
+        "formulac push --yes --message 'Repayments, loans and losses'",
+        0,
+        &["committed to main"],
+    );
     evening.runs("git status --short", 0, &[]);
 
     evening.part("A hand edit that no formula expresses, and then a change of the spec");
-    evening.runs(&format!("sed -i '0,/^with /s//{{{{ config(tags=[\"board\"]) }}}}\\n&/' {MODEL}"), 0, &[]);
+    evening.runs(
+        &format!("sed -i '0,/^with /s//{{{{ config(tags=[\"board\"]) }}}}\\n&/' {MODEL}"),
+        0,
+        &[],
+    );
     evening.runs("formulac plan", 0, &["0 conflicts"]);
-    evening.runs("sed -i 's/late_count <= 20/late_count <= 25/; s/, \"D\")), 2)/, \"D\")), 1)/' metrics/*.yml", 0, &[]);
-    evening.runs("formulac plan", 0, &["mean_delay", "0 to create, 1 to update, 0 to delete, 0 conflicts"]);
-    evening.runs("formulac push --yes --message 'One decimal of delay is enough'", 0, &["committed to main"]);
+    evening.runs(
+        "sed -i 's/late_count <= 20/late_count <= 25/; s/, \"D\")), 2)/, \"D\")), 1)/' metrics/*.yml",
+        0,
+        &[],
+    );
+    evening.runs(
+        "formulac plan",
+        0,
+        &["mean_delay", "0 to create, 1 to update, 0 to delete, 0 conflicts"],
+    );
+    evening.runs(
+        "formulac push --yes --message 'One decimal of delay is enough'",
+        0,
+        &["committed to main"],
+    );
     evening.holds(MODEL, &["{{ config(tags=[\"board\"]) }}", "            1\n"]);
-    evening.runs("formulac plan", 0, &["0 to create, 0 to update, 0 to delete, 0 conflicts"]);
+    evening.runs(
+        "formulac plan",
+        0,
+        &["0 to create, 0 to update, 0 to delete, 0 conflicts"],
+    );
 
     evening.part("Build, verify, release");
     evening.runs("dbt --quiet build --exclude-resource-type seed > /dev/null", 0, &[]);
     let by_hand = REPAYMENTS_SQL.replace("round(m.delay, 2)", "round(m.delay, 1)");
     evening.equals_by_hand("dev.repayments_by_month", REPAYMENTS_COLUMNS, &by_hand);
-    evening.runs("formulac verify", 0, &["repayments_by_month", "loans_by_country", "loans_by_rate", "losses"]);
+    evening.runs(
+        "formulac verify",
+        0,
+        &["repayments_by_month", "loans_by_country", "loans_by_rate", "losses"],
+    );
     evening.runs("git add --all && git commit --quiet --message Evidence", 0, &[]);
     evening.runs("formulac release --yes v1.0.0", 0, &["v1.0.0"]);
     evening.runs("git tag", 0, &["v1.0.0"]);

@@ -8,26 +8,47 @@ fn compiler(context: Context) -> Compiler {
         .with(Column::new("id", Type::Integer).nullable(false))
         .with(Column::new("amount", Type::Decimal).nullable(false))
         .with(Column::new("month", Type::Date).nullable(false));
-    let builder =
-        Compiler::builder().schema(Schema::new().with(orders)).from("orders").context(context).order_by(["month"]);
+    let builder = Compiler::builder()
+        .schema(Schema::new().with(orders))
+        .from("orders")
+        .context(context)
+        .order_by(["month"]);
     // A measure of groups by month; a dimension is one of rows.
-    if context == Context::Measure { builder.group_by(["month"]).build() } else { builder.build() }
+    if context == Context::Measure {
+        builder.group_by(["month"]).build()
+    } else {
+        builder.build()
+    }
 }
 
 /// The SQL, or the codes of the errors.
 fn outcome(case: &Yaml<'_>) -> (String, String) {
     let text = |key: &str| case.as_mapping_get(key).and_then(|n| n.as_str());
     let codes = |all: &[formulac::Diagnostic]| {
-        all.iter().filter(|d| d.is_error()).map(formulac::Diagnostic::code).collect::<Vec<_>>().join(" ")
+        all.iter()
+            .filter(|d| d.is_error())
+            .map(formulac::Diagnostic::code)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     if let Some(step) = text("step") {
         let spec = format!("model: m\nfrom: orders\n{step}");
         let compiled = compiler(Context::Measure).compile_spec(&spec);
-        return (compiled.query().unwrap_or_default().to_owned(), codes(compiled.diagnostics()));
+        return (
+            compiled.query().unwrap_or_default().to_owned(),
+            codes(compiled.diagnostics()),
+        );
     }
-    let context = if text("for") == Some("rows") { Context::Row } else { Context::Measure };
+    let context = if text("for") == Some("rows") {
+        Context::Row
+    } else {
+        Context::Measure
+    };
     let compiled = compiler(context).compile(text("formula").expect("a case has `formula` or `step`"));
-    let sql = compiled.definitions().first().map_or_else(String::new, |d| format!("{} -- {}", d.sql(), d.level()));
+    let sql = compiled
+        .definitions()
+        .first()
+        .map_or_else(String::new, |d| format!("{} -- {}", d.sql(), d.level()));
     (sql, codes(compiled.diagnostics()))
 }
 
@@ -40,14 +61,21 @@ fn every_pair() {
     assert!(cases.len() >= 40, "only {} cases", cases.len());
     let mut faults = Vec::new();
     for case in cases {
-        let it = case.as_mapping_get("it").and_then(|n| n.as_str()).expect("a case has `it`");
+        let it = case
+            .as_mapping_get("it")
+            .and_then(|n| n.as_str())
+            .expect("a case has `it`");
         let (sql, codes) = outcome(case);
         let wanted = |key: &str| case.as_mapping_get(key).and_then(|n| n.as_str()).unwrap_or_default();
         if std::env::var("SHOW").is_ok() {
             println!("@@{it}@@{sql}@@{codes}@@");
         }
         if sql.trim() != wanted("gives").trim() || codes != wanted("refused") {
-            faults.push(format!("{it}: gives {sql}{codes}, wanted {}{}", wanted("gives"), wanted("refused")));
+            faults.push(format!(
+                "{it}: gives {sql}{codes}, wanted {}{}",
+                wanted("gives"),
+                wanted("refused")
+            ));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

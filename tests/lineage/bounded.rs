@@ -36,14 +36,23 @@ fn deep_sql_is_followed_or_refused() {
         ] {
             check(&format!("{times} {what}"), &format!("select {expr} as x from t"));
         }
-        check(&format!("{times} derived"), &nest("select * from (", "select a from t", ") as x", times));
+        check(
+            &format!("{times} derived"),
+            &nest("select * from (", "select a from t", ") as x", times),
+        );
         check(
             &format!("{times} brackets around tables"),
             &format!("select a from {}t{}", "(".repeat(times), ")".repeat(times)),
         );
         check(&format!("{times} queries"), &nest("(", "select a from t", ")", times));
-        check(&format!("{times} unions"), &format!("select a from t{}", " union all select a from t".repeat(times)));
-        check(&format!("{times} with"), &nest("with x as (", "select a from t", ") select a from x", times));
+        check(
+            &format!("{times} unions"),
+            &format!("select a from t{}", " union all select a from t".repeat(times)),
+        );
+        check(
+            &format!("{times} with"),
+            &nest("with x as (", "select a from t", ") select a from x", times),
+        );
     }
 }
 
@@ -69,21 +78,32 @@ fn time_is_linear_in_the_length() {
         (
             "columns",
             (|n| {
-                format!("select {} 1 as z from t", (0..n).map(|i| format!("a{i} + b{i} as c{i}, ")).collect::<String>())
+                format!(
+                    "select {} 1 as z from t",
+                    (0..n).map(|i| format!("a{i} + b{i} as c{i}, ")).collect::<String>()
+                )
             }) as fn(usize) -> String,
         ),
         ("expressions", |n| {
-            let ctes: String = (0..n).map(|i| format!("c{} as (select a, b + 1 as b from c{i}), ", i + 1)).collect();
+            let ctes: String = (0..n)
+                .map(|i| format!("c{} as (select a, b + 1 as b from c{i}), ", i + 1))
+                .collect();
             format!("with c0 as (select a, b from t), {ctes} z as (select 1 as x) select a, b from c{n}")
         }),
-        ("unions", |n| format!("select a from t{}", " union all select a from t".repeat(n))),
+        ("unions", |n| {
+            format!("select a from t{}", " union all select a from t".repeat(n))
+        }),
         ("joins", |n| {
             format!(
                 "select t.a from t{}",
-                (0..n).map(|i| format!(" left join u{i} on t.k = u{i}.k")).collect::<String>()
+                (0..n)
+                    .map(|i| format!(" left join u{i} on t.k = u{i}.k"))
+                    .collect::<String>()
             )
         }),
-        ("cases", |n| format!("select case {} end as x from t", " when a = 1 then b".repeat(n))),
+        ("cases", |n| {
+            format!("select case {} end as x from t", " when a = 1 then b".repeat(n))
+        }),
     ] {
         let (small, large) = (seconds(&build(400)), seconds(&build(3_200)));
         // Eight times as much; quadratic would be 64 times as long. The machine may be busy.
@@ -93,7 +113,9 @@ fn time_is_linear_in_the_length() {
 
 #[test]
 fn stars_that_double_are_refused() {
-    let ctes: String = (0..40).map(|i| format!("c{} as (select *, * from c{i}), ", i + 1)).collect();
+    let ctes: String = (0..40)
+        .map(|i| format!("c{} as (select *, * from c{i}), ", i + 1))
+        .collect();
     let sql = format!("with c0 as (select 1 as a, 2 as b), {ctes} z as (select 1 as x) select * from c40");
     let fault = lineage_of_sql(&sql, None, &nothing).unwrap_err();
     assert_eq!(fault.to_string(), "its relations have too many columns");

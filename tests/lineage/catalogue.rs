@@ -11,8 +11,16 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 const MANY: usize = 8;
 
 /// Functions without a form here: their arguments are cells, other tables or columns of a pivot.
-const NOT_GENERATED: &[&str] =
-    &["PIVOT", "PIVOTINDEX", "PIVOTOFFSET", "PIVOTROW", "VLOOKUP", "XLOOKUP", "INDEX", "MATCH"];
+const NOT_GENERATED: &[&str] = &[
+    "PIVOT",
+    "PIVOTINDEX",
+    "PIVOTOFFSET",
+    "PIVOTROW",
+    "VLOOKUP",
+    "XLOOKUP",
+    "INDEX",
+    "MATCH",
+];
 
 /// Calls with arguments that no signature tells: shares, patterns, units.
 const CALLS: &[(&str, &str)] = &[
@@ -23,12 +31,21 @@ const CALLS: &[(&str, &str)] = &[
     ("PERCENTILE.EXC", "PERCENTILE.EXC(IF(kind0 = \"a\", n0), 0.5)"),
     ("QUARTILE", "QUARTILE(IF(kind0 = \"a\", n0), 1)"),
     ("TRIMMEAN", "TRIMMEAN(IF(kind0 = \"a\", n0), 0.2)"),
-    ("TEXTJOIN", "TEXTJOIN(\",\", TRUE, IF(kind0 = \"a\", s0), IF(kind1 = \"b\", s1), s2)"),
+    (
+        "TEXTJOIN",
+        "TEXTJOIN(\",\", TRUE, IF(kind0 = \"a\", s0), IF(kind1 = \"b\", s1), s2)",
+    ),
     ("REGEXMATCH", "REGEXMATCH(IF(kind0 = \"a\", s0), \"a+\")"),
     ("REGEXEXTRACT", "REGEXEXTRACT(IF(kind0 = \"a\", s0), \"a+\")"),
-    ("REGEXREPLACE", "REGEXREPLACE(IF(kind0 = \"a\", s0), \"a+\", IF(kind1 = \"a\", s1))"),
+    (
+        "REGEXREPLACE",
+        "REGEXREPLACE(IF(kind0 = \"a\", s0), \"a+\", IF(kind1 = \"a\", s1))",
+    ),
     ("TEXT", "TEXT(IF(kind0 = \"a\", n0), \"0.00\")"),
-    ("PERIODOFFSET", "PERIODOFFSET(SUM(IF(kind0 = \"a\", n0)), -1, \"month\")"),
+    (
+        "PERIODOFFSET",
+        "PERIODOFFSET(SUM(IF(kind0 = \"a\", n0)), -1, \"month\")",
+    ),
 ];
 
 const TYPES: [(&str, Type); 7] = [
@@ -55,7 +72,10 @@ fn schema() -> Schema {
 /// Arguments for a parameter: a column, and a value on a condition.
 fn arguments(ty: ParamType, at: usize) -> Vec<String> {
     let of = |ty: Type| {
-        let letter = TYPES.iter().find(|(_, known)| *known == ty).map_or("t", |(letter, _)| letter);
+        let letter = TYPES
+            .iter()
+            .find(|(_, known)| *known == ty)
+            .map_or("t", |(letter, _)| letter);
         format!("{letter}{at}")
     };
     let condition = format!("kind{at} = \"a\"");
@@ -81,12 +101,18 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     }
     let mut found = Vec::new();
     for count in [params.len(), overload.needed] {
-        let choices: Vec<Vec<String>> =
-            params.iter().take(count).enumerate().map(|(at, ty)| arguments(*ty, at % MANY)).collect();
+        let choices: Vec<Vec<String>> = params
+            .iter()
+            .take(count)
+            .enumerate()
+            .map(|(at, ty)| arguments(*ty, at % MANY))
+            .collect();
         let most = choices.iter().map(Vec::len).max().unwrap_or(1);
         for choice in 0..most {
-            let args: Vec<&str> =
-                choices.iter().filter_map(|of| of.get(choice).or(of.last()).map(String::as_str)).collect();
+            let args: Vec<&str> = choices
+                .iter()
+                .filter_map(|of| of.get(choice).or(of.last()).map(String::as_str))
+                .collect();
             found.push(format!("{name}({})", args.join(", ")));
         }
     }
@@ -118,14 +144,22 @@ fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<Stri
         is_complete: parts == ["t"],
     };
     let lineage = lineage_of_sql(sql, Some(dialect), &known).map_err(|fault| fault.to_string())?;
-    let all = lineage.columns().into_iter().flat_map(|column| column.made_of.into_iter().chain(column.windowed_by));
+    let all = lineage
+        .columns()
+        .into_iter()
+        .flat_map(|column| column.made_of.into_iter().chain(column.windowed_by));
     Ok(all.chain(lineage.rows()).map(|of: ColumnSource| of.column).collect())
 }
 
 #[test]
 fn comparisons_in_every_function_of_every_dialect() {
     let columns: Vec<String> = (0..MANY)
-        .flat_map(|at| TYPES.iter().map(move |(name, _)| format!("{name}{at}")).chain([format!("kind{at}")]))
+        .flat_map(|at| {
+            TYPES
+                .iter()
+                .map(move |(name, _)| format!("{name}{at}"))
+                .chain([format!("kind{at}")])
+        })
         .chain(["row_id".to_owned()])
         .collect();
     let mut lost = Vec::new();
@@ -135,8 +169,16 @@ fn comparisons_in_every_function_of_every_dialect() {
     for dialect in Dialect::all() {
         let compiler = Compiler::builder().dialect(dialect).schema(schema()).build();
         for function in catalog::functions() {
-            let own = CALLS.iter().filter(|(name, _)| *name == function.name).map(|(_, call)| (*call).to_owned());
-            for call in function.overloads.iter().flat_map(|overload| calls(function.name, overload)).chain(own) {
+            let own = CALLS
+                .iter()
+                .filter(|(name, _)| *name == function.name)
+                .map(|(_, call)| (*call).to_owned());
+            for call in function
+                .overloads
+                .iter()
+                .flat_map(|overload| calls(function.name, overload))
+                .chain(own)
+            {
                 let shapes = [
                     "order_by: [row_id]\ndefinitions: |\n",
                     "group_by: [s7]\ndefinitions: |\n",
@@ -146,11 +188,16 @@ fn comparisons_in_every_function_of_every_dialect() {
                     .iter()
                     .map(|shape| compiler.compile_spec(&format!("model: m\nfrom: t\n{shape}  answer = {call}\n")))
                     .find(|compiled| compiled.query().is_some());
-                let Some(sql) = compiled.as_ref().and_then(|compiled| compiled.query()) else { continue };
+                let Some(sql) = compiled.as_ref().and_then(|compiled| compiled.query()) else {
+                    continue;
+                };
                 // The order of the result makes no value.
                 let all = words(sql.rsplit_once("\norder by ").map_or(sql, |(before, _)| before));
-                let named: BTreeSet<String> =
-                    all.iter().map(|(word, _)| word.clone()).filter(|word| columns.contains(word)).collect();
+                let named: BTreeSet<String> = all
+                    .iter()
+                    .map(|(word, _)| word.clone())
+                    .filter(|word| columns.contains(word))
+                    .collect();
                 let calls = all.into_iter().filter(|(_, is_call)| *is_call).map(|(word, _)| word);
                 called.entry(dialect.name().to_owned()).or_default().extend(calls);
                 if !named.is_empty() || function.overloads.iter().all(|overload| overload.params.is_empty()) {
@@ -169,10 +216,15 @@ fn comparisons_in_every_function_of_every_dialect() {
         }
     }
     assert!(lost.is_empty(), "{} of {count}\n{}", lost.len(), lost.join("\n\n"));
-    let without: Vec<&str> = catalog::functions().map(|f| f.name).filter(|name| !with.contains(name)).collect();
+    let without: Vec<&str> = catalog::functions()
+        .map(|f| f.name)
+        .filter(|name| !with.contains(name))
+        .collect();
     assert_eq!(without, NOT_GENERATED);
     assert!(count > 1000, "{count}");
-    called.into_iter().for_each(|(dialect, names)| calls_of_sql(&dialect, &names));
+    called
+        .into_iter()
+        .for_each(|(dialect, names)| calls_of_sql(&dialect, &names));
 }
 
 /// Words before a bracket that call no function.
@@ -204,9 +256,14 @@ fn calls_of_sql(dialect: &str, names: &BTreeSet<String>) {
         for form in forms.iter().chain(&named) {
             let sql = format!("select {name}({form}) as answer from t");
             // Some are called in a syntax of their own, such as `cast`.
-            let Ok(read) = read(&sql, dialect, &columns) else { continue };
-            let expected: BTreeSet<String> =
-                words(form).into_iter().map(|(word, _)| word).filter(|word| columns.contains(word)).collect();
+            let Ok(read) = read(&sql, dialect, &columns) else {
+                continue;
+            };
+            let expected: BTreeSet<String> = words(form)
+                .into_iter()
+                .map(|(word, _)| word)
+                .filter(|word| columns.contains(word))
+                .collect();
             if read != expected {
                 wrong.push(format!("{dialect}: {sql}: {read:?}"));
             }

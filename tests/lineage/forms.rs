@@ -14,8 +14,14 @@ use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
     let of_relation = |parts: &[String]| {
         let name = parts.join(".");
-        let columns = known.iter().find(|(known, _)| *known == name).map(|(_, columns)| columns.clone());
-        KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+        let columns = known
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, columns)| columns.clone());
+        KnownRelations {
+            is_complete: columns.is_some(),
+            columns: columns.unwrap_or_default(),
+        }
     };
     let lineage = match lineage_of_sql(sql, dialect, &of_relation) {
         Ok(lineage) => lineage,
@@ -58,10 +64,16 @@ fn every_form_of_sql() {
             let (head, expected) = (head.trim(), expected.trim());
             let title = head.lines().next().unwrap_or_default();
             let dialects: Vec<Option<Dialect>> = match title.split_once('[') {
-                Some((_, list)) => list.trim_end_matches(']').split_whitespace().map(|d| d.parse().ok()).collect(),
+                Some((_, list)) => list
+                    .trim_end_matches(']')
+                    .split_whitespace()
+                    .map(|d| d.parse().ok())
+                    .collect(),
                 None => Dialect::all().map(Some).chain([None]).collect(),
             };
-            let known = head.lines().filter_map(|line| line.strip_prefix("-- known ")?.split_once(": "));
+            let known = head
+                .lines()
+                .filter_map(|line| line.strip_prefix("-- known ")?.split_once(": "));
             let known: Vec<(String, Vec<String>)> = known
                 .map(|(name, columns)| (name.to_owned(), columns.split(", ").map(str::to_owned).collect()))
                 .collect();

@@ -12,7 +12,13 @@ fn corpus() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lineage/cases/forms.txt");
     let text = fs::read_to_string(path).unwrap();
     let sql = text.split("\n\n\n").filter_map(|case| case.split("\n=>").next());
-    sql.map(|sql| sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ")).collect()
+    sql.map(|sql| {
+        sql.lines()
+            .filter(|line| !line.starts_with("--"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+    .collect()
 }
 
 fn words(sql: &str) -> Vec<String> {
@@ -32,7 +38,11 @@ fn words(sql: &str) -> Vec<String> {
 /// A column changes in what `affected` says exactly when it is made of the changed one.
 fn agrees(lineage: &SqlLineage) {
     let columns = lineage.columns();
-    let mut all: Vec<_> = columns.iter().flat_map(|c| c.made_of.iter().chain(&c.windowed_by)).cloned().collect();
+    let mut all: Vec<_> = columns
+        .iter()
+        .flat_map(|c| c.made_of.iter().chain(&c.windowed_by))
+        .cloned()
+        .collect();
     all.extend(lineage.rows());
     all.sort();
     all.dedup();
@@ -43,7 +53,9 @@ fn agrees(lineage: &SqlLineage) {
         let affected = lineage.affected(change);
         assert_eq!(affected.rows.is_some(), lineage.rows().contains(&of), "{of}");
         let mut found: Vec<String> = affected.columns.into_iter().map(|(name, ..)| name).collect();
-        let made = columns.iter().filter(|c| c.made_of.contains(&of) || c.windowed_by.contains(&of));
+        let made = columns
+            .iter()
+            .filter(|c| c.made_of.contains(&of) || c.windowed_by.contains(&of));
         let mut expected: Vec<String> = made.map(|column| column.name.to_lowercase()).collect();
         found.sort();
         expected.sort();

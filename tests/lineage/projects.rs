@@ -31,10 +31,18 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> Str
     for column in lineage.columns() {
         let line = format!("{model}.{} <- {}", column.name, list(&column.made_of));
         let by = list(&column.windowed_by);
-        let by = if by.is_empty() { String::new() } else { format!(" over {by}") };
+        let by = if by.is_empty() {
+            String::new()
+        } else {
+            format!(" over {by}")
+        };
         let _ = writeln!(out, "{}{by}", line.trim_end());
     }
-    let _ = writeln!(out, "{}", format!("{model} rows <- {}", list(&lineage.rows())).trim_end());
+    let _ = writeln!(
+        out,
+        "{}",
+        format!("{model} rows <- {}", list(&lineage.rows())).trim_end()
+    );
     assert!(lineage.is_complete(), "{model}");
     for gap in lineage.gaps() {
         let _ = writeln!(out, "{model} gap {gap}");
@@ -57,7 +65,10 @@ fn the_fixture_project() {
         let known = |parts: &[String]| {
             let table = by_relation.get(parts).and_then(|id| catalog.table(id));
             let columns = table.map(|table| table.columns.iter().map(|column| column.name.to_string()).collect());
-            KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+            KnownRelations {
+                is_complete: columns.is_some(),
+                columns: columns.unwrap_or_default(),
+            }
         };
         let mut found = String::new();
         for node in manifest.with_type(ResourceType::Model) {
@@ -67,8 +78,13 @@ fn the_fixture_project() {
             found += &lines(&node.name, &lineage, &shown);
             // What it says of columns is what the warehouse has.
             let names: Vec<&str> = lineage.names().collect();
-            let real: Vec<&str> =
-                catalog.table(&node.unique_id).unwrap().columns.iter().map(|column| &*column.name).collect();
+            let real: Vec<&str> = catalog
+                .table(&node.unique_id)
+                .unwrap()
+                .columns
+                .iter()
+                .map(|column| &*column.name)
+                .collect();
             assert_eq!(names, real, "{}", node.name);
         }
         check("fixture.txt", &found);
@@ -81,13 +97,18 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
     let (schema, faults) = Schema::from_texts(&[("schema.yml", &schema)], dialect);
     assert_eq!(faults, []);
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(project.join("metrics")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(project.join("metrics"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     let texts: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
     let compiled = compiler.compile_specs(&texts);
-    compiled.into_iter().map(|spec| (spec.name().unwrap().to_owned(), spec)).collect()
+    compiled
+        .into_iter()
+        .map(|spec| (spec.name().unwrap().to_owned(), spec))
+        .collect()
 }
 
 /// All models of the example, in four dialects alike, and as the specs themselves say.
@@ -99,10 +120,18 @@ fn the_example_project() {
         for (name, spec) in specs(dialect) {
             let columns: BTreeMap<String, Vec<String>> = specs(dialect)
                 .into_iter()
-                .map(|(name, spec)| (name, spec.columns().iter().map(|column| column.name().to_owned()).collect()))
+                .map(|(name, spec)| {
+                    (
+                        name,
+                        spec.columns().iter().map(|column| column.name().to_owned()).collect(),
+                    )
+                })
                 .collect();
             let known = |parts: &[String]| match parts.last().and_then(|last| columns.get(last)) {
-                Some(columns) => KnownRelations { columns: columns.clone(), is_complete: true },
+                Some(columns) => KnownRelations {
+                    columns: columns.clone(),
+                    is_complete: true,
+                },
                 None => nothing(parts),
             };
             let lineage = lineage_of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();
@@ -125,15 +154,28 @@ fn the_example_project() {
 fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &SqlLineage) {
     let rows: Vec<String> = lineage.rows().iter().map(ToString::to_string).collect();
     for column in spec.lineage() {
-        let said: Vec<String> =
-            column.sources().iter().map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase()).collect();
-        let made = lineage.column(column.column()).unwrap_or_else(|| panic!("{name}.{}", column.column()));
+        let said: Vec<String> = column
+            .sources()
+            .iter()
+            .map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase())
+            .collect();
+        let made = lineage
+            .column(column.column())
+            .unwrap_or_else(|| panic!("{name}.{}", column.column()));
         let made_of: Vec<String> = made.made_of.iter().map(ToString::to_string).collect();
         let by: Vec<String> = made.windowed_by.iter().map(ToString::to_string).collect();
-        let shown =
-            format!("{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}", dialect.name(), column.column());
+        let shown = format!(
+            "{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}",
+            dialect.name(),
+            column.column()
+        );
         let is_joined = |source: &&String| rows.contains(source) || by.contains(source);
-        assert!(said.iter().filter(|source| !made_of.contains(source)).all(|source| is_joined(&source)), "{shown}");
+        assert!(
+            said.iter()
+                .filter(|source| !made_of.contains(source))
+                .all(|source| is_joined(&source)),
+            "{shown}"
+        );
         assert!(made_of.iter().all(|source| said.contains(source)), "{shown}");
     }
 }

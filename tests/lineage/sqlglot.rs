@@ -16,9 +16,25 @@ use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 use serde_json::{Value, json};
 
 const TABLES: &[(&str, &[&str])] = &[
-    ("orders", &["id", "customer_id", "store_id", "status", "kind", "amount", "tax", "ordered_at", "note"]),
+    (
+        "orders",
+        &[
+            "id",
+            "customer_id",
+            "store_id",
+            "status",
+            "kind",
+            "amount",
+            "tax",
+            "ordered_at",
+            "note",
+        ],
+    ),
     ("customers", &["id", "name", "region", "parent_id"]),
-    ("items", &["id", "order_id", "sku", "quantity", "price", "tags", "attrs"]),
+    (
+        "items",
+        &["id", "order_id", "sku", "quantity", "price", "tags", "attrs"],
+    ),
     ("stores", &["id", "name", "city", "opened_at"]),
     ("events", &["id", "customer_id", "at", "kind", "payload", "value"]),
 ];
@@ -72,13 +88,21 @@ type Answer = Result<BTreeMap<String, BTreeSet<String>>, String>;
 
 fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
     let Some(python) = std::env::var_os("FORMULAC_PYTHON").filter(|path| !path.is_empty()) else {
-        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_PYTHON is not set");
-        let _ = writeln!(std::io::stderr(), "SKIPPED lineage beside sqlglot: FORMULAC_PYTHON is not set");
+        assert!(
+            std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(),
+            "FORMULAC_PYTHON is not set"
+        );
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED lineage beside sqlglot: FORMULAC_PYTHON is not set"
+        );
         return None;
     };
     let lines = cases.iter().map(|case| {
         let tables = TABLES.iter().map(|(table, columns)| {
-            let columns = columns.iter().map(|name| ((*name).to_owned(), json!(column_type(name, case.dialect))));
+            let columns = columns
+                .iter()
+                .map(|name| ((*name).to_owned(), json!(column_type(name, case.dialect))));
             ((*table).to_owned(), Value::Object(columns.collect()))
         });
         let schema = Value::Object(tables.collect());
@@ -102,7 +126,11 @@ fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
             return Err(fault.to_owned());
         }
         let columns = answer["columns"].as_array().unwrap().iter().map(|column| {
-            let parents = column[1].as_array().unwrap().iter().map(|parent| parent.as_str().unwrap().to_owned());
+            let parents = column[1]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|parent| parent.as_str().unwrap().to_owned());
             (column[0].as_str().unwrap().to_owned(), parents.collect())
         });
         Ok(columns.collect())
@@ -113,9 +141,14 @@ fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
 /// Where both disagree: the column (`*` for the whole query), and what each says.
 fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
     let known = |parts: &[String]| {
-        let table = TABLES.iter().find(|(table, _)| parts.last().is_some_and(|last| last == table));
+        let table = TABLES
+            .iter()
+            .find(|(table, _)| parts.last().is_some_and(|last| last == table));
         let columns = table.map(|(_, columns)| columns.iter().map(|name| (*name).to_owned()).collect());
-        KnownRelations { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+        KnownRelations {
+            is_complete: columns.is_some(),
+            columns: columns.unwrap_or_default(),
+        }
     };
     let (lineage, answer) = match (lineage_of_sql(&case.sql, Some(case.dialect), &known), answer) {
         (Ok(lineage), Ok(answer)) => (lineage, answer),
@@ -124,8 +157,12 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
     };
     let set = |columns: &[ColumnSource]| columns.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
     let mut found = Vec::new();
-    let names: BTreeSet<String> =
-        answer.keys().cloned().chain(lineage.names().map(str::to_lowercase)).filter(|name| name != "*").collect();
+    let names: BTreeSet<String> = answer
+        .keys()
+        .cloned()
+        .chain(lineage.names().map(str::to_lowercase))
+        .filter(|name| name != "*")
+        .collect();
     for name in names {
         let (own, by) = match lineage.column(&name) {
             Some(column) => (set(&column.made_of), set(&column.windowed_by)),
@@ -173,14 +210,35 @@ fn parents_beside_sqlglot() {
                 Some(place) => {
                     used.insert(place);
                 }
-                None => open.push(format!("{} | {column} | {} | {what}\n    {}", case.title, case.dialect, case.sql)),
+                None => open.push(format!(
+                    "{} | {column} | {} | {what}\n    {}",
+                    case.title, case.dialect, case.sql
+                )),
             }
         }
     }
-    assert!(open.is_empty(), "{} of {} queries, {columns} columns\n{}", open.len(), cases.len(), open.join("\n"));
-    let unused: Vec<&Vec<&str>> =
-        settled.iter().enumerate().filter(|(place, _)| !used.contains(place)).map(|(_, line)| line).collect();
+    assert!(
+        open.is_empty(),
+        "{} of {} queries, {columns} columns\n{}",
+        open.len(),
+        cases.len(),
+        open.join("\n")
+    );
+    let unused: Vec<&Vec<&str>> = settled
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !used.contains(place))
+        .map(|(_, line)| line)
+        .collect();
     assert!(unused.is_empty(), "these are settled and agree by now: {unused:?}");
-    assert!(settled.iter().all(|line| line.len() == 5 && ["formulac", "both", "neither"].contains(&line[3])));
-    assert!(cases.len() > 300 && columns > 800, "{} queries, {columns} columns", cases.len());
+    assert!(
+        settled
+            .iter()
+            .all(|line| line.len() == 5 && ["formulac", "both", "neither"].contains(&line[3]))
+    );
+    assert!(
+        cases.len() > 300 && columns > 800,
+        "{} queries, {columns} columns",
+        cases.len()
+    );
 }

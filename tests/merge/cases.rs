@@ -8,7 +8,9 @@ use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, m
 
 /// As a pull would say it of views and of dbt's properties.
 pub fn rules() -> Rules {
-    let mark = RuleMark::new("dbt_removed").adds("tags", "dbt_removed").sets("hidden", YamlValue::Bare("true".into()));
+    let mark = RuleMark::new("dbt_removed")
+        .adds("tags", "dbt_removed")
+        .sets("hidden", YamlValue::Bare("true".into()));
     Rules::new()
         .list("", &["join_from_view", "join_to_view", "on_sql"])
         .list("models", &["name"])
@@ -51,7 +53,12 @@ impl Case {
     fn run(&self) -> Result<MergedText, YamlRefusal> {
         let file = self.as_file(&self.section("file").expect("a case has a file"));
         let new = self.section("new").expect("a case has a new text");
-        merge(self.section("base").as_deref(), &file, &new, &rules().prune(self.has("prune")))
+        merge(
+            self.section("base").as_deref(),
+            &file,
+            &new,
+            &rules().prune(self.has("prune")),
+        )
     }
 }
 
@@ -59,10 +66,14 @@ fn read(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     for line in text.split_inclusive('\n') {
         if let Some(title) = line.strip_prefix("##### ") {
-            cases.push(Case { title: title.trim().to_owned(), ..Case::default() });
+            cases.push(Case {
+                title: title.trim().to_owned(),
+                ..Case::default()
+            });
         } else if let Some(options) = line.strip_prefix("option: ") {
             let case = cases.last_mut().expect("a title comes first");
-            case.options.extend(options.split(',').map(|option| option.trim().to_owned()));
+            case.options
+                .extend(options.split(',').map(|option| option.trim().to_owned()));
         } else if let Some(name) = line.strip_prefix("=== ") {
             let case = cases.last_mut().expect("a title comes first");
             case.sections.push((name.trim().to_owned(), String::new()));
@@ -99,7 +110,10 @@ fn cases_come_out_as_they_say() {
     let is_written = std::env::var_os("FORMULAC_WRITE").is_some();
     let mut count = 0;
     let mut faults = Vec::new();
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -114,13 +128,21 @@ fn cases_come_out_as_they_say() {
                 .map(|(name, text)| format!("=== {name}\n{text}"))
                 .collect();
             if outcome.trim_end() != expected.trim_end() {
-                faults.push(format!("{}: {}\n{outcome}\n--- instead of\n{expected}", path.display(), case.title));
+                faults.push(format!(
+                    "{}: {}\n{outcome}\n--- instead of\n{expected}",
+                    path.display(),
+                    case.title
+                ));
             }
             writeln!(written, "##### {}", case.title).unwrap();
             for option in &case.options {
                 writeln!(written, "option: {option}").unwrap();
             }
-            for (name, text) in case.sections.iter().filter(|(n, _)| ["base", "file", "new"].contains(&n.as_str())) {
+            for (name, text) in case
+                .sections
+                .iter()
+                .filter(|(n, _)| ["base", "file", "new"].contains(&n.as_str()))
+            {
                 write!(written, "=== {name}\n{text}").unwrap();
             }
             writeln!(written, "{outcome}").unwrap();
@@ -146,12 +168,24 @@ fn outcome(case: &Case) -> String {
             // A carriage return would not be seen in the case.
             assert_eq!(
                 merged.text.matches('\n').count(),
-                if case.has("crlf") { merged.text.matches("\r\n").count() } else { merged.text.matches('\n').count() }
+                if case.has("crlf") {
+                    merged.text.matches("\r\n").count()
+                } else {
+                    merged.text.matches('\n').count()
+                }
             );
             assert_eq!(merged.text.starts_with('\u{feff}'), case.has("bom"), "{}", case.title);
             let text = merged.text.replace("\r\n", "\n").replace('\u{feff}', "");
-            let text = if merged.changed { text } else { "(unchanged)\n".to_owned() };
-            let end = if text.ends_with('\n') { "" } else { "\n(no line break)\n" };
+            let text = if merged.changed {
+                text
+            } else {
+                "(unchanged)\n".to_owned()
+            };
+            let end = if text.ends_with('\n') {
+                ""
+            } else {
+                "\n(no line break)\n"
+            };
             let told = told(&merged);
             format!("=== result\n{text}{end}=== told\n{told}")
         }

@@ -11,7 +11,11 @@ fn order() -> Path {
 }
 
 fn set(at: Path, value: YamlValue) -> Edit {
-    Edit::Set { at, value, after: Vec::new() }
+    Edit::Set {
+        at,
+        value,
+        after: Vec::new(),
+    }
 }
 
 const FILE: &str = "\
@@ -35,13 +39,31 @@ exposures:
 fn edits_of_one_file_are_made_at_once() {
     let column = |name: &str| order().key("columns").item("name", name);
     let edits = [
-        Edit::Set { at: order().key("description"), value: YamlValue::text("All: orders"), after: vec!["name".into()] },
-        Edit::Add { to: column("id").key("tags"), value: YamlValue::text("b") },
-        Edit::Add { to: column("id").key("tags"), value: YamlValue::text("a") },
+        Edit::Set {
+            at: order().key("description"),
+            value: YamlValue::text("All: orders"),
+            after: vec!["name".into()],
+        },
+        Edit::Add {
+            to: column("id").key("tags"),
+            value: YamlValue::text("b"),
+        },
+        Edit::Add {
+            to: column("id").key("tags"),
+            value: YamlValue::text("a"),
+        },
         set(column("amount").key("description"), YamlValue::text("In dollars.")),
-        Edit::Remove { at: column("id").key("name") },
-        Edit::Add { to: order().key("columns"), value: YamlValue::map([("name", YamlValue::text("new"))]) },
-        Edit::Add { to: Path::root().key("exposures"), value: YamlValue::map([("name", YamlValue::text("e"))]) },
+        Edit::Remove {
+            at: column("id").key("name"),
+        },
+        Edit::Add {
+            to: order().key("columns"),
+            value: YamlValue::map([("name", YamlValue::text("new"))]),
+        },
+        Edit::Add {
+            to: Path::root().key("exposures"),
+            value: YamlValue::map([("name", YamlValue::text("e"))]),
+        },
         set(Path::root().key("version"), YamlValue::Bare("3".into())),
     ];
     let edited = edit(FILE, &edits).unwrap();
@@ -73,12 +95,37 @@ fn what_cannot_be_done_is_refused_with_its_place() {
     let id = || order().key("columns").item("name", "id");
     let tags = || id().key("tags");
     for (edits, place, reason) in [
-        (vec![Edit::Remove { at: Path::root().key("sources") }], (2, 1), "there is no `sources`"),
-        (vec![set(order().key("columns").item("name", "x"), YamlValue::text("y"))], (6, 3), "or more than one"),
-        (vec![set(tags(), YamlValue::text("x")), set(tags(), YamlValue::text("y"))], (7, 5), "two edits meet"),
-        (vec![Edit::Remove { at: id() }, set(tags(), YamlValue::text("y"))], (7, 11), "two edits meet"),
+        (
+            vec![Edit::Remove {
+                at: Path::root().key("sources"),
+            }],
+            (2, 1),
+            "there is no `sources`",
+        ),
+        (
+            vec![set(order().key("columns").item("name", "x"), YamlValue::text("y"))],
+            (6, 3),
+            "or more than one",
+        ),
+        (
+            vec![set(tags(), YamlValue::text("x")), set(tags(), YamlValue::text("y"))],
+            (7, 5),
+            "two edits meet",
+        ),
+        (
+            vec![Edit::Remove { at: id() }, set(tags(), YamlValue::text("y"))],
+            (7, 11),
+            "two edits meet",
+        ),
         (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the whole text"),
-        (vec![Edit::Add { to: id(), value: YamlValue::text("y") }], (6, 5), "is not a list"),
+        (
+            vec![Edit::Add {
+                to: id(),
+                value: YamlValue::text("y"),
+            }],
+            (6, 5),
+            "is not a list",
+        ),
         (vec![set(tags(), YamlValue::Verbatim("*x".into()))], (1, 1), "an alias"),
     ] {
         let refusal = edit(FILE, &edits).unwrap_err();
@@ -91,7 +138,11 @@ fn what_cannot_be_done_is_refused_with_its_place() {
 fn shared_values_are_refused() {
     let file = "a: &a\n  x: 1\nb: *a\nc:\n  <<: *a\n  y: 2\n";
     let at = |first: &str, second: &str| Path::root().key(first).key(second);
-    for (path, reason) in [(at("a", "x"), "anchor"), (at("b", "x"), "alias"), (at("c", "x"), "merge key")] {
+    for (path, reason) in [
+        (at("a", "x"), "anchor"),
+        (at("b", "x"), "alias"),
+        (at("c", "x"), "merge key"),
+    ] {
         let refusal = edit(file, &[set(path, YamlValue::text("z"))]).unwrap_err();
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
@@ -132,14 +183,22 @@ fn many(models: usize) -> Vec<Edit> {
         model.key("columns").item("name", format!("col_{column}"))
     };
     let each = |number: usize| match number % 4 {
-        0 => set(column(number / 5, number % 20).key("description"), YamlValue::text("new: text")),
-        1 => Edit::Add { to: column(number / 5, number % 20).key("tags"), value: YamlValue::text("more") },
+        0 => set(
+            column(number / 5, number % 20).key("description"),
+            YamlValue::text("new: text"),
+        ),
+        1 => Edit::Add {
+            to: column(number / 5, number % 20).key("tags"),
+            value: YamlValue::text("more"),
+        },
         2 => Edit::Set {
             at: column(number / 5, number % 20).key("label"),
             value: YamlValue::text("L"),
             after: vec!["name".into()],
         },
-        _ => Edit::Remove { at: column(number / 5, number % 20).key("tags") },
+        _ => Edit::Remove {
+            at: column(number / 5, number % 20).key("tags"),
+        },
     };
     (0..models * 5).map(each).collect()
 }

@@ -30,8 +30,20 @@ impl Dice {
     }
 }
 
-const TEXTS: [&str; 12] =
-    ["words", "two words", "yes", "it's", "a: b", "# no", "é 😀", "one\ntwo", "one\n\n  two", "[x", "{{ x }}", "12"];
+const TEXTS: [&str; 12] = [
+    "words",
+    "two words",
+    "yes",
+    "it's",
+    "a: b",
+    "# no",
+    "é 😀",
+    "one\ntwo",
+    "one\n\n  two",
+    "[x",
+    "{{ x }}",
+    "12",
+];
 
 fn scalar(dice: &mut Dice) -> YamlValue {
     match dice.below(TEXTS.len() + 3) {
@@ -43,7 +55,11 @@ fn scalar(dice: &mut Dice) -> YamlValue {
 
 fn tags(dice: &mut Dice) -> YamlValue {
     let chosen = (0..5).filter(|_| dice.below(2) == 1);
-    YamlValue::list(chosen.map(|n| YamlValue::text(["a", "b", "c d", "e: f", "on"][n])).collect())
+    YamlValue::list(
+        chosen
+            .map(|n| YamlValue::text(["a", "b", "c d", "e: f", "on"][n]))
+            .collect(),
+    )
 }
 
 fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, YamlValue)> {
@@ -91,11 +107,22 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
                 match dice.below(12) {
                     10 if !is_name => {}
                     11 if !is_name => out.push((key.clone(), scalar(dice))),
-                    _ => out.push((key.clone(), if is_name { value.clone() } else { changed(value, dice, own) })),
+                    _ => out.push((
+                        key.clone(),
+                        if is_name {
+                            value.clone()
+                        } else {
+                            changed(value, dice, own)
+                        },
+                    )),
                 }
             }
             if dice.one_in(4) {
-                let key = if own { ["mine", "added"][dice.below(2)] } else { ["theirs", "added"][dice.below(2)] };
+                let key = if own {
+                    ["mine", "added"][dice.below(2)]
+                } else {
+                    ["theirs", "added"][dice.below(2)]
+                };
                 let at = if own { dice.below(out.len() + 1) } else { out.len() };
                 out.insert(at, (key.to_owned(), scalar(dice)));
             }
@@ -201,7 +228,11 @@ impl Hand<'_> {
                 let pad = " ".repeat(indent + 2);
                 self.out.push_str(" [\n");
                 for (number, item) in items.iter().enumerate() {
-                    let comma = if number + 1 < items.len() || self.dice.one_in(2) { "," } else { "" };
+                    let comma = if number + 1 < items.len() || self.dice.one_in(2) {
+                        ","
+                    } else {
+                        ""
+                    };
                     self.out.push_str(&format!("{pad}{item}{comma}"));
                     self.end_line();
                 }
@@ -212,7 +243,11 @@ impl Hand<'_> {
                 let pad = " ".repeat(indent + 2 + self.dice.below(3));
                 self.out.push_str([" |\n", " |-\n", " |  # text\n"][self.dice.below(3)]);
                 for line in text.lines() {
-                    self.out.push_str(&if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") });
+                    self.out.push_str(&if line.is_empty() {
+                        "\n".to_owned()
+                    } else {
+                        format!("{pad}{line}\n")
+                    });
                 }
             }
             YamlValue::Text(text)
@@ -220,7 +255,8 @@ impl Hand<'_> {
             {
                 let pad = " ".repeat(indent + 2);
                 self.out.push_str([" >\n", " >-\n", "\n"][self.dice.below(3)]);
-                self.out.push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
+                self.out
+                    .push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
             }
             YamlValue::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
                 self.out.push_str(&format!(" '{}'", text.replace('\'', "''")));
@@ -244,7 +280,13 @@ impl Hand<'_> {
 
 fn written(value: &YamlValue, dice: &mut Dice) -> String {
     let (step, dash) = ([2, 4][dice.below(2)], [2, 0][dice.below(2)]);
-    let mut hand = Hand { dice, out: String::new(), step, dash, comments: 0 };
+    let mut hand = Hand {
+        dice,
+        out: String::new(),
+        step,
+        dash,
+        comments: 0,
+    };
     if let YamlValue::Map(pairs, _) = value {
         hand.pairs(pairs, 0, false);
     }
@@ -263,7 +305,15 @@ fn generated(value: &YamlValue) -> String {
     if matches!(value, YamlValue::Map(pairs, _) if pairs.is_empty()) {
         return "{}\n".to_owned();
     }
-    edit("", &[Edit::Set { at: Path::root(), value: value.clone(), after: Vec::new() }]).unwrap()
+    edit(
+        "",
+        &[Edit::Set {
+            at: Path::root(),
+            value: value.clone(),
+            after: Vec::new(),
+        }],
+    )
+    .unwrap()
 }
 
 /// Each scalar by its path, as another reader than ours finds it; of lists of scalars each item by itself.
@@ -275,7 +325,9 @@ fn leaves(text: &str) -> BTreeMap<String, String> {
         match node {
             Yaml::Mapping(pairs) => {
                 left.extend(
-                    pairs.iter().map(|(key, value)| (format!("{path}.{}", key.as_str().unwrap_or("?")), value)),
+                    pairs
+                        .iter()
+                        .map(|(key, value)| (format!("{path}.{}", key.as_str().unwrap_or("?")), value)),
                 );
             }
             Yaml::Sequence(items) => {
@@ -317,25 +369,36 @@ fn comments(text: &str) -> Vec<String> {
 }
 
 fn told(merged: &MergedText) -> String {
-    format!("{:?}\n{:?}\n{:?}\n{:?}", merged.kept, merged.added, merged.updated, merged.removed)
+    format!(
+        "{:?}\n{:?}\n{:?}\n{:?}",
+        merged.kept, merged.added, merged.updated, merged.removed
+    )
 }
 
 /// Rules without marks.
 fn plain() -> Rules {
-    Rules::new().list("models", &["name"]).list("models.*.columns", &["name"])
+    Rules::new()
+        .list("models", &["name"])
+        .list("models.*.columns", &["name"])
 }
 
 fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     let [first, person, hand, later] = numbers;
     let old = tree(&mut Dice::new(first));
     let base = generated(&old);
-    let file = written(&changed(&old, &mut Dice::new(person), true), &mut Dice::new(hand.clone()));
+    let file = written(
+        &changed(&old, &mut Dice::new(person), true),
+        &mut Dice::new(hand.clone()),
+    );
     let fresh = changed(&old, &mut Dice::new(later), false);
     let new = generated(&fresh);
     let merged = merge(Some(&base), &file, &new, &plain());
     let merged = merged.unwrap_or_else(|refusal| panic!("{refusal}\n{base}----\n{file}----\n{new}"));
-    let show =
-        format!("base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}", merged.text, told(&merged));
+    let show = format!(
+        "base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}",
+        merged.text,
+        told(&merged)
+    );
     let [was, theirs, ours, now] = [&base, &file, &new, &merged.text].map(|text| leaves(text));
 
     for (path, value) in &theirs {

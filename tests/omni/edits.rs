@@ -120,7 +120,11 @@ impl Project {
             nodes.insert(id, node);
         }
         let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
-        OmniModel::new(Artifacts::from_manifest(&manifest), &Wanted::default().access_grants(self.grants), None)
+        OmniModel::new(
+            Artifacts::from_manifest(&manifest),
+            &Wanted::default().access_grants(self.grants),
+            None,
+        )
     }
 }
 
@@ -148,7 +152,10 @@ impl OmniFiles for Folder {
 impl Folder {
     /// Whether the last pull generated something there.
     fn generated_last(&self, path: &str, steps: &[String]) -> bool {
-        let name = path.trim_end_matches(".yaml").trim_end_matches(".view").replace('/', "__");
+        let name = path
+            .trim_end_matches(".yaml")
+            .trim_end_matches(".view")
+            .replace('/', "__");
         let record = self.record(&name).map(|text| read(&text));
         let text = record.and_then(|record| record["view"].as_str().map(read));
         text.is_some_and(|root| steps.iter().try_fold(&root, |node, step| node.get(step)).is_some())
@@ -199,15 +206,21 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
     let is_crlf = text.contains('\r');
     let root = read(&text);
     let is_list = !root.is_object();
-    let fields: Vec<String> =
-        root["dimensions"].as_object().map(|fields| fields.keys().cloned().collect()).unwrap_or_default();
+    let fields: Vec<String> = root["dimensions"]
+        .as_object()
+        .map(|fields| fields.keys().cloned().collect())
+        .unwrap_or_default();
     let field = (!fields.is_empty()).then(|| fields[dice.below(fields.len())].clone());
     let mut new = None;
     let mut of = |steps: &[&str], value: Option<&str>, left: &mut Vec<Left>| {
         let at = steps.iter().fold(Path::root(), |path, step| path.key(*step));
         let steps: Vec<String> = steps.iter().map(|step| (*step).to_owned()).collect();
         let change = match value {
-            Some(value) => Edit::Set { at, value: YamlValue::text(value), after: Vec::new() },
+            Some(value) => Edit::Set {
+                at,
+                value: YamlValue::text(value),
+                after: Vec::new(),
+            },
             None => Edit::Remove { at },
         };
         let Ok(edited) = edit(&text, &[change]) else { return };
@@ -250,7 +263,9 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             let is_plain =
                 |line: &str| line.trim_end().ends_with(':') || line.contains(": true") || line.contains(": [");
             let at = dice.below(lines.len().max(1));
-            let is_top = lines.get(at).is_some_and(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+            let is_top = lines
+                .get(at)
+                .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
             let in_text = text.contains("|-") && !is_top;
             if lines.is_empty() || in_text || text.contains("# >>>") {
                 return;
@@ -283,8 +298,12 @@ fn is_of_none(model: &OmniModel, path: &str) -> bool {
 }
 
 fn is_of_marked(left: &Left, files: &BTreeMap<String, String>) -> bool {
-    let (Left::Value(path, steps, _) | Left::Nothing(path, steps)) = left else { return false };
-    let (Some(text), Some(field)) = (files.get(path), steps.get(1)) else { return false };
+    let (Left::Value(path, steps, _) | Left::Nothing(path, steps)) = left else {
+        return false;
+    };
+    let (Some(text), Some(field)) = (files.get(path), steps.get(1)) else {
+        return false;
+    };
     let tags = &read(text)["dimensions"][field]["tags"];
     tags.as_array().is_some_and(|tags| tags.contains(&json!("dbt_removed")))
 }
@@ -293,7 +312,9 @@ fn check(folder: &Folder, left: &[Left]) -> Result<(), TestCaseError> {
     let files = folder.omni.read().unwrap();
     for it in left {
         let (Left::Comment(path, _) | Left::Value(path, ..) | Left::Nothing(path, _) | Left::Crlf(path)) = it;
-        let Some(text) = files.get(path) else { return Err(TestCaseError::fail(format!("{path} is gone: {it:?}"))) };
+        let Some(text) = files.get(path) else {
+            return Err(TestCaseError::fail(format!("{path} is gone: {it:?}")));
+        };
         let found = |steps: &[String]| steps.iter().try_fold(read(text), |node, step| node.get(step).cloned());
         match it {
             Left::Comment(_, comment) => prop_assert!(text.contains(comment.as_str()), "{comment} in {path}:\n{text}"),
@@ -313,7 +334,13 @@ fn check(folder: &Folder, left: &[Left]) -> Result<(), TestCaseError> {
 fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     let mut dice = Dice(numbers.iter());
     let (folder, mut project, mut left) = (Folder::default(), Project::default(), Vec::new());
-    project.models.insert(0, Model { columns: BTreeMap::from([(0, Column::default())]), ..Model::default() });
+    project.models.insert(
+        0,
+        Model {
+            columns: BTreeMap::from([(0, Column::default())]),
+            ..Model::default()
+        },
+    );
     for pull in 0..4 {
         project.change(&mut dice);
         let model = project.model();
@@ -373,7 +400,10 @@ fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), Te
 
 /// How many models are drawn; `FORMULAC_OMNI_CASES` asks for more or fewer.
 fn cases() -> u32 {
-    std::env::var("FORMULAC_OMNI_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
+    std::env::var("FORMULAC_OMNI_CASES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(10_000)
 }
 
 proptest! {

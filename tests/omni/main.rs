@@ -30,7 +30,10 @@ fn left(folder: &str) -> Left {
     Left {
         manifest: Manifest::from_text(&text(folder, "manifest.json"), KeptParts::default()).unwrap(),
         catalog: file("catalog.json").map(|text| Catalog::from_text(&text).unwrap()),
-        runs: file("run_results.json").map(|text| RunResults::from_text(&text).unwrap()).into_iter().collect(),
+        runs: file("run_results.json")
+            .map(|text| RunResults::from_text(&text).unwrap())
+            .into_iter()
+            .collect(),
         freshness: file("sources.json").map(|text| SourceResults::from_text(&text).unwrap()),
     }
 }
@@ -50,7 +53,11 @@ fn shown(model: &OmniModel) -> String {
     for view in &model.views {
         let _ = write!(out, "==> {}\n{}\n", view.path, view.text);
     }
-    let _ = write!(out, "==> relationships.yaml\n{}", model.relationships.as_deref().unwrap_or("none\n"));
+    let _ = write!(
+        out,
+        "==> relationships.yaml\n{}",
+        model.relationships.as_deref().unwrap_or("none\n")
+    );
     for topic in &model.topics {
         let _ = write!(out, "\n==> {}\n{}", topic.path, topic.text);
     }
@@ -72,7 +79,10 @@ fn a_whole_project() {
 
 #[test]
 fn two_versions_of_dbt_give_the_same() {
-    assert_eq!(shown(&left("dbt_1_10").model(None)), shown(&left("dbt_1_12").model(None)));
+    assert_eq!(
+        shown(&left("dbt_1_10").model(None)),
+        shown(&left("dbt_1_12").model(None))
+    );
 }
 
 #[test]

@@ -45,7 +45,11 @@ impl Row<'_> {
                 }
                 said["name"] = json!(column);
             }
-            let section = if ["model", "seed", "snapshot", "test"].contains(&parts[0]) { "node" } else { parts[0] };
+            let section = if ["model", "seed", "snapshot", "test"].contains(&parts[0]) {
+                "node"
+            } else {
+                parts[0]
+            };
             sections[format!("{section}s")][id] = node;
         }
         for (number, said) in self.items("tests").enumerate() {
@@ -72,7 +76,9 @@ impl Row<'_> {
             json!({"metadata": {"type": "TABLE", "schema": "shop", "comment": said["comment"]}, "columns": columns})
         };
         let of = |prefix: bool| -> Map<String, Value> {
-            let tables = self.pairs("catalog").filter(|(id, _)| id.starts_with("source.") == prefix);
+            let tables = self
+                .pairs("catalog")
+                .filter(|(id, _)| id.starts_with("source.") == prefix);
             tables.map(|(id, said)| (id.clone(), table(said))).collect()
         };
         self.0.get("catalog")?;
@@ -127,7 +133,10 @@ impl Row<'_> {
         for topic in &model.topics {
             files.insert(topic.path.clone(), read(&topic.text));
         }
-        let texts = [("relationships.yaml", &model.relationships), ("model.yaml", &model.model)];
+        let texts = [
+            ("relationships.yaml", &model.relationships),
+            ("model.yaml", &model.model),
+        ];
         for (name, text) in texts {
             if let Some(text) = text {
                 files.insert(name.to_owned(), read(text));
@@ -156,9 +165,15 @@ fn test(said: &Value, number: usize) -> Value {
             kwargs[key] = value.clone();
         }
     }
-    kwargs["model"] = json!(format!("{{{{ get_where_subquery(ref('{}')) }}}}", parts.last().unwrap()));
+    kwargs["model"] = json!(format!(
+        "{{{{ get_where_subquery(ref('{}')) }}}}",
+        parts.last().unwrap()
+    ));
     if of_source {
-        kwargs["model"] = json!(format!("{{{{ get_where_subquery(source('{}', '{}')) }}}}", parts[2], parts[3]));
+        kwargs["model"] = json!(format!(
+            "{{{{ get_where_subquery(source('{}', '{}')) }}}}",
+            parts[2], parts[3]
+        ));
     }
     let mut reads = vec![json!(on)];
     reads.extend(said["reads"].as_array().into_iter().flatten().cloned());
@@ -229,7 +244,17 @@ fn every_row_of_the_mapping() {
             let _ = write!(faults, "{}\n{of_row}", row["what"].as_str().unwrap_or_default());
         }
         for key in row.as_object().unwrap().keys() {
-            let known = ["what", "dbt", "tests", "catalog", "runs", "freshness", "options", "status_before", "gives"];
+            let known = [
+                "what",
+                "dbt",
+                "tests",
+                "catalog",
+                "runs",
+                "freshness",
+                "options",
+                "status_before",
+                "gives",
+            ];
             assert!(known.contains(&key.as_str()), "{key} in {row}");
         }
     }

@@ -36,15 +36,24 @@ struct Case {
 
 impl Case {
     fn read(text: &str) -> Self {
-        let mut case = Self { files: Vec::new(), request: Request::default(), sql: None };
+        let mut case = Self {
+            files: Vec::new(),
+            request: Request::default(),
+            sql: None,
+        };
         for part in text.split("==> ").skip(1) {
             let (title, body) = part.split_once('\n').unwrap();
             match title.split_once(' ').map_or((title, ""), |(first, rest)| (first, rest)) {
                 ("promote", call) => {
-                    let (file, rest) = call.split_once(" --grain ").map_or((call, ""), |(file, grain)| (file, grain));
+                    let (file, rest) = call
+                        .split_once(" --grain ")
+                        .map_or((call, ""), |(file, grain)| (file, grain));
                     let (file, fields) = file.split_once(':').map_or((file, ""), |(file, fields)| (file, fields));
                     let list = |text: &str| {
-                        text.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect()
+                        text.split(',')
+                            .filter(|name| !name.is_empty())
+                            .map(|name| name.trim().to_owned())
+                            .collect()
                     };
                     case.request = Request::from_file(file.trim());
                     case.request.fields = list(fields);
@@ -77,13 +86,19 @@ fn shown(promotion: &Promotion) -> String {
 /// The rows of a query, each as its values, in no order; `None` if there is no engine.
 pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
     let Some(program) = std::env::var_os("FORMULAC_DUCKDB").filter(|path| !path.is_empty()) else {
-        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_DUCKDB is not set");
+        assert!(
+            std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(),
+            "FORMULAC_DUCKDB is not set"
+        );
         let _ = writeln!(std::io::stderr(), "SKIPPED promote: FORMULAC_DUCKDB is not set");
         return None;
     };
     let data = fs::read_to_string(folder().join("data.sql")).unwrap();
     let columns: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
-    let text = format!(".mode csv\n.nullvalue NULL\n{data}\nselect {} from (\n{sql}\n);\n", columns.join(", "));
+    let text = format!(
+        ".mode csv\n.nullvalue NULL\n{data}\nselect {} from (\n{sql}\n);\n",
+        columns.join(", ")
+    );
     let mut child = Command::new(program)
         .args([":memory:", "-bail"])
         .stdin(Stdio::piped())
@@ -101,15 +116,21 @@ pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
         Ok(number) => format!("{:.9}", number + 0.0),
         Err(_) => value.to_owned(),
     };
-    let mut rows: Vec<Vec<String>> = out.lines().skip(1).map(|line| line.split(',').map(value).collect()).collect();
+    let mut rows: Vec<Vec<String>> = out
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(value).collect())
+        .collect();
     rows.sort();
     Some(rows)
 }
 
 #[test]
 fn specs_and_their_rows() {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder().join("cases")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder().join("cases"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     assert!(paths.len() >= 12);
     let compiler = compiler();
@@ -127,13 +148,22 @@ fn specs_and_their_rows() {
         }
         let Some(sql) = case.sql else { continue };
         let compiled = compiler.compile_spec(&promotion.spec);
-        let columns: Vec<String> = compiled.columns().iter().map(|column| column.name().to_owned()).collect();
-        let Some(made) = rows(compiled.query().unwrap(), &columns) else { return };
+        let columns: Vec<String> = compiled
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect();
+        let Some(made) = rows(compiled.query().unwrap(), &columns) else {
+            return;
+        };
         let expected = rows(&sql, &columns).unwrap();
         assert!(!made.is_empty(), "{name}: no rows compare nothing");
         if made != expected {
             let query = compiled.query().unwrap();
-            differ.push(format!("{name}: {}\nspec {made:?}\nomni {expected:?}\n{query}", columns.join(", ")));
+            differ.push(format!(
+                "{name}: {}\nspec {made:?}\nomni {expected:?}\n{query}",
+                columns.join(", ")
+            ));
         }
         compared += 1;
     }

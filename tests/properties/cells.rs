@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 /// A column's letters, some of which no sheet has.
 fn column() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["A", "B", "C", "D", "E", "F", "G", "b", "Z", "AA", "XFD", "ZZZ", "ZZZZ", "$A", "$C"])
+    prop::sample::select(vec![
+        "A", "B", "C", "D", "E", "F", "G", "b", "Z", "AA", "XFD", "ZZZ", "ZZZZ", "$A", "$C",
+    ])
 }
 
 /// A row as it is written, some of which no sheet has.
@@ -109,6 +111,9 @@ pub fn worksheet() -> impl Strategy<Value = String> {
             // Quotes are YAML's own, twice in what they enclose.
             format!("  {name}: '={}'\n", formula.replace('\'', "''"))
         });
-        format!("model: m\nfrom: orders\n{keys}calculations:\n{}", calculations.collect::<String>())
+        format!(
+            "model: m\nfrom: orders\n{keys}calculations:\n{}",
+            calculations.collect::<String>()
+        )
     })
 }

@@ -23,7 +23,12 @@ fn readable(shape: Shape, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let message = diagnostic.message();
         assert_ne!(diagnostic.code(), "F0901", "{}: {message}", shape.name);
-        assert!(message.len() < 1_000, "{}: a message of {} bytes", shape.name, message.len());
+        assert!(
+            message.len() < 1_000,
+            "{}: a message of {} bytes",
+            shape.name,
+            message.len()
+        );
     }
 }
 
@@ -32,7 +37,11 @@ fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
     let text = (shape.make)(shape.size);
     let compiled = compiler(dialect, schema).compile(&text);
     let answered = !compiled.definitions().is_empty() || compiled.has_errors();
-    assert!(answered || text.trim().is_empty() || is_comment(&text), "{}: neither SQL nor an error", shape.name);
+    assert!(
+        answered || text.trim().is_empty() || is_comment(&text),
+        "{}: neither SQL nor an error",
+        shape.name
+    );
     readable(shape, compiled.diagnostics());
 }
 
@@ -43,7 +52,11 @@ fn is_comment(text: &str) -> bool {
 fn compile_spec(shape: Shape, dialect: Dialect) {
     let text = (shape.make)(shape.size);
     let compiled = compiler(dialect, Schema::new()).compile_spec(&text);
-    assert!(compiled.query().is_some() || compiled.has_errors(), "{}: neither SQL nor an error", shape.name);
+    assert!(
+        compiled.query().is_some() || compiled.has_errors(),
+        "{}: neither SQL nor an error",
+        shape.name
+    );
     readable(shape, compiled.diagnostics());
 }
 
@@ -54,8 +67,10 @@ fn dialects() -> Vec<Dialect> {
 /// Prints before each, so that a shape that kills the process is known.
 fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
     let chosen = std::env::var("SHAPE").unwrap_or_default();
-    for (index, shape) in
-        shapes.iter().enumerate().filter(|(_, s)| chosen.is_empty() || chosen.trim_start_matches('=') == s.name)
+    for (index, shape) in shapes
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| chosen.is_empty() || chosen.trim_start_matches('=') == s.name)
     {
         let dialect = dialects()[index % 4];
         let begun = std::time::Instant::now();
@@ -71,7 +86,9 @@ fn formulas() {
 
 #[test]
 fn formulas_against_a_schema() {
-    each(AGAINST_SCHEMA, |shape, dialect| compile(shape, dialect, wide_schema(100)));
+    each(AGAINST_SCHEMA, |shape, dialect| {
+        compile(shape, dialect, wide_schema(100))
+    });
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn folded() -> impl Strategy<Value = String> {
     let total = prop::sample::select(&TOTALS[..]);
     let around = prop::collection::vec(prop::sample::select(&FOLDINGS[..]), 1..4);
     (total, around).prop_map(|(total, around)| {
-        around.into_iter().fold(total.to_owned(), |formula, folding| folding.replace("{}", &formula))
+        around
+            .into_iter()
+            .fold(total.to_owned(), |formula, folding| folding.replace("{}", &formula))
     })
 }
 

@@ -2,11 +2,39 @@
 
 use proptest::prelude::*;
 
-const NAMES: &[&str] = &["a", "b_2", "Amount", "größe", "_x", "日付", "orders.amount", "o . a", "TRUE", "FALSE", "C1x"];
-const REFERENCES: &[&str] =
-    &["${orders.amount}", "${orders.Net Revenue}", "${orders.day[month]}", "${o.a:total}", "$A$1", "$B", "A$7"];
+const NAMES: &[&str] = &[
+    "a",
+    "b_2",
+    "Amount",
+    "größe",
+    "_x",
+    "日付",
+    "orders.amount",
+    "o . a",
+    "TRUE",
+    "FALSE",
+    "C1x",
+];
+const REFERENCES: &[&str] = &[
+    "${orders.amount}",
+    "${orders.Net Revenue}",
+    "${orders.day[month]}",
+    "${o.a:total}",
+    "$A$1",
+    "$B",
+    "A$7",
+];
 const NUMBERS: &[&str] = &["0", "1", "42", "3.14", ".5", "2.", "1e9", "6.02E+23", "007"];
-const FUNCTIONS: &[&str] = &["SUM", "IF", "count", "CONCAT", "unknown_function", "Max", "TODAY", "STDEV.S"];
+const FUNCTIONS: &[&str] = &[
+    "SUM",
+    "IF",
+    "count",
+    "CONCAT",
+    "unknown_function",
+    "Max",
+    "TODAY",
+    "STDEV.S",
+];
 const OPERATORS: &[&str] = &["=", "<>", "<", "<=", ">", ">=", "&", "+", "-", "*", "/", "^"];
 const GAPS: &[&str] = &["", " ", "", "  ", "\n  ", "\t", " // note\n", "\u{a0}", "\r\n"];
 
@@ -28,7 +56,11 @@ pub fn expression() -> impl Strategy<Value = String> {
         let binary = (inner.clone(), gap(), pick(OPERATORS), gap(), inner.clone()).prop_map(|(l, g, op, h, r)| {
             let compares = op.starts_with(['=', '<', '>']);
             // `a - -b` and `a < >b` keep a blank between.
-            if compares { format!("(({l}){g}{op} {h}({r}))") } else { format!("{l}{g} {op} {h}{r}") }
+            if compares {
+                format!("(({l}){g}{op} {h}({r}))")
+            } else {
+                format!("{l}{g} {op} {h}{r}")
+            }
         });
         prop_oneof![
             4 => binary,
@@ -121,7 +153,21 @@ pub fn calls_with_literals() -> impl Strategy<Value = Vec<String>> {
         "LEFT",
     ]);
     let argument = || {
-        pick(&["amount", "id", "status", "2", "-2", "0", "2.5", "0.5", "-2.5", "0.0", "7.1", "0.1", "1234567890123"])
+        pick(&[
+            "amount",
+            "id",
+            "status",
+            "2",
+            "-2",
+            "0",
+            "2.5",
+            "0.5",
+            "-2.5",
+            "0.0",
+            "7.1",
+            "0.1",
+            "1234567890123",
+        ])
     };
     let one = (unary, prop::collection::vec(argument(), 2..8))
         .prop_map(|(function, args)| args.iter().map(|x| format!("{function}({x})")).collect());

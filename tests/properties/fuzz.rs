@@ -18,7 +18,14 @@ fn compilers() -> Vec<Compiler> {
         for context in [Context::Row, Context::Measure, Context::Worksheet] {
             let builder = || Compiler::builder().dialect(dialect).context(context);
             all.push(builder().build());
-            all.push(builder().schema(orders()).from("orders").order_by(["id desc"]).group_by(["status"]).build());
+            all.push(
+                builder()
+                    .schema(orders())
+                    .from("orders")
+                    .order_by(["id desc"])
+                    .group_by(["status"])
+                    .build(),
+            );
         }
     }
     all
@@ -26,13 +33,21 @@ fn compilers() -> Vec<Compiler> {
 
 fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestCaseError> {
     for d in diagnostics {
-        let spans = std::iter::once(d.span()).chain(d.labels().iter().map(|l| l.span)).chain(d.fix().map(|f| f.span));
+        let spans = std::iter::once(d.span())
+            .chain(d.labels().iter().map(|l| l.span))
+            .chain(d.fix().map(|f| f.span));
         for span in spans {
             let range = span.range();
             prop_assert!(range.start <= range.end && range.end <= text.len(), "{text:?}: {d:?}");
-            prop_assert!(text.is_char_boundary(range.start) && text.is_char_boundary(range.end), "{text:?}: {d:?}");
+            prop_assert!(
+                text.is_char_boundary(range.start) && text.is_char_boundary(range.end),
+                "{text:?}: {d:?}"
+            );
         }
-        prop_assert!(!d.message().is_empty() && !d.message().contains('\n'), "{text:?}: {d:?}");
+        prop_assert!(
+            !d.message().is_empty() && !d.message().contains('\n'),
+            "{text:?}: {d:?}"
+        );
         prop_assert_ne!(d.code(), "F0901", "{:?}: {:?}", text, d);
     }
     prop_assert!(diagnostics.is_sorted_by_key(Diagnostic::span), "{text:?}: not sorted");
@@ -43,7 +58,16 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
 #[test]
 fn found_before() {
     let compilers = [Compiler::default()];
-    for text in ["=/*", "NOT", "x DISTINCT", "{{ a }} b", "CAST(a AS", "a OVER (", "a FROM\nb = 1", "EXTRACT(FROM a"] {
+    for text in [
+        "=/*",
+        "NOT",
+        "x DISTINCT",
+        "{{ a }} b",
+        "CAST(a AS",
+        "a OVER (",
+        "a FROM\nb = 1",
+        "EXTRACT(FROM a",
+    ] {
         survives(text, &compilers).unwrap();
     }
 }

@@ -10,13 +10,25 @@ use crate::mutations::{faulty_formula, faulty_spec, soup};
 
 fn sql_by_name(compiler: &Compiler, text: &str) -> Vec<(Option<String>, String)> {
     let compiled = compiler.compile(text);
-    compiled.definitions().iter().map(|d| (d.name().map(str::to_owned), d.sql().to_owned())).collect()
+    compiled
+        .definitions()
+        .iter()
+        .map(|d| (d.name().map(str::to_owned), d.sql().to_owned()))
+        .collect()
 }
 
 fn check(definitions: &[String], added: &str, at: usize, context: Context) -> Result<(), TestCaseError> {
     for dialect in Dialect::all() {
-        let compiler = Compiler::builder().dialect(dialect).schema(orders()).context(context).build();
-        let mut lines: Vec<String> = definitions.iter().enumerate().map(|(i, d)| format!("d{i}d = {d}")).collect();
+        let compiler = Compiler::builder()
+            .dialect(dialect)
+            .schema(orders())
+            .context(context)
+            .build();
+        let mut lines: Vec<String> = definitions
+            .iter()
+            .enumerate()
+            .map(|(i, d)| format!("d{i}d = {d}"))
+            .collect();
         let before = sql_by_name(&compiler, &lines.join("\n"));
         lines.insert(at.min(lines.len()), format!("added = {added}"));
         let mut after = sql_by_name(&compiler, &lines.join("\n"));
@@ -69,9 +81,16 @@ proptest! {
 /// All that comes of a text, by a compiler that has worked before or by a new one.
 fn outcome(compiler: &Compiler, text: &str) -> String {
     let (compiled, spec) = (compiler.compile(text), compiler.compile_spec(text));
-    let columns: Vec<Vec<String>> =
-        compiled.definitions().iter().map(|d| d.columns().map(ReadColumn::path).collect()).collect();
-    format!("{compiled:#?}\n{columns:?}\n{:?}\n{:?}", spec.query(), spec.diagnostics())
+    let columns: Vec<Vec<String>> = compiled
+        .definitions()
+        .iter()
+        .map(|d| d.columns().map(ReadColumn::path).collect())
+        .collect();
+    format!(
+        "{compiled:#?}\n{columns:?}\n{:?}\n{:?}",
+        spec.query(),
+        spec.diagnostics()
+    )
 }
 
 proptest! {
@@ -117,9 +136,11 @@ fn faults_stay_where_they_are() {
         let wanted = sql_by_name(&compiler, good);
         assert_eq!(wanted.len(), 3);
         for fault in faults {
-            for text in
-                [format!("{fault}\n{good}"), format!("{good}\n{fault}"), good.replace("\nb", &format!("\n{fault}\nb"))]
-            {
+            for text in [
+                format!("{fault}\n{good}"),
+                format!("{good}\n{fault}"),
+                good.replace("\nb", &format!("\n{fault}\nb")),
+            ] {
                 assert_eq!(sql_by_name(&compiler, &text), wanted, "{text}");
             }
         }

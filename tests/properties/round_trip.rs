@@ -8,8 +8,19 @@ use crate::formulas::expression;
 
 /// The tree with a bracket around everything, whatever the spans.
 fn shape(ast: &Ast, source: &str, id: ExprId) -> String {
-    let leaf = || ast.span(id).text(source).chars().filter(|c| !c.is_whitespace()).collect::<String>();
-    let children = || ast.children(id).map(|c| shape(ast, source, c)).collect::<Vec<_>>().join(" ");
+    let leaf = || {
+        ast.span(id)
+            .text(source)
+            .chars()
+            .filter(|c| !c.is_whitespace())
+            .collect::<String>()
+    };
+    let children = || {
+        ast.children(id)
+            .map(|c| shape(ast, source, c))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     match ast.expr(id) {
         Expr::Text => ast.span(id).text(source).to_owned(),
         Expr::Binary { op, .. } => format!("({} {})", op.symbol(), children()),

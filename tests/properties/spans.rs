@@ -14,15 +14,24 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
         while let Some(id) = stack.pop() {
             let span = ast.span(id);
             let range = span.range();
-            prop_assert!(range.start <= range.end && range.end <= source.len(), "{source:?}: {span:?}");
+            prop_assert!(
+                range.start <= range.end && range.end <= source.len(),
+                "{source:?}: {span:?}"
+            );
             prop_assert!(
                 source.is_char_boundary(range.start) && source.is_char_boundary(range.end),
                 "{source:?}: {span:?}"
             );
             prop_assert!(id.index() >= definition.first.index() && id.index() <= definition.body.index());
             if ast.expr(id) == Expr::Error {
-                prop_assert!(found.iter().any(Diagnostic::is_error), "{source:?}: a hole that is not reported");
-                prop_assert!(definition.broken, "{source:?}: a hole in a definition that is not marked");
+                prop_assert!(
+                    found.iter().any(Diagnostic::is_error),
+                    "{source:?}: a hole that is not reported"
+                );
+                prop_assert!(
+                    definition.broken,
+                    "{source:?}: a hole in a definition that is not marked"
+                );
             }
             let mut last = 0;
             for child in ast.children(id) {
@@ -41,7 +50,10 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
         }
         prop_assert!(definition.span.end as usize <= source.len());
         if definition.broken {
-            prop_assert!(found.iter().any(Diagnostic::is_error), "{source:?}: broken and not reported");
+            prop_assert!(
+                found.iter().any(Diagnostic::is_error),
+                "{source:?}: broken and not reported"
+            );
         }
     }
     Ok(())

@@ -17,7 +17,11 @@ fn parses(dialect: Dialect, sql: &str) -> Result<(), TestCaseError> {
 fn check(text: &str, context: Context) -> Result<(), TestCaseError> {
     for dialect in Dialect::all() {
         for schema in [formulac::Schema::new(), orders()] {
-            let compiler = Compiler::builder().dialect(dialect).schema(schema).context(context).build();
+            let compiler = Compiler::builder()
+                .dialect(dialect)
+                .schema(schema)
+                .context(context)
+                .build();
             for definition in compiler.compile(text).definitions() {
                 parses(dialect, definition.sql())?;
             }

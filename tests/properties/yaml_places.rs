@@ -20,7 +20,11 @@ fn parts() -> impl Strategy<Value = Vec<String>> {
     (prop::collection::vec(part, 0..5), 0..5usize).prop_map(|(mut parts, at)| {
         parts.insert(at.min(parts.len()), format!("{FAULT}(x)"));
         let last = parts.len() - 1;
-        parts.iter().enumerate().map(|(i, part)| if i == last { part.clone() } else { format!("{part} +") }).collect()
+        parts
+            .iter()
+            .enumerate()
+            .map(|(i, part)| if i == last { part.clone() } else { format!("{part} +") })
+            .collect()
     })
 }
 
@@ -73,14 +77,25 @@ fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
         0 => format!("  a: {whole}"),
         1 => format!("  a: {}", lines(&plain, "     ")),
         2 => format!("  a: '{}'", lines(&|_, part| part.replace('\'', "''"), "     ")),
-        3 => format!("  a: \"{}\"", lines(&|i, part| escaped(part, &[choice(i), 3, choice(i + 1), 4]), "     ")),
+        3 => format!(
+            "  a: \"{}\"",
+            lines(&|i, part| escaped(part, &[choice(i), 3, choice(i + 1), 4]), "     ")
+        ),
         4 => {
             // A backslash joins lines.
             let joined: Vec<String> = parts.iter().map(|part| escaped(part, &[3])).collect();
             format!("  a: \"{}\"", joined.join(" \\\n      "))
         }
-        5 => format!("  a: |{}\n\n    {}", ["", "-", "+", "2", "2-"][choice(0) as usize % 5], lines(&plain, "    ")),
-        6 => format!("  a: >{}\n\n    {}", ["", "-", "+", "2", "2+"][choice(0) as usize % 5], lines(&plain, "    ")),
+        5 => format!(
+            "  a: |{}\n\n    {}",
+            ["", "-", "+", "2", "2-"][choice(0) as usize % 5],
+            lines(&plain, "    ")
+        ),
+        6 => format!(
+            "  a: >{}\n\n    {}",
+            ["", "-", "+", "2", "2+"][choice(0) as usize % 5],
+            lines(&plain, "    ")
+        ),
         7 => format!("  a:\n    formula: >-  # folded\n      {}", lines(&plain, "      ")),
         _ => format!("  {{a: '{}', b: SUM(x)}}", whole.replace('\'', "''")),
     }

@@ -87,16 +87,26 @@ impl Sheet {
 }
 
 fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceExpr)>) -> ReferenceSpec {
-    let entry = |name: &str| KeptColumn { name: name.to_owned(), frame: None };
+    let entry = |name: &str| KeptColumn {
+        name: name.to_owned(),
+        frame: None,
+    };
     let grouped = level == Level::Aggregate;
-    let mut step = ReferenceStep { name: "answers".to_owned(), definitions, ..ReferenceStep::default() };
+    let mut step = ReferenceStep {
+        name: "answers".to_owned(),
+        definitions,
+        ..ReferenceStep::default()
+    };
     step.order_by = vec![(entry(if grouped { GROUP } else { KEY }), false)];
     if grouped {
         step.group_by = vec![entry(GROUP)];
     } else {
         step.keep = ReferenceKeep::Some(vec![KEY.to_owned()]);
     }
-    ReferenceSpec { from: database.tables[0].name.clone(), steps: vec![step] }
+    ReferenceSpec {
+        from: database.tables[0].name.clone(),
+        steps: vec![step],
+    }
 }
 
 /// What each row gives, as far as it is certain; `None` if an engine may fail.
@@ -109,7 +119,11 @@ fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<
     }
     let values = |noise: Option<Noise>| {
         let run = with_noise(noise, || database.interpreted(&spec));
-        assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
+        assert!(
+            run.unknown.is_none(),
+            "the interpreter knows nothing of {:?}",
+            run.unknown
+        );
         let column: Vec<Value> = run.value.rows.iter().map(|row| row[NAME].clone()).collect();
         (column, run.doubted, run.oversized)
     };
@@ -119,10 +133,23 @@ fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<
     }
     let others = [Noise::One, Noise::Opposite].map(|noise| values(Some(noise)));
     let settled = |at: usize, value: &Value| {
-        !doubted && others.iter().all(|(column, doubted, _)| !doubted && alike(value, &column[at]))
+        !doubted
+            && others
+                .iter()
+                .all(|(column, doubted, _)| !doubted && alike(value, &column[at]))
     };
-    let settled: Vec<bool> = column.iter().enumerate().map(|(at, value)| settled(at, value)).collect();
-    Some(column.into_iter().zip(settled).map(|(value, settled)| settled.then_some(value)).collect())
+    let settled: Vec<bool> = column
+        .iter()
+        .enumerate()
+        .map(|(at, value)| settled(at, value))
+        .collect();
+    Some(
+        column
+            .into_iter()
+            .zip(settled)
+            .map(|(value, settled)| settled.then_some(value))
+            .collect(),
+    )
 }
 
 fn alike(a: &Value, b: &Value) -> bool {
@@ -167,7 +194,11 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
         // Each function in its turn, so that none is rare.
         let function = functions[(at % functions.len() as u64) as usize];
-        let forms: Vec<&Form> = known.forms.iter().filter(|form| form.function.name == function).collect();
+        let forms: Vec<&Form> = known
+            .forms
+            .iter()
+            .filter(|form| form.function.name == function)
+            .collect();
         let table = random.below(TABLES as usize) as u64;
         let database = &databases[table as usize];
         let mut best: Option<(Level, Formula)> = None;
@@ -175,7 +206,11 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             let form = *random.pick(&forms);
             let level = *random.pick(&levels(form));
             let depth = 1 + random.below(3);
-            let mut draw = Draw { random: &mut random, known, table: &database.tables[0] };
+            let mut draw = Draw {
+                random: &mut random,
+                known,
+                table: &database.tables[0],
+            };
             let expr = draw.formula(form, level, depth);
             if expr.to_string().len() > 600 {
                 continue;
@@ -185,7 +220,12 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             };
             let Some(expected) = expected else { continue };
             let name = format!("{}_{at}", function.to_lowercase().replace('.', "_"));
-            let formula = Formula { name, function, expr, expected };
+            let formula = Formula {
+                name,
+                function,
+                expr,
+                expected,
+            };
             let good = formula.says_something();
             if best.is_none() || good {
                 best = Some((level, formula));
@@ -224,7 +264,11 @@ fn sheet(database: &Database, level: &str, formulas: Vec<Formula>) -> Sheet {
         "window" => Level::Window,
         _ => Level::Row,
     };
-    Sheet { database: database.clone(), level, formulas }
+    Sheet {
+        database: database.clone(),
+        level,
+        formulas,
+    }
 }
 
 /// A query, and the formulas that it answers.
@@ -274,18 +318,27 @@ pub fn run() {
     let sheets = draw(&known, count, seed);
     if number("FORMULAC_SHOW", 0) != 0 {
         for sheet in &sheets {
-            sheet.formulas.iter().for_each(|f| say(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
+            sheet
+                .formulas
+                .iter()
+                .for_each(|f| say(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
         }
     }
-    let formulas: Vec<(&Sheet, &Formula)> =
-        sheets.iter().flat_map(|s| s.formulas.iter().map(move |f| (s, f))).collect();
+    let formulas: Vec<(&Sheet, &Formula)> = sheets
+        .iter()
+        .flat_map(|s| s.formulas.iter().map(move |f| (s, f)))
+        .collect();
     let telling = formulas.iter().filter(|(_, f)| f.says_something()).count();
     say(&format!(
         "{SUITE}: {} formulas in {} sheets; the results of {telling} differ by row",
         formulas.len(),
         sheets.len()
     ));
-    assert!(telling * 2 >= formulas.len(), "of {} formulas only {telling} say something", formulas.len());
+    assert!(
+        telling * 2 >= formulas.len(),
+        "of {} formulas only {telling} say something",
+        formulas.len()
+    );
     if env::var_os("FORMULAC_FUNCTION").is_none() {
         every_function_is_drawn(&known, &formulas);
     }
@@ -326,14 +379,24 @@ pub fn run() {
         }
     }
     for (fault, formulas) in &refused {
-        say(&format!("{SUITE}: {} refused: {fault}, such as {}", formulas.len(), formulas[0]));
+        say(&format!(
+            "{SUITE}: {} refused: {fault}, such as {}",
+            formulas.len(),
+            formulas[0]
+        ));
     }
     if failures.is_empty() {
-        assert!(refused.is_empty(), "what is drawn must compile: {} faults", refused.len());
+        assert!(
+            refused.is_empty(),
+            "what is drawn must compile: {} faults",
+            refused.len()
+        );
         return;
     }
     let mut by_function: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    failures.iter().for_each(|f| *by_function.entry((f.dialect.name(), f.formula.function)).or_default() += 1);
+    failures
+        .iter()
+        .for_each(|f| *by_function.entry((f.dialect.name(), f.formula.function)).or_default() += 1);
     let mut shown_functions = BTreeSet::new();
     let shown: Vec<String> = failures
         .iter()
@@ -341,13 +404,20 @@ pub fn run() {
         .take(number("FORMULAC_SHOWN", SHOWN as u64) as usize)
         .map(|failure| shrunk(failure, &known))
         .collect();
-    panic!("{} answers differ: {by_function:?}\n\n{}", failures.len(), shown.join("\n\n"));
+    panic!(
+        "{} answers differ: {by_function:?}\n\n{}",
+        failures.len(),
+        shown.join("\n\n")
+    );
 }
 
 fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
     let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, formula) in formulas {
-        formula.functions().into_iter().for_each(|name| *drawn.entry(name).or_default() += 1);
+        formula
+            .functions()
+            .into_iter()
+            .for_each(|name| *drawn.entry(name).or_default() += 1);
     }
     for function in formulac::catalog::functions() {
         let count = drawn.get(function.name).copied().unwrap_or(0);
@@ -388,18 +458,23 @@ fn ask<'a>(
         let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         if query.is_err() {
             // Some are not to be had in this dialect; the others are asked.
-            formulas.retain(|formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
-                Ok(_) => true,
-                Err(Refusal::Unsupported) => {
-                    tally.unsupported += 1;
-                    false
-                }
-                Err(Refusal::Fault(fault)) => {
-                    let key = format!("{} {}: {fault}", dialect.name(), formula.function);
-                    refused.entry(key).or_default().push(format!("{} = {}", formula.name, formula.expr));
-                    false
-                }
-            });
+            formulas.retain(
+                |formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
+                    Ok(_) => true,
+                    Err(Refusal::Unsupported) => {
+                        tally.unsupported += 1;
+                        false
+                    }
+                    Err(Refusal::Fault(fault)) => {
+                        let key = format!("{} {}: {fault}", dialect.name(), formula.function);
+                        refused
+                            .entry(key)
+                            .or_default()
+                            .push(format!("{} = {}", formula.name, formula.expr));
+                        false
+                    }
+                },
+            );
             query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         }
         match query {
@@ -409,7 +484,10 @@ fn ask<'a>(
                 asked.push(Asked { sheet, formulas, place });
             }
             Err(Refusal::Unsupported) => {
-                refused.entry("together unsupported".to_owned()).or_default().push(String::new());
+                refused
+                    .entry("together unsupported".to_owned())
+                    .or_default()
+                    .push(String::new());
             }
             Err(Refusal::Fault(fault)) => {
                 let key = format!("{} together: {fault}", dialect.name());
@@ -475,11 +553,18 @@ fn judge<'a>(
         return;
     }
     let runs = run_all(&format!("{SUITE}-alone"), &[(dialect, again)]);
-    let Some(Run::Done(answers)) = runs.first() else { panic!("{} answered before", dialect.name()) };
+    let Some(Run::Done(answers)) = runs.first() else {
+        panic!("{} answered before", dialect.name())
+    };
     for (sheet, formula, place) in alone {
         match &answers[place] {
             Ok(table) => verdict(dialect, known, sheet, formula, table, tally, failures),
-            Err(error) => failures.push(Failure { dialect, sheet, formula, told: format!("error: {error}") }),
+            Err(error) => failures.push(Failure {
+                dialect,
+                sheet,
+                formula,
+                told: format!("error: {error}"),
+            }),
         }
     }
 }
@@ -500,17 +585,30 @@ fn verdict<'a>(
             tally.cells += settled;
             tally.unsettled += formula.expected.len() - settled;
         }
-        Some(told) => failures.push(Failure { dialect, sheet, formula, told }),
+        Some(told) => failures.push(Failure {
+            dialect,
+            sheet,
+            formula,
+            told,
+        }),
     }
 }
 
 /// Where a column of the answer is not what is expected.
 pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
-    let Some(at) = table.columns.iter().position(|name| name.eq_ignore_ascii_case(&formula.name)) else {
+    let Some(at) = table
+        .columns
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(&formula.name))
+    else {
         return Some(format!("no column {} in {:?}", formula.name, table.columns));
     };
     if table.rows.len() != formula.expected.len() {
-        return Some(format!("{} rows, expected {}", table.rows.len(), formula.expected.len()));
+        return Some(format!(
+            "{} rows, expected {}",
+            table.rows.len(),
+            formula.expected.len()
+        ));
     }
     let mut told = Vec::new();
     for (row, expected) in table.rows.iter().zip(&formula.expected) {
@@ -527,7 +625,11 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
         (Json::Number(a), Json::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
             // Some quotients of the emulator have six digits, as those of NUMBER have in the warehouse.
-            let tolerance = if is_emulator(dialect) { tolerance.max(1e-6) } else { tolerance };
+            let tolerance = if is_emulator(dialect) {
+                tolerance.max(1e-6)
+            } else {
+                tolerance
+            };
             a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
         }
         // It sums integers as floats, and writes them so in texts.
@@ -552,10 +654,19 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
         let mut batch = Batch::default();
         let mut asked = Vec::new();
         for (spec, database) in tried {
-            let Ok(query) = compiled(&database, &spec, dialect) else { continue };
+            let Ok(query) = compiled(&database, &spec, dialect) else {
+                continue;
+            };
             let expr = spec.steps[0].definitions[0].1.clone();
-            let Some(Some(expected)) = quietly(|| expected(&database, sheet.level, &expr)) else { continue };
-            let formula = Formula { name: name.clone(), function: failure.formula.function, expr, expected };
+            let Some(Some(expected)) = quietly(|| expected(&database, sheet.level, &expr)) else {
+                continue;
+            };
+            let formula = Formula {
+                name: name.clone(),
+                function: failure.formula.function,
+                expr,
+                expected,
+            };
             let place = batch.add(&query, &database.json());
             asked.push((spec, database, formula, query, place));
         }

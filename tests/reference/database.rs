@@ -23,7 +23,13 @@ pub struct TableColumn {
 
 fn column(name: &'static str, ty: Type, kind: Kind, nullable: bool) -> TableColumn {
     let plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    TableColumn { name, ty, kind, nullable, quoted: !plain }
+    TableColumn {
+        name,
+        ty,
+        kind,
+        nullable,
+        quoted: !plain,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -74,22 +80,43 @@ impl Database {
         let borrowed: Vec<(Vec<&str>, Vec<&str>)> = named
             .iter()
             .map(|(_, columns, key)| {
-                (columns.iter().map(String::as_str).collect(), key.iter().map(String::as_str).collect())
+                (
+                    columns.iter().map(String::as_str).collect(),
+                    key.iter().map(String::as_str).collect(),
+                )
             })
             .collect();
-        let tables =
-            self.tables.iter().zip(&named).zip(&borrowed).map(|((table, (name, ..)), (columns, key))| {
-                walk::ValueTable { name, columns, key, rows: &table.rows }
+        let tables = self
+            .tables
+            .iter()
+            .zip(&named)
+            .zip(&borrowed)
+            .map(|((table, (name, ..)), (columns, key))| walk::ValueTable {
+                name,
+                columns,
+                key,
+                rows: &table.rows,
             });
         interpret(spec, &tables.collect::<Vec<_>>())
     }
 
     pub fn schema(&self) -> Schema {
         self.tables.iter().fold(Schema::new(), |schema, table| {
-            let relation = table.columns.iter().fold(Relation::new(table.name.as_str()), |relation, column| {
-                relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(column.quoted))
-            });
-            schema.with(if table.key.is_empty() { relation } else { relation.primary_key(table.key.iter().copied()) })
+            let relation = table
+                .columns
+                .iter()
+                .fold(Relation::new(table.name.as_str()), |relation, column| {
+                    relation.with(
+                        Column::new(column.name, column.ty)
+                            .nullable(column.nullable)
+                            .quoted(column.quoted),
+                    )
+                });
+            schema.with(if table.key.is_empty() {
+                relation
+            } else {
+                relation.primary_key(table.key.iter().copied())
+            })
         })
     }
 
@@ -100,7 +127,11 @@ impl Database {
                 .iter()
                 .map(|c| json!({"name": c.name, "type": c.ty.to_string(), "quoted": c.quoted}))
                 .collect();
-            let rows: Vec<Vec<Json>> = table.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
+            let rows: Vec<Vec<Json>> = table
+                .rows
+                .iter()
+                .map(|row| row.iter().map(Value::json).collect())
+                .collect();
             json!({"name": table.name, "columns": columns, "rows": rows})
         };
         self.tables.iter().map(table).collect()
@@ -153,7 +184,12 @@ fn orders(seed: u64, random: &mut Random) -> Table {
             values
         })
         .collect();
-    let mut table = Table { name: format!("orders_{seed}"), columns, key: vec!["id"], rows };
+    let mut table = Table {
+        name: format!("orders_{seed}"),
+        columns,
+        key: vec!["id"],
+        rows,
+    };
     random.shuffle(&mut table.rows);
     table
 }
@@ -172,13 +208,25 @@ fn customers(seed: u64, random: &mut Random) -> Table {
         if random.percent(30) {
             continue;
         }
-        let segment =
-            if random.percent(25) { Value::Null } else { Value::Text((*random.pick(&["big", "small"])).to_owned()) };
-        let credit = if random.percent(25) { Value::Null } else { Value::Int(random.between(-2, 9)) };
+        let segment = if random.percent(25) {
+            Value::Null
+        } else {
+            Value::Text((*random.pick(&["big", "small"])).to_owned())
+        };
+        let credit = if random.percent(25) {
+            Value::Null
+        } else {
+            Value::Int(random.between(-2, 9))
+        };
         let since = Value::Date(days(2022, random.between(1, 12), random.between(1, 28)));
         rows.push(vec![Value::Int(id), segment, credit, since]);
     }
-    Table { name: format!("customers_{seed}"), columns, key: vec!["customer_id"], rows }
+    Table {
+        name: format!("customers_{seed}"),
+        columns,
+        key: vec!["customer_id"],
+        rows,
+    }
 }
 
 fn quotas(seed: u64, random: &mut Random) -> Table {
@@ -195,12 +243,21 @@ fn quotas(seed: u64, random: &mut Random) -> Table {
             if random.percent(50) {
                 let quota = Value::Number(random.between(0, 400) as f64 / 4.0);
                 let quota = if random.percent(25) { Value::Null } else { quota };
-                rows.push(vec![Value::Text((*region).to_owned()), Value::Text((*status).to_owned()), quota]);
+                rows.push(vec![
+                    Value::Text((*region).to_owned()),
+                    Value::Text((*status).to_owned()),
+                    quota,
+                ]);
             }
         }
     }
     random.shuffle(&mut rows);
-    Table { name: format!("quotas_{seed}"), columns, key: vec!["region", "status"], rows }
+    Table {
+        name: format!("quotas_{seed}"),
+        columns,
+        key: vec!["region", "status"],
+        rows,
+    }
 }
 
 fn visits(seed: u64, random: &mut Random) -> Table {
@@ -221,8 +278,16 @@ fn visits(seed: u64, random: &mut Random) -> Table {
                 Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 30])),
                 Value::Int(random.between(-2, 5)),
             ];
-            values.into_iter().map(|value| if random.percent(25) { Value::Null } else { value }).collect()
+            values
+                .into_iter()
+                .map(|value| if random.percent(25) { Value::Null } else { value })
+                .collect()
         })
         .collect();
-    Table { name: format!("visits_{seed}"), columns, key: Vec::new(), rows }
+    Table {
+        name: format!("visits_{seed}"),
+        columns,
+        key: Vec::new(),
+        rows,
+    }
 }

@@ -33,7 +33,11 @@ impl Maker<'_> {
             (Kind::Bool, _) => ReferenceExpr::Call("ISBLANK", vec![leaf]),
             _ => ReferenceExpr::Call(
                 "IF",
-                vec![ReferenceExpr::Call("ISBLANK", vec![leaf]), self.literal(kind), self.literal(kind)],
+                vec![
+                    ReferenceExpr::Call("ISBLANK", vec![leaf]),
+                    self.literal(kind),
+                    self.literal(kind),
+                ],
             ),
         }
     }
@@ -44,13 +48,22 @@ impl Maker<'_> {
             Kind::Int => Value::Int(self.random.between(0, 7)),
             Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
             Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
-            Kind::Date => Value::Date(days(2024, self.random.between(1, 12), self.random.between(1, 29).min(28))),
+            Kind::Date => Value::Date(days(
+                2024,
+                self.random.between(1, 12),
+                self.random.between(1, 29).min(28),
+            )),
             Kind::Time => Value::Time(DAY * days(2024, self.random.between(1, 12), self.random.between(1, 28))),
         })
     }
 
     pub fn leaf(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
-        let fitting: Vec<&ReferenceExpr> = scope.leaves.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
+        let fitting: Vec<&ReferenceExpr> = scope
+            .leaves
+            .iter()
+            .filter(|(_, k)| *k == kind)
+            .map(|(x, _)| x)
+            .collect();
         // Times have no literals of their own.
         if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
             return (*self.random.pick(&fitting)).clone();
@@ -119,7 +132,9 @@ impl Maker<'_> {
         match self.random.below(8) {
             0 | 1 => {
                 let function = *self.random.pick(&["AND", "OR"]);
-                let args = (0..2 + self.random.below(2)).map(|_| self.expr(Kind::Bool, scope, depth)).collect();
+                let args = (0..2 + self.random.below(2))
+                    .map(|_| self.expr(Kind::Bool, scope, depth))
+                    .collect();
                 ReferenceExpr::Call(function, args)
             }
             2 => ReferenceExpr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
@@ -165,11 +180,18 @@ impl Maker<'_> {
     pub fn integer(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         match self.random.below(8) {
             0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
-            1 => ReferenceExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
+            1 => ReferenceExpr::Call(
+                "MOD",
+                vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)],
+            ),
             2 => ReferenceExpr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
                 let function = *self.random.pick(&["YEAR", "MONTH"]);
-                let kind = if has_times(scope) && self.random.percent(40) { Kind::Time } else { Kind::Date };
+                let kind = if has_times(scope) && self.random.percent(40) {
+                    Kind::Time
+                } else {
+                    Kind::Date
+                };
                 ReferenceExpr::Call(function, vec![self.expr(kind, scope, depth)])
             }
             4 => ReferenceExpr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
@@ -202,12 +224,21 @@ impl Maker<'_> {
                 let function = *self.random.pick(&["MIN", "MAX"]);
                 ReferenceExpr::Call(
                     function,
-                    vec![self.expr(Kind::Exact, scope, depth), self.expr(Kind::Exact, scope, depth)],
+                    vec![
+                        self.expr(Kind::Exact, scope, depth),
+                        self.expr(Kind::Exact, scope, depth),
+                    ],
                 )
             }
             _ => {
                 let other = *self.random.pick(&[Kind::Int, Kind::Exact]);
-                self.binary(&[ReferenceOp::Add, ReferenceOp::Subtract], Kind::Exact, other, scope, depth)
+                self.binary(
+                    &[ReferenceOp::Add, ReferenceOp::Subtract],
+                    Kind::Exact,
+                    other,
+                    scope,
+                    depth,
+                )
             }
         }
     }
@@ -234,8 +265,14 @@ impl Maker<'_> {
                 ReferenceExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
-                let other = *self.random.pick(&[Kind::Text, Kind::Text, Kind::Int, Kind::Date, Kind::Bool, Kind::Time]);
-                let other = if other == Kind::Time && !has_times(scope) { Kind::Int } else { other };
+                let other = *self
+                    .random
+                    .pick(&[Kind::Text, Kind::Text, Kind::Int, Kind::Date, Kind::Bool, Kind::Time]);
+                let other = if other == Kind::Time && !has_times(scope) {
+                    Kind::Int
+                } else {
+                    other
+                };
                 self.binary(&[ReferenceOp::Join], Kind::Text, other, scope, depth)
             }
         }
@@ -250,7 +287,10 @@ impl Maker<'_> {
 
     /// An aggregate that gives this kind.
     pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
-        let rows = Scope { leaves: scope.rows.clone(), ..Scope::default() };
+        let rows = Scope {
+            leaves: scope.rows.clone(),
+            ..Scope::default()
+        };
         let one = |maker: &mut Self, aggregate: &'static str, of: Kind| {
             let arg = maker.with_name_in(of, &rows, 1);
             ReferenceExpr::Aggregate(aggregate, vec![arg])
@@ -266,7 +306,11 @@ impl Maker<'_> {
                 }
                 2 => {
                     let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date, Kind::Time]);
-                    let of = if of == Kind::Time && !has_times(&rows) { Kind::Date } else { of };
+                    let of = if of == Kind::Time && !has_times(&rows) {
+                        Kind::Date
+                    } else {
+                        of
+                    };
                     let arg = self.with_name_in(of, &rows, 1);
                     ReferenceExpr::Aggregate("COUNT", vec![ReferenceExpr::Call("DISTINCT", vec![arg])])
                 }

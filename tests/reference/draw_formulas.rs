@@ -11,8 +11,15 @@ use crate::formula_tables::GROUP;
 use crate::random::Random;
 use crate::value::Value;
 
-pub const TYPES: [Type; 7] =
-    [Type::Boolean, Type::Integer, Type::Decimal, Type::Float, Type::Text, Type::Date, Type::Timestamp];
+pub const TYPES: [Type; 7] = [
+    Type::Boolean,
+    Type::Integer,
+    Type::Decimal,
+    Type::Float,
+    Type::Text,
+    Type::Date,
+    Type::Timestamp,
+];
 const NUMBERS: [Type; 3] = [Type::Integer, Type::Decimal, Type::Float];
 const TEMPORAL: [Type; 2] = [Type::Date, Type::Timestamp];
 
@@ -96,7 +103,11 @@ impl Draw<'_> {
             let arg = self.argument(takes, ty, place, depth);
             // Of constants aggregates and windows say little; DuckDB fails on their mode, Postgres on a text's lag.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
-            args.push(if named { ReferenceExpr::Name(self.column(ty)) } else { arg });
+            args.push(if named {
+                ReferenceExpr::Name(self.column(ty))
+            } else {
+                arg
+            });
             before = ty;
         }
         args
@@ -142,9 +153,15 @@ impl Draw<'_> {
             },
             Takes::Literal(low, high) => {
                 let likely = [*low, *high, low + 1, 0, 1, 2, 3, 5, 8, -1, -2, 12];
-                let fitting: Vec<i64> =
-                    likely.into_iter().filter(|n| (low..=high).contains(&n) && n.abs() <= 400).collect();
-                let n = if fitting.is_empty() { *low } else { *self.random.pick(&fitting) };
+                let fitting: Vec<i64> = likely
+                    .into_iter()
+                    .filter(|n| (low..=high).contains(&n) && n.abs() <= 400)
+                    .collect();
+                let n = if fitting.is_empty() {
+                    *low
+                } else {
+                    *self.random.pick(&fitting)
+                };
                 ReferenceExpr::Literal(Value::Int(n))
             }
             Takes::Positive => {
@@ -161,7 +178,11 @@ impl Draw<'_> {
             ty if ty.is_number() => "number",
             ty => ty.name(),
         };
-        let written = self.known.criteria.get(class).unwrap_or_else(|| panic!("no criteria for {class}"));
+        let written = self
+            .known
+            .criteria
+            .get(class)
+            .unwrap_or_else(|| panic!("no criteria for {class}"));
         ReferenceExpr::Literal(self.random.pick(written).clone())
     }
 
@@ -193,8 +214,13 @@ impl Draw<'_> {
             return self.leaf(ty, place);
         }
         let function = *self.random.pick(&names);
-        let forms: Vec<&Form> =
-            self.known.forms.iter().filter(fitting).filter(|form| form.function.name == function.name).collect();
+        let forms: Vec<&Form> = self
+            .known
+            .forms
+            .iter()
+            .filter(fitting)
+            .filter(|form| form.function.name == function.name)
+            .collect();
         let form = (*self.random.pick(&forms)).clone();
         self.call(&form, ty, place, depth - 1)
     }
@@ -225,9 +251,16 @@ impl Draw<'_> {
             }
             Type::Integer if self.random.percent(20) => of(self, ReferenceOp::Apart, Type::Date, Type::Date),
             Type::Integer | Type::Decimal => {
-                let op = *self.random.pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
+                let op = *self
+                    .random
+                    .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
                 // Digits behind the point do not add up.
-                of(self, op, ty, if op == ReferenceOp::Multiply { Type::Integer } else { ty })
+                of(
+                    self,
+                    op,
+                    ty,
+                    if op == ReferenceOp::Multiply { Type::Integer } else { ty },
+                )
             }
             Type::Float => match self.random.below(8) {
                 0 => {
@@ -238,7 +271,13 @@ impl Draw<'_> {
                     let base = *self.random.pick(&NUMBERS);
                     let exponent = ReferenceExpr::Literal(
                         self.random
-                            .pick(&[Value::Int(2), Value::Int(3), Value::Int(-1), Value::Int(0), Value::Number(0.5)])
+                            .pick(&[
+                                Value::Int(2),
+                                Value::Int(3),
+                                Value::Int(-1),
+                                Value::Int(0),
+                                Value::Number(0.5),
+                            ])
                             .clone(),
                     );
                     binary(ReferenceOp::Power, self.expr(base, place, depth), exponent)
@@ -248,7 +287,9 @@ impl Draw<'_> {
                     of(self, ReferenceOp::Divide, a, b)
                 }
                 _ => {
-                    let op = *self.random.pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
+                    let op = *self
+                        .random
+                        .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
                     let other = *self.random.pick(&NUMBERS);
                     of(self, op, Type::Float, other)
                 }
@@ -285,7 +326,13 @@ impl Draw<'_> {
     }
 
     fn column(&mut self, ty: Type) -> String {
-        let fitting: Vec<&str> = self.table.columns.iter().filter(|c| c.ty == ty).map(|c| c.name).collect();
+        let fitting: Vec<&str> = self
+            .table
+            .columns
+            .iter()
+            .filter(|c| c.ty == ty)
+            .map(|c| c.name)
+            .collect();
         (*self.random.pick(&fitting)).to_owned()
     }
 
@@ -311,7 +358,9 @@ impl Draw<'_> {
             Type::Boolean => {
                 let (a, b) = (self.group_leaf(Type::Integer), self.literal(Type::Integer));
                 return binary(
-                    *self.random.pick(&[ReferenceOp::Greater, ReferenceOp::Equal, ReferenceOp::LessOrEqual]),
+                    *self
+                        .random
+                        .pick(&[ReferenceOp::Greater, ReferenceOp::Equal, ReferenceOp::LessOrEqual]),
                     a,
                     b,
                 );
@@ -339,8 +388,12 @@ impl Draw<'_> {
         if self.random.percent(60) {
             return WindowRows::All;
         }
-        let from = *self.random.pick(&[RowPlace::First, RowPlace::First, RowPlace::At(-2), RowPlace::At(-1)]);
-        let to = *self.random.pick(&[RowPlace::At(0), RowPlace::At(0), RowPlace::At(2), RowPlace::Last]);
+        let from = *self
+            .random
+            .pick(&[RowPlace::First, RowPlace::First, RowPlace::At(-2), RowPlace::At(-1)]);
+        let to = *self
+            .random
+            .pick(&[RowPlace::At(0), RowPlace::At(0), RowPlace::At(2), RowPlace::Last]);
         WindowRows::Between(from, to)
     }
 

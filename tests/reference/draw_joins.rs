@@ -61,7 +61,9 @@ impl Joined {
     /// Which relations have a column; those that `using` has made one count as one.
     fn owners(&self, name: &str) -> Vec<usize> {
         let merged = self.merged.iter().find(|m| m.name == name);
-        let mut owners: Vec<usize> = (0..self.relations.len()).filter(|at| self.relations[*at].has(name)).collect();
+        let mut owners: Vec<usize> = (0..self.relations.len())
+            .filter(|at| self.relations[*at].has(name))
+            .collect();
         if let Some(merged) = merged {
             owners.retain(|at| *at == merged.of[0] || !merged.of.contains(at));
         }
@@ -85,15 +87,29 @@ impl Joined {
 
 impl Maker<'_> {
     /// Draws joins for the step, which change what it reads. Any of the `known` relations may be joined.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub fn joins(&mut self, known: &[Relation]) {
-        let mut joined = Joined { relations: vec![self.input.relation.clone()], merged: Vec::new() };
-        let mut grain: Vec<String> =
-            self.input.relation.grain.iter().map(|g| format!("{}.{g}", self.input.relation.name)).collect();
+        let mut joined = Joined {
+            relations: vec![self.input.relation.clone()],
+            merged: Vec::new(),
+        };
+        let mut grain: Vec<String> = self
+            .input
+            .relation
+            .grain
+            .iter()
+            .map(|g| format!("{}.{g}", self.input.relation.name))
+            .collect();
         let mut sure = self.input.relation.sure;
         let mut many: Vec<Many> = Vec::new();
         for _ in 0..*self.random.pick(&[1, 1, 1, 2, 2, 3]) {
             let target = self.random.pick(known).clone();
-            let Some(join) = self.join(&joined, &target) else { continue };
+            let Some(join) = self.join(&joined, &target) else {
+                continue;
+            };
             let name = join.name().to_owned();
             let at = joined.relations.len();
             if let JoinCondition::Using(names) = &join.by {
@@ -101,7 +117,10 @@ impl Maker<'_> {
                     let of = joined.owners(name);
                     match joined.merged.iter_mut().find(|m| m.name == *name) {
                         Some(merged) => merged.of.push(at),
-                        None => joined.merged.push(Merged { name: name.clone(), of: vec![of[0], at] }),
+                        None => joined.merged.push(Merged {
+                            name: name.clone(),
+                            of: vec![of[0], at],
+                        }),
                     }
                 }
             }
@@ -131,12 +150,24 @@ impl Maker<'_> {
                 _ if repeats => grain.clear(),
                 _ => {}
             }
-            if at > 1 && matches!(self.step.joins.first(), Some(ReferenceJoin { kind: ReferenceJoinKind::Full, .. })) {
+            if at > 1
+                && matches!(
+                    self.step.joins.first(),
+                    Some(ReferenceJoin {
+                        kind: ReferenceJoinKind::Full,
+                        ..
+                    })
+                )
+            {
                 grain.clear();
             }
             if join.many {
                 let unmatched = matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full);
-                many.push(Many { relation: name.clone(), leaves: Vec::new(), unmatched });
+                many.push(Many {
+                    relation: name.clone(),
+                    leaves: Vec::new(),
+                    unmatched,
+                });
             }
             self.multiplied += usize::from(repeats);
             let relation = Relation { name, ..target };
@@ -148,7 +179,11 @@ impl Maker<'_> {
         }
         let leaves = joined.leaves();
         for many in &mut many {
-            let of = joined.relations.iter().position(|r| r.name == many.relation).expect("it is joined");
+            let of = joined
+                .relations
+                .iter()
+                .position(|r| r.name == many.relation)
+                .expect("it is joined");
             let own = |x: &ReferenceExpr| match x {
                 ReferenceExpr::Name(name) => match name.split_once('.') {
                     Some((relation, _)) => relation == many.relation,
@@ -159,13 +194,23 @@ impl Maker<'_> {
             many.leaves = leaves.iter().filter(|(x, _)| own(x)).cloned().collect();
         }
         let columns = joined.relations[0].columns.clone();
-        let first =
-            Relation { columns, grain: grain.clone(), sure, single: false, name: self.input.relation.name.clone() };
+        let first = Relation {
+            columns,
+            grain: grain.clone(),
+            sure,
+            single: false,
+            name: self.input.relation.name.clone(),
+        };
         // Of a column with two names some draws know one, some the other.
         let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
-        self.input = Input { relation: first, leaves, every, many };
+        self.input = Input {
+            relation: first,
+            leaves,
+            every,
+            many,
+        };
     }
 
     fn join(&mut self, joined: &Joined, target: &Relation) -> Option<ReferenceJoin> {
@@ -225,21 +270,33 @@ impl Maker<'_> {
 
     fn both(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
         let mut relations = joined.relations.clone();
-        relations.push(Relation { name: name.to_owned(), ..target.clone() });
-        let leaves = relations.iter().flat_map(|r| {
-            r.columns.iter().map(move |(column, kind)| (ReferenceExpr::name(&format!("{}.{column}", r.name)), *kind))
+        relations.push(Relation {
+            name: name.to_owned(),
+            ..target.clone()
         });
-        Scope { leaves: leaves.collect(), ..Scope::default() }
+        let leaves = relations.iter().flat_map(|r| {
+            r.columns
+                .iter()
+                .map(move |(column, kind)| (ReferenceExpr::name(&format!("{}.{column}", r.name)), *kind))
+        });
+        Scope {
+            leaves: leaves.collect(),
+            ..Scope::default()
+        }
     }
 
     /// A condition with an equality of both sides, by the target's key or by another column.
     fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
-            let columns = joined
-                .relations
-                .iter()
-                .flat_map(|r| r.columns.iter().map(move |(column, kind)| (format!("{}.{column}", r.name), *kind)));
-            columns.filter(move |(_, k)| *k == kind).map(|(name, _)| name).collect::<Vec<String>>()
+            let columns = joined.relations.iter().flat_map(|r| {
+                r.columns
+                    .iter()
+                    .map(move |(column, kind)| (format!("{}.{column}", r.name), *kind))
+            });
+            columns
+                .filter(move |(_, k)| *k == kind)
+                .map(|(name, _)| name)
+                .collect::<Vec<String>>()
         };
         let can_equal: Vec<(String, Kind)> = target
             .columns
@@ -264,7 +321,9 @@ impl Maker<'_> {
             }
         };
         if wanted.iter().all(|(column, _)| one_side(column)) && self.random.percent(60) {
-            return Some(JoinCondition::Using(wanted.into_iter().map(|(column, _)| column).collect()));
+            return Some(JoinCondition::Using(
+                wanted.into_iter().map(|(column, _)| column).collect(),
+            ));
         }
         let mut conditions: Vec<ReferenceExpr> = Vec::new();
         for (column, kind) in wanted {
@@ -275,11 +334,18 @@ impl Maker<'_> {
             } else {
                 self.random.pick(&others).clone()
             };
-            let (own, mut other) = (ReferenceExpr::name(&format!("{name}.{column}")), ReferenceExpr::name(&other));
+            let (own, mut other) = (
+                ReferenceExpr::name(&format!("{name}.{column}")),
+                ReferenceExpr::name(&other),
+            );
             if self.random.percent(12) {
                 other = ReferenceExpr::Call("COALESCE", vec![other, self.literal(kind)]);
             }
-            let (a, b) = if self.random.percent(50) { (own, other) } else { (other, own) };
+            let (a, b) = if self.random.percent(50) {
+                (own, other)
+            } else {
+                (other, own)
+            };
             conditions.push(ReferenceExpr::Binary(ReferenceOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
@@ -301,9 +367,10 @@ fn same_names(a: &[String], b: &[String]) -> bool {
 /// The columns of a relation that a condition wants equal to something of another.
 fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
     let own = |x: &ReferenceExpr| match x {
-        ReferenceExpr::Name(name) => {
-            name.split_once('.').filter(|(of, _)| *of == relation).map(|(_, column)| column.to_owned())
-        }
+        ReferenceExpr::Name(name) => name
+            .split_once('.')
+            .filter(|(of, _)| *of == relation)
+            .map(|(_, column)| column.to_owned()),
         _ => None,
     };
     match condition {
@@ -312,7 +379,9 @@ fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
             let of_it = |x: &ReferenceExpr| {
                 let mut names = Vec::new();
                 x.names(&mut names);
-                names.iter().any(|name| name.split_once('.').is_some_and(|(of, _)| of == relation))
+                names
+                    .iter()
+                    .any(|name| name.split_once('.').is_some_and(|(of, _)| of == relation))
             };
             match (own(a), own(b)) {
                 (Some(column), None) if !of_it(b) => vec![column],

@@ -23,9 +23,17 @@ pub struct Input {
 
 impl Input {
     fn of(relation: Relation) -> Self {
-        let leaves: Vec<(ReferenceExpr, Kind)> =
-            relation.columns.iter().map(|(name, kind)| (ReferenceExpr::name(name), *kind)).collect();
-        Self { relation, every: leaves.clone(), leaves, many: Vec::new() }
+        let leaves: Vec<(ReferenceExpr, Kind)> = relation
+            .columns
+            .iter()
+            .map(|(name, kind)| (ReferenceExpr::name(name), *kind))
+            .collect();
+        Self {
+            relation,
+            every: leaves.clone(),
+            leaves,
+            many: Vec::new(),
+        }
     }
 }
 
@@ -41,7 +49,10 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
         let mut maker = Maker {
             random,
             input,
-            step: ReferenceStep { blank_zero, ..ReferenceStep::default() },
+            step: ReferenceStep {
+                blank_zero,
+                ..ReferenceStep::default()
+            },
             made,
             kinds: Vec::new(),
             multiplied,
@@ -52,7 +63,10 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
         steps.push(maker.step);
         known.push(read.clone());
     }
-    ReferenceSpec { from: tables[0].name.clone(), steps }
+    ReferenceSpec {
+        from: tables[0].name.clone(),
+        steps,
+    }
 }
 
 pub struct Maker<'a> {
@@ -89,7 +103,10 @@ impl Maker<'_> {
         if self.random.percent(45) {
             self.joins(known);
         }
-        let mut rows = Scope { leaves: self.input.leaves.clone(), ..Scope::default() };
+        let mut rows = Scope {
+            leaves: self.input.leaves.clone(),
+            ..Scope::default()
+        };
         for _ in 0..self.random.below(3) {
             self.row_definition(&mut rows);
         }
@@ -104,7 +121,11 @@ impl Maker<'_> {
             [one] => !one.leaves.is_empty(),
             _ => false,
         };
-        if aggregates && self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
+        if aggregates && self.random.percent(60) {
+            self.grouped(&rows)
+        } else {
+            self.plain(rows)
+        }
     }
 
     /// Mostly a plain name, at times one that needs quotes.
@@ -121,12 +142,20 @@ impl Maker<'_> {
 
     /// A kind of which something can be made here.
     pub fn any_kind(&mut self, scope: &Scope) -> Kind {
-        if has_times(scope) && self.random.percent(12) { Kind::Time } else { *self.random.pick(&Kind::ALL) }
+        if has_times(scope) && self.random.percent(12) {
+            Kind::Time
+        } else {
+            *self.random.pick(&Kind::ALL)
+        }
     }
 
     pub fn compared(&mut self, scope: &Scope) -> Kind {
         let kind = *self.random.pick(&COMPARED);
-        if kind == Kind::Time && !has_times(scope) { Kind::Date } else { kind }
+        if kind == Kind::Time && !has_times(scope) {
+            Kind::Date
+        } else {
+            kind
+        }
     }
 
     pub fn define(&mut self, name: String, kind: Kind, x: ReferenceExpr) {
@@ -138,7 +167,11 @@ impl Maker<'_> {
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
-        let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, ReferenceExpr::Name(_))).cloned();
+        let column = rows
+            .leaves
+            .iter()
+            .find(|(x, k)| *k == kind && matches!(x, ReferenceExpr::Name(_)))
+            .cloned();
         match column {
             Some((ReferenceExpr::Name(name), _))
                 if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
@@ -161,10 +194,18 @@ impl Maker<'_> {
     fn grouped(&mut self, rows: &Scope) -> Relation {
         let mut keys: Vec<(ReferenceExpr, Kind)> = Vec::new();
         let is_dated = |kind: Kind| matches!(kind, Kind::Date | Kind::Time);
-        let dates: Vec<(ReferenceExpr, Kind)> =
-            rows.leaves.iter().filter(|(_, kind)| is_dated(*kind)).cloned().collect();
+        let dates: Vec<(ReferenceExpr, Kind)> = rows
+            .leaves
+            .iter()
+            .filter(|(_, kind)| is_dated(*kind))
+            .cloned()
+            .collect();
         let calendar = !dates.is_empty() && self.random.percent(25);
-        let count = if calendar { 2 + self.random.below(3) } else { *self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) };
+        let count = if calendar {
+            2 + self.random.below(3)
+        } else {
+            *self.random.pick(&[0, 1, 1, 1, 2, 2, 3])
+        };
         for at in 0..count {
             let date = calendar && at == 0;
             let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
@@ -178,9 +219,18 @@ impl Maker<'_> {
                 true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
                 false => frame,
             });
-            let entry = KeptColumn { name: name.clone(), frame };
+            let entry = KeptColumn {
+                name: name.clone(),
+                frame,
+            };
             let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
-            if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
+            if !is_taken
+                && self
+                    .step
+                    .group_by
+                    .iter()
+                    .all(|e| e.output() != entry.output() && e.name != entry.name)
+            {
                 keys.push((entry.expr(), if entry.frame.is_some() { Kind::Date } else { kind }));
                 if date {
                     self.calendar = Some(entry.clone());
@@ -198,14 +248,21 @@ impl Maker<'_> {
                 leaves.push((ReferenceExpr::name(name), *kind));
             }
         }
-        let mut scope = Scope { leaves, rows: self.aggregated(rows), windowed: Vec::new() };
+        let mut scope = Scope {
+            leaves,
+            rows: self.aggregated(rows),
+            windowed: Vec::new(),
+        };
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
         for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
             let kind = self.any_kind(&scope);
             // Without keys it is an aggregate that makes a step a grouped one.
-            let x =
-                if keys.is_empty() && at == 0 { self.aggregate(kind, &scope) } else { self.group_expr(kind, &scope) };
+            let x = if keys.is_empty() && at == 0 {
+                self.aggregate(kind, &scope)
+            } else {
+                self.group_expr(kind, &scope)
+            };
             let name = self.name();
             scope.leaves.push((ReferenceExpr::name(&name), kind));
             self.define(name, kind, x);
@@ -216,19 +273,33 @@ impl Maker<'_> {
         }
         self.ordered(&scope.leaves.clone());
         self.windows(&scope);
-        let key_columns = self.step.group_by.iter().zip(&keys).map(|(e, (_, kind))| (e.output(), *kind));
+        let key_columns = self
+            .step
+            .group_by
+            .iter()
+            .zip(&keys)
+            .map(|(e, (_, kind))| (e.output(), *kind));
         let mut columns: Vec<(String, Kind)> = key_columns.collect();
         // What is made of keys alone is a helper.
         let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != ReferenceLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
         let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
         self.limited();
-        Relation { name: self.step.name.clone(), columns, single: grain.is_empty(), grain, sure: false }
+        Relation {
+            name: self.step.name.clone(),
+            columns,
+            single: grain.is_empty(),
+            grain,
+            sure: false,
+        }
     }
 
     /// What aggregates may take.
     fn aggregated(&self, rows: &Scope) -> Vec<(ReferenceExpr, Kind)> {
-        self.input.many.first().map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
+        self.input
+            .many
+            .first()
+            .map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
     }
 
     fn keep(&mut self) -> ReferenceKeep {
@@ -239,7 +310,13 @@ impl Maker<'_> {
                 .input
                 .leaves
                 .iter()
-                .filter_map(|(x, _)| if let ReferenceExpr::Name(name) = x { Some(name.clone()) } else { None })
+                .filter_map(|(x, _)| {
+                    if let ReferenceExpr::Name(name) = x {
+                        Some(name.clone())
+                    } else {
+                        None
+                    }
+                })
                 .collect(),
         };
         match self.random.below(3) {
@@ -255,11 +332,25 @@ impl Maker<'_> {
                 let likely = if self.step.joins.is_empty() { 60 } else { 35 };
                 // Mostly with what tells the rows apart.
                 if !self.step.joins.is_empty() {
-                    self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
+                    self.input
+                        .relation
+                        .grain
+                        .iter()
+                        .filter(|_| self.random.percent(70))
+                        .for_each(&mut add);
                 }
                 names.iter().filter(|_| self.random.percent(likely)).for_each(&mut add);
-                self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
-                if some.is_empty() { ReferenceKeep::Nothing } else { ReferenceKeep::Some(some) }
+                self.input
+                    .relation
+                    .grain
+                    .iter()
+                    .filter(|_| self.random.percent(70))
+                    .for_each(&mut add);
+                if some.is_empty() {
+                    ReferenceKeep::Nothing
+                } else {
+                    ReferenceKeep::Some(some)
+                }
             }
         }
     }
@@ -272,7 +363,11 @@ impl Maker<'_> {
             let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
             // Grain is told by merged names, or by those of relations.
             let merged = !joined || relation.grain.contains(name);
-            let told = if merged { name.clone() } else { format!("{}.{name}", relation.name) };
+            let told = if merged {
+                name.clone()
+            } else {
+                format!("{}.{name}", relation.name)
+            };
             Some((name.clone(), *kind, told))
         };
         let any = |name: &String| {
@@ -303,12 +398,22 @@ impl Maker<'_> {
         let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
         let kept: Vec<(String, Kind, String)> =
             self.kept().into_iter().filter(|(name, ..)| !is_defined(name)).collect();
-        let output = |grain: &String| kept.iter().find(|(.., told)| told == grain).map(|(name, ..)| name.clone());
+        let output = |grain: &String| {
+            kept.iter()
+                .find(|(.., told)| told == grain)
+                .map(|(name, ..)| name.clone())
+        };
         let grain: Option<Vec<String>> = self.input.relation.grain.iter().map(output).collect();
         let mut columns: Vec<(String, Kind)> = kept.iter().map(|(name, kind, _)| (name.clone(), *kind)).collect();
         columns.extend(self.kinds.iter().cloned());
         let sure = self.input.relation.sure;
-        Relation { name: self.step.name.clone(), columns, grain: grain.unwrap_or_default(), sure, single: false }
+        Relation {
+            name: self.step.name.clone(),
+            columns,
+            grain: grain.unwrap_or_default(),
+            sure,
+            single: false,
+        }
     }
 
     fn limited(&mut self) {
@@ -324,8 +429,16 @@ impl Maker<'_> {
         if name.contains('.') {
             return;
         }
-        let is_read = self.step.definitions.iter().any(|(defined, x)| defined == name || reads(x, name))
-            || self.step.group_by.iter().any(|e| e.name == *name || e.output() == *name);
+        let is_read = self
+            .step
+            .definitions
+            .iter()
+            .any(|(defined, x)| defined == name || reads(x, name))
+            || self
+                .step
+                .group_by
+                .iter()
+                .any(|e| e.name == *name || e.output() == *name);
         if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
             return;
         }

@@ -20,7 +20,10 @@ impl Maker<'_> {
             let (leaf, kind) = self.random.pick(leaves).clone();
             let entry = match leaf {
                 ReferenceExpr::Name(name) => KeptColumn { name, frame: None },
-                ReferenceExpr::Period(name, frame) => KeptColumn { name, frame: Some(frame) },
+                ReferenceExpr::Period(name, frame) => KeptColumn {
+                    name,
+                    frame: Some(frame),
+                },
                 _ => continue,
             };
             if COMPARED.contains(&kind) && self.step.order_by.iter().all(|(e, _)| *e != entry) {
@@ -30,13 +33,28 @@ impl Maker<'_> {
         }
         if !self.step.order_by.is_empty() && self.random.percent(15) {
             let keys = if self.step.group_by.is_empty() {
-                leaves.iter().filter(|(_, k)| GROUPED.contains(k)).map(|(x, _)| x.clone()).collect()
+                leaves
+                    .iter()
+                    .filter(|(_, k)| GROUPED.contains(k))
+                    .map(|(x, _)| x.clone())
+                    .collect()
             } else {
-                self.step.group_by.iter().filter(|e| e.frame.is_none()).map(KeptColumn::expr).collect::<Vec<_>>()
+                self.step
+                    .group_by
+                    .iter()
+                    .filter(|e| e.frame.is_none())
+                    .map(KeptColumn::expr)
+                    .collect::<Vec<_>>()
             };
             let names: Vec<String> = keys
                 .into_iter()
-                .filter_map(|x| if let ReferenceExpr::Name(name) = x { Some(name) } else { None })
+                .filter_map(|x| {
+                    if let ReferenceExpr::Name(name) = x {
+                        Some(name)
+                    } else {
+                        None
+                    }
+                })
                 .filter(|name| self.step.order_by.iter().all(|(e, _)| e.name != *name))
                 .collect();
             let count = self.random.below(names.len().min(2) + 1);
@@ -45,11 +63,18 @@ impl Maker<'_> {
     }
 
     pub fn windows(&mut self, scope: &Scope) {
-        let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
+        let mut scope = Scope {
+            windowed: scope.leaves.clone(),
+            ..scope.clone()
+        };
         // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
         let dates = [Kind::Date, Kind::Time];
-        let is_date =
-            |entry: &KeptColumn| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && dates.contains(kind));
+        let is_date = |entry: &KeptColumn| {
+            scope
+                .leaves
+                .iter()
+                .any(|(x, kind)| *x == entry.expr() && dates.contains(kind))
+        };
         let chance = if self.calendar.is_some() { 65 } else { 30 };
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
@@ -61,18 +86,31 @@ impl Maker<'_> {
             };
             let drawn = if dated && is_column(self, &inner) && self.random.percent(chance) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
-                let frame = self.calendar.as_ref().and_then(|entry| entry.frame).filter(|_| self.random.percent(80));
+                let frame = self
+                    .calendar
+                    .as_ref()
+                    .and_then(|entry| entry.frame)
+                    .filter(|_| self.random.percent(80));
                 let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), Frame::unit);
-                Some((ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
+                Some((
+                    ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
+                    kind,
+                ))
             } else {
                 self.window(&inner, kind, &scope)
             };
             let Some((mut x, mut made)) = drawn else { continue };
             let kind = if made.is_number() { kind } else { made };
             if kind.is_number() && self.random.percent(50) {
-                let op = *self.random.pick(&[ReferenceOp::Subtract, ReferenceOp::Divide, ReferenceOp::Add]);
+                let op = *self
+                    .random
+                    .pick(&[ReferenceOp::Subtract, ReferenceOp::Divide, ReferenceOp::Add]);
                 x = ReferenceExpr::Binary(op, Box::new(inner), Box::new(x));
-                made = if op == ReferenceOp::Divide || made == Kind::Float { Kind::Float } else { kind };
+                made = if op == ReferenceOp::Divide || made == Kind::Float {
+                    Kind::Float
+                } else {
+                    kind
+                };
             }
             let name = self.name();
             // A window over a window takes another stratum.
@@ -117,7 +155,11 @@ impl Maker<'_> {
                 if from == to {
                     return None;
                 }
-                let (from, to) = if self.random.percent(10) { (to, from) } else { (from, to) };
+                let (from, to) = if self.random.percent(10) {
+                    (to, from)
+                } else {
+                    (from, to)
+                };
                 return self.range(inner, kind, WindowRows::Between(from, to), scope);
             }
         };

@@ -59,19 +59,32 @@ pub trait Drawn: Sized {
 }
 
 pub fn number(variable: &str, otherwise: u64) -> u64 {
-    env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    env::var(variable)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 /// The dialects that are asked.
 pub fn dialects() -> Vec<Dialect> {
     let chosen = env::var("FORMULAC_ENGINES").ok();
-    Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect()
+    Dialect::all()
+        .filter(|d| {
+            chosen
+                .as_ref()
+                .is_none_or(|c| c.split(',').any(|name| name == d.name()))
+        })
+        .collect()
 }
 
 /// The query, or the codes and messages of why there is none.
 pub fn compiled(text: &str, schema: Schema, dialect: Dialect) -> Result<String, Vec<(String, String)>> {
     let compile = || {
-        let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(text);
+        let compiled = Compiler::builder()
+            .dialect(dialect)
+            .schema(schema)
+            .build()
+            .compile_spec(text);
         compiled.query().map(str::to_owned).ok_or_else(|| {
             let errors = compiled.diagnostics().iter().filter(|d| d.is_error());
             errors.map(|d| (d.code().to_owned(), d.message().to_owned())).collect()
@@ -82,7 +95,11 @@ pub fn compiled(text: &str, schema: Schema, dialect: Dialect) -> Result<String, 
 }
 
 pub fn messages(errors: &[(String, String)]) -> String {
-    errors.iter().map(|(code, message)| format!("{code} {message}")).collect::<Vec<_>>().join("; ")
+    errors
+        .iter()
+        .map(|(code, message)| format!("{code} {message}"))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn query<C: Drawn>(case: &C, dialect: Dialect) -> Result<String, String> {
@@ -96,6 +113,10 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
     }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, 5000);
     // A seed that was shown is one case's own; a small one begins another series.
@@ -106,10 +127,14 @@ pub fn run<C: Drawn>() {
     let dialects = dialects();
     let cases: Vec<C> = (0..count).map(|at| C::draw(first + at)).collect();
     if number("FORMULAC_SHOW", 0) != 0 {
-        cases.iter().for_each(|case| say(&format!("seed {}:\n{}", case.seed(), case.text())));
+        cases
+            .iter()
+            .for_each(|case| say(&format!("seed {}:\n{}", case.seed(), case.text())));
     }
     let rights: Vec<C::Right> = cases.iter().map(C::right).collect();
-    C::told(&cases, &rights).iter().for_each(|told| say(&format!("{} {told}", C::SUITE)));
+    C::told(&cases, &rights)
+        .iter()
+        .for_each(|told| say(&format!("{} {told}", C::SUITE)));
     let mut batches = Vec::new();
     let mut places = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -127,7 +152,10 @@ pub fn run<C: Drawn>() {
             match query(case, *dialect) {
                 Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
                 Err(fault) if moves_within_a_period(&fault) => {}
-                Err(fault) => refused.entry(format!("{} {fault}", dialect.name())).or_default().push(case.seed()),
+                Err(fault) => refused
+                    .entry(format!("{} {fault}", dialect.name()))
+                    .or_default()
+                    .push(case.seed()),
             }
         }
         batches.push((*dialect, batch));
@@ -155,24 +183,53 @@ pub fn run<C: Drawn>() {
                 failures.push((*dialect, &cases[*at]));
             }
         }
-        let exempt = if left_to_engine > 0 { format!(", {left_to_engine} overflow") } else { String::new() };
-        say(&format!("{} {}: {agreed} of {} {} agree{exempt}", C::SUITE, dialect.name(), place.len(), C::KIND));
+        let exempt = if left_to_engine > 0 {
+            format!(", {left_to_engine} overflow")
+        } else {
+            String::new()
+        };
+        say(&format!(
+            "{} {}: {agreed} of {} {} agree{exempt}",
+            C::SUITE,
+            dialect.name(),
+            place.len(),
+            C::KIND
+        ));
     }
     for (fault, seeds) in &refused {
         let text = C::draw(seeds[0]).text();
-        say(&format!("{}: {} refused: {fault}, such as seed {}:\n{text}", C::SUITE, seeds.len(), seeds[0]));
+        say(&format!(
+            "{}: {} refused: {fault}, such as seed {}:\n{text}",
+            C::SUITE,
+            seeds.len(),
+            seeds[0]
+        ));
     }
-    let shown: Vec<String> = failures.iter().take(SHOWN).map(|(dialect, case)| shrunk(*dialect, *case)).collect();
-    let seeds: Vec<String> =
-        failures.iter().take(20).map(|(d, case)| format!("{} {}", d.name(), case.seed())).collect();
+    let shown: Vec<String> = failures
+        .iter()
+        .take(SHOWN)
+        .map(|(dialect, case)| shrunk(*dialect, *case))
+        .collect();
+    let seeds: Vec<String> = failures
+        .iter()
+        .take(20)
+        .map(|(d, case)| format!("{} {}", d.name(), case.seed()))
+        .collect();
     let count = failures.len();
-    assert!(count == 0, "{count} answers differ: {}\n\n{}", seeds.join(", "), shown.join("\n\n"));
+    assert!(
+        count == 0,
+        "{count} answers differ: {}\n\n{}",
+        seeds.join(", "),
+        shown.join("\n\n")
+    );
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
 }
 
 /// Whether all that is wrong is a PERIODOFFSET by a unit that is shorter than the periods of its key, which is an error.
 fn moves_within_a_period(fault: &str) -> bool {
-    fault.split("; ").all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
+    fault
+        .split("; ")
+        .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
 }
 
 /// The smallest case found that still fails, with its query and its fault.
@@ -204,13 +261,20 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             Some((format!("{}\n{query}\n{found}", case.text()), case))
         });
         // The first of the first round is the case as it is; what fails of the others is smaller.
-        let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else { break };
+        let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else {
+            break;
+        };
         told = found;
         least = Some(smaller);
     }
     let tables = least.as_ref().unwrap_or(case).tables();
     let tables: Vec<String> = tables.iter().map(Json::to_string).collect();
-    format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed(), tables.join("\n"))
+    format!(
+        "{} seed {}:\n{told}\n{}",
+        dialect.name(),
+        case.seed(),
+        tables.join("\n")
+    )
 }
 
 /// How the rows of an answer differ from those that are right.
@@ -225,9 +289,12 @@ pub fn rows_fault(
     let right = wanted.len() == got.len()
         && match ordered {
             true => wanted.iter().zip(got).all(|(a, b)| equal(a, b)),
-            false => wanted
-                .iter()
-                .all(|row| left.iter().position(|other| equal(row, other)).map(|at| left.swap_remove(at)).is_some()),
+            false => wanted.iter().all(|row| {
+                left.iter()
+                    .position(|other| equal(row, other))
+                    .map(|at| left.swap_remove(at))
+                    .is_some()
+            }),
         };
     (!right).then(|| format!("gives    {}\nexpected {}", lines(got), lines(wanted)))
 }

@@ -89,17 +89,30 @@ fn read(text: &str) -> Result<Known> {
     for (name, node) in map.need("arguments")?.map()?.into_entries() {
         let params = node.map()?.into_entries();
         let params = params.into_iter().map(|(param, node)| Ok((param, choices(&node)?)));
-        arguments.insert(function(&node, &name)?.name, params.collect::<Result<BTreeMap<String, Vec<Choice>>>>()?);
+        arguments.insert(
+            function(&node, &name)?.name,
+            params.collect::<Result<BTreeMap<String, Vec<Choice>>>>()?,
+        );
     }
     let mut written: BTreeMap<&str, Vec<Form>> = BTreeMap::new();
     for (name, node) in map.need("forms")?.map()?.into_entries() {
         let function = function(&node, &name)?;
-        let forms = node.list()?.iter().map(|form| form_of(function, form)).collect::<Result<Vec<Form>>>()?;
+        let forms = node
+            .list()?
+            .iter()
+            .map(|form| form_of(function, form))
+            .collect::<Result<Vec<Form>>>()?;
         written.insert(function.name, forms);
     }
     let mut criteria = BTreeMap::new();
     for (ty, node) in map.need("criteria")?.map()?.into_entries() {
-        criteria.insert(ty, node.list()?.iter().map(|v| value(v.scalar()?, v)).collect::<Result<Vec<Value>>>()?);
+        criteria.insert(
+            ty,
+            node.list()?
+                .iter()
+                .map(|v| value(v.scalar()?, v))
+                .collect::<Result<Vec<Value>>>()?,
+        );
     }
     let mut gaps = BTreeMap::new();
     for (dialect, node) in map.need("gaps")?.map()?.into_entries() {
@@ -109,7 +122,9 @@ fn read(text: &str) -> Result<Known> {
     for (name, node) in map.need("tolerances")?.map()?.into_entries() {
         let mut entry = node.map()?;
         let relative = entry.need("relative")?;
-        let Some(number) = relative.scalar()?.as_f64() else { return relative.error("a number") };
+        let Some(number) = relative.scalar()?.as_f64() else {
+            return relative.error("a number");
+        };
         tolerances.insert(name, (number, entry.need("why")?.text()?.to_owned()));
         entry.finish()?;
     }
@@ -128,7 +143,9 @@ fn read(text: &str) -> Result<Known> {
         forms.extend(drawn);
     }
     if !unknown.is_empty() {
-        return Err(format!("agreement.yml must say how to draw {unknown:?}, or why they are not drawn"));
+        return Err(format!(
+            "agreement.yml must say how to draw {unknown:?}, or why they are not drawn"
+        ));
     }
     let with_gaps = gaps.values().flatten().flat_map(|gap| gap.of.iter().chain(&gap.inside));
     for name in excluded.keys().chain(with_gaps).chain(tolerances.keys()) {
@@ -136,7 +153,13 @@ fn read(text: &str) -> Result<Known> {
             return Err(format!("`{name}` is no function"));
         }
     }
-    Ok(Known { forms, excluded, criteria, gaps, tolerances })
+    Ok(Known {
+        forms,
+        excluded,
+        criteria,
+        gaps,
+        tolerances,
+    })
 }
 
 fn reasons(node: &Node) -> Result<BTreeMap<String, String>> {
@@ -147,7 +170,11 @@ fn reasons(node: &Node) -> Result<BTreeMap<String, String>> {
 fn gap(node: &Node) -> Result<Gap> {
     let mut map = node.map()?;
     let inside = map.take("in").map_or_else(|| Ok(Vec::new()), |node| node.texts())?;
-    let gap = Gap { of: map.need("of")?.texts()?, inside, why: map.need("why")?.text()?.to_owned() };
+    let gap = Gap {
+        of: map.need("of")?.texts()?,
+        inside,
+        why: map.need("why")?.text()?.to_owned(),
+    };
     map.finish()?;
     Ok(gap)
 }
@@ -201,7 +228,14 @@ fn form_of(function: &'static Function, node: &Node) -> Result<Form> {
     };
     let ranges = map.take("ranges").is_none() && inside.is_none() && !takes.is_empty();
     map.finish()?;
-    Ok(Form { function, level, takes, gives, inside, ranges })
+    Ok(Form {
+        function,
+        level,
+        takes,
+        gives,
+        inside,
+        ranges,
+    })
 }
 
 trait ParseLevel {
@@ -249,10 +283,19 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
             },
             ResultType::Lowered => continue,
         };
-        let takes: Vec<Takes> = (0..overload.params.len()).map(|at| takes(overload, at, arguments)).collect();
+        let takes: Vec<Takes> = (0..overload.params.len())
+            .map(|at| takes(overload, at, arguments))
+            .collect();
         let mut add = |level: Level, takes: Vec<Takes>| {
             let ranges = !takes.is_empty();
-            forms.push(Form { function, level, takes, gives, inside: None, ranges });
+            forms.push(Form {
+                function,
+                level,
+                takes,
+                gives,
+                inside: None,
+                ranges,
+            });
         };
         for count in overload.needed..=takes.len() {
             add(function.level, takes[..count].to_vec());

@@ -63,7 +63,13 @@ const NUMERALS: &[&str] = &[
 ];
 
 fn column(name: &'static str, ty: Type, kind: Kind, nullable: bool) -> TableColumn {
-    TableColumn { name, ty, kind, nullable, quoted: false }
+    TableColumn {
+        name,
+        ty,
+        kind,
+        nullable,
+        quoted: false,
+    }
 }
 
 pub fn draw(seed: u64) -> Database {
@@ -96,7 +102,14 @@ pub fn draw(seed: u64) -> Database {
     };
     let year = 2022 + random.between(0, 3);
     let rows = (0..count).map(|at| row(at, year, &columns, random)).collect();
-    Database { tables: vec![Table { name: format!("facts_{seed}"), columns, key: vec![KEY], rows }] }
+    Database {
+        tables: vec![Table {
+            name: format!("facts_{seed}"),
+            columns,
+            key: vec![KEY],
+            rows,
+        }],
+    }
 }
 
 fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Vec<Value> {

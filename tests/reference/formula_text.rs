@@ -15,10 +15,21 @@ use crate::value::Value;
 
 /// A cell as case files write it.
 pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
-    let text = || json.as_str().map(str::to_owned).ok_or_else(|| format!("{json} as {ty}"));
+    let text = || {
+        json.as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("{json} as {ty}"))
+    };
     // Decimals are quoted to keep their digits.
-    let number = || json.as_f64().or_else(|| json.as_str()?.parse().ok()).ok_or_else(|| format!("{json} as {ty}"));
-    if json.as_str().is_some_and(|text| ty == Type::Decimal && text.len() > f64::DIGITS as usize) {
+    let number = || {
+        json.as_f64()
+            .or_else(|| json.as_str()?.parse().ok())
+            .ok_or_else(|| format!("{json} as {ty}"))
+    };
+    if json
+        .as_str()
+        .is_some_and(|text| ty == Type::Decimal && text.len() > f64::DIGITS as usize)
+    {
         return Err("a decimal with more digits than a float".to_owned());
     }
     Ok(match (ty, json) {
@@ -37,8 +48,13 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
 
 /// The value over a row, whose values the columns have in order, of a formula that the parser made one definition of.
 pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
-    let [definition] = parsed.ast().definitions.as_slice() else { return Err("not one sound formula".to_owned()) };
-    let reading = Reading { plain_calendar: true, ..Reading::default() };
+    let [definition] = parsed.ast().definitions.as_slice() else {
+        return Err("not one sound formula".to_owned());
+    };
+    let reading = Reading {
+        plain_calendar: true,
+        ..Reading::default()
+    };
     let mut formula = from_ast::formula(parsed.ast(), parsed.source(), definition, reading)?;
     let kind = |ty: Type| match ty {
         Type::Date => TemporalKind::Date,
@@ -51,8 +67,14 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
     if adds_decimals_to_compare(&formula, &|name| is_of(name, Type::Decimal)) {
         return Err("a sum of decimals compared, which floats miss by a bit".to_owned());
     }
-    let row: ValueRow = columns.iter().map(|(name, _)| folded(name)).zip(row.iter().cloned()).collect();
-    let run = with_noise(None, || row_value(&ReferenceStep::default(), &formula, &row, Sees::ColumnsFirst));
+    let row: ValueRow = columns
+        .iter()
+        .map(|(name, _)| folded(name))
+        .zip(row.iter().cloned())
+        .collect();
+    let run = with_noise(None, || {
+        row_value(&ReferenceStep::default(), &formula, &row, Sees::ColumnsFirst)
+    });
     let of_texts = |x: &ReferenceExpr| matches!(x, ReferenceExpr::Call("T", args) if !matches!(&args[..], [ReferenceExpr::Name(name)] if is_of(name, Type::Text)));
     if run.doubted && has(&formula, &of_texts) {
         return Err("T of NULL, of which the type decides".to_owned());
@@ -66,9 +88,9 @@ fn has(x: &ReferenceExpr, wanted: &dyn Fn(&ReferenceExpr) -> bool) -> bool {
 
 fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
     let is_sum = |x: &ReferenceExpr| match x {
-        ReferenceExpr::Binary(ReferenceOp::Add, a, b) => {
-            [a, b].into_iter().all(|x| matches!(&**x, ReferenceExpr::Name(name) if is_decimal(name)))
-        }
+        ReferenceExpr::Binary(ReferenceOp::Add, a, b) => [a, b]
+            .into_iter()
+            .all(|x| matches!(&**x, ReferenceExpr::Name(name) if is_decimal(name))),
         _ => false,
     };
     let compares = |op: ReferenceOp| {
@@ -82,5 +104,8 @@ fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool
                 | ReferenceOp::GreaterOrEqual
         )
     };
-    has(x, &|x| matches!(x, ReferenceExpr::Binary(op, a, _) if compares(*op) && is_sum(a)))
+    has(
+        x,
+        &|x| matches!(x, ReferenceExpr::Binary(op, a, _) if compares(*op) && is_sum(a)),
+    )
 }

@@ -30,7 +30,12 @@ fn the_interpreter_gives_what_the_cases_say() {
                 Ok(answers) => {
                     cases += 1;
                     values += answers.len();
-                    faults.extend(answers.iter().flatten().map(|fault| format!("{place}: {}: {fault}", case.formula)));
+                    faults.extend(
+                        answers
+                            .iter()
+                            .flatten()
+                            .map(|fault| format!("{place}: {}: {fault}", case.formula)),
+                    );
                 }
                 Err(why) => unread.entry(why).or_default().push(place),
             }
@@ -40,8 +45,16 @@ fn the_interpreter_gives_what_the_cases_say() {
     for (why, places) in &unread {
         println!("  {:4} {why}, such as {}", places.len(), places[0]);
     }
-    assert!(faults.is_empty(), "{} of {values} values differ:\n{}", faults.len(), faults.join("\n"));
-    assert!(cases >= CASES, "only {cases} cases were read, {CASES} are known to be readable");
+    assert!(
+        faults.is_empty(),
+        "{} of {values} values differ:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+    assert!(
+        cases >= CASES,
+        "only {cases} cases were read, {CASES} are known to be readable"
+    );
 }
 
 /// A fault for each row where the interpreter says otherwise.
@@ -57,9 +70,17 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
     let columns: Vec<(String, Type)> = case.table.columns.iter().map(|c| (c.name.clone(), c.ty)).collect();
     let mut faults = Vec::new();
     for (row, expected) in case.table.rows.iter().zip(expected) {
-        let values: Vec<Value> =
-            columns.iter().zip(row).map(|((_, ty), json)| cell(*ty, json)).collect::<Result<_, Unread>>()?;
-        if expected.is_string() && columns.iter().zip(&values).any(|((_, ty), value)| has_exponent(*ty, value)) {
+        let values: Vec<Value> = columns
+            .iter()
+            .zip(row)
+            .map(|((_, ty), json)| cell(*ty, json))
+            .collect::<Result<_, Unread>>()?;
+        if expected.is_string()
+            && columns
+                .iter()
+                .zip(&values)
+                .any(|((_, ty), value)| has_exponent(*ty, value))
+        {
             return Err("a float that prints with an exponent".to_owned());
         }
         let got = match value(&parsed, &columns, &values)? {

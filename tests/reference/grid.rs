@@ -49,8 +49,13 @@ struct Grid {
 fn every_combination_gives_what_the_interpreter_says() {
     let grid = read(include_str!("grid.yml")).unwrap_or_else(|fault| panic!("grid.yml: {fault}"));
     let chosen = std::env::var("FORMULAC_ENGINES").ok();
-    let dialects: Vec<Dialect> =
-        Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect();
+    let dialects: Vec<Dialect> = Dialect::all()
+        .filter(|d| {
+            chosen
+                .as_ref()
+                .is_none_or(|c| c.split(',').any(|name| name == d.name()))
+        })
+        .collect();
     let mut faults = Vec::new();
     let mut batches = Vec::new();
     let mut asked = Vec::new();
@@ -94,14 +99,23 @@ fn every_combination_gives_what_the_interpreter_says() {
                 (Some(_), Some(_)) => {}
             }
         }
-        say(&format!("grid {}: {agreed} formulas agree over {values} rows", dialect.name()));
+        say(&format!(
+            "grid {}: {agreed} formulas agree over {values} rows",
+            dialect.name()
+        ));
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
 fn read(text: &str) -> Result<Grid> {
     let mut map = yaml::parse(text)?.map()?;
-    let pools = map.need("values")?.map()?.into_entries().iter().map(pool).collect::<Result<Vec<Pool>>>()?;
+    let pools = map
+        .need("values")?
+        .map()?
+        .into_entries()
+        .iter()
+        .map(pool)
+        .collect::<Result<Vec<Pool>>>()?;
     let mut probes = Vec::new();
     for group in map.need("formulas")?.list()? {
         for formula in group.texts()? {
@@ -126,17 +140,33 @@ fn pool((name, node): &(String, Node)) -> Result<Pool> {
     let mut map = node.map()?;
     let ty = map.need("type")?;
     let ty = ty.text()?.parse().or_else(|_| ty.error("no type"))?;
-    let values = map.need("values")?.list()?.iter().map(|v| v.scalar().cloned()).collect::<Result<_>>()?;
+    let values = map
+        .need("values")?
+        .list()?
+        .iter()
+        .map(|v| v.scalar().cloned())
+        .collect::<Result<_>>()?;
     map.finish()?;
-    Ok(Pool { name: name.clone(), ty, values })
+    Ok(Pool {
+        name: name.clone(),
+        ty,
+        values,
+    })
 }
 
 fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
-    let words: Vec<&str> = formula.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
-    let named: Vec<&Pool> = pools.iter().filter(|pool| words.contains(&pool.name.as_str())).collect();
+    let words: Vec<&str> = formula
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    let named: Vec<&Pool> = pools
+        .iter()
+        .filter(|pool| words.contains(&pool.name.as_str()))
+        .collect();
     let count: usize = named.iter().map(|pool| pool.values.len()).product();
     // A step of the golden section spreads them however many are taken; sharing no divisor with the count it meets all.
-    let step = ((count as f64 * 0.618) as usize + 1..).find(|step| common(*step, count) == 1).unwrap_or(1);
+    let step = ((count as f64 * 0.618) as usize + 1..)
+        .find(|step| common(*step, count) == 1)
+        .unwrap_or(1);
     let mut rows = Vec::new();
     for at in 0..count.min(MOST_ROWS) {
         let mut place = at * step % count;
@@ -152,11 +182,24 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
     let formula = format!("={formula}");
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {
-        let cells = columns.iter().zip(row).map(|((_, ty), json)| cell(*ty, json)).collect::<Result<Vec<Value>>>()?;
+        let cells = columns
+            .iter()
+            .zip(row)
+            .map(|((_, ty), json)| cell(*ty, json))
+            .collect::<Result<Vec<Value>>>()?;
         value_of(&parsed, &columns, &cells)
     };
-    let expected = rows.iter().map(value).collect::<Result<_>>().map_err(|why| format!("{formula}: {why}"))?;
-    Ok(Probe { formula, columns, rows, expected })
+    let expected = rows
+        .iter()
+        .map(value)
+        .collect::<Result<_>>()
+        .map_err(|why| format!("{formula}: {why}"))?;
+    Ok(Probe {
+        formula,
+        columns,
+        rows,
+        expected,
+    })
 }
 
 fn common(a: usize, b: usize) -> usize {
@@ -166,17 +209,35 @@ fn common(a: usize, b: usize) -> usize {
 impl Probe {
     /// The formula in SQL, and the whole query.
     fn query(&self, dialect: Dialect) -> std::result::Result<(String, String), String> {
-        let relation = self.columns.iter().fold(Relation::new("t"), |t, (name, ty)| t.with(Column::new(name, *ty)));
-        let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from("t").build();
+        let relation = self
+            .columns
+            .iter()
+            .fold(Relation::new("t"), |t, (name, ty)| t.with(Column::new(name, *ty)));
+        let compiler = Compiler::builder()
+            .dialect(dialect)
+            .schema(Schema::new().with(relation))
+            .from("t")
+            .build();
         let compiled = compiler.compile(&self.formula);
         match compiled.definitions() {
-            [one] => Ok((one.sql().to_owned(), format!("select {} as answer from t order by row_id", one.sql()))),
-            _ => Err(compiled.diagnostics().iter().map(|d| format!("{} {}", d.code(), d.message())).collect()),
+            [one] => Ok((
+                one.sql().to_owned(),
+                format!("select {} as answer from t order by row_id", one.sql()),
+            )),
+            _ => Err(compiled
+                .diagnostics()
+                .iter()
+                .map(|d| format!("{} {}", d.code(), d.message()))
+                .collect()),
         }
     }
 
     fn rows(&self, dialect: Dialect) -> &[Vec<Json>] {
-        let most = if matches!(dialect.name(), "duckdb" | "postgres") { MOST_ROWS } else { MOST_SLOW_ROWS };
+        let most = if matches!(dialect.name(), "duckdb" | "postgres") {
+            MOST_ROWS
+        } else {
+            MOST_SLOW_ROWS
+        };
         &self.rows[..self.rows.len().min(most)]
     }
 
@@ -202,10 +263,17 @@ impl Probe {
         for ((row, expected), got) in rows.iter().zip(&self.expected).zip(&table.rows) {
             let (expected, got) = (expected.json(), got.last().cloned().unwrap_or_default());
             if !alike(dialect, &expected, &got) {
-                wrong.push(format!("  {} gives {got}, the interpreter {expected}", Json::from(row.clone())));
+                wrong.push(format!(
+                    "  {} gives {got}, the interpreter {expected}",
+                    Json::from(row.clone())
+                ));
             }
         }
-        let more = if wrong.len() > SHOWN { format!("\n  … {} rows", wrong.len()) } else { String::new() };
+        let more = if wrong.len() > SHOWN {
+            format!("\n  … {} rows", wrong.len())
+        } else {
+            String::new()
+        };
         let shown: Vec<String> = wrong.into_iter().take(SHOWN).collect();
         (!shown.is_empty()).then(|| shown.join("\n") + &more)
     }

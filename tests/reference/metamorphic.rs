@@ -28,7 +28,11 @@ pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
         let known = known();
-        let sheets = agreement::draw(&known, number("FORMULAC_METAMORPHIC", COUNT), number("FORMULAC_SEED", 3));
+        let sheets = agreement::draw(
+            &known,
+            number("FORMULAC_METAMORPHIC", COUNT),
+            number("FORMULAC_SEED", 3),
+        );
         (known, sheets)
     })
 }
@@ -40,12 +44,20 @@ fn words() -> &'static [&'static str] {
         let mut words: BTreeSet<String> = ('a'..='z').map(String::from).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("dialects");
         for folder in [root.clone(), root.join("functions")] {
-            for file in fs::read_dir(folder).expect("the dialects are there").flatten().map(|entry| entry.path()) {
+            for file in fs::read_dir(folder)
+                .expect("the dialects are there")
+                .flatten()
+                .map(|entry| entry.path())
+            {
                 let is_table = file.extension().is_some_and(|e| e == "toml") && !file.ends_with("Cargo.toml");
                 let text = if is_table { crate::files::read(&file) } else { continue };
-                let sql = text.lines().filter_map(|line| line.split_once(" = ")).map(|(_, sql)| sql);
+                let sql = text
+                    .lines()
+                    .filter_map(|line| line.split_once(" = "))
+                    .map(|(_, sql)| sql);
                 words.extend(
-                    sql.flat_map(|sql| sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')).map(str::to_owned),
+                    sql.flat_map(|sql| sql.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+                        .map(str::to_owned),
                 );
             }
         }
@@ -89,14 +101,25 @@ pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut taken = BTreeSet::new();
     let mut name = || loop {
         let words = words();
-        let word =
-            if random.percent(40) { words[random.below(words.len())] } else { *random.pick(&words_of_a_letter()) };
+        let word = if random.percent(40) {
+            words[random.below(words.len())]
+        } else {
+            *random.pick(&words_of_a_letter())
+        };
         if taken.insert(word) {
             return word;
         }
     };
-    let columns = sheet.database.tables.iter().flat_map(|table| &table.columns).map(|column| column.name);
-    columns.filter(|old| ![KEY, GROUP].contains(old)).map(|old| (old, name())).collect()
+    let columns = sheet
+        .database
+        .tables
+        .iter()
+        .flat_map(|table| &table.columns)
+        .map(|column| column.name);
+    columns
+        .filter(|old| ![KEY, GROUP].contains(old))
+        .map(|old| (old, name()))
+        .collect()
 }
 
 fn words_of_a_letter() -> Vec<&'static str> {
@@ -105,14 +128,24 @@ fn words_of_a_letter() -> Vec<&'static str> {
 
 pub fn compiler(sheet: &Sheet, dialect: Dialect) -> Compiler {
     let table = &sheet.database.tables[0];
-    let builder = Compiler::builder().dialect(dialect).schema(sheet.database.schema()).from(table.name.as_str());
-    if sheet.level == Level::Window { builder.order_by([KEY]).build() } else { builder.build() }
+    let builder = Compiler::builder()
+        .dialect(dialect)
+        .schema(sheet.database.schema())
+        .from(table.name.as_str());
+    if sheet.level == Level::Window {
+        builder.order_by([KEY]).build()
+    } else {
+        builder.build()
+    }
 }
 
 /// The SQL of each definition by its name; of one with an error its code.
 fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     let compiled = compiler.compile(&lines.join("\n"));
-    let named = compiled.definitions().iter().map(|d| (d.name().unwrap_or_default().to_owned(), d.sql().to_owned()));
+    let named = compiled
+        .definitions()
+        .iter()
+        .map(|d| (d.name().unwrap_or_default().to_owned(), d.sql().to_owned()));
     named.collect()
 }
 
@@ -136,12 +169,16 @@ pub fn run() {
         let parted: Vec<Option<[String; 2]>> = sheet.formulas.iter().map(|f| parted(f, &mut random)).collect();
         for dialect in Dialect::all() {
             let make = || compiler(sheet, dialect);
-            let right: BTreeMap<String, String> =
-                lines.iter().flat_map(|line| sql(&make(), std::slice::from_ref(line))).collect();
+            let right: BTreeMap<String, String> = lines
+                .iter()
+                .flat_map(|line| sql(&make(), std::slice::from_ref(line)))
+                .collect();
             compared += right.len();
             let mut equal = |what: &str, got: &BTreeMap<String, String>, same: &dyn Fn(&str, &str) -> bool| {
-                for (formula, (name, sql)) in
-                    sheet.formulas.iter().filter_map(|f| Some((f, right.get_key_value(&f.name)?)))
+                for (formula, (name, sql)) in sheet
+                    .formulas
+                    .iter()
+                    .filter_map(|f| Some((f, right.get_key_value(&f.name)?)))
                 {
                     let got = got.get(name).map_or("", String::as_str);
                     if !same(sql, got) {
@@ -196,7 +233,9 @@ fn calls_of_part(x: &ReferenceExpr) -> Option<&'static str> {
 }
 
 pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
-    rewritten(whole, &mut |x| (*x == ReferenceExpr::name(PART)).then(|| ReferenceExpr::Name(format!("{PART}{name}"))))
+    rewritten(whole, &mut |x| {
+        (*x == ReferenceExpr::name(PART)).then(|| ReferenceExpr::Name(format!("{PART}{name}")))
+    })
 }
 
 /// A part that can have a name, which a literal, a column and a range cannot, and the whole with `PART` in its place.
@@ -218,7 +257,9 @@ pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(Refere
     }
     let part = (!parts.is_empty()).then(|| (*random.pick(&parts)).clone())?;
     let mut done = false;
-    let whole = rewritten(x, &mut |x| (!done && *x == part).then(|| (done = true, ReferenceExpr::name(PART)).1));
+    let whole = rewritten(x, &mut |x| {
+        (!done && *x == part).then(|| (done = true, ReferenceExpr::name(PART)).1)
+    });
     Some((part, whole))
 }
 
@@ -235,7 +276,11 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     let same = |(a, b): (&String, &String)| {
         // A template's alias takes one more `_` where a column has its name.
         let is_alias = a.ends_with('_') && b.strip_suffix('_') == Some(a);
-        a == b || is_alias || names.get(a.to_lowercase().as_str()).is_some_and(|new| new.eq_ignore_ascii_case(b))
+        a == b
+            || is_alias
+            || names
+                .get(a.to_lowercase().as_str())
+                .is_some_and(|new| new.eq_ignore_ascii_case(b))
     };
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }
@@ -255,9 +300,9 @@ fn tokens(sql: &str, escapes: bool) -> Vec<String> {
                 });
                 end.map_or(rest.len(), |(at, _)| at + 2)
             }
-            c if c.is_alphanumeric() || c == '_' => {
-                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
-            }
+            c if c.is_alphanumeric() || c == '_' => rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
         let (word, after) = rest.split_at(taken);

@@ -42,7 +42,11 @@ const WAYS: [(&str, Way); 5] = [
 
 fn other(sheet: &Sheet, schema: Schema, text: &str, dialect: Dialect) -> Result<Other, String> {
     let query = drawn::compiled(text, schema, dialect).map_err(|errors| drawn::messages(&errors))?;
-    Ok(Other { query, tables: sheet.database.json(), formulas: sheet.formulas.clone() })
+    Ok(Other {
+        query,
+        tables: sheet.database.json(),
+        formulas: sheet.formulas.clone(),
+    })
 }
 
 fn with_other_names(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
@@ -80,7 +84,10 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
     table.rows.sort_by_key(|row| row[0].number().map(|n| n as i64));
     table.rows = vec![table.rows.swap_remove(at)];
     let value = |name: &str| {
-        let at = table.columns.iter().position(|column| column.name == name && column.name != KEY)?;
+        let at = table
+            .columns
+            .iter()
+            .position(|column| column.name == name && column.name != KEY)?;
         // NULL and a time have no literal, and a number with a point is no float.
         let has_literal =
             table.columns[at].ty != Type::Float && !matches!(table.rows[0][at], Value::Null | Value::Time(_));
@@ -98,7 +105,11 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
 
 /// A query of expressions that `compile` gives.
 fn by_compile(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
-    let lines: Vec<String> = sheet.formulas.iter().map(|f| format!("{} = {}", f.name, f.expr)).collect();
+    let lines: Vec<String> = sheet
+        .formulas
+        .iter()
+        .map(|f| format!("{} = {}", f.name, f.expr))
+        .collect();
     let compiled = compiler(sheet, dialect).compile(&lines.join("\n"));
     if let Some(error) = compiled.diagnostics().iter().find(|d| d.is_error()) {
         return Err(format!("{} {}", error.code(), error.message()));
@@ -112,11 +123,20 @@ fn by_compile(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, 
     let (answers, table) = (answers.join(", "), &sheet.database.tables[0].name);
     let order = format!("order by case when {key} is null then 1 else 0 end, {key}");
     let query = format!("select {key}, {answers} from {table} {group} {order}");
-    Ok(Other { query, tables: sheet.database.json(), formulas: sheet.formulas.clone() })
+    Ok(Other {
+        query,
+        tables: sheet.database.json(),
+        formulas: sheet.formulas.clone(),
+    })
 }
 
 fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
-    other(sheet, without_constraints(&sheet.database.schema()), &sheet.text(), dialect)
+    other(
+        sheet,
+        without_constraints(&sheet.database.schema()),
+        &sheet.text(),
+        dialect,
+    )
 }
 
 /// The sheet with those of its formulas that the dialect has, and that its stand-in computes as the warehouse does.
@@ -128,14 +148,19 @@ fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
     sheet.formulas.retain(|formula| known.gap(dialect, formula).is_none());
     if !has(&sheet.formulas, &sheet) {
         let all = sheet.clone();
-        sheet.formulas.retain(|formula| has(std::slice::from_ref(formula), &all));
+        sheet
+            .formulas
+            .retain(|formula| has(std::slice::from_ref(formula), &all));
     }
     sheet
 }
 
 /// Each formula of a sheet by itself.
 fn alone(sheet: &Sheet) -> Vec<Sheet> {
-    let of = |formula: &Formula| Sheet { formulas: vec![formula.clone()], ..sheet.clone() };
+    let of = |formula: &Formula| Sheet {
+        formulas: vec![formula.clone()],
+        ..sheet.clone()
+    };
     sheet.formulas.iter().map(of).collect()
 }
 
@@ -167,13 +192,20 @@ impl Asking {
 pub fn run() {
     let (known, sheets) = sheets();
     let chosen = env::var("FORMULAC_WAY").ok();
-    let ways = WAYS.into_iter().filter(|(name, _)| chosen.as_ref().is_none_or(|chosen| chosen == name));
+    let ways = WAYS
+        .into_iter()
+        .filter(|(name, _)| chosen.as_ref().is_none_or(|chosen| chosen == name));
     let ways: Vec<(&str, Way)> = ways.collect();
     let mut faults = Vec::new();
     let mut failed: Vec<(Dialect, Sheet, String)> = Vec::new();
     let mut askings = Vec::new();
     for dialect in drawn::dialects() {
-        let mut asking = Asking { dialect, ways: ways.clone(), batch: Batch::default(), asked: Vec::new() };
+        let mut asking = Asking {
+            dialect,
+            ways: ways.clone(),
+            batch: Batch::default(),
+            asked: Vec::new(),
+        };
         let mut left_out = 0;
         for (at, sheet) in sheets.iter().enumerate().take(share(dialect, sheets.len())) {
             let sheet = answerable(sheet, dialect, known);
@@ -185,21 +217,33 @@ pub fn run() {
                 let Err(why) = asking.ask(at, &sheet) else { continue };
                 left_out += 1;
                 if number("FORMULAC_SHOW", 0) != 0 {
-                    say(&format!("{} {}: {why}: {}", dialect.name(), asking.way(at).0, sheet.formulas[0].expr));
+                    say(&format!(
+                        "{} {}: {why}: {}",
+                        dialect.name(),
+                        asking.way(at).0,
+                        sheet.formulas[0].expr
+                    ));
                 }
             }
         }
         let all: usize = sheets.iter().map(|sheet| sheet.formulas.len()).sum();
-        assert!(left_out * 20 <= all, "{left_out} of {all} formulas cannot be written otherwise on {}", dialect.name());
+        assert!(
+            left_out * 20 <= all,
+            "{left_out} of {all} formulas cannot be written otherwise on {}",
+            dialect.name()
+        );
         askings.push(asking);
     }
     // Where one of many fails, each is asked by itself.
     for round in ["", " alone"] {
-        let batches: Vec<(Dialect, Batch)> =
-            askings.iter_mut().map(|asking| (asking.dialect, std::mem::take(&mut asking.batch))).collect();
-        for (asking, run) in
-            askings.iter_mut().zip(run_all(&format!("metamorphic-{}", number("FORMULAC_SEED", 3)), &batches))
-        {
+        let batches: Vec<(Dialect, Batch)> = askings
+            .iter_mut()
+            .map(|asking| (asking.dialect, std::mem::take(&mut asking.batch)))
+            .collect();
+        for (asking, run) in askings.iter_mut().zip(run_all(
+            &format!("metamorphic-{}", number("FORMULAC_SEED", 3)),
+            &batches,
+        )) {
             let asked = std::mem::take(&mut asking.asked);
             let answers = match run {
                 Run::Missing(reason) => {
@@ -230,20 +274,29 @@ pub fn run() {
                     }
                 }
             }
-            say(&format!("metamorphic {name}: {agreed} formulas have the same values{round}"));
+            say(&format!(
+                "metamorphic {name}: {agreed} formulas have the same values{round}"
+            ));
         }
     }
     faults.extend(
-        failed.into_iter().filter_map(|(dialect, sheet, fault)| runs_as_it_is(&sheet, dialect).then_some(fault)),
+        failed
+            .into_iter()
+            .filter_map(|(dialect, sheet, fault)| runs_as_it_is(&sheet, dialect).then_some(fault)),
     );
     fail_on(&faults);
 }
 
 /// Whether the engine answers the sheet as it was drawn: where it does not, no other way is wrong.
 fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
-    let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else { return false };
+    let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
+        return false;
+    };
     let mut batch = Batch::default();
     batch.add(&as_it_is.query, &as_it_is.tables);
-    let runs = run_all(&format!("metamorphic-{}-as-it-is", number("FORMULAC_SEED", 3)), &[(dialect, batch)]);
+    let runs = run_all(
+        &format!("metamorphic-{}-as-it-is", number("FORMULAC_SEED", 3)),
+        &[(dialect, batch)],
+    );
     matches!(runs.first(), Some(Run::Done(answers)) if answers.iter().all(Result::is_ok))
 }

@@ -7,7 +7,9 @@ pub struct Random(SplitMix);
 impl Random {
     pub fn new(seed: u64) -> Self {
         // Seeds that follow each other give series that have nothing to do with each other.
-        Self(SplitMix::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d))
+        Self(SplitMix::new(
+            seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
+        ))
     }
 
     /// From 0 up to, not with, `end`.

@@ -68,7 +68,8 @@ pub fn in_other_layout(text: &str, random: &mut Random) -> String {
         let taken = if let Some(end) = closes {
             rest[1..].find(end).map_or(rest.len(), |at| at + 2)
         } else if first.is_alphanumeric() || first == '_' {
-            rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.')).unwrap_or(rest.len())
+            rest.find(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'))
+                .unwrap_or(rest.len())
         } else {
             first.len_utf8()
         };

@@ -33,7 +33,12 @@ impl Case {
         let text = self.text();
         let read =
             interpreted(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
-        assert!(read.unread.is_empty(), "{:?} in seed {}:\n{text}", read.unread, self.seed);
+        assert!(
+            read.unread.is_empty(),
+            "{:?} in seed {}:\n{text}",
+            read.unread,
+            self.seed
+        );
         let run = with_noise(None, || self.database.interpreted_by(&read.spec, folded));
         assert_eq!(run.unknown, None, "in seed {}:\n{text}", self.seed);
         assert_eq!(run.value.values(), right.values(), "in seed {}:\n{text}", self.seed);
@@ -71,19 +76,33 @@ impl Drawn for Case {
 
     fn right(&self) -> StepRows {
         let run = with_noise(None, || self.database.interpreted(&self.spec));
-        assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
+        assert!(
+            run.unknown.is_none(),
+            "the interpreter knows nothing of {:?}",
+            run.unknown
+        );
         self.is_read(&run.value);
         run.value
     }
 
     fn smaller(&self) -> Vec<Self> {
         let found = smaller(&self.spec, &self.database).into_iter();
-        found.map(|(spec, database)| Self { seed: self.seed, spec, database }).collect()
+        found
+            .map(|(spec, database)| Self {
+                seed: self.seed,
+                spec,
+                database,
+            })
+            .collect()
     }
 
     /// A length may be that of a sum in a text, which the emulator writes with `.0`.
     fn is_asked(&self, dialect: Dialect) -> bool {
-        let text = if is_emulator(dialect) { self.text() } else { String::new() };
+        let text = if is_emulator(dialect) {
+            self.text()
+        } else {
+            String::new()
+        };
         !(text.contains("LEN(") && text.contains(" & "))
     }
 
@@ -93,7 +112,11 @@ impl Drawn for Case {
         if names != wanted {
             return Some(format!("columns {names:?}, expected {:?}", right.columns));
         }
-        let wanted: Vec<Vec<Json>> = right.values().iter().map(|row| row.iter().map(Value::json).collect()).collect();
+        let wanted: Vec<Vec<Json>> = right
+            .values()
+            .iter()
+            .map(|row| row.iter().map(Value::json).collect())
+            .collect();
         let alike = |a: &Json, b: &Json| match (a, b) {
             // The emulator sums integers as floats, and writes them so in texts (`tests/oracle/README.md`).
             (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),

@@ -39,7 +39,13 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
         with(&|s| s.steps[at].having = None);
         for (key, conditions) in [(true, &step.filter), (false, &step.having)] {
             for part in conditions.iter().flat_map(parts) {
-                with(&|s| *(if key { &mut s.steps[at].filter } else { &mut s.steps[at].having }) = Some(part.clone()));
+                with(&|s| {
+                    *(if key {
+                        &mut s.steps[at].filter
+                    } else {
+                        &mut s.steps[at].having
+                    }) = Some(part.clone())
+                });
             }
         }
         with(&|s| s.steps[at].limit = None);

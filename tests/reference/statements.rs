@@ -16,10 +16,20 @@ pub fn run() {
     let count = number("FORMULAC_RULED_SPECS", COUNT);
     let mut statements = Statements::default();
     for case in (0..count).map(|at| Case::draw(2_000_000 + at)) {
-        add(&mut statements, &format!("seed {}", case.seed()), &case.text(), &case.schema());
+        add(
+            &mut statements,
+            &format!("seed {}", case.seed()),
+            &case.text(),
+            &case.schema(),
+        );
     }
     for (at, sheet) in sheets().1.iter().enumerate().take(SHEETS) {
-        add(&mut statements, &format!("sheet {at}"), &sheet.text(), &sheet.database.schema());
+        add(
+            &mut statements,
+            &format!("sheet {at}"),
+            &sheet.text(),
+            &sheet.database.schema(),
+        );
     }
     statements.judge("random");
 }
@@ -27,7 +37,11 @@ pub fn run() {
 fn add(statements: &mut Statements, from: &str, spec: &str, schema: &Schema) {
     for schema in [schema.clone(), without_constraints(schema)] {
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(spec);
+            let compiled = Compiler::builder()
+                .dialect(dialect)
+                .schema(schema.clone())
+                .build()
+                .compile_spec(spec);
             let Some(query) = compiled.query() else { continue };
             let outputs: Vec<(&str, Type)> = compiled.columns().iter().map(|c| (c.name(), c.ty())).collect();
             statements.add(from, dialect, query, &schema, &outputs);

@@ -53,7 +53,13 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 
 /// The entries of a flow list.
 fn quoted(names: &[String]) -> String {
-    joined(names.iter().map(|name| if is_plain(name) { name.clone() } else { format!("\"{name}\"") }))
+    joined(names.iter().map(|name| {
+        if is_plain(name) {
+            name.clone()
+        } else {
+            format!("\"{name}\"")
+        }
+    }))
 }
 
 impl Display for Written<'_, ReferenceStep> {
@@ -62,12 +68,19 @@ impl Display for Written<'_, ReferenceStep> {
         if !self.0.joins.is_empty() {
             writeln!(f, "    joins:")?;
         }
-        self.0.joins.iter().try_for_each(|join| write!(f, "{}", Written(join)))?;
+        self.0
+            .joins
+            .iter()
+            .try_for_each(|join| write!(f, "{}", Written(join)))?;
         if let Some(filter) = &self.0.filter {
             writeln!(f, "    where: '{filter}'")?;
         }
         if !self.0.group_by.is_empty() {
-            writeln!(f, "    group_by: \"{}\"", joined(self.0.group_by.iter().map(KeptColumn::to_string)))?;
+            writeln!(
+                f,
+                "    group_by: \"{}\"",
+                joined(self.0.group_by.iter().map(KeptColumn::to_string))
+            )?;
         }
         if let Some(having) = &self.0.having {
             writeln!(f, "    having: '{having}'")?;
@@ -78,7 +91,10 @@ impl Display for Written<'_, ReferenceStep> {
             writeln!(f, "    order_by: \"{}\"", joined(self.0.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.0.partition_by {
-            let entries: Vec<String> = partition.iter().map(|name| ReferenceExpr::name(name).to_string()).collect();
+            let entries: Vec<String> = partition
+                .iter()
+                .map(|name| ReferenceExpr::name(name).to_string())
+                .collect();
             writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }
         match &self.0.keep {
@@ -93,9 +109,16 @@ impl Display for Written<'_, ReferenceStep> {
             if !self.0.definitions.is_empty() {
                 writeln!(f, "    definitions: |")?;
             }
-            return self.0.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"));
+            return self
+                .0
+                .definitions
+                .iter()
+                .try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"));
         }
         writeln!(f, "    definitions:")?;
-        self.0.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      \"{name}\": '{x}'"))
+        self.0
+            .definitions
+            .iter()
+            .try_for_each(|(name, x)| writeln!(f, "      \"{name}\": '{x}'"))
     }
 }

@@ -20,7 +20,10 @@ type Steps = [Vec<Part>; 3];
 
 fn parts(least: usize, most: usize) -> impl Strategy<Value = Vec<Part>> {
     let part = (0..64usize, 2..9u32, any::<prop::sample::Index>());
-    prop::collection::vec(part.prop_map(|(shape, number, uses)| Part { shape, number, uses }), least..most)
+    prop::collection::vec(
+        part.prop_map(|(shape, number, uses)| Part { shape, number, uses }),
+        least..most,
+    )
 }
 
 fn steps() -> impl Strategy<Value = Steps> {
@@ -76,7 +79,10 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
             let name = used.map(|used| format!("name{used}x"));
             let (formula, used) = match (step, &name) {
                 (1, Some(name)) => (of_windows(part.shape, n, name, periods), used),
-                (2, Some(name)) => (format!("{}({name} * {n})", ["SUM", "MAX", "AVERAGE"][part.shape % 3]), used),
+                (2, Some(name)) => (
+                    format!("{}({name} * {n})", ["SUM", "MAX", "AVERAGE"][part.shape % 3]),
+                    used,
+                ),
                 _ => {
                     let (formula, uses) = of_groups(part.shape, n, name.as_deref());
                     (formula, used.filter(|_| uses))
@@ -102,13 +108,19 @@ fn dependents(uses: &[Option<usize>], at: usize) -> HashSet<usize> {
 
 /// Whether a column goes on in the next line: brackets or a `case` are open.
 fn is_open(item: &str) -> bool {
-    let words = |word: &str| item.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| *w == word).count();
+    let words = |word: &str| {
+        item.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .filter(|w| *w == word)
+            .count()
+    };
     !item.ends_with(" as (") && (item.matches('(').count() > item.matches(')').count() || words("case") > words("end"))
 }
 
 /// The columns and clauses of a text, those of several lines whole.
 fn items(sql: &str) -> Vec<String> {
-    const GOES_ON: &[&str] = &["+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is "];
+    const GOES_ON: &[&str] = &[
+        "+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is ",
+    ];
     let mut all: Vec<String> = Vec::new();
     for line in sql.lines() {
         match all.last_mut() {
@@ -120,7 +132,9 @@ fn items(sql: &str) -> Vec<String> {
         }
     }
     // A comma belongs to the list.
-    all.iter().map(|item| item.trim().trim_end_matches(',').to_owned()).collect()
+    all.iter()
+        .map(|item| item.trim().trim_end_matches(',').to_owned())
+        .collect()
 }
 
 /// What says which selects there are and what they read, and computes nothing.
@@ -136,10 +150,16 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
     let mut changed = dependents(&uses, at);
     changed.extend(dependents(&uses_after, at));
     for dialect in Dialect::all() {
-        let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(orders())).build();
+        let compiler = Compiler::builder()
+            .dialect(dialect)
+            .schema(Schema::new().with(orders()))
+            .build();
         let query = |text: &str| {
             let compiled = compiler.compile_spec(text);
-            compiled.query().map(str::to_owned).ok_or_else(|| TestCaseError::fail(format!("{text} does not compile")))
+            compiled
+                .query()
+                .map(str::to_owned)
+                .ok_or_else(|| TestCaseError::fail(format!("{text} does not compile")))
         };
         let (first, second) = (query(&one)?, query(&two)?);
         let (mut old, mut new) = (items(&first), items(&second));
@@ -153,7 +173,10 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
         }
         for (these, others) in [(&new, &old), (&old, &new)] {
             let known: HashSet<&String> = others.iter().collect();
-            for item in these.iter().filter(|item| !(known.contains(item) || frame && is_frame(item))) {
+            for item in these
+                .iter()
+                .filter(|item| !(known.contains(item) || frame && is_frame(item)))
+            {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
                 // The row that is looked for is called by when it is.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));

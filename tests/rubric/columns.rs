@@ -13,11 +13,19 @@ fn plain(name: &str) -> String {
 fn as_stated() {
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+            let compiled = Compiler::builder()
+                .dialect(dialect)
+                .schema(schema.clone())
+                .build()
+                .compile_spec(&spec);
             let Some(query) = compiled.query() else { continue };
             let statements = parse(dialect, query).unwrap();
-            let sqlparser::ast::Statement::Query(query_tree) = &statements[0] else { panic!("{name}: no query") };
-            let sqlparser::ast::SetExpr::Select(select) = &*query_tree.body else { panic!("{name}: no select") };
+            let sqlparser::ast::Statement::Query(query_tree) = &statements[0] else {
+                panic!("{name}: no query")
+            };
+            let sqlparser::ast::SetExpr::Select(select) = &*query_tree.body else {
+                panic!("{name}: no select")
+            };
             let item = |item: &sqlparser::ast::SelectItem| match item {
                 sqlparser::ast::SelectItem::ExprWithAlias { alias, .. } => Some(plain(&alias.value)),
                 sqlparser::ast::SelectItem::UnnamedExpr(e) => {
@@ -25,7 +33,9 @@ fn as_stated() {
                 }
                 _ => None,
             };
-            let Some(written) = select.projection.iter().map(item).collect::<Option<Vec<_>>>() else { continue };
+            let Some(written) = select.projection.iter().map(item).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
             let stated: Vec<String> = compiled.columns().iter().map(|c| plain(c.name())).collect();
             assert_eq!(written, stated, "{name} in {dialect}\n{query}");
         }
@@ -39,13 +49,19 @@ fn of_unknown_columns_none_comes_twice() {
         let spec = format!("model: m\nfrom: t\nkeep: all\norder_by: day\ndefinitions: |\n{definitions}");
         let compiled = Compiler::default().compile_spec(&spec);
         let codes: Vec<_> = compiled.diagnostics().iter().map(formulac::Diagnostic::code).collect();
-        compiled.query().map_or_else(|| codes.join(" "), |q| q.rsplit_once("\n\n").unwrap_or(("", q)).1.to_owned())
+        compiled.query().map_or_else(
+            || codes.join(" "),
+            |q| q.rsplit_once("\n\n").unwrap_or(("", q)).1.to_owned(),
+        )
     };
     assert_eq!(
         query("  before = OFFSET(amount, -1)\n  change = amount - before\n  rate = change / before\n"),
         "select\n    *,\n    cast(change as double precision) / nullif(before, 0) as rate\nfrom with_change\norder by day\n"
     );
-    assert_eq!(query("  twice = amount * 2\n"), "select\n    *,\n    amount * 2 as twice\nfrom t\norder by day\n");
+    assert_eq!(
+        query("  twice = amount * 2\n"),
+        "select\n    *,\n    amount * 2 as twice\nfrom t\norder by day\n"
+    );
     for in_the_way in [
         "  change = amount - before\n  before = OFFSET(amount, -1)\n",
         "  amount = amount * 2\n",
@@ -98,11 +114,17 @@ fn months_between_first_days() {
         );
         let facts = "relations: {orders: {columns: {customer_id: integer, ordered_at: date}}}";
         let (schema, _) = Schema::from_text(facts, "duckdb".parse().unwrap());
-        let compiler = Compiler::builder().dialect("duckdb".parse().unwrap()).schema(schema).build();
+        let compiler = Compiler::builder()
+            .dialect("duckdb".parse().unwrap())
+            .schema(schema)
+            .build();
         compiler.compile_spec(&spec).query().unwrap().to_owned()
     };
     let short = sql("MIN(ordered_at[month])", "MAX(ordered_at[quarter])");
-    assert!(short.contains("date_diff('month', first_month, last_month)") && !short.contains("day("), "{short}");
+    assert!(
+        short.contains("date_diff('month', first_month, last_month)") && !short.contains("day("),
+        "{short}"
+    );
     let long = sql("MIN(ordered_at)", "MAX(ordered_at[month])");
     assert!(long.contains("day("), "{long}");
 }

@@ -29,11 +29,18 @@ fn root() -> &'static Path {
 }
 
 fn specs_in(folder: &str) -> Vec<(String, String)> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "yml"));
     paths.sort();
-    let read =
-        |p: PathBuf| (p.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&p).unwrap());
+    let read = |p: PathBuf| {
+        (
+            p.file_stem().unwrap().to_string_lossy().into_owned(),
+            std::fs::read_to_string(&p).unwrap(),
+        )
+    };
     paths.into_iter().map(read).collect()
 }
 
@@ -76,10 +83,21 @@ pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
-            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+            let compiled = Compiler::builder()
+                .dialect(dialect)
+                .schema(schema.clone())
+                .build()
+                .compile_spec(&spec);
             if let (Some(query), Some(model)) = (compiled.query(), compiled.model_sql()) {
                 let (query, model, tables) = (query.to_owned(), model.to_owned(), compiled.tables().to_vec());
-                all.push(Written { name: name.clone(), dialect, spec: spec.clone(), query, model, tables });
+                all.push(Written {
+                    name: name.clone(),
+                    dialect,
+                    spec: spec.clone(),
+                    query,
+                    model,
+                    tables,
+                });
             }
         }
     }

@@ -37,8 +37,11 @@ fn lines_of_80() {
             start = range.end;
             let length = line.trim_end().chars().count();
             let indent = line.len() - line.trim_start().len();
-            let longest =
-                all.iter().filter(|(_, r)| r.start >= range.start && r.end <= range.end).map(|(_, r)| r.len()).max();
+            let longest = all
+                .iter()
+                .filter(|(_, r)| r.start >= range.start && r.end <= range.end)
+                .map(|(_, r)| r.len())
+                .max();
             if length > 80 && indent + longest.unwrap_or(0) <= 80 {
                 faults.push(format!("{length} characters: {}", line.trim()));
             }
@@ -54,7 +57,11 @@ fn words_in_lower_case() {
             Token::Word(word) if word.quote_style.is_none() => word.value.chars().any(char::is_uppercase),
             _ => false,
         };
-        tokens(w.dialect, sql).into_iter().filter(|(t, _)| upper(t)).map(|(t, _)| t.to_string()).collect()
+        tokens(w.dialect, sql)
+            .into_iter()
+            .filter(|(t, _)| upper(t))
+            .map(|(t, _)| t.to_string())
+            .collect()
     });
 }
 
@@ -65,7 +72,11 @@ fn clean_ends() {
         if !sql.ends_with('\n') || sql.ends_with("\n\n") {
             faults.push("does not end with one newline".to_owned());
         }
-        faults.extend(sql.lines().filter(|l| l.ends_with([' ', '\t'])).map(|l| format!("blanks at the end: {l:?}")));
+        faults.extend(
+            sql.lines()
+                .filter(|l| l.ends_with([' ', '\t']))
+                .map(|l| format!("blanks at the end: {l:?}")),
+        );
         faults.extend(sql.contains('\t').then(|| "a tab".to_owned()));
         faults
     });

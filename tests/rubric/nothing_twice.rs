@@ -7,8 +7,19 @@ use sqlparser::tokenizer::Token;
 use crate::layout::each;
 use crate::sql_text::tokens;
 
-const AGGREGATES: &[&str] =
-    &["sum", "count", "avg", "min", "max", "median", "count_if", "countif", "any_value", "percentile_cont", "sumif"];
+const AGGREGATES: &[&str] = &[
+    "sum",
+    "count",
+    "avg",
+    "min",
+    "max",
+    "median",
+    "count_if",
+    "countif",
+    "any_value",
+    "percentile_cont",
+    "sumif",
+];
 
 /// The calls of a text: the function's name and the whole text, white space made one; of a window with its rows.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
@@ -72,7 +83,9 @@ fn columns_once() {
         let mut faults = Vec::new();
         let mut seen = HashSet::new();
         for line in sql.lines().map(|l| l.trim_end_matches(',')) {
-            let Some((made, name)) = line.trim().rsplit_once(" as ") else { continue };
+            let Some((made, name)) = line.trim().rsplit_once(" as ") else {
+                continue;
+            };
             let is_column = line.len() - line.trim_start().len() <= 8 && !name.contains([' ', ')']);
             let generated = is_column && !w.spec.contains(name.trim_matches('"'));
             if made.ends_with(')') && made.contains('(') && !seen.insert(made.to_owned()) && generated {
@@ -88,7 +101,9 @@ fn columns_once() {
 fn no_case_in_else() {
     each(|_, sql| {
         let text = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        text.match_indices("else case when").map(|(at, _)| text[at..].chars().take(60).collect()).collect()
+        text.match_indices("else case when")
+            .map(|(at, _)| text[at..].chars().take(60).collect())
+            .collect()
     });
 }
 
@@ -98,7 +113,10 @@ fn literals_are_not_cast() {
     each(|w, sql| {
         let literal = |inside: &str| inside.starts_with("date '") || inside.starts_with("timestamp '");
         let calls = calls(w.dialect, sql).into_iter();
-        calls.filter(|(_, text)| text.strip_prefix("cast(").is_some_and(literal)).map(|(_, text)| text).collect()
+        calls
+            .filter(|(_, text)| text.strip_prefix("cast(").is_some_and(literal))
+            .map(|(_, text)| text)
+            .collect()
     });
 }
 
@@ -112,10 +130,24 @@ fn fallbacks_that_matter() {
             if name == "safe_divide" && text.ends_with(", 0))") && text.contains(", coalesce(") {
                 faults.push(format!("0 is as good as NULL: {text}"));
             }
-            let Some(inside) = text.strip_prefix("coalesce(").filter(|_| name == "coalesce") else { continue };
-            let never = ["id", "subscription_id", "invoice_id", "market", "count(*)", "current_date", "'", "0", "1"];
+            let Some(inside) = text.strip_prefix("coalesce(").filter(|_| name == "coalesce") else {
+                continue;
+            };
+            let never = [
+                "id",
+                "subscription_id",
+                "invoice_id",
+                "market",
+                "count(*)",
+                "current_date",
+                "'",
+                "0",
+                "1",
+            ];
             let first = inside.split([',', ')']).next().unwrap_or_default();
-            if never.iter().any(|n| first == *n || (n.len() == 1 && first.starts_with(n)))
+            if never
+                .iter()
+                .any(|n| first == *n || (n.len() == 1 && first.starts_with(n)))
                 || inside.starts_with("count(")
                 || inside.starts_with("coalesce(")
             {
@@ -141,14 +173,23 @@ fn casts_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
-            let Some(inside) = text.strip_prefix("cast(").and_then(|t| t.strip_suffix(')')).filter(|_| name == "cast")
+            let Some(inside) = text
+                .strip_prefix("cast(")
+                .and_then(|t| t.strip_suffix(')'))
+                .filter(|_| name == "cast")
             else {
                 continue;
             };
-            let Some((value, ty)) = inside.rsplit_once(" as ") else { continue };
+            let Some((value, ty)) = inside.rsplit_once(" as ") else {
+                continue;
+            };
             // In the founding specs a column of these names may have another type.
             let own = !w.name.starts_with("founding");
-            if own && COLUMNS.iter().any(|(column, types)| *column == value && types.contains(&ty)) {
+            if own
+                && COLUMNS
+                    .iter()
+                    .any(|(column, types)| *column == value && types.contains(&ty))
+            {
                 faults.push(format!("has the type already: {text}"));
             }
             if value.starts_with("cast(")
@@ -165,12 +206,18 @@ fn casts_that_matter() {
 /// The names that `with` gives; those of windows are no relations.
 fn cte_names(sql: &str) -> Vec<&str> {
     let opened = sql.lines().filter_map(|l| l.strip_suffix(" as ("));
-    opened.filter(|l| !l.trim().starts_with("window ")).map(|l| l.trim_start_matches("with ").trim()).collect()
+    opened
+        .filter(|l| !l.trim().starts_with("window "))
+        .map(|l| l.trim_start_matches("with ").trim())
+        .collect()
 }
 
 #[test]
 fn ctes_distinct_and_used() {
-    for sql_of in [|w: &crate::corpus::Written| w.query.clone(), |w: &crate::corpus::Written| w.model.clone()] {
+    for sql_of in [
+        |w: &crate::corpus::Written| w.query.clone(),
+        |w: &crate::corpus::Written| w.model.clone(),
+    ] {
         each(|w, _| {
             let sql = sql_of(w);
             let names = cte_names(&sql);
@@ -185,8 +232,14 @@ fn ctes_distinct_and_used() {
                     faults.push(format!("the CTE {name} is called like a table that it reads"));
                 }
                 let reads = |line: &str| {
-                    let (read, _) = line.trim_end_matches(';').trim().split_once(" as ").unwrap_or((line, ""));
-                    ["from", "join"].iter().any(|word| read.trim().ends_with(&format!("{word} {name}")))
+                    let (read, _) = line
+                        .trim_end_matches(';')
+                        .trim()
+                        .split_once(" as ")
+                        .unwrap_or((line, ""));
+                    ["from", "join"]
+                        .iter()
+                        .any(|word| read.trim().ends_with(&format!("{word} {name}")))
                 };
                 if !sql.lines().any(reads) {
                     faults.push(format!("the CTE {name} is never read"));
@@ -217,6 +270,8 @@ fn no_counters_in_names() {
             day.is_some_and(|day| w.spec.contains(&day.replace('_', "-")))
         };
         let names = tokens(w.dialect, sql).into_iter().filter_map(|(t, _)| word(t));
-        names.filter(|n| counted(&n.to_lowercase()) && !w.spec.contains(n.as_str()) && !of_day(n)).collect()
+        names
+            .filter(|n| counted(&n.to_lowercase()) && !w.spec.contains(n.as_str()) && !of_day(n))
+            .collect()
     });
 }

@@ -25,7 +25,10 @@ fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
 /// `(a > 1) = true`: comparisons cannot be chained in Postgres, though sqlparser reads them so.
 fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     let compares = |t: Option<&Token>| {
-        matches!(t, Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq))
+        matches!(
+            t,
+            Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq)
+        )
     };
     compares(before) || compares(after)
 }
@@ -39,7 +42,9 @@ fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>
 #[test]
 fn none_is_needless() {
     each(|w, sql| {
-        let Some(whole) = tree(w.dialect, sql) else { return Vec::new() };
+        let Some(whole) = tree(w.dialect, sql) else {
+            return Vec::new();
+        };
         let all = tokens(w.dialect, sql);
         let mut open: Vec<usize> = Vec::new();
         let mut faults = Vec::new();

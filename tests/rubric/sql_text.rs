@@ -9,14 +9,24 @@ use crate::sql_parser::{parse, parser_of};
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
     let parser_dialect = parser_of(dialect, sql);
     let found = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
-    let starts: Vec<usize> = std::iter::once(0).chain(sql.match_indices('\n').map(|(i, _)| i + 1)).collect();
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(sql.match_indices('\n').map(|(i, _)| i + 1))
+        .collect();
     let offset = |at: Location| {
         let start = starts[at.line as usize - 1];
         let line = &sql[start..];
-        start + line.char_indices().nth(at.column as usize - 1).map_or(line.len(), |(i, _)| i)
+        start
+            + line
+                .char_indices()
+                .nth(at.column as usize - 1)
+                .map_or(line.len(), |(i, _)| i)
     };
     let place = |t: TokenWithSpan| (t.token, offset(t.span.start)..offset(t.span.end));
-    found.into_iter().map(place).filter(|(t, _)| !matches!(t, Token::Whitespace(_) | Token::EOF)).collect()
+    found
+        .into_iter()
+        .map(place)
+        .filter(|(t, _)| !matches!(t, Token::Whitespace(_) | Token::EOF))
+        .collect()
 }
 
 /// A tree in words, without places and without the brackets that are in the text.

@@ -13,7 +13,10 @@ const LEFT_OUT: [&str; 3] = ["quoted_names", "long_text", "logic_values"];
 fn sqlfluff_finds_nothing() {
     let program = std::env::var_os("FORMULAC_SQLFLUFF").filter(|program| !program.is_empty());
     let Some(program) = program else {
-        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_SQLFLUFF is not set");
+        assert!(
+            std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(),
+            "FORMULAC_SQLFLUFF is not set"
+        );
         eprintln!("SKIPPED rubric::sqlfluff: FORMULAC_SQLFLUFF is not set");
         return;
     };
@@ -26,18 +29,29 @@ fn sqlfluff_finds_nothing() {
         std::fs::copy(&rules, folder.join(".sqlfluff")).unwrap();
         // sqlfluff reads `week(sunday)` of BigQuery as a keyword before a bracket.
         let is_left_out = |name: &str| LEFT_OUT.contains(&name) || dialect == "bigquery" && name == "periods_of_groups";
-        for model in written().iter().filter(|w| w.dialect.to_string() == dialect && !is_left_out(&w.name)) {
+        for model in written()
+            .iter()
+            .filter(|w| w.dialect.to_string() == dialect && !is_left_out(&w.name))
+        {
             std::fs::write(models.join(format!("{}.sql", model.name)), &model.model).unwrap();
         }
         let mut command = Command::new(&program);
-        command.current_dir(&folder).args(["lint", "--nocolor", "--disable-progress-bar", "--processes", "2"]);
+        command
+            .current_dir(&folder)
+            .args(["lint", "--nocolor", "--disable-progress-bar", "--processes", "2"]);
         // RF04: names that are keywords are the spec's own.
         command.args(["--exclude-rules", "ST06,RF04", "--dialect", dialect, dialect]);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         // The header is one line, however long the path of the spec is.
         let is_header = |line: &str| line.starts_with("L:   1 | P:   1 | LT05 ");
-        let findings: Vec<&str> = said.lines().filter(|line| line.starts_with("L:") && !is_header(line)).collect();
-        assert!(findings.is_empty() && said.contains("sqlfluff") | said.contains("=="), "{said}");
+        let findings: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("L:") && !is_header(line))
+            .collect();
+        assert!(
+            findings.is_empty() && said.contains("sqlfluff") | said.contains("=="),
+            "{said}"
+        );
     }
 }

@@ -15,7 +15,10 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
     let mut places: Vec<usize> = (0..table.columns.len()).collect();
     random.shuffle(&mut places);
     places.truncate(3 + random.below(table.columns.len() - 2));
-    let columns = places.iter().map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind)).collect();
+    let columns = places
+        .iter()
+        .map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind))
+        .collect();
     let pivot = is_pivot.then(|| draw_pivots::pivot(random, table));
     let order_by = match &pivot {
         Some(pivot) => draw_pivots::order(random, table, pivot),
@@ -54,10 +57,22 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
             Kind::Bool,
         ]);
         let has_dates = (0..sheet.width()).any(|column| sheet.kind_of(column) == Kind::Date);
-        let kind = if kind == Kind::Date && !has_dates { Kind::Exact } else { kind };
+        let kind = if kind == Kind::Date && !has_dates {
+            Kind::Exact
+        } else {
+            kind
+        };
         let depth = 1 + random.below(3);
-        let formula = Draw { random: &mut *random, sheet: &sheet }.of(kind, depth);
-        sheet.calculations.push(Calculation { name: (*name).to_owned(), kind, formula });
+        let formula = Draw {
+            random: &mut *random,
+            sheet: &sheet,
+        }
+        .of(kind, depth);
+        sheet.calculations.push(Calculation {
+            name: (*name).to_owned(),
+            kind,
+            formula,
+        });
     }
     if random.percent(25) {
         // A calculation may stand before those that it looks at.

@@ -12,7 +12,9 @@ pub struct Draw<'a> {
 
 impl Draw<'_> {
     pub fn columns(&self, fits: impl Fn(Kind) -> bool) -> Vec<usize> {
-        (0..self.sheet.width()).filter(|column| fits(self.sheet.kind_of(*column))).collect()
+        (0..self.sheet.width())
+            .filter(|column| fits(self.sheet.kind_of(*column)))
+            .collect()
     }
 
     pub fn of(&mut self, kind: Kind, depth: usize) -> Expr {
@@ -33,7 +35,9 @@ impl Draw<'_> {
         if self.sheet.tab.is_some() && self.random.percent(35) {
             return self.lookup(kind, depth);
         }
-        (self.sheet.pivot.is_some() && self.random.percent(35)).then(|| self.pivoted(kind)).flatten()
+        (self.sheet.pivot.is_some() && self.random.percent(35))
+            .then(|| self.pivoted(kind))
+            .flatten()
     }
 
     fn row(&mut self) -> Row {
@@ -53,7 +57,11 @@ impl Draw<'_> {
         }
         let column = *self.random.pick(&columns);
         let mut row = self.row();
-        let is_plain = self.sheet.name_of(column).chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let is_plain = self
+            .sheet
+            .name_of(column)
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let style = match self.random.below(10) {
             0 if is_plain && self.sheet.name_of(column) != "select" => {
                 row = Row::At(0);
@@ -94,16 +102,28 @@ impl Draw<'_> {
         };
         let open = matches!((a, b), (Row::Unsaid, _) | (_, Row::Unsaid));
         // `C1:C` and `C:C1` are two different things; other corners may be written either way.
-        if !open && self.random.percent(20) { (b, a, false) } else { (a, b, false) }
+        if !open && self.random.percent(20) {
+            (b, a, false)
+        } else {
+            (a, b, false)
+        }
     }
 
     fn range(&mut self, column: usize) -> Range {
         let (a, b, by_offset) = self.rows();
-        Range { from: (column, a), to: (column, b), by_offset }
+        Range {
+            from: (column, a),
+            to: (column, b),
+            by_offset,
+        }
     }
 
     fn whole(column: usize) -> Range {
-        Range { from: (column, Row::Unsaid), to: (column, Row::Unsaid), by_offset: false }
+        Range {
+            from: (column, Row::Unsaid),
+            to: (column, Row::Unsaid),
+            by_offset: false,
+        }
     }
 
     /// A range that may be several columns wide.
@@ -144,7 +164,11 @@ impl Draw<'_> {
             return None;
         }
         let (a, b, by_offset) = self.rows();
-        let range = |column: usize| Range { from: (column, a), to: (column, b), by_offset };
+        let range = |column: usize| Range {
+            from: (column, a),
+            to: (column, b),
+            by_offset,
+        };
         let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
         // Rows that have this row's value are looked for in all rows, or in those up to it or from it on.
         let looks = matches!(
@@ -158,7 +182,9 @@ impl Draw<'_> {
             let key = *self.random.pick(&keys);
             let is_text = self.sheet.kind_of(key) == Kind::Text;
             let number = self.random.between(-2, 30);
-            let op = *self.random.pick(&[Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual, Op::Equal]);
+            let op = *self
+                .random
+                .pick(&[Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual, Op::Equal]);
             let criterion = match self.random.below(4) {
                 0 if looks => Criterion::SameAsHere,
                 1 if !is_text && !several && !by_offset => Criterion::FirstCell(op, number),
@@ -170,7 +196,12 @@ impl Draw<'_> {
         }
         let own_values = !several && self.sheet.kind_of(pairs[0].0.from.0) == Kind::Exact && self.random.percent(20);
         let value = (fold != Fold::Count && !own_values).then(|| range(*self.random.pick(&values)));
-        Some(Expr::Where { fold, several, pairs, value })
+        Some(Expr::Where {
+            fold,
+            several,
+            pairs,
+            value,
+        })
     }
 
     pub fn exact(&mut self, depth: usize) -> Expr {
@@ -185,14 +216,25 @@ impl Draw<'_> {
             2 => Some(Expr::Int(self.random.between(-2, 9))),
             3 | 4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
-                Some(Expr::Binary(op, Box::new(self.exact(depth - 1)), Box::new(self.exact(depth - 1))))
+                Some(Expr::Binary(
+                    op,
+                    Box::new(self.exact(depth - 1)),
+                    Box::new(self.exact(depth - 1)),
+                ))
             }
             5 => {
                 let by = self.random.between(-2, 3);
-                Some(Expr::Binary(Op::Multiply, Box::new(self.exact(depth - 1)), Box::new(Expr::Int(by))))
+                Some(Expr::Binary(
+                    Op::Multiply,
+                    Box::new(self.exact(depth - 1)),
+                    Box::new(Expr::Int(by)),
+                ))
             }
             6 => Some(self.branches(depth, Self::exact)),
-            7 => Some(Expr::Call("IFERROR", vec![self.exact(depth - 1), self.exact(depth - 1)])),
+            7 => Some(Expr::Call(
+                "IFERROR",
+                vec![self.exact(depth - 1), self.exact(depth - 1)],
+            )),
             8 => {
                 let dates = |kind| kind == Kind::Date;
                 let both = self.cell(dates).zip(self.cell(dates));
@@ -212,16 +254,25 @@ impl Draw<'_> {
             22 if columns.len() > 1 => {
                 let (a, b) = (*self.random.pick(&columns), *self.random.pick(&columns));
                 let range = self.range(a);
-                let other = Range { from: (b, range.from.1), to: (b, range.to.1), ..range };
+                let other = Range {
+                    from: (b, range.from.1),
+                    to: (b, range.to.1),
+                    ..range
+                };
                 Some(Expr::SumProduct(range, other))
             }
             23 if !columns.is_empty() => {
                 let (range, nth) = (Self::whole(*self.random.pick(&columns)), self.random.between(1, 5));
-                Some(Expr::Nth { largest: self.random.percent(50), range, nth })
+                Some(Expr::Nth {
+                    largest: self.random.percent(50),
+                    range,
+                    nth,
+                })
             }
-            24 if !columns.is_empty() => {
-                Some(Expr::Rank { column: *self.random.pick(&columns), ascending: self.random.percent(40) })
-            }
+            24 if !columns.is_empty() => Some(Expr::Rank {
+                column: *self.random.pick(&columns),
+                ascending: self.random.percent(40),
+            }),
             25 => {
                 let of = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text | Kind::Date));
                 (!of.is_empty()).then(|| {
@@ -242,10 +293,18 @@ impl Draw<'_> {
         let exact = |kind: Kind| kind == Kind::Exact;
         let drawn = match self.random.below(if depth == 0 { 2 } else { 12 }) {
             0 => self.cell(numbers),
-            2..=4 => Some(Expr::Binary(Op::Divide, Box::new(self.exact(depth - 1)), Box::new(self.exact(depth - 1)))),
+            2..=4 => Some(Expr::Binary(
+                Op::Divide,
+                Box::new(self.exact(depth - 1)),
+                Box::new(self.exact(depth - 1)),
+            )),
             5 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
-                Some(Expr::Binary(op, Box::new(self.inexact(depth - 1)), Box::new(self.exact(depth - 1))))
+                Some(Expr::Binary(
+                    op,
+                    Box::new(self.inexact(depth - 1)),
+                    Box::new(self.exact(depth - 1)),
+                ))
             }
             6 => Some(self.branches(depth, Self::inexact)),
             7 | 8 => self.aggregate(Aggregate::Average, exact),
@@ -274,7 +333,11 @@ impl Draw<'_> {
         let texts = |kind: Kind| kind == Kind::Text;
         let drawn = match self.random.below(if depth == 0 { 3 } else { 6 }) {
             0 | 1 => self.cell(texts),
-            3 => Some(Expr::Binary(Op::Concat, Box::new(self.text(depth - 1)), Box::new(self.text(depth - 1)))),
+            3 => Some(Expr::Binary(
+                Op::Concat,
+                Box::new(self.text(depth - 1)),
+                Box::new(self.text(depth - 1)),
+            )),
             4 => Some(self.branches(depth, Self::text)),
             5 => Some(Expr::Call("IFERROR", vec![self.text(depth - 1), self.text(depth - 1)])),
             _ => None,
@@ -294,7 +357,11 @@ impl Draw<'_> {
             4 => {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
                 let days = self.random.between(0, 40);
-                Some(Expr::Binary(op, Box::new(self.date(depth - 1)), Box::new(Expr::Int(days))))
+                Some(Expr::Binary(
+                    op,
+                    Box::new(self.date(depth - 1)),
+                    Box::new(Expr::Int(days)),
+                ))
             }
             5 => Some(self.branches(depth, Self::date)),
             _ => None,
@@ -306,7 +373,14 @@ impl Draw<'_> {
         if let Some(drawn) = self.of_other_cells(Kind::Bool, depth) {
             return drawn;
         }
-        const COMPARISONS: &[Op] = &[Op::Equal, Op::NotEqual, Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual];
+        const COMPARISONS: &[Op] = &[
+            Op::Equal,
+            Op::NotEqual,
+            Op::Less,
+            Op::LessEqual,
+            Op::Greater,
+            Op::GreaterEqual,
+        ];
         let below = depth.saturating_sub(1);
         let op = *self.random.pick(COMPARISONS);
         let drawn = match self.random.below(if depth == 0 { 4 } else { 8 }) {
@@ -314,12 +388,20 @@ impl Draw<'_> {
             1 => self.cell(|_| true).map(|cell| Expr::Call("ISBLANK", vec![cell])),
             2 => {
                 let dates = |kind| kind == Kind::Date;
-                self.cell(dates).zip(self.cell(dates)).map(|(a, b)| Expr::Binary(op, Box::new(a), Box::new(b)))
+                self.cell(dates)
+                    .zip(self.cell(dates))
+                    .map(|(a, b)| Expr::Binary(op, Box::new(a), Box::new(b)))
             }
             3 => {
                 let texts = |kind| kind == Kind::Text;
-                let op = if self.random.percent(50) { Op::Equal } else { Op::NotEqual };
-                self.cell(texts).zip(self.cell(texts)).map(|(a, b)| Expr::Binary(op, Box::new(a), Box::new(b)))
+                let op = if self.random.percent(50) {
+                    Op::Equal
+                } else {
+                    Op::NotEqual
+                };
+                self.cell(texts)
+                    .zip(self.cell(texts))
+                    .map(|(a, b)| Expr::Binary(op, Box::new(a), Box::new(b)))
             }
             4 => Some(Expr::Call("AND", vec![self.truth(below), self.truth(below)])),
             5 => Some(Expr::Call("OR", vec![self.truth(below), self.truth(below)])),

@@ -12,7 +12,9 @@ impl Draw<'_> {
         let in_tab = self.random.percent(55);
         let kinds: Vec<Kind> = match in_tab {
             true => tab.columns.iter().map(|(_, kind)| *kind).collect(),
-            false => (0..self.sheet.width()).map(|column| self.sheet.kind_of(column)).collect(),
+            false => (0..self.sheet.width())
+                .map(|column| self.sheet.kind_of(column))
+                .collect(),
         };
         let ordered = !in_tab || !tab.order_by.is_empty();
         let form = match self.random.below(20) {
@@ -35,7 +37,11 @@ impl Draw<'_> {
             return None;
         }
         let mut by = *self.random.pick(&keys);
-        let mut gives = if form == Form::Match { by } else { *self.random.pick(&given) };
+        let mut gives = if form == Form::Match {
+            by
+        } else {
+            *self.random.pick(&given)
+        };
         let mut last = gives;
         match form {
             Form::Vlookup if by > gives => return None,
@@ -69,7 +75,15 @@ impl Draw<'_> {
         if form == Form::Xlookup && (mode != Mode::Unsaid || self.random.percent(40)) {
             args.push(self.of(kind, 0));
         }
-        Some(Expr::Lookup(Lookup { form, in_tab, by, gives, last, mode, args }))
+        Some(Expr::Lookup(Lookup {
+            form,
+            in_tab,
+            by,
+            gives,
+            last,
+            mode,
+            args,
+        }))
     }
 
     fn number_of_row(&mut self, depth: usize) -> Expr {
@@ -77,7 +91,9 @@ impl Draw<'_> {
             0 => Expr::Int(self.random.between(1, 9)),
             1 => Expr::RowNumber,
             // A constant may come to 0, which is all rows.
-            _ => Some(self.exact(depth - 1)).filter(|x| !x.is_constant()).unwrap_or(Expr::RowNumber),
+            _ => Some(self.exact(depth - 1))
+                .filter(|x| !x.is_constant())
+                .unwrap_or(Expr::RowNumber),
         }
     }
 
@@ -86,9 +102,10 @@ impl Draw<'_> {
         let plain = self.random.percent(60);
         match kind {
             Kind::Exact if plain && self.random.percent(30) => Expr::RowNumber,
-            Kind::Text if plain && self.random.percent(40) => {
-                Expr::Text(self.random.pick::<&str>(&["north", "East", "east", "web", "NORTH", "shop"]))
-            }
+            Kind::Text if plain && self.random.percent(40) => Expr::Text(
+                self.random
+                    .pick::<&str>(&["north", "East", "east", "web", "NORTH", "shop"]),
+            ),
             _ => self.of(kind, if plain { 0 } else { depth - 1 }),
         }
     }

@@ -37,7 +37,10 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
         random.shuffle(&mut known);
         values = Some(known);
     }
-    Pivot { by: by.into_iter().map(str::to_owned).collect(), values }
+    Pivot {
+        by: by.into_iter().map(str::to_owned).collect(),
+        values,
+    }
 }
 
 /// What orders the rows of a pivot, which with the key tells them apart.
@@ -67,9 +70,18 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
 impl Draw<'_> {
     /// Something that looks along the row of a pivot and gives a value of this kind.
     pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
-        const FOLDS: &[Aggregate] =
-            &[Aggregate::Sum, Aggregate::Sum, Aggregate::Min, Aggregate::Max, Aggregate::Count, Aggregate::CountBlank];
-        let (fold, least) = (*self.random.pick(FOLDS), *self.random.pick(&[Aggregate::Min, Aggregate::Max]));
+        const FOLDS: &[Aggregate] = &[
+            Aggregate::Sum,
+            Aggregate::Sum,
+            Aggregate::Min,
+            Aggregate::Max,
+            Aggregate::Count,
+            Aggregate::CountBlank,
+        ];
+        let (fold, least) = (
+            *self.random.pick(FOLDS),
+            *self.random.pick(&[Aggregate::Min, Aggregate::Max]),
+        );
         let pivoted = match (kind, self.random.below(10)) {
             (Kind::Exact, 0) => Pivoted::Index,
             (Kind::Exact, 1) => {
@@ -115,6 +127,10 @@ impl Draw<'_> {
             1 => (Row::At(0), Style::Lower),
             _ => (Row::At(0), Style::Plain),
         };
-        Some(Expr::Cell(Cell { column: *self.random.pick(&columns), row, style }))
+        Some(Expr::Cell(Cell {
+            column: *self.random.pick(&columns),
+            row,
+            style,
+        }))
     }
 }

@@ -163,7 +163,11 @@ pub enum Expr {
 
 pub fn letters(column: usize) -> String {
     let (before, last) = (column / 26, char::from(b'A' + (column % 26) as u8));
-    if before == 0 { last.to_string() } else { letters(before - 1) + &last.to_string() }
+    if before == 0 {
+        last.to_string()
+    } else {
+        letters(before - 1) + &last.to_string()
+    }
 }
 
 impl Expr {
@@ -218,7 +222,9 @@ impl Expr {
             Self::Lookup(lookup) => lookup.columns_mut().into_iter().for_each(&mut *work),
             _ => {}
         }
-        self.children_mut().into_iter().for_each(|child| child.each_column(work));
+        self.children_mut()
+            .into_iter()
+            .for_each(|child| child.each_column(work));
     }
 
     /// Whether it names a column; one between the corners of a range is named too.
@@ -275,11 +281,20 @@ impl Expr {
             Self::Rank { column, ascending } => {
                 let letters = letters(*column);
                 let row = sheet.anchor;
-                let _ = write!(out, "RANK({letters}{row}, {letters}:{letters}{})", if *ascending { ", 1" } else { "" });
+                let _ = write!(
+                    out,
+                    "RANK({letters}{row}, {letters}:{letters}{})",
+                    if *ascending { ", 1" } else { "" }
+                );
             }
             Self::Lookup(lookup) => out.push_str(&lookup.written(sheet)),
             Self::Pivoted(pivoted) => out.push_str(&pivoted.written(sheet)),
-            Self::Where { fold, several, pairs, value } => {
+            Self::Where {
+                fold,
+                several,
+                pairs,
+                value,
+            } => {
                 let name = match fold {
                     Fold::Sum => "SUMIF",
                     Fold::Count => "COUNTIF",
@@ -287,8 +302,9 @@ impl Expr {
                     Fold::Min => "MINIF",
                     Fold::Max => "MAXIF",
                 };
-                let conditions =
-                    pairs.iter().flat_map(|(range, criterion)| [range.written(sheet), criterion.written(range, sheet)]);
+                let conditions = pairs
+                    .iter()
+                    .flat_map(|(range, criterion)| [range.written(sheet), criterion.written(range, sheet)]);
                 let value = value.iter().map(|range| range.written(sheet));
                 if *several {
                     list(&format!("{name}S"), value.chain(conditions).collect(), out);
@@ -327,7 +343,11 @@ impl Range {
         if let (true, (left, Row::At(a)), (right, Row::At(b))) = (self.by_offset, self.from, self.to) {
             let (first, last) = (left.min(right), left.max(right));
             let (rows, columns) = (a.max(b) - a.min(b) + 1, last - first + 1);
-            return format!("OFFSET({}, {}, 0, {rows}, {columns})", corner((first, Row::At(0)), sheet), a.min(b));
+            return format!(
+                "OFFSET({}, {}, 0, {rows}, {columns})",
+                corner((first, Row::At(0)), sheet),
+                a.min(b)
+            );
         }
         format!("{}:{}", corner(self.from, sheet), corner(self.to, sheet))
     }

@@ -34,12 +34,19 @@ impl<'a> Grid<'a> {
         let known: Vec<_> = layout.cells.iter().map(|rows| vec![None; rows.len()]).collect();
         let known = vec![known; sheet.calculations.len()];
         let tab = sheet.tab.as_ref().map(super::tab::Tab::rows).unwrap_or_default();
-        Self { sheet, layout, known, tab }
+        Self {
+            sheet,
+            layout,
+            known,
+            tab,
+        }
     }
 
     /// The value of a column in a cell; outside the sheet there is none.
     pub fn cell(&mut self, column: usize, at: Here) -> Value {
-        let Some((across, row)) = self.layout.place(at) else { return Value::Null };
+        let Some((across, row)) = self.layout.place(at) else {
+            return Value::Null;
+        };
         let Some(calculation) = column.checked_sub(self.sheet.columns.len()) else {
             return self.layout.cells[across][row][column].clone();
         };
@@ -116,7 +123,10 @@ impl<'a> Grid<'a> {
                 let mut cells = self.cells(range, here);
                 cells.retain(|cell| !cell.is_null());
                 cells.sort_by(|a, b| a.order(b, *largest));
-                usize::try_from(nth - 1).ok().and_then(|at| cells.get(at).cloned()).unwrap_or(Value::Null)
+                usize::try_from(nth - 1)
+                    .ok()
+                    .and_then(|at| cells.get(at).cloned())
+                    .unwrap_or(Value::Null)
             }
             Expr::Rank { column, ascending } => {
                 let own = self.cell(*column, here);
@@ -127,13 +137,20 @@ impl<'a> Grid<'a> {
                 let rows: Vec<i64> = self.rows(&pairs[0].0, here).collect();
                 let chosen: Vec<i64> = rows
                     .into_iter()
-                    .filter(|row| pairs.iter().all(|(range, criterion)| self.holds(range, criterion, *row, here)))
+                    .filter(|row| {
+                        pairs
+                            .iter()
+                            .all(|(range, criterion)| self.holds(range, criterion, *row, here))
+                    })
                     .collect();
                 if *fold == Fold::Count {
                     return Value::Int(chosen.len() as i64);
                 }
                 let column = value.as_ref().unwrap_or(&pairs[0].0).from.0;
-                let cells: Vec<Value> = chosen.into_iter().map(|row| self.cell(column, Here { row, ..here })).collect();
+                let cells: Vec<Value> = chosen
+                    .into_iter()
+                    .map(|row| self.cell(column, Here { row, ..here }))
+                    .collect();
                 let aggregate = match fold {
                     Fold::Average => Aggregate::Average,
                     Fold::Min => Aggregate::Min,
@@ -149,7 +166,9 @@ impl<'a> Grid<'a> {
 
     /// All rows of a column, in the cell's own grid.
     pub fn column(&mut self, column: usize, here: Here) -> Vec<Value> {
-        (1..=self.layout.height(here.across)).map(|row| self.cell(column, Here { row, ..here })).collect()
+        (1..=self.layout.height(here.across))
+            .map(|row| self.cell(column, Here { row, ..here }))
+            .collect()
     }
 
     /// Whether a row of a range is one of those that are looked for in this row.

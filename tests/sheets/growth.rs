@@ -10,14 +10,18 @@ const COLUMNS: usize = 60;
 
 fn schema() -> Schema {
     let first = Relation::new("wide").with(Column::new("month", Type::Date).nullable(false));
-    let relation = (1..COLUMNS).fold(first, |relation, at| relation.with(Column::new(format!("x{at}"), Type::Decimal)));
+    let relation = (1..COLUMNS).fold(first, |relation, at| {
+        relation.with(Column::new(format!("x{at}"), Type::Decimal))
+    });
     Schema::new().with(relation.primary_key(["month"]))
 }
 
 fn spec(calculations: &[String]) -> String {
     let names: Vec<String> = (1..COLUMNS).map(|at| format!("x{at}")).collect();
-    let mut spec =
-        format!("model: m\nfrom: wide\ncolumns: [month, {}]\norder_by: month\ncalculations:\n", names.join(", "));
+    let mut spec = format!(
+        "model: m\nfrom: wide\ncolumns: [month, {}]\norder_by: month\ncalculations:\n",
+        names.join(", ")
+    );
     for (at, formula) in calculations.iter().enumerate() {
         let _ = writeln!(spec, "  calculation_{at}: \"={formula}\"");
     }
@@ -58,14 +62,28 @@ fn chained(depth: usize) -> Vec<String> {
 }
 
 fn query(dialect: Dialect, calculations: &[String]) -> String {
-    let compiled = Compiler::builder().dialect(dialect).schema(schema()).build().compile_spec(&spec(calculations));
-    let errors: Vec<&str> =
-        compiled.diagnostics().iter().filter(|d| d.is_error()).map(formulac::Diagnostic::message).collect();
-    compiled.query().unwrap_or_else(|| panic!("{dialect}: {errors:?}")).to_owned()
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema())
+        .build()
+        .compile_spec(&spec(calculations));
+    let errors: Vec<&str> = compiled
+        .diagnostics()
+        .iter()
+        .filter(|d| d.is_error())
+        .map(formulac::Diagnostic::message)
+        .collect();
+    compiled
+        .query()
+        .unwrap_or_else(|| panic!("{dialect}: {errors:?}"))
+        .to_owned()
 }
 
 fn ctes(query: &str) -> usize {
-    query.lines().filter(|line| line.ends_with(" as (") && !line.starts_with(' ')).count()
+    query
+        .lines()
+        .filter(|line| line.ends_with(" as (") && !line.starts_with(' '))
+        .count()
 }
 
 #[test]
@@ -74,10 +92,19 @@ fn sql_grows_with_the_calculations() {
         let [once, twice, four_times] = [100, 200, 400].map(|count| query(dialect, &layered(4, count)));
         let grown = [twice.len() - once.len(), four_times.len() - twice.len()];
         // The second step is twice the first where growth is linear.
-        assert!(grown[1] * 10 <= grown[0] * 23, "{dialect}: {} {} {}", once.len(), twice.len(), four_times.len());
+        assert!(
+            grown[1] * 10 <= grown[0] * 23,
+            "{dialect}: {} {} {}",
+            once.len(),
+            twice.len(),
+            four_times.len()
+        );
         // What several calculations share is finished in a stratum of its own, ahead of each depth.
         for written in [&once, &four_times] {
-            assert!(ctes(written) <= 2 * 4, "{dialect}: what counts is how deep windows stand:\n{written}");
+            assert!(
+                ctes(written) <= 2 * 4,
+                "{dialect}: what counts is how deep windows stand:\n{written}"
+            );
         }
     }
 }
@@ -90,7 +117,10 @@ fn ctes_count_the_depth_of_windows() {
             assert_eq!(ctes(&written), depth - 1, "{dialect}, {depth} deep:\n{written}");
         }
         let [once, twice, four_times] = [50, 100, 200].map(|depth| query(dialect, &chained(depth)).len());
-        assert!((four_times - twice) * 10 <= (twice - once) * 23, "{dialect}: {once} {twice} {four_times}");
+        assert!(
+            (four_times - twice) * 10 <= (twice - once) * 23,
+            "{dialect}: {once} {twice} {four_times}"
+        );
     }
 }
 
@@ -102,7 +132,11 @@ fn ranges_are_as_wide_as_the_sheet() {
     let (all, last) = (names.join(", "), letters(names.len() - 1));
     let spec = format!("model: m\nfrom: wide\ncolumns: [{all}]\ncalculations:\n  total: \"=SUM($A:${last})\"\n");
     for dialect in Dialect::all() {
-        let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+        let compiled = Compiler::builder()
+            .dialect(dialect)
+            .schema(schema.clone())
+            .build()
+            .compile_spec(&spec);
         let query = compiled.query().unwrap_or_default();
         let missing = names.iter().find(|name| !query.contains(&format!("sum({name}) over")));
         assert_eq!(missing, None, "{dialect}: {query}");

@@ -25,7 +25,11 @@ impl Layout {
         let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.place(name)).collect();
         let own = |row: &[Value]| columns.iter().map(|at| row[*at].clone()).collect::<Vec<Value>>();
         let Some(pivot) = &sheet.pivot else {
-            let by: Vec<(usize, bool)> = sheet.partition_by.iter().map(|name| (table.place(name), false)).collect();
+            let by: Vec<(usize, bool)> = sheet
+                .partition_by
+                .iter()
+                .map(|name| (table.place(name), false))
+                .collect();
             let parts = keys(&sorted, &by);
             let mut cells = vec![Vec::new(); parts.len()];
             let mut filled = Vec::new();
@@ -33,9 +37,17 @@ impl Layout {
                 let is_of = |part: &Vec<Value>| part.iter().zip(&by).all(|(value, (at, _))| row[*at] == *value);
                 let at = parts.iter().position(is_of).expect("a part for each row");
                 cells[at].push(own(row));
-                filled.push(Here { row: cells[at].len() as i64, across: at as i64 + 1 });
+                filled.push(Here {
+                    row: cells[at].len() as i64,
+                    across: at as i64 + 1,
+                });
             }
-            return Self { cells, filled, of_rows: Vec::new(), of_grids: Vec::new() };
+            return Self {
+                cells,
+                filled,
+                of_rows: Vec::new(),
+                of_grids: Vec::new(),
+            };
         };
         let grids_by: Vec<(usize, bool)> = pivot
             .by
@@ -45,8 +57,11 @@ impl Layout {
                 (place, order.iter().any(|(at, descending)| *at == place && *descending))
             })
             .collect();
-        let rows_by: Vec<(usize, bool)> =
-            order.iter().filter(|(at, _)| grids_by.iter().all(|(grid, _)| grid != at)).copied().collect();
+        let rows_by: Vec<(usize, bool)> = order
+            .iter()
+            .filter(|(at, _)| grids_by.iter().all(|(grid, _)| grid != at))
+            .copied()
+            .collect();
         let rows = keys(&sorted, &rows_by);
         let grids = match &pivot.values {
             Some(values) => values.iter().map(|value| vec![value.clone()]).collect(),
@@ -55,10 +70,14 @@ impl Layout {
         let mut filled = Vec::new();
         for row in &sorted {
             let at = |keys: &[Vec<Value>], by: &[(usize, bool)]| {
-                keys.iter().position(|key| key.iter().zip(by).all(|(value, (at, _))| row[*at] == *value))
+                keys.iter()
+                    .position(|key| key.iter().zip(by).all(|(value, (at, _))| row[*at] == *value))
             };
             if let (Some(row), Some(across)) = (at(&rows, &rows_by), at(&grids, &grids_by)) {
-                filled.push(Here { row: row as i64 + 1, across: across as i64 + 1 });
+                filled.push(Here {
+                    row: row as i64 + 1,
+                    across: across as i64 + 1,
+                });
             }
         }
         let cells = grids
@@ -69,14 +88,21 @@ impl Layout {
                         let mut empty = vec![Value::Null; table.columns.len()];
                         let pairs = key.iter().zip(&rows_by).chain(grid.iter().zip(&grids_by));
                         pairs.clone().for_each(|(value, (at, _))| empty[*at] = value.clone());
-                        let here = sorted.iter().find(|row| pairs.clone().all(|(value, (at, _))| row[*at] == *value));
+                        let here = sorted
+                            .iter()
+                            .find(|row| pairs.clone().all(|(value, (at, _))| row[*at] == *value));
                         own(here.copied().unwrap_or(&empty))
                     })
                     .collect()
             })
             .collect();
         let is_by = |by: &[(usize, bool)]| columns.iter().map(|at| by.iter().any(|(key, _)| key == at)).collect();
-        Self { cells, filled, of_rows: is_by(&rows_by), of_grids: is_by(&grids_by) }
+        Self {
+            cells,
+            filled,
+            of_rows: is_by(&rows_by),
+            of_grids: is_by(&grids_by),
+        }
     }
 
     /// How many rows a grid has.
@@ -98,10 +124,16 @@ impl Layout {
 
 /// The different values that rows have of some columns, in their order.
 fn keys(rows: &[&Vec<Value>], by: &[(usize, bool)]) -> Vec<Vec<Value>> {
-    let mut keys: Vec<Vec<Value>> =
-        rows.iter().map(|row| by.iter().map(|(at, _)| row[*at].clone()).collect()).collect();
+    let mut keys: Vec<Vec<Value>> = rows
+        .iter()
+        .map(|row| by.iter().map(|(at, _)| row[*at].clone()).collect())
+        .collect();
     keys.sort_by(|a, b| {
-        let values = a.iter().zip(b).zip(by).map(|((a, b), (_, descending))| a.order(b, *descending));
+        let values = a
+            .iter()
+            .zip(b)
+            .zip(by)
+            .map(|((a, b), (_, descending))| a.order(b, *descending));
         values.fold(Ordering::Equal, Ordering::then)
     });
     keys.dedup();

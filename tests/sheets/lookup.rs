@@ -50,7 +50,11 @@ pub struct Lookup {
 impl Lookup {
     /// The columns of the sheet that it names.
     pub fn columns_mut(&mut self) -> Vec<&mut usize> {
-        if self.in_tab { Vec::new() } else { vec![&mut self.by, &mut self.gives, &mut self.last] }
+        if self.in_tab {
+            Vec::new()
+        } else {
+            vec![&mut self.by, &mut self.gives, &mut self.last]
+        }
     }
 
     /// Whether it takes a range of several columns, from the one that is looked in to the last.
@@ -64,7 +68,11 @@ impl Lookup {
     }
 
     pub fn written(&self, sheet: &Sheet) -> String {
-        let tab = sheet.tab.as_ref().filter(|_| self.in_tab).map_or(String::new(), super::tab::Tab::written);
+        let tab = sheet
+            .tab
+            .as_ref()
+            .filter(|_| self.in_tab)
+            .map_or(String::new(), super::tab::Tab::written);
         let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
         let args: Vec<String> = self.args.iter().map(|x| x.written(sheet)).collect();
         let first = &args[0];
@@ -126,13 +134,25 @@ impl Grid<'_> {
             }
             Mode::Below => {
                 let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_le));
-                fit.reduce(|best, next| if next.1.compare(best.1) == Some(Ordering::Greater) { next } else { best })
-                    .map(|(place, _)| place)
+                fit.reduce(|best, next| {
+                    if next.1.compare(best.1) == Some(Ordering::Greater) {
+                        next
+                    } else {
+                        best
+                    }
+                })
+                .map(|(place, _)| place)
             }
             Mode::Above => {
                 let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_ge));
-                fit.reduce(|best, next| if next.1.compare(best.1) == Some(Ordering::Less) { next } else { best })
-                    .map(|(place, _)| place)
+                fit.reduce(|best, next| {
+                    if next.1.compare(best.1) == Some(Ordering::Less) {
+                        next
+                    } else {
+                        best
+                    }
+                })
+                .map(|(place, _)| place)
             }
         }
     }
@@ -151,7 +171,9 @@ impl Grid<'_> {
         let values = self.looked_in(lookup, lookup.gives, here);
         match (place, lookup.args.get(1)) {
             (None, Some(missing)) => self.value(missing, here),
-            (place, _) => place.and_then(|place| values.get(place).cloned()).unwrap_or(Value::Null),
+            (place, _) => place
+                .and_then(|place| values.get(place).cloned())
+                .unwrap_or(Value::Null),
         }
     }
 }

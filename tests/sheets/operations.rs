@@ -69,7 +69,9 @@ pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
     let numbers = || there.iter().filter_map(|cell| cell.number());
     let count = there.len() as f64;
     match aggregate {
-        Aggregate::Sum => there.iter().fold(Value::Int(0), |sum, cell| binary(Op::Add, &sum, cell)),
+        Aggregate::Sum => there
+            .iter()
+            .fold(Value::Int(0), |sum, cell| binary(Op::Add, &sum, cell)),
         Aggregate::Count => Value::Int(there.len() as i64),
         Aggregate::CountBlank => {
             let empty = |cell: &&Value| cell.is_null() || **cell == Value::Text(String::new());
@@ -78,7 +80,10 @@ pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
         Aggregate::CountUnique => {
             let mut different: Vec<&Value> = Vec::new();
             for cell in there {
-                if !different.iter().any(|known| known.compare(cell) == Some(Ordering::Equal)) {
+                if !different
+                    .iter()
+                    .any(|known| known.compare(cell) == Some(Ordering::Equal))
+                {
                     different.push(cell);
                 }
             }
@@ -96,7 +101,11 @@ pub fn aggregated(aggregate: Aggregate, cells: &[Value]) -> Value {
             ordered.sort_by(f64::total_cmp);
             let middle = ordered.len() / 2;
             let upper = ordered[middle];
-            Value::Number(if ordered.len() % 2 == 1 { upper } else { f64::midpoint(ordered[middle - 1], upper) })
+            Value::Number(if ordered.len() % 2 == 1 {
+                upper
+            } else {
+                f64::midpoint(ordered[middle - 1], upper)
+            })
         }
         Aggregate::StDev if there.len() < 2 => Value::Null,
         Aggregate::StDev => {

@@ -49,7 +49,13 @@ impl Table {
             .rows
             .iter()
             .flatten()
-            .filter_map(|value| if let Value::Date(days) = value { Some(*days) } else { None })
+            .filter_map(|value| {
+                if let Value::Date(days) = value {
+                    Some(*days)
+                } else {
+                    None
+                }
+            })
             .chain([days(2024, 1, 31)])
             .collect();
         let mut rows: Vec<Vec<Value>> = (0..random.below(9))
@@ -69,7 +75,14 @@ impl Table {
             .collect();
         random.shuffle(&mut rows);
         let name = format!("tab_of_{}", self.name);
-        Self { seed: self.seed, name, columns, apart: vec!["code"], key_known: !self.seed.is_multiple_of(5), rows }
+        Self {
+            seed: self.seed,
+            name,
+            columns,
+            apart: vec!["code"],
+            key_known: !self.seed.is_multiple_of(5),
+            rows,
+        }
     }
 
     /// At most one row for each month and channel, and in some for each region too; some cells have none.
@@ -81,7 +94,11 @@ impl Table {
             _ => (named("month", "Some Month"), Type::Date, Kind::Date),
         };
         let key_known = seed % 4 != 3;
-        let apart = if seed % 4 == 2 { vec![period, "region", "channel"] } else { vec![period, "channel"] };
+        let apart = if seed % 4 == 2 {
+            vec![period, "region", "channel"]
+        } else {
+            vec![period, "channel"]
+        };
         let columns = columns(
             &[
                 (period, ty, kind),
@@ -104,12 +121,18 @@ impl Table {
             })
             .chain((!key_known).then_some(Value::Null))
             .collect();
-        let mut channels: Vec<Value> =
-            CHANNELS[..1 + random.below(4)].iter().map(|c| Value::Text((*c).into())).collect();
+        let mut channels: Vec<Value> = CHANNELS[..1 + random.below(4)]
+            .iter()
+            .map(|c| Value::Text((*c).into()))
+            .collect();
         if !key_known && random.percent(50) {
             channels.push(Value::Null);
         }
-        let regions = if apart.len() == 3 { vec![Some("north"), Some("south")] } else { vec![None] };
+        let regions = if apart.len() == 3 {
+            vec![Some("north"), Some("south")]
+        } else {
+            vec![None]
+        };
         let mut rows = Vec::new();
         for period in &periods {
             for (channel, region) in channels.iter().flat_map(|c| regions.iter().map(move |r| (c, r))) {
@@ -137,6 +160,13 @@ impl Table {
             }
         }
         random.shuffle(&mut rows);
-        Self { seed, name: format!("cells_{seed}"), columns, apart, key_known, rows }
+        Self {
+            seed,
+            name: format!("cells_{seed}"),
+            columns,
+            apart,
+            key_known,
+            rows,
+        }
     }
 }

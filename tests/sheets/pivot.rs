@@ -20,7 +20,12 @@ pub enum Area {
     /// PIVOTROW.
     Row,
     /// PIVOTOFFSET: rows down and columns to the right, and how many of each.
-    Offset { down: i64, right: i64, height: i64, width: i64 },
+    Offset {
+        down: i64,
+        right: i64,
+        height: i64,
+        width: i64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +64,12 @@ impl Pivoted {
                 let x = x.written(sheet);
                 let cells = match area {
                     Area::Row => format!("PIVOTROW({x})"),
-                    Area::Offset { down, right, height, width } => {
+                    Area::Offset {
+                        down,
+                        right,
+                        height,
+                        width,
+                    } => {
                         format!("PIVOTOFFSET({x}, {down}, {right}, {height}, {width})")
                     }
                 };
@@ -76,22 +86,41 @@ impl Pivoted {
 impl Grid<'_> {
     /// What a formula gives in another cell; outside the sheet nothing.
     fn elsewhere(&mut self, x: &Expr, at: Here) -> Value {
-        if self.layout.place(at).is_some() { self.value(x, at) } else { Value::Null }
+        if self.layout.place(at).is_some() {
+            self.value(x, at)
+        } else {
+            Value::Null
+        }
     }
 
     fn in_row(&mut self, x: &Expr, here: Here) -> Vec<Value> {
-        (1..=self.layout.width() as i64).map(|across| self.value(x, Here { across, ..here })).collect()
+        (1..=self.layout.width() as i64)
+            .map(|across| self.value(x, Here { across, ..here }))
+            .collect()
     }
 
     pub fn pivoted(&mut self, pivoted: &Pivoted, here: Here) -> Value {
         match pivoted {
             Pivoted::Index => Value::Int(here.across),
             Pivoted::Nth(x, n) => self.elsewhere(x, Here { across: *n, ..here }),
-            Pivoted::Offset(x, down, right) => {
-                self.elsewhere(x, Here { row: here.row + down, across: here.across + right })
-            }
+            Pivoted::Offset(x, down, right) => self.elsewhere(
+                x,
+                Here {
+                    row: here.row + down,
+                    across: here.across + right,
+                },
+            ),
             Pivoted::Aggregate(aggregate, x, Area::Row) => aggregated(*aggregate, &self.in_row(x, here)),
-            Pivoted::Aggregate(aggregate, x, Area::Offset { down, right, height, width }) => {
+            Pivoted::Aggregate(
+                aggregate,
+                x,
+                Area::Offset {
+                    down,
+                    right,
+                    height,
+                    width,
+                },
+            ) => {
                 let mut cells = Vec::new();
                 for across in here.across + right..here.across + right + width {
                     for row in here.row + down..here.row + down + height {

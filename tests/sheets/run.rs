@@ -27,7 +27,12 @@ pub struct Case {
 
 impl Case {
     fn read(&self) -> Vec<&Table> {
-        let tab = self.sheet.tab.iter().map(|tab| &tab.table).filter(|table| table.name != self.table.name);
+        let tab = self
+            .sheet
+            .tab
+            .iter()
+            .map(|tab| &tab.table)
+            .filter(|table| table.name != self.table.name);
         [&self.table].into_iter().chain(tab).collect()
     }
 }
@@ -43,7 +48,11 @@ impl Drawn for Case {
     fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let is_pivot = random.percent(20);
-        let table = if is_pivot { Table::crossed(seed % TABLES) } else { Table::draw(seed % TABLES) };
+        let table = if is_pivot {
+            Table::crossed(seed % TABLES)
+        } else {
+            Table::draw(seed % TABLES)
+        };
         let tab = random.percent(28).then(|| Tab::draw(&mut random, &table));
         let sheet = draw::sheet(&mut random, &table, tab, is_pivot);
         Self { seed, sheet, table }
@@ -58,7 +67,9 @@ impl Drawn for Case {
     }
 
     fn schema(&self) -> Schema {
-        self.read().into_iter().fold(Schema::new(), |schema, table| schema.with(table.relation()))
+        self.read()
+            .into_iter()
+            .fold(Schema::new(), |schema, table| schema.with(table.relation()))
     }
 
     fn tables(&self) -> Vec<Json> {
@@ -71,7 +82,13 @@ impl Drawn for Case {
 
     fn smaller(&self) -> Vec<Self> {
         let found = smaller(&self.sheet, &self.table).into_iter();
-        found.map(|(sheet, table)| Self { seed: self.seed, sheet, table }).collect()
+        found
+            .map(|(sheet, table)| Self {
+                seed: self.seed,
+                sheet,
+                table,
+            })
+            .collect()
     }
 
     fn may_fail(error: &str) -> bool {

@@ -12,12 +12,19 @@ struct Share {
 
 /// The shares among all sheets, and among those with lookups and with pivots.
 pub fn told(cases: &[Case], expected: &[Shown]) -> String {
-    let mut shares: [(&str, Share); 3] =
-        [("sheets", Share::default()), ("with lookups", Share::default()), ("pivoted", Share::default())];
+    let mut shares: [(&str, Share); 3] = [
+        ("sheets", Share::default()),
+        ("with lookups", Share::default()),
+        ("pivoted", Share::default()),
+    ];
     for (case, shown) in cases.iter().zip(expected) {
         let has_lookup = case.sheet.calculations.iter().any(|c| c.formula.has_lookup());
         let (mut values, mut telling) = (0, 0);
-        for cells in shown.calculated(case.sheet.columns.len()).iter().filter(|cells| cells.len() > 1) {
+        for cells in shown
+            .calculated(case.sheet.columns.len())
+            .iter()
+            .filter(|cells| cells.len() > 1)
+        {
             values += cells.len();
             if cells.iter().any(|cell| *cell != cells[0]) {
                 telling += cells.iter().filter(|cell| !cell.is_null()).count();
@@ -35,5 +42,8 @@ pub fn told(cases: &[Case], expected: &[Shown]) -> String {
         let percent = share.telling * 100 / share.values.max(1);
         format!("{} {of}: {percent} % of {} values", share.sheets, share.values)
     };
-    format!("neither NULL nor the same in all cells: {}", shares.iter().map(one).collect::<Vec<_>>().join("; "))
+    format!(
+        "neither NULL nor the same in all cells: {}",
+        shares.iter().map(one).collect::<Vec<_>>().join("; ")
+    )
 }

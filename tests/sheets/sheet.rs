@@ -84,7 +84,11 @@ impl Sheet {
 
 /// An entry of `order_by`.
 pub fn written_order(name: &str, descending: bool) -> String {
-    let name = if name.contains(' ') { format!("${{{name}}}") } else { name.to_owned() };
+    let name = if name.contains(' ') {
+        format!("${{{name}}}")
+    } else {
+        name.to_owned()
+    };
     if descending { name + " desc" } else { name }
 }
 

@@ -21,16 +21,26 @@ impl Shown {
         let is_wide = sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some());
         if !is_wide {
             let filled = grid.layout.filled.clone();
-            let rows = filled.iter().map(|at| (0..sheet.width()).map(|column| grid.cell(column, *at)).collect());
+            let rows = filled
+                .iter()
+                .map(|at| (0..sheet.width()).map(|column| grid.cell(column, *at)).collect());
             return Self::Long(rows.collect());
         }
         let (height, width) = (grid.layout.height(1), grid.layout.width() as i64);
         let mut rows = Vec::new();
         for row in 1..=height {
-            let mut along = |column| (1..=width).map(|across| grid.cell(column, Here { row, across })).collect();
+            let mut along = |column| {
+                (1..=width)
+                    .map(|across| grid.cell(column, Here { row, across }))
+                    .collect()
+            };
             rows.push((0..sheet.width()).map(&mut along).collect());
         }
-        Self::Wide { rows, of_rows: grid.layout.of_rows.clone(), of_grids: grid.layout.of_grids.clone() }
+        Self::Wide {
+            rows,
+            of_rows: grid.layout.of_rows.clone(),
+            of_grids: grid.layout.of_grids.clone(),
+        }
     }
 
     /// The columns and the rows that an answer must have; which calculations stand once it may say, where that is true.
@@ -38,7 +48,11 @@ impl Shown {
         let name_of = |column: usize| sheet.name_of(column).to_lowercase();
         let (rows, of_rows, of_grids) = match self {
             Self::Long(rows) => return ((0..sheet.width()).map(name_of).collect(), rows.clone()),
-            Self::Wide { rows, of_rows, of_grids } => (rows, of_rows, of_grids),
+            Self::Wide {
+                rows,
+                of_rows,
+                of_grids,
+            } => (rows, of_rows, of_grids),
         };
         let values = sheet.pivot.iter().flat_map(|pivot| pivot.values.iter().flatten());
         let values: Vec<String> = values.map(|value| value.text().replace('-', "_")).collect();
@@ -47,11 +61,16 @@ impl Shown {
         let mut cells = vec![Vec::new(); rows.len()];
         for column in (0..sheet.width()).filter(|column| !is(of_grids, *column)) {
             let name = name_of(column);
-            let alike = rows.iter().all(|row| row[column].iter().all(|value| *value == row[column][0]));
+            let alike = rows
+                .iter()
+                .all(|row| row[column].iter().all(|value| *value == row[column][0]));
             let once = is(of_rows, column) || (alike && names.contains(&name));
             for (place, value) in values.iter().enumerate().take(if once { 1 } else { values.len() }) {
                 wanted.push(if once { name.clone() } else { format!("{name}_{value}") });
-                cells.iter_mut().zip(rows).for_each(|(cells, row)| cells.push(row[column][place].clone()));
+                cells
+                    .iter_mut()
+                    .zip(rows)
+                    .for_each(|(cells, row)| cells.push(row[column][place].clone()));
             }
         }
         (wanted, cells)
@@ -62,11 +81,15 @@ impl Shown {
         match self {
             Self::Long(rows) => {
                 let count = rows.first().map_or(0, Vec::len);
-                (own..count).map(|column| rows.iter().map(|row| &row[column]).collect()).collect()
+                (own..count)
+                    .map(|column| rows.iter().map(|row| &row[column]).collect())
+                    .collect()
             }
             Self::Wide { rows, .. } => {
                 let count = rows.first().map_or(0, Vec::len);
-                (own..count).map(|column| rows.iter().flat_map(|row| &row[column]).collect()).collect()
+                (own..count)
+                    .map(|column| rows.iter().flat_map(|row| &row[column]).collect())
+                    .collect()
             }
         }
     }

@@ -25,7 +25,13 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
         }
     }
     if !sheet.partition_by.is_empty() {
-        found.push((Sheet { partition_by: Vec::new(), ..sheet.clone() }, table.clone()));
+        found.push((
+            Sheet {
+                partition_by: Vec::new(),
+                ..sheet.clone()
+            },
+            table.clone(),
+        ));
     }
     for row in 0..sheet.tab.as_ref().map_or(0, |tab| tab.table.rows.len()) {
         let mut changed = sheet.clone();
@@ -34,7 +40,10 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     }
     if let Some(pivot) = sheet.pivot.as_ref().filter(|pivot| pivot.values.is_some()) {
         let mut changed = sheet.clone();
-        changed.pivot = Some(Pivot { values: None, ..pivot.clone() });
+        changed.pivot = Some(Pivot {
+            values: None,
+            ..pivot.clone()
+        });
         found.push((changed, table.clone()));
     }
     for (place, calculation) in sheet.calculations.iter().enumerate() {

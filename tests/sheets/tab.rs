@@ -35,8 +35,16 @@ impl Tab {
                 }
             }
         }
-        let columns = places.iter().map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind)).collect();
-        Self { name: random.pick::<&str>(NAMES), table, columns, order_by }
+        let columns = places
+            .iter()
+            .map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind))
+            .collect();
+        Self {
+            name: random.pick::<&str>(NAMES),
+            table,
+            columns,
+            order_by,
+        }
     }
 
     /// Whether rows are found by this column: without an order a column that all rows differ in is.
@@ -49,7 +57,10 @@ impl Tab {
         let order = self.table.order(&self.order_by);
         let places: Vec<usize> = self.columns.iter().map(|(name, _)| self.table.place(name)).collect();
         let sorted = self.table.sorted(&order);
-        sorted.into_iter().map(|row| places.iter().map(|at| row[*at].clone()).collect()).collect()
+        sorted
+            .into_iter()
+            .map(|row| places.iter().map(|at| row[*at].clone()).collect())
+            .collect()
     }
 
     /// As a formula names it.
@@ -60,9 +71,19 @@ impl Tab {
     /// As a spec has it, on one line.
     pub fn spec(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let order: Vec<String> =
-            self.order_by.iter().map(|(name, descending)| written_order(name, *descending)).collect();
-        let order = if order.is_empty() { String::new() } else { format!(", order_by: {order:?}") };
-        format!("tabs: {{{:?}: {{model: {}, columns: {columns:?}{order}}}}}", self.name, self.table.name)
+        let order: Vec<String> = self
+            .order_by
+            .iter()
+            .map(|(name, descending)| written_order(name, *descending))
+            .collect();
+        let order = if order.is_empty() {
+            String::new()
+        } else {
+            format!(", order_by: {order:?}")
+        };
+        format!(
+            "tabs: {{{:?}: {{model: {}, columns: {columns:?}{order}}}}}",
+            self.name, self.table.name
+        )
     }
 }

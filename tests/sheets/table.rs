@@ -99,17 +99,29 @@ impl Table {
             })
             .collect();
         random.shuffle(&mut rows);
-        Self { seed, name: format!("rows_{seed}"), columns, apart: vec!["id"], key_known: true, rows }
+        Self {
+            seed,
+            name: format!("rows_{seed}"),
+            columns,
+            apart: vec!["id"],
+            key_known: true,
+            rows,
+        }
     }
 
     pub fn place(&self, name: &str) -> usize {
-        self.columns.iter().position(|c| c.name == name).expect("a column of the table")
+        self.columns
+            .iter()
+            .position(|c| c.name == name)
+            .expect("a column of the table")
     }
 
     /// The columns that order rows, and whether from above: what is said, and then the key where it is known.
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
-        let mut order: Vec<(usize, bool)> =
-            said.iter().map(|(name, descending)| (self.place(name), *descending)).collect();
+        let mut order: Vec<(usize, bool)> = said
+            .iter()
+            .map(|(name, descending)| (self.place(name), *descending))
+            .collect();
         for name in self.apart.iter().filter(|_| self.key_known) {
             let place = self.place(name);
             if order.iter().all(|(known, _)| *known != place) {
@@ -133,11 +145,22 @@ impl Table {
     }
 
     pub fn relation(&self) -> Relation {
-        let relation = self.columns.iter().fold(Relation::new(self.name.as_str()), |relation, column| {
-            let quoted = Self::is_quoted(column.name);
-            relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(quoted))
-        });
-        if self.key_known { relation.primary_key(self.apart.iter().copied()) } else { relation }
+        let relation = self
+            .columns
+            .iter()
+            .fold(Relation::new(self.name.as_str()), |relation, column| {
+                let quoted = Self::is_quoted(column.name);
+                relation.with(
+                    Column::new(column.name, column.ty)
+                        .nullable(column.nullable)
+                        .quoted(quoted),
+                )
+            });
+        if self.key_known {
+            relation.primary_key(self.apart.iter().copied())
+        } else {
+            relation
+        }
     }
 
     pub fn json(&self) -> Json {
@@ -146,7 +169,11 @@ impl Table {
             .iter()
             .map(|c| json!({"name": c.name, "type": c.ty.to_string(), "quoted": Self::is_quoted(c.name)}))
             .collect();
-        let rows: Vec<Vec<Json>> = self.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
+        let rows: Vec<Vec<Json>> = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(Value::json).collect())
+            .collect();
         json!({"name": self.name, "columns": columns, "rows": rows})
     }
 }

@@ -10,7 +10,11 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
     assert!(sql.contains(from), "{sql}");
     world.set(SQL, sql.replace(from, to));
     let plan = world.plan(&compiler);
-    assert!(plan.conflicts() == 0 && plan.models.iter().all(|model| model.kept.is_empty()), "{:#}", plan.json());
+    assert!(
+        plan.conflicts() == 0 && plan.models.iter().all(|model| model.kept.is_empty()),
+        "{:#}",
+        plan.json()
+    );
     world.after(&plan).spec().to_owned()
 }
 
@@ -33,7 +37,10 @@ fn the_calendar_comes_before_the_fiscal_year() {
         "keep: [id]\ndefinitions: period = ordered_at[month]\n",
         "group_by: [period]\ndefinitions: |\n  period = ordered_at[month]\n  revenue = SUM(amount)\n",
     ];
-    for (step, offset) in step.iter().flat_map(|step| ["", "fiscal_month_offset: 0\n"].map(|offset| (step, offset))) {
+    for (step, offset) in step
+        .iter()
+        .flat_map(|step| ["", "fiscal_month_offset: 0\n"].map(|offset| (step, offset)))
+    {
         let spec = format!("model: m\nfrom: orders\n{offset}{step}");
         for frame in ["quarter", "year"] {
             let text = adopted(&spec, "date_trunc('month'", &format!("date_trunc('{frame}'"));

@@ -13,17 +13,25 @@ const RULES: [(&str, &str); 6] = [
         "upper case",
         "[sqlfluff:rules:capitalisation.keywords]\ncapitalisation_policy = upper\n[sqlfluff:rules:capitalisation.functions]\nextended_capitalisation_policy = upper\n",
     ),
-    ("leading commas", "[sqlfluff:layout:type:comma]\nline_position = leading\n"),
+    (
+        "leading commas",
+        "[sqlfluff:layout:type:comma]\nline_position = leading\n",
+    ),
     ("two blanks", "[sqlfluff:indentation]\ntab_space_size = 2\n"),
     (
         "narrow lines",
         "[sqlfluff:indentation]\ntab_space_size = 2\n[sqlfluff:layout:type:comma]\nline_position = leading\n[sqlfluff:rules:capitalisation.keywords]\ncapitalisation_policy = upper\n",
     ),
-    ("trailing commas", "[sqlfluff:rules:convention.select_trailing_comma]\nselect_clause_trailing_comma = require\n"),
+    (
+        "trailing commas",
+        "[sqlfluff:rules:convention.select_trailing_comma]\nselect_clause_trailing_comma = require\n",
+    ),
 ];
 
 fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> String {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("formatters").join(name.replace(' ', "_"));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("formatters")
+        .join(name.replace(' ', "_"));
     std::fs::create_dir_all(&folder).unwrap();
     let width = if name == "narrow lines" { 50 } else { 80 };
     let config = format!(
@@ -31,7 +39,11 @@ fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> S
     );
     std::fs::write(folder.join(".sqlfluff"), config).unwrap();
     let mut command = Command::new(program);
-    command.args(["fix", "--quiet", "-"]).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(["fix", "--quiet", "-"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
@@ -40,7 +52,10 @@ fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> S
 #[test]
 fn formatted_files_take_the_next_change_of_the_spec() {
     let Some(program) = std::env::var_os("FORMULAC_SQLFLUFF").filter(|value| !value.is_empty()) else {
-        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_SQLFLUFF is not set");
+        assert!(
+            std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(),
+            "FORMULAC_SQLFLUFF is not set"
+        );
         eprintln!("SKIPPED sync::formatters: FORMULAC_SQLFLUFF is not set");
         return;
     };
@@ -51,26 +66,44 @@ fn formatted_files_take_the_next_change_of_the_spec() {
         assert_ne!(text, world.text(SQL), "{name}");
         world.set(SQL, text.clone());
         let quiet = world.plan(&compiler);
-        assert!(quiet.is_empty() && quiet.models.is_empty(), "{name}: {:#}", quiet.json());
+        assert!(
+            quiet.is_empty() && quiet.models.is_empty(),
+            "{name}: {:#}",
+            quiet.json()
+        );
         for (from, to) in CHANGES {
             let mut world = world.clone();
             world.set(SPEC, world.spec().replacen(from, to, 1));
             let plan = world.plan(&compiler);
             assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
-            assert!(plan.models.iter().all(|model| model.kept.is_empty()), "{name}: {:#}", plan.json());
+            assert!(
+                plan.models.iter().all(|model| model.kept.is_empty()),
+                "{name}: {:#}",
+                plan.json()
+            );
             let after = world.after(&plan);
             // `generate` has no base and does the same, unless a column is gone whose place it does not know.
             let made = ours(&compiler, world.spec()).unwrap();
             let generated = in_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
-            assert!(generated.is_none_or(|generated| generated == after.text(SQL)), "{name}: {from}");
+            assert!(
+                generated.is_none_or(|generated| generated == after.text(SQL)),
+                "{name}: {from}"
+            );
             // All lines but those of the column that changed are as the formatter left them.
             let others = |text: &str| -> Vec<String> {
-                let lines = text.lines().filter(|line| !line.contains("largest") && !line.contains("smallest"));
+                let lines = text
+                    .lines()
+                    .filter(|line| !line.contains("largest") && !line.contains("smallest"));
                 let lines = lines.filter(|line| !line.contains("formulac: edit") && !line.contains("orders"));
                 lines.map(str::to_owned).collect()
             };
-            assert_eq!(others(&text), others(after.text(SQL)), "{name}: {from}\n{}", after.text(SQL));
+            assert_eq!(
+                others(&text),
+                others(after.text(SQL)),
+                "{name}: {from}\n{}",
+                after.text(SQL)
+            );
             let again = after.plan(&compiler);
             assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
         }
@@ -81,7 +114,11 @@ fn formatted_files_take_the_next_change_of_the_spec() {
 fn comments_of_parts_that_are_gone_stay() {
     let made = |definitions: &str| {
         let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n{definitions}");
-        formulac::Compiler::default().compile_spec(&spec).model_sql().unwrap().to_owned()
+        formulac::Compiler::default()
+            .compile_spec(&spec)
+            .model_sql()
+            .unwrap()
+            .to_owned()
     };
     let (before, after) = (made("  share = a / SUM(a:a)\n"), made(""));
     let found = before
@@ -90,7 +127,12 @@ fn comments_of_parts_that_are_gone_stay() {
         .replacen("select\n    g,\n    a,", "select\n    g, -- the group\n    a,", 1);
     assert_eq!(found.lines().count(), before.lines().count() + 2, "{found}");
     let merged = in_layout_of("m.sql", &found, &after, formulac::Dialect::default()).unwrap();
-    let comments = ["-- without refunds\n", "-- see FIN-12\n", "/* two\n    lines */\n", "-- the group\n"];
+    let comments = [
+        "-- without refunds\n",
+        "-- see FIN-12\n",
+        "/* two\n    lines */\n",
+        "-- the group\n",
+    ];
     let mut rest = merged.clone();
     for comment in comments {
         assert_eq!(merged.matches(comment).count(), 1, "{comment}\n{merged}");
@@ -111,7 +153,11 @@ fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
         if is_item && lists.last() != Some(&indent) {
             lists.push(indent);
         }
-        out.push_str(&" ".repeat(if text.is_empty() { 0 } else { indentation(indent, lists.len()) }));
+        out.push_str(&" ".repeat(if text.is_empty() {
+            0
+        } else {
+            indentation(indent, lists.len())
+        }));
         out.push_str(text);
         out.push('\n');
     }
@@ -148,14 +194,25 @@ fn quoted(yml: &str) -> String {
 
 /// Quotes of the other kind.
 fn single(yml: &str) -> String {
-    let other = |line: &str| if line.contains('(') { line.to_owned() } else { line.replace('"', "'") };
+    let other = |line: &str| {
+        if line.contains('(') {
+            line.to_owned()
+        } else {
+            line.replace('"', "'")
+        }
+    };
     quoted(yml).lines().map(|line| other(line) + "\n").collect()
 }
 
 /// Short lists in brackets, and `true` for `yes`.
 fn flow(yml: &str) -> String {
     let lines: Vec<&str> = yml.lines().collect();
-    let item = |line: &&str| line.trim_start().strip_prefix("- ").filter(|it| !it.contains(':')).map(str::to_owned);
+    let item = |line: &&str| {
+        line.trim_start()
+            .strip_prefix("- ")
+            .filter(|it| !it.contains(':'))
+            .map(str::to_owned)
+    };
     let mut out = String::new();
     let mut at = 0;
     while let Some(line) = lines.get(at) {
@@ -174,8 +231,13 @@ fn flow(yml: &str) -> String {
 #[test]
 fn formatted_properties_take_the_next_change_of_the_spec() {
     let compiler = compiler();
-    let styles: [(&str, Style); 5] =
-        [("wide", wide), ("indentless", indentless), ("quoted", quoted), ("single", single), ("flow", flow)];
+    let styles: [(&str, Style); 5] = [
+        ("wide", wide),
+        ("indentless", indentless),
+        ("quoted", quoted),
+        ("single", single),
+        ("flow", flow),
+    ];
     let more = "meta: {owner: sales, since: \"2024-01-01\", is_core: yes}\ntags: [daily, \"1.0\"]\n";
     for (name, style) in styles {
         let mut world = World::of(&format!("{MODEL}{more}")).pushed(&compiler);
@@ -183,18 +245,29 @@ fn formatted_properties_take_the_next_change_of_the_spec() {
         assert_ne!(text, world.text(YML), "{name}");
         world.set(YML, text.clone());
         let quiet = world.plan(&compiler);
-        assert!(quiet.is_empty() && quiet.conflicts() == 0, "{name}: {text}\n{:#}", quiet.json());
+        assert!(
+            quiet.is_empty() && quiet.conflicts() == 0,
+            "{name}: {text}\n{:#}",
+            quiet.json()
+        );
         for (from, to) in CHANGES {
             let mut world = world.clone();
             world.set(SPEC, world.spec().replacen(from, to, 1));
             let plan = world.plan(&compiler);
             assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
-            assert!(plan.models.iter().all(|model| model.kept.is_empty()), "{name}: {:#}", plan.json());
+            assert!(
+                plan.models.iter().all(|model| model.kept.is_empty()),
+                "{name}: {:#}",
+                plan.json()
+            );
             let after = world.after(&plan);
             // The lines of other columns are as the formatter left them.
             let others = |text: &str| -> Vec<String> {
                 let words = ["largest", "smallest", "hash"];
-                text.lines().filter(|line| !words.iter().any(|word| line.contains(word))).map(str::to_owned).collect()
+                text.lines()
+                    .filter(|line| !words.iter().any(|word| line.contains(word)))
+                    .map(str::to_owned)
+                    .collect()
             };
             let (before, now) = (others(&text), others(after.text(YML)));
             let kept = before.iter().filter(|line| now.contains(line)).count();

@@ -51,35 +51,89 @@ fn sub(text: &str, from: &str, to: &str) -> String {
 
 /// Keywords in upper case, as a formatter writes them.
 fn upper(text: &str) -> String {
-    let words =
-        ["with", "as", "select", "from", "where", "group by", "having", "and", "case", "when", "then", "else", "end"];
+    let words = [
+        "with", "as", "select", "from", "where", "group by", "having", "and", "case", "when", "then", "else", "end",
+    ];
     let mut out = format!(" {}", text.replace('\n', "\n "));
     for word in words {
         for (before, after) in [(" ", " "), (" ", "\n"), ("(", " ")] {
-            out = out.replace(&format!("{before}{word}{after}"), &format!("{before}{}{after}", word.to_uppercase()));
+            out = out.replace(
+                &format!("{before}{word}{after}"),
+                &format!("{before}{}{after}", word.to_uppercase()),
+            );
         }
     }
     out.replace("\n ", "\n").trim_start().to_owned()
 }
 
 const SQL_EDITS: [Edit; 30] = [
-    ("keywords in upper case", |s| upper(s), "SELECT * FROM {{ ref('orders') }}", Bytes),
-    ("two blanks for four", |s| s.replace("    ", "  "), "\n    count(order_id) as orders", Bytes),
-    ("leading commas", |s| s.replace(",\n        ", "\n        , "), "\n        , count(order_id) as orders", Bytes),
-    ("a comment behind a column", |s| sub(s, "as orders,", "as orders, -- paid ones"), "-- paid ones\n", Bytes),
+    (
+        "keywords in upper case",
+        |s| upper(s),
+        "SELECT * FROM {{ ref('orders') }}",
+        Bytes,
+    ),
+    (
+        "two blanks for four",
+        |s| s.replace("    ", "  "),
+        "\n    count(order_id) as orders",
+        Bytes,
+    ),
+    (
+        "leading commas",
+        |s| s.replace(",\n        ", "\n        , "),
+        "\n        , count(order_id) as orders",
+        Bytes,
+    ),
+    (
+        "a comment behind a column",
+        |s| sub(s, "as orders,", "as orders, -- paid ones"),
+        "-- paid ones\n",
+        Bytes,
+    ),
     (
         "a comment above a column",
         |s| sub(s, "        count(", "        -- paid ones\n        count("),
         "-- paid ones\n        count(",
         Bytes,
     ),
-    ("a comment above a CTE", |s| sub(s, "with orders", "with /* raw */ orders"), "with /* raw */ orders", Bytes),
-    ("a comment at the end", |s| format!("{s}-- the end\n"), "-- the end\n", Bytes),
-    ("a Jinja comment", |s| sub(s, "with orders", "{# {{ why }} #}\nwith orders"), "{# {{ why }} #}\nwith", Bytes),
-    ("a trailing comma", |s| sub(s, "as share\n", "as share,\n"), "as share,\n", Bytes),
-    ("blank lines", |s| sub(s, "    group by", "\n\n    group by"), "\n\n    group by", Bytes),
+    (
+        "a comment above a CTE",
+        |s| sub(s, "with orders", "with /* raw */ orders"),
+        "with /* raw */ orders",
+        Bytes,
+    ),
+    (
+        "a comment at the end",
+        |s| format!("{s}-- the end\n"),
+        "-- the end\n",
+        Bytes,
+    ),
+    (
+        "a Jinja comment",
+        |s| sub(s, "with orders", "{# {{ why }} #}\nwith orders"),
+        "{# {{ why }} #}\nwith",
+        Bytes,
+    ),
+    (
+        "a trailing comma",
+        |s| sub(s, "as share\n", "as share,\n"),
+        "as share,\n",
+        Bytes,
+    ),
+    (
+        "blank lines",
+        |s| sub(s, "    group by", "\n\n    group by"),
+        "\n\n    group by",
+        Bytes,
+    ),
     ("no line break at the end", |s| s.trim_end().to_owned(), "select", Bytes),
-    ("Windows line ends", |s| s.replace('\n', "\r\n"), "with orders as (\r\n", Bytes),
+    (
+        "Windows line ends",
+        |s| s.replace('\n', "\r\n"),
+        "with orders as (\r\n",
+        Bytes,
+    ),
     (
         "a condition on lines of its own",
         |s| sub(s, "'test' and", "'test'\n      and"),
@@ -110,11 +164,26 @@ const SQL_EDITS: [Edit; 30] = [
         "count(order_id) as orders,\n        coalesce(sum",
         Bytes,
     ),
-    ("another filter", |s| sub(s, "quantity > 0", "quantity > 0 and not is_gift"), "and not is_gift", Merged),
-    ("another number in a filter", |s| sub(s, "quantity > 0", "quantity > 1"), "quantity > 1", Merged),
+    (
+        "another filter",
+        |s| sub(s, "quantity > 0", "quantity > 0 and not is_gift"),
+        "and not is_gift",
+        Merged,
+    ),
+    (
+        "another number in a filter",
+        |s| sub(s, "quantity > 0", "quantity > 1"),
+        "quantity > 1",
+        Merged,
+    ),
     ("another text", |s| sub(s, "'large'", "'big'"), "'big'", Merged),
     ("another threshold", |s| sub(s, "> 100", "> 200"), "> 200", Merged),
-    ("another function", |s| sub(s, "sum(amount)", "sum(amount - tax)"), "sum(amount - tax)", Merged),
+    (
+        "another function",
+        |s| sub(s, "sum(amount)", "sum(amount - tax)"),
+        "sum(amount - tax)",
+        Merged,
+    ),
     (
         "a function that no formula has",
         |s| sub(s, "count(order_id)", "approx_count_distinct(order_id)"),
@@ -135,11 +204,22 @@ const SQL_EDITS: [Edit; 30] = [
     ),
     (
         "a column more at the end",
-        |s| sub(s, "        max(amount) as largest\n", "        max(amount) as largest,\n        sum(tax) as taxes\n"),
+        |s| {
+            sub(
+                s,
+                "        max(amount) as largest\n",
+                "        max(amount) as largest,\n        sum(tax) as taxes\n",
+            )
+        },
         "sum(tax) as taxes",
         Merged,
     ),
-    ("a column less", |s| sub(s, "        count(order_id) as orders,\n", ""), "as revenue", Merged),
+    (
+        "a column less",
+        |s| sub(s, "        count(order_id) as orders,\n", ""),
+        "as revenue",
+        Merged,
+    ),
     (
         "an optimizer hint",
         |s| sub(s, "select\n        country", "select /*+ hint */\n        country"),
@@ -154,13 +234,25 @@ const SQL_EDITS: [Edit; 30] = [
     ),
     (
         "Jinja in the filter",
-        |s| sub(s, "quantity > 0", "quantity > 0 {% if target.name == 'dev' %} and amount < 9 {% endif %}"),
+        |s| {
+            sub(
+                s,
+                "quantity > 0",
+                "quantity > 0 {% if target.name == 'dev' %} and amount < 9 {% endif %}",
+            )
+        },
         "{% if target.name == 'dev' %}",
         Merged,
     ),
     (
         "a CTE more",
-        |s| sub(s, "with orders as (", "with extra as (\n    select 1 as one\n),\n\norders as ("),
+        |s| {
+            sub(
+                s,
+                "with orders as (",
+                "with extra as (\n    select 1 as one\n),\n\norders as (",
+            )
+        },
         "select 1 as one",
         Merged,
     ),
@@ -177,15 +269,30 @@ const SQL_EDITS: [Edit; 30] = [
 ];
 
 const YML_EDITS: [Edit; 10] = [
-    ("another description", |s| sub(s, "All that was paid.", "All that was paid, in euros."), "in euros", Merged),
+    (
+        "another description",
+        |s| sub(s, "All that was paid.", "All that was paid, in euros."),
+        "in euros",
+        Merged,
+    ),
     (
         "another description of the model",
         |s| sub(s, "Orders by country and month.", "Orders, by country."),
         "Orders, by country.",
         Merged,
     ),
-    ("a comment", |s| sub(s, "    columns:", "    # looked through\n    columns:"), "# looked through", Bytes),
-    ("texts in quotes", |s| sub(s, "name: revenue", "name: \"revenue\""), "name: \"revenue\"", Bytes),
+    (
+        "a comment",
+        |s| sub(s, "    columns:", "    # looked through\n    columns:"),
+        "# looked through",
+        Bytes,
+    ),
+    (
+        "texts in quotes",
+        |s| sub(s, "name: revenue", "name: \"revenue\""),
+        "name: \"revenue\"",
+        Bytes,
+    ),
     (
         "other indentation",
         |s| s.replace("\n          - not_null", "\n        - not_null"),
@@ -212,7 +319,13 @@ const YML_EDITS: [Edit; 10] = [
     ),
     (
         "a test more",
-        |s| sub(s, "      - name: orders\n", "      - name: orders\n        data_tests: [not_null]\n"),
+        |s| {
+            sub(
+                s,
+                "      - name: orders\n",
+                "      - name: orders\n        data_tests: [not_null]\n",
+            )
+        },
         "data_tests: [not_null]",
         Merged,
     ),
@@ -226,7 +339,12 @@ const YML_EDITS: [Edit; 10] = [
         "revenue",
         Merged,
     ),
-    ("tags", |s| sub(s, "    config:\n", "    config:\n      tags: [daily]\n"), "daily", Merged),
+    (
+        "tags",
+        |s| sub(s, "    config:\n", "    config:\n      tags: [daily]\n"),
+        "daily",
+        Merged,
+    ),
 ];
 
 /// The outcome of an edit of a file, and the file after the change of the spec.
@@ -262,7 +380,14 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     assert!(is_there, "{name}: {expected}\n{text}");
     let again = after.plan(compiler);
     assert!(again.is_empty() && again.conflicts() == 0, "{name}: {:#}", again.json());
-    (if is_layout && text.contains(expected) { Bytes } else { Merged }, after)
+    (
+        if is_layout && text.contains(expected) {
+            Bytes
+        } else {
+            Merged
+        },
+        after,
+    )
 }
 
 #[test]
@@ -271,9 +396,16 @@ fn forty_hand_edits_survive_the_next_change_of_the_spec() {
     let mut table = String::new();
     for (file, edits) in [(SQL, &SQL_EDITS[..]), (YML, &YML_EDITS[..])] {
         for edit in edits {
-            let got: Vec<Outcome> = CHANGES.iter().map(|change| outcome(&compiler, file, edit, *change).0).collect();
+            let got: Vec<Outcome> = CHANGES
+                .iter()
+                .map(|change| outcome(&compiler, file, edit, *change).0)
+                .collect();
             let (name, .., wanted) = edit;
-            let mark = if got.iter().all(|one| one == wanted) { "  " } else { "! " };
+            let mark = if got.iter().all(|one| one == wanted) {
+                "  "
+            } else {
+                "! "
+            };
             table.push_str(&format!("{mark}{name}: {got:?}\n"));
         }
     }

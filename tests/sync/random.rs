@@ -11,7 +11,14 @@ use crate::world::{SPEC, SQL, World, YML, compiler, ours};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FORMULAS: [&str; 5] = ["SUM(x)", "MAX(x)", "MIN(y)", "COUNT(x)", "COUNT(DISTINCT(y)) / COUNT()"];
-const TEXTS: [&str; 6] = ["First.", "Second: with a colon", "it's # no comment", "\"quoted\"", "yes", "Größe in €"];
+const TEXTS: [&str; 6] = [
+    "First.",
+    "Second: with a colon",
+    "it's # no comment",
+    "\"quoted\"",
+    "yes",
+    "Größe in €",
+];
 
 /// What may be said of the model, each by a small number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +35,17 @@ type Thing = (Option<usize>, Property);
 
 impl Said {
     fn spec(&self) -> String {
-        let mut out =
-            format!("# a spec\nmodel: m\ndescription: {}\nfrom: t # rows\ngroup_by: g\n", yaml(TEXTS[self.about]));
+        let mut out = format!(
+            "# a spec\nmodel: m\ndescription: {}\nfrom: t # rows\ngroup_by: g\n",
+            yaml(TEXTS[self.about])
+        );
         if self.is_mapping {
             out.push_str("definitions:\n");
             for (number, name) in NAMES.iter().enumerate() {
                 let (formula, text) = (FORMULAS[self.formulas[number]], yaml(TEXTS[self.descriptions[number]]));
-                out.push_str(&format!("  {name}: # about {name}\n    formula: {formula}\n    description: {text}\n"));
+                out.push_str(&format!(
+                    "  {name}: # about {name}\n    formula: {formula}\n    description: {text}\n"
+                ));
             }
         } else {
             out.push_str("definitions: |\n");
@@ -85,7 +96,11 @@ struct ByHand {
 }
 
 fn column(number: usize) -> Path {
-    Path::root().key("models").item("name", "m").key("columns").item("name", NAMES[number])
+    Path::root()
+        .key("models")
+        .item("name", "m")
+        .key("columns")
+        .item("name", NAMES[number])
 }
 
 /// The files with those edits, and what they say now.
@@ -125,7 +140,9 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
                 value: YamlValue::list(vec![YamlValue::text("not_null")]),
                 after: Vec::new(),
             }),
-            (Some(number), _) => edits.push(Edit::Remove { at: column(*number).key("data_tests") }),
+            (Some(number), _) => edits.push(Edit::Remove {
+                at: column(*number).key("data_tests"),
+            }),
         }
     }
     if !edits.is_empty() {
@@ -134,7 +151,10 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
     if let Some(at) = hand.yml_comment {
         let lines: Vec<&str> = world.text(YML).lines().collect();
         let at = 2 + usize::from(at) % (lines.len() - 2);
-        let text = [&lines[..at], &["# somebody was here"], &lines[at..]].concat().join("\n") + "\n";
+        let text = [&lines[..at], &["# somebody was here"], &lines[at..]]
+            .concat()
+            .join("\n")
+            + "\n";
         world.set(YML, text);
     }
     if hand.sql_comment {
@@ -147,7 +167,9 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
 fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
     let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
-    let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else { return false };
+    let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else {
+        return false;
+    };
     if without_hash(&was.replace(&from, &to)) != without_hash(&made) || !world.text(SQL).contains(&from) {
         return false;
     }
@@ -159,7 +181,9 @@ fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said
 /// The line of a definition's column.
 fn column_line(text: &str, number: usize) -> Option<String> {
     let ends = [format!(" as {},", NAMES[number]), format!(" as {}", NAMES[number])];
-    text.lines().find(|line| ends.iter().any(|end| line.ends_with(end))).map(str::to_owned)
+    text.lines()
+        .find(|line| ends.iter().any(|end| line.ends_with(end)))
+        .map(str::to_owned)
 }
 
 fn thing() -> impl Strategy<Value = Thing> {
@@ -176,8 +200,16 @@ fn edits() -> impl Strategy<Value = Vec<(Thing, usize)>> {
 }
 
 fn hand() -> impl Strategy<Value = ByHand> {
-    (edits(), prop::option::weighted(0.3, any::<u8>()), prop::bool::weighted(0.2))
-        .prop_map(|(edits, yml_comment, sql_comment)| ByHand { edits, yml_comment, sql_comment })
+    (
+        edits(),
+        prop::option::weighted(0.3, any::<u8>()),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(edits, yml_comment, sql_comment)| ByHand {
+            edits,
+            yml_comment,
+            sql_comment,
+        })
 }
 
 fn said() -> impl Strategy<Value = Said> {
@@ -199,24 +231,38 @@ fn said() -> impl Strategy<Value = Said> {
 }
 
 fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: count,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// As many as the project promises; `FORMULAC_SYNC_CASES` asks for more, or for few while one works on it.
 fn count() -> u32 {
-    std::env::var("FORMULAC_SYNC_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000)
+    std::env::var("FORMULAC_SYNC_CASES")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(10_000)
 }
 
 /// What a spec says, read from what it makes.
 fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
     let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
-    made.files.into_iter().map(|(path, text)| (path, without_hash(&text))).collect()
+    made.files
+        .into_iter()
+        .map(|(path, text)| (path, without_hash(&text)))
+        .collect()
 }
 
 /// A file without its head: the same formula may be spelled in another way.
 fn without_hash(text: &str) -> String {
     let body = text.split_once(" #}\n").map_or(text, |(_, body)| body);
-    let lines = body.lines().filter(|line| !line.contains("hash ")).collect::<Vec<_>>().join("\n");
+    let lines = body
+        .lines()
+        .filter(|line| !line.contains("hash "))
+        .collect::<Vec<_>>()
+        .join("\n");
     // Helpers are called by how the formula is spelled.
     lines.replace("countunique_y", "count_distinct_y")
 }

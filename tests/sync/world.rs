@@ -42,7 +42,9 @@ fn state_path() -> String {
 impl World {
     /// A spec of which nothing was pushed yet.
     pub fn of(spec: &str) -> Self {
-        Self { files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]) }
+        Self {
+            files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]),
+        }
     }
 
     pub fn spec(&self) -> &str {
@@ -62,20 +64,44 @@ impl World {
         let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
         let bases = state.as_deref().map(PushState::versions).unwrap_or_default();
-        let sides = ModelSides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
+        let sides = ModelSides {
+            model: "m",
+            bases: &bases,
+            ours: Some(&now),
+            found: &self.files,
+        };
         let moved = BTreeMap::new();
-        let tools = Tools { compiler, decompiler: decompiler(), folders: ("models", "tests"), moved: &moved };
+        let tools = Tools {
+            compiler,
+            decompiler: decompiler(),
+            folders: ("models", "tests"),
+            moved: &moved,
+        };
         let done = reconcile(sides, Vec::new(), || tools);
         let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
-        let sides = ModelSides { ours: again.as_ref().or(Some(&now)), ..sides };
+        let sides = ModelSides {
+            ours: again.as_ref().or(Some(&now)),
+            ..sides
+        };
         let base = bases.first().map(|base| compiled(compiler, &base.source));
-        Plan::new(None, [ModelPlan::new(sides, done, base.as_ref(), [Some(self.spec().to_owned()), state])])
+        Plan::new(
+            None,
+            [ModelPlan::new(
+                sides,
+                done,
+                base.as_ref(),
+                [Some(self.spec().to_owned()), state],
+            )],
+        )
     }
 
     /// The same world once that is done.
     pub fn after(&self, plan: &Plan) -> Self {
         let mut files = self.files.clone();
-        for TextChange { path, before, after, .. } in plan.models.iter().flat_map(|model| &model.files) {
+        for TextChange {
+            path, before, after, ..
+        } in plan.models.iter().flat_map(|model| &model.files)
+        {
             assert_eq!(files.get(path), before.as_ref(), "{path}");
             match after {
                 Some(text) => files.insert(path.clone(), text.clone()),

@@ -6,7 +6,12 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-pyo3::create_exception!(formulac, FormulaError, PyException, "Raised if formulas, a spec or a schema have errors.");
+pyo3::create_exception!(
+    formulac,
+    FormulaError,
+    PyException,
+    "Raised if formulas, a spec or a schema have errors."
+);
 
 /// Span of a text: `text[span.start:span.end]`.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
@@ -21,7 +26,12 @@ pub struct Span {
 #[pymethods]
 impl Span {
     fn __repr__(&self) -> String {
-        let Self { start, end, line, column } = self;
+        let Self {
+            start,
+            end,
+            line,
+            column,
+        } = self;
         format!("Span(start={start}, end={end}, line={line}, column={column})")
     }
 }
@@ -62,7 +72,10 @@ impl Diagnostic {
     fn __str__(&self) -> String {
         let Span { line, column, .. } = self.span;
         let help = self.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{line}:{column}: {} {}: {}{help}", self.severity, self.code, self.message)
+        format!(
+            "{line}:{column}: {} {}: {}{help}",
+            self.severity, self.code, self.message
+        )
     }
 
     fn __repr__(&self) -> String {
@@ -90,30 +103,55 @@ impl<'s> Offsets<'s> {
             }));
             before.push(count);
         }
-        Self { lines: LineIndex::new(text), before }
+        Self {
+            lines: LineIndex::new(text),
+            before,
+        }
     }
 
     fn character(&self, byte: u32) -> usize {
-        self.before.get(byte as usize).or(self.before.last()).map_or(byte, |count| *count) as usize
+        self.before
+            .get(byte as usize)
+            .or(self.before.last())
+            .map_or(byte, |count| *count) as usize
     }
 
     pub fn span(&self, span: ByteSpan) -> Span {
         let place = self.lines.position(span.start);
         let (start, end) = (self.character(span.start), self.character(span.end));
-        Span { start, end, line: place.line, column: place.column }
+        Span {
+            start,
+            end,
+            line: place.line,
+            column: place.column,
+        }
     }
 
     pub fn diagnostics<'d>(&self, found: impl IntoIterator<Item = &'d formulac::Diagnostic>) -> Vec<Diagnostic> {
         let one = |it: &formulac::Diagnostic| Diagnostic {
             code: it.code(),
             name: it.name(),
-            severity: if it.severity() == Severity::Error { "error" } else { "warning" },
+            severity: if it.severity() == Severity::Error {
+                "error"
+            } else {
+                "warning"
+            },
             message: it.message().to_owned(),
             label: it.label().map(str::to_owned),
             help: it.help().map(str::to_owned),
             span: self.span(it.span()),
-            labels: it.labels().iter().map(|it| Label { span: self.span(it.span), text: it.text.clone() }).collect(),
-            fix: it.fix().map(|it| Fix { span: self.span(it.span), text: it.text.clone() }),
+            labels: it
+                .labels()
+                .iter()
+                .map(|it| Label {
+                    span: self.span(it.span),
+                    text: it.text.clone(),
+                })
+                .collect(),
+            fix: it.fix().map(|it| Fix {
+                span: self.span(it.span),
+                text: it.text.clone(),
+            }),
         };
         found.into_iter().map(one).collect()
     }
@@ -121,7 +159,10 @@ impl<'s> Offsets<'s> {
 
 /// Returns a `FormulaError` that carries the diagnostics. Its message has one line per error.
 pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>) -> PyErr {
-    let errors = diagnostics.iter().filter(|it| it.severity == "error").map(Diagnostic::__str__);
+    let errors = diagnostics
+        .iter()
+        .filter(|it| it.severity == "error")
+        .map(Diagnostic::__str__);
     let error = FormulaError::new_err(errors.collect::<Vec<_>>().join("\n"));
     let attached = PyList::new(py, diagnostics).and_then(|list| error.value(py).setattr("diagnostics", list));
     attached.err().unwrap_or(error)

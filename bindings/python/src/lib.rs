@@ -29,7 +29,9 @@ fn context_of(name: &str) -> PyResult<Context> {
         "row" => Ok(Context::Row),
         "measure" => Ok(Context::Measure),
         "worksheet" => Ok(Context::Worksheet),
-        _ => Err(invalid(format_args!("unknown context `{name}`: use row, measure or worksheet"))),
+        _ => Err(invalid(format_args!(
+            "unknown context `{name}`: use row, measure or worksheet"
+        ))),
     }
 }
 
@@ -58,7 +60,9 @@ impl Compiler {
         dbt_version: Option<&str>,
     ) -> PyResult<Self> {
         let dialect: Dialect = dialect.parse().map_err(invalid)?;
-        let week_start = week_start.parse().map_err(|fault| invalid(format_args!("week_start: {fault}")))?;
+        let week_start = week_start
+            .parse()
+            .map_err(|fault| invalid(format_args!("week_start: {fault}")))?;
         let mut builder = RustCompiler::builder().dialect(dialect).context(context_of(context)?);
         builder = builder.group_by(group_by).order_by(order_by).partition_by(partition_by);
         builder = builder.blanks_as_zero(blanks_as_zero).week_start(week_start);
@@ -69,9 +73,15 @@ impl Compiler {
         builder = columns.into_iter().fold(builder, |it, columns| it.columns(columns));
         builder = row.into_iter().fold(builder, |it, row| it.row(row));
         builder = timezone.into_iter().fold(builder, |it, zone| it.timezone(zone));
-        builder = fiscal_month_offset.into_iter().fold(builder, |it, months| it.fiscal_month_offset(months));
-        builder = dbt_version.into_iter().fold(builder, |it, version| it.dbt_version(version));
-        Ok(Self { compiler: builder.build() })
+        builder = fiscal_month_offset
+            .into_iter()
+            .fold(builder, |it, months| it.fiscal_month_offset(months));
+        builder = dbt_version
+            .into_iter()
+            .fold(builder, |it, version| it.dbt_version(version));
+        Ok(Self {
+            compiler: builder.build(),
+        })
     }
 
     /// Name of the SQL dialect.

@@ -50,7 +50,11 @@ impl Compiled {
             span: offsets.span(it.span()),
         };
         let definitions = from.definitions().iter().map(one).collect();
-        Self { dialect: from.dialect().name(), definitions, diagnostics }
+        Self {
+            dialect: from.dialect().name(),
+            definitions,
+            diagnostics,
+        }
     }
 }
 
@@ -62,7 +66,11 @@ impl Compiled {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Compiled of {} definitions for {}>", self.definitions.len(), self.dialect)
+        format!(
+            "<Compiled of {} definitions for {}>",
+            self.definitions.len(),
+            self.dialect
+        )
     }
 }
 
@@ -116,7 +124,11 @@ impl CompiledSpec {
             model_sql: text(from.model_sql()),
             model_yml: text(from.model_yml()),
             model_md: text(from.model_md()),
-            model_tests: from.model_tests().iter().map(|it| (it.name().to_owned(), it.sql().to_owned())).collect(),
+            model_tests: from
+                .model_tests()
+                .iter()
+                .map(|it| (it.name().to_owned(), it.sql().to_owned()))
+                .collect(),
             columns: from.columns().iter().map(column).collect(),
             tables: from.tables().to_vec(),
             key: from.key().to_vec(),

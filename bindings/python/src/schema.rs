@@ -27,15 +27,19 @@ impl SchemaSource<'_> {
                 }
                 Ok(schema)
             }
-            Self::Types(relations) => relations.into_iter().try_fold(Schema::new(), |schema, (name, columns)| {
-                let mut relation = Relation::new(name);
-                for (name, ty) in columns {
-                    let (name, ty): (String, String) = (name.extract()?, ty.extract()?);
-                    let ty = ty.parse().map_err(|fault| invalid(format_args!("column `{name}`: {fault}")))?;
-                    relation = relation.with(Column::new(name, ty));
-                }
-                Ok(schema.with(relation))
-            }),
+            Self::Types(relations) => relations
+                .into_iter()
+                .try_fold(Schema::new(), |schema, (name, columns)| {
+                    let mut relation = Relation::new(name);
+                    for (name, ty) in columns {
+                        let (name, ty): (String, String) = (name.extract()?, ty.extract()?);
+                        let ty = ty
+                            .parse()
+                            .map_err(|fault| invalid(format_args!("column `{name}`: {fault}")))?;
+                        relation = relation.with(Column::new(name, ty));
+                    }
+                    Ok(schema.with(relation))
+                }),
         }
     }
 }

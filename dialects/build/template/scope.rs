@@ -22,14 +22,23 @@ struct Scope {
 
 impl Scope {
     fn new(kind: Kind, names: Vec<String>) -> Self {
-        Self { kind, names, in_first_item: false, has_argument: false }
+        Self {
+            kind,
+            names,
+            in_first_item: false,
+            has_argument: false,
+        }
     }
 
     fn close(self) -> Result<(), String> {
-        match self.names.into_iter().find(|name| self.has_argument && !name.ends_with('_')) {
-            Some(name) => {
-                Err(format!("an argument inside the scope of `{name}` may be a column of that name; `{name}_`"))
-            }
+        match self
+            .names
+            .into_iter()
+            .find(|name| self.has_argument && !name.ends_with('_'))
+        {
+            Some(name) => Err(format!(
+                "an argument inside the scope of `{name}` may be a column of that name; `{name}_`"
+            )),
             None => Ok(()),
         }
     }
@@ -51,12 +60,18 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
         match (token, subquery) {
             (Token::Symbol("(" | "["), _) => {
                 let is_subquery = word_at(at + 1) == Some("select");
-                scopes.push(Scope::new(if is_subquery { Kind::Subquery } else { Kind::Bracket }, Vec::new()));
+                scopes.push(Scope::new(
+                    if is_subquery { Kind::Subquery } else { Kind::Bracket },
+                    Vec::new(),
+                ));
             }
             (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
             (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, words_before(tokens, at))),
             (Token::Word(word), _) if word == "lambda" => {
-                scopes.push(Scope::new(Kind::Lambda, word_at(at + 1).into_iter().map(str::to_owned).collect()));
+                scopes.push(Scope::new(
+                    Kind::Lambda,
+                    word_at(at + 1).into_iter().map(str::to_owned).collect(),
+                ));
             }
             (Token::Word(word), Some(scope)) if word == "as" => {
                 scope.in_first_item = false;
@@ -78,14 +93,25 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
 fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
     let end = |token: &&Token| !matches!(token, Token::Symbol(")"));
-    tokens[at + 1..].iter().take(if list { usize::MAX } else { 1 }).take_while(end).filter_map(word).collect()
+    tokens[at + 1..]
+        .iter()
+        .take(if list { usize::MAX } else { 1 })
+        .take_while(end)
+        .filter_map(word)
+        .collect()
 }
 
 /// Returns the lambda parameters before `->`.
 fn words_before(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at.wrapping_sub(1)), Some(Token::Symbol(")")));
     let start = |token: &&Token| !matches!(token, Token::Symbol("("));
-    tokens[..at].iter().rev().take(if list { usize::MAX } else { 1 }).take_while(start).filter_map(word).collect()
+    tokens[..at]
+        .iter()
+        .rev()
+        .take(if list { usize::MAX } else { 1 })
+        .take_while(start)
+        .filter_map(word)
+        .collect()
 }
 
 fn word(token: &Token) -> Option<String> {

@@ -70,8 +70,12 @@ mod tests {
 
     #[test]
     fn one_value_and_nothing_else() {
-        for sql in ["current_date - 1", "date_trunc('month', current_date)", "date '2024-03-31'", "cast(\"a\" as date)"]
-        {
+        for sql in [
+            "current_date - 1",
+            "date_trunc('month', current_date)",
+            "date '2024-03-31'",
+            "cast(\"a\" as date)",
+        ] {
             assert_eq!(fault(sql), None, "{sql}");
         }
         for sql in [

@@ -93,21 +93,35 @@ impl Dialect {
         });
         let texts = parts.flat_map(|part| match *part {
             part::Part::Word(word) | part::Part::Call { name: word, .. } => [word, ""],
-            part::Part::Cast { name, ty: part::TypeName::Native(ty), .. } => [name, ty],
+            part::Part::Cast {
+                name,
+                ty: part::TypeName::Native(ty),
+                ..
+            } => [name, ty],
             part::Part::Cast { name, .. } => [name, ""],
             _ => [""; 2],
         });
         let literals = &self.0.literals;
-        let literals = [literals.decimal, literals.float, literals.date, literals.timestamp, literals.timestamptz];
+        let literals = [
+            literals.decimal,
+            literals.float,
+            literals.date,
+            literals.timestamp,
+            literals.timestamptz,
+        ];
         let texts = texts.chain(self.0.types.iter().copied()).chain(literals);
-        texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
+        texts
+            .flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .filter(|word| !word.is_empty())
     }
 }
 
 impl Default for Dialect {
     /// Returns Postgres, the default dialect outside a project.
     fn default() -> Self {
-        Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(&tables::DIALECTS[0]))
+        Self::all()
+            .find(|d| d.name() == "postgres")
+            .unwrap_or(Self(&tables::DIALECTS[0]))
     }
 }
 
@@ -135,7 +149,9 @@ impl FromStr for Dialect {
     type Err = UnknownDialect;
 
     fn from_str(text: &str) -> Result<Self, UnknownDialect> {
-        Self::all().find(|d| d.name().eq_ignore_ascii_case(text)).ok_or_else(|| UnknownDialect(text.to_owned()))
+        Self::all()
+            .find(|d| d.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownDialect(text.to_owned()))
     }
 }
 

@@ -171,7 +171,9 @@ impl Dialect {
     pub fn bare_in(name: &str) -> u8 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
-        Self::all().filter(is_bare).fold(0, |bits, dialect| bits | 1 << dialect.0.index)
+        Self::all()
+            .filter(is_bare)
+            .fold(0, |bits, dialect| bits | 1 << dialect.0.index)
     }
 
     /// Returns whether this dialect is in the bits of `bare_in`; `cased` states whether the case of the name has a
@@ -271,12 +273,29 @@ mod tests {
             ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
             ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),
             ("order", true, [r#""order""#, r#""order""#, "`order`", r#""order""#]),
-            ("window", false, [r#""WINDOW""#, r#""window""#, "`window`", r#""window""#]),
-            ("graph_table", false, ["graph_table", "graph_table", "`graph_table`", "graph_table"]),
+            (
+                "window",
+                false,
+                [r#""WINDOW""#, r#""window""#, "`window`", r#""window""#],
+            ),
+            (
+                "graph_table",
+                false,
+                ["graph_table", "graph_table", "`graph_table`", "graph_table"],
+            ),
             ("amount", true, [r#""amount""#, "amount", "amount", "amount"]),
             ("AMOUNT", true, ["amount", r#""AMOUNT""#, "amount", "amount"]),
             ("Amount", false, ["amount", "amount", "amount", "amount"]),
-            ("Net Revenue", false, [r#""Net Revenue""#, r#""Net Revenue""#, "`Net Revenue`", r#""Net Revenue""#]),
+            (
+                "Net Revenue",
+                false,
+                [
+                    r#""Net Revenue""#,
+                    r#""Net Revenue""#,
+                    "`Net Revenue`",
+                    r#""Net Revenue""#,
+                ],
+            ),
             ("2024", false, [r#""2024""#, r#""2024""#, "`2024`", r#""2024""#]),
         ];
         for (name, quoted, wanted) in spelled {

@@ -227,7 +227,9 @@ impl Function {
     #[must_use]
     pub fn signature(&self) -> String {
         let longest = self.overloads.iter().rev().max_by_key(|o| o.params.len());
-        let Some(overload) = longest else { return self.name.to_owned() };
+        let Some(overload) = longest else {
+            return self.name.to_owned();
+        };
         let (least, _) = self.arity();
         let mut text = format!("{}(", self.name);
         for (i, param) in overload.params.iter().enumerate() {

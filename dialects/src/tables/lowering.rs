@@ -34,7 +34,10 @@ impl Lowering {
     /// Returns whether the function returns the value at a position in the sorted order of all values.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn is_ordered(self) -> bool {
-        matches!(self, Self::Nth | Self::Percentile | Self::PercentileWithin | Self::Quartile)
+        matches!(
+            self,
+            Self::Nth | Self::Percentile | Self::PercentileWithin | Self::Quartile
+        )
     }
 
     /// Returns whether the function looks up a row by a key or by its number.
@@ -47,6 +50,9 @@ impl Lowering {
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn is_conditional(self) -> bool {
         use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};
-        matches!(self, SumIf | CountIf | AverageIf | SumIfs | CountIfs | AverageIfs | MinIfs | MaxIfs)
+        matches!(
+            self,
+            SumIf | CountIf | AverageIf | SumIfs | CountIfs | AverageIfs | MinIfs | MaxIfs
+        )
     }
 }

@@ -4,7 +4,11 @@ use super::op::Op;
 
 /// Node of a template. Operands are indices of earlier nodes.
 // Variants that no current template uses still belong to the template language.
-#[allow(dead_code, missing_docs, reason = "the build script uses a part of this file; the names say the rest")]
+#[allow(
+    dead_code,
+    missing_docs,
+    reason = "the build script uses a part of this file; the names say the rest"
+)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Part {
     /// Keyword or name without brackets.
@@ -30,7 +34,11 @@ pub enum Part {
     /// `a is null`, or the field of a struct, `a.b`.
     Postfix { op: &'static str, x: u16 },
     /// List membership, `a [not] in (b, c)`.
-    In { x: u16, negated: bool, args: &'static [u16] },
+    In {
+        x: u16,
+        negated: bool,
+        args: &'static [u16],
+    },
     /// Range condition, `a between b and c`.
     Between { x: u16, low: u16, high: u16 },
     /// `case when c then v … [else e] end`: pairs of condition and value, then the default if the count is odd.
@@ -41,7 +49,12 @@ pub enum Part {
     Spaced(&'static [u16]),
     /// Parts separated by spaces in a call, `x order by y desc`. The parts from `first` to `until` are the order by an
     /// argument and are omitted if that argument is the same in every row.
-    Ordered { parts: &'static [u16], first: u8, until: u8, by: u8 },
+    Ordered {
+        parts: &'static [u16],
+        first: u8,
+        until: u8,
+        by: u8,
+    },
     /// `(a)`, always written with its parentheses.
     Paren(u16),
     /// List without brackets, `a, b`.
@@ -85,5 +98,18 @@ pub enum TypeName {
 }
 
 /// Neutral types that a template can name; [`TypeName::Neutral`] holds the index.
-#[allow(dead_code, missing_docs, reason = "the build script uses a part of this file; the names say the rest")]
-pub const NEUTRAL: [&str; 8] = ["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz"];
+#[allow(
+    dead_code,
+    missing_docs,
+    reason = "the build script uses a part of this file; the names say the rest"
+)]
+pub const NEUTRAL: [&str; 8] = [
+    "boolean",
+    "integer",
+    "decimal",
+    "float",
+    "text",
+    "date",
+    "timestamp",
+    "timestamptz",
+];

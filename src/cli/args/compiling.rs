@@ -48,7 +48,11 @@ Examples:
   formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
     /// Formula or definitions; `-` is standard input
-    #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        allow_hyphen_values = true,
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     pub formula: Option<OsString>,
     /// File of definitions
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

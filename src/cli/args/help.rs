@@ -12,7 +12,10 @@ use super::Cli;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Write", &["init", "check", "explain", "functions", "preview"]),
     ("Build", &["compile", "query", "model", "generate", "verify"]),
-    ("Sync", &["status", "plan", "push", "adopt", "resolve", "log", "rollback"]),
+    (
+        "Sync",
+        &["status", "plan", "push", "adopt", "resolve", "log", "rollback"],
+    ),
     ("Omni", &["pull", "promote"]),
     ("Team", &["env", "change", "authorize", "release"]),
     ("Understand", &["impact", "lineage", "schema", "doctor"]),
@@ -96,13 +99,24 @@ mod tests {
         let mut commands = vec![("formulac".to_owned(), command())];
         let mut count = 0;
         while let Some((name, of)) = commands.pop() {
-            commands.extend(of.get_subcommands().map(|it| (format!("{name} {}", it.get_name()), it.clone())));
+            commands.extend(
+                of.get_subcommands()
+                    .map(|it| (format!("{name} {}", it.get_name()), it.clone())),
+            );
             if name == "formulac" {
                 continue;
             }
-            let help = of.get_after_long_help().unwrap_or_else(|| panic!("`{name}` has no examples")).to_string();
-            let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("`{name}` has no examples"));
-            let calls = examples.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            let help = of
+                .get_after_long_help()
+                .unwrap_or_else(|| panic!("`{name}` has no examples"))
+                .to_string();
+            let (_, examples) = help
+                .split_once("Examples:\n")
+                .unwrap_or_else(|| panic!("`{name}` has no examples"));
+            let calls = examples
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with('#'));
             let calls: Vec<&str> = calls.map(|line| line.split(" > ").next().unwrap()).collect();
             assert!(calls.iter().any(|call| call.starts_with(&name)), "{name}: {calls:?}");
             for call in calls {

@@ -34,9 +34,11 @@ pub use team::{
 /// Compiles spreadsheet-style formulas to SQL and dbt models
 #[derive(Debug, Parser)]
 #[command(name = "formulac", version = version(), max_term_width = 100)]
-#[command(after_help = "`formulac COMMAND --help` shows the options of a command, with examples.\n\
+#[command(
+    after_help = "`formulac COMMAND --help` shows the options of a command, with examples.\n\
                         Exit status: 0 done, 1 the input has errors, 2 wrong usage, 3 conflict, 4 not allowed, \
-                        5 a file, engine or dbt failed.")]
+                        5 a file, engine or dbt failed."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

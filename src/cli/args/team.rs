@@ -203,7 +203,12 @@ Examples:
   formulac authorize --codeowners")]
 pub struct AuthorizeArgs {
     /// Revision to merge into, such as `origin/main`
-    #[arg(long, value_name = "REV", required_unless_present = "codeowners", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "REV",
+        required_unless_present = "codeowners",
+        allow_hyphen_values = true
+    )]
     pub base: Option<String>,
     /// Write the owners of all files in GitHub's and GitLab's format to this file
     #[arg(

@@ -29,8 +29,13 @@ pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &s
     let (facts_before, facts_now) = (known(before)?, known(now)?);
     let project = project_at(repository, now)?;
     let specs = specs(repository, now, &project)?;
-    let texts: Vec<SpecText<'_>> =
-        specs.iter().map(|(path, text)| SpecText { text, path: Some(path.as_str()) }).collect();
+    let texts: Vec<SpecText<'_>> = specs
+        .iter()
+        .map(|(path, text)| SpecText {
+            text,
+            path: Some(path.as_str()),
+        })
+        .collect();
     let compiled = |own: &Known, other: &Known| {
         let dialect = project.dialect().or(own.dialect).or(other.dialect).unwrap_or_default();
         let builder = with_known(&project, dialect, own.clone()).contracts(place.enforces_contracts());
@@ -39,17 +44,30 @@ pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &s
     let earlier = compiled(&facts_before, &facts_now);
     let later = compiled(&facts_now, &facts_before);
     let generated = repository.files(before, &[".".to_owned()])?;
-    let generated: BTreeSet<&str> =
-        generated.iter().filter_map(|path| path.rsplit('/').next()?.strip_suffix(".sql")).collect();
-    let pairs = earlier.iter().zip(&later).zip(&specs).filter(|((one, other), _)| sql(one) != sql(other));
-    let named =
-        pairs.filter_map(|((one, _), (spec, _))| Some(Altered { model: one.name()?.to_owned(), spec: spec.clone() }));
+    let generated: BTreeSet<&str> = generated
+        .iter()
+        .filter_map(|path| path.rsplit('/').next()?.strip_suffix(".sql"))
+        .collect();
+    let pairs = earlier
+        .iter()
+        .zip(&later)
+        .zip(&specs)
+        .filter(|((one, other), _)| sql(one) != sql(other));
+    let named = pairs.filter_map(|((one, _), (spec, _))| {
+        Some(Altered {
+            model: one.name()?.to_owned(),
+            spec: spec.clone(),
+        })
+    });
     Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
 }
 
 /// Returns the SQL of a model and of those of its tests that are files.
 fn sql(spec: &CompiledSpec) -> Vec<&str> {
-    spec.model_sql().into_iter().chain(spec.model_tests().iter().map(formulac::ModelTest::sql)).collect()
+    spec.model_sql()
+        .into_iter()
+        .chain(spec.model_tests().iter().map(formulac::ModelTest::sql))
+        .collect()
 }
 
 /// Returns the specs of a commit: their paths relative to the project, and their texts.
@@ -58,5 +76,9 @@ fn specs(repository: &Repository, commit: &str, project: &Project) -> Result<Vec
     let mut paths = repository.files(commit, &[folder])?;
     paths.retain(|path| project::is_yaml(path.as_ref()));
     let texts = repository.texts_in(commit, &paths)?;
-    Ok(paths.into_iter().zip(texts).filter_map(|(path, text)| Some((path, text?))).collect())
+    Ok(paths
+        .into_iter()
+        .zip(texts)
+        .filter_map(|(path, text)| Some((path, text?)))
+        .collect())
 }

@@ -27,13 +27,21 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     for (path, fault) in &faults {
         session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
     }
-    let ground = Ground { session, place, repository, all };
+    let ground = Ground {
+        session,
+        place,
+        repository,
+        all,
+    };
     match &args.command {
         ChangeCommand::Propose(args) => ground.propose(args),
         ChangeCommand::Comment(args) => ground.comment(&args.id, &args.text, args.json),
-        ChangeCommand::Approve(args) => {
-            ground.decide(ChangeComment::Approved, &args.id, args.message.as_deref().unwrap_or_default(), args.json)
-        }
+        ChangeCommand::Approve(args) => ground.decide(
+            ChangeComment::Approved,
+            &args.id,
+            args.message.as_deref().unwrap_or_default(),
+            args.json,
+        ),
         ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
         ChangeCommand::List(args) => show::list(&ground, args.json),
         ChangeCommand::Show(args) => show::one(&ground, &args.id, args.json),
@@ -61,15 +69,23 @@ impl Ground<'_> {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
             (None, None) => {
-                return Err(Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
-                    .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"));
+                return Err(
+                    Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
+                        .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"),
+                );
             }
         };
         let under_way = UnderWay::new(&self.place, &self.repository, &base, named)?;
         let content = self.content(&under_way, &base)?;
-        if let Some(same) = self.all.iter().find(|it| it.events.iter().any(|it| it.content == content)) {
-            return Err(Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
-                .with_help(format!("`formulac change show {}` shows it", same.id)));
+        if let Some(same) = self
+            .all
+            .iter()
+            .find(|it| it.events.iter().any(|it| it.content == content))
+        {
+            return Err(
+                Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
+                    .with_help(format!("`formulac change show {}` shows it", same.id)),
+            );
         }
         let title = args.title.trim();
         if title.is_empty() {
@@ -78,7 +94,11 @@ impl Ground<'_> {
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
         let event = self.event(ChangeComment::Proposed, title)?;
         let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
-        event.environment = under_way.environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+        event.environment = under_way
+            .environment
+            .as_ref()
+            .map(|it| it.name.clone())
+            .unwrap_or_default();
         event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
         event.content = content;
         let commit = self.record(&id, &event)?;
@@ -108,9 +128,20 @@ impl Ground<'_> {
         let content = self.content(&under_way, &proposal(change)?.base)?;
         let mut event = self.event(said, text)?;
         event.content = content;
-        let command = if said == ChangeComment::Approved { "change approve" } else { "change reject" };
+        let command = if said == ChangeComment::Approved {
+            "change approve"
+        } else {
+            "change reject"
+        };
         if !under_way.lets_judge(&event.by) {
-            return Err(permissions::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
+            return Err(permissions::refused(
+                self.session,
+                &self.place,
+                &event.by,
+                command,
+                Right::Approve,
+                None,
+            ));
         }
         if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
             permissions::log(self.session, &self.place, &event.by, command, None);
@@ -139,7 +170,11 @@ impl Ground<'_> {
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
             return Ok(exact);
         }
-        let begun: Vec<&Change> = self.all.iter().filter(|it| !id.is_empty() && it.id.starts_with(id)).collect();
+        let begun: Vec<&Change> = self
+            .all
+            .iter()
+            .filter(|it| !id.is_empty() && it.id.starts_with(id))
+            .collect();
         if let [one] = begun.as_slice() {
             return Ok(one);
         }
@@ -151,7 +186,11 @@ impl Ground<'_> {
             },
             suggest::similar,
         );
-        let text = if begun.is_empty() { "there is no change" } else { "there are several changes that begin with" };
+        let text = if begun.is_empty() {
+            "there is no change"
+        } else {
+            "there are several changes that begin with"
+        };
         Err(Failure::new(Exit::Usage, format!("{text} `{id}`")).with_help(help))
     }
 
@@ -171,10 +210,11 @@ impl Ground<'_> {
         let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
         match self.repository.differing(&paths)?.first() {
             None => Ok(content.clone()),
-            Some(path) => Err(Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed"))
-                .with_help(
+            Some(path) => Err(
+                Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed")).with_help(
                     "approvals cover committed content only: commit the changes, or put them away with `git stash`",
-                )),
+                ),
+            ),
         }
     }
 
@@ -197,7 +237,13 @@ impl Ground<'_> {
         };
         let message = format!("{title}\n\n{TRAILER}: {hash}\n");
         let branch = self.repository.branch()?;
-        let commit = PushCommit { message, paths: vec![path.clone()], entry: hash, branch, begins: None };
+        let commit = PushCommit {
+            message,
+            paths: vec![path.clone()],
+            entry: hash,
+            branch,
+            begins: None,
+        };
         let changes = placed(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
         carry_out(&self.place, &self.repository, &changes, &commit)?;
         let made = self.repository.head()?.unwrap_or_default();
@@ -206,7 +252,8 @@ impl Ground<'_> {
 
     fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
         if as_json {
-            self.session.json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
+            self.session
+                .json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
         }
         Ok(Exit::Done)
     }

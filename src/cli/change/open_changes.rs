@@ -92,11 +92,22 @@ impl UnderWay {
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
         let commits = repository.commits(fork, head, signed)?;
         let mut asked = RequiredApproval::default();
-        asked.roles = environment.as_ref().map(|environment| environment.approvals.clone()).unwrap_or_default();
+        asked.roles = environment
+            .as_ref()
+            .map(|environment| environment.approvals.clone())
+            .unwrap_or_default();
         asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
         let content = content(&files);
         let altered = altered.into_iter().map(|it| it.model).collect();
-        Ok(Self { project, environment, files, content, altered, commits, asked })
+        Ok(Self {
+            project,
+            environment,
+            files,
+            content,
+            altered,
+            commits,
+            asked,
+        })
     }
 
     /// Returns the owners of the changes: the authors of commits to files that people wrote, and those who proposed
@@ -114,7 +125,10 @@ impl UnderWay {
 
     /// Returns the files that people wrote.
     fn written_paths(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().filter(|file| file.is_written_by_people()).map(|file| file.path.as_str())
+        self.files
+            .iter()
+            .filter(|file| file.is_written_by_people())
+            .map(|file| file.path.as_str())
     }
 
     /// Returns the files that an approval covers.
@@ -124,11 +138,14 @@ impl UnderWay {
 
     /// Returns the approval state that results from the events of one or more changes.
     pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
-        let Some(content) = &self.content else { return ApprovalState::default() };
+        let Some(content) = &self.content else {
+            return ApprovalState::default();
+        };
         // Skip other changes, because they were merged earlier or belong to another branch.
         let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
         let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
-        self.asked.approval_state(self.project.people(), &events, &self.owners(&changes), content)
+        self.asked
+            .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
     /// Returns whether this branch has an event of the change, or the change has an event about exactly the content
@@ -136,7 +153,10 @@ impl UnderWay {
     pub fn is_of(&self, change: &Change) -> bool {
         let folder = format!("{CHANGES}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
-            || change.events.iter().any(|event| Some(&event.content) == self.content.as_ref())
+            || change
+                .events
+                .iter()
+                .any(|event| Some(&event.content) == self.content.as_ref())
     }
 
     /// Returns whether a user wrote a part of the content or proposed it.
@@ -163,7 +183,10 @@ impl UnderWay {
 
 /// Returns the project file as it is in a commit.
 pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
-    let text = repository.texts_in(commit, &[project::FILE.to_owned()])?.pop().flatten();
+    let text = repository
+        .texts_in(commit, &[project::FILE.to_owned()])?
+        .pop()
+        .flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
 }
 
@@ -172,12 +195,19 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
     if let Some(named) = named {
         let found = all.iter().find(|environment| environment.name == named);
         return found.cloned().map(Some).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("there is no environment `{named}` in formulac.yml of `{base}`"))
+            Failure::new(
+                Exit::Usage,
+                format!("there is no environment `{named}` in formulac.yml of `{base}`"),
+            )
         });
     }
     let branch = base.strip_prefix("origin/").unwrap_or(base);
-    let of_branch = all.iter().find(|environment| environment.branch.as_deref() == Some(branch));
-    Ok(of_branch.or_else(|| all.iter().find(|environment| environment.is_merged_into())).cloned())
+    let of_branch = all
+        .iter()
+        .find(|environment| environment.branch.as_deref() == Some(branch));
+    Ok(of_branch
+        .or_else(|| all.iter().find(|environment| environment.is_merged_into()))
+        .cloned())
 }
 
 /// Returns the specs that name their approvers. The names are those at the start of the branch, because a change

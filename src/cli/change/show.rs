@@ -13,7 +13,12 @@ use crate::cli::exit::{Exit, Failure};
 fn change_state(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
     let is_here = under_way.content.is_some() && under_way.is_of(change);
-    is_here.then(|| (under_way.state_of_changes([change]), under_way.approved().map(str::to_owned).collect()))
+    is_here.then(|| {
+        (
+            under_way.state_of_changes([change]),
+            under_way.approved().map(str::to_owned).collect(),
+        )
+    })
 }
 
 fn state_label(standing: Option<&ApprovalState>) -> String {
@@ -40,7 +45,9 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
     } else {
         ground.session.print_escaped(&text)?;
         if ground.all.is_empty() {
-            ground.session.note("nothing is proposed here; `formulac change propose TITLE` does");
+            ground
+                .session
+                .note("nothing is proposed here; `formulac change propose TITLE` does");
         }
     }
     Ok(Exit::Done)
@@ -68,7 +75,13 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
         };
         // Omit fractions of a second, because they only determine the order.
         let at = event.at.split('.').next().unwrap_or_default().replace('T', " ");
-        let _ = writeln!(text, "{}  {} {}  {what}", at.trim_end_matches('Z'), event.by, event.said);
+        let _ = writeln!(
+            text,
+            "{}  {} {}  {what}",
+            at.trim_end_matches('Z'),
+            event.by,
+            event.said
+        );
         for line in event.text.lines().chain(event.more.lines()) {
             let _ = writeln!(text, "    {line}");
         }
@@ -89,7 +102,11 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
 }
 
 pub fn standing_object(standing: &ApprovalState) -> Value {
-    let void: Vec<Value> = standing.void.iter().map(|(by, why)| json!({"by": by, "why": why})).collect();
+    let void: Vec<Value> = standing
+        .void
+        .iter()
+        .map(|(by, why)| json!({"by": by, "why": why}))
+        .collect();
     json!({
         "approved": standing.approved, "rejected": standing.rejected, "void": void, "lacks": standing.lacks,
         "is_approved": standing.is_approved(),

@@ -42,19 +42,28 @@ impl Answer {
 
     /// Returns the value of a column in a row, ignoring the case of the column's name. `None` if the value is NULL.
     pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
-        let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
+        let place = self
+            .columns
+            .iter()
+            .position(|column| column.name.eq_ignore_ascii_case(name))?;
         row.get(place)?.clone()
     }
 
     /// Returns the columns as JSON.
     pub fn columns_object(&self) -> Vec<Value> {
-        self.columns.iter().map(|column| json!({"name": column.name, "type": column.ty.name()})).collect()
+        self.columns
+            .iter()
+            .map(|column| json!({"name": column.name, "type": column.ty.name()}))
+            .collect()
     }
 
     /// Returns the rows as JSON, each as a list of values.
     pub fn rows_object(&self) -> Vec<Value> {
         let row = |row: &Vec<Option<String>>| {
-            row.iter().zip(&self.columns).map(|(text, column)| value(text.as_deref(), column.ty)).collect()
+            row.iter()
+                .zip(&self.columns)
+                .map(|(text, column)| value(text.as_deref(), column.ty))
+                .collect()
         };
         self.rows.iter().map(row).collect()
     }
@@ -106,7 +115,11 @@ mod tests {
             (None, Type::Integer, Value::Null),
             (Some("true"), Type::Boolean, json!(true)),
             (Some("12"), Type::Integer, json!(12)),
-            (Some("123456789012345678901234567890"), Type::Integer, json!("123456789012345678901234567890")),
+            (
+                Some("123456789012345678901234567890"),
+                Type::Integer,
+                json!("123456789012345678901234567890"),
+            ),
             (Some("1.50"), Type::Decimal, json!("1.50")),
             (Some("1e+300"), Type::Float, json!(1e300)),
             (Some("NaN"), Type::Float, json!("NaN")),
@@ -119,9 +132,17 @@ mod tests {
 
     #[test]
     fn a_row_too_many_says_that_there_are_more() {
-        let column = AnswerColumn { name: "t".to_owned(), ty: Type::Timestamp };
+        let column = AnswerColumn {
+            name: "t".to_owned(),
+            ty: Type::Timestamp,
+        };
         let rows = vec![vec![Some("2024-01-31T10:00:00".to_owned())], vec![None]];
-        let answer = Answer { engine: "E".to_owned(), columns: vec![column], rows, ..Answer::default() };
+        let answer = Answer {
+            engine: "E".to_owned(),
+            columns: vec![column],
+            rows,
+            ..Answer::default()
+        };
         let answer = answer.limited(1);
         assert_eq!(answer.rows, [[Some("2024-01-31 10:00:00".to_owned())]]);
         assert_eq!(answer.summary(), "the first row, and there are more; by E");

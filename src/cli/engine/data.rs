@@ -38,7 +38,9 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && path.is_file() {
             paths.push(path);
         }
@@ -46,10 +48,18 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
     paths.sort();
     let mut files: Vec<DataFile> = Vec::new();
     for path in paths {
-        let Some(kind) = kind(&path).map_err(|error| unreadable(&path, &error))? else { continue };
+        let Some(kind) = kind(&path).map_err(|error| unreadable(&path, &error))? else {
+            continue;
+        };
         let file = file(&path, kind)?;
-        if let Some(other) = files.iter().find(|other| other.relation.eq_ignore_ascii_case(&file.relation)) {
-            let text = format!("`{}` and `{}` are both the relation `{}`", other.shown, file.shown, file.relation);
+        if let Some(other) = files
+            .iter()
+            .find(|other| other.relation.eq_ignore_ascii_case(&file.relation))
+        {
+            let text = format!(
+                "`{}` and `{}` are both the relation `{}`",
+                other.shown, file.shown, file.relation
+            );
             return Err(Failure::new(Exit::Usage, text).with_help("leave one file a relation"));
         }
         files.push(file);
@@ -66,9 +76,13 @@ fn file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
     let shown = path.to_string_lossy().into_owned();
     let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io("read", &shown, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
-        (Some(stem), Some(whole)) if !stem.contains('\0') => {
-            Ok(DataFile { relation: stem.to_owned(), path: whole.to_owned(), shown, kind, types: Vec::new() })
-        }
+        (Some(stem), Some(whole)) if !stem.contains('\0') => Ok(DataFile {
+            relation: stem.to_owned(),
+            path: whole.to_owned(),
+            shown,
+            kind,
+            types: Vec::new(),
+        }),
         _ => {
             let failure = Failure::new(Exit::Usage, format!("the name of `{shown}` is not UTF-8"));
             Err(failure.with_help("rename the file"))
@@ -79,7 +93,9 @@ fn file(path: &Path, kind: DataFormat) -> Result<DataFile, Failure> {
 fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     Ok(match extension.as_deref() {
-        Some("csv") => Some(DataFormat::Csv { delimiter: delimiter(path)? }),
+        Some("csv") => Some(DataFormat::Csv {
+            delimiter: delimiter(path)?,
+        }),
         Some("tsv") => Some(DataFormat::Csv { delimiter: '\t' }),
         Some("parquet") => Some(DataFormat::Parquet),
         Some("json" | "jsonl" | "ndjson") => Some(DataFormat::Json),
@@ -93,13 +109,21 @@ fn delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
     // If several delimiters are equally frequent, the last one wins.
-    Ok(['|', '\t', ';', ','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(','))
+    Ok(['|', '\t', ';', ',']
+        .into_iter()
+        .max_by_key(|delimiter| count(*delimiter))
+        .unwrap_or(','))
 }
 
 fn header_line(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    BufReader::new(File::open(path)?).take(HEADER).read_until(b'\n', &mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned())
+    BufReader::new(File::open(path)?)
+        .take(HEADER)
+        .read_until(b'\n', &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes)
+        .trim_end_matches(['\r', '\n'])
+        .trim_start_matches('\u{feff}')
+        .to_owned())
 }
 
 /// Returns the column names of a CSV file.

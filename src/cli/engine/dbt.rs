@@ -37,7 +37,11 @@ pub struct DbtRun {
 impl DbtRun {
     /// Returns the dialect of the environment, else of the project, else of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
-        let said = self.environment.as_ref().and_then(|environment| environment.dialect).or(project.dialect());
+        let said = self
+            .environment
+            .as_ref()
+            .and_then(|environment| environment.dialect)
+            .or(project.dialect());
         match said {
             Some(dialect) => Ok(dialect),
             None => self.project.dialect(self.target()).map_err(|why| {
@@ -74,12 +78,22 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
     let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
-    let output = call(run, run.deferred.as_deref(), most, timed.as_deref().unwrap_or(asked.sql), asked.what)?;
+    let output = call(
+        run,
+        run.deferred.as_deref(),
+        most,
+        timed.as_deref().unwrap_or(asked.sql),
+        asked.what,
+    )?;
     let event = |name: &str| output.event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        let sent = Sent { sql: asked.sql, before: "", missing: MISSING };
+        let sent = Sent {
+            sql: asked.sql,
+            before: "",
+            missing: MISSING,
+        };
         return Err(fault::from_sql("dbt", &output.message(), sent));
     };
     let (engine, version) = engine(&output);
@@ -101,7 +115,10 @@ fn engine(output: &Ran) -> (String, String) {
         text.unwrap_or_default().trim_start_matches('=').to_owned()
     };
     let version = text("MainReportVersion", "version");
-    (format!("dbt {version} on {}", text("AdapterRegistered", "adapter_name")), version)
+    (
+        format!("dbt {version} on {}", text("AdapterRegistered", "adapter_name")),
+        version,
+    )
 }
 
 /// Runs queries. Several queries share one call, because each call takes seconds to start. If a query fails, it
@@ -121,7 +138,11 @@ pub fn show_all(
         };
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = others;
-        let together = if group.len() > 1 { run_together(group, run)? } else { None };
+        let together = if group.len() > 1 {
+            run_together(group, run)?
+        } else {
+            None
+        };
         match together {
             Some(together) => answers.extend(together.into_iter().map(Ok)),
             None => answers.extend(group.iter().map(|asked| show(*asked, run))),
@@ -133,20 +154,40 @@ pub fn show_all(
 
 /// Runs queries in one call and returns their answers. Returns `None` if one of them fails.
 fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
-    let limited: Vec<String> =
-        group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
+    let limited: Vec<String> = group
+        .iter()
+        .map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1))
+        .collect();
     let what = group.first().map_or("rows", |asked| asked.what);
-    let queries: Vec<(&str, Option<&str>)> =
-        limited.iter().zip(group).map(|(sql, asked)| (sql.as_str(), asked.timed)).collect();
-    let output = call(run, run.deferred.as_deref(), 1, &formulac::dbt::answers_told(&queries), what)?;
+    let queries: Vec<(&str, Option<&str>)> = limited
+        .iter()
+        .zip(group)
+        .map(|(sql, asked)| (sql.as_str(), asked.timed))
+        .collect();
+    let output = call(
+        run,
+        run.deferred.as_deref(),
+        1,
+        &formulac::dbt::answers_told(&queries),
+        what,
+    )?;
     let (engine, version) = engine(&output);
     let answer = |(told, asked): (Value, &EngineRequest<'_>)| {
-        let texts = |value: &Value| value.as_array().map(|all| all.iter().map(self::value).collect::<Vec<_>>());
+        let texts = |value: &Value| {
+            value
+                .as_array()
+                .map(|all| all.iter().map(self::value).collect::<Vec<_>>())
+        };
         let names = texts(told.get(1)?)?.into_iter().flatten();
         let answer = Answer {
             engine: engine.clone(),
             version: version.clone(),
-            columns: names.map(|name| AnswerColumn { name, ty: Type::Unknown }).collect(),
+            columns: names
+                .map(|name| AnswerColumn {
+                    name,
+                    ty: Type::Unknown,
+                })
+                .collect(),
             rows: told.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
             more: false,
             seconds: told.get(0)?.as_f64(),
@@ -162,7 +203,10 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
 
 /// Checks whether each relation exists.
 pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
-    Ok(looked_for(relations, run, run.deferred.as_deref())?.into_iter().map(presence).collect())
+    Ok(looked_for(relations, run, run.deferred.as_deref())?
+        .into_iter()
+        .map(presence)
+        .collect())
 }
 
 /// Checks whether this environment itself has built each relation.
@@ -177,9 +221,21 @@ pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all
 /// relations fails, dbt is called once per relation.
 pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
-    let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
-    let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations), "the columns of tables")?;
-    let told: Vec<RelationLookup> = output.messages().filter_map(|told| parse_columns(&told)).map(Ok).collect();
+    let Some((first, others)) = relations.split_first() else {
+        return Ok(Vec::new());
+    };
+    let output = call(
+        run,
+        deferred,
+        1,
+        &formulac::dbt::relations_told(relations),
+        "the columns of tables",
+    )?;
+    let told: Vec<RelationLookup> = output
+        .messages()
+        .filter_map(|told| parse_columns(&told))
+        .map(Ok)
+        .collect();
     if output.succeeded && told.len() == relations.len() {
         return Ok(told);
     }
@@ -190,8 +246,16 @@ pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> 
     }
     let message = output.message();
     let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
-    let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt reports no reason");
-    Ok(vec![if is_missing { Ok(None) } else { Err(format!("{}: {first_line}", first.name())) }])
+    let first_line = message
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("dbt reports no reason");
+    Ok(vec![if is_missing {
+        Ok(None)
+    } else {
+        Err(format!("{}: {first_line}", first.name()))
+    }])
 }
 
 fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
@@ -202,7 +266,12 @@ fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
         let ty = pair.get(1).and_then(Value::as_str).unwrap_or_default();
         Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
-    told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>().map(Some)
+    told.get(1)?
+        .as_array()?
+        .iter()
+        .map(column)
+        .collect::<Option<_>>()
+        .map(Some)
 }
 
 fn presence(looked: RelationLookup) -> Presence {
@@ -218,10 +287,27 @@ fn presence(looked: RelationLookup) -> Presence {
 
 fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
     let Some(first) = rows.first() else {
-        return known.iter().map(|column| AnswerColumn { name: column.name().to_owned(), ty: column.ty() }).collect();
+        return known
+            .iter()
+            .map(|column| AnswerColumn {
+                name: column.name().to_owned(),
+                ty: column.ty(),
+            })
+            .collect();
     };
-    let ty = |name: &str| known.iter().find(|column| column.name().eq_ignore_ascii_case(name)).map(Known::ty);
-    first.keys().map(|name| AnswerColumn { name: name.clone(), ty: ty(name).unwrap_or(Type::Unknown) }).collect()
+    let ty = |name: &str| {
+        known
+            .iter()
+            .find(|column| column.name().eq_ignore_ascii_case(name))
+            .map(Known::ty)
+    };
+    first
+        .keys()
+        .map(|name| AnswerColumn {
+            name: name.clone(),
+            ty: ty(name).unwrap_or(Type::Unknown),
+        })
+        .collect()
 }
 
 fn value(value: &Value) -> Option<String> {

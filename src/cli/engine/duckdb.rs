@@ -27,7 +27,10 @@ const MISSING: &str = "put a file of its name, such as `orders.csv`, into the fo
 /// Returns the columns of the files with the types that DuckDB infers, as the text of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
-    let script: String = files.iter().map(|file| format!("describe {};\n", select(file, None, dialect))).collect();
+    let script: String = files
+        .iter()
+        .map(|file| format!("describe {};\n", select(file, None, dialect)))
+        .collect();
     let output = run(&script)?;
     let answers = answers(&output);
     if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
@@ -36,7 +39,12 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     find_decimals(files, &answers, dialect)?;
     let mut relations = Map::new();
     for (file, rows) in files.iter().zip(answers) {
-        let decimal = |name: &str| file.types.iter().find(|(column, _)| column == name).map(|(_, ty)| ty.as_str());
+        let decimal = |name: &str| {
+            file.types
+                .iter()
+                .find(|(column, _)| column == name)
+                .map(|(_, ty)| ty.as_str())
+        };
         let columns: Map<String, Value> = described(&rows)
             .map(|(name, ty)| (name.to_owned(), json!({"type": decimal(name).unwrap_or(ty)})))
             .collect();
@@ -51,9 +59,14 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     let mut script = String::new();
     for (file, rows) in files.iter_mut().zip(answers) {
         let floats = described(rows).filter(|(_, ty)| *ty == "DOUBLE").map(|(name, _)| name);
-        let (DataFormat::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else { continue };
+        let (DataFormat::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else {
+            continue;
+        };
         if !floats.is_empty() {
-            let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
+            let (path, form) = (
+                dialect.text_literal(&unglobbed(&file.path)),
+                csv_form(delimiter, dialect),
+            );
             script.push_str(&decimals::question(
                 &floats,
                 &format!("read_csv({path}, {form}, all_varchar = true)"),
@@ -67,7 +80,10 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     }
     // If a query cannot be answered, the columns stay floats.
     for ((file, floats), rows) in asked.into_iter().zip(self::answers(&run(&script)?)) {
-        file.types = rows.first().map(|row| decimals::types(&floats, row)).unwrap_or_default();
+        file.types = rows
+            .first()
+            .map(|row| decimals::types(&floats, row))
+            .unwrap_or_default();
     }
     Ok(())
 }
@@ -80,7 +96,9 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         let view = view(file);
         let rows = select(file, typed, dialect);
         // Run one query per file, because the number of answers then shows which file cannot be read.
-        script.push_str(&format!("create view {view} as {rows};\nselect version() as version;\n"));
+        script.push_str(&format!(
+            "create view {view} as {rows};\nselect version() as version;\n"
+        ));
     }
     script.push_str(&aliases(files, asked.tables, dialect));
     // The rows keep their order, and each value is printed in full.
@@ -100,17 +118,34 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows, timed @ ..] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
-        return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
+        return Err(fault::from_sql(
+            ENGINE,
+            &output.err,
+            Sent {
+                sql,
+                before,
+                missing: MISSING,
+            },
+        ));
     };
-    let version =
-        versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();
+    let version = versions
+        .first()
+        .and_then(|rows| rows.first())
+        .and_then(|row| row["version"].as_str())
+        .unwrap_or_default();
     let version = version.trim_start_matches('v');
-    let columns = described(columns).map(|(name, ty)| AnswerColumn { name: name.to_owned(), ty: type_of(ty) });
+    let columns = described(columns).map(|(name, ty)| AnswerColumn {
+        name: name.to_owned(),
+        ty: type_of(ty),
+    });
     let answer = Answer {
         engine: format!("{ENGINE} {version}"),
         version: version.to_owned(),
         columns: columns.collect(),
-        rows: rows.iter().map(|row| row.values().map(|value| value.as_str().map(str::to_owned)).collect()).collect(),
+        rows: rows
+            .iter()
+            .map(|row| row.values().map(|value| value.as_str().map(str::to_owned)).collect())
+            .collect(),
         more: false,
         seconds: seconds(timed),
     };
@@ -146,12 +181,16 @@ fn run(script: &str) -> Result<ProgramOutput, Failure> {
 
 /// Returns the name and type of each column in the answer to `describe`.
 fn described(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
-    rows.iter().filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))
+    rows.iter()
+        .filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))
 }
 
 /// Returns the rows of each statement that returns rows.
 fn answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
-    serde_json::Deserializer::from_str(&output.out).into_iter().map_while(Result::ok).collect()
+    serde_json::Deserializer::from_str(&output.out)
+        .into_iter()
+        .map_while(Result::ok)
+        .collect()
 }
 
 /// Returns a query for the rows of a file.
@@ -159,28 +198,46 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&unglobbed(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let columns = relation.map_or(&[][..], |relation| relation.columns());
-    let known = columns.iter().filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
-    let of_schema: Vec<(&str, &str)> = known.map(|column| (column.name(), dialect.type_name(column.ty()))).collect();
+    let known = columns
+        .iter()
+        .filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
+    let of_schema: Vec<(&str, &str)> = known
+        .map(|column| (column.name(), dialect.type_name(column.ty())))
+        .collect();
     let is_typed = |name: &str| of_schema.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-    let shown = file.types.iter().filter(|(name, _)| !is_typed(name)).map(|(name, ty)| (name.as_str(), ty.as_str()));
+    let shown = file
+        .types
+        .iter()
+        .filter(|(name, _)| !is_typed(name))
+        .map(|(name, ty)| (name.as_str(), ty.as_str()));
     let types = of_schema.iter().copied().chain(shown);
     match file.kind {
         DataFormat::Csv { delimiter } => {
             // DuckDB rejects types for columns that are missing from the file, although the spec may not read these
             // columns.
             let header = data::header(Path::new(&file.path), delimiter).ok();
-            let is_there =
-                |name: &str| header.as_ref().is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(name)));
+            let is_there = |name: &str| {
+                header
+                    .as_ref()
+                    .is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+            };
             let types = types.filter(|(name, _)| is_there(name));
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
             let pairs: Vec<String> = pairs.collect();
-            let types = if pairs.is_empty() { String::new() } else { format!(", types = {{{}}}", pairs.join(", ")) };
+            let types = if pairs.is_empty() {
+                String::new()
+            } else {
+                format!(", types = {{{}}}", pairs.join(", "))
+            };
             let form = csv_form(delimiter, dialect);
             // Infer types from the whole file, so that no later value has another type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
         DataFormat::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
-        DataFormat::Json => format!("select *{} from read_json({path}, sample_size = -1)", replaced(types, dialect)),
+        DataFormat::Json => format!(
+            "select *{} from read_json({path}, sample_size = -1)",
+            replaced(types, dialect)
+        ),
     }
 }
 
@@ -196,11 +253,18 @@ fn csv_form(delimiter: char, dialect: Dialect) -> String {
 fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
     let broken = match file.kind {
         DataFormat::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
-            let columns = names.iter().map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
+            let columns = names
+                .iter()
+                .map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
             let columns = columns.collect::<Vec<_>>().join(", ");
-            let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
+            let (path, form) = (
+                dialect.text_literal(&unglobbed(&file.path)),
+                csv_form(delimiter, dialect),
+            );
             let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
-            run(&format!("select count(*) from {read};\n")).ok().filter(|again| !again.succeeded)
+            run(&format!("select count(*) from {read};\n"))
+                .ok()
+                .filter(|again| !again.succeeded)
         }),
         DataFormat::Parquet | DataFormat::Json => None,
     };
@@ -213,7 +277,11 @@ fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialec
         format!("cast({name} as {ty}) as {name}")
     });
     let casts: Vec<String> = casts.collect();
-    if casts.is_empty() { String::new() } else { format!(" replace ({})", casts.join(", ")) }
+    if casts.is_empty() {
+        String::new()
+    } else {
+        format!(" replace ({})", casts.join(", "))
+    }
 }
 
 /// Escapes the wildcards in a path.
@@ -236,7 +304,9 @@ fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
         let names: Vec<String> = parts.iter().map(|part| dialect.name_text(part, true)).collect();
         let [.., last] = parts.as_slice() else { continue };
         let named = |name: &str| files.iter().find(|file| file.relation.eq_ignore_ascii_case(name));
-        let Some(file) = named(table).or_else(|| named(last)) else { continue };
+        let Some(file) = named(table).or_else(|| named(last)) else {
+            continue;
+        };
         match names.as_slice() {
             [schema, name] => script.push_str(&alias(schema, name, file, dialect)),
             [database, schema, name] => {

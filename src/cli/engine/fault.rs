@@ -28,19 +28,35 @@ pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
         diagnostic = diagnostic.with_label("here");
     }
     // Without a position, there is no part of the SQL to show.
-    let text = if span.is_some() { sent.sql.to_owned() } else { String::new() };
-    Failure::Found(vec![FailureKind { file: "<query>".to_owned(), text, diagnostics: vec![diagnostic] }])
+    let text = if span.is_some() {
+        sent.sql.to_owned()
+    } else {
+        String::new()
+    };
+    Failure::Found(vec![FailureKind {
+        file: "<query>".to_owned(),
+        text,
+        diagnostics: vec![diagnostic],
+    }])
 }
 
 /// Returns the failure of an engine that read this file.
 pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![diagnostic(engine, message, Span::default())];
-    Failure::Found(vec![FailureKind { file: file.to_owned(), text: String::new(), diagnostics }])
+    Failure::Found(vec![FailureKind {
+        file: file.to_owned(),
+        text: String::new(),
+        diagnostics,
+    }])
 }
 
 fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
     let said = first_paragraph(message);
-    let said = if said.is_empty() { "it reports no reason".to_owned() } else { said };
+    let said = if said.is_empty() {
+        "it reports no reason".to_owned()
+    } else {
+        said
+    };
     let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {said}"));
     match hint(message) {
         Some(hint) => diagnostic.with_help(hint),
@@ -55,7 +71,9 @@ fn first_paragraph(message: &str) -> String {
     // For a script on standard input, psql reports the line, but the user has never seen the script.
     let text = match text.split_once(": ERROR:") {
         Some((script, rest)) if script.starts_with("psql:") => rest.trim_start().to_owned(),
-        _ => text.strip_prefix("ERROR:").map_or(text.clone(), |rest| rest.trim_start().to_owned()),
+        _ => text
+            .strip_prefix("ERROR:")
+            .map_or(text.clone(), |rest| rest.trim_start().to_owned()),
     };
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -77,7 +95,10 @@ fn hint(message: &str) -> Option<String> {
 /// Returns whether an engine's message says that a table does not exist.
 pub fn names_no_table(message: &str) -> bool {
     let message = message.to_lowercase();
-    message.contains("does not exist") && ["table", "relation", "schema"].iter().any(|what| message.contains(what))
+    message.contains("does not exist")
+        && ["table", "relation", "schema"]
+            .iter()
+            .any(|what| message.contains(what))
 }
 
 fn is_hint(line: &str) -> bool {
@@ -100,22 +121,37 @@ fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;
     let caret_line = message.lines().skip_while(|line| !is_place(line.trim_start())).nth(1)?;
-    let indent = message.lines().find(|line| is_place(line.trim_start())).map(|l| l.len() - l.trim_start().len())?;
+    let indent = message
+        .lines()
+        .find(|line| is_place(line.trim_start()))
+        .map(|l| l.len() - l.trim_start().len())?;
     let (number, excerpt) = line_number(shown)?;
     let prefix = shown.len() - excerpt.len() + indent;
     let caret = caret_line.chars().position(|c| c == '^')?.checked_sub(prefix)?;
     let whole = format!("{}{}", sent.before, sent.sql);
-    let start = whole.split_inclusive('\n').take(number.checked_sub(1)?).map(str::len).sum::<usize>();
+    let start = whole
+        .split_inclusive('\n')
+        .take(number.checked_sub(1)?)
+        .map(str::len)
+        .sum::<usize>();
     let line = whole.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
     // The SQL that dbt sends has other line numbers than the SQL passed to dbt.
     let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
-    let at = line.find(core).map(|at| start + at).or_else(|| only(core).filter(|_| core.len() > 1))?;
-    let inside = core.char_indices().nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?.0;
+    let at = line
+        .find(core)
+        .map(|at| start + at)
+        .or_else(|| only(core).filter(|_| core.len() > 1))?;
+    let inside = core
+        .char_indices()
+        .nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?
+        .0;
     let from = (at + inside).checked_sub(sent.before.len())?;
     let rest = sent.sql.get(from..)?;
-    let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|length| *length > 0);
+    let word = rest
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|length| *length > 0);
     let length = word.unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8));
     Some(Span::new(from as u32, (from + length) as u32))
 }
@@ -125,7 +161,15 @@ mod tests {
     use super::*;
 
     fn quoted_name(message: &str, before: &str, sql: &str) -> Option<String> {
-        span_of_message(message, Sent { sql, before, missing: "" }).map(|span| span.text(sql).to_owned())
+        span_of_message(
+            message,
+            Sent {
+                sql,
+                before,
+                missing: "",
+            },
+        )
+        .map(|span| span.text(sql).to_owned())
     }
 
     #[test]
@@ -139,7 +183,13 @@ mod tests {
         assert_eq!(quoted_name(by_dbt, "", sql).as_deref(), Some("amout"));
         let first = "LINE 1: describe select id,\n                        ^";
         assert_eq!(quoted_name(first, "describe ", sql).as_deref(), Some("id"));
-        for nowhere in ["", "LINE 9: xyz\n        ^", "LINE 1: describe\n        ^", "LINE 2: amout", "LINE x: y\n^"] {
+        for nowhere in [
+            "",
+            "LINE 9: xyz\n        ^",
+            "LINE 1: describe\n        ^",
+            "LINE 2: amout",
+            "LINE x: y\n^",
+        ] {
             assert_eq!(quoted_name(nowhere, "describe ", sql), None, "{nowhere}");
         }
     }

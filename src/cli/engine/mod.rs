@@ -85,7 +85,13 @@ impl Engine {
                     let of = |it: &Environment| environment::deferred(project, &root, &target, it);
                     let deferred = environment.as_ref().and_then(of);
                     let (args, waiting) = (args.dbt.clone(), Waiting::new(session));
-                    Ok(Self::Dbt(Box::new(DbtRun { environment, project: found, args, deferred, waiting })))
+                    Ok(Self::Dbt(Box::new(DbtRun {
+                        environment,
+                        project: found,
+                        args,
+                        deferred,
+                        waiting,
+                    })))
                 }
                 None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
                     .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`")),
@@ -112,7 +118,9 @@ impl Engine {
     /// Keeps only the files of these tables. If a table has no file, all files are kept for the code that looks for
     /// the name of that table.
     pub fn read_only(&mut self, tables: &[String]) {
-        let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else { return };
+        let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else {
+            return;
+        };
         let is_of = |file: &DataFile, table: &String| {
             let last = table.rsplit('.').next().unwrap_or(table);
             file.relation.eq_ignore_ascii_case(table) || file.relation.eq_ignore_ascii_case(last)
@@ -190,16 +198,21 @@ impl Engine {
         match self {
             Self::Dbt(run) => dbt::presences(relations, run),
             Self::Duckdb(files) => {
-                let file = |read: &Read| files.iter().find(|file| file.relation.eq_ignore_ascii_case(read.name()));
+                let file = |read: &Read| {
+                    files
+                        .iter()
+                        .find(|file| file.relation.eq_ignore_ascii_case(read.name()))
+                };
                 let one = |read: &Read| match file(read) {
                     None => Ok(Presence::Missing),
                     Some(file) => self.presence(&duckdb::view(file), typed),
                 };
                 relations.iter().map(one).collect()
             }
-            Self::Postgres(..) => {
-                relations.iter().map(|read| self.presence(&read.relation_sql(Dialect::default()), typed)).collect()
-            }
+            Self::Postgres(..) => relations
+                .iter()
+                .map(|read| self.presence(&read.relation_sql(Dialect::default()), typed))
+                .collect(),
         }
     }
 
@@ -239,9 +252,16 @@ impl Engine {
                 Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
             }
             Err(Failure::Found(found)) => {
-                let mut said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned());
+                let mut said = found
+                    .iter()
+                    .flat_map(|found| &found.diagnostics)
+                    .map(|it| it.message().to_owned());
                 let said = said.next().unwrap_or_default();
-                Ok(if fault::names_no_table(&said) { Presence::Missing } else { Presence::Unknown(said) })
+                Ok(if fault::names_no_table(&said) {
+                    Presence::Missing
+                } else {
+                    Presence::Unknown(said)
+                })
             }
             Err(failure) => Err(failure),
         }
@@ -255,6 +275,9 @@ fn no_data(text: &str) -> Failure {
 fn unknown(name: &str) -> Failure {
     let name = postgres::hidden_password(name);
     let near = suggest::nearest(&name, ["dbt", "duckdb", "postgres"]);
-    let help = near.map_or_else(|| "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(), suggest::similar);
+    let help = near.map_or_else(
+        || "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(),
+        suggest::similar,
+    );
     Failure::new(Exit::Usage, format!("there is no engine `{name}`")).with_help(help)
 }

@@ -32,14 +32,19 @@ pub struct Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
 impl Server {
     /// Returns the server that `PGHOST`, `PGDATABASE` and similar variables name.
     pub fn from_environment() -> Self {
-        Self { address: None, password: None }
+        Self {
+            address: None,
+            password: None,
+        }
     }
 
     /// Returns whether a text is the URL of a Postgres server.
@@ -50,7 +55,10 @@ impl Server {
     /// Returns the server that a URL names.
     pub fn from_url(url: &str) -> Self {
         let (address, password) = without_password(url);
-        Self { address: Some(address), password: password.map(|text| decoded(&text)) }
+        Self {
+            address: Some(address),
+            password: password.map(|text| decoded(&text)),
+        }
     }
 
     fn run(&self, script: &str) -> Result<ProgramOutput, Failure> {
@@ -70,7 +78,9 @@ impl Server {
 
 /// Splits a URL into the URL without its password, and the password.
 fn without_password(url: &str) -> (String, Option<String>) {
-    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (url.to_owned(), None);
+    };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let mut password = None;
@@ -133,10 +143,16 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
         if !matches!(file.kind, DataFormat::Csv { .. }) {
-            return refused(format!("Postgres reads CSV only, not `{}`", file.shown), "choose `--engine duckdb`");
+            return refused(
+                format!("Postgres reads CSV only, not `{}`", file.shown),
+                "choose `--engine duckdb`",
+            );
         }
         if file.path.contains(['\n', '\r']) {
-            return refused(format!("psql takes no line end in a path, such as `{}`", file.shown), "rename the file");
+            return refused(
+                format!("psql takes no line end in a path, such as `{}`", file.shown),
+                "rename the file",
+            );
         }
     }
     if !files.is_empty() && !has_schema {
@@ -177,7 +193,9 @@ pub fn query(
     let output = server.run(&script)?;
     let mut fields = output.out.split('\0');
     let version = fields.next().filter(|text| !text.is_empty());
-    let Some(version) = version else { return Err(fault::from_file(ENGINE, &output.err, "<postgres>")) };
+    let Some(version) = version else {
+        return Err(fault::from_file(ENGINE, &output.err, "<postgres>"));
+    };
     let version = version.split_whitespace().next().unwrap_or_default();
     let mut fields = fields.skip(1);
     for file in files {
@@ -190,7 +208,17 @@ pub fn query(
     if asked.timed.is_some() {
         match (fields.next(), fields.next()) {
             (Some("seconds"), Some(number)) => seconds = number.parse().ok(),
-            _ => return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before: "", missing: MISSING })),
+            _ => {
+                return Err(fault::from_sql(
+                    ENGINE,
+                    &output.err,
+                    Sent {
+                        sql,
+                        before: "",
+                        missing: MISSING,
+                    },
+                ));
+            }
         }
     }
     let mut columns = Vec::new();
@@ -200,27 +228,49 @@ pub fn query(
             described = true;
             break;
         }
-        columns.push(AnswerColumn { name: name.to_owned(), ty: ty.parse().unwrap_or(Type::Unknown) });
+        columns.push(AnswerColumn {
+            name: name.to_owned(),
+            ty: ty.parse().unwrap_or(Type::Unknown),
+        });
     }
     if !output.succeeded {
         let before = if described { rows } else { "" };
-        return Err(fault::from_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
+        return Err(fault::from_sql(
+            ENGINE,
+            &output.err,
+            Sent {
+                sql,
+                before,
+                missing: MISSING,
+            },
+        ));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
     let engine = format!("{ENGINE} {version}");
-    let answer = Answer { engine, version: version.to_owned(), columns, rows, more: false, seconds };
+    let answer = Answer {
+        engine,
+        version: version.to_owned(),
+        columns,
+        rows,
+        more: false,
+        seconds,
+    };
     Ok(answer.limited(asked.limit))
 }
 
 /// Returns the SQL that creates a temporary table with the file's rows.
 fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
     let dialect = Dialect::default();
-    let DataFormat::Csv { delimiter } = file.kind else { return Ok(String::new()) };
+    let DataFormat::Csv { delimiter } = file.kind else {
+        return Ok(String::new());
+    };
     let names = data::header(Path::new(&file.path), delimiter);
     let names = names.map_err(|error| Failure::io("read", &file.shown, &error))?;
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let column = |name: &String| {
-        let ty = relation.and_then(|relation| relation.column(name)).map_or(Type::Text, formulac::Column::ty);
+        let ty = relation
+            .and_then(|relation| relation.column(name))
+            .map_or(Type::Text, formulac::Column::ty);
         format!("{} {}", dialect.name_text(name, true), dialect.type_name(ty))
     };
     let columns: Vec<String> = names.iter().map(column).collect();
@@ -247,14 +297,25 @@ mod tests {
                 Some("p@ss:w"),
             ),
             ("postgresql://me@host", "postgresql://me@host", None),
-            ("postgresql:///db?host=/tmp&password=x%&user=me", "postgresql:///db?host=/tmp&user=me", Some("x%")),
+            (
+                "postgresql:///db?host=/tmp&password=x%&user=me",
+                "postgresql:///db?host=/tmp&user=me",
+                Some("x%"),
+            ),
             ("postgres://me:a@b@host/d@b", "postgres://me@host/d@b", Some("a@b")),
         ] {
             let server = Server::from_url(url);
-            assert_eq!((server.address.as_deref(), server.password.as_deref()), (Some(address), password), "{url}");
+            assert_eq!(
+                (server.address.as_deref(), server.password.as_deref()),
+                (Some(address), password),
+                "{url}"
+            );
             assert!(!format!("{server:?}").contains("p@ss"));
         }
-        assert_eq!(hidden_password("postgress://me:secret@host/db"), "postgress://***@host/db");
+        assert_eq!(
+            hidden_password("postgress://me:secret@host/db"),
+            "postgress://***@host/db"
+        );
         assert_eq!(hidden_password("duckdbb"), "duckdbb");
     }
 }

@@ -33,10 +33,17 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
     for (environment, missing) in all.iter().filter(is_meant) {
         let mut tell = |is_fault: bool, text: String| {
-            found.push(Finding { environment: environment.name.clone(), is_fault, text });
+            found.push(Finding {
+                environment: environment.name.clone(),
+                is_fault,
+                text,
+            });
         };
         for placeholder in missing {
-            tell(false, format!("`{placeholder}` has no value here, so nothing can be run in it"));
+            tell(
+                false,
+                format!("`{placeholder}` has no value here, so nothing can be run in it"),
+            );
         }
         connection(place, environment, &mut tell);
         branch(place, repository.as_ref(), environment, &mut tell)?;
@@ -53,7 +60,11 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     }
     shared(&all, args.name.as_deref(), &mut found);
     personal(place, repository.as_ref(), &mut found)?;
-    let exit = if found.iter().any(|it| it.is_fault) { Exit::Faulty } else { Exit::Done };
+    let exit = if found.iter().any(|it| it.is_fault) {
+        Exit::Faulty
+    } else {
+        Exit::Done
+    };
     if args.json {
         let one = |it: &Finding| json!({"environment": it.environment, "fault": it.is_fault, "text": it.text});
         session.json(&json!({"found": found.iter().map(one).collect::<Vec<Value>>()}))?;
@@ -61,7 +72,11 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     }
     let line = |it: &Finding| {
         let kind = if it.is_fault { "error" } else { "warning" };
-        let of = if it.environment.is_empty() { String::new() } else { format!("{}: ", it.environment) };
+        let of = if it.environment.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", it.environment)
+        };
         format!("{kind}: {of}{}\n", it.text)
     };
     session.print_escaped(&found.iter().map(line).collect::<String>())?;
@@ -75,7 +90,10 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
 fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &place.dbt else { return };
     let Some(connection) = &environment.connection else {
-        tell(false, "it names no connection, so dbt takes the profile's own target".to_owned());
+        tell(
+            false,
+            "it names no connection, so dbt takes the profile's own target".to_owned(),
+        );
         return;
     };
     let profile = match dbt.profile() {
@@ -90,8 +108,15 @@ fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMu
         && *adapter != wanted.name()
     {
         let is_said = environment.dialect.is_some();
-        let what = if is_said { "the environment's dialect" } else { "the project's dialect" };
-        tell(environment.protected || is_said, format!("`{connection}` is {adapter}, and {what} is {wanted}"));
+        let what = if is_said {
+            "the environment's dialect"
+        } else {
+            "the project's dialect"
+        };
+        tell(
+            environment.protected || is_said,
+            format!("`{connection}` is {adapter}, and {what} is {wanted}"),
+        );
     }
 }
 
@@ -103,7 +128,10 @@ fn branch(
 ) -> Result<(), Failure> {
     let Some(branch) = &environment.branch else {
         if environment.is_merged_into() {
-            tell(true, "a push to it is to be merged, and it has no `branch:` to be merged into".to_owned());
+            tell(
+                true,
+                "a push to it is to be merged, and it has no `branch:` to be merged into".to_owned(),
+            );
         }
         return Ok(());
     };
@@ -133,8 +161,15 @@ fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut
         // engineer.
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {
-            let have = if named == 1 { "1 has that role".to_owned() } else { format!("{named} have that role") };
-            tell(true, format!("{count} of the role {role} are to approve, and {have}: nothing can be merged"));
+            let have = if named == 1 {
+                "1 has that role".to_owned()
+            } else {
+                format!("{named} have that role")
+            };
+            tell(
+                true,
+                format!("{count} of the role {role} are to approve, and {have}: nothing can be merged"),
+            );
         }
     }
 }
@@ -144,14 +179,24 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
     for (environment, _) in all {
         if let Some(schema) = &environment.schema {
-            places.entry((environment.connection.as_deref(), schema.to_lowercase())).or_default().push(environment);
+            places
+                .entry((environment.connection.as_deref(), schema.to_lowercase()))
+                .or_default()
+                .push(environment);
         }
     }
     for ((_, schema), of) in places {
         let names: Vec<&str> = of.iter().map(|it| it.name.as_str()).collect();
         if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
-            let text = format!("{} build in one schema, {schema}, and would overwrite each other", names.join(" and "));
-            found.push(Finding { environment: String::new(), is_fault: true, text });
+            let text = format!(
+                "{} build in one schema, {schema}, and would overwrite each other",
+                names.join(" and ")
+            );
+            found.push(Finding {
+                environment: String::new(),
+                is_fault: true,
+                text,
+            });
         }
     }
 }
@@ -159,11 +204,17 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
 /// Reports a file of personal values that git does not ignore: these values belong to one person, so they must
 /// not be committed.
 fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
-    let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else { return Ok(()) };
+    let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else {
+        return Ok(());
+    };
     let path = project::LOCAL.to_owned();
     if repository.ignored(std::slice::from_ref(&path))?.is_empty() {
         let text = format!("git does not ignore {path}; add it to .gitignore");
-        found.push(Finding { environment: String::new(), is_fault: true, text });
+        found.push(Finding {
+            environment: String::new(),
+            is_fault: true,
+            text,
+        });
     }
     Ok(())
 }

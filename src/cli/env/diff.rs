@@ -47,15 +47,22 @@ impl DiffedModel {
     /// Returns the diff from the environment's version to the one here, if both exist.
     fn diff(&self) -> Option<String> {
         let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
-        Some(if self.is_same() { String::new() } else { diff_lines(there, here) })
+        Some(if self.is_same() {
+            String::new()
+        } else {
+            diff_lines(there, here)
+        })
     }
 }
 
 pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
     let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
     let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
-        return Err(Failure::new(Exit::Usage, format!("`{}` has no `branch:` in formulac.yml", environment.name))
-            .with_help("definitions of an environment are on its branch"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` has no `branch:` in formulac.yml", environment.name),
+        )
+        .with_help("definitions of an environment are on its branch"));
     };
     let repository = Repository::find(&place.root)?;
     let commit = revision(&repository, &branch)?;
@@ -116,8 +123,10 @@ fn models(
 ) -> Result<Vec<DiffedModel>, Failure> {
     let (folder, _) = place.folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let here: BTreeSet<String> =
-        folder::files(&place.root.join(&folder), is_sql).iter().map(|path| place.inside(path)).collect();
+    let here: BTreeSet<String> = folder::files(&place.root.join(&folder), is_sql)
+        .iter()
+        .map(|path| place.inside(path))
+        .collect();
     let there = repository.files(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
     let texts = repository.texts_in(commit, &there)?;
@@ -125,7 +134,10 @@ fn models(
     let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
     let mut found = Vec::new();
     for path in paths {
-        let name = Path::new(path).file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = Path::new(path)
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if only.is_some_and(|only| !only.contains(&name)) {
             continue;
         }
@@ -134,8 +146,15 @@ fn models(
         let there = texts.get(path).cloned().flatten().map(plain);
         found.push(DiffedModel { name, here, there });
     }
-    match only.into_iter().flatten().find(|name| found.iter().all(|model| model.name != **name)) {
-        Some(name) => Err(Failure::new(Exit::Usage, format!("no generated model is named `{name}`, here or there"))),
+    match only
+        .into_iter()
+        .flatten()
+        .find(|name| found.iter().all(|model| model.name != **name))
+    {
+        Some(name) => Err(Failure::new(
+            Exit::Usage,
+            format!("no generated model is named `{name}`, here or there"),
+        )),
         None => Ok(found),
     }
 }

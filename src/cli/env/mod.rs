@@ -30,7 +30,13 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
     let _lock = Lock::take(session, place)?;
-    write_all(&place.bounds()?, &[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;
+    write_all(
+        &place.bounds()?,
+        &[Planned {
+            path: place.root.join(USED),
+            text: format!("{}\n", chosen.name),
+        }],
+    )?;
     session.note(&format!("using {} in this work tree", chosen.name));
     let now = environment::chosen_as_written(&session.global, &place.project)?;
     if args.json {
@@ -40,7 +46,11 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
     if let Some((now, reason)) = now
         && now.name != chosen.name
     {
-        session.warn(&format!("warning: {} sets `{}`, which takes precedence", reason.description(), now.name));
+        session.warn(&format!(
+            "warning: {} sets `{}`, which takes precedence",
+            reason.description(),
+            now.name
+        ));
     }
     if chosen.protected {
         session.note("it is protected: a push to it is a branch of its own, to be merged by people");

@@ -39,14 +39,24 @@ pub fn compare(
 ) -> Result<RowComparison, Failure> {
     let here = environment::chosen(&session.global, &place.project)?;
     if here.as_ref().is_some_and(|here| here.name == there.name) {
-        return Err(Failure::new(Exit::Usage, format!("`{}` is the environment that is used here", there.name))
-            .with_help("choose the one whose rows are to be compared with it: `--env NAME`"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` is the environment that is used here", there.name),
+        )
+        .with_help("choose the one whose rows are to be compared with it: `--env NAME`"));
     }
     if args.engine.as_deref() == Some("duckdb") {
-        return Err(Failure::new(Exit::Usage, "DuckDB reads files, but no tables of an environment")
-            .with_help("choose dbt, postgres or a `postgres://` URL"));
+        return Err(
+            Failure::new(Exit::Usage, "DuckDB reads files, but no tables of an environment")
+                .with_help("choose dbt, postgres or a `postgres://` URL"),
+        );
     }
-    let engine_args = EngineArgs { data: None, engine: args.engine.clone(), schema: None, dbt: args.dbt.clone() };
+    let engine_args = EngineArgs {
+        data: None,
+        engine: args.engine.clone(),
+        schema: None,
+        dbt: args.dbt.clone(),
+    };
     let engine = Engine::chosen(session, &engine_args, &place.project)?.undeferred();
     let dialect = engine.dialect(&place.project)?;
     let named = NamedRelation {
@@ -56,7 +66,10 @@ pub fn compare(
         own: place.manifest()?,
         other: manifest(place, there)?,
     };
-    let target = TargetOptions { dialect: Some(dialect), schema: None };
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        schema: None,
+    };
     let compiler = place.compiler(session, &target, dialect)?;
     let specs = spec::compile_all(&compiler, place.sources()?, || {});
     let compiled: BTreeMap<&str, &CompiledSpec> = specs
@@ -64,8 +77,10 @@ pub fn compare(
         .filter_map(|spec| Some((spec.name.as_deref()?, spec.compiled.as_ref()?)))
         .filter(|(name, _)| models.contains(*name))
         .collect();
-    let begun: Vec<(&String, Proof, Result<Comparison, String>)> =
-        models.iter().map(|model| named.begin(model, compiled.get(model.as_str()).copied())).collect();
+    let begun: Vec<(&String, Proof, Result<Comparison, String>)> = models
+        .iter()
+        .map(|model| named.begin(model, compiled.get(model.as_str()).copied()))
+        .collect();
     let relations: Vec<Read> = begun
         .iter()
         .filter_map(|(_, _, comparison)| comparison.as_ref().ok())
@@ -81,18 +96,38 @@ pub fn compare(
         match together {
             Err(why) => {
                 proof.why = Some(why);
-                judged.insert(model.clone(), JudgedComparison { proof, ..JudgedComparison::default() });
+                judged.insert(
+                    model.clone(),
+                    JudgedComparison {
+                        proof,
+                        ..JudgedComparison::default()
+                    },
+                );
             }
             Ok(comparison) => {
                 names.push(model.clone());
                 let (tables, hidden) = (Vec::new(), BTreeSet::new());
-                pairs.push(RowPair { comparison, proof, tables, hidden, timed: None });
+                pairs.push(RowPair {
+                    comparison,
+                    proof,
+                    tables,
+                    hidden,
+                    timed: None,
+                });
             }
         }
     }
     let bar = (!engine.runs_models()).then(|| progress::bar(session, pairs.len(), "comparing"));
-    let judge = DifferenceJudge { engine: &engine, typed: None, limit: args.limit };
-    judged.extend(names.into_iter().zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?));
+    let judge = DifferenceJudge {
+        engine: &engine,
+        typed: None,
+        limit: args.limit,
+    };
+    judged.extend(
+        names
+            .into_iter()
+            .zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
+    );
     bar.iter().for_each(ProgressBar::finish_and_clear);
     Ok(RowComparison(judged))
 }
@@ -100,16 +135,26 @@ pub fn compare(
 /// Returns the manifest that dbt wrote for an environment.
 fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
     let Some(dbt) = &place.dbt else {
-        return Err(Failure::new(Exit::Usage, "there is no dbt project here, so the names of its tables are unknown")
-            .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "there is no dbt project here, so the names of its tables are unknown",
+        )
+        .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
     };
     let folder = environment::artifacts(&place.root, &dbt.target(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
         Ok(Some(artifacts)) => Ok(artifacts.manifest),
         Ok(None) => {
             let name = &environment.name;
-            let target = environment.connection.as_ref().map(|it| format!(" --target {it}")).unwrap_or_default();
-            let text = format!("dbt left no manifest of `{name}` in {}", visible(&folder.to_string_lossy()));
+            let target = environment
+                .connection
+                .as_ref()
+                .map(|it| format!(" --target {it}"))
+                .unwrap_or_default();
+            let text = format!(
+                "dbt left no manifest of `{name}` in {}",
+                visible(&folder.to_string_lossy())
+            );
             Err(Failure::new(Exit::Failed, text).with_help(format!(
                 "its models are called as that says: bring it from where `{name}` is built, or run \
                  `dbt parse{target} --target-path {}`",
@@ -177,7 +222,9 @@ impl NamedRelation<'_> {
             if let Some(key) = lacking.keys.first() {
                 return Err(format!("{name} has no column `{key}`, which is part of the key"));
             }
-            proof.lacking.extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
+            proof
+                .lacking
+                .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
         if comparison.is_empty() && comparison.counts_rows() {
             return Err("the two have no column in common".to_owned());
@@ -188,17 +235,26 @@ impl NamedRelation<'_> {
 
 /// Returns the relation name that a manifest gives a model.
 fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
-    let mut nodes = manifest.nodes.iter().filter(|node| node.resource_type == ResourceType::Model);
-    let node = nodes.find(|node| &*node.name == model && node.is_latest()).ok_or("knows no such model")?;
+    let mut nodes = manifest
+        .nodes
+        .iter()
+        .filter(|node| node.resource_type == ResourceType::Model);
+    let node = nodes
+        .find(|node| &*node.name == model && node.is_latest())
+        .ok_or("knows no such model")?;
     let name = node.relation_name.as_deref().ok_or("states that it is not built")?;
-    RelationName::read(name).map(Read::Relation).ok_or("calls it by a name that cannot be read")
+    RelationName::read(name)
+        .map(Read::Relation)
+        .ok_or("calls it by a name that cannot be read")
 }
 
 impl RowComparison {
     /// Returns the result for a model, as lines below its name.
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();
-        let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else { return out };
+        let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else {
+            return out;
+        };
         let told = proof.message();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
         // If both sides have the same rows, sums of floats may differ only because of the order of addition.
@@ -209,7 +265,11 @@ impl RowComparison {
             let _ = writeln!(out, "    {}", self::column(column, proof));
         }
         for row in &compared.rows {
-            let _ = writeln!(out, "      {}", row_line::line(row, proof, &compared.columns, |_| false));
+            let _ = writeln!(
+                out,
+                "      {}",
+                row_line::line(row, proof, &compared.columns, |_| false)
+            );
         }
         if compared.more {
             out.push_str("      and more\n");
@@ -219,7 +279,9 @@ impl RowComparison {
 
     /// Returns the result for a model as JSON.
     pub fn object(&self, model: &str) -> Value {
-        self.0.get(model).map_or(Value::Null, |judged| show::comparison(&judged.proof, &judged.compared))
+        self.0
+            .get(model)
+            .map_or(Value::Null, |judged| show::comparison(&judged.proof, &judged.compared))
     }
 
     /// Counts the models that agree, differ or are not compared.
@@ -231,14 +293,27 @@ impl RowComparison {
             (Verdict::NotCompared, "is not compared", "are not compared"),
         ];
         let said = told.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
-        let said: Vec<String> = said.map(|(verdict, one, many)| count(with(verdict), one, many)).collect();
-        if said.is_empty() { "nothing is built on both sides".to_owned() } else { format!("rows: {}", said.join(", ")) }
+        let said: Vec<String> = said
+            .map(|(verdict, one, many)| count(with(verdict), one, many))
+            .collect();
+        if said.is_empty() {
+            "nothing is built on both sides".to_owned()
+        } else {
+            format!("rows: {}", said.join(", "))
+        }
     }
 
     /// Returns a failure if a requested model could not be compared.
     pub fn exit(&self) -> Exit {
-        let is_unknown = self.0.values().any(|judged| judged.proof.verdict == Verdict::NotCompared);
-        if is_unknown || self.0.is_empty() { Exit::Failed } else { Exit::Done }
+        let is_unknown = self
+            .0
+            .values()
+            .any(|judged| judged.proof.verdict == Verdict::NotCompared);
+        if is_unknown || self.0.is_empty() {
+            Exit::Failed
+        } else {
+            Exit::Done
+        }
     }
 }
 
@@ -252,8 +327,16 @@ fn column(column: &ColumnCounts, proof: &Proof) -> String {
         false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.other())),
     }
     if column.differing > 0 {
-        let rows = if column.differing == 1 { "row differs" } else { "rows differ" };
-        let most = column.greatest.as_ref().map(|it| format!(", by {it} at most")).unwrap_or_default();
+        let rows = if column.differing == 1 {
+            "row differs"
+        } else {
+            "rows differ"
+        };
+        let most = column
+            .greatest
+            .as_ref()
+            .map(|it| format!(", by {it} at most"))
+            .unwrap_or_default();
         parts.push(format!("{} {rows}{most}", column.differing));
     }
     visible(&format!("{}: {}", column.column, parts.join("; "))).into_owned()

@@ -36,24 +36,39 @@ pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Op
         Some(read) => Some((own, read)),
         None => dbt.artifacts()?.map(|read| (dbt.target(), read)),
     };
-    let Some((folder, artifacts)) = found else { return Ok(None) };
+    let Some((folder, artifacts)) = found else {
+        return Ok(None);
+    };
     let schema_of = |of: Option<&str>| {
-        let (Some(of), Some(schema)) = (of, &environment.schema) else { return false };
+        let (Some(of), Some(schema)) = (of, &environment.schema) else {
+            return false;
+        };
         let (of, schema) = (of.to_lowercase(), schema.to_lowercase());
         of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
     };
-    let models: Vec<Option<&str>> =
-        artifacts.manifest.with_type(ResourceType::Model).map(|node| node.schema.as_deref()).collect();
+    let models: Vec<Option<&str>> = artifacts
+        .manifest
+        .with_type(ResourceType::Model)
+        .map(|node| node.schema.as_deref())
+        .collect();
     let is_own =
         (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
     let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
-    Ok(Some(LeftOut { folder, age: artifacts.age(), is_own, schema }))
+    Ok(Some(LeftOut {
+        folder,
+        age: artifacts.age(),
+        is_own,
+        schema,
+    }))
 }
 
 /// `env list`: prints one line per environment.
 pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
-    let all: Vec<Environment> = environment::all(&place.project, &place.root).into_iter().map(|(it, _)| it).collect();
+    let all: Vec<Environment> = environment::all(&place.project, &place.root)
+        .into_iter()
+        .map(|(it, _)| it)
+        .collect();
     if as_json {
         let objects: Vec<Value> = all.iter().map(|it| object(it, used.as_ref())).collect();
         session.json(&json!({"environments": objects}))?;
@@ -64,8 +79,17 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
         return Ok(Exit::Done);
     }
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let rows: Vec<[String; 4]> =
-        all.iter().map(|it| [it.name.clone(), word(&it.connection), word(&it.schema), word(&it.branch)]).collect();
+    let rows: Vec<[String; 4]> = all
+        .iter()
+        .map(|it| {
+            [
+                it.name.clone(),
+                word(&it.connection),
+                word(&it.schema),
+                word(&it.branch),
+            ]
+        })
+        .collect();
     let mut widths = ["environment", "connection", "schema", "branch"].map(str::len);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -74,26 +98,39 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
     }
     let line = |mark: &str, row: [&str; 4], more: &str| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
-        format!("{mark} {}  {more}", cells.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
+        format!("{mark} {}  {more}", cells.collect::<Vec<_>>().join("  "))
+            .trim_end()
+            .to_owned()
     };
     let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
     for (environment, row) in all.iter().zip(&rows) {
-        let reason =
-            used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
+        let reason = used
+            .as_ref()
+            .filter(|(it, _)| it.name == environment.name)
+            .map(|(_, reason)| reason.description());
         let mut more = Vec::new();
         more.extend(environment.protected.then_some("protected"));
         let used = reason.map(|reason| format!("used: {reason}"));
         more.extend(used.as_deref());
         let row = [row[0].as_str(), row[1].as_str(), row[2].as_str(), row[3].as_str()];
-        let _ = writeln!(text, "{}", line(if reason.is_some() { "*" } else { " " }, row, &more.join(", ")));
+        let _ = writeln!(
+            text,
+            "{}",
+            line(if reason.is_some() { "*" } else { " " }, row, &more.join(", "))
+        );
     }
     session.print_escaped(&text)?;
     Ok(Exit::Done)
 }
 
 fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Value {
-    let reason = used.filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
-    let approvals = environment.approvals.iter().map(|(role, count)| (role.name().to_owned(), json!(count)));
+    let reason = used
+        .filter(|(it, _)| it.name == environment.name)
+        .map(|(_, reason)| reason.description());
+    let approvals = environment
+        .approvals
+        .iter()
+        .map(|(role, count)| (role.name().to_owned(), json!(count)));
     json!({
         "name": environment.name, "used": reason.is_some(), "because": reason,
         "connection": environment.connection, "schema": environment.schema, "branch": environment.branch,
@@ -132,7 +169,10 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         return Ok(Exit::Done);
     }
     let mut text = String::new();
-    let reason = used.as_ref().filter(|(it, _)| it.name == environment.name).map(|(_, reason)| reason.description());
+    let reason = used
+        .as_ref()
+        .filter(|(it, _)| it.name == environment.name)
+        .map(|(_, reason)| reason.description());
     let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
     let _ = writeln!(text, "{}{mark}", environment.name);
     let mut line = |name: &str, value: Option<&str>| {
@@ -148,13 +188,30 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     line("schema", environment.schema.as_deref());
     line("branch", environment.branch.as_deref());
     line("dialect", environment.dialect.map(formulac::Dialect::name));
-    line("protected", environment.protected.then_some("yes: a push to it is a branch to be merged"));
-    line("signed", environment.signed.then_some("yes: commits are signed by their authors"));
-    let approvals: Vec<String> = environment.approvals.iter().map(|(role, count)| format!("{count} {role}")).collect();
-    line("approvals", Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref());
+    line(
+        "protected",
+        environment
+            .protected
+            .then_some("yes: a push to it is a branch to be merged"),
+    );
+    line(
+        "signed",
+        environment.signed.then_some("yes: commits are signed by their authors"),
+    );
+    let approvals: Vec<String> = environment
+        .approvals
+        .iter()
+        .map(|(role, count)| format!("{count} {role}"))
+        .collect();
+    line(
+        "approvals",
+        Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref(),
+    );
     line("vars", environment.vars.as_deref().map(masked).as_deref());
     let artifacts = left.map(|left| {
-        let age = left.age.map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+        let age = left
+            .age
+            .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
         let whose = match (left.is_own, left.schema) {
             (Some(false), Some(schema)) => format!(", made for the schema {schema}: not of this environment"),
             _ => String::new(),

@@ -64,10 +64,17 @@ impl ImpactContext {
         let lineages = thread::Builder::new().spawn(move || cache::lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
         let whole = KeptParts::default().raw_code().compiled_code();
-        let keep = if is_whole || !texts.is_empty() { whole } else { cache::with_names() };
+        let keep = if is_whole || !texts.is_empty() {
+            whole
+        } else {
+            cache::with_names()
+        };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| TargetFolder::read_kept(path, keep, &root));
-        let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
+        let artifacts = artifacts
+            .transpose()
+            .map_err(|found| Failure::Found(vec![found]))?
+            .flatten();
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {
@@ -80,10 +87,15 @@ impl ImpactContext {
         let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
             let rows = last.result.failures.filter(|rows| *rows > 0);
             let rows = rows.map(|rows| format!(" ({rows} row{})", if rows == 1 { "" } else { "s" }));
-            (id.to_owned(), format!("{}{}", last.result.status.name(), rows.unwrap_or_default()))
+            (
+                id.to_owned(),
+                format!("{}{}", last.result.status.name(), rows.unwrap_or_default()),
+            )
         });
         let status = status.collect();
-        let adapter = artifacts.as_ref().and_then(|artifacts| artifacts.manifest.metadata.adapter_type.clone());
+        let adapter = artifacts
+            .as_ref()
+            .and_then(|artifacts| artifacts.manifest.metadata.adapter_type.clone());
         let dialect = match adapter {
             Some(adapter) => adapter.parse().ok(),
             None => project.dialect(),
@@ -93,8 +105,10 @@ impl ImpactContext {
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
         let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
-            session
-                .warn(&format!("warning: {} has errors (`formulac check`), so that it is known per model", spec.path));
+            session.warn(&format!(
+                "warning: {} has errors (`formulac check`), so that it is known per model",
+                spec.path
+            ));
         }
         let omni = omni(session, &project, &root, dialect);
         Ok(Self {
@@ -127,8 +141,14 @@ impl ImpactContext {
 
     fn sources(&self) -> GraphSources<'_> {
         GraphSources {
-            manifest: self.artifacts.as_ref().map_or(&self.nothing, |artifacts| &artifacts.manifest),
-            catalog: self.artifacts.as_ref().and_then(|artifacts| artifacts.catalog().ok().flatten()),
+            manifest: self
+                .artifacts
+                .as_ref()
+                .map_or(&self.nothing, |artifacts| &artifacts.manifest),
+            catalog: self
+                .artifacts
+                .as_ref()
+                .and_then(|artifacts| artifacts.catalog().ok().flatten()),
             specs: &self.specs,
             omni: &self.omni,
             dialect: self.dialect,
@@ -143,16 +163,26 @@ impl ImpactContext {
 
     /// Returns the lines of a page that state what is compared.
     pub fn messages(&self, since: Option<&str>) -> Vec<String> {
-        since.map(|revision| format!("Changes since `{revision}`.")).into_iter().collect()
+        since
+            .map(|revision| format!("Changes since `{revision}`."))
+            .into_iter()
+            .collect()
     }
 }
 
 /// Facts from which the compiler of specs is built.
-type ImpactFacts<'f> = (&'f Project, &'f formulac::Known, Option<&'f TargetFolder>, Option<Dialect>);
+type ImpactFacts<'f> = (
+    &'f Project,
+    &'f formulac::Known,
+    Option<&'f TargetFolder>,
+    Option<Dialect>,
+);
 
 fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     let dialect = project.dialect().or(dialect).or(committed.dialect).unwrap_or_default();
-    let found = artifacts.and_then(|artifacts| artifacts.known_relations(dialect, None).ok()).unwrap_or_default();
+    let found = artifacts
+        .and_then(|artifacts| artifacts.known_relations(dialect, None).ok())
+        .unwrap_or_default();
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
@@ -179,22 +209,38 @@ fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, Stri
         return Vec::new();
     }
     let paths: Vec<String> = texts.iter().map(|(path, _)| folder::inside(root, path)).collect();
-    let specs: Vec<SpecText<'_>> =
-        texts.iter().zip(&paths).map(|((_, text), path)| SpecText { text, path: Some(path) }).collect();
+    let specs: Vec<SpecText<'_>> = texts
+        .iter()
+        .zip(&paths)
+        .map(|((_, text), path)| SpecText { text, path: Some(path) })
+        .collect();
     let compiled = compiler().compile_specs(&specs).into_iter().zip(paths);
     compiled
-        .filter_map(|(compiled, path)| Some(SpecModel { name: compiled.name()?.to_owned(), path, compiled }))
+        .filter_map(|(compiled, path)| {
+            Some(SpecModel {
+                name: compiled.name()?.to_owned(),
+                path,
+                compiled,
+            })
+        })
         .collect()
 }
 
 fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
     let folder = root.join(project.omni().unwrap_or(project::OMNI));
     let is_omni = |path: &Path| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        [".yaml", ".yml", ".view", ".topic"]
+            .iter()
+            .any(|end| name.ends_with(end))
     };
     let paths = folder::files(&folder, is_omni);
-    cache::omni(&paths, &format!("{dialect:?}"), root, || read_omni(session, &paths, root, dialect))
+    cache::omni(&paths, &format!("{dialect:?}"), root, || {
+        read_omni(session, &paths, root, dialect)
+    })
 }
 
 /// Reads Omni's files, reports their errors, and returns whether there were none.

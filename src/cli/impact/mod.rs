@@ -69,7 +69,11 @@ fn format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;
     }
-    let end = args.output.as_deref().and_then(Path::extension).map(|end| end.to_string_lossy().to_lowercase());
+    let end = args
+        .output
+        .as_deref()
+        .and_then(Path::extension)
+        .map(|end| end.to_string_lossy().to_lowercase());
     match (args.format, end.as_deref()) {
         (GraphFormat::Tree, Some("html" | "htm")) => GraphFormat::Html,
         (GraphFormat::Tree, Some("json")) => GraphFormat::Json,
@@ -88,11 +92,22 @@ fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<V
 /// Returns the failure for a name that is unknown or ambiguous.
 pub fn unknown(fault: NameError) -> Failure {
     let failure = Failure::new(Exit::Faulty, fault.message);
-    if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }
+    if fault.help.is_empty() {
+        failure
+    } else {
+        failure.with_help(fault.help)
+    }
 }
 
 fn difference_line(difference: &RevisionDifference) -> String {
-    let RevisionDifference { name, what, before, now, whole, .. } = difference;
+    let RevisionDifference {
+        name,
+        what,
+        before,
+        now,
+        whole,
+        ..
+    } = difference;
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let change = match (before.as_str(), now.as_str()) {
         ("", "") => String::new(),
@@ -100,15 +115,30 @@ fn difference_line(difference: &RevisionDifference) -> String {
         (before, "") => format!(": was {}", line(before)),
         (before, now) => format!(": {} → {}", line(before), line(now)),
     };
-    let label = if *what == "sql" { "known per model" } else { "not followed" };
-    let whole = whole.as_ref().map(|why| format!(" [{label}: {why}]")).unwrap_or_default();
+    let label = if *what == "sql" {
+        "known per model"
+    } else {
+        "not followed"
+    };
+    let whole = whole
+        .as_ref()
+        .map(|why| format!(" [{label}: {why}]"))
+        .unwrap_or_default();
     format!("differs: {name} {what}{change}{whole}\n")
 }
 
 fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?.and_named(path);
-    write_all(&bounds, &[Planned { path: path.to_owned(), text: text.to_owned() }])?;
+    let bounds = root
+        .map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?
+        .and_named(path);
+    write_all(
+        &bounds,
+        &[Planned {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }],
+    )?;
     session.note(&format!("wrote {}", path.display()));
     Ok(())
 }
@@ -119,5 +149,9 @@ fn exit(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
         Some(FailOn::Breaking) => Grade::Breaking,
         Some(FailOn::Changing) => Grade::Changing,
     };
-    if impact.worst_grade() >= limit { Exit::Faulty } else { Exit::Done }
+    if impact.worst_grade() >= limit {
+        Exit::Faulty
+    } else {
+        Exit::Done
+    }
 }

@@ -24,7 +24,11 @@ pub fn compare(
 ) -> Result<(Vec<ChangeStart>, Vec<RevisionDifference>), Failure> {
     let revision = Revision::find(&known.root, revision)?;
     let specs = clean(Path::new(known.project.specs().unwrap_or(project::SPECS)));
-    let kinds = known.dbt.as_ref().map(|dbt| kinds(dbt, &known.root)).unwrap_or_default();
+    let kinds = known
+        .dbt
+        .as_ref()
+        .map(|dbt| kinds(dbt, &known.root))
+        .unwrap_or_default();
     let mut paths = vec![specs.clone()];
     paths.extend(kinds.iter().map(|(path, _)| path.clone()));
     let mut before = BaseRevision::default();
@@ -33,7 +37,11 @@ pub fn compare(
         let path = known.root.join(&file.path);
         if file.path.starts_with(&specs) {
             texts.retain(|(known, _)| *known != path);
-            texts.extend(file.before.map(|text| (path, text)).filter(|(path, _)| project::is_yaml(path)));
+            texts.extend(
+                file.before
+                    .map(|text| (path, text))
+                    .filter(|(path, _)| project::is_yaml(path)),
+            );
             continue;
         }
         let (was, now) = (file.before, read_text(&path).ok());
@@ -42,7 +50,12 @@ pub fn compare(
             continue;
         }
         let Some(kind) = kind(&file.path, &kinds) else { continue };
-        before.files.push(FileText { kind, path: file.path.to_string_lossy().replace('\\', "/"), before: was, now });
+        before.files.push(FileText {
+            kind,
+            path: file.path.to_string_lossy().replace('\\', "/"),
+            before: was,
+            now,
+        });
     }
     texts.sort();
     before.specs = known.compiled(&texts);
@@ -77,7 +90,10 @@ fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
     // The innermost folder decides, because the folder of generic tests may be inside the folder of tests.
     let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
     let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
-    let end = path.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let end = path
+        .extension()
+        .map(|end| end.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     match (kind, end.as_str()) {
         (FileKind::Project | FileKind::Other, _) => Some(*kind),
         (_, "yml" | "yaml") => Some(FileKind::Properties),
@@ -89,5 +105,8 @@ fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
 
 /// Removes a leading `./` and a trailing `/`.
 fn clean(folder: &Path) -> PathBuf {
-    folder.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+    folder
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir))
+        .collect()
 }

@@ -63,11 +63,20 @@ const FILES: &[(&str, &str)] = files![
 /// Plans all files of the example. The folder must be missing or empty.
 pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
     if !is_free(folder)? {
-        let failure = Failure::new(Exit::Conflict, format!("the folder `{}` is not empty", folder.display()));
+        let failure = Failure::new(
+            Exit::Conflict,
+            format!("the folder `{}` is not empty", folder.display()),
+        );
         return Err(failure.with_help("name a new folder"));
     }
-    let planned = |(path, text): &(&str, &str)| Planned { path: folder.join(path), text: (*text).to_owned() };
-    Ok(InitPlan { files: FILES.iter().map(planned).collect(), ..InitPlan::default() })
+    let planned = |(path, text): &(&str, &str)| Planned {
+        path: folder.join(path),
+        text: (*text).to_owned(),
+    };
+    Ok(InitPlan {
+        files: FILES.iter().map(planned).collect(),
+        ..InitPlan::default()
+    })
 }
 
 /// Returns the commands to try next in the example project.

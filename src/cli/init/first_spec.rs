@@ -27,8 +27,11 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     relations.sort_by_key(|relation| (day(relation).is_none(), amount(relation).is_none()));
     let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
     let specs = relations.iter().flat_map(|relation| specs(relation, &taken));
-    let mut specs =
-        specs.filter(|spec| [Schema::new(), schema.clone()].iter().all(|schema| compiles(spec, schema, dialect)));
+    let mut specs = specs.filter(|spec| {
+        [Schema::new(), schema.clone()]
+            .iter()
+            .all(|schema| compiles(spec, schema, dialect))
+    });
     Ok(specs.next())
 }
 
@@ -53,7 +56,9 @@ fn models(dbt: &DbtProject) -> Vec<String> {
         };
         let files = folders.iter().flat_map(enabled);
         let files = files.filter(|path| !path.components().any(|part| part.as_os_str() == "formulac"));
-        files.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect()
+        files
+            .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
+            .collect()
     };
     let mut names = of(&dbt.model_paths, "models", "sql");
     names.extend(of(&dbt.seed_paths, "seeds", "csv"));
@@ -65,10 +70,18 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
     }
-    let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
-    let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();
-    let sources: Vec<SourceText> =
-        files.map(|path| SourceText::file(&path)).filter(|source| source.fault.is_none()).collect();
+    let folders = dbt
+        .model_paths
+        .iter()
+        .chain(&dbt.seed_paths)
+        .map(|folder| dbt.folder.join(folder));
+    let files = folders
+        .flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending)))
+        .flatten();
+    let sources: Vec<SourceText> = files
+        .map(|path| SourceText::file(&path))
+        .filter(|source| source.fault.is_none())
+        .collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
     // Files of other kinds do not matter here.
     Ok(formulac::known::from_texts(&texts, dialect).0)
@@ -87,8 +100,15 @@ fn specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
 }
 
 fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str) -> bool) -> FirstSpec {
-    let base = if day.is_some() { format!("{from}_by_month") } else { format!("{from}_summary") };
-    let name = [base.clone(), format!("{base}_metrics")].into_iter().find(|name| !taken(name)).unwrap_or(base);
+    let base = if day.is_some() {
+        format!("{from}_by_month")
+    } else {
+        format!("{from}_summary")
+    };
+    let name = [base.clone(), format!("{base}_metrics")]
+        .into_iter()
+        .find(|name| !taken(name))
+        .unwrap_or(base);
     let mut text = format!(
         "# A first spec, to be changed: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
     );
@@ -111,7 +131,12 @@ fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str
 
 /// Returns a column with a date or timestamp.
 fn day(relation: &Relation) -> Option<&str> {
-    let of = |ty: Type| relation.columns().iter().find(|column| column.ty() == ty && is_plain(column));
+    let of = |ty: Type| {
+        relation
+            .columns()
+            .iter()
+            .find(|column| column.ty() == ty && is_plain(column))
+    };
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
 
@@ -119,14 +144,22 @@ fn day(relation: &Relation) -> Option<&str> {
 fn amount(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();
-        ["id", "key", "number", "year", "month"].iter().any(|end| name == *end || name.ends_with(&format!("_{end}")))
+        ["id", "key", "number", "year", "month"]
+            .iter()
+            .any(|end| name == *end || name.ends_with(&format!("_{end}")))
             || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name))
     };
     let of = |ty: Type| {
-        let mut columns = relation.columns().iter().filter(|column| column.ty() == ty && is_plain(column));
+        let mut columns = relation
+            .columns()
+            .iter()
+            .filter(|column| column.ty() == ty && is_plain(column));
         columns.find(|column| !is_key(column))
     };
-    of(Type::Decimal).or_else(|| of(Type::Float)).or_else(|| of(Type::Integer)).map(Column::name)
+    of(Type::Decimal)
+        .or_else(|| of(Type::Float))
+        .or_else(|| of(Type::Integer))
+        .map(Column::name)
 }
 
 /// Returns whether formulas and YAML accept the column's name unquoted.

@@ -45,8 +45,11 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         session.note(&format!("kept {kept}"));
     }
     if args.dry_run && !args.json {
-        let texts: Vec<String> =
-            plan.files.iter().map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text)).collect();
+        let texts: Vec<String> = plan
+            .files
+            .iter()
+            .map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text))
+            .collect();
         session.data(&texts.join("\n"))?;
         session.note("nothing is written");
         return Ok(Exit::Done);
@@ -67,7 +70,11 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
     for file in &plan.files {
         let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
         session.note(&match added {
-            Some(lines) => format!("added {} to {}", count(lines, "line", "lines"), display_path(&file.path)),
+            Some(lines) => format!(
+                "added {} to {}",
+                count(lines, "line", "lines"),
+                display_path(&file.path)
+            ),
             None => format!("wrote {}", display_path(&file.path)),
         });
     }
@@ -100,9 +107,15 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
     let (specs, dialect) = if !is_new {
         plan.kept.push(display_path(&place));
         let project = project::read(Some(&dbt.folder))?;
-        (project.specs().unwrap_or(SPECS).to_owned(), known_dialect(dbt, dialect.or(project.dialect()))?)
+        (
+            project.specs().unwrap_or(SPECS).to_owned(),
+            known_dialect(dbt, dialect.or(project.dialect()))?,
+        )
     } else {
-        let unresolved = dbt.unresolved.iter().find(|(key, _)| ["model-paths", "test-paths"].contains(&key.as_str()));
+        let unresolved = dbt
+            .unresolved
+            .iter()
+            .find(|(key, _)| ["model-paths", "test-paths"].contains(&key.as_str()));
         if let Some((key, value)) = unresolved {
             let text = format!("`{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves");
             return Err(Failure::new(Exit::Usage, text)
@@ -131,19 +144,33 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 /// Plans a first spec, if there is no spec yet.
 fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<Option<PathBuf>, Failure> {
     let folder = dbt.folder.join(specs);
-    let present = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
+    let present = if folder.is_dir() {
+        project::specs(&folder)?.len()
+    } else {
+        0
+    };
     if present > 0 {
-        plan.kept.push(format!("{} ({})", display_path(&folder), count(present, "spec", "specs")));
+        plan.kept.push(format!(
+            "{} ({})",
+            display_path(&folder),
+            count(present, "spec", "specs")
+        ));
         return Ok(None);
     }
     match first_spec::find(dbt, dialect)? {
         Some(FirstSpec { name, text }) => {
             let path = folder.join(format!("{name}.yml"));
-            plan.files.push(Planned { path: path.clone(), text });
+            plan.files.push(Planned {
+                path: path.clone(),
+                text,
+            });
             Ok(Some(path))
         }
         None => {
-            plan.kept.push(format!("{} empty: there is no model yet that a spec could read", display_path(&folder)));
+            plan.kept.push(format!(
+                "{} empty: there is no model yet that a spec could read",
+                display_path(&folder)
+            ));
             Ok(None)
         }
     }
@@ -165,21 +192,33 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
 
 /// Adds the missing lines at the end of `.gitignore`.
 fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
-    let now = Planned { path: path.to_owned(), text: String::new() };
+    let now = Planned {
+        path: path.to_owned(),
+        text: String::new(),
+    };
     let before = match now.present()? {
         Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::file(path)))?,
         Present::Nothing | Present::Same => String::new(),
     };
-    let missing: Vec<&str> =
-        IGNORED.into_iter().filter(|line| !before.lines().any(|present| present.trim() == *line)).collect();
+    let missing: Vec<&str> = IGNORED
+        .into_iter()
+        .filter(|line| !before.lines().any(|present| present.trim() == *line))
+        .collect();
     if missing.is_empty() {
         plan.kept.push(display_path(path));
         return Ok(());
     }
     plan.added = (!before.is_empty()).then_some(missing.len());
-    let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let end = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     let text = format!("{before}{end}{}\n", missing.join("\n"));
-    plan.files.push(Planned { path: path.to_owned(), text });
+    plan.files.push(Planned {
+        path: path.to_owned(),
+        text,
+    });
     Ok(())
 }
 

@@ -44,14 +44,28 @@ tests: {tests}/formulac/
 /// Returns the profile's outputs as environments. The output that dbt uses by default comes first, because
 /// previews run there.
 fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
-    let Ok(mut profile) = dbt.profile() else { return String::new() };
+    let Ok(mut profile) = dbt.profile() else {
+        return String::new();
+    };
     let target = profile.target.take();
-    profile.outputs.sort_by_key(|output| Some(&output.name) != target.as_ref());
+    profile
+        .outputs
+        .sort_by_key(|output| Some(&output.name) != target.as_ref());
     let mut text = String::new();
     for output in profile.outputs.iter().filter(|output| is_plain(&output.name)) {
-        let own = output.adapter.as_deref().and_then(|adapter| adapter.parse::<Dialect>().ok());
-        let own = own.filter(|own| *own != dialect).map(|own| format!(", dialect: {own}")).unwrap_or_default();
-        let protected = if PROTECTED.contains(&output.name.as_str()) { ", protected: true" } else { "" };
+        let own = output
+            .adapter
+            .as_deref()
+            .and_then(|adapter| adapter.parse::<Dialect>().ok());
+        let own = own
+            .filter(|own| *own != dialect)
+            .map(|own| format!(", dialect: {own}"))
+            .unwrap_or_default();
+        let protected = if PROTECTED.contains(&output.name.as_str()) {
+            ", protected: true"
+        } else {
+            ""
+        };
         text.push_str(&format!("  {0}: {{connection: {0}{own}{protected}}}\n", output.name));
     }
     if text.is_empty() {
@@ -63,6 +77,8 @@ fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
 /// Returns whether YAML reads a name as text without quotes.
 fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&name.to_ascii_lowercase().as_str())
 }

@@ -27,7 +27,10 @@ pub struct Versioned<'v, T: Serialize> {
 
 impl<'v, T: Serialize> Versioned<'v, T> {
     pub fn from_object(object: &'v T) -> Self {
-        Self { version: VERSION, object }
+        Self {
+            version: VERSION,
+            object,
+        }
     }
 }
 
@@ -45,7 +48,10 @@ pub fn schema(command: &str) -> Result<String, Failure> {
         let help = near.unwrap_or_else(|| format!("there are {}", commands.collect::<Vec<_>>().join(", ")));
         return Err(Failure::new(Exit::Usage, format!("no command `{command}` prints JSON")).with_help(help));
     };
-    let mut expansion = Expansion { shapes: &shapes, used: BTreeSet::new() };
+    let mut expansion = Expansion {
+        shapes: &shapes,
+        used: BTreeSet::new(),
+    };
     let mut object = expansion.object(shape);
     let version = json!({"const": VERSION, "description": "Version of this shape. New keys do not change it."});
     if let Some(keys) = object["properties"].as_object_mut() {
@@ -56,7 +62,12 @@ pub fn schema(command: &str) -> Result<String, Failure> {
     }
     // A shared shape may use other shared shapes.
     let mut defined: Map<String, Value> = Map::new();
-    while let Some(name) = expansion.used.iter().find(|name| !defined.contains_key(**name)).copied() {
+    while let Some(name) = expansion
+        .used
+        .iter()
+        .find(|name| !defined.contains_key(**name))
+        .copied()
+    {
         let shape = shapes.get(&format!("#{name}")).unwrap_or(&Value::Null);
         let definition = expansion.object(shape);
         defined.insert(name.to_owned(), definition);
@@ -131,7 +142,11 @@ impl<'s> Expansion<'s> {
         if let Some(name) = names.first().and_then(|first| first.strip_prefix('#')) {
             self.used.insert(name);
             let reference = json!({"$ref": format!("#/$defs/{name}")});
-            return if names.len() > 1 { json!({"anyOf": [reference, {"type": "null"}]}) } else { reference };
+            return if names.len() > 1 {
+                json!({"anyOf": [reference, {"type": "null"}]})
+            } else {
+                reference
+            };
         }
         let mut schema = Map::new();
         match inner {
@@ -167,7 +182,9 @@ mod tests {
     fn every_command_that_prints_json_has_a_schema() {
         let (mut open, mut names) = (vec![(String::new(), args::command())], Vec::new());
         while let Some((name, command)) = open.pop() {
-            let inner = command.get_subcommands().map(|it| (format!("{name} {}", it.get_name()), it.clone()));
+            let inner = command
+                .get_subcommands()
+                .map(|it| (format!("{name} {}", it.get_name()), it.clone()));
             open.extend(inner);
             if command.get_arguments().any(|arg| arg.get_long() == Some("json")) {
                 names.push(name.trim().to_owned());

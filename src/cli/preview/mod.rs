@@ -32,12 +32,18 @@ struct PreviewOutcome {
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
     let mut engine = Engine::chosen(session, &args.engine, &project)?;
-    let target = TargetOptions { dialect: None, schema: args.engine.schema.clone() };
+    let target = TargetOptions {
+        dialect: None,
+        schema: args.engine.schema.clone(),
+    };
     let path = Generation::one_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
     let source = SourceText::file(&path);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
     let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
-        Err(Failure::Found(found)) => PreviewOutcome { found, ..PreviewOutcome::default() },
+        Err(Failure::Found(found)) => PreviewOutcome {
+            found,
+            ..PreviewOutcome::default()
+        },
         outcome => outcome?,
     };
     let exit = Exit::from_all(&outcome.found);
@@ -70,15 +76,25 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     let (text, left_out) = table::text(answer, width());
     session.data(&text)?;
     if left_out > 0 {
-        let columns = if left_out == 1 { "1 column is" } else { "the last columns are" };
-        session.note(&format!("{columns} left out, {left_out} of {}; `--json` has all", answer.columns.len()));
+        let columns = if left_out == 1 {
+            "1 column is"
+        } else {
+            "the last columns are"
+        };
+        session.note(&format!(
+            "{columns} left out, {left_out} of {}; `--json` has all",
+            answer.columns.len()
+        ));
     }
     Ok(())
 }
 
 /// Returns the maximum number of characters in a line, if limited: `COLUMNS`, otherwise the terminal's width.
 fn width() -> Option<u16> {
-    let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<u16>().ok()).filter(|n| *n > 0);
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok())
+        .filter(|n| *n > 0);
     let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
     told.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
 }
@@ -95,13 +111,22 @@ fn outcome(
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let target = TargetOptions { dialect: Some(dialect), schema: args.engine.schema.clone() };
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        schema: args.engine.schema.clone(),
+    };
     let knowledge = Knowledge::new(session, &target)?;
-    let shown = if target.schema.is_none() { engine.data_schema(dialect)? } else { None };
+    let shown = if target.schema.is_none() {
+        engine.data_schema(dialect)?
+    } else {
+        None
+    };
     let data = knowledge.with_data_schema(shown);
     let path = project::path_in_project(path, session.global.project_dir.as_deref());
     let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
-    let Some(mut spec) = specs.into_iter().next() else { return Ok(PreviewOutcome::default()) };
+    let Some(mut spec) = specs.into_iter().next() else {
+        return Ok(PreviewOutcome::default());
+    };
     if knowledge.place.is_some() {
         spec.take_model_warnings();
     }
@@ -113,7 +138,10 @@ fn outcome(
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
             _ => fault,
         };
-        spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics).into_iter().map(of_data).collect();
+        spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics)
+            .into_iter()
+            .map(of_data)
+            .collect();
     }
     let sql = if engine.runs_models() {
         spec.found.diagnostics.extend(spec.model_fault.take());
@@ -121,7 +149,12 @@ fn outcome(
     } else {
         spec.query.take()
     };
-    let mut outcome = PreviewOutcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
+    let mut outcome = PreviewOutcome {
+        name: spec.name.take(),
+        sql,
+        answer: None,
+        found: Vec::new(),
+    };
     let compiles = Exit::from_diagnostics(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
         let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));

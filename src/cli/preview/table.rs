@@ -16,10 +16,16 @@ const AROUND: u16 = 3;
 pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
-    table.set_header(line(answer.columns.iter().map(|column| display_cell(&column.name)).collect()));
+    table.set_header(line(
+        answer.columns.iter().map(|column| display_cell(&column.name)).collect(),
+    ));
     for row in &answer.rows {
         let values = row.iter().zip(&answer.columns);
-        table.add_row(line(values.map(|(value, column)| cell(value.as_deref(), column.ty)).collect()));
+        table.add_row(line(
+            values
+                .map(|(value, column)| cell(value.as_deref(), column.ty))
+                .collect(),
+        ));
     }
     for (index, column) in answer.columns.iter().enumerate() {
         if let Some(shape) = table.column_mut(index).filter(|_| column.ty.is_number()) {
@@ -28,7 +34,9 @@ pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     }
     let mut left_out = 0;
     if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
         left_out = leave_out(&mut table, width);
     }
     (format!("{table}\n"), left_out)
@@ -86,9 +94,16 @@ mod tests {
     use crate::cli::engine::AnswerColumn;
 
     fn answer(columns: usize, value: &str) -> Answer {
-        let column = |n: usize| AnswerColumn { name: format!("column_{n}"), ty: Type::Text };
+        let column = |n: usize| AnswerColumn {
+            name: format!("column_{n}"),
+            ty: Type::Text,
+        };
         let rows = vec![vec![Some(value.to_owned()); columns]];
-        Answer { columns: (0..columns).map(column).collect(), rows, ..Answer::default() }
+        Answer {
+            columns: (0..columns).map(column).collect(),
+            rows,
+            ..Answer::default()
+        }
     }
 
     #[test]
@@ -100,7 +115,11 @@ mod tests {
                     let (text, left_out) = text(&answer, Some(width));
                     assert!(left_out <= columns);
                     assert!(!text.contains('\u{1b}'));
-                    assert_eq!(text.lines().count(), if columns == 0 { text.lines().count() } else { 5 }, "{text}");
+                    assert_eq!(
+                        text.lines().count(),
+                        if columns == 0 { text.lines().count() } else { 5 },
+                        "{text}"
+                    );
                     let fits = text.lines().all(|line| line.chars().count() <= usize::from(width));
                     assert!(fits || width < 20, "{width}\n{text}");
                 }
@@ -110,9 +129,13 @@ mod tests {
 
     #[test]
     fn numbers_have_no_trailing_zeros() {
-        for (number, expected) in
-            [("20.00", "20"), ("0.0", "0"), ("100", "100"), ("1.50", "1.5"), ("1.0e+30", "1.0e+30")]
-        {
+        for (number, expected) in [
+            ("20.00", "20"),
+            ("0.0", "0"),
+            ("100", "100"),
+            ("1.50", "1.5"),
+            ("1.0e+30", "1.0e+30"),
+        ] {
             assert_eq!(shortest(number), expected);
         }
     }

@@ -48,7 +48,9 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
         tags::make(&repository, &name, &head, &text, environment.as_ref())?;
-        session.note(&format!("released {name}; `git push origin {name}` brings it to the others"));
+        session.note(&format!(
+            "released {name}; `git push origin {name}` brings it to the others"
+        ));
     } else {
         session.note("nothing is released");
     }
@@ -75,7 +77,14 @@ fn is_ready(
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
-            return Err(permissions::elsewhere(session, place, "release", environment, &what, &branch));
+            return Err(permissions::elsewhere(
+                session,
+                place,
+                "release",
+                environment,
+                &what,
+                &branch,
+            ));
         }
     }
     let Some(head) = repository.head()? else {
@@ -102,13 +111,17 @@ fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) ->
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {
-        return Err(Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
-            .with_help("take letters, digits, `.` and `-`, such as `v1.4`"));
+        return Err(
+            Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
+                .with_help("take letters, digits, `.` and `-`, such as `v1.4`"),
+        );
     }
     // Hexadecimal numbers name entries of the log.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Err(Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
-            .with_help(format!("put a letter before it: `v{name}`")));
+        return Err(
+            Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
+                .with_help(format!("put a letter before it: `v{name}`")),
+        );
     }
     if repository.has_tag(&name)? {
         return Err(
@@ -144,9 +157,12 @@ mod tests {
 
     #[test]
     fn the_last_number_counts() {
-        for (last, expected) in
-            [("v1", Some("v2")), ("v1.9", Some("v1.10")), ("2026.11.09", Some("2026.11.10")), ("final", None)]
-        {
+        for (last, expected) in [
+            ("v1", Some("v2")),
+            ("v1.9", Some("v1.10")),
+            ("2026.11.09", Some("2026.11.10")),
+            ("final", None),
+        ] {
             assert_eq!(next(last).as_deref(), expected);
         }
     }

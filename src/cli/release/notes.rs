@@ -36,12 +36,18 @@ pub fn new(
             (None, Some(ours)) => {
                 lines.push(format!("{} {name}", Action::Create.name()));
                 lines.extend(
-                    ours.compiled.definitions().iter().map(|it| detail(&format!("{}: {}", it.name(), it.formula()))),
+                    ours.compiled
+                        .definitions()
+                        .iter()
+                        .map(|it| detail(&format!("{}: {}", it.name(), it.formula()))),
                 );
             }
             (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
             (Some(before), Some(ours)) => {
-                let changes = before.as_ref().map(|before| ours.changes_since(name, before)).unwrap_or_default();
+                let changes = before
+                    .as_ref()
+                    .map(|before| ours.changes_since(name, before))
+                    .unwrap_or_default();
                 if changes.is_empty() && !ours.files.keys().any(|path| differing.contains(path.as_str())) {
                     continue;
                 }
@@ -86,11 +92,18 @@ fn models_at(
 ) -> Result<BTreeMap<String, Option<Ours>>, Failure> {
     let paths = repository.files(commit, &[place.specs_folder()])?;
     let texts = repository.texts_in(commit, &paths)?;
-    let now: BTreeMap<&str, (&String, &Ours)> =
-        made.ours.iter().map(|(name, it)| (it.spec.as_str(), (name, it))).collect();
+    let now: BTreeMap<&str, (&String, &Ours)> = made
+        .ours
+        .iter()
+        .map(|(name, it)| (it.spec.as_str(), (name, it)))
+        .collect();
     let (models, tests) = place.folders();
     let mut found = BTreeMap::new();
-    for (path, text) in paths.iter().zip(texts).filter(|(path, _)| project::is_yaml(path.as_ref())) {
+    for (path, text) in paths
+        .iter()
+        .zip(texts)
+        .filter(|(path, _)| project::is_yaml(path.as_ref()))
+    {
         let Some(text) = text else { continue };
         // Most specs have not changed, so they are not compiled again.
         if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {

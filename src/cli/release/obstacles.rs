@@ -30,7 +30,11 @@ pub struct Obstacle {
 }
 
 fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
-    Obstacle { exit, what: what.into(), fix: fix.to_owned() }
+    Obstacle {
+        exit,
+        what: what.into(),
+        fix: fix.to_owned(),
+    }
 }
 
 pub fn new(
@@ -57,7 +61,11 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
         return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
     if made.plan.conflicts() > 0 {
-        return Some(obstacle(Exit::Conflict, "specs and dbt's files are in conflict", "formulac plan"));
+        return Some(obstacle(
+            Exit::Conflict,
+            "specs and dbt's files are in conflict",
+            "formulac plan",
+        ));
     }
     if made.plan.is_empty() {
         return None;
@@ -69,9 +77,13 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
 
 /// Checks Omni's files, if the project has ever been pulled.
 fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
-    let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else { return Ok(None) };
+    let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
+        return Ok(None);
+    };
     let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
-    let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else { return Ok(None) };
+    let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
+        return Ok(None);
+    };
     let places = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes);
     let files: Vec<String> = places
         .filter_map(|place| match place {
@@ -88,7 +100,9 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
     let target = dbt.target();
     let own = environment.map(|it| environment::artifacts(&place.root, &target, it));
-    let folder = own.filter(|folder| folder.join("run_results.json").is_file()).unwrap_or(target);
+    let folder = own
+        .filter(|folder| folder.join("run_results.json").is_file())
+        .unwrap_or(target);
     let build = match environment.and_then(|it| it.connection.as_deref()) {
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),
@@ -96,17 +110,30 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let mut beside = Beside::read(&folder)?;
     last_run::keep(&place.root, &folder, &beside);
-    beside.runs.extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
+    beside
+        .runs
+        .extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
     let last = last_results(&beside.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
-        let other = beside.runs.iter().find(|run| !run.is_of_run()).and_then(|run| run.which.as_deref());
+        let other = beside
+            .runs
+            .iter()
+            .find(|run| !run.is_of_run())
+            .and_then(|run| run.which.as_deref());
         return Ok(vec![no_results(&folder, other, &build)]);
     };
     let mut found = Vec::new();
-    let newer: Vec<String> = read.newer_than(dbt, &beside.runs).iter().map(|path| path.display().to_string()).collect();
+    let newer: Vec<String> = read
+        .newer_than(dbt, &beside.runs)
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     if !newer.is_empty() {
-        let what =
-            format!("{} newer than dbt's last run: {}", count(newer.len(), "file is", "files are"), named(&newer));
+        let what = format!(
+            "{} newer than dbt's last run: {}",
+            count(newer.len(), "file is", "files are"),
+            named(&newer)
+        );
         found.push(obstacle(Exit::Faulty, what, &build));
     }
     let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
@@ -140,7 +167,10 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     );
     let fix = match other {
         // With `--no-compile`, this command writes no results.
-        "docs generate" => format!("{build} && {}", build.replace("dbt build", "dbt docs generate --no-compile")),
+        "docs generate" => format!(
+            "{build} && {}",
+            build.replace("dbt build", "dbt docs generate --no-compile")
+        ),
         _ => format!("{build}, after `dbt {other}`"),
     };
     obstacle(Exit::Faulty, what, &fix)
@@ -165,7 +195,12 @@ fn approvals(
         if !standing.is_approved() {
             let short = commit.get(..7).unwrap_or_default();
             let mut lacks = standing.lacks;
-            lacks.extend(standing.rejected.iter().map(|by| format!("the agreement of {by}, who rejected it")));
+            lacks.extend(
+                standing
+                    .rejected
+                    .iter()
+                    .map(|by| format!("the agreement of {by}, who rejected it")),
+            );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
             found.push(obstacle(Exit::NotAllowed, what, "formulac change approve"));
         }

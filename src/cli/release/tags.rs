@@ -17,14 +17,23 @@ pub struct Release {
 /// Returns the releases that are reachable from the current commit, the latest first.
 pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
     let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
-    let args =
-        ["for-each-ref", "--merged=HEAD", "--sort=-version:refname", "--sort=-creatordate", &format, "refs/tags"];
+    let args = [
+        "for-each-ref",
+        "--merged=HEAD",
+        "--sort=-version:refname",
+        "--sort=-creatordate",
+        &format,
+        "refs/tags",
+    ];
     let output = repository.run_git(&args)?;
     let mut parts = output.split('\0').map(str::trim);
     let mut found = Vec::new();
     while let (Some(name), Some(commit), Some(trailer)) = (parts.next(), parts.next(), parts.next()) {
         if !commit.is_empty() && trailer.starts_with(TRAILER) {
-            found.push(Release { name: name.to_owned(), commit: commit.to_owned() });
+            found.push(Release {
+                name: name.to_owned(),
+                commit: commit.to_owned(),
+            });
         }
     }
     Ok(found)
@@ -48,6 +57,17 @@ pub fn make(
     // pass for a trailer.
     let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     repository
-        .run_git_with_input(&["tag", "--annotate", "--cleanup=whitespace", "--file=-", "--", name, commit], &text)
+        .run_git_with_input(
+            &[
+                "tag",
+                "--annotate",
+                "--cleanup=whitespace",
+                "--file=-",
+                "--",
+                name,
+                commit,
+            ],
+            &text,
+        )
         .map(|_| ())
 }

@@ -22,8 +22,10 @@ use super::workspace::Workspace;
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let place = Workspace::around(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
-        return Err(Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
-            .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"));
+        return Err(
+            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+                .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"),
+        );
     };
     let mut parts = Vec::new();
     let mut exit = Exit::Done;
@@ -48,11 +50,17 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         });
         return Ok(show(session, args.json, &parts)?.worse(exit));
     };
-    let age = read.age().map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+    let age = read
+        .age()
+        .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
     let newer = read.newer_than(dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
-        found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
+        found.push(format!(
+            "{age}; {} newer: {}",
+            count(newer.len(), "file is", "files are"),
+            named(&paths(&newer))
+        ));
     }
     parts.push(HealthPart {
         name: "dbt artifacts",
@@ -64,23 +72,38 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !place.has_catalog()? {
         let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
-        parts.push(HealthPart { name: "dbt catalog", found, fix, ..HealthPart::default() });
+        parts.push(HealthPart {
+            name: "dbt catalog",
+            found,
+            fix,
+            ..HealthPart::default()
+        });
     }
     let mut beside = Beside::read(&dbt.target())?;
     last_run::keep(&place.root, &dbt.target(), &beside);
     parts.extend(pull::pending(session, read, &beside)?.as_ref().map(omni));
-    beside.runs.extend(last_run::overwritten(&place.root, dbt, &dbt.target(), &beside));
+    beside
+        .runs
+        .extend(last_run::overwritten(&place.root, dbt, &dbt.target(), &beside));
     parts.push(tests(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
-        let stale: Vec<String> =
-            stale.map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name())).collect();
+        let stale: Vec<String> = stale
+            .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
+            .collect();
         let found = if stale.is_empty() {
             Vec::new()
         } else {
-            vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
+            vec![format!(
+                "{}: {}",
+                count(stale.len(), "is stale", "are stale"),
+                named(&stale)
+            )]
         };
-        let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
+        let well = format!(
+            "{} when dbt looked",
+            count(freshness.results.len(), "is fresh", "are fresh")
+        );
         parts.push(HealthPart {
             name: "sources",
             found,
@@ -94,10 +117,15 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
 
 /// The files of Omni beside what dbt left.
 fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
-    let files = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes).filter_map(|place| match place {
-        FilePlace::Omni(path) => Some(path.clone()),
-        _ => None,
-    });
+    let files = pull
+        .writes
+        .iter()
+        .map(|(place, _)| place)
+        .chain(&pull.removes)
+        .filter_map(|place| match place {
+            FilePlace::Omni(path) => Some(path.clone()),
+            _ => None,
+        });
     let files: Vec<String> = files.collect();
     let mut found = Vec::new();
     if !*was_pulled {
@@ -126,7 +154,9 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
 /// What failed when it ran last.
 fn tests(runs: &[RunResults]) -> HealthPart {
     let last = last_results(runs);
-    let failed = last.iter().filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
+    let failed = last
+        .iter()
+        .filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
     let failed: Vec<String> = failed
         .map(|(id, last)| match last.result.failures.filter(|rows| *rows > 0) {
             Some(rows) => format!("{} ({})", last_part(id), count(rows as usize, "row", "rows")),
@@ -136,16 +166,29 @@ fn tests(runs: &[RunResults]) -> HealthPart {
     let found = match (failed.is_empty(), last.is_empty()) {
         (true, true) => vec!["nothing is known of a run".to_owned()],
         (true, false) => Vec::new(),
-        _ => vec![format!("{} last: {}", count(failed.len(), "node failed", "nodes failed"), named(&failed))],
+        _ => vec![format!(
+            "{} last: {}",
+            count(failed.len(), "node failed", "nodes failed"),
+            named(&failed)
+        )],
     };
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
     // A project that nobody built yet is not out of step.
     let is_optional = last.is_empty();
-    HealthPart { name: "last run of dbt", found, well, fix: "dbt build".to_owned(), is_optional }
+    HealthPart {
+        name: "last run of dbt",
+        found,
+        well,
+        fix: "dbt build".to_owned(),
+        is_optional,
+    }
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<String> {
-    paths.iter().map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string()).collect()
+    paths
+        .iter()
+        .map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string())
+        .collect()
 }
 
 /// The last part of a node's id, of tests without its hash.

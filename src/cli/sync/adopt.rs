@@ -29,8 +29,12 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let conflicts: usize = models.iter().map(|model| model.conflicts.len()).sum();
     let adopted = |model: &&ModelPlan| model.conflicts.is_empty() && !model.carried.is_empty();
     let taken: Vec<&ModelPlan> = models.iter().copied().filter(adopted).collect();
-    let changes: Vec<TextChange> =
-        taken.iter().flat_map(|model| &model.files).filter(|file| !file.path.starts_with(STATES)).cloned().collect();
+    let changes: Vec<TextChange> = taken
+        .iter()
+        .flat_map(|model| &model.files)
+        .filter(|file| !file.path.starts_with(STATES))
+        .cloned()
+        .collect();
     let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
     if !args.dry_run {
         apply::without_commit(&place, changes)?;
@@ -42,7 +46,10 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
                 "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
             })
         };
-        models.iter().flat_map(|model| of(model).iter().map(|edit| one(&model.model, edit))).collect()
+        models
+            .iter()
+            .flat_map(|model| of(model).iter().map(|edit| one(&model.model, edit)))
+            .collect()
     };
     if args.json {
         session.json(&json!({
@@ -71,9 +78,14 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
                 .changes
                 .iter()
                 .find(|change| change.definition == edit.definition && change.property == edit.property);
-            let change =
-                change.map_or_else(String::new, |change| format!(": {}", change.after.as_deref().unwrap_or("gone")));
-            session.note(&format!("adopted the {} of {}{change}", edit.property, named(model, edit)));
+            let change = change.map_or_else(String::new, |change| {
+                format!(": {}", change.after.as_deref().unwrap_or("gone"))
+            });
+            session.note(&format!(
+                "adopted the {} of {}{change}",
+                edit.property,
+                named(model, edit)
+            ));
         }
     }
     for model in models {
@@ -89,7 +101,10 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
             session.warn(out.trim_end());
         }
     }
-    if models.iter().all(|model| model.carried.is_empty() && model.kept.is_empty() && model.conflicts.is_empty()) {
+    if models
+        .iter()
+        .all(|model| model.carried.is_empty() && model.kept.is_empty() && model.conflicts.is_empty())
+    {
         session.note("no generated file was edited by hand");
     }
 }

@@ -51,7 +51,9 @@ impl PushCommit {
 
     /// Whether the last commit is this one.
     fn is_made(&self, repository: &Repository) -> Result<bool, Failure> {
-        Ok(repository.last_message()?.contains(&format!("{TRAILER}: {}", self.entry)))
+        Ok(repository
+            .last_message()?
+            .contains(&format!("{TRAILER}: {}", self.entry)))
     }
 
     /// Goes to its branch and commits, as far as that is not done.
@@ -61,7 +63,11 @@ impl PushCommit {
         {
             repository.begin_branch(name)?;
         }
-        if self.is_made(repository)? { Ok(()) } else { repository.commit(&self.paths, &self.message) }
+        if self.is_made(repository)? {
+            Ok(())
+        } else {
+            repository.commit(&self.paths, &self.message)
+        }
     }
 
     /// Takes back what of it is done.
@@ -123,7 +129,11 @@ fn finish(
     commit.make(repository).or_else(|failure| {
         // Formatters refuse a commit whose files they change. They have nothing to change in the second one.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
-        if is_rewritten { commit.make(repository) } else { Err(failure) }
+        if is_rewritten {
+            commit.make(repository)
+        } else {
+            Err(failure)
+        }
     })?;
     repository.follow_hooks(&commit.paths)?;
     // What is committed is done: the next run clears away what could not be now.
@@ -141,7 +151,11 @@ fn undone(
 ) -> Failure {
     let taken_back = commit.unmake(repository);
     // What differs from what was written just now, a hook of the commit has written.
-    let undone = if is_applied { journal.undo_all(disk) } else { journal.undo(disk) };
+    let undone = if is_applied {
+        journal.undo_all(disk)
+    } else {
+        journal.undo(disk)
+    };
     let result = undone.map_err(|fault| failure(&fault)).and(taken_back);
     match (result, why) {
         (Ok(()), why) => why,
@@ -182,17 +196,25 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         true => Ok(()),
         false => journal.apply(&mut disk).map_err(|fault| failure(&fault)),
     };
-    applied.and_then(|()| finish(&mut disk, &repository, &journal, &commit)).map_err(|failure| match failure {
-        Failure::Message(mut message) => {
-            message.text = format!("an earlier push was interrupted and cannot be finished: {}", message.text);
-            message.help.get_or_insert_with(|| {
-                let journal = place.root.join(formulac::sync::JOURNAL);
-                format!("its pending files are in {}; remove that folder to discard them", journal.display())
-            });
-            Failure::Message(message)
-        }
-        other => other,
-    })?;
+    applied
+        .and_then(|()| finish(&mut disk, &repository, &journal, &commit))
+        .map_err(|failure| match failure {
+            Failure::Message(mut message) => {
+                message.text = format!(
+                    "an earlier push was interrupted and cannot be finished: {}",
+                    message.text
+                );
+                message.help.get_or_insert_with(|| {
+                    let journal = place.root.join(formulac::sync::JOURNAL);
+                    format!(
+                        "its pending files are in {}; remove that folder to discard them",
+                        journal.display()
+                    )
+                });
+                Failure::Message(message)
+            }
+            other => other,
+        })?;
     session.warn("an earlier push was interrupted; it is finished now");
     Ok(())
 }
@@ -228,7 +250,11 @@ pub fn placed(place: &Workspace, changes: impl IntoIterator<Item = TextChange>) 
         }
         // What is no text was read as one with signs in the place of bytes, and is noticed to differ.
         let before = change.before.map(String::into_bytes);
-        placed.push(FileChange { path, before, after: change.after.map(String::into_bytes) });
+        placed.push(FileChange {
+            path,
+            before,
+            after: change.after.map(String::into_bytes),
+        });
     }
     Ok(placed)
 }
@@ -237,7 +263,10 @@ pub fn placed(place: &Workspace, changes: impl IntoIterator<Item = TextChange>) 
 fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();
-    match names.iter().find(|other| *other != name && other.to_lowercase() == name.to_lowercase()) {
+    match names
+        .iter()
+        .find(|other| *other != name && other.to_lowercase() == name.to_lowercase())
+    {
         Some(other) => Err(Failure::new(
             Exit::Failed,
             format!("`{folder}/{other}` is there, and `{path}` would be the same file where case does not count"),

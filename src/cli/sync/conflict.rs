@@ -23,15 +23,26 @@ const LINES: usize = 20;
 pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
-        let lines = text.as_ref().filter(|_| conflict.edit.is_some()).map_or(1, |text| text.lines().count());
+        let lines = text
+            .as_ref()
+            .filter(|_| conflict.edit.is_some())
+            .map_or(1, |text| text.lines().count());
         let said = repository.as_ref().and_then(|repository| match line {
             Some(line) => repository.blame(path, line, lines),
             None => last_change(repository, path),
         });
         said.unwrap_or_else(|| "not committed".to_owned())
     };
-    let step = conflict.step.as_ref().map_or_else(String::new, |step| format!(" in step {step}"));
-    let _ = writeln!(out, "conflict {number} of {all}: {} ({}{step})", name(model, conflict), conflict.property);
+    let step = conflict
+        .step
+        .as_ref()
+        .map_or_else(String::new, |step| format!(" in step {step}"));
+    let _ = writeln!(
+        out,
+        "conflict {number} of {all}: {} ({}{step})",
+        name(model, conflict),
+        conflict.property
+    );
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
         None => conflict.spec.clone(),
@@ -45,16 +56,32 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     };
     let sides = [
         ("base", base.to_owned(), &conflict.base, String::new()),
-        ("ours", ours, &conflict.ours, who(&conflict.spec, conflict.spec_line, &conflict.ours)),
-        ("theirs", theirs, &conflict.theirs, who(&conflict.file, Some(conflict.line), &conflict.theirs)),
+        (
+            "ours",
+            ours,
+            &conflict.ours,
+            who(&conflict.spec, conflict.spec_line, &conflict.ours),
+        ),
+        (
+            "theirs",
+            theirs,
+            &conflict.theirs,
+            who(&conflict.file, Some(conflict.line), &conflict.theirs),
+        ),
     ];
-    let texts = sides.each_ref().map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
+    let texts = sides
+        .each_ref()
+        .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
     // Of a file only what differs is shown, and never the file.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
     let excerpts = if is_file { Default::default() } else { excerpts(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
         let head = format!("  {head:6}  {place}");
-        let text = if text.is_empty() { by.to_owned() } else { format!("{text}   {by}") };
+        let text = if text.is_empty() {
+            by.to_owned()
+        } else {
+            format!("{text}   {by}")
+        };
         let _ = writeln!(out, "{}", format!("{head:60}  {text}").trim_end());
     };
     for ((side, place, _, by), text) in sides.iter().zip(&excerpts) {
@@ -65,7 +92,13 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     }
     for clash in conflict.clashes.iter().take(CLASHES) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
-        let nothing = |text: &str| if text.trim().is_empty() { "nothing".to_owned() } else { text.to_owned() };
+        let nothing = |text: &str| {
+            if text.trim().is_empty() {
+                "nothing".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
         let texts = [&clash.base, &clash.ours, &clash.theirs].map(|text| nothing(text));
         for (side, text) in ["base", "ours", "theirs"].iter().zip(excerpts_of(&texts)) {
             let _ = writeln!(out, "    {side:6}  {text}");
@@ -96,8 +129,16 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
 pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
     let name = name(model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
-    let name = if name.chars().all(is_plain) { name } else { format!("'{}'", name.replace('\'', r"'\''")) };
-    let others = if is_spoken(conflict) { "--theirs, --edit, --base" } else { "--theirs" };
+    let name = if name.chars().all(is_plain) {
+        name
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    };
+    let others = if is_spoken(conflict) {
+        "--theirs, --edit, --base"
+    } else {
+        "--theirs"
+    };
     (format!("formulac resolve {name} --ours"), others)
 }
 
@@ -109,7 +150,12 @@ fn is_spoken(conflict: &Conflict) -> bool {
 /// The name that `resolve` takes for this conflict alone.
 fn name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = target(model, conflict);
-    match model.conflicts.iter().filter(|other| other.definition == conflict.definition).count() {
+    match model
+        .conflicts
+        .iter()
+        .filter(|other| other.definition == conflict.definition)
+        .count()
+    {
         0 | 1 => target,
         _ => format!("{target}:{}", conflict.property),
     }
@@ -128,7 +174,9 @@ fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.differing(&[path.to_owned()]).ok()?.is_empty() {
         return None;
     }
-    let told = repository.run_git(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path]).ok()?;
+    let told = repository
+        .run_git(&["log", "-1", "--format=%an, %h, \"%s\"", "--", path])
+        .ok()?;
     Some(told.trim().to_owned()).filter(|told| !told.is_empty())
 }
 
@@ -154,7 +202,10 @@ fn excerpt(text: &str, at: usize) -> String {
     }
     let from = if at < WIDTH - BEFORE { 0 } else { at - BEFORE };
     let part: String = line.chars().skip(from).take(WIDTH).collect();
-    let (head, tail) = (if from > 0 { "…" } else { "" }, if from + WIDTH < count { "…" } else { "" });
+    let (head, tail) = (
+        if from > 0 { "…" } else { "" },
+        if from + WIDTH < count { "…" } else { "" },
+    );
     format!("{head}{part}{tail}")
 }
 

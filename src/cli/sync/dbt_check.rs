@@ -31,7 +31,9 @@ pub fn check(
     place: &Workspace,
     made: &PlannedModels,
 ) -> Result<ParsedProject, Failure> {
-    let Some(dbt) = &place.dbt else { return Ok(ParsedProject::No("no dbt project")) };
+    let Some(dbt) = &place.dbt else {
+        return Ok(ParsedProject::No("no dbt project"));
+    };
     if args.no_parse {
         session.warn("not parsed by dbt, because of `--no-parse`");
         return Ok(ParsedProject::No("`--no-parse`"));
@@ -40,24 +42,51 @@ pub fn check(
         session.warn("not parsed by dbt: there is no program `dbt` (FORMULAC_DBT says where it is instead)");
         return Ok(ParsedProject::No("no program `dbt`"));
     }
-    let changes: Vec<TextChange> = made.plan.models.iter().flat_map(|model| model.files.iter().cloned()).collect();
+    let changes: Vec<TextChange> = made
+        .plan
+        .models
+        .iter()
+        .flat_map(|model| model.files.iter().cloned())
+        .collect();
     let changes = apply::placed(place, changes)?;
     let texts = changes.iter().filter(|change| !change.path.starts_with(".formulac/"));
     let texts = texts.map(|change| {
-        let text = change.after.as_deref().map(|text| std::str::from_utf8(text).unwrap_or_default());
+        let text = change
+            .after
+            .as_deref()
+            .map(|text| std::str::from_utf8(text).unwrap_or_default());
         (PathBuf::from(&change.path), text)
     });
     let copy = ProjectCopy::of(&place.root, dbt, &texts.collect::<CopyChanges<'_>>())
         .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
     let environment = made.environment.as_ref();
-    let mut refused = validate::parsed(session, &args.dbt, environment, &copy.root, true, &made.models, &made.found)?;
-    let manifest = TargetFolder::read(copy.root.join("target/manifest.json")).ok().flatten();
+    let mut refused = validate::parsed(
+        session,
+        &args.dbt,
+        environment,
+        &copy.root,
+        true,
+        &made.models,
+        &made.found,
+    )?;
+    let manifest = TargetFolder::read(copy.root.join("target/manifest.json"))
+        .ok()
+        .flatten();
     if let Some(read) = manifest.filter(|_| refused.is_empty()) {
         let is_pushed = |plan: &&ModelPlan| matches!(plan.action, Action::Create | Action::Update);
-        let written: BTreeSet<&str> =
-            made.plan.models.iter().filter(is_pushed).map(|plan| plan.model.as_str()).collect();
+        let written: BTreeSet<&str> = made
+            .plan
+            .models
+            .iter()
+            .filter(is_pushed)
+            .map(|plan| plan.model.as_str())
+            .collect();
         let models = made.models.iter().filter(|model| written.contains(model.name.as_str()));
         refused = validate::not_found(&read.manifest, models, &made.found);
     }
-    Ok(if refused.is_empty() { ParsedProject::Yes } else { ParsedProject::Refused(refused, copy.keep()) })
+    Ok(if refused.is_empty() {
+        ParsedProject::Yes
+    } else {
+        ParsedProject::Refused(refused, copy.keep())
+    })
 }

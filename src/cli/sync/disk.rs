@@ -23,7 +23,10 @@ impl WorkTreeDisk {
     pub fn from_place(place: &Workspace) -> Result<Self, Failure> {
         let root = &place.root;
         let root = or_here(root).to_owned();
-        Ok(Self { root, bounds: place.bounds()? })
+        Ok(Self {
+            root,
+            bounds: place.bounds()?,
+        })
     }
 
     fn at(&self, path: &str) -> PathBuf {
@@ -35,7 +38,10 @@ impl WorkTreeDisk {
         let whole = self.at(path);
         match self.bounds.locate(&whole) {
             Ok(_) => Ok(whole),
-            Err(_) => Err(io::Error::new(io::ErrorKind::PermissionDenied, "it leads out of the project")),
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it leads out of the project",
+            )),
         }
     }
 }
@@ -50,7 +56,11 @@ impl Disk for WorkTreeDisk {
     }
 
     fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()> {
-        let mut file = fs::File::options().write(true).create(true).truncate(true).open(self.bound(path)?)?;
+        let mut file = fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(self.bound(path)?)?;
         file.write_all(bytes)?;
         if let Some(data) = like.and_then(|like| fs::metadata(self.at(like)).ok()) {
             file.set_permissions(data.permissions())?;
@@ -102,6 +112,10 @@ impl Disk for WorkTreeDisk {
 
     fn flush_folder(&mut self, path: &str) -> io::Result<()> {
         // Windows has no such thing as a folder's own data on the disk.
-        if cfg!(unix) { fs::File::open(self.at(path))?.sync_all() } else { Ok(()) }
+        if cfg!(unix) {
+            fs::File::open(self.at(path))?.sync_all()
+        } else {
+            Ok(())
+        }
     }
 }

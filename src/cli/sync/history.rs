@@ -21,7 +21,11 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         }
         None => log.entries.iter().collect(),
     };
-    let shown: Vec<&Logged> = shown.into_iter().rev().take(args.limit.unwrap_or(u32::MAX) as usize).collect();
+    let shown: Vec<&Logged> = shown
+        .into_iter()
+        .rev()
+        .take(args.limit.unwrap_or(u32::MAX) as usize)
+        .collect();
     if args.json {
         let entry = |logged: &&Logged| {
             let entry = &logged.entry;
@@ -43,7 +47,11 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
             session.note("nothing was pushed yet");
         }
     }
-    Ok(if log.faults.is_empty() { Exit::Done } else { Exit::Faulty })
+    Ok(if log.faults.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Faulty
+    })
 }
 
 /// The folder of entries for refused commands. A refusal changes nothing that others have, so its entry stays in this
@@ -52,7 +60,11 @@ pub const REFUSALS: &str = ".formulac/local/log";
 
 /// The log of the project, and the refusals of this work tree.
 pub fn read(place: &Workspace) -> Log {
-    Log::read([LOG, REFUSALS].into_iter().flat_map(|folder| folder::records(&place.root.join(folder))))
+    Log::read(
+        [LOG, REFUSALS]
+            .into_iter()
+            .flat_map(|folder| folder::records(&place.root.join(folder))),
+    )
 }
 
 /// Whether an entry changed a model or definition of this name.
@@ -84,11 +96,24 @@ pub fn text(entries: &[&Logged]) -> String {
     let mut out = String::new();
     for logged in entries {
         let entry = &logged.entry;
-        let environment =
-            if entry.environment.is_empty() { String::new() } else { format!(" to {}", entry.environment) };
-        let number = if entry.did == REFUSED { "-".to_owned() } else { logged.number.to_string() };
+        let environment = if entry.environment.is_empty() {
+            String::new()
+        } else {
+            format!(" to {}", entry.environment)
+        };
+        let number = if entry.did == REFUSED {
+            "-".to_owned()
+        } else {
+            logged.number.to_string()
+        };
         let hash = short(&logged.hash);
-        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {}  {}", entry.did, entry.time(), entry.by);
+        let _ = writeln!(
+            out,
+            "{number:>4}  {hash}  {}{environment}  {}  {}",
+            entry.did,
+            entry.time(),
+            entry.by
+        );
         for line in &entry.changes {
             let _ = writeln!(out, "        {line}");
         }

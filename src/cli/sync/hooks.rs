@@ -50,12 +50,18 @@ fn failed(trace: &str) -> Option<FailedHook> {
     let mut hooks: Vec<(Value, FailedHook)> = Vec::new();
     let mut last = None;
     for line in trace.lines() {
-        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        let Ok(event) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
         let child = Value::from(vec![event["sid"].clone(), event["child_id"].clone()]);
         match event["event"].as_str() {
             Some("child_start") if event["child_class"] == "hook" => {
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-                let hook = FailedHook { name: text(&event["hook_name"]), program: text(&event["argv"][0]), status: 0 };
+                let hook = FailedHook {
+                    name: text(&event["hook_name"]),
+                    program: text(&event["argv"][0]),
+                    status: 0,
+                };
                 hooks.push((child, hook));
             }
             Some("child_exit") => {

@@ -28,13 +28,19 @@ impl Lock {
         let bounds = place.bounds()?;
         bounds.locate(&place.root.join(LOCK))?;
         make_local(&bounds, &place.root)?;
-        let file = File::options().write(true).create(true).truncate(false).open(place.root.join(LOCK));
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(place.root.join(LOCK));
         let file = file.map_err(|error| failed(LOCK, &error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Failure::new(Exit::Failed, "another formulac is writing in this project")
-                    .with_help("wait until it is done"));
+                return Err(
+                    Failure::new(Exit::Failed, "another formulac is writing in this project")
+                        .with_help("wait until it is done"),
+                );
             }
             Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
         }
@@ -57,7 +63,10 @@ pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
 
 /// Tells of a run that was killed, where nothing is to be written.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let waits = !matches!(left_transaction(&mut WorkTreeDisk::from_place(place)?), Ok(LeftTransaction::Nothing));
+    let waits = !matches!(
+        left_transaction(&mut WorkTreeDisk::from_place(place)?),
+        Ok(LeftTransaction::Nothing)
+    );
     if waits {
         session.warn("warning: a push was interrupted here; `formulac push` finishes or undoes it first");
     }

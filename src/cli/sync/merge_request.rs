@@ -28,26 +28,46 @@ pub fn new(
 ) -> Result<MergeRequest, Failure> {
     let mut request = MergeRequest::default();
     let is_one = made.plan.models.len() == 1;
-    request.title = title.map(str::to_owned).or_else(|| (!is_one).then(|| push::title(&made.plan))).unwrap_or_default();
+    request.title = title
+        .map(str::to_owned)
+        .or_else(|| (!is_one).then(|| push::title(&made.plan)))
+        .unwrap_or_default();
     request.checks.push(format!("compiles{}", warnings(&made.found)));
     match parsed {
         ParsedProject::Yes => request.checks.push("dbt parses it".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
         ParsedProject::Refused(..) => {}
     }
-    let written = made.plan.models.iter().filter_map(|model| Some((model, made.ours.get(&model.model)?)));
+    let written = made
+        .plan
+        .models
+        .iter()
+        .filter_map(|model| Some((model, made.ours.get(&model.model)?)));
     let promised = written.map(|(model, ours)| Promised::new(&model.model, &ours.files));
     if let Some(tests) = promised.fold(Promised::default(), Promised::and).section() {
         let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
-        request.not_run.push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
+        request
+            .not_run
+            .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
     quote_evidence(place, made, &mut request);
     request.reaches = reaches(session, place, &made.plan)?;
-    let approvals = made.environment.as_ref().map(|it| it.approvals.as_slice()).unwrap_or_default();
-    request.needs = approvals.iter().map(|(role, count)| (role.to_string(), *count)).collect();
+    let approvals = made
+        .environment
+        .as_ref()
+        .map(|it| it.approvals.as_slice())
+        .unwrap_or_default();
+    request.needs = approvals
+        .iter()
+        .map(|(role, count)| (role.to_string(), *count))
+        .collect();
     request.undo = match log.heads().as_slice() {
-        [head] => log.entries.iter().find(|it| it.hash == *head).map(|it| format!("formulac rollback {}", it.number)),
+        [head] => log
+            .entries
+            .iter()
+            .find(|it| it.hash == *head)
+            .map(|it| format!("formulac rollback {}", it.number)),
         _ => None,
     };
     Ok(request)
@@ -60,15 +80,28 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
     let mut unverified = Vec::new();
     for model in &models {
         let name = model.model.clone();
-        let found = made.ours.get(&name).and_then(|ours| evidence(place, &name, &ours.source));
+        let found = made
+            .ours
+            .get(&name)
+            .and_then(|ours| evidence(place, &name, &ours.source));
         let Some(found) = found else {
             unverified.push(name);
             continue;
         };
-        let about = [&found.environment, &found.engine].into_iter().filter(|it| !it.is_empty());
+        let about = [&found.environment, &found.engine]
+            .into_iter()
+            .filter(|it| !it.is_empty());
         let about = about.map(String::as_str).collect::<Vec<_>>().join(", ");
-        let start = if models.len() > 1 { format!("`{name}` ") } else { String::new() };
-        request.values.push(ToldValues { model: name, place: Some(about), told: found.values() });
+        let start = if models.len() > 1 {
+            format!("`{name}` ")
+        } else {
+            String::new()
+        };
+        request.values.push(ToldValues {
+            model: name,
+            place: Some(about),
+            told: found.values(),
+        });
         for proof in &found.proofs {
             let other = match &proof.with {
                 Some(with) => format!("`{with}`"),
@@ -85,14 +118,20 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
     }
     if !unverified.is_empty() {
         let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
-        request.values.push(ToldValues { model: unverified.join(", "), place: None, told });
+        request.values.push(ToldValues {
+            model: unverified.join(", "),
+            place: None,
+            told,
+        });
     }
 }
 
 /// What is kept of exactly this text of a spec.
 fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
     let text = read_text(place.root.join(Evidence::path(model))).ok()?;
-    let versions = Evidence::versions(&text).into_iter().filter(|it| it.is_of(source) && it.model == model);
+    let versions = Evidence::versions(&text)
+        .into_iter()
+        .filter(|it| it.is_of(source) && it.model == model);
     // Where two branches found different things, what does not agree is quoted.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
@@ -110,7 +149,11 @@ fn warnings(found: &[FailureKind]) -> String {
     match all.len() {
         0 => String::new(),
         count => {
-            format!(" with {count} warning{} ({})", if count == 1 { "" } else { "s" }, codes.join(", "))
+            format!(
+                " with {count} warning{} ({})",
+                if count == 1 { "" } else { "s" },
+                codes.join(", ")
+            )
         }
     }
 }
@@ -137,18 +180,28 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
         Action::Update => {}
         _ => return Vec::new(),
     }
-    let formulas = model.changes.iter().filter(|change| change.property == Property::Formula);
+    let formulas = model
+        .changes
+        .iter()
+        .filter(|change| change.property == Property::Formula);
     // Nobody reads what is new.
     let old = formulas.filter(|change| change.before.is_some());
     let names: Vec<(String, ColumnChange)> = old
         .filter_map(|change| {
-            let kind = if change.after.is_some() { ColumnChange::Values } else { ColumnChange::Gone };
+            let kind = if change.after.is_some() {
+                ColumnChange::Values
+            } else {
+                ColumnChange::Gone
+            };
             Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
         })
         .collect();
     let own = format!("{}.sql", model.model);
-    let is_made_otherwise =
-        model.files.iter().any(|file| Path::new(&file.path).file_name().is_some_and(|name| name == own.as_str()));
+    let is_made_otherwise = model.files.iter().any(|file| {
+        Path::new(&file.path)
+            .file_name()
+            .is_some_and(|name| name == own.as_str())
+    });
     if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
         return whole(ColumnChange::Values);
     }

@@ -56,7 +56,10 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     } else if args.json {
         let mut data = made.plan.json();
         if let Value::Object(fields) = &mut data {
-            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
+            fields.insert(
+                "diagnostics".to_owned(),
+                json!(render::filed_objects(&reports(&made.found))),
+            );
         }
         session.json(&data)?;
     } else {
@@ -66,11 +69,24 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
             show::refused(session, &made.refused);
         }
     }
-    if let Some(path) = args.output.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {
+    if let Some(path) = args
+        .output
+        .as_deref()
+        .filter(|_| made.is_sound() && made.plan.conflicts() == 0)
+    {
         let bounds = place.bounds()?.and_named(path);
         let text = json::text(&push::plan_file(&made.plan, &args.selection));
-        write_all(&bounds, &[Planned { path: path.to_owned(), text }])?;
-        session.note(&format!("kept in {0}; `formulac push {0}` does exactly that", path.display()));
+        write_all(
+            &bounds,
+            &[Planned {
+                path: path.to_owned(),
+                text,
+            }],
+        )?;
+        session.note(&format!(
+            "kept in {0}; `formulac push {0}` does exactly that",
+            path.display()
+        ));
     }
     Ok(exit)
 }
@@ -107,5 +123,7 @@ pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 
 /// The text of a file below the project's folder; `None` if there is none.
 fn text_of(root: &Path, path: &str) -> Option<String> {
-    read_bytes(root.join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    read_bytes(root.join(path))
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -83,7 +83,11 @@ impl PlannedModels {
     }
 
     pub fn exit(&self) -> Exit {
-        let conflict = if self.plan.conflicts() > 0 { Exit::Conflict } else { Exit::Done };
+        let conflict = if self.plan.conflicts() > 0 {
+            Exit::Conflict
+        } else {
+            Exit::Done
+        };
         Exit::from_all(&self.found).worse(conflict)
     }
 }
@@ -98,12 +102,18 @@ pub fn make(session: &Session, place: &Workspace) -> Result<PlannedModels, Failu
 
 /// Plans the push of the models that a selection chooses. A model that no spec describes any more is only deleted by
 /// the push of everything.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     let environment = environment::chosen(&session.global, &place.project)?;
     let target = TargetOptions::default();
     let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
-    let chosen = (!selection.is_everything()).then(|| generation.choose(session, selection)).transpose()?;
+    let chosen = (!selection.is_everything())
+        .then(|| generation.choose(session, selection))
+        .transpose()?;
     let keep_needed = |found: &mut [FailureKind]| {
         for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
             if !is_needed {
@@ -113,8 +123,14 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     };
     keep_needed(&mut generation.found);
     let chosen_names = chosen.as_ref().map(|chosen| {
-        let models = generation.models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
-        models.map(|(model, _)| model.name.clone()).collect::<BTreeSet<String>>()
+        let models = generation
+            .models
+            .iter()
+            .zip(&chosen.models)
+            .filter(|(_, is_chosen)| **is_chosen);
+        models
+            .map(|(model, _)| model.name.clone())
+            .collect::<BTreeSet<String>>()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
     let name = environment.as_ref().map(|environment| environment.name.clone());
@@ -150,13 +166,20 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     }
     let described = omni::described(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
-    let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
+    let texts: BTreeMap<String, String> = ours
+        .iter()
+        .map(|(name, ours)| (name.clone(), ours.source.clone()))
+        .collect();
     let replaced: BTreeMap<&str, &str> = reconciled
         .iter()
         .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
         .collect();
     // What reads a model may be made in another way when that is.
-    let mut generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
+    let mut generation = if replaced.is_empty() {
+        generation
+    } else {
+        with_texts(place, &compiler, &replaced)?
+    };
     keep_needed(&mut generation.found);
     if Exit::from_all(&generation.found) != Exit::Done {
         made.found = generation.found;
@@ -181,10 +204,17 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
         let done = reconciled.remove(name).unwrap_or_default();
         let state_text = states.get(name).and_then(|(text, _)| text.clone());
         let base = sides.bases.first().filter(|base| {
-            sides.ours.is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
+            sides
+                .ours
+                .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
         // What it reads may be another model.
-        let base = base.map(|base| tools.borrowed().compiler.compile_spec_at(&base.source, Some(&base.spec)));
+        let base = base.map(|base| {
+            tools
+                .borrowed()
+                .compiler
+                .compile_spec_at(&base.source, Some(&base.spec))
+        });
         let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
         // A file that moved is gone from where it was.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
@@ -214,10 +244,17 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
     let differing = Repository::find(&place.root).and_then(|repository| repository.differing(&all));
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
     let noted = |plan: ModelPlan| {
-        let files = files(&plan).into_iter().filter(|path| differing.contains(path)).collect();
+        let files = files(&plan)
+            .into_iter()
+            .filter(|path| differing.contains(path))
+            .collect();
         plan.with_uncommitted(files)
     };
-    if differing.is_empty() { plans } else { plans.into_iter().map(noted).collect() }
+    if differing.is_empty() {
+        plans
+    } else {
+        plans.into_iter().map(noted).collect()
+    }
 }
 
 /// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
@@ -259,7 +296,11 @@ fn reconciled(
         }
     }
     let done = reconcile_all(&models, || tools.borrowed());
-    models.iter().map(|(sides, _)| sides.model.to_owned()).zip(done).collect()
+    models
+        .iter()
+        .map(|(sides, _)| sides.model.to_owned())
+        .zip(done)
+        .collect()
 }
 
 /// The base of a model that was never pushed, and whose files somebody edited. Its files carry a hash of what the spec
@@ -275,7 +316,9 @@ fn written_from(
     if base.is_some() || found.values().all(|text| is_as_written(text)) {
         return base;
     }
-    let committed = Repository::find(&place.root).ok()?.last_texts(&ours.spec, EARLIER_TEXTS);
+    let committed = Repository::find(&place.root)
+        .ok()?
+        .last_texts(&ours.spec, EARLIER_TEXTS);
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
@@ -293,7 +336,12 @@ fn sides<'a>(
     found: &'a BTreeMap<String, String>,
 ) -> ModelSides<'a> {
     let bases = states.get(name).map(|(_, bases)| bases.as_slice()).unwrap_or_default();
-    ModelSides { model: name, bases, ours: ours.get(name), found }
+    ModelSides {
+        model: name,
+        bases,
+        ours: ours.get(name),
+        found,
+    }
 }
 
 /// What the specs make, by model.
@@ -321,7 +369,9 @@ fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelSt
             let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
             let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
             for path in gone {
-                let Some(now) = ours.files.keys().find(|other| name(other) == name(&path)) else { continue };
+                let Some(now) = ours.files.keys().find(|other| name(other) == name(&path)) else {
+                    continue;
+                };
                 if let Some(text) = base.files.remove(&path) {
                     base.files.insert(now.clone(), text);
                     left.entry(model.clone()).or_default().push(path);
@@ -333,7 +383,11 @@ fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelSt
 }
 
 fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
-    generation.models.iter().filter_map(|model| Some(model.built.as_ref()?.compiled.clone())).collect()
+    generation
+        .models
+        .iter()
+        .filter_map(|model| Some(model.built.as_ref()?.compiled.clone()))
+        .collect()
 }
 
 /// All specs once more, some of them with other texts.
@@ -376,7 +430,13 @@ fn find_changes(
     ours: Option<&Ours>,
     state: Option<&(Option<String>, Vec<PushState>)>,
 ) -> BTreeMap<String, String> {
-    let of_bases = state.iter().flat_map(|(_, bases)| bases).flat_map(|base| base.files.keys());
+    let of_bases = state
+        .iter()
+        .flat_map(|(_, bases)| bases)
+        .flat_map(|base| base.files.keys());
     let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
-    paths.into_iter().filter_map(|path| Some((path.clone(), text_of(&place.root, path)?))).collect()
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path.clone(), text_of(&place.root, path)?)))
+        .collect()
 }

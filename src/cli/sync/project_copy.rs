@@ -34,24 +34,36 @@ impl ProjectCopy {
     pub fn of(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
         let root = fs::canonicalize(or_here(root))?;
         let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
-        let packages = local_packages(&root).into_iter().chain([PathBuf::from(&dbt.packages_path)]);
+        let packages = local_packages(&root)
+            .into_iter()
+            .chain([PathBuf::from(&dbt.packages_path)]);
         outside.extend(split(&root, packages).1);
         let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
         // Paths such as `../macros` lead to the same place as in the project if the folders above have the same names.
         let above = outside.iter().map(|path| path.up).max().unwrap_or_default();
         let names: Vec<&OsStr> = root.iter().collect();
         let names = names.get(names.len().saturating_sub(above + 1)..).unwrap_or_default();
-        let copy = Self { root: names.iter().fold(folder.path().to_owned(), |path, name| path.join(name)), folder };
+        let copy = Self {
+            root: names
+                .iter()
+                .fold(folder.path().to_owned(), |path, name| path.join(name)),
+            folder,
+        };
         fs::create_dir_all(&copy.root)?;
         let changed = changes.keys().flat_map(|path| path.ancestors().skip(1)).collect();
-        CopyTree { root: &root, copy: &copy.root, inside: &inside, changes, changed }.write()?;
+        CopyTree {
+            root: &root,
+            copy: &copy.root,
+            inside: &inside,
+            changes,
+            changed,
+        }
+        .write()?;
         for path in outside {
-            let goal = path
-                .below
-                .iter()
-                .fold(copy.root.ancestors().nth(path.up).unwrap_or(&copy.root).to_owned(), |goal, name| {
-                    goal.join(name)
-                });
+            let goal = path.below.iter().fold(
+                copy.root.ancestors().nth(path.up).unwrap_or(&copy.root).to_owned(),
+                |goal, name| goal.join(name),
+            );
             if goal.starts_with(copy.folder.path()) && fs::symlink_metadata(&goal).is_err() && path.whole.exists() {
                 fs::create_dir_all(goal.parent().unwrap_or(&goal))?;
                 link(&path.whole, &goal)?;
@@ -91,10 +103,21 @@ fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<Pat
             }
             Err(_) if path.is_absolute() => {}
             Err(_) => {
-                let up = root.ancestors().position(|above| whole.starts_with(above)).unwrap_or_default();
-                let below = root.ancestors().nth(up).and_then(|above| whole.strip_prefix(above).ok());
+                let up = root
+                    .ancestors()
+                    .position(|above| whole.starts_with(above))
+                    .unwrap_or_default();
+                let below = root
+                    .ancestors()
+                    .nth(up)
+                    .and_then(|above| whole.strip_prefix(above).ok());
                 let below = below.unwrap_or(Path::new("")).to_owned();
-                outside.insert(Outside { depth: whole.components().count(), up, below, whole });
+                outside.insert(Outside {
+                    depth: whole.components().count(),
+                    up,
+                    below,
+                    whole,
+                });
             }
         }
     }
@@ -106,8 +129,13 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
         let documents = Yaml::load_from_str(&text).unwrap_or_default();
-        let packages = documents.first().and_then(|root| root.as_mapping_get("packages")?.as_vec());
-        let local = packages.into_iter().flatten().filter_map(|package| package.as_mapping_get("local")?.as_str());
+        let packages = documents
+            .first()
+            .and_then(|root| root.as_mapping_get("packages")?.as_vec());
+        let local = packages
+            .into_iter()
+            .flatten()
+            .filter_map(|package| package.as_mapping_get("local")?.as_str());
         local.map(PathBuf::from).collect()
     };
     PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()
@@ -130,7 +158,9 @@ impl CopyTree<'_> {
         while let Some(folder) = folders.pop() {
             fs::create_dir_all(self.copy.join(&folder))?;
             // A change may make a folder that is not there yet.
-            let Ok(entries) = fs::read_dir(self.root.join(&folder)) else { continue };
+            let Ok(entries) = fs::read_dir(self.root.join(&folder)) else {
+                continue;
+            };
             for entry in entries {
                 let entry = entry?;
                 let path = folder.join(entry.file_name());
@@ -149,7 +179,9 @@ impl CopyTree<'_> {
             }
         }
         for (path, text) in self.changes {
-            let (Some(text), path) = (text, self.copy.join(path)) else { continue };
+            let (Some(text), path) = (text, self.copy.join(path)) else {
+                continue;
+            };
             fs::create_dir_all(path.parent().unwrap_or(self.copy))?;
             fs::write(path, text)?;
         }
@@ -158,7 +190,10 @@ impl CopyTree<'_> {
 
     /// Whether a folder is not a link in the copy: dbt walks through it, or something in it changes.
     fn is_real(&self, folder: &Path) -> bool {
-        let is_walked = self.inside.iter().any(|path| path.starts_with(folder) || folder.starts_with(path));
+        let is_walked = self
+            .inside
+            .iter()
+            .any(|path| path.starts_with(folder) || folder.starts_with(path));
         is_walked || self.changed.contains(folder)
     }
 
@@ -166,7 +201,9 @@ impl CopyTree<'_> {
     fn link_again(&self, path: &Path) -> io::Result<()> {
         let whole = self.root.join(path);
         let goal = fs::canonicalize(&whole).unwrap_or(whole);
-        let goal = goal.strip_prefix(self.root).map_or_else(|_| goal.clone(), |inner| self.copy.join(inner));
+        let goal = goal
+            .strip_prefix(self.root)
+            .map_or_else(|_| goal.clone(), |inner| self.copy.join(inner));
         link(&goal, &self.copy.join(path))
     }
 }
@@ -187,7 +224,11 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
         for entry in fs::read_dir(&from)? {
             let path = entry?.path();
             let goal = to.join(path.file_name().unwrap_or_default());
-            if path.is_dir() { folders.push((path, goal)) } else { fs::copy(&path, goal).map(|_| ())? }
+            if path.is_dir() {
+                folders.push((path, goal))
+            } else {
+                fs::copy(&path, goal).map(|_| ())?
+            }
         }
     }
     Ok(())
@@ -200,12 +241,21 @@ mod tests {
     #[test]
     fn paths_lead_into_the_project_or_out_of_it() {
         let root = Path::new("/data/repository/transform");
-        let named = ["models/", "./more//models", "../macros", "../../shared/macros", "../transform/seeds", "/other"];
+        let named = [
+            "models/",
+            "./more//models",
+            "../macros",
+            "../../shared/macros",
+            "../transform/seeds",
+            "/other",
+        ];
         let (inside, outside) = split(root, named.map(PathBuf::from));
         let inside: Vec<&str> = inside.iter().filter_map(|path| path.to_str()).collect();
         assert_eq!(inside, ["models", "more/models", "seeds"]);
-        let outside: Vec<(usize, &str)> =
-            outside.iter().filter_map(|path| Some((path.up, path.below.to_str()?))).collect();
+        let outside: Vec<(usize, &str)> = outside
+            .iter()
+            .filter_map(|path| Some((path.up, path.below.to_str()?)))
+            .collect();
         assert_eq!(outside, [(1, "macros"), (2, "shared/macros")]);
     }
 
@@ -221,7 +271,10 @@ mod tests {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), text).unwrap();
         };
-        put("dbt_project.yml", "macro-paths: [macros, ../macros]\nseed-paths: [data/seeds]\n");
+        put(
+            "dbt_project.yml",
+            "macro-paths: [macros, ../macros]\nseed-paths: [data/seeds]\n",
+        );
         put("packages.yml", "packages: [{local: ../../package}, {package: a/b}]\n");
         for file in [
             "models/a/b/c.sql",
@@ -251,8 +304,13 @@ mod tests {
         let copy = ProjectCopy::of(&root, &dbt, &changes).unwrap();
         let read = |path: &str| fs::read_to_string(copy.root.join(path)).ok();
         let is_link = |path: &str| fs::symlink_metadata(copy.root.join(path)).unwrap().is_symlink();
-        for path in ["models/a/b/c.sql", "models/new/er/d.sql", "notes/n.md", "models/a/c_again.sql", "queries/b/c.sql"]
-        {
+        for path in [
+            "models/a/b/c.sql",
+            "models/new/er/d.sql",
+            "notes/n.md",
+            "models/a/c_again.sql",
+            "queries/b/c.sql",
+        ] {
             assert_eq!(read(path).as_deref(), Some("new"), "{path}");
         }
         assert_eq!(read("models/a/old.sql"), None);
@@ -260,8 +318,16 @@ mod tests {
         assert_eq!(read("tests/deep/t.sql").as_deref(), Some("tests/deep/t.sql"));
         assert_eq!(read("../macros/deep/m.sql").as_deref(), Some("macro"));
         assert_eq!(read("../../package/dbt_project.yml").as_deref(), Some("package"));
-        assert!(["models", "models/a", "data", "data/seeds/x", "tests/deep"].iter().all(|path| !is_link(path)));
-        assert!(["data/raw", "queries", "data/seeds/x/y.csv", "nowhere"].iter().all(|path| is_link(path)));
+        assert!(
+            ["models", "models/a", "data", "data/seeds/x", "tests/deep"]
+                .iter()
+                .all(|path| !is_link(path))
+        );
+        assert!(
+            ["data/raw", "queries", "data/seeds/x/y.csv", "nowhere"]
+                .iter()
+                .all(|path| is_link(path))
+        );
         let root = copy.root.clone();
         drop(copy);
         assert!(!root.exists());

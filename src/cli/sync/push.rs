@@ -71,12 +71,20 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         report(session, args, &made.plan, refused, None)?;
         session.report(refused);
         session.note("nothing is written: dbt refuses it");
-        session.warn(&format!("the copy of the project that dbt parsed is kept in {}", copy.display()));
+        session.warn(&format!(
+            "the copy of the project that dbt parsed is kept in {}",
+            copy.display()
+        ));
         return Ok(exit);
     }
     let log = history::read(&place);
     let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
-    session.note(&format!("committed to {}: {}, entry {}", branch.name(), pushed.commit, short(&pushed.entry)));
+    session.note(&format!(
+        "committed to {}: {}, entry {}",
+        branch.name(),
+        pushed.commit,
+        short(&pushed.entry)
+    ));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // What is done stays done, whether git answers or not.
     let missing = repository.differing(&settings).unwrap_or_default();
@@ -93,7 +101,13 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
-        offer(session, args, &place, &branch, pushed.request.as_deref().unwrap_or_default())?;
+        offer(
+            session,
+            args,
+            &place,
+            &branch,
+            pushed.request.as_deref().unwrap_or_default(),
+        )?;
     }
     report(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
@@ -121,7 +135,13 @@ fn offer(
     branch: &PushBranch,
     text: &str,
 ) -> Result<(), Failure> {
-    write_all(&place.bounds()?, &[Planned { path: place.root.join(merge_request::FILE), text: text.to_owned() }])?;
+    write_all(
+        &place.bounds()?,
+        &[Planned {
+            path: place.root.join(merge_request::FILE),
+            text: text.to_owned(),
+        }],
+    )?;
     if !args.json {
         session.data(&format!("\n{text}"))?;
     }
@@ -155,7 +175,10 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
     if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
         let Selection { select, exclude, state } = selection;
-        fields.insert("selection".to_owned(), json!({"select": select, "exclude": exclude, "state": state}));
+        fields.insert(
+            "selection".to_owned(),
+            json!({"select": select, "exclude": exclude, "state": state}),
+        );
     }
     kept
 }
@@ -163,7 +186,14 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
 /// Returns the selection that a plan was made with.
 fn selection(plan: &Value) -> Selection {
     let of = &plan["selection"];
-    let texts = |key: &str| of[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let texts = |key: &str| {
+        of[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+    };
     Selection {
         select: texts("select").collect(),
         exclude: texts("exclude").collect(),
@@ -192,7 +222,10 @@ fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Exit::Conflict,
-        format!("`{}` is not what would be done now: something has changed since", path.display()),
+        format!(
+            "`{}` is not what would be done now: something has changed since",
+            path.display()
+        ),
     )
     .with_help("look at `formulac plan`, and keep it again"))
 }
@@ -216,24 +249,41 @@ impl PushBranch {
     ) -> Result<Self, Failure> {
         refuse_elsewhere(session, place, repository, environment, "push", false)?;
         let now = repository.branch()?;
-        let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
+        let Some(environment) = environment else {
+            return Ok(Self { now, begins: None });
+        };
         let wanted = required_branch(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_merged_into() {
             let hash = content_hash(plan.json().to_string().as_bytes());
             let name = format!("{}{}", begun(environment), hash.get(..8).unwrap_or_default());
             let taken = repository.has_branch(&name)?;
-            let begins = if taken { format!("{name}-{}", Timestamp::now().as_second()) } else { name };
-            return Ok(Self { now, begins: Some(begins) });
+            let begins = if taken {
+                format!("{name}-{}", Timestamp::now().as_second())
+            } else {
+                name
+            };
+            return Ok(Self {
+                now,
+                begins: Some(begins),
+            });
         }
         match elsewhere {
             None => Ok(Self { now, begins: None }),
-            Some(wanted) if !repository.has_branch(wanted)? => Ok(Self { now, begins: Some(wanted.to_owned()) }),
+            Some(wanted) if !repository.has_branch(wanted)? => Ok(Self {
+                now,
+                begins: Some(wanted.to_owned()),
+            }),
             Some(wanted) => Err(Failure::new(
                 Exit::Failed,
-                format!("`{}` is pushed to on the branch `{wanted}`, and this is `{now}`", environment.name),
+                format!(
+                    "`{}` is pushed to on the branch `{wanted}`, and this is `{now}`",
+                    environment.name
+                ),
             )
-            .with_help(format!("`git switch {wanted}`, or choose another environment with `--env`"))),
+            .with_help(format!(
+                "`git switch {wanted}`, or choose another environment with `--env`"
+            ))),
         }
     }
 
@@ -257,12 +307,24 @@ pub fn refuse_elsewhere(
     command: &str,
     or_begun: bool,
 ) -> Result<(), Failure> {
-    let Some(environment) = environment.filter(|it| it.is_merged_into()) else { return Ok(()) };
+    let Some(environment) = environment.filter(|it| it.is_merged_into()) else {
+        return Ok(());
+    };
     let now = repository.branch()?;
     match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
-            let what = format!("`{}` is changed only on its branch `{wanted}`, and this is `{now}`", environment.name);
-            Err(permissions::elsewhere(session, place, command, environment, &what, &wanted))
+            let what = format!(
+                "`{}` is changed only on its branch `{wanted}`, and this is `{now}`",
+                environment.name
+            );
+            Err(permissions::elsewhere(
+                session,
+                place,
+                command,
+                environment,
+                &what,
+                &wanted,
+            ))
         }
         _ => Ok(()),
     }
@@ -274,7 +336,9 @@ fn required_branch(
     repository: &Repository,
     environment: &Environment,
 ) -> Result<Option<String>, Failure> {
-    let Some(name) = environment::branch(&place.project, &place.root, environment) else { return Ok(None) };
+    let Some(name) = environment::branch(&place.project, &place.root, environment) else {
+        return Ok(None);
+    };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
         return Ok(Some(name));
     }
@@ -310,7 +374,11 @@ fn write(
     let lines = lines(plan);
     let known = plan.known.iter().map(|known| known.file.clone());
     let written = known.clone().filter(|file| file.before != file.after);
-    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned()).chain(written);
+    let changes = plan
+        .models
+        .iter()
+        .flat_map(|model| model.files.iter().cloned())
+        .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
     let title = message.map_or_else(|| title(plan), str::to_owned);
@@ -362,16 +430,27 @@ fn commit(
     let changes = apply::placed(place, changes)?;
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
-        return Err(Failure::new(Exit::Failed, format!("git ignores `{path}`, which belongs to the push"))
-            .with_help("take it out of .gitignore"));
+        return Err(
+            Failure::new(Exit::Failed, format!("git ignores `{path}`, which belongs to the push"))
+                .with_help("take it out of .gitignore"),
+        );
     }
     let hash = entry.hash();
     let message = message(&what.title, &what.lines, &hash);
-    let commit =
-        PushCommit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
+    let commit = PushCommit {
+        message,
+        paths,
+        entry: hash.clone(),
+        branch: branch.now.clone(),
+        begins: branch.begins.clone(),
+    };
     apply::carry_out(place, repository, &changes, &commit)?;
     let made = repository.head()?.unwrap_or_default();
-    Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash, request: None })
+    Ok(Pushed {
+        commit: made.get(..7).unwrap_or_default().to_owned(),
+        entry: hash,
+        request: None,
+    })
 }
 
 fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEntry, Failure> {
@@ -411,11 +490,20 @@ fn lines(plan: &Plan) -> Vec<String> {
 pub fn title(plan: &Plan) -> String {
     match plan.models.as_slice() {
         [] => "Renew known.yml".to_owned(),
-        models if models.iter().all(|model| matches!(model.action, Action::Commit | Action::Keep)) => {
+        models
+            if models
+                .iter()
+                .all(|model| matches!(model.action, Action::Commit | Action::Keep)) =>
+        {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
             format!("Hand edits of {}", named(&names))
         }
-        [one] => format!("{}{} {}", one.action.name()[..1].to_uppercase(), &one.action.name()[1..], one.model),
+        [one] => format!(
+            "{}{} {}",
+            one.action.name()[..1].to_uppercase(),
+            &one.action.name()[1..],
+            one.model
+        ),
         _ => {
             let counts: Vec<String> = [Action::Create, Action::Update, Action::Delete]
                 .iter()

@@ -36,9 +36,11 @@ impl Repository {
         let folder = or_here(folder).to_owned();
         let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
         if !inside.succeeded || inside.out.trim() != "true" {
-            return Err(Failure::new(Exit::Failed, "the project is in no git repository").with_help(
-                "a push is a commit: `git init` begins a repository; `formulac generate` writes without one",
-            ));
+            return Err(
+                Failure::new(Exit::Failed, "the project is in no git repository").with_help(
+                    "a push is a commit: `git init` begins a repository; `formulac generate` writes without one",
+                ),
+            );
         }
         let found = Self { folder };
         for (name, what) in BEGUN {
@@ -55,19 +57,29 @@ impl Repository {
     /// committed or ignored, or if there is no repository.
     pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
         let folder = or_here(folder);
-        let of = |args: &[&str]| git(folder, args, "").ok().filter(|output| output.succeeded).map(|output| output.out);
+        let of = |args: &[&str]| {
+            git(folder, args, "")
+                .ok()
+                .filter(|output| output.succeeded)
+                .map(|output| output.out)
+        };
         let differs = of(&["status", "--porcelain", "--", path]).is_some_and(|out| !out.is_empty());
         differs.then(|| of(&["show", &format!("HEAD:./{path}")]))
     }
 
     /// The way from the repository's folder to the project's, with `/` at its end; empty where they are one.
     pub fn prefix(&self) -> Result<String, Failure> {
-        Ok(self.run_git(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned())
+        Ok(self
+            .run_git(&["rev-parse", "--show-prefix"])?
+            .trim_end_matches('\n')
+            .to_owned())
     }
 
     /// The repository's folder.
     pub fn top(&self) -> Result<PathBuf, Failure> {
-        Ok(PathBuf::from(self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n')))
+        Ok(PathBuf::from(
+            self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n'),
+        ))
     }
 
     /// The branch.
@@ -76,13 +88,17 @@ impl Repository {
         if output.succeeded {
             return Ok(output.out.trim().to_owned());
         }
-        Err(Failure::new(Exit::Failed, "HEAD is detached: a commit would be on no branch")
-            .with_help("`git switch BRANCH` goes to one, `git switch -c NAME` begins one"))
+        Err(
+            Failure::new(Exit::Failed, "HEAD is detached: a commit would be on no branch")
+                .with_help("`git switch BRANCH` goes to one, `git switch -c NAME` begins one"),
+        )
     }
 
     /// Whether there is a branch of this name.
     pub fn has_branch(&self, name: &str) -> Result<bool, Failure> {
-        Ok(self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")])?.succeeded)
+        Ok(self
+            .run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")])?
+            .succeeded)
     }
 
     /// Whether a branch may have this name.
@@ -109,9 +125,17 @@ impl Repository {
         let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
         // 1 says that there are none.
         if !output.succeeded && !output.err.is_empty() {
-            return Err(Failure::new(Exit::Failed, format!("`git check-ignore` failed: {}", output.err.trim())));
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("`git check-ignore` failed: {}", output.err.trim()),
+            ));
         }
-        Ok(output.out.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+        Ok(output
+            .out
+            .split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Begins a branch here and goes to it; the work tree stays as it is.
@@ -150,7 +174,16 @@ impl Repository {
     fn reset_committed(&self) -> Result<(), Failure> {
         // A hook may have committed files outside of the project's folder.
         let top = self.top()?;
-        let args = ["diff-tree", "-r", "--root", "--no-commit-id", "--no-renames", "--name-only", "-z", "HEAD"];
+        let args = [
+            "diff-tree",
+            "-r",
+            "--root",
+            "--no-commit-id",
+            "--no-renames",
+            "--name-only",
+            "-z",
+            "HEAD",
+        ];
         let files = self.run_git(&args)?;
         let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
         if !files.is_empty() && !git(&top, &args, &files)?.succeeded {
@@ -160,9 +193,18 @@ impl Repository {
     }
 
     fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
-        let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
+        let there: Vec<String> = paths
+            .iter()
+            .filter(|path| self.folder.join(path).is_file())
+            .cloned()
+            .collect();
         self.run_git_with_input(
-            &["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"],
+            &[
+                "add",
+                "--intent-to-add",
+                "--pathspec-from-file=-",
+                "--pathspec-file-nul",
+            ],
             &listed(&there),
         )?;
         // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
@@ -184,12 +226,21 @@ impl Repository {
 
     /// Takes back that files are to be added, which a commit that failed left.
     pub fn forget(&self, paths: &[String]) -> Result<(), Failure> {
-        let output =
-            git(&self.folder, &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(paths))?;
+        let output = git(
+            &self.folder,
+            &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"],
+            &listed(paths),
+        )?;
         // Before the first commit there is nothing to go back to.
         if !output.succeeded {
-            let args =
-                ["rm", "--quiet", "--cached", "--ignore-unmatch", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            let args = [
+                "rm",
+                "--quiet",
+                "--cached",
+                "--ignore-unmatch",
+                "--pathspec-from-file=-",
+                "--pathspec-file-nul",
+            ];
             self.run_git_with_input(&args, &listed(paths))?;
         }
         Ok(())
@@ -198,7 +249,14 @@ impl Repository {
     /// The files of these that differ from the last commit or are not in it.
     pub fn differing(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
-        let args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
+        let args = [
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=all",
+            "--",
+        ];
         let output = self.run_git_on_paths(&args, paths)?;
         let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
         Ok(output.split('\0').filter_map(of).collect())
@@ -217,8 +275,13 @@ impl Repository {
 
     /// The last committed texts of a file, the newest first, from at most so many commits.
     pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
-        let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]).unwrap_or_default();
-        commits.lines().filter_map(|commit| self.run_git(&["show", &format!("{commit}:./{path}")]).ok()).collect()
+        let commits = self
+            .run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path])
+            .unwrap_or_default();
+        commits
+            .lines()
+            .filter_map(|commit| self.run_git(&["show", &format!("{commit}:./{path}")]).ok())
+            .collect()
     }
 
     /// Who changed one of these lines last, and why; `None` if one of them is not committed.
@@ -231,11 +294,16 @@ impl Repository {
         let mut lines = output.lines();
         while let Some(commit) = lines.next() {
             let told: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
-            let commit = commit.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
+            let commit = commit
+                .get(..7)
+                .filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
             let value = |key: &str| told.iter().find_map(|line| line.strip_prefix(key));
             let time = value("committer-time ")?.parse().ok()?;
             if last.as_ref().is_none_or(|(latest, _)| time > *latest) {
-                last = Some((time, format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?)));
+                last = Some((
+                    time,
+                    format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?),
+                ));
             }
         }
         last.map(|(_, told)| told)
@@ -270,7 +338,10 @@ impl Repository {
     }
 
     pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {
-        run_git(args.first().copied().unwrap_or_default(), git(&self.folder, args, input)?)
+        run_git(
+            args.first().copied().unwrap_or_default(),
+            git(&self.folder, args, input)?,
+        )
     }
 }
 
@@ -285,7 +356,12 @@ fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
 
 /// The lines that a program printed; `None` if it printed nothing.
 fn error_text(output: &ProgramOutput) -> Option<String> {
-    let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
+    let said: Vec<&str> = output
+        .err
+        .lines()
+        .chain(output.out.lines())
+        .filter(|line| !line.is_empty())
+        .collect();
     (!said.is_empty()).then(|| said.join("\n  "))
 }
 
@@ -295,8 +371,11 @@ fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
         Some(said) => format!(":\n  {said}"),
         None => " and printed nothing".to_owned(),
     };
-    Failure::new(Exit::Failed, format!("the git hook `{name}` ({program}) failed with exit status {status}{said}"))
-        .with_help("nothing is committed; fix what the hook refuses, then try again")
+    Failure::new(
+        Exit::Failed,
+        format!("the git hook `{name}` ({program}) failed with exit status {status}{said}"),
+    )
+    .with_help("nothing is committed; fix what the hook refuses, then try again")
 }
 
 /// Paths as git reads them from its standard input.

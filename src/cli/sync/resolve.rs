@@ -37,10 +37,16 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         }
         return Ok(made.exit());
     }
-    let all: Vec<(&ModelPlan, &Conflict)> =
-        made.plan.models.iter().flat_map(|model| model.conflicts.iter().map(move |one| (model, one))).collect();
-    let meant: Vec<&(&ModelPlan, &Conflict)> =
-        all.iter().filter(|(model, one)| is_meant(&args.name, model, one)).collect();
+    let all: Vec<(&ModelPlan, &Conflict)> = made
+        .plan
+        .models
+        .iter()
+        .flat_map(|model| model.conflicts.iter().map(move |one| (model, one)))
+        .collect();
+    let meant: Vec<&(&ModelPlan, &Conflict)> = all
+        .iter()
+        .filter(|(model, one)| is_meant(&args.name, model, one))
+        .collect();
     if meant.is_empty() {
         let mut names: Vec<String> = all.iter().map(|(model, one)| target(model, one)).collect();
         names.dedup();
@@ -50,7 +56,12 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let mut work = ResolveWork { place: &place, made: &made, texts: BTreeMap::new(), of_people: BTreeSet::new() };
+    let mut work = ResolveWork {
+        place: &place,
+        made: &made,
+        texts: BTreeMap::new(),
+        of_people: BTreeSet::new(),
+    };
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
         work.decide(model, conflict, args.side())?;
@@ -89,8 +100,10 @@ impl ResolveWork<'_> {
             return self.describe(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Failed, format!("{}: {what}", target(model, conflict)))
-                .with_help(format!("edit {} and {} so that they agree", conflict.spec, conflict.file))
+            Failure::new(Exit::Failed, format!("{}: {what}", target(model, conflict))).with_help(format!(
+                "edit {} and {} so that they agree",
+                conflict.spec, conflict.file
+            ))
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
@@ -116,21 +129,27 @@ impl ResolveWork<'_> {
             }
             Side::Theirs => {
                 let tools = self.made.tools.as_ref().map(|tools| tools.borrowed());
-                let text = current.zip(tools).and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
+                let text = current
+                    .zip(tools)
+                    .and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
                 let text = text.ok_or_else(|| impossible("a spec cannot express the content of the file"))?;
                 self.set(&conflict.spec, text);
             }
             Side::Base => {
                 let base = conflict.base.as_deref().unwrap_or_default();
                 let text = current.and_then(|ours| spoken(conflict, &ours, base));
-                let both = text.zip(undone()).ok_or_else(|| impossible("only a formula can go back to its base"))?;
+                let both = text
+                    .zip(undone())
+                    .ok_or_else(|| impossible("only a formula can go back to its base"))?;
                 self.set(&conflict.spec, both.0);
                 self.set(&conflict.file, both.1);
             }
             Side::Edit => {
                 let formula = edited(conflict)?;
                 let text = current.and_then(|ours| spoken(conflict, &ours, &formula));
-                let both = text.zip(undone()).ok_or_else(|| impossible("only a formula can be edited here"))?;
+                let both = text
+                    .zip(undone())
+                    .ok_or_else(|| impossible("only a formula can be edited here"))?;
                 self.set(&conflict.spec, both.0);
                 self.set(&conflict.file, both.1);
             }
@@ -141,8 +160,14 @@ impl ResolveWork<'_> {
     /// Both files say the same: Omni's, which is ours, and the one in which people describe the node for dbt.
     fn describe(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
         let impossible = || {
-            Failure::new(Exit::Failed, format!("{}: the file cannot be edited there", target(model, conflict)))
-                .with_help(format!("edit {} and {} so that they agree", conflict.spec, conflict.file))
+            Failure::new(
+                Exit::Failed,
+                format!("{}: the file cannot be edited there", target(model, conflict)),
+            )
+            .with_help(format!(
+                "edit {} and {} so that they agree",
+                conflict.spec, conflict.file
+            ))
         };
         let edited = match side {
             Side::Edit => Some(edited(conflict)?),
@@ -157,7 +182,10 @@ impl ResolveWork<'_> {
         let view = self.view(&conflict.spec).ok_or_else(impossible)?;
         let manifest = self.place.manifest()?.ok_or_else(impossible)?;
         let node = manifest.node(&view.record.node).ok_or_else(impossible)?;
-        let column = conflict.definition.as_deref().and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
+        let column = conflict
+            .definition
+            .as_deref()
+            .and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
         self.of_people.extend([conflict.spec.clone(), conflict.file.clone()]);
         if in_omni {
             let text = view.described(column, agreed.as_deref()).ok_or_else(impossible)?;
@@ -177,11 +205,17 @@ impl ResolveWork<'_> {
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        self.texts.get(path).map(|(_, text)| text.clone()).or_else(|| text_of(&self.place.root, path))
+        self.texts
+            .get(path)
+            .map(|(_, text)| text.clone())
+            .or_else(|| text_of(&self.place.root, path))
     }
 
     fn set(&mut self, path: &str, text: String) {
-        let before = self.texts.remove(path).map_or_else(|| text_of(&self.place.root, path), |(before, _)| before);
+        let before = self
+            .texts
+            .remove(path)
+            .map_or_else(|| text_of(&self.place.root, path), |(before, _)| before);
         self.texts.insert(path.to_owned(), (before, text));
     }
 
@@ -191,7 +225,11 @@ impl ResolveWork<'_> {
         let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
-            let after = if crlf { after.replace('\r', "").replace('\n', "\r\n") } else { after };
+            let after = if crlf {
+                after.replace('\r', "").replace('\n', "\r\n")
+            } else {
+                after
+            };
             if before.as_ref() == Some(&after) {
                 continue;
             }
@@ -223,7 +261,9 @@ impl ResolveWork<'_> {
 
 /// The formula, or the description, that a person writes with both before their eyes.
 fn edited(conflict: &Conflict) -> Result<String, Failure> {
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
+    let editor = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
     let Some(editor) = editor else {
         return Err(Failure::new(Exit::Usage, "there is no editor").with_help("EDITOR names one, as in `EDITOR=nano`"));
     };
@@ -233,28 +273,45 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
         "// base    {}\n// ours    {}\n// theirs  {}\n// The {} of {name}, below:\n{}\n",
         text(&conflict.base),
         text(&conflict.ours),
-        text(conflict.theirs_formula.as_ref().map_or(&conflict.theirs, |_| &conflict.theirs_formula)),
+        text(
+            conflict
+                .theirs_formula
+                .as_ref()
+                .map_or(&conflict.theirs, |_| &conflict.theirs_formula)
+        ),
         conflict.property,
         conflict.ours.as_deref().unwrap_or_default()
     );
     let failed = |error: &std::io::Error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), error);
-    let file =
-        tempfile::Builder::new().prefix("formulac-").suffix(".txt").tempfile().map_err(|error| failed(&error))?;
+    let file = tempfile::Builder::new()
+        .prefix("formulac-")
+        .suffix(".txt")
+        .tempfile()
+        .map_err(|error| failed(&error))?;
     // An editor may put another file in its place, so that it is not kept open.
     let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
     // An editor may be named with its options.
     let mut words = editor.split_whitespace();
-    let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&path).status();
+    let status = Command::new(words.next().unwrap_or_default())
+        .args(words)
+        .arg(&path)
+        .status();
     let written = read_text(&path);
     if !status.is_ok_and(|status| status.success()) {
         return Err(Failure::new(Exit::Failed, format!("the editor `{editor}` failed")));
     }
     let written = written.map_err(|error| failed(&error))?;
-    let lines: Vec<&str> = written.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let lines: Vec<&str> = written
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
     let formula = lines.join("\n").trim().to_owned();
     if formula.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("the {} is empty, so nothing is written", conflict.property)));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("the {} is empty, so nothing is written", conflict.property),
+        ));
     }
     Ok(formula)
 }

@@ -33,22 +33,42 @@ impl Repository {
 
     /// The files of the project that differ between two commits, with the texts of those that formulac may have made.
     pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
-        let args =
-            ["diff", "--no-ext-diff", "--no-renames", "--raw", "--no-abbrev", "-z", "--relative", base, head, "--"];
+        let args = [
+            "diff",
+            "--no-ext-diff",
+            "--no-renames",
+            "--raw",
+            "--no-abbrev",
+            "-z",
+            "--relative",
+            base,
+            head,
+            "--",
+        ];
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0').filter(|part| !part.is_empty());
         let mut found: Vec<(String, Option<String>, String)> = Vec::new();
         // `:100644 100644 <blob> <blob> M`, then the path.
         while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
             let facts: Vec<&str> = facts.trim_start_matches(':').split(' ').collect();
-            let [_, mode, before, after, status] = facts.as_slice() else { continue };
+            let [_, mode, before, after, status] = facts.as_slice() else {
+                continue;
+            };
             let is_gone = *status == "D";
             let now = (!is_gone).then(|| format!("{mode} {after}"));
-            found.push((path.to_owned(), now, (if is_gone { *before } else { *after }).to_owned()));
+            found.push((
+                path.to_owned(),
+                now,
+                (if is_gone { *before } else { *after }).to_owned(),
+            ));
         }
         let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
         let texts = self.texts_of(&blobs)?;
-        Ok(found.into_iter().zip(texts).map(|((path, now, _), text)| DifferingContent::new(&path, now, text)).collect())
+        Ok(found
+            .into_iter()
+            .zip(texts)
+            .map(|((path, now, _), text)| DifferingContent::new(&path, now, text))
+            .collect())
     }
 
     /// The texts of these objects, named by their hashes, in one call; none of those that are not here.
@@ -66,7 +86,10 @@ impl Repository {
             let header = String::from_utf8_lossy(header);
             rest = after.get(1..).unwrap_or_default();
             let size = header.split(' ').nth(2).and_then(|size| size.parse::<usize>().ok());
-            texts.push(size.and_then(|size| rest.get(..size)).map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+            texts.push(
+                size.and_then(|size| rest.get(..size))
+                    .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+            );
             // A line break follows what was found.
             rest = size.map_or(rest, |size| rest.get(size + 1..).unwrap_or_default());
         }
@@ -82,7 +105,10 @@ impl Repository {
         let objects: BTreeMap<String, String> = self.tree(commit, paths)?.into_iter().collect();
         let found: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
         let mut texts = self.texts_of(&found)?.into_iter();
-        Ok(paths.iter().map(|path| objects.get(path).and_then(|_| texts.next()).flatten()).collect())
+        Ok(paths
+            .iter()
+            .map(|path| objects.get(path).and_then(|_| texts.next()).flatten())
+            .collect())
     }
 
     /// The files of a commit below these folders, or among these files.
@@ -114,9 +140,14 @@ impl Repository {
         let output = self.run_git(&["log", "--reverse", "--no-mailmap", &format, &range])?;
         let mut parts = output.split('\0').map(str::trim);
         let mut commits = Vec::new();
-        while let (Some(id), Some(author), Some(committer), Some(valid), Some(signer), Some(parents)) =
-            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-        {
+        while let (Some(id), Some(author), Some(committer), Some(valid), Some(signer), Some(parents)) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) {
             // A merge is looked at for what it holds that neither side had.
             let args = [
                 "diff-tree",
@@ -131,9 +162,16 @@ impl Repository {
                 id,
             ];
             let paths = self.run_git(&args)?;
-            let paths: Vec<String> = paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
-            let records: Vec<String> =
-                paths.iter().filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder))).cloned().collect();
+            let paths: Vec<String> = paths
+                .split('\0')
+                .filter(|path| !path.is_empty())
+                .map(str::to_owned)
+                .collect();
+            let records: Vec<String> = paths
+                .iter()
+                .filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder)))
+                .cloned()
+                .collect();
             let texts = self.texts_in(id, &records)?;
             let before = match parents.split(' ').next().filter(|parent| !parent.is_empty()) {
                 Some(parent) => self.texts_in(parent, &records)?,
@@ -155,7 +193,13 @@ impl Repository {
     /// The commits of this branch itself since one, or all: each with the one before it and its title, the oldest first.
     pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
-        let output = self.run_git(&["log", "--reverse", "--first-parent", "--format=%H%x00%P%x00%s%x00", &range])?;
+        let output = self.run_git(&[
+            "log",
+            "--reverse",
+            "--first-parent",
+            "--format=%H%x00%P%x00%s%x00",
+            &range,
+        ])?;
         let mut parts = output.split('\0').map(str::trim);
         let mut found = Vec::new();
         while let (Some(commit), Some(parents), Some(title)) = (parts.next(), parts.next(), parts.next()) {
@@ -167,7 +211,10 @@ impl Repository {
 
     /// When a commit was made, as `2026-11-20`.
     pub fn time_of(&self, commit: &str) -> Result<String, Failure> {
-        Ok(self.run_git(&["show", "--no-patch", "--format=%cs", commit, "--"])?.trim().to_owned())
+        Ok(self
+            .run_git(&["show", "--no-patch", "--format=%cs", commit, "--"])?
+            .trim()
+            .to_owned())
     }
 
     /// Whether a tag may have this name.
@@ -177,13 +224,22 @@ impl Repository {
 
     /// Whether there is a tag of this name.
     pub fn has_tag(&self, name: &str) -> Result<bool, Failure> {
-        Ok(self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?.succeeded)
+        Ok(self
+            .run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?
+            .succeeded)
     }
 
     /// Whether this work tree is as the last commit is.
     pub fn is_clean(&self) -> Result<bool, Failure> {
-        let output =
-            self.run_git(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."])?;
+        let output = self.run_git(&[
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--untracked-files=all",
+            "--",
+            ".",
+        ])?;
         Ok(output.is_empty())
     }
 }

@@ -27,7 +27,9 @@ const LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
-    let Some(id) = &args.id else { return Err(unnamed(session, &place, args.json)?) };
+    let Some(id) = &args.id else {
+        return Err(unnamed(session, &place, args.json)?);
+    };
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
     let environment = environment::chosen(&session.global, &place.project)?;
@@ -61,9 +63,20 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         let mut lines = vec![format!("back to {}", point.short)];
         lines.extend(changes.iter().filter_map(model_line));
         let environment = environment.map(|environment| environment.name);
-        let what = PushAction { did: "rollback", title, lines, environment, paths, changes: changes.clone() };
+        let what = PushAction {
+            did: "rollback",
+            title,
+            lines,
+            environment,
+            paths,
+            changes: changes.clone(),
+        };
         let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
-        session.note(&format!("went back to {}: {commit}, entry {}", point.name, short(&entry)));
+        session.note(&format!(
+            "went back to {}: {commit}, entry {}",
+            point.name,
+            short(&entry)
+        ));
         done = Some(json!({"commit": commit, "entry": entry}));
     }
     if args.json {
@@ -79,15 +92,27 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
 /// Shows the last entries of the log, and asks for one of them.
 fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
     let log = history::read(place);
-    let entries: Vec<&Logged> = log.entries.iter().rev().filter(|it| it.entry.did != REFUSED).take(ENTRIES).collect();
+    let entries: Vec<&Logged> = log
+        .entries
+        .iter()
+        .rev()
+        .filter(|it| it.entry.did != REFUSED)
+        .take(ENTRIES)
+        .collect();
     // The last entry is the state that is there.
     let Some(before) = entries.get(1).or(entries.first()) else {
-        return Ok(Failure::new(Exit::Usage, "nothing was pushed yet, so there is no entry to restore"));
+        return Ok(Failure::new(
+            Exit::Usage,
+            "nothing was pushed yet, so there is no entry to restore",
+        ));
     };
     if !as_json {
         session.print_escaped(&history::text(&entries))?;
     }
-    let help = format!("for example, `formulac rollback {}` restores the state after entry {0}", before.number);
+    let help = format!(
+        "for example, `formulac rollback {}` restores the state after entry {0}",
+        before.number
+    );
     Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
 }
 
@@ -139,12 +164,16 @@ impl Point {
 
     fn entry(repository: &Repository, logged: &Logged) -> Result<Self, Failure> {
         if logged.entry.did == REFUSED {
-            return Err(Failure::new(Exit::Usage, "that command was refused and changed nothing")
-                .with_help("`formulac log` lists entries that did, with their numbers"));
+            return Err(
+                Failure::new(Exit::Usage, "that command was refused and changed nothing")
+                    .with_help("`formulac log` lists entries that did, with their numbers"),
+            );
         }
         let Some(commit) = repository.brought(&format!("{LOG}/{}", logged.file))? else {
-            return Err(Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
-                .with_help("`git fetch --unshallow` brings the whole history"));
+            return Err(
+                Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
+                    .with_help("`git fetch --unshallow` brings the whole history"),
+            );
         };
         let entry = &logged.entry;
         Ok(Self {
@@ -154,7 +183,13 @@ impl Point {
             number: Some(logged.number),
             commit,
             at: entry.time(),
-            told: format!("entry {} ({}, {}, {})", logged.number, entry.did, entry.time(), entry.by),
+            told: format!(
+                "entry {} ({}, {}, {})",
+                logged.number,
+                entry.did,
+                entry.time(),
+                entry.by
+            ),
         })
     }
 }
@@ -162,13 +197,23 @@ impl Point {
 /// What differs between that commit and now, in all that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
-    let folders = [place.specs_folder(), models, tests, place.omni_folder(), STATES.to_owned()];
+    let folders = [
+        place.specs_folder(),
+        models,
+        tests,
+        place.omni_folder(),
+        STATES.to_owned(),
+    ];
     // A push since then may have changed other files too, such as properties that people wrote.
     let logged = repository.files(commit, &[LOG.to_owned()])?;
-    let since = log.entries.iter().filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
+    let since = log
+        .entries
+        .iter()
+        .filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
     let others = since.flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
-    let others: BTreeSet<String> =
-        others.filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore")).collect();
+    let others: BTreeSet<String> = others
+        .filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore"))
+        .collect();
     let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
     let then = repository.files(commit, &asked)?;
     let texts = repository.texts_in(commit, &then)?;

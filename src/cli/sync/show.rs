@@ -19,9 +19,18 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
         write_model(&mut out, model, session.global.quiet);
     }
-    let written: Vec<&str> = plan.models.iter().filter(|model| is_written(model)).map(|model| &*model.model).collect();
+    let written: Vec<&str> = plan
+        .models
+        .iter()
+        .filter(|model| is_written(model))
+        .map(|model| &*model.model)
+        .collect();
     if !written.is_empty() {
-        let _ = writeln!(out, "Files that are written already, and that `push` commits: {}\n", written.join(", "));
+        let _ = writeln!(
+            out,
+            "Files that are written already, and that `push` commits: {}\n",
+            written.join(", ")
+        );
     }
     let all = plan.conflicts();
     let mut number = 0;
@@ -46,7 +55,9 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
 /// What is described in Omni and cannot go to dbt.
 pub fn refused(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {
-        session.warn(&format!("warning: {place}: this description stays in Omni alone: {reason}"));
+        session.warn(&format!(
+            "warning: {place}: this description stays in Omni alone: {reason}"
+        ));
     }
 }
 
@@ -57,7 +68,13 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         Action::Delete => '-',
         _ => '=',
     };
-    let _ = writeln!(out, "{sign} {:6}  {}  ({})", model.action.name(), model.model, model.spec);
+    let _ = writeln!(
+        out,
+        "{sign} {:6}  {}  ({})",
+        model.action.name(),
+        model.model,
+        model.spec
+    );
     for change in &model.changes {
         let text = change.to_string();
         let _ = writeln!(out, "    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -65,10 +82,20 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     let edit = |out: &mut String, what: &str, edit: &HandEdit| {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
         let why = edit.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-        let _ = writeln!(out, "    {what}: {} of {name}, {}:{}{why}", edit.property, edit.file, edit.line);
+        let _ = writeln!(
+            out,
+            "    {what}: {} of {name}, {}:{}{why}",
+            edit.property, edit.file, edit.line
+        );
     };
-    model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
-    model.kept.iter().for_each(|one| edit(out, "stays a hand edit because no spec can express it", one));
+    model
+        .carried
+        .iter()
+        .for_each(|one| edit(out, "taken into the spec", one));
+    model
+        .kept
+        .iter()
+        .for_each(|one| edit(out, "stays a hand edit because no spec can express it", one));
     for file in displayed_files(model) {
         write_file(out, file, brief);
     }
@@ -96,7 +123,9 @@ fn write_file(out: &mut String, file: &TextChange, brief: bool) {
         _ => "changed".to_owned(),
     };
     let _ = writeln!(out, "  {}  {what}", file.path);
-    let (Some(before), Some(after)) = (&file.before, &file.after) else { return };
+    let (Some(before), Some(after)) = (&file.before, &file.after) else {
+        return;
+    };
     if brief {
         return;
     }

@@ -58,7 +58,9 @@ impl Comparer<'_> {
             }
         }
         for ((model, proof), judged) in places.into_iter().zip(self.judge().judge(pairs, done)?) {
-            let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else { continue };
+            let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else {
+                continue;
+            };
             if !judged.engine.is_empty() {
                 verified.evidence.engine.clone_from(&judged.engine);
             }
@@ -89,11 +91,19 @@ impl Comparer<'_> {
         };
         let (tables, hidden) = (super::tables(&[(0, compiled)]), self.hidden(compiled));
         let timed = compiled.counted_sql(self.judge().reader());
-        let mut model = VerifiedModel { compiled, tables, hidden, timed, verified, pairs: Vec::new() };
+        let mut model = VerifiedModel {
+            compiled,
+            tables,
+            hidden,
+            timed,
+            verified,
+            pairs: Vec::new(),
+        };
         // Over files, and where another environment stands in for what this one has not built, there need be none of the
         // model as long as something else is to be compared.
         let is_missing = |it: &Comparison| {
-            it.ours().is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
+            it.ours()
+                .is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
         };
         let beside_formula = compiled.beside_formula();
         let need_not_be =
@@ -115,7 +125,11 @@ impl Comparer<'_> {
     }
 
     fn judge(&self) -> DifferenceJudge<'_> {
-        DifferenceJudge { engine: self.engine, typed: self.typed, limit: self.args.limit }
+        DifferenceJudge {
+            engine: self.engine,
+            typed: self.typed,
+            limit: self.args.limit,
+        }
     }
 
     fn built(&self) -> &[(Read, Presence)] {
@@ -127,7 +141,10 @@ impl Comparer<'_> {
         let inherited = self.place.project.inherit();
         let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
-        let said = compiled.column_tags().iter().map(|(name, tags)| (name.as_str(), tags.as_slice()));
+        let said = compiled
+            .column_tags()
+            .iter()
+            .map(|(name, tags)| (name.as_str(), tags.as_slice()));
         let hidden = inherited.chain(said).filter(|(_, tags)| tags.iter().any(is_personal));
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
@@ -142,7 +159,13 @@ impl Comparer<'_> {
             Ok(lacking) => {
                 proof.lacking = lacking;
                 let (tables, hidden) = (model.tables.clone(), model.hidden.clone());
-                let pair = RowPair { comparison, proof: proof.clone(), tables, hidden, timed: model.timed.take() };
+                let pair = RowPair {
+                    comparison,
+                    proof: proof.clone(),
+                    tables,
+                    hidden,
+                    timed: model.timed.take(),
+                };
                 model.pairs.push((model.verified.evidence.proofs.len(), pair));
             }
         }
@@ -169,7 +192,12 @@ impl Comparer<'_> {
                 refuse_keys(&lacking, |key| {
                     format!("`{}` has no column `{key}`, which is part of the key", proof.other())
                 })?;
-                told.extend(lacking.columns.iter().map(|column| format!("`{}` has no `{column}`", proof.other())));
+                told.extend(
+                    lacking
+                        .columns
+                        .iter()
+                        .map(|column| format!("`{}` has no `{column}`", proof.other())),
+                );
             }
             None => {}
         }
@@ -189,7 +217,10 @@ impl Comparer<'_> {
                 refuse_keys(&lacking, |key| format!("the key column `{key}` is not built"))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
                 if is_formula {
-                    let more = lacking.more.iter().map(|column| format!("`{column}` is built, and the spec has none"));
+                    let more = lacking
+                        .more
+                        .iter()
+                        .map(|column| format!("`{column}` is built, and the spec has none"));
                     told.extend(more);
                 }
             }
@@ -205,7 +236,9 @@ impl Comparer<'_> {
     fn is_ephemeral(&self, model: &str) -> bool {
         let manifest = self.place.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);
-        nodes.filter(|node| &*node.name == model).any(|node| node.materialized() == Some("ephemeral"))
+        nodes
+            .filter(|node| &*node.name == model)
+            .any(|node| node.materialized() == Some("ephemeral"))
     }
 }
 

@@ -44,13 +44,18 @@ pub struct FreshnessSource {
 impl<'k> KnownBuild<'k> {
     /// Reads what dbt left, where dbt is what models are verified with.
     pub fn read(place: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
-        let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else { return Ok(Self::default()) };
+        let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else {
+            return Ok(Self::default());
+        };
         let target = dbt.target();
         let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
         // dbt's own folder is the one of whatever was run last; an environment may have one of its own.
-        let own = chosen.map(of).filter(|folder| folder.is_dir()).unwrap_or_else(|| target.clone());
+        let own = chosen
+            .map(of)
+            .filter(|folder| folder.is_dir())
+            .unwrap_or_else(|| target.clone());
         let beside = Beside::read(&own)?;
         last_run::keep(&place.root, &own, &beside);
         let mut environments = vec![(environment.map(str::to_owned), beside)];
@@ -60,7 +65,10 @@ impl<'k> KnownBuild<'k> {
                 environments.push((Some(other.name.clone()), Beside::read(&folder)?));
             }
         }
-        Ok(Self { manifest: place.manifest()?, environments })
+        Ok(Self {
+            manifest: place.manifest()?,
+            environments,
+        })
     }
 
     /// How a model stands in each environment of which something is known, this one first.
@@ -70,12 +78,17 @@ impl<'k> KnownBuild<'k> {
             let built = last.iter().find(|(id, _)| is_of(id, model)).map(|(_, last)| last);
             let seconds = |last: &LastResult<'_>| {
                 let result = last.result;
-                result.execute.map(|span| span.duration().as_secs_f64()).or(result.execution_time)
+                result
+                    .execute
+                    .map(|span| span.duration().as_secs_f64())
+                    .or(result.execution_time)
             };
             BuildState {
                 environment: environment.clone(),
                 built: built.and_then(|last| Some((last.at?, last.result.status.name().to_owned()))),
-                seconds: built.filter(|last| last.result.status == Status::Success).and_then(seconds),
+                seconds: built
+                    .filter(|last| last.result.status == Status::Success)
+                    .and_then(seconds),
                 source: self.source(model, beside),
             }
         };
@@ -95,10 +108,16 @@ impl<'k> KnownBuild<'k> {
                 _ => continue,
             }
             waiting.extend(parents.get(place).into_iter().flatten());
-            let Some(node) = manifest.nodes.get(place).filter(|it| it.resource_type == ResourceType::Source) else {
+            let Some(node) = manifest
+                .nodes
+                .get(place)
+                .filter(|it| it.resource_type == ResourceType::Source)
+            else {
                 continue;
             };
-            let Some(result) = found.source(&node.unique_id) else { continue };
+            let Some(result) = found.source(&node.unique_id) else {
+                continue;
+            };
             let rank = match result.status {
                 Status::Pass => 0,
                 Status::Warn => 1,
@@ -115,7 +134,11 @@ impl<'k> KnownBuild<'k> {
             }
         }
         let (_, result, name) = worst?;
-        Some(FreshnessSource { name, status: result.status.clone(), loaded: result.max_loaded_at })
+        Some(FreshnessSource {
+            name,
+            status: result.status.clone(),
+            loaded: result.max_loaded_at,
+        })
     }
 }
 
@@ -128,21 +151,32 @@ fn is_of(id: &str, model: &str) -> bool {
 impl BuildState {
     /// Whether a source is past its own error limit, as dbt found it.
     pub fn is_stale(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.status == Status::Error)
+        self.source
+            .as_ref()
+            .is_some_and(|source| source.status == Status::Error)
     }
 
     /// What is known, in words; `None` if nothing is.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {
-            let how =
-                if status == Status::Success.name() { String::new() } else { format!(", which ended in {status}") };
-            let took = self.seconds.map(|seconds| format!(" in {seconds:.2} s")).unwrap_or_default();
+            let how = if status == Status::Success.name() {
+                String::new()
+            } else {
+                format!(", which ended in {status}")
+            };
+            let took = self
+                .seconds
+                .map(|seconds| format!(" in {seconds:.2} s"))
+                .unwrap_or_default();
             parts.push(format!("built{took} {} ago{how}", old(*at)));
         }
         if let Some(source) = &self.source {
-            let state =
-                if source.status == Status::Pass { String::new() } else { format!(" ({})", source.status.name()) };
+            let state = if source.status == Status::Pass {
+                String::new()
+            } else {
+                format!(" ({})", source.status.name())
+            };
             parts.push(match source.loaded {
                 Some(at) => format!("its source {} loaded {} ago{state}", source.name, old(at)),
                 None => format!("its source {} of unknown age{state}", source.name),
@@ -151,8 +185,12 @@ impl BuildState {
         if parts.is_empty() {
             return None;
         }
-        let place =
-            self.environment.as_ref().filter(|_| !is_here).map(|name| format!("in {name} ")).unwrap_or_default();
+        let place = self
+            .environment
+            .as_ref()
+            .filter(|_| !is_here)
+            .map(|name| format!("in {name} "))
+            .unwrap_or_default();
         Some(format!("{place}{}", parts.join(", ")))
     }
 }

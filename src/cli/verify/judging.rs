@@ -66,11 +66,20 @@ impl DifferenceJudge<'_> {
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
-        let mut all: Vec<JudgedComparison> =
-            pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, answer_or_message(answer))).collect();
-        let differing: Vec<(&RowPair, &mut JudgedComparison)> =
-            pairs.iter().zip(&mut all).filter(|(_, judged)| self.wants_rows(judged)).collect();
-        let rows: Vec<String> = differing.iter().map(|(pair, _)| pair.comparison.rows_sql(reader)).collect();
+        let mut all: Vec<JudgedComparison> = pairs
+            .iter()
+            .zip(answers)
+            .map(|(pair, answer)| counted(pair, answer_or_message(answer)))
+            .collect();
+        let differing: Vec<(&RowPair, &mut JudgedComparison)> = pairs
+            .iter()
+            .zip(&mut all)
+            .filter(|(_, judged)| self.wants_rows(judged))
+            .collect();
+        let rows: Vec<String> = differing
+            .iter()
+            .map(|(pair, _)| pair.comparison.rows_sql(reader))
+            .collect();
         let asked = differing
             .iter()
             .zip(&rows)
@@ -86,7 +95,11 @@ impl DifferenceJudge<'_> {
     }
 
     pub fn reader(&self) -> ComparisonReader {
-        if self.engine.runs_models() { ComparisonReader::Dbt } else { ComparisonReader::Tables }
+        if self.engine.runs_models() {
+            ComparisonReader::Dbt
+        } else {
+            ComparisonReader::Tables
+        }
     }
 
     fn comparison_queries<'a>(
@@ -97,7 +110,15 @@ impl DifferenceJudge<'_> {
         limit: u32,
         timed: Option<&'a str>,
     ) -> EngineRequest<'a> {
-        EngineRequest { sql, what, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
+        EngineRequest {
+            sql,
+            what,
+            columns: &[],
+            tables: &pair.tables,
+            own_limit: None,
+            limit,
+            timed,
+        }
     }
 
     fn wants_rows(&self, judged: &JudgedComparison) -> bool {
@@ -109,7 +130,10 @@ impl DifferenceJudge<'_> {
 /// What is counted of a comparison, or why it is not.
 fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
-        let mut judged = JudgedComparison { proof: pair.proof.clone(), ..JudgedComparison::default() };
+        let mut judged = JudgedComparison {
+            proof: pair.proof.clone(),
+            ..JudgedComparison::default()
+        };
         judged.proof.why = Some(why);
         judged
     };
@@ -118,24 +142,47 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
         Err(why) => return unproven(why),
     };
     let comparison = &pair.comparison;
-    let counts = answer.rows.first().and_then(|row| comparison.counts(|name| answer.value(row, name)));
+    let counts = answer
+        .rows
+        .first()
+        .and_then(|row| comparison.counts(|name| answer.value(row, name)));
     let Some(counts) = counts else {
         let unproven = unproven("the engine's answer is not what was asked for".to_owned());
-        return JudgedComparison { engine: answer.engine, seconds: answer.seconds, ..unproven };
+        return JudgedComparison {
+            engine: answer.engine,
+            seconds: answer.seconds,
+            ..unproven
+        };
     };
     let mut proof = pair.proof.clone();
     proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
     proof.tolerance = comparison.tolerance().map(str::to_owned);
-    proof.verdict = if counts.agrees() && proof.lacking.is_empty() { Verdict::Agrees } else { Verdict::Differs };
+    proof.verdict = if counts.agrees() && proof.lacking.is_empty() {
+        Verdict::Agrees
+    } else {
+        Verdict::Differs
+    };
     proof.counts = without_hidden(counts, &pair.hidden);
     let columns = comparison.columns().into_iter().map(str::to_owned).collect();
-    let compared = ComparedColumn { columns, ..ComparedColumn::default() };
-    JudgedComparison { proof, compared, engine: answer.engine, seconds: answer.seconds }
+    let compared = ComparedColumn {
+        columns,
+        ..ComparedColumn::default()
+    };
+    JudgedComparison {
+        proof,
+        compared,
+        engine: answer.engine,
+        seconds: answer.seconds,
+    }
 }
 
 /// How far the numbers of a hidden column lie apart is not written down either.
 fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
-    for column in counts.columns.iter_mut().filter(|it| hidden.contains(&it.column.to_lowercase())) {
+    for column in counts
+        .columns
+        .iter_mut()
+        .filter(|it| hidden.contains(&it.column.to_lowercase()))
+    {
         column.greatest = None;
     }
     counts
@@ -156,7 +203,11 @@ impl JudgedComparison {
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(found) => {
-            let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
+            let said = found
+                .iter()
+                .flat_map(|found| &found.diagnostics)
+                .map(|it| it.message().to_owned())
+                .next();
             said.unwrap_or_else(|| "the engine failed".to_owned())
         }
         // It could not be sent, since it is too long for one.

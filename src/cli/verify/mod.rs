@@ -69,10 +69,17 @@ impl Verified {
     }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
     place.project.inherit_too(PERSONAL.map(str::to_owned));
-    let target = TargetOptions { dialect: None, schema: args.engine.schema.clone() };
+    let target = TargetOptions {
+        dialect: None,
+        schema: args.engine.schema.clone(),
+    };
     let named = match args.selection.is_everything() {
         true => args.specs.clone(),
         false => {
@@ -88,10 +95,21 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let target = TargetOptions { dialect: Some(dialect), ..target };
-    let known = place.facts(knowledge::given_schema(session, &target, dialect)?, First::Committed, dialect)?;
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        ..target
+    };
+    let known = place.facts(
+        knowledge::given_schema(session, &target, dialect)?,
+        First::Committed,
+        dialect,
+    )?;
     // A schema that is given says what the files hold.
-    let shown = if target.schema.is_none() { engine.data_schema(dialect)? } else { None };
+    let shown = if target.schema.is_none() {
+        engine.data_schema(dialect)?
+    } else {
+        None
+    };
     let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
     let (sources, texts) = sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
@@ -100,9 +118,15 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report(&faulty);
     }
-    let sound = || chosen.iter().filter_map(|at| Some((*at, specs.get(*at)?))).filter(|(_, it)| errors(it).is_none());
-    let models: Vec<(usize, &CompiledSpec)> =
-        sound().filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?))).collect();
+    let sound = || {
+        chosen
+            .iter()
+            .filter_map(|at| Some((*at, specs.get(*at)?)))
+            .filter(|(_, it)| errors(it).is_none())
+    };
+    let models: Vec<(usize, &CompiledSpec)> = sound()
+        .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
+        .collect();
     engine.read_only(&tables(&models));
     let environment = match &engine {
         Engine::Dbt(_) => environment::chosen(&session.global, &place.project)?,
@@ -114,13 +138,27 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
     let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
-    let comparer = Comparer { place: &place, engine: &engine, presences, built, typed: typed.as_ref(), args };
+    let comparer = Comparer {
+        place: &place,
+        engine: &engine,
+        presences,
+        built,
+        typed: typed.as_ref(),
+        args,
+    };
     let subjects = models.iter().filter_map(|(at, compiled)| {
         let (path, text) = texts.get(*at)?;
-        Some(VerifySubject { compiled, path: path.as_deref().unwrap_or_default(), text })
+        Some(VerifySubject {
+            compiled,
+            path: path.as_deref().unwrap_or_default(),
+            text,
+        })
     });
     let subjects: Vec<VerifySubject<'_>> = subjects.collect();
-    let comparisons = subjects.iter().map(|subject| subject.compiled.comparisons().len() + 1).sum();
+    let comparisons = subjects
+        .iter()
+        .map(|subject| subject.compiled.comparisons().len() + 1)
+        .sum();
     // dbt compares many in one call, and shows itself that it is being waited for.
     let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
@@ -143,8 +181,14 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
 
 /// How it ends; a verification that compares nothing proves nothing.
 fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
-    let nothing = if all.is_empty() && faulty.is_empty() { Exit::Failed } else { Exit::Done };
-    all.iter().map(Verified::exit).fold(nothing.worse(Exit::from_all(faulty)), Exit::worse)
+    let nothing = if all.is_empty() && faulty.is_empty() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    all.iter()
+        .map(Verified::exit)
+        .fold(nothing.worse(Exit::from_all(faulty)), Exit::worse)
 }
 
 /// A spec, and its path as seen from the project where it has one.
@@ -156,14 +200,20 @@ type VerifyText = (Option<String>, String);
 fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
-    let known: BTreeSet<PathBuf> = sources.iter().filter_map(|(source, _)| whole(Path::new(&source.name))).collect();
+    let known: BTreeSet<PathBuf> = sources
+        .iter()
+        .filter_map(|(source, _)| whole(Path::new(&source.name)))
+        .collect();
     for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
         if whole(&path).is_none_or(|path| !known.contains(&path)) {
             let shown = project::path_in_project(&path, Some(&place.root));
             sources.push((SourceText::file(&path), shown));
         }
     }
-    let texts = sources.iter().map(|(source, path)| (path.clone(), source.text.clone())).collect();
+    let texts = sources
+        .iter()
+        .map(|(source, path)| (path.clone(), source.text.clone()))
+        .collect();
     Ok((sources, texts))
 }
 
@@ -171,8 +221,10 @@ fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, V
 fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
     if named.is_empty() {
         if specs.is_empty() {
-            return Err(Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
-                .with_help("write one, or name its file"));
+            return Err(
+                Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
+                    .with_help("write one, or name its file"),
+            );
         }
         return Ok((0..specs.len()).collect());
     }
@@ -190,8 +242,10 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let help = suggest::nearest(&text, names).map(suggest::similar);
-                return Err(Failure::new(Exit::Usage, format!("`{text}` is neither a file nor a model of a spec"))
-                    .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())));
+                return Err(
+                    Failure::new(Exit::Usage, format!("`{text}` is neither a file nor a model of a spec"))
+                        .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
+                );
             }
         }
     }
@@ -202,15 +256,23 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
 fn errors(spec: &Spec) -> Option<FailureKind> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
-    let diagnostics: Vec<_> = all.filter(|it| it.is_error() || it.kind() == Code::UnreadableFile).collect();
-    let found = FailureKind { diagnostics, ..spec.found.clone() };
+    let diagnostics: Vec<_> = all
+        .filter(|it| it.is_error() || it.kind() == Code::UnreadableFile)
+        .collect();
+    let found = FailureKind {
+        diagnostics,
+        ..spec.found.clone()
+    };
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
 /// What is read, as it is spelled.
 fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
-        let own = relations(&[(0, compiled)]).iter().map(|it| it.display_name().into_owned()).collect::<Vec<_>>();
+        let own = relations(&[(0, compiled)])
+            .iter()
+            .map(|it| it.display_name().into_owned())
+            .collect::<Vec<_>>();
         compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
     };
     models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
@@ -242,17 +304,30 @@ fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
 
 /// Tells what takes longer than it may: by `--budget`, else by what the spec says.
 fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
-    let Some(text) = args.budget.as_deref().or(compiled.budget()) else { return Ok(()) };
-    let budget = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let Some(text) = args.budget.as_deref().or(compiled.budget()) else {
+        return Ok(());
+    };
+    let budget = text
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     let Some(budget) = budget else {
-        let text = format!("the budget of `{}` is `{text}`, and no number of seconds", verified.evidence.model);
+        let text = format!(
+            "the budget of `{}` is `{text}`, and no number of seconds",
+            verified.evidence.model
+        );
         return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
     };
     verified.budget_seconds = Some(budget);
     let timing = &verified.timing;
-    for (what, seconds) in [("its formula takes", timing.formula_seconds), ("its build took", timing.build_seconds)] {
+    for (what, seconds) in [
+        ("its formula takes", timing.formula_seconds),
+        ("its build took", timing.build_seconds),
+    ] {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
-            verified.over_budget.push(format!("{what} {seconds:.1} s, and may take {budget} s"));
+            verified
+                .over_budget
+                .push(format!("{what} {seconds:.1} s, and may take {budget} s"));
         }
     }
     Ok(())
@@ -265,7 +340,10 @@ fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<()
     let (mut files, mut timings) = (Vec::new(), Vec::new());
     for Verified { evidence, timing, .. } in all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found)) {
         timing.at.clone_from(&at);
-        let planned = |path: String, text: String| Planned { path: place.root.join(path), text };
+        let planned = |path: String, text: String| Planned {
+            path: place.root.join(path),
+            text,
+        };
         files.push(planned(Evidence::path(&evidence.model), evidence.text()));
         timings.push(planned(Timing::path(&evidence.model), timing.text()));
     }
@@ -288,5 +366,8 @@ fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<()
 
 /// What is known of a relation.
 fn presence<'p>(presences: &'p [(Read, Presence)], read: &Read) -> Option<&'p Presence> {
-    presences.iter().find(|(known, _)| known == read).map(|(_, presence)| presence)
+    presences
+        .iter()
+        .find(|(known, _)| known == read)
+        .map(|(_, presence)| presence)
 }

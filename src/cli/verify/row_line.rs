@@ -12,11 +12,23 @@ const HIDDEN: &str = "(hidden)";
 /// `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are those that are compared.
 pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
-        if is_hidden(column) { HIDDEN.to_owned() } else { display_value(value.as_deref()) }
+        if is_hidden(column) {
+            HIDDEN.to_owned()
+        } else {
+            display_value(value.as_deref())
+        }
     };
-    let keys = proof.keys.iter().zip(&row.key).map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
+    let keys = proof
+        .keys
+        .iter()
+        .zip(&row.key)
+        .map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
     let keys: Vec<String> = keys.collect();
-    let key = if keys.is_empty() { "the row".to_owned() } else { keys.join(", ") };
+    let key = if keys.is_empty() {
+        "the row".to_owned()
+    } else {
+        keys.join(", ")
+    };
     let (ours, theirs) = (proof.ours(), proof.other());
     let what = match row.rows {
         [1, 1] => {

@@ -38,7 +38,11 @@ const UNBUILT: &str = "not built here";
 
 /// A line for each comparison, its rows below, then what else is known of the model.
 fn text(all: &[Verified]) -> String {
-    let width = all.iter().map(|it| it.evidence.model.chars().count()).max().unwrap_or_default();
+    let width = all
+        .iter()
+        .map(|it| it.evidence.model.chars().count())
+        .max()
+        .unwrap_or_default();
     let mut out = String::new();
     for verified in all {
         let name = visible(&verified.evidence.model);
@@ -51,7 +55,10 @@ fn text(all: &[Verified]) -> String {
             // What is known of times stands behind the first.
             let own = std::mem::take(&mut own);
             out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
-            let rows = compared.rows.iter().map(|row| row_line::line(row, proof, &compared.columns, |_| false));
+            let rows = compared
+                .rows
+                .iter()
+                .map(|row| row_line::line(row, proof, &compared.columns, |_| false));
             rows.for_each(|row| out.push_str(&format!("      {row}\n")));
             if compared.more {
                 out.push_str("      and more\n");
@@ -81,7 +88,11 @@ fn sign(proof: &Proof) -> &'static str {
 
 /// What was compared with what, and what came of it.
 fn line(proof: &Proof) -> String {
-    let ours = if proof.of_formula { "its formula, as nothing is built, and " } else { "" };
+    let ours = if proof.of_formula {
+        "its formula, as nothing is built, and "
+    } else {
+        ""
+    };
     format!("{ours}{}", proof_label(proof))
 }
 
@@ -89,12 +100,20 @@ fn line(proof: &Proof) -> String {
 fn proof_label(proof: &Proof) -> String {
     let told = proof.message();
     // Of a failing engine's message one line is enough here.
-    format!("{}: {}", visible(proof.other()), visible(told.lines().next().unwrap_or_default()))
+    format!(
+        "{}: {}",
+        visible(proof.other()),
+        visible(told.lines().next().unwrap_or_default())
+    )
 }
 
 /// What is wrong besides values.
 fn faults(verified: &Verified) -> Vec<String> {
-    let stale = verified.standings.first().filter(|it| it.is_stale()).and_then(|it| it.source.as_ref());
+    let stale = verified
+        .standings
+        .first()
+        .filter(|it| it.is_stale())
+        .and_then(|it| it.source.as_ref());
     let stale = stale.map(|source| format!("its source {} is past its own limit", source.name));
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
@@ -103,18 +122,25 @@ fn faults(verified: &Verified) -> Vec<String> {
 fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {
-        let last = verified.last_seconds.map(|last| format!(", {last:.2} s last time")).unwrap_or_default();
+        let last = verified
+            .last_seconds
+            .map(|last| format!(", {last:.2} s last time"))
+            .unwrap_or_default();
         facts.push(format!("takes {seconds:.2} s{last}"));
     }
     let mut standings = verified.standings.iter();
     facts.extend(standings.next().and_then(|standing| standing.message(true)));
-    let others = standings.filter_map(|standing| standing.message(false)).chain(older(&verified.standings));
+    let others = standings
+        .filter_map(|standing| standing.message(false))
+        .chain(older(&verified.standings));
     (facts, others.collect())
 }
 
 /// Which environments have an older build than another.
 fn older(standings: &[BuildState]) -> Option<String> {
-    let built = standings.iter().filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
+    let built = standings
+        .iter()
+        .filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
     let mut built: Vec<_> = built.collect();
     built.sort();
     match built.as_slice() {
@@ -131,7 +157,11 @@ fn summary(all: &[Verified], faulty: &[FailureKind]) -> String {
         parts.push(count(with(Verdict::Differs), "model differs", "models differ"));
     }
     if with(Verdict::NotCompared) > 0 {
-        parts.push(count(with(Verdict::NotCompared), "model is not proven", "models are not proven"));
+        parts.push(count(
+            with(Verdict::NotCompared),
+            "model is not proven",
+            "models are not proven",
+        ));
     }
     if !faulty.is_empty() {
         parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
@@ -146,8 +176,16 @@ fn in_markdown(all: &[Verified]) -> String {
         let evidence = &verified.evidence;
         let place = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
         let about: Vec<String> = place.chain([&evidence.engine]).map(|it| markdown::plain(it)).collect();
-        let about = about.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
-        out.push_str(&format!("### {}: {}\n\n", markdown::plain(&evidence.model), evidence.verdict().name()));
+        let about = about
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
+        out.push_str(&format!(
+            "### {}: {}\n\n",
+            markdown::plain(&evidence.model),
+            evidence.verdict().name()
+        ));
         if verified.is_unbuilt {
             out.push_str(&format!("- {UNBUILT}; compared by its formula\n"));
         }
@@ -179,10 +217,14 @@ fn in_markdown(all: &[Verified]) -> String {
 
 fn object(verified: &Verified) -> Value {
     let evidence = &verified.evidence;
-    let comparisons: Vec<Value> = pairs(verified).map(|(proof, compared)| comparison(proof, compared)).collect();
+    let comparisons: Vec<Value> = pairs(verified)
+        .map(|(proof, compared)| comparison(proof, compared))
+        .collect();
     let standing = |standing: &BuildState| {
         let time = |at: std::time::SystemTime| {
-            jiff::Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
+            jiff::Timestamp::try_from(at)
+                .map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+                .ok()
         };
         let source = standing.source.as_ref().map(|source| {
             json!({"source": source.name, "status": source.status.name(), "loaded_at": source.loaded.and_then(time)})
@@ -228,8 +270,12 @@ pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
     };
     let columns = counts.columns.iter().map(column);
     let row = |row: &DifferingRow| {
-        let key: Map<String, Value> =
-            proof.keys.iter().zip(&row.key).map(|(name, value)| (name.clone(), json!(value))).collect();
+        let key: Map<String, Value> = proof
+            .keys
+            .iter()
+            .zip(&row.key)
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
         let values = row.values.iter().map(|value| {
             let [ours, theirs] = &value.values;
             let column = compared.columns.get(value.column);

@@ -23,7 +23,13 @@ impl Lower<'_> {
     /// Returns whether two nodes read the same column or definition, or are both `TODAY()`.
     pub(super) fn same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
-            (Ir::Apply { overload, args }, Ir::Apply { overload: other, args: others }) => {
+            (
+                Ir::Apply { overload, args },
+                Ir::Apply {
+                    overload: other,
+                    args: others,
+                },
+            ) => {
                 let alone = self.program.args(args).is_empty() && self.program.args(others).is_empty();
                 overload == other && alone && !self.program.meta(a).volatile
             }
@@ -34,7 +40,9 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.values(args) else { return self.error(span) };
+        let Some(mut values) = self.values(args) else {
+            return self.error(span);
+        };
         let condition = self.condition(values[0]);
         if self.is_error(condition) {
             return condition;
@@ -63,7 +71,9 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         if let ([first @ .., last], 1) = (values.as_slice(), values.len() % 2) {
             let ty = |id: &IrId| self.program.meta(*id).ty;
             let mut others = first.iter().skip(1).step_by(2);
@@ -102,7 +112,9 @@ impl Lower<'_> {
             return self.only_branch(branches[0]);
         }
         let node = self.case(&conditions, &mut branches, span, "IFS");
-        [values, conditions, branches].into_iter().for_each(|list| self.give_back(list));
+        [values, conditions, branches]
+            .into_iter()
+            .for_each(|list| self.give_back(list));
         node
     }
 
@@ -135,7 +147,9 @@ impl Lower<'_> {
             self.program.extend_args(&mut arms, *branch);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        let Some(meta) = self.combine_meta(arms, span, ty, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(arms, span, ty, nullable) else {
+            return self.error(span);
+        };
         if values.points() {
             self.points_as(branches, ty);
         }
@@ -164,7 +178,9 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let (mut cases, mut branches) = (self.list(), self.list());
         cases.push(values[0]);
         for pair in values[1..].chunks(2) {
@@ -186,7 +202,9 @@ impl Lower<'_> {
             };
         }
         let node = self.switch(&mut cases, &mut branches, span, "SWITCH");
-        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
+        [values, cases, branches]
+            .into_iter()
+            .for_each(|list| self.give_back(list));
         node
     }
 
@@ -214,18 +232,27 @@ impl Lower<'_> {
             }
             self.program.extend_args(&mut all, *branch);
         }
-        let Some(meta) = self.combine_meta(all, span, ty, nullable) else { return self.error(span) };
-        let arms = PoolRange { first: all.first + 1, count: all.count - 1 };
+        let Some(meta) = self.combine_meta(all, span, ty, nullable) else {
+            return self.error(span);
+        };
+        let arms = PoolRange {
+            first: all.first + 1,
+            count: all.count - 1,
+        };
         self.program.add(Ir::Switch { subject, arms }, meta)
     }
 
     pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         self.coalesce(values, span, function.name)
     }
 
     pub(super) fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(&mut values, ConversionTarget::Values(shown), false) else { return self.error(span) };
+        let Some(ty) = self.unify(&mut values, ConversionTarget::Values(shown), false) else {
+            return self.error(span);
+        };
         if values.iter().any(|v| self.is_error(*v)) {
             return self.error(span);
         }
@@ -249,12 +276,16 @@ impl Lower<'_> {
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
         let args = self.program.add_args(&values);
         self.give_back(values);
-        let Some(meta) = self.combine_meta(args, span, ty, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(args, span, ty, nullable) else {
+            return self.error(span);
+        };
         self.program.add(Ir::Coalesce(args), meta)
     }
 
     pub(super) fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
-        let Some(mut conditions) = self.values(args) else { return self.error(span) };
+        let Some(mut conditions) = self.values(args) else {
+            return self.error(span);
+        };
         for condition in &mut conditions {
             *condition = self.condition(*condition);
             if self.is_error(*condition) {
@@ -272,22 +303,28 @@ impl Lower<'_> {
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
         let args = self.program.add_args(conditions);
-        let Some(meta) = self.combine_meta(args, span, Type::Boolean, nullable) else { return self.error(span) };
+        let Some(meta) = self.combine_meta(args, span, Type::Boolean, nullable) else {
+            return self.error(span);
+        };
         self.program.add(if and { Ir::And(args) } else { Ir::Or(args) }, meta)
     }
 
     pub(super) fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
         let value = self.value(arg);
         let condition = self.condition(value);
-        let meta = NodeMeta { span, ..self.program.meta(condition) };
+        let meta = NodeMeta {
+            span,
+            ..self.program.meta(condition)
+        };
         match self.program.node(condition) {
             Ir::Error | Ir::Null => condition,
             Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
             Ir::Not(inner) => inner,
             Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
             Ir::Apply { overload, args } => {
-                let opposite =
-                    OPPOSITES.iter().find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
+                let opposite = OPPOSITES
+                    .iter()
+                    .find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
                 match opposite {
                     Some((_, opposite)) => {
                         let overload = catalog::get(*opposite).overloads[0].id;
@@ -296,7 +333,13 @@ impl Lower<'_> {
                     None => self.program.add(Ir::Not(condition), meta),
                 }
             }
-            _ => self.program.add(Ir::Not(condition), NodeMeta { ty: Type::Boolean, ..meta }),
+            _ => self.program.add(
+                Ir::Not(condition),
+                NodeMeta {
+                    ty: Type::Boolean,
+                    ..meta
+                },
+            ),
         }
     }
 }

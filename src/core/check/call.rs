@@ -49,7 +49,10 @@ impl Lower<'_> {
             self.give_back(args);
             return node;
         }
-        let id = function.across.filter(|_| function.level == Level::Aggregate).unwrap_or(id);
+        let id = function
+            .across
+            .filter(|_| function.level == Level::Aggregate)
+            .unwrap_or(id);
         let node = self.apply_checked(id, &args, span, function.name);
         self.give_back(args);
         node
@@ -64,7 +67,10 @@ impl Lower<'_> {
     fn without_blank_range(&self, function: &Function, call: Call) -> Call {
         let takes_range = matches!(function.lower, Some(Lowering::SumIf | Lowering::AverageIf)) && call.count == 3;
         let is_blank = takes_range && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
-        Call { count: call.count - u32::from(is_blank), ..call }
+        Call {
+            count: call.count - u32::from(is_blank),
+            ..call
+        }
     }
 
     /// Warns that the function has a different meaning in other spreadsheets.
@@ -95,7 +101,11 @@ impl Lower<'_> {
             Some(most) => format!("{least} to {}", plural(most)),
             None => format!("at least {}", plural(least)),
         };
-        let found = if count == 0 { "none".to_owned() } else { count.to_string() };
+        let found = if count == 0 {
+            "none".to_owned()
+        } else {
+            count.to_string()
+        };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
         let help = match function.arity_help {
@@ -104,8 +114,12 @@ impl Lower<'_> {
             help => help.to_owned(),
         };
         self.report(
-            Diagnostic::new(Code::ArgumentCount, span, format!("`{}` takes {wanted}, found {found}", function.name))
-                .with_help(help),
+            Diagnostic::new(
+                Code::ArgumentCount,
+                span,
+                format!("`{}` takes {wanted}, found {found}", function.name),
+            )
+            .with_help(help),
         );
         false
     }
@@ -160,7 +174,14 @@ impl Lower<'_> {
         };
         // The alternative form must be added before the aggregate, because it may replace the aggregate.
         let other = self.other_aggregate(function, args, meta);
-        let aggregate = self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct }, meta);
+        let aggregate = self.program.add(
+            Ir::Aggregate {
+                overload: choice.overload,
+                args,
+                distinct,
+            },
+            meta,
+        );
         self.program.other_forms.extend(other.map(|other| (aggregate, other)));
         aggregate
     }
@@ -221,7 +242,14 @@ impl Lower<'_> {
         if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             // Keep the level of the operands, because the level decides which expressions become columns.
-            return self.program.add(Ir::Null, NodeMeta { ty: choice.ty, nullable: true, ..operands.meta });
+            return self.program.add(
+                Ir::Null,
+                NodeMeta {
+                    ty: choice.ty,
+                    nullable: true,
+                    ..operands.meta
+                },
+            );
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
@@ -232,7 +260,11 @@ impl Lower<'_> {
         };
         let keeps_time = operands.some(Type::Time as u32) && self.keeps_time(id, given);
         let ty = if keeps_time { Type::Time } else { choice.ty };
-        let mut meta = NodeMeta { ty, nullable, ..operands.meta };
+        let mut meta = NodeMeta {
+            ty,
+            nullable,
+            ..operands.meta
+        };
         if self.is_mixed(&meta) {
             self.mixed_levels(args);
             return self.error(span);
@@ -242,7 +274,13 @@ impl Lower<'_> {
             meta.level = meta.level.max(Level::Row);
             meta.reads_only_keys = false;
         }
-        self.program.add(Ir::Apply { overload: choice.overload, args }, meta)
+        self.program.add(
+            Ir::Apply {
+                overload: choice.overload,
+                args,
+            },
+            meta,
+        )
     }
 
     /// Whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero literal.
@@ -287,11 +325,15 @@ impl Lower<'_> {
         };
         let meta = self.program.meta(*arg);
         let text = self.source_text(meta.span);
-        let takes_date = function.overloads.iter().filter_map(|o| Self::param(o, index)).any(|param| match param.ty {
-            ParamType::Is(ty) => ty.is_temporal(),
-            ParamType::Temporal | ParamType::Any | ParamType::Same => true,
-            _ => false,
-        });
+        let takes_date = function
+            .overloads
+            .iter()
+            .filter_map(|o| Self::param(o, index))
+            .any(|param| match param.ty {
+                ParamType::Is(ty) => ty.is_temporal(),
+                ParamType::Temporal | ParamType::Any | ParamType::Same => true,
+                _ => false,
+            });
         if let Some(timed) = self.has_time_of_day(args).filter(|_| takes_date)
             && matches!(self.program.node(*arg), Ir::Text(_))
         {
@@ -328,7 +370,11 @@ impl Lower<'_> {
             }
             (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
             (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
-            _ => match if is_operator { catalog::lookup(shown) } else { Some(function) } {
+            _ => match if is_operator {
+                catalog::lookup(shown)
+            } else {
+                Some(function)
+            } {
                 Some(called) => format!("its signature is `{}`", called.signature()),
                 None => "correct the type of this side".to_owned(),
             },
@@ -337,7 +383,10 @@ impl Lower<'_> {
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
             (_, true) => format!("`{shown}` needs a number; `{text}` is {is}"),
             (Some(rule), _) => format!("{rule}; `{text}` is {is}"),
-            _ => format!("`{shown}` expects {}, found `{text}`, which is {is}", wanted.join(" or ")),
+            _ => format!(
+                "`{shown}` expects {}, found `{text}`, which is {is}",
+                wanted.join(" or ")
+            ),
         };
         self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(help));
     }

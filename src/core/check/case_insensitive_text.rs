@@ -20,7 +20,9 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
         span,
         format!("the criterion `\"={value}\"` ignores case, as `\"{value}\"` does; `{range} = \"{value}\"` does not"),
     )
-    .with_help(format!("write `\"{value}\"` for any case, or the condition `{range} = \"{value}\"` for this spelling"))
+    .with_help(format!(
+        "write `\"{value}\"` for any case, or the condition `{range} = \"{value}\"` for this spelling"
+    ))
 }
 
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each pair of column and text once.
@@ -49,7 +51,9 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             _ => continue,
         };
         let Some(of) = named(program, range) else { continue };
-        let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else { continue };
+        let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else {
+            continue;
+        };
         let Some(other) = criterion.take() else { continue };
         let span = program.meta(IrId(index as u32)).span;
         let (name, text) = (program.meta(range).span.text(source), other.text(source));
@@ -58,7 +62,10 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             Diagnostic::new(
                 Code::CriterionIgnoresCase,
                 span,
-                format!("`{}` minds case, and the criterion `{text}` does not", span.excerpt(source)),
+                format!(
+                    "`{}` minds case, and the criterion `{text}` does not",
+                    span.excerpt(source)
+                ),
             )
             .with_other(other, "here case is ignored")
             .with_help(format!(

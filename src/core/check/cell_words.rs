@@ -42,16 +42,21 @@ impl Lower<'_> {
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
         };
-        let order = if (from, to) == (SheetRow::Unspecified, SheetRow::Unspecified) { "" } else { self.by_order() };
+        let order = if (from, to) == (SheetRow::Unspecified, SheetRow::Unspecified) {
+            ""
+        } else {
+            self.by_order()
+        };
         format!("{names} of {rows}{order}")
     }
 
     fn name_of_target(&self, of: NameTarget) -> &str {
         match of {
             NameTarget::Column(column) => &self.program.columns[column as usize].name,
-            NameTarget::Definition(definition) => {
-                self.program.definitions[definition as usize].name.as_deref().unwrap_or("it")
-            }
+            NameTarget::Definition(definition) => self.program.definitions[definition as usize]
+                .name
+                .as_deref()
+                .unwrap_or("it"),
             _ => "it",
         }
     }
@@ -60,9 +65,17 @@ impl Lower<'_> {
     /// error elsewhere.
     fn by_order(&self) -> &str {
         self.order_in_words.get_or_init(|| {
-            let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy);
+            let keys = self
+                .ast
+                .definitions
+                .iter()
+                .filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy);
             let keys: Vec<&str> = keys.map(|d| d.span.text(self.source).trim()).collect();
-            if keys.is_empty() { String::new() } else { format!(", by {}", keys.join(", ")) }
+            if keys.is_empty() {
+                String::new()
+            } else {
+                format!(", by {}", keys.join(", "))
+            }
         })
     }
 }

@@ -61,7 +61,9 @@ impl Lower<'_> {
 
     /// Lowers a cell to its value.
     pub(super) fn cell(&mut self, cell: u32, span: Span) -> IrId {
-        let Some(cell) = self.names.cells.get(cell as usize).copied() else { return self.error(span) };
+        let Some(cell) = self.names.cells.get(cell as usize).copied() else {
+            return self.error(span);
+        };
         let value = self.target_of(cell.of, span);
         if self.is_error(value) {
             return value;
@@ -104,17 +106,24 @@ impl Lower<'_> {
             );
         }
         let number = self.integer(&row.to_string(), span);
-        let over = WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last };
+        let over = WindowFrame::Rows {
+            from: FrameBound::First,
+            to: FrameBound::Last,
+        };
         self.row_of(internal::NTH_VALUE, &[value, number], over, true, span)
     }
 
     /// Lowers a range of cells to one marker per column, which an aggregate consumes.
     pub(super) fn range_of_cells(&mut self, range: u32, span: Span) -> IrId {
-        let Some(range) = self.names.cell_ranges.get(range as usize) else { return self.error(span) };
+        let Some(range) = self.names.cell_ranges.get(range as usize) else {
+            return self.error(span);
+        };
         self.explain(span, |pass| pass.range_in_words(range));
         let CellRange { of, from, to } = range;
         let (from, to) = (*from, *to);
-        let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else { return self.error(span) };
+        let Some((rows, turning)) = self.resolve_range_rows(from, to, span) else {
+            return self.error(span);
+        };
         self.markers = true;
         let mut columns = self.list();
         for of in of {
@@ -123,11 +132,21 @@ impl Lower<'_> {
                 self.give_back(columns);
                 return self.error(span);
             }
-            let meta = NodeMeta { span, ..self.program.meta(x) };
+            let meta = NodeMeta {
+                span,
+                ..self.program.meta(x)
+            };
             let over = self.program.add_over(rows.over, &[]);
             let range = self.program.add(Ir::Range { x, over }, meta);
             if rows.only.is_some() || turning.is_some() {
-                self.some_rows.insert(range, PartialRange { rows, turning, written: (from, to) });
+                self.some_rows.insert(
+                    range,
+                    PartialRange {
+                        rows,
+                        turning,
+                        written: (from, to),
+                    },
+                );
             }
             columns.push(range);
         }
@@ -165,7 +184,9 @@ impl Lower<'_> {
             (SheetRow::Fixed(1), _) => Some(RangeEdge::First),
             (SheetRow::Fixed(row), _) => Some(RangeEdge::Fixed(row)),
         };
-        let (Some(a), Some(b)) = (open(from, to, false), open(to, from, true)) else { return Some(whole) };
+        let (Some(a), Some(b)) = (open(from, to, false), open(to, from, true)) else {
+            return Some(whole);
+        };
         if (a, b) == (RangeEdge::First, RangeEdge::Last) {
             return Some(whole);
         }
@@ -191,27 +212,57 @@ impl Lower<'_> {
                 let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
                 let before = self.row_compared(internal::LESS_EQUAL, row, span);
-                let first = RangeRows { only: Some(behind), ..rows(FrameBound::First, at(on)) };
-                let before = RangeRows { only: Some(before), ..rows(at(on), FrameBound::Last) };
+                let first = RangeRows {
+                    only: Some(behind),
+                    ..rows(FrameBound::First, at(on))
+                };
+                let before = RangeRows {
+                    only: Some(before),
+                    ..rows(at(on), FrameBound::Last)
+                };
                 (first, Some(FixedEndCase { reached, before }))
             }
             (RangeEdge::Fixed(a), RangeEdge::Fixed(b)) => {
                 let first = self.row_compared(internal::GREATER_EQUAL, a.min(b), span);
                 let last = self.row_compared(internal::LESS_EQUAL, a.max(b), span);
                 let only = self.all_or_any(&[first, last], span, true);
-                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
+                (
+                    RangeRows {
+                        over: WindowFrame::Partition,
+                        only: Some(only),
+                    },
+                    None,
+                )
             }
             (RangeEdge::Fixed(row), RangeEdge::First) | (RangeEdge::First, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::LESS_EQUAL, row, span);
-                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
+                (
+                    RangeRows {
+                        over: WindowFrame::Partition,
+                        only: Some(only),
+                    },
+                    None,
+                )
             }
             (RangeEdge::Fixed(row), RangeEdge::Last) | (RangeEdge::Last, RangeEdge::Fixed(row)) => {
                 let only = self.row_compared(internal::GREATER_EQUAL, row, span);
-                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
+                (
+                    RangeRows {
+                        over: WindowFrame::Partition,
+                        only: Some(only),
+                    },
+                    None,
+                )
             }
             (RangeEdge::First, RangeEdge::First) => {
                 let only = self.row_compared(internal::LESS_EQUAL, 1, span);
-                (RangeRows { over: WindowFrame::Partition, only: Some(only) }, None)
+                (
+                    RangeRows {
+                        over: WindowFrame::Partition,
+                        only: Some(only),
+                    },
+                    None,
+                )
             }
             (RangeEdge::First | RangeEdge::Last, RangeEdge::First | RangeEdge::Last) => whole,
         })
@@ -228,15 +279,19 @@ impl Lower<'_> {
     pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
-            let message = format!("`{}` reads other rows, but its argument does not specify which", function.name);
-            let column = self.first_column_by_letter();
-            self.report(
-                Diagnostic::new(Code::BadRange, span, message)
-                    .with_help(format!("give it a range of cells, such as `{column}:{column}` for a whole column")),
+            let message = format!(
+                "`{}` reads other rows, but its argument does not specify which",
+                function.name
             );
+            let column = self.first_column_by_letter();
+            self.report(Diagnostic::new(Code::BadRange, span, message).with_help(format!(
+                "give it a range of cells, such as `{column}:{column}` for a whole column"
+            )));
             return self.error(span);
         };
-        let Some(values) = self.values(exprs) else { return self.error(span) };
+        let Some(values) = self.values(exprs) else {
+            return self.error(span);
+        };
         if let [one] = exprs {
             let target = self.names.targets.get(one.index()).copied();
             let one_cell = match target {
@@ -278,7 +333,10 @@ impl Lower<'_> {
             }
             None => format!("{text}:{text}"),
         };
-        let message = format!("`{}` of `{text}` aggregates one cell, the one in this row", function.name);
+        let message = format!(
+            "`{}` of `{text}` aggregates one cell, the one in this row",
+            function.name
+        );
         self.report(
             Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the whole column")),
         );
@@ -293,7 +351,12 @@ impl Lower<'_> {
     pub(super) fn filter_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
         let Some(only) = only else { return value };
         let of = self.program.meta(value);
-        let meta = NodeMeta { nullable: true, level: Level::Window, span, ..of };
+        let meta = NodeMeta {
+            nullable: true,
+            level: Level::Window,
+            span,
+            ..of
+        };
         self.settle_point(value);
         self.add_all(Ir::Case, &[only, value], meta)
     }

@@ -18,7 +18,11 @@ use crate::symbol_table::HashedName;
 impl Resolver<'_> {
     /// Finds the column with a name in the scope. Returns the index of the relation and the position of the column.
     pub(super) fn find_column(&self, name: HashedName<'_>) -> Option<(usize, usize)> {
-        self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
+        self.scope
+            .relations
+            .iter()
+            .enumerate()
+            .find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
     pub(super) fn column(&mut self, name: HashedName<'_>) -> ColumnLookup {
@@ -130,7 +134,9 @@ impl Resolver<'_> {
         }
         let mut of = Vec::new();
         for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
-            let Some(known) = scope.relations.get(*relation) else { continue };
+            let Some(known) = scope.relations.get(*relation) else {
+                continue;
+            };
             of.push(match known.position(name) {
                 Some(position) => self.use_column(*relation, position),
                 None => self.open_column(Some(known.name()), name.name),

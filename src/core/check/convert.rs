@@ -78,7 +78,9 @@ impl Lower<'_> {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
-            (_, Ir::Null) => self.program.add(Ir::Null, crate::ir::NodeMeta { ty: Type::Text, ..meta }),
+            (_, Ir::Null) => self
+                .program
+                .add(Ir::Null, crate::ir::NodeMeta { ty: Type::Text, ..meta }),
             (Type::Integer, Ir::Number(slice)) => {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::NodeMeta { ty: Type::Text, ..meta })
@@ -112,7 +114,9 @@ impl Lower<'_> {
     /// valid.
     pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
-        let Ir::Text(slice) = self.program.node(id) else { return id };
+        let Ir::Text(slice) = self.program.node(id) else {
+            return id;
+        };
         let text = self.program.text(slice);
         if super::dates::is_iso_date(text) {
             return self.program.add(Ir::Date(slice), Self::constant(Type::Date, meta.span));
@@ -120,7 +124,9 @@ impl Lower<'_> {
         let moment = super::dates::iso_moment(text);
         if let Some(moment) = moment.as_ref().filter(|_| timed) {
             let slice = self.program.add_text(moment);
-            return self.program.add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span));
+            return self
+                .program
+                .add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span));
         }
         let (message, help) = match moment {
             Some(moment) => (
@@ -147,7 +153,10 @@ impl Lower<'_> {
     /// Whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
     pub(super) fn has_time_of_day(&self, ids: &[IrId]) -> Option<bool> {
         let types = ids.iter().map(|id| self.program.meta(*id).ty);
-        types.filter(|ty| ty.is_temporal()).map(|ty| ty != Type::Date).reduce(|a, b| a || b)
+        types
+            .filter(|ty| ty.is_temporal())
+            .map(|ty| ty != Type::Date)
+            .reduce(|a, b| a || b)
     }
 
     /// Converts a node to a type. The conversion must be one of the supported ones.
@@ -165,7 +174,9 @@ impl Lower<'_> {
                 self.convert_to(date, Type::Timestamp)
             }
             (Type::Date, Type::Timestamp) => match self.program.node(id) {
-                Ir::Date(slice) => self.program.add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span)),
+                Ir::Date(slice) => self
+                    .program
+                    .add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span)),
                 _ => self.call_internal(internal::TO_TIMESTAMP, id),
             },
             (Type::Timestamptz, Type::Timestamp) => self.wall_clock(id),
@@ -212,7 +223,8 @@ impl Lower<'_> {
         if !operands.keep_types() {
             return None;
         }
-        ids.iter().try_fold(Type::Unknown, |ty, id| Self::common_type(ty, self.program.meta(*id).ty))
+        ids.iter()
+            .try_fold(Type::Unknown, |ty, id| Self::common_type(ty, self.program.meta(*id).ty))
     }
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO texts to
@@ -272,9 +284,16 @@ impl Lower<'_> {
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));
         let help = match (a.ty, b.ty) {
             (Type::Text, x) | (x, Type::Text) if x.is_number() => {
-                let (number, text) = if a.ty == Type::Text { (&right, &left) } else { (&left, &right) };
+                let (number, text) = if a.ty == Type::Text {
+                    (&right, &left)
+                } else {
+                    (&left, &right)
+                };
                 let written = text.trim_matches('"');
-                match (self.literal_integer(first).or(self.literal_integer(second)), a.ty == Type::Text) {
+                match (
+                    self.literal_integer(first).or(self.literal_integer(second)),
+                    a.ty == Type::Text,
+                ) {
                     (None, _) if written.parse::<i64>().is_ok() => {
                         format!("write the number without quotes, `{written}`")
                     }
@@ -299,7 +318,11 @@ impl Lower<'_> {
         let diagnostic = Diagnostic::new(
             Code::TypeMismatch,
             b.span,
-            format!("{what}: `{left}` is {}, `{right}` is {}", a.ty.described(), b.ty.described()),
+            format!(
+                "{what}: `{left}` is {}, `{right}` is {}",
+                a.ty.described(),
+                b.ty.described()
+            ),
         )
         .with_other(a.span, a.ty.described())
         .with_label(b.ty.described())
@@ -321,9 +344,9 @@ impl Lower<'_> {
                 let number = self.program.text(text);
                 number.parse::<i64>().is_ok().then(|| (span, number.to_owned()))
             }
-            Ir::Number(_) if ty == Type::Text && !assumed && !matches!(self.program.node(other), Ir::Text(_)) => {
-                self.literal_integer(literal).map(|number| (span, format!("\"{number}\"")))
-            }
+            Ir::Number(_) if ty == Type::Text && !assumed && !matches!(self.program.node(other), Ir::Text(_)) => self
+                .literal_integer(literal)
+                .map(|number| (span, format!("\"{number}\""))),
             _ => None,
         }
     }

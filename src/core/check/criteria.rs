@@ -36,7 +36,10 @@ pub(super) fn criterion(text: &str) -> Criterion<'_> {
             return Criterion { op, value };
         }
     }
-    Criterion { op: BinaryOp::Equal, value: text }
+    Criterion {
+        op: BinaryOp::Equal,
+        value: text,
+    }
 }
 
 pub(super) fn is_number(text: &str) -> bool {
@@ -110,7 +113,9 @@ impl Lower<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(lowered) = self.values(args) else { return self.error(span) };
+        let Some(lowered) = self.values(args) else {
+            return self.error(span);
+        };
         let node = self.conditional(lowering, function, args, &lowered, None, span);
         self.give_back(lowered);
         node
@@ -118,6 +123,10 @@ impl Lower<'_> {
 
     /// Lowers a conditional aggregate with arguments that are already lowered. Aggregates the rows of the ranges if
     /// `rows` is given, otherwise the rows of the group.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn conditional(
         &mut self,
         lowering: Lowering,
@@ -129,27 +138,35 @@ impl Lower<'_> {
     ) -> IrId {
         let mut of_this_row = RowCriteria::default();
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
-        let boolean =
-            |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
+        let boolean = |pass: &Self, index: usize| {
+            lowered
+                .get(index)
+                .is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean)
+        };
         let split = match lowering {
             Lowering::CountIf if lowered.len() == 1 => {
                 let condition = self.condition(lowered[0]);
                 Some((None, self.list_of(condition)))
             }
-            Lowering::CountIf | Lowering::CountIfs => {
-                self.pairs(function, args, lowered, &mut of_rows, span).map(|c| (None, c))
-            }
+            Lowering::CountIf | Lowering::CountIfs => self
+                .pairs(function, args, lowered, &mut of_rows, span)
+                .map(|c| (None, c)),
             Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
                 Some((Some(lowered[1]), self.list_of(lowered[0])))
             }
             Lowering::SumIf | Lowering::AverageIf => {
                 let value = lowered.get(2).copied().unwrap_or(lowered[0]);
-                self.pairs(function, &args[..2], &lowered[..2], &mut of_rows, span).map(|c| (Some(value), c))
+                self.pairs(function, &args[..2], &lowered[..2], &mut of_rows, span)
+                    .map(|c| (Some(value), c))
             }
-            _ => self.pairs(function, &args[1..], &lowered[1..], &mut of_rows, span).map(|c| (Some(lowered[0]), c)),
+            _ => self
+                .pairs(function, &args[1..], &lowered[1..], &mut of_rows, span)
+                .map(|c| (Some(lowered[0]), c)),
         };
         self.check_order(lowering, function, args, lowered, span);
-        let Some((value, conditions)) = split else { return self.error(span) };
+        let Some((value, conditions)) = split else {
+            return self.error(span);
+        };
         if conditions.iter().any(|c| self.is_error(*c)) {
             return self.error(span);
         }
@@ -165,7 +182,10 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::NestedAggregate,
                     span,
-                    format!("the condition `{text}` of `{}` is computed after grouping", function.name),
+                    format!(
+                        "the condition `{text}` of `{}` is computed after grouping",
+                        function.name
+                    ),
                 )
                 .with_other(meta.span, "one value per group already")
                 .with_help("compute it in an earlier step, grouped, and test it in the next"),
@@ -206,7 +226,9 @@ impl Lower<'_> {
         let node = if counts && conditions.is_empty() && !compared.includes_equal {
             self.count_ahead(compared, &same_rows, function, span)
         } else {
-            let Some((over, key)) = self.window_ahead(compared, function, span) else { return self.error(span) };
+            let Some((over, key)) = self.window_ahead(compared, function, span) else {
+                return self.error(span);
+            };
             let counted = by.first().copied().unwrap_or(compared.key);
             if compared.includes_equal && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
                 conditions.push(self.build_not_null(key, span));
@@ -252,7 +274,9 @@ impl Lower<'_> {
                     return self.parted_aggregate(id, &[x], over, same_rows, function, span);
                 }
                 None => {
-                    let Some(condition) = condition else { return self.error(span) };
+                    let Some(condition) = condition else {
+                        return self.error(span);
+                    };
                     return self.aggregate(internal::COUNT_IF, &[condition], false, span);
                 }
             },
@@ -268,7 +292,11 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::TypeMismatch,
                     meta.span,
-                    format!("`{}` expects numbers, found `{text}`, which is {}", function.name, meta.ty.described()),
+                    format!(
+                        "`{}` expects numbers, found `{text}`, which is {}",
+                        function.name,
+                        meta.ty.described()
+                    ),
                 )
                 .with_help(format!(
                     "its signature is `{}`; or write the condition first, `{}(condition, value)`",
@@ -285,11 +313,17 @@ impl Lower<'_> {
         };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
-        let Some(case) = self.combine_meta(arms, span, ty, true) else { return self.error(span) };
+        let Some(case) = self.combine_meta(arms, span, ty, true) else {
+            return self.error(span);
+        };
         let empty = self.is_null(value);
         self.program.folded |= empty;
         let Some(over) = rows else {
-            let case = if empty { value } else { self.program.add(Ir::Case(arms), case) };
+            let case = if empty {
+                value
+            } else {
+                self.program.add(Ir::Case(arms), case)
+            };
             return self.aggregate(aggregate, &[case], false, span);
         };
         // If the window always contains a row and the value is never NULL, excluded rows can add 0 instead of NULL.
@@ -298,7 +332,10 @@ impl Lower<'_> {
             (true, _) => value,
             (false, true) => {
                 let zero = self.integer("0", span);
-                let meta = NodeMeta { nullable: false, ..case };
+                let meta = NodeMeta {
+                    nullable: false,
+                    ..case
+                };
                 self.add_all(Ir::Case, &[condition, value, zero], meta)
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
@@ -317,14 +354,23 @@ impl Lower<'_> {
     }
 
     pub(super) fn build_not_null(&mut self, x: IrId, span: Span) -> IrId {
-        let meta = NodeMeta { ty: Type::Boolean, nullable: false, span, ..self.program.meta(x) };
+        let meta = NodeMeta {
+            ty: Type::Boolean,
+            nullable: false,
+            span,
+            ..self.program.meta(x)
+        };
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
 
     /// Converts a text to lower case, so that texts that differ only by case become equal. Returns other values
     /// unchanged.
     fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
-        if self.program.meta(value).ty == Type::Text { self.apply(internal::LOWER, &[value], span) } else { value }
+        if self.program.meta(value).ty == Type::Text {
+            self.apply(internal::LOWER, &[value], span)
+        } else {
+            value
+        }
     }
 
     /// Returns whether a value is the same in all rows of the sheet.
@@ -342,7 +388,10 @@ impl Lower<'_> {
                     };
                     let whole = match self.program.over(over) {
                         WindowFrame::Partition => self.program.partition_keys(over).is_empty(),
-                        WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last } => true,
+                        WindowFrame::Rows {
+                            from: FrameBound::First,
+                            to: FrameBound::Last,
+                        } => true,
                         _ => function == internal::FIRST_VALUE,
                     };
                     if !whole {
@@ -470,7 +519,10 @@ impl Lower<'_> {
                 && value_type(text) == Some(Type::Text)
                 && case_insensitive_text::has_case(value);
             let count = value.len() as u32;
-            let value = PoolRange { first: slice.first + slice.count - count, count };
+            let value = PoolRange {
+                first: slice.first + slice.count - count,
+                count,
+            };
             if cased && spelled {
                 let diagnostic = case_insensitive_text::equals_in_criterion(
                     &self.source_text(range_meta.span),
@@ -494,11 +546,21 @@ impl Lower<'_> {
             let right = self.lowered(right);
             return self.compare(range, op, right, span);
         }
-        if let Expr::Binary { op: BinaryOp::Concat, .. } = self.ast.expr(expr) {
-            return self.bad_criterion(span, "a text put together at run time", "write `\">\" & x`, or a condition");
+        if let Expr::Binary {
+            op: BinaryOp::Concat, ..
+        } = self.ast.expr(expr)
+        {
+            return self.bad_criterion(
+                span,
+                "a text put together at run time",
+                "write `\">\" & x`, or a condition",
+            );
         }
         if meta.ty == Type::Text
-            && matches!(self.program.node(value), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. })
+            && matches!(
+                self.program.node(value),
+                Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. }
+            )
         {
             return self.bad_criterion(
                 span,
@@ -513,8 +575,12 @@ impl Lower<'_> {
     fn bad_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::BadCriterion, span, format!("`{text}` cannot be a criterion: {what}"))
-                .with_help(help),
+            Diagnostic::new(
+                Code::BadCriterion,
+                span,
+                format!("`{text}` cannot be a criterion: {what}"),
+            )
+            .with_help(help),
         );
         self.error(span)
     }
@@ -526,7 +592,11 @@ impl Lower<'_> {
             return self.apply_checked(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
         }
         let compared = self.comparison(op, range, value, span);
-        if op == BinaryOp::NotEqual { self.or_null(range, compared, span) } else { compared }
+        if op == BinaryOp::NotEqual {
+            self.or_null(range, compared, span)
+        } else {
+            compared
+        }
     }
 
     fn comparison(&mut self, op: BinaryOp, a: IrId, b: IrId, span: Span) -> IrId {
@@ -546,8 +616,17 @@ impl Lower<'_> {
         if !self.program.meta(range).nullable || self.is_error(condition) {
             return condition;
         }
-        let meta = crate::ir::NodeMeta { nullable: false, ..self.program.meta(condition) };
-        let null = self.program.add(Ir::IsNull { x: range, negated: false }, meta);
+        let meta = crate::ir::NodeMeta {
+            nullable: false,
+            ..self.program.meta(condition)
+        };
+        let null = self.program.add(
+            Ir::IsNull {
+                x: range,
+                negated: false,
+            },
+            meta,
+        );
         self.all_or_any(&[condition, null], span, false)
     }
 
@@ -570,7 +649,8 @@ impl Lower<'_> {
                 let integer = plain.parse::<i64>().is_ok();
                 let text = self.program.add_text(plain);
                 let ty = if integer { Type::Integer } else { Type::Point };
-                self.program.add(Ir::Number(text), crate::ir::NodeMeta { ty, ..constant })
+                self.program
+                    .add(Ir::Number(text), crate::ir::NodeMeta { ty, ..constant })
             }
             ty if ty.is_temporal() => {
                 let text = self.program.add_text(trimmed);
@@ -579,7 +659,13 @@ impl Lower<'_> {
             }
             Type::Boolean if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));
-                self.program.add(node, crate::ir::NodeMeta { ty: Type::Boolean, ..constant })
+                self.program.add(
+                    node,
+                    crate::ir::NodeMeta {
+                        ty: Type::Boolean,
+                        ..constant
+                    },
+                )
             }
             ty => {
                 let (text, column) = (self.source_text(span), self.source_text(meta.span));
@@ -599,14 +685,23 @@ impl Lower<'_> {
             return value_id;
         }
         let compared = self.comparison(op, range, value_id, span);
-        if not { self.or_null(range, compared, span) } else { compared }
+        if not {
+            self.or_null(range, compared, span)
+        } else {
+            compared
+        }
     }
 
     /// Builds a test for NULL or empty text. For numbers and dates it only tests for NULL, because they can't be empty
     /// text.
     pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
-        let boolean = crate::ir::NodeMeta { ty: Type::Boolean, nullable: false, span, ..meta };
+        let boolean = crate::ir::NodeMeta {
+            ty: Type::Boolean,
+            nullable: false,
+            span,
+            ..meta
+        };
         if !matches!(meta.ty, Type::Text | Type::Unknown) {
             return self.program.add(Ir::IsNull { x: range, negated: not }, boolean);
         }
@@ -614,16 +709,28 @@ impl Lower<'_> {
         let empty = self.program.add(Ir::Text(empty), Self::constant(Type::Text, span));
         let op = if not { BinaryOp::NotEqual } else { BinaryOp::Equal };
         let compared = self.comparison(op, range, empty, span);
-        if not { compared } else { self.or_null(range, compared, span) }
+        if not {
+            compared
+        } else {
+            self.or_null(range, compared, span)
+        }
     }
 
     /// Returns a text literal in lower case. Texts with non-ASCII letters are lowered by the SQL engine, which must
     /// fold the column in the same way: a final Σ, for example, has more than one lower-case form.
     pub(super) fn lowered_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
-        let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
+        let slice = if ascii {
+            self.program.add_lowercase(slice)
+        } else {
+            slice
+        };
         let text = self.program.add(Ir::Text(slice), constant);
-        if ascii { text } else { self.apply(internal::LOWER, &[text], constant.span) }
+        if ascii {
+            text
+        } else {
+            self.apply(internal::LOWER, &[text], constant.span)
+        }
     }
 
     /// Builds a case-insensitive match of a value with a wildcard text.
@@ -645,7 +752,11 @@ impl Lower<'_> {
         if let (Some(like), true) = (like, equality) {
             let text = self.program.add_text(&like);
             let text = self.lowered_text(text, constant);
-            let function = if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
+            let function = if escaped {
+                internal::LIKE_IGNORE_CASE_ESCAPED
+            } else {
+                internal::LIKE_IGNORE_CASE
+            };
             let matched = self.apply(function, &[range, text], span);
             if op == BinaryOp::Equal {
                 return matched;

@@ -42,7 +42,9 @@ impl Lower<'_> {
     /// Warns about `SUMIF(amount, status, "paid")`: the summed column is the first argument of SUMIFS, but the last of
     /// SUMIF.
     fn check_sum_last(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
-        let ([value, range, criterion], [first, second, third]) = (values, args) else { return };
+        let ([value, range, criterion], [first, second, third]) = (values, args) else {
+            return;
+        };
         let range_meta = self.program.meta(*range);
         if !self.is_literal(*criterion) || range_meta.level == Level::Const || range_meta.ty == Type::Boolean {
             return;
@@ -59,8 +61,11 @@ impl Lower<'_> {
         )
         .with_help(format!("write `{}({range}, {criterion}, {sum})`", function.name));
         let [first, second, third] = [first, second, third].map(|id| self.ast.span(*id));
-        let comma =
-            |a: Span, b: Span| self.source.get(a.end as usize..b.start as usize).is_some_and(|t| t.trim() == ",");
+        let comma = |a: Span, b: Span| {
+            self.source
+                .get(a.end as usize..b.start as usize)
+                .is_some_and(|t| t.trim() == ",")
+        };
         // The span of an argument in parentheses excludes them, so such calls get no automatic fix.
         if comma(first, second) && comma(second, third) {
             let [sum, range, criterion] = [first, second, third].map(|span| span.text(self.source));
@@ -86,7 +91,10 @@ impl Lower<'_> {
             );
         } else if asked.ty == Type::Boolean
             && of.ty != Type::Boolean
-            && !matches!(self.program.node(criterion), Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_))
+            && !matches!(
+                self.program.node(criterion),
+                Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_)
+            )
             && matches!(self.program.node(range), Ir::Column(_) | Ir::Definition(_))
             && !self.reads(criterion, range)
         {
@@ -105,7 +113,10 @@ impl Lower<'_> {
     }
 
     fn is_literal(&self, id: IrId) -> bool {
-        matches!(self.program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_) | Ir::Bool(_))
+        matches!(
+            self.program.node(id),
+            Ir::Text(_) | Ir::Number(_) | Ir::Date(_) | Ir::Bool(_)
+        )
     }
 
     /// Whether a condition refers to a name. Also true if the condition has too many nodes to inspect.

@@ -8,7 +8,10 @@ pub fn is_iso_date(text: &str) -> bool {
     }
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = text.get(from..to)?;
-        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
     match (number(0, 4), number(5, 7), number(8, 10)) {
         (Some(y), Some(m @ 1..=12), Some(d)) => y >= 1 && d >= 1 && d <= month_length(y, m),
@@ -59,7 +62,9 @@ pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
     }
     let days = days_from_civil(year, month, 1).checked_add(day)?.checked_sub(1)?;
     let (y, m, d) = civil_from_days(days);
-    (1..=9999).contains(&y).then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
+    (1..=9999)
+        .contains(&y)
+        .then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
 }
 
 /// Formats a date as `YYYY-MM-DD` from the last digit of each number.

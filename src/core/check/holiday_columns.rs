@@ -15,7 +15,11 @@ impl Lower<'_> {
     /// Returns whether a value is a column of another tab.
     pub(super) fn is_of_tab(&self, id: IrId) -> bool {
         let first = match self.program.node(id) {
-            Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
+            Ir::Ranges(columns) => self
+                .program
+                .args(columns)
+                .first()
+                .map(|column| self.program.node(*column)),
             node => Some(node),
         };
         matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::TabColumn { .. }))
@@ -31,8 +35,10 @@ impl Lower<'_> {
         span: Span,
     ) -> Option<IrId> {
         let [_, _, column] = *args else {
-            let message =
-                format!("`{}` takes holidays from one column, or one by one as dates, not both", function.name);
+            let message = format!(
+                "`{}` takes holidays from one column, or one by one as dates, not both",
+                function.name
+            );
             let help = "add the dates to the column's table, or write all of them as dates";
             self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
             return None;
@@ -52,7 +58,11 @@ impl Lower<'_> {
 
     /// Returns the index of the holidays of a column. Calls with the same column share the holidays.
     fn holidays_of(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
-        let known = self.program.holidays.iter().position(|known| (known.tab, known.column) == (tab, column));
+        let known = self
+            .program
+            .holidays
+            .iter()
+            .position(|known| (known.tab, known.column) == (tab, column));
         if let Some(known) = known {
             return Some(known as u32);
         }
@@ -67,15 +77,36 @@ impl Lower<'_> {
         let place = self.program.holidays.len() as u32;
         let day = self.holiday_column(place, Holidays::DAY, span);
         let weekdays = self.apply(internal::WEEKDAY_COUNT, &[day], span);
-        self.program.holidays.push(Holidays { tab, column, column_node: given, date, on_weekday, day, weekdays });
+        self.program.holidays.push(Holidays {
+            tab,
+            column,
+            column_node: given,
+            date,
+            on_weekday,
+            day,
+            weekdays,
+        });
         Some(place)
     }
 
     /// Returns a column of the holidays table, by its column number.
     fn holiday_column(&mut self, holidays: u32, column: u32, span: Span) -> IrId {
-        let ty = if column == Holidays::DAY { Type::Date } else { Type::Integer };
-        let meta = NodeMeta { level: Level::Row, ..Self::constant(ty, span) };
-        self.program.add(Ir::TabColumn { tab: Holidays::TABS + holidays, column }, meta)
+        let ty = if column == Holidays::DAY {
+            Type::Date
+        } else {
+            Type::Integer
+        };
+        let meta = NodeMeta {
+            level: Level::Row,
+            ..Self::constant(ty, span)
+        };
+        self.program.add(
+            Ir::TabColumn {
+                tab: Holidays::TABS + holidays,
+                column,
+            },
+            meta,
+        )
     }
 
     /// Counts the holidays that satisfy a condition on one or two values and a column of the holidays table.
@@ -88,7 +119,9 @@ impl Lower<'_> {
         span: Span,
     ) -> Option<IrId> {
         if self.is_error(test)
-            || !values.iter().all(|value| self.check_window_allowed(function.name, Some(*value), span))
+            || !values
+                .iter()
+                .all(|value| self.check_window_allowed(function.name, Some(*value), span))
         {
             return None;
         }
@@ -98,9 +131,19 @@ impl Lower<'_> {
             _ => values.iter().copied().chain([column, day]).collect(),
         };
         let volatile = values.iter().any(|value| self.program.meta(*value).volatile);
-        let meta = NodeMeta { nullable: true, level: Level::Window, volatile, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta {
+            nullable: true,
+            level: Level::Window,
+            volatile,
+            ..Self::constant(Type::Integer, span)
+        };
         let tab = Some(Holidays::TABS + holidays);
-        self.program.finds.push(LookupSpec { tab, by_number: false, matching: KeyMatching::Count, test });
+        self.program.finds.push(LookupSpec {
+            tab,
+            by_number: false,
+            matching: KeyMatching::Count,
+            test,
+        });
         let find = self.program.finds.len() as u32 - 1;
         let count = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
         let none = self.integer("0", span);

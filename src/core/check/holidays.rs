@@ -29,7 +29,10 @@ struct Ranks {
 
 impl Ranks {
     fn new(holidays: &[Holiday]) -> Self {
-        Self { last: holidays.len() as i64, rank: 0 }
+        Self {
+            last: holidays.len() as i64,
+            rank: 0,
+        }
     }
 
     /// Returns the working day number that the next holiday follows when counting forward, and the one when counting
@@ -44,9 +47,15 @@ impl Lower<'_> {
     pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let (dates, rest) = args.split_at(args.len().min(2));
         let of_tab = rest.iter().any(|holiday| self.is_of_tab(self.lowered(*holiday)));
-        let Some(values) = self.values(if of_tab { dates } else { args }) else { return self.error(span) };
+        let Some(values) = self.values(if of_tab { dates } else { args }) else {
+            return self.error(span);
+        };
         let counts = Self::is_internal(function, internal::NETWORKDAYS);
-        let of_weekdays = if counts { internal::WEEKDAYS_BETWEEN } else { internal::WEEKDAY_AFTER };
+        let of_weekdays = if counts {
+            internal::WEEKDAYS_BETWEEN
+        } else {
+            internal::WEEKDAY_AFTER
+        };
         let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
         let (start, other) = (values[0], values[1]);
         if of_tab {
@@ -56,12 +65,19 @@ impl Lower<'_> {
         }
         let holidays = self.holidays(function, &values[2..]);
         self.give_back(values);
-        let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else { return self.error(span) };
+        let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else {
+            return self.error(span);
+        };
         match holidays.is_empty() || self.is_null(plain) {
             true => plain,
             false if counts => {
                 let within = |pass: &mut Self, holiday: &Holiday| {
-                    pass.apply_checked(internal::HOLIDAY_BETWEEN, &[start, other, holiday.date], span, function.name)
+                    pass.apply_checked(
+                        internal::HOLIDAY_BETWEEN,
+                        &[start, other, holiday.date],
+                        span,
+                        function.name,
+                    )
                 };
                 self.changed(internal::SUBTRACT, plain, &holidays, span, within)
             }
@@ -73,7 +89,12 @@ impl Lower<'_> {
     fn holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
         let mut holidays = Vec::new();
         let mut failed = false;
-        for value in values.iter().copied().filter(|value| !self.is_null(*value)).collect::<Vec<_>>() {
+        for value in values
+            .iter()
+            .copied()
+            .filter(|value| !self.is_null(*value))
+            .collect::<Vec<_>>()
+        {
             let date = self.date_literal(value, false);
             let days = match self.program.node(date) {
                 Ir::Date(text) if self.program.meta(date).ty == Type::Date => {
@@ -86,7 +107,10 @@ impl Lower<'_> {
                 _ => None,
             };
             match days {
-                Some(days) if days % 7 < 5 => holidays.push(Holiday { count: days / 7 * 5 + days % 7 + 1, date }),
+                Some(days) if days % 7 < 5 => holidays.push(Holiday {
+                    count: days / 7 * 5 + days % 7 + 1,
+                    date,
+                }),
                 Some(_) => {}
                 None => {
                     let example = format!("{}(…, …, \"2024-12-25\", \"2024-12-26\")", function.name);
@@ -146,7 +170,9 @@ impl Lower<'_> {
         });
         let mut ranks = Ranks::new(holidays);
         let place = self.changed(internal::ADD, target, holidays, span, |pass, holiday| {
-            let [later, earlier] = ranks.next(holiday).map(|number| pass.integer(&number.to_string(), span));
+            let [later, earlier] = ranks
+                .next(holiday)
+                .map(|number| pass.integer(&number.to_string(), span));
             pass.apply(internal::COUNT_PASSED, &[target, days, later, earlier], span)
         });
         let reached = self.apply(internal::WEEKDAY_AT, &[place], span);
@@ -176,7 +202,9 @@ impl Lower<'_> {
         };
         let from = self.apply(counted, &[start], span);
         let target = self.apply(internal::ADD, &[from, days], span);
-        let target = self.changed(out, target, holidays, span, |pass, h| pass.apply(passed, &[start, h.date], span));
+        let target = self.changed(out, target, holidays, span, |pass, h| {
+            pass.apply(passed, &[start, h.date], span)
+        });
         let mut ranks = Ranks::new(holidays);
         let place = self.changed(back, target, holidays, span, |pass, holiday| {
             let [later_number, earlier_number] = ranks.next(holiday);

@@ -94,7 +94,15 @@ impl InferBuffers {
     }
 
     fn reset(&mut self, ast: &Ast, columns: usize) {
-        let Self { vars, terms, results, weak, waiting, conflicts, calendar } = self;
+        let Self {
+            vars,
+            terms,
+            results,
+            weak,
+            waiting,
+            conflicts,
+            calendar,
+        } = self;
         *calendar = None;
         // The first variables belong to the columns.
         vars.clear();
@@ -162,7 +170,9 @@ pub(super) fn infer(
         }
     }
     if ast.blanks {
-        let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32).map(|column| work.root(column)).collect();
+        let of_columns: FxHashSet<u32> = (0..program.columns.len() as u32)
+            .map(|column| work.root(column))
+            .collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
             names.targets[id.index()] = NameTarget::Blank(work.blank(id, &of_columns));
         }
@@ -170,7 +180,15 @@ pub(super) fn infer(
     for (first, second, was, is) in work.conflicts.drain(..) {
         // Suppress errors that follow from this conflict.
         names.targets[second.index()] = NameTarget::Error;
-        report(ast, source, names, ast.span(first), ast.span(second), (was, is), diagnostics);
+        report(
+            ast,
+            source,
+            names,
+            ast.span(first),
+            ast.span(second),
+            (was, is),
+            diagnostics,
+        );
     }
 }
 
@@ -180,12 +198,17 @@ fn looked_up(ast: &Ast, names: &NameResolver) -> FxHashSet<ExprId> {
         return FxHashSet::default();
     }
     let finds = |id: &ExprId| match (ast.expr(*id), names.targets[id.index()]) {
-        (Expr::Call(call), NameTarget::Function(function)) => {
-            catalog::get(function).lower.is_some_and(Lowering::finds_rows).then_some(call)
-        }
+        (Expr::Call(call), NameTarget::Function(function)) => catalog::get(function)
+            .lower
+            .is_some_and(Lowering::finds_rows)
+            .then_some(call),
         _ => None,
     };
-    ast.ids().filter_map(|id| finds(&id)).flat_map(|call| ast.arguments(ast.call(call))).copied().collect()
+    ast.ids()
+        .filter_map(|id| finds(&id))
+        .flat_map(|call| ast.arguments(ast.call(call)))
+        .copied()
+        .collect()
 }
 
 impl Infer<'_> {
@@ -194,14 +217,19 @@ impl Infer<'_> {
             (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
                 let named = self.named(of);
                 let in_braces = matches!(expr, Expr::Model);
-                match in_braces.then(|| reference(self.source, self.ast.span(id)).timeframe).flatten() {
+                match in_braces
+                    .then(|| reference(self.source, self.ast.span(id)).timeframe)
+                    .flatten()
+                {
                     Some(frame) => self.timeframe(named, frame.text(self.source), id),
                     None => named,
                 }
             }
-            (_, NameTarget::Cell(cell)) => {
-                self.names.cells.get(cell as usize).map_or(InferTerm::Any, |c| self.named(c.of))
-            }
+            (_, NameTarget::Cell(cell)) => self
+                .names
+                .cells
+                .get(cell as usize)
+                .map_or(InferTerm::Any, |c| self.named(c.of)),
             (_, NameTarget::CellRange(range)) => self.cells(range, id),
             (_, NameTarget::TabRange(range)) => self.tab(range),
             (_, NameTarget::PartOfCells) => InferTerm::Any,
@@ -249,7 +277,11 @@ impl Infer<'_> {
             let first = names.cell_ranges.get(range as usize).and_then(|range| range.of.first());
             return first.map_or(InferTerm::Any, |first| self.named(*first));
         }
-        let Some((first, rest)) = names.cell_ranges.get(range as usize).and_then(|range| range.of.split_first()) else {
+        let Some((first, rest)) = names
+            .cell_ranges
+            .get(range as usize)
+            .and_then(|range| range.of.split_first())
+        else {
             return InferTerm::Any;
         };
         let term = self.named(*first);
@@ -289,7 +321,15 @@ impl Infer<'_> {
         // The base of these timeframes is a timestamp, because a date has no hour and needs no conversion to a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
-        self.bind(of, if timed { InferTerm::Type(Type::Timestamp) } else { InferTerm::Temporal }, at);
+        self.bind(
+            of,
+            if timed {
+                InferTerm::Type(Type::Timestamp)
+            } else {
+                InferTerm::Temporal
+            },
+            at,
+        );
         timeframe(name)
     }
 
@@ -335,7 +375,11 @@ impl Infer<'_> {
             _ => {}
         }
         let (a, b) = (self.term(left), self.term(right));
-        if matches!(a, InferTerm::Any | InferTerm::Var(_)) { b } else { combine_terms(a, b).unwrap_or(a) }
+        if matches!(a, InferTerm::Any | InferTerm::Var(_)) {
+            b
+        } else {
+            combine_terms(a, b).unwrap_or(a)
+        }
     }
 
     /// Binds a variable to the type of the value that it is used with. A text that looks like a date is only weak
@@ -380,7 +424,12 @@ impl Infer<'_> {
 
     fn is_zero(&self, id: ExprId) -> bool {
         matches!(self.ast.expr(id), Expr::Number)
-            && self.ast.span(id).text(self.source).parse::<f64>().is_ok_and(|n| n == 0.0)
+            && self
+                .ast
+                .span(id)
+                .text(self.source)
+                .parse::<f64>()
+                .is_ok_and(|n| n == 0.0)
     }
 
     /// Infers the type of a sum or difference. A date plus days is a date, so `x + 1` only shows that the result has
@@ -429,8 +478,11 @@ impl Infer<'_> {
     /// move along the calendar need such a key.
     fn order_by_calendar(&mut self, wanted: InferTerm) {
         let ast = self.ast;
-        let keys =
-            ast.definitions.iter().filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy).map(|d| d.body);
+        let keys = ast
+            .definitions
+            .iter()
+            .filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy)
+            .map(|d| d.body);
         let keys: Vec<(ExprId, InferTerm)> = keys.map(|body| (body, self.term(body))).collect();
         let is_date = |term: &InferTerm| {
             matches!(term, InferTerm::Temporal) || matches!(term, InferTerm::Type(ty) if ty.is_temporal())

@@ -13,7 +13,9 @@ impl Infer<'_> {
         match function.lower {
             Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
             Some(Lowering::Switch) => {
-                let Some((subject, rest)) = args.split_first() else { return InferTerm::Any };
+                let Some((subject, rest)) = args.split_first() else {
+                    return InferTerm::Any;
+                };
                 let subject = *subject;
                 self.pairs(rest, |pass, case, _| {
                     pass.unify(subject, case);
@@ -37,7 +39,11 @@ impl Infer<'_> {
                 let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
                 let timed = unit.is_some_and(|unit| super::period::is_of_clock(&unit));
                 let before = self.work.calendar.filter(|wanted| *wanted != InferTerm::Temporal);
-                let wanted = if timed { InferTerm::Type(Type::Timestamp) } else { InferTerm::Temporal };
+                let wanted = if timed {
+                    InferTerm::Type(Type::Timestamp)
+                } else {
+                    InferTerm::Temporal
+                };
                 self.work.calendar = Some(before.unwrap_or(wanted));
                 self.signature(function, args)
             }
@@ -45,7 +51,14 @@ impl Infer<'_> {
                 let mask = args.get(1).and_then(|mask| text_value(self.ast, self.source, *mask));
                 let of_dates = mask.as_deref().is_some_and(super::mask::is_of_dates);
                 if let [value, mask] = args {
-                    self.require(*value, if of_dates { InferTerm::Temporal } else { InferTerm::Type(Type::Number) });
+                    self.require(
+                        *value,
+                        if of_dates {
+                            InferTerm::Temporal
+                        } else {
+                            InferTerm::Type(Type::Number)
+                        },
+                    );
                     self.require(*mask, InferTerm::Type(Type::Text));
                 }
                 InferTerm::Type(Type::Text)
@@ -64,7 +77,11 @@ impl Infer<'_> {
                 if let [key, range, ..] = args {
                     self.unify(*key, *range);
                 }
-                if function.lower == Some(Lowering::Match) { InferTerm::Type(Type::Number) } else { InferTerm::Any }
+                if function.lower == Some(Lowering::Match) {
+                    InferTerm::Type(Type::Number)
+                } else {
+                    InferTerm::Any
+                }
             }
             Some(Lowering::Index) => match args {
                 [range, row] => {
@@ -144,7 +161,13 @@ impl Infer<'_> {
                         }
                     }
                     None if self.is_condition(*criterion) => {}
-                    None if matches!(self.ast.expr(*criterion), Expr::Binary { op: BinaryOp::Concat, .. }) => {}
+                    None if matches!(
+                        self.ast.expr(*criterion),
+                        Expr::Binary {
+                            op: BinaryOp::Concat,
+                            ..
+                        }
+                    ) => {}
                     None => {
                         self.unify(*range, *criterion);
                     }
@@ -167,14 +190,24 @@ impl Infer<'_> {
         let across = args.len() > 1 && function.across.is_some();
         // With several arguments in one row, the values have the same type only if the signature requires it. COUNT
         // accepts mixed types.
-        let unifies = |id| catalog::get(id).overloads.iter().flat_map(|o| o.params).any(|p| p.ty == ParamType::Same);
+        let unifies = |id| {
+            catalog::get(id)
+                .overloads
+                .iter()
+                .flat_map(|o| o.params)
+                .any(|p| p.ty == ParamType::Same)
+        };
         let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
             let mut wanted: Option<InferTerm> = None;
             let mut agreed = true;
             let mut is_same = false;
             for overload in function.overloads {
-                let at = if across { 0 } else { i.min(overload.params.len().saturating_sub(1)) };
+                let at = if across {
+                    0
+                } else {
+                    i.min(overload.params.len().saturating_sub(1))
+                };
                 let Some(param) = overload.params.get(at) else { continue };
                 let term = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
@@ -196,7 +229,10 @@ impl Infer<'_> {
                 }
             }
             // A text function treats an empty argument as empty text.
-            let gives_text = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Text));
+            let gives_text = function
+                .overloads
+                .iter()
+                .all(|o| o.result == ResultType::Is(Type::Text));
             if wanted == Some(InferTerm::Any) && gives_text && self.ast.expr(*arg) == Expr::Blank {
                 self.require(*arg, InferTerm::Type(Type::Text));
             }
@@ -214,7 +250,9 @@ impl Infer<'_> {
                 same.get_or_insert(*arg);
             }
         }
-        let Some(overload) = function.overloads.first() else { return InferTerm::Any };
+        let Some(overload) = function.overloads.first() else {
+            return InferTerm::Any;
+        };
         match overload.result {
             ResultType::Is(ty) if ty.is_number() => InferTerm::Type(Type::Number),
             ResultType::Is(ty) => InferTerm::Type(ty),

@@ -19,8 +19,13 @@ const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
 ];
 
 /// Functions for the day count bases of YEARFRAC, by number.
-const YEARFRAC_BASES: [FunctionId; 5] =
-    [internal::YEARFRAC_0, internal::YEARFRAC_1, internal::YEARFRAC_2, internal::YEARFRAC_3, internal::YEARFRAC_4];
+const YEARFRAC_BASES: [FunctionId; 5] = [
+    internal::YEARFRAC_0,
+    internal::YEARFRAC_1,
+    internal::YEARFRAC_2,
+    internal::YEARFRAC_3,
+    internal::YEARFRAC_4,
+];
 
 impl Lower<'_> {
     pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {
@@ -98,14 +103,18 @@ impl Lower<'_> {
 
     /// Lowers SUMPRODUCT: the sum of the products of each row's values.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let product = self.product_of(function, &values, span);
         self.give_back(values);
         self.aggregate(internal::SUM, &[product], false, span)
     }
 
     pub(super) fn product_of(&mut self, function: &'static Function, values: &[IrId], span: Span) -> IrId {
-        let Some((first, rest)) = values.split_first() else { return self.error(span) };
+        let Some((first, rest)) = values.split_first() else {
+            return self.error(span);
+        };
         let times =
             |pass: &mut Self, a: IrId, b: &IrId| pass.apply_checked(internal::MULTIPLY, &[a, *b], span, function.name);
         rest.iter().fold(*first, |product, value| times(self, product, value))
@@ -118,8 +127,15 @@ impl Lower<'_> {
         }
         let meta = self.program.meta(x);
         self.settle_point(x);
-        self.program
-            .add(Ir::IsNull { x, negated: false }, NodeMeta { ty: Type::Boolean, nullable: false, span, ..meta })
+        self.program.add(
+            Ir::IsNull { x, negated: false },
+            NodeMeta {
+                ty: Type::Boolean,
+                nullable: false,
+                span,
+                ..meta
+            },
+        )
     }
 
     fn lower_count(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
@@ -127,7 +143,9 @@ impl Lower<'_> {
             if args.is_empty() {
                 return self.count_rows(span);
             }
-            let Some(values) = self.values(args) else { return self.error(span) };
+            let Some(values) = self.values(args) else {
+                return self.error(span);
+            };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
             let node = self.apply_checked(across, &values, span, function.name);
             self.give_back(values);
@@ -160,7 +178,11 @@ impl Lower<'_> {
         if self.is_too_late(Level::Aggregate, span) {
             return self.error(span);
         }
-        let meta = NodeMeta { level: Level::Aggregate, columnless: true, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta {
+            level: Level::Aggregate,
+            columnless: true,
+            ..Self::constant(Type::Integer, span)
+        };
         self.program.add(Ir::CountRows, meta)
     }
 
@@ -172,13 +194,18 @@ impl Lower<'_> {
         if self.is_error(x) {
             return x;
         }
-        let meta = NodeMeta { span, ..self.program.meta(x) };
+        let meta = NodeMeta {
+            span,
+            ..self.program.meta(x)
+        };
         self.markers = true;
         self.program.add(Ir::Distinct(x), meta)
     }
 
     fn lower_concat(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let mut joined: Option<IrId> = None;
         for value in &values {
             let text = self.text_of(*value);
@@ -198,9 +225,13 @@ impl Lower<'_> {
     }
 
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let unit = self.literal_text(values[2]);
-        let known = DATEDIF_UNITS.iter().find(|(name, _)| unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name)));
+        let known = DATEDIF_UNITS
+            .iter()
+            .find(|(name, _)| unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name)));
         let function = match known {
             Some((_, function)) => *function,
             None => {
@@ -222,14 +253,20 @@ impl Lower<'_> {
         };
         let of_months =
             function == internal::DATEDIF_M && values[..2].iter().all(|date| self.program.is_month_start(*date));
-        let function = if of_months { internal::DATEDIF_MONTH_STARTS } else { function };
+        let function = if of_months {
+            internal::DATEDIF_MONTH_STARTS
+        } else {
+            function
+        };
         let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
         self.give_back(values);
         node
     }
 
     fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let (start, end) = (values[0], values[1]);
         let basis = match values.get(2) {
             Some(basis) if self.program.meta(*basis).level > Level::Const => {
@@ -237,7 +274,9 @@ impl Lower<'_> {
                 self.give_back(values);
                 return self.year_frac_by(basis, start, end, span);
             }
-            Some(basis) => self.literal_integer(*basis).and_then(|basis| usize::try_from(basis).ok()),
+            Some(basis) => self
+                .literal_integer(*basis)
+                .and_then(|basis| usize::try_from(basis).ok()),
             None => Some(0),
         };
         let Some(function) = basis.and_then(|basis| YEARFRAC_BASES.get(basis).copied()) else {
@@ -276,7 +315,9 @@ impl Lower<'_> {
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let part = |index: usize| self.literal_integer(*values.get(index)?);
         let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
             if let Some((function, date)) = self.first_day(&values) {

@@ -37,7 +37,10 @@ pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
         part.plain_to_char(out);
     }];
-    let mut found: Vec<String> = all.into_iter().filter_map(|spell| date_mask_from_sql(spelled, spell)).collect();
+    let mut found: Vec<String> = all
+        .into_iter()
+        .filter_map(|spell| date_mask_from_sql(spelled, spell))
+        .collect();
     found.dedup();
     found
 }
@@ -97,7 +100,9 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
 
 /// Returns the mask spellings of a text that precedes or follows the digits, or replaces a number.
 pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
-    let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
+    let text = text
+        .strip_prefix("\\1")
+        .map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
     let mut found = vec![affix(&text, true), affix(&text, false)];
     found.dedup();
     found
@@ -137,9 +142,20 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     for grouped in [false, true] {
         for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
             for decimals in 0..=MOST_DECIMALS {
-                let mask = NumberMask { zeros, decimals, grouped, decimal_zeros: decimals, ..NumberMask::default() };
-                let own =
-                    [mask.to_char(), mask.printf(false), mask.printf(true), mask.braces(false), mask.braces(true)];
+                let mask = NumberMask {
+                    zeros,
+                    decimals,
+                    grouped,
+                    decimal_zeros: decimals,
+                    ..NumberMask::default()
+                };
+                let own = [
+                    mask.to_char(),
+                    mask.printf(false),
+                    mask.printf(true),
+                    mask.braces(false),
+                    mask.braces(true),
+                ];
                 if own.iter().any(|own| spelled.contains(&own.as_str())) {
                     if zeros > 1 && decimals == 0 {
                         found.extend(code_masks(zeros, spelled));
@@ -154,8 +170,13 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
 
 /// Returns the group sizes in the pattern of a code: `[3]` for `([0-9]{3})$`.
 fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
-    let groups = pattern.strip_suffix('$').filter(|groups| !groups.is_empty())?.split_inclusive(')');
-    groups.map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok()).collect()
+    let groups = pattern
+        .strip_suffix('$')
+        .filter(|groups| !groups.is_empty())?
+        .split_inclusive(')');
+    groups
+        .map(|group| group.strip_prefix("([0-9]{")?.strip_suffix("})")?.parse().ok())
+        .collect()
 }
 
 /// Returns code masks with `zeros` zeros, such as `0000-000`, with the separators that the replacement text inserts
@@ -173,7 +194,11 @@ fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
         (first > 0 && rest.is_empty()).then_some(mask)
     };
     let patterns: Vec<Vec<usize>> = spelled.iter().filter_map(|text| digits_in_groups(text)).collect();
-    patterns.iter().flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new))).filter_map(read).collect()
+    patterns
+        .iter()
+        .flat_map(|sizes| spelled.iter().map(|new| (sizes.as_slice(), *new)))
+        .filter_map(read)
+        .collect()
 }
 
 /// Returns the digit placeholders of a mask. Includes the variants with optional decimals (`#`) if one of the patterns
@@ -186,8 +211,13 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
         (false, zeros) => "0".repeat(zeros as usize),
     };
     let written = |decimal_zeros: u32| {
-        let fewer = NumberMask { decimal_zeros, ..mask.clone() };
-        let is_there = fewer.optional_decimals().is_none_or(|pattern| patterns.contains(&pattern.as_str()));
+        let fewer = NumberMask {
+            decimal_zeros,
+            ..mask.clone()
+        };
+        let is_there = fewer
+            .optional_decimals()
+            .is_none_or(|pattern| patterns.contains(&pattern.as_str()));
         let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
         let point = if mask.decimals > 0 { "." } else { "" };
         is_there.then(|| format!("{whole}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
@@ -198,7 +228,10 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
 /// Returns the wildcard text that may compile to a regular expression, `None` if the expression uses more than
 /// wildcards.
 pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
-    let body = ["(?is)", "(?i)"].into_iter().find_map(|flags| pattern.strip_prefix(flags)).unwrap_or(pattern);
+    let body = ["(?is)", "(?i)"]
+        .into_iter()
+        .find_map(|flags| pattern.strip_prefix(flags))
+        .unwrap_or(pattern);
     let mut out = String::new();
     let mut chars = body.chars().peekable();
     while let Some(c) = chars.next() {
@@ -239,7 +272,10 @@ pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
     let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
     let mut short = plain.replace("[^\\n]", ".");
     for class in ['d', 'w', 's'] {
-        short = short.replace(&format!("[^{}]", members(class)), &format!("\\{}", class.to_ascii_uppercase()));
+        short = short.replace(
+            &format!("[^{}]", members(class)),
+            &format!("\\{}", class.to_ascii_uppercase()),
+        );
         short = short.replace(&format!("[{}]", members(class)), &format!("\\{class}"));
         short = short.replace(members(class), &format!("\\{class}"));
     }
@@ -269,10 +305,18 @@ fn with_one_group(pattern: &str) -> Vec<String> {
     }
     let of_one = |given: &usize| {
         let mut out = pattern.to_owned();
-        groups.iter().rev().filter(|at| *at != given).for_each(|at| out.insert_str(*at, "?:"));
+        groups
+            .iter()
+            .rev()
+            .filter(|at| *at != given)
+            .for_each(|at| out.insert_str(*at, "?:"));
         out
     };
-    if (2..=MOST_GROUPS).contains(&groups.len()) { groups.iter().map(of_one).collect() } else { Vec::new() }
+    if (2..=MOST_GROUPS).contains(&groups.len()) {
+        groups.iter().map(of_one).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// Converts the replacement text of an SQL regex function back to the syntax of formulas: `\1` to `$1`.
@@ -299,14 +343,25 @@ mod tests {
 
     #[test]
     fn spellings_are_read_back() {
-        for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
+        for mask in [
+            "yyyy-mm-dd",
+            "dddd, d mmmm \"of\" yyyy",
+            "hh:mm:ss",
+            "h:mm AM/PM",
+            "d\\\"\\\\m",
+            "\"100%\" yy",
+        ] {
             let (strftime, to_char) = both_notations(mask);
             assert!(
-                date_masks_from_sql(&strftime).iter().any(|back| both_notations(back) == both_notations(mask)),
+                date_masks_from_sql(&strftime)
+                    .iter()
+                    .any(|back| both_notations(back) == both_notations(mask)),
                 "{mask}: {strftime}"
             );
             assert!(
-                date_masks_from_sql(&to_char).iter().any(|back| both_notations(back) == both_notations(mask)),
+                date_masks_from_sql(&to_char)
+                    .iter()
+                    .any(|back| both_notations(back) == both_notations(mask)),
                 "{mask}: {to_char}"
             );
         }
@@ -316,7 +371,10 @@ mod tests {
                 let optional = read.optional_decimals().unwrap_or_default();
                 let found =
                     digit_masks_from_sql(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
-                assert!(found.iter().any(|back| number(back).unwrap() == read), "{mask}: {spelled} {found:?}");
+                assert!(
+                    found.iter().any(|back| number(back).unwrap() == read),
+                    "{mask}: {spelled} {found:?}"
+                );
             }
         }
         assert_eq!(affix_masks_from_sql("\\1$"), ["$"]);

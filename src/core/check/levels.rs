@@ -11,7 +11,10 @@ impl Lower<'_> {
     /// Combines the metadata of operands, including their level. Reports operands that mix a value per row with a
     /// value per group.
     pub(super) fn combine_meta(&mut self, args: PoolRange, span: Span, ty: Type, nullable: bool) -> Option<NodeMeta> {
-        let mut meta = NodeMeta { nullable, ..Self::constant(ty, span) };
+        let mut meta = NodeMeta {
+            nullable,
+            ..Self::constant(ty, span)
+        };
         for id in self.program.args(args) {
             meta.merge_operand(&self.program.entry(*id).1);
         }
@@ -33,20 +36,33 @@ impl Lower<'_> {
         let args = &self.program.args(args).to_vec();
         let find = |aggregate: bool| {
             args.iter().map(|a| self.program.meta(*a)).find(|m| {
-                if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.reads_only_keys }
+                if aggregate {
+                    m.level >= Level::Aggregate
+                } else {
+                    m.level == Level::Row && !m.reads_only_keys
+                }
             })
         };
-        let (Some(group), row) = (find(true), find(false)) else { return };
+        let (Some(group), row) = (find(true), find(false)) else {
+            return;
+        };
         // If a single operand contains both, the error is already reported.
         let Some(row) = row else { return };
         let row_span = self.first_row_column(args).unwrap_or(row.span);
         let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
-        let what = if group.level == Level::Window { "window" } else { "aggregate" };
+        let what = if group.level == Level::Window {
+            "window"
+        } else {
+            "aggregate"
+        };
         let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
         let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let shown = if is_call { aggregate } else { group_text };
-        let wrap =
-            if row.ty.is_number() { format!("`SUM({row_text})`") } else { format!("`COUNT(DISTINCT({row_text}))`") };
+        let wrap = if row.ty.is_number() {
+            format!("`SUM({row_text})`")
+        } else {
+            format!("`COUNT(DISTINCT({row_text}))`")
+        };
         self.report(
             Diagnostic::new(
                 Code::MixedLevels,
@@ -82,7 +98,11 @@ impl Lower<'_> {
     /// Whether an aggregate or a window function isn't allowed in this place, because groups or windows aren't
     /// computed yet. Reports it once per definition.
     pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
-        match (level, self.role.forbids_windows(), self.scope.forbids_aggregates(self.role)) {
+        match (
+            level,
+            self.role.forbids_windows(),
+            self.scope.forbids_aggregates(self.role),
+        ) {
             (Level::Window, Some(_), _) => self.late_window(span),
             (Level::Aggregate, _, Some(_)) => self.late_aggregate(span),
             _ => return false,
@@ -103,8 +123,12 @@ impl Lower<'_> {
         };
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::AggregateNotAllowed, span, format!("aggregate `{text}` is not allowed in {place}"))
-                .with_help(help),
+            Diagnostic::new(
+                Code::AggregateNotAllowed,
+                span,
+                format!("aggregate `{text}` is not allowed in {place}"),
+            )
+            .with_help(help),
         );
     }
 
@@ -151,7 +175,9 @@ impl Lower<'_> {
                     meta.span,
                     format!("`order_by` takes the names of columns and definitions, found `{text}`"),
                 )
-                .with_help(format!("define it, for example `sort_key = {text}`, and order by its name")),
+                .with_help(format!(
+                    "define it, for example `sort_key = {text}`, and order by its name"
+                )),
             );
             return self.error(meta.span);
         }

@@ -25,7 +25,9 @@ impl Lower<'_> {
     /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator by a point, and parses the
     /// number.
     pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let separator = |pass: &mut Self, index: usize, default: &str| match values.get(index) {
             Some(value) => *value,
             None => pass.text_literal(default, span),
@@ -61,14 +63,25 @@ impl Lower<'_> {
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
             return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
-        let escaped = |sign: &str| if regex::SPECIAL.contains(sign) { format!("\\{sign}") } else { sign.to_owned() };
+        let escaped = |sign: &str| {
+            if regex::SPECIAL.contains(sign) {
+                format!("\\{sign}")
+            } else {
+                sign.to_owned()
+            }
+        };
         let dot = if sign == "." || apart == "." { "" } else { "." };
         let pattern = format!("^[^{0}{dot}]*(?:{0}[^{1}{dot}]*)?$", escaped(sign), escaped(apart));
         let Ok(RegexPattern { re2, ere, are, .. }) = regex::read(&pattern) else {
             return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
         let given = [&re2, &ere, &are].map(|spelled| self.text_literal(spelled, span));
-        self.apply_checked(internal::REGEX_EXTRACT, &[text, given[0], given[1], given[2]], span, "NUMBERVALUE")
+        self.apply_checked(
+            internal::REGEX_EXTRACT,
+            &[text, given[0], given[1], given[2]],
+            span,
+            "NUMBERVALUE",
+        )
     }
 
     /// Lowers DATEVALUE. A literal that is an ISO date becomes a date literal.
@@ -79,7 +92,9 @@ impl Lower<'_> {
             self.report_overload_mismatch(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.error(span);
         }
-        let is_date = self.literal_text(text).map(|text| super::dates::is_iso_date(text.trim()));
+        let is_date = self
+            .literal_text(text)
+            .map(|text| super::dates::is_iso_date(text.trim()));
         if is_date == Some(false) {
             let shown = self.source_text(span);
             let message = format!("`{shown}` is NULL: only the form YYYY-MM-DD of a day that exists is read");
@@ -95,11 +110,17 @@ impl Lower<'_> {
 
     /// Lowers SEARCH, which ignores case. A literal search text may contain wildcards.
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut values) = self.values(args) else { return self.error(span) };
+        let Some(mut values) = self.values(args) else {
+            return self.error(span);
+        };
         values[0] = self.convert_to(values[0], Type::Text);
         let needle = values[0];
-        let wild = self.literal_text(needle).and_then(|text| wildcards(text.trim_end_matches('*')));
-        let ends_wild = self.literal_text(needle).is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
+        let wild = self
+            .literal_text(needle)
+            .and_then(|text| wildcards(text.trim_end_matches('*')));
+        let ends_wild = self
+            .literal_text(needle)
+            .is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
         let node = if let Some(pattern) = wild {
             let at = self.program.meta(needle).span;
             let mut given = vec![values[1]];
@@ -130,8 +151,12 @@ impl Lower<'_> {
 
     /// Lowers TEXTJOIN: a single value is joined over the rows of a group, several values across the row.
     pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
-        let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
+        let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else {
+            return self.error(span);
+        };
         let ignores_empty = match self.program.node(ignores) {
             // An empty argument means TRUE, as in spreadsheets.
             Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
@@ -167,22 +192,38 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_regex(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
-        let Some(pattern) = self.pattern(values[1], function.name) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
+        let Some(pattern) = self.pattern(values[1], function.name) else {
+            return self.error(span);
+        };
         let at = self.program.meta(values[1]).span;
         let spell = |pass: &mut Self, texts: &[&str]| -> Vec<IrId> {
             let mut given = vec![values[0]];
             given.extend(texts.iter().map(|text| pass.text_literal(text, at)));
             given
         };
-        let RegexPattern { re2, re2_first, ere, are, ignore_case, .. } = &pattern;
+        let RegexPattern {
+            re2,
+            re2_first,
+            ere,
+            are,
+            ignore_case,
+            ..
+        } = &pattern;
         let by_case = |plain: FunctionId, ignoring: FunctionId| if *ignore_case { ignoring } else { plain };
         let (entry, given) = match values.get(2) {
             Some(new) => {
-                let Some(news) = self.new_text(*new, &pattern, function.name) else { return self.error(span) };
+                let Some(news) = self.new_text(*new, &pattern, function.name) else {
+                    return self.error(span);
+                };
                 let mut given = spell(self, &[re2, ere, are]);
                 given.extend(news);
-                (by_case(internal::REGEX_REPLACE, internal::REGEX_REPLACE_IGNORE_CASE), given)
+                (
+                    by_case(internal::REGEX_REPLACE, internal::REGEX_REPLACE_IGNORE_CASE),
+                    given,
+                )
             }
             None if std::ptr::eq(function, crate::catalog::get(internal::REGEXMATCH)) => {
                 let given = spell(self, &[re2, ere, are]);
@@ -197,7 +238,10 @@ impl Lower<'_> {
                 }
                 None => {
                     let given = spell(self, &[re2, ere, are]);
-                    (by_case(internal::REGEX_EXTRACT, internal::REGEX_EXTRACT_IGNORE_CASE), given)
+                    (
+                        by_case(internal::REGEX_EXTRACT, internal::REGEX_EXTRACT_IGNORE_CASE),
+                        given,
+                    )
                 }
             },
         };
@@ -223,9 +267,10 @@ impl Lower<'_> {
                         at.clone(),
                         "some warehouses take the first alternative that matches, others the longest; put longer ones first",
                     ),
-                    _ if replaces && pattern.matches_empty => {
-                        faulty(0..length, "it matches the empty text, and warehouses disagree on how often")
-                    }
+                    _ if replaces && pattern.matches_empty => faulty(
+                        0..length,
+                        "it matches the empty text, and warehouses disagree on how often",
+                    ),
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
                         "its first group has no part in some matches, which are empty text or NULL by the warehouse; use `(?: )`",
@@ -266,15 +311,21 @@ impl Lower<'_> {
         let span = self.within(id, at);
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::UnsupportedPattern, span, format!("`{function}` cannot use `{text}`: {why}"))
-                .with_help(format!("a pattern may hold {PATTERNS}")),
+            Diagnostic::new(
+                Code::UnsupportedPattern,
+                span,
+                format!("`{function}` cannot use `{text}`: {why}"),
+            )
+            .with_help(format!("a pattern may hold {PATTERNS}")),
         );
     }
 
     /// Returns the span in the formula for a part of a literal's text.
     pub(super) fn within(&self, literal: IrId, at: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
-        let Some(inner) = span.text(self.source).strip_prefix('"') else { return span };
+        let Some(inner) = span.text(self.source).strip_prefix('"') else {
+            return span;
+        };
         // Quotes inside the literal are doubled.
         let place = |wanted: usize| {
             let (mut place, mut value, mut quoted) = (0, 0, false);
@@ -288,6 +339,10 @@ impl Lower<'_> {
             }
             span.start + 1 + place as u32
         };
-        if at.is_empty() { span } else { Span::new(place(at.start), place(at.end)) }
+        if at.is_empty() {
+            span
+        } else {
+            Span::new(place(at.start), place(at.end))
+        }
     }
 }

@@ -47,9 +47,16 @@ impl Lower<'_> {
     }
 
     pub(super) fn lower_tab_column(&mut self, tab: u32, column: u32, span: Span) -> IrId {
-        let known = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
+        let known = self
+            .scope
+            .sheet
+            .and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
         let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
-        let meta = NodeMeta { nullable, level: Level::Row, ..Self::constant(ty, span) };
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Row,
+            ..Self::constant(ty, span)
+        };
         self.program.add(Ir::TabColumn { tab, column }, meta)
     }
 
@@ -85,7 +92,10 @@ impl Lower<'_> {
             return self.error(span);
         }
         if !self.scope.strata {
-            let message = format!("`{}` joins the row that it finds, which one expression cannot", function.name);
+            let message = format!(
+                "`{}` joins the row that it finds, which one expression cannot",
+                function.name
+            );
             self.report(
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec and compile it with `formulac query`"),
@@ -105,7 +115,9 @@ impl Lower<'_> {
     fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
         let [key, range, column, ..] = *args else { return None };
         let columns = self.whole_columns(range, function);
-        let gives = columns.as_ref().and_then(|columns| self.resolve_column_number(columns, column, function));
+        let gives = columns
+            .as_ref()
+            .and_then(|columns| self.resolve_column_number(columns, column, function));
         let matching = match args.get(3) {
             Some(sorted) => self.sorted(*sorted, function),
             None => Some(KeyMatching::Exact),
@@ -113,7 +125,17 @@ impl Lower<'_> {
         let value = self.value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
         let by = columns.of.first().copied();
-        self.find(RowSearch { tab: columns.tab, value, by, matching }, Some(gives), function, span)
+        self.find(
+            RowSearch {
+                tab: columns.tab,
+                value,
+                by,
+                matching,
+            },
+            Some(gives),
+            function,
+            span,
+        )
     }
 
     fn lower_xlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
@@ -145,12 +167,19 @@ impl Lower<'_> {
             );
             return None;
         }
-        let sought = RowSearch { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
+        let sought = RowSearch {
+            tab: lookup.tab,
+            value,
+            by: lookup.of.first().copied(),
+            matching: matching?,
+        };
         let gives = result.of.first().copied()?;
         let found = self.find(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
-        let Some(missing) = missing.map(|missing| self.value(*missing)) else { return Some(found) };
+        let Some(missing) = missing.map(|missing| self.value(*missing)) else {
+            return Some(found);
+        };
         if self.is_error(missing) || !matches!(self.program.node(found), Ir::RowLookup { .. }) {
             return Some(if self.is_error(missing) { missing } else { found });
         }
@@ -161,7 +190,11 @@ impl Lower<'_> {
         }
         // A NULL in the row that was found isn't a missing row, so test the key column instead.
         let key = self.find(sought, sought.by, function, span)?;
-        let meta = NodeMeta { ty: Type::Boolean, nullable: false, ..self.program.meta(key) };
+        let meta = NodeMeta {
+            ty: Type::Boolean,
+            nullable: false,
+            ..self.program.meta(key)
+        };
         let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
         Some(self.case(&[there], &mut [found, missing], span, function.name))
     }
@@ -175,22 +208,40 @@ impl Lower<'_> {
         };
         // If the row number is a MATCH in the same sheet, look up the row by the key of MATCH.
         if let Ir::RowLookup { args, find } = self.program.node(self.lowered(row))
-            && let Some(LookupSpec { tab, by_number: false, matching, .. }) =
-                self.program.finds.get(find as usize).copied()
+            && let Some(LookupSpec {
+                tab,
+                by_number: false,
+                matching,
+                ..
+            }) = self.program.finds.get(find as usize).copied()
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
-            return self.find(RowSearch { tab, value, by: Some(by), matching }, Some(gives), function, span);
+            return self.find(
+                RowSearch {
+                    tab,
+                    value,
+                    by: Some(by),
+                    matching,
+                },
+                Some(gives),
+                function,
+                span,
+            );
         }
         let row = self.value(row);
         let meta = self.program.meta(row);
         match self.literal_integer(row) {
             Some(0) => {
                 let text = self.source_text(columns.span);
-                let message = format!("row 0 of `{}` is all of its rows, and a cell holds one value", function.name);
+                let message = format!(
+                    "row 0 of `{}` is all of its rows, and a cell holds one value",
+                    function.name
+                );
                 self.report(
-                    Diagnostic::new(Code::NotWholeColumns, meta.span, message)
-                        .with_help(format!("write the column itself, such as `SUM({text})`, or a row from 1 on")),
+                    Diagnostic::new(Code::NotWholeColumns, meta.span, message).with_help(format!(
+                        "write the column itself, such as `SUM({text})`, or a row from 1 on"
+                    )),
                 );
                 return None;
             }
@@ -203,7 +254,12 @@ impl Lower<'_> {
             _ => self.apply_checked(internal::INT, &[row], meta.span, function.name),
         };
         self.find(
-            RowSearch { tab: columns.tab, value, by: None, matching: KeyMatching::Exact },
+            RowSearch {
+                tab: columns.tab,
+                value,
+                by: None,
+                matching: KeyMatching::Exact,
+            },
             Some(gives),
             function,
             span,
@@ -217,13 +273,22 @@ impl Lower<'_> {
             Some(mode) => self.mode(
                 *mode,
                 function,
-                &[(0, KeyMatching::Exact), (1, KeyMatching::Below), (-1, KeyMatching::Above)],
+                &[
+                    (0, KeyMatching::Exact),
+                    (1, KeyMatching::Below),
+                    (-1, KeyMatching::Above),
+                ],
             ),
             None => Some(KeyMatching::Exact),
         };
         let value = self.value(key);
         let columns = columns?;
-        let sought = RowSearch { tab: columns.tab, value, by: columns.of.first().copied(), matching: matching? };
+        let sought = RowSearch {
+            tab: columns.tab,
+            value,
+            by: columns.of.first().copied(),
+            matching: matching?,
+        };
         self.find(sought, None, function, span)
     }
 
@@ -246,10 +311,16 @@ impl Lower<'_> {
             Ir::Ranges(all) => self.program.args(all).to_vec(),
             _ => Vec::new(),
         };
-        let mut columns = LookupColumns { tab: None, of: Vec::with_capacity(ranges.len()), span };
+        let mut columns = LookupColumns {
+            tab: None,
+            of: Vec::with_capacity(ranges.len()),
+            span,
+        };
         let mut whole = !ranges.is_empty();
         for range in ranges {
-            let Ir::Range { x, over } = self.program.node(range) else { continue };
+            let Ir::Range { x, over } = self.program.node(range) else {
+                continue;
+            };
             whole &= self.program.over(over) == WindowFrame::Partition && !self.some_rows.contains_key(&range);
             if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
@@ -280,7 +351,11 @@ impl Lower<'_> {
             return Some(one);
         }
         let text = self.source_text(columns.span);
-        let message = format!("`{}` takes one column here, and `{text}` has {}", function.name, columns.of.len());
+        let message = format!(
+            "`{}` takes one column here, and `{text}` has {}",
+            function.name,
+            columns.of.len()
+        );
         let help = match function.lower {
             Some(Lowering::Index) => format!("say which, `{}({text}, row, 2)`, or give it one column", function.name),
             _ => "give it one column, such as `B:B`".to_owned(),
@@ -293,8 +368,11 @@ impl Lower<'_> {
     fn resolve_column_number(&mut self, columns: &LookupColumns, expr: ExprId, function: &Function) -> Option<IrId> {
         let id = self.value(expr);
         let Some(number) = self.literal_integer(id) else {
-            let example =
-                if function.lower == Some(Lowering::Index) { "INDEX(A:C, 3, 2)" } else { "VLOOKUP(A1, D:F, 2)" };
+            let example = if function.lower == Some(Lowering::Index) {
+                "INDEX(A:C, 3, 2)"
+            } else {
+                "VLOOKUP(A1, D:F, 2)"
+            };
             self.constant_expected(id, function.name, "column", example);
             return None;
         };
@@ -303,14 +381,22 @@ impl Lower<'_> {
         if found.is_none() {
             let text = self.source_text(columns.span);
             let (count, span) = (columns.of.len(), self.program.meta(id).span);
-            let has = if count == 1 { "has one column".to_owned() } else { format!("has {count} columns") };
+            let has = if count == 1 {
+                "has one column".to_owned()
+            } else {
+                format!("has {count} columns")
+            };
             self.report(
-                Diagnostic::new(Code::NoSuchCell, span, format!("`{text}` {has}, so it has no column {number}"))
-                    .with_other(columns.span, "counted from 1 in these")
-                    .with_help(match count {
-                        1 => "write 1, or a range that reaches further".to_owned(),
-                        _ => format!("write 1 to {count}, or a range that reaches further"),
-                    }),
+                Diagnostic::new(
+                    Code::NoSuchCell,
+                    span,
+                    format!("`{text}` {has}, so it has no column {number}"),
+                )
+                .with_other(columns.span, "counted from 1 in these")
+                .with_help(match count {
+                    1 => "write 1, or a range that reaches further".to_owned(),
+                    _ => format!("write 1 to {count}, or a range that reaches further"),
+                }),
             );
         }
         found
@@ -358,7 +444,12 @@ impl Lower<'_> {
         function: &'static Function,
         span: Span,
     ) -> Option<IrId> {
-        let RowSearch { tab, value, by, matching } = sought;
+        let RowSearch {
+            tab,
+            value,
+            by,
+            matching,
+        } = sought;
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return None;
         }
@@ -374,15 +465,34 @@ impl Lower<'_> {
         let key = match by {
             Some(by) => by,
             None => {
-                let meta = NodeMeta { level: Level::Row, ..Self::constant(Type::Integer, span) };
-                self.program.add(Ir::TabColumn { tab: u32::MAX, column: u32::MAX }, meta)
+                let meta = NodeMeta {
+                    level: Level::Row,
+                    ..Self::constant(Type::Integer, span)
+                };
+                self.program.add(
+                    Ir::TabColumn {
+                        tab: u32::MAX,
+                        column: u32::MAX,
+                    },
+                    meta,
+                )
             }
         };
         let test = self.test(value, key, matching, function)?;
         let args: Vec<IrId> = [value, key].into_iter().chain(gives).collect();
         let volatile = self.program.meta(value).volatile;
-        let meta = NodeMeta { nullable: true, level: Level::Window, volatile, ..Self::constant(ty, span) };
-        self.program.finds.push(LookupSpec { tab, by_number: by.is_none(), matching, test });
+        let meta = NodeMeta {
+            nullable: true,
+            level: Level::Window,
+            volatile,
+            ..Self::constant(ty, span)
+        };
+        self.program.finds.push(LookupSpec {
+            tab,
+            by_number: by.is_none(),
+            matching,
+            test,
+        });
         let find = self.program.finds.len() as u32 - 1;
         let node = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
@@ -463,12 +573,19 @@ impl Lower<'_> {
 
     /// Whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
     fn check_row_order(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
-        let Some(tab) = tab else { return self.has_order(function.name, span) };
+        let Some(tab) = tab else {
+            return self.has_order(function.name, span);
+        };
         if self.has_row_order(Some(tab)) {
             return true;
         }
-        let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
-        let message = format!("`{}` counts the rows of `{}`, which have no order", function.name, tab.name);
+        let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else {
+            return false;
+        };
+        let message = format!(
+            "`{}` counts the rows of `{}`, which have no order",
+            function.name, tab.name
+        );
         let column = tab.columns.first().map_or("…", |column| column.name());
         let help = format!("add `order_by: {column}` to the tab, or what else its rows go by");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));

@@ -34,7 +34,13 @@ pub(super) struct LowerBuffers {
 
 impl LowerBuffers {
     fn reset(&mut self, ast: &Ast, names: &NameResolver, columns: usize) {
-        let Self { lowered, key_columns, key_definitions, spare: _, choices: _ } = self;
+        let Self {
+            lowered,
+            key_columns,
+            key_definitions,
+            spare: _,
+            choices: _,
+        } = self;
         lowered.clear();
         lowered.resize(ast.len(), IrId(0));
         key_columns.clear();
@@ -100,15 +106,17 @@ pub(super) fn lower(
     program.reserve(ast.len() + ast.len() / 8 + 8);
     // Definitions are stored in source order, but lowered after the definitions that they use. A circular definition
     // keeps this initial value.
-    program.definitions.extend(ast.definitions.iter().map(|definition| IrDefinition {
-        name: definition.name.map(|n| Arc::from(n.text(source))),
-        root: IrId(0),
-        first: IrId(0),
-        span: definition.span,
-        failed: true,
-        used: false,
-        folded: false,
-    }));
+    program
+        .definitions
+        .extend(ast.definitions.iter().map(|definition| IrDefinition {
+            name: definition.name.map(|n| Arc::from(n.text(source))),
+            root: IrId(0),
+            first: IrId(0),
+            span: definition.span,
+            failed: true,
+            used: false,
+            folded: false,
+        }));
     let order = std::mem::take(&mut program.order);
     let mut pass = Lower {
         ast,
@@ -169,7 +177,11 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         }
         _ => None,
     };
-    for definition in ast.definitions.iter().filter(|d| scope.role(d.part) == DefinitionRole::Where) {
+    for definition in ast
+        .definitions
+        .iter()
+        .filter(|d| scope.role(d.part) == DefinitionRole::Where)
+    {
         let mut all = vec![definition.body];
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
@@ -214,11 +226,23 @@ impl Lower<'_> {
 
     pub(super) fn error(&mut self, span: Span) -> IrId {
         self.failed = true;
-        self.program.add(Ir::Error, NodeMeta { nullable: true, ..Self::constant(Type::Unknown, span) })
+        self.program.add(
+            Ir::Error,
+            NodeMeta {
+                nullable: true,
+                ..Self::constant(Type::Unknown, span)
+            },
+        )
     }
 
     pub(super) fn null(&mut self, ty: Type, span: Span) -> IrId {
-        self.program.add(Ir::Null, NodeMeta { nullable: true, ..Self::constant(ty, span) })
+        self.program.add(
+            Ir::Null,
+            NodeMeta {
+                nullable: true,
+                ..Self::constant(ty, span)
+            },
+        )
     }
 
     pub(super) fn integer(&mut self, digits: &str, span: Span) -> IrId {
@@ -378,7 +402,14 @@ impl Lower<'_> {
         }
         let keyed = meta.reads_only_keys || self.work.key_definitions[index as usize];
         self.program.definitions[index as usize].used = true;
-        self.program.add(Ir::Definition(index), NodeMeta { reads_only_keys: keyed, span, ..meta })
+        self.program.add(
+            Ir::Definition(index),
+            NodeMeta {
+                reads_only_keys: keyed,
+                span,
+                ..meta
+            },
+        )
     }
 
     fn timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
@@ -453,8 +484,12 @@ impl Lower<'_> {
 
     fn misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
-            Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` is allowed only inside COUNT, SUM or AVERAGE")
-                .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+            Diagnostic::new(
+                Code::MisplacedDistinct,
+                span,
+                "`DISTINCT` is allowed only inside COUNT, SUM or AVERAGE",
+            )
+            .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
         );
         self.error(span)
     }

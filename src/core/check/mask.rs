@@ -99,7 +99,9 @@ fn bracketed(inner: &str) -> Option<String> {
         return Some(currency.split_once('-').map_or(currency, |(sign, _)| sign).to_owned());
     }
     let lower = inner.to_ascii_lowercase();
-    let numbered = lower.strip_prefix("color").is_some_and(|number| number.trim().parse::<u8>().is_ok());
+    let numbered = lower
+        .strip_prefix("color")
+        .is_some_and(|number| number.trim().parse::<u8>().is_ok());
     (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
 }
 
@@ -141,7 +143,10 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
             Some(Ok((_, next))) => next,
             Some(Err(_)) => return false,
             // Conditions are rejected elsewhere, so skip their letters.
-            None if c == '[' => mask.get(at..).and_then(|rest| rest.find(']')).map_or(mask.len(), |end| at + end + 1),
+            None if c == '[' => mask
+                .get(at..)
+                .and_then(|rest| rest.find(']'))
+                .map_or(mask.len(), |end| at + end + 1),
             None if "ymdhsYMDHS".contains(c) => return true,
             None => at + c.len_utf8(),
         };
@@ -153,7 +158,11 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
 pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
-        let inner = mask.get(at..)?.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+        let inner = mask
+            .get(at..)?
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+            .map(|(inner, _)| inner);
         at = match (quoted(mask, at), inner) {
             (Some(text), _) => text.ok()?.1,
             (None, Some(inner)) if !inner.is_empty() && inner.bytes().all(|b| b"hmsHMS".contains(&b)) => {
@@ -190,10 +199,16 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
             at = next;
             continue;
         }
-        let inner = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+        let inner = rest
+            .strip_prefix('[')
+            .and_then(|rest| rest.split_once(']'))
+            .map(|(inner, _)| inner);
         let letters = inner.unwrap_or(rest);
         let letter = letters.chars().next().map_or(c, |letter| letter.to_ascii_lowercase());
-        let count = letters.chars().take_while(|other| other.to_ascii_lowercase() == letter).count();
+        let count = letters
+            .chars()
+            .take_while(|other| other.to_ascii_lowercase() == letter)
+            .count();
         let end = at + if inner.is_some() { count + 2 } else { count };
         let seconds = match letter {
             'h' => 3600,
@@ -214,9 +229,16 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
         };
         let is_known = inner.is_none_or(|inner| inner.len() == count) && count <= 2;
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
-            return refused(at..end, "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`");
+            return refused(
+                at..end,
+                "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`",
+            );
         }
-        parts.push(ElapsedPart::Units { seconds, within: before, digits: count as u32 });
+        parts.push(ElapsedPart::Units {
+            seconds,
+            within: before,
+            digits: count as u32,
+        });
         (before, at) = (Some(seconds), end);
     }
     Ok(parts)
@@ -283,13 +305,18 @@ enum MaskPlace {
     After,
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     let mut out = NumberMask::default();
     let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPlace::Before, 0, 0u32, 0u32, false);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
-        let general = mask.get(at..at + GENERAL.len()).is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
+        let general = mask
+            .get(at..at + GENERAL.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
         if place == MaskPlace::Before && (general || c == '@') {
             (out.general, out.zeros, digits, place) = (true, 1, 1, MaskPlace::After);
             at += if general { GENERAL.len() } else { c.len_utf8() };
@@ -353,7 +380,12 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                     }
                     '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
                     '?' => return refused(here, "digits are `0` or `#`, and fractions are not written"),
-                    '*' => return refused(here, "a text has no width to fill; remove `*` and the character after it"),
+                    '*' => {
+                        return refused(
+                            here,
+                            "a text has no width to fill; remove `*` and the character after it",
+                        );
+                    }
                     c if c.is_alphabetic() => return refused(here, "put letters in quotes"),
                     _ => return refused(here, "this character is not part of a number mask; put it in quotes"),
                 }
@@ -396,9 +428,13 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMa
     let digits = rest.bytes().skip(1).take_while(|digit| *digit == b'0').count();
     let end = at.end + 1 + digits;
     match rest.bytes().next() {
-        Some(sign @ (b'+' | b'-')) if (1..=3).contains(&digits) => {
-            Ok((Exponent { digits: digits as u32, signed: sign == b'+' }, end))
-        }
+        Some(sign @ (b'+' | b'-')) if (1..=3).contains(&digits) => Ok((
+            Exponent {
+                digits: digits as u32,
+                signed: sign == b'+',
+            },
+            end,
+        )),
         _ => refused(at, "an exponent is written as `E+0` or `E+00`"),
     }
 }
@@ -508,21 +544,33 @@ impl NumberMask {
     /// Returns the width of a number with leading zeros, prefixed with `0`. Empty if the number has no leading zeros.
     fn padded(&self) -> String {
         let behind = if self.decimals > 0 { self.decimals + 1 } else { 0 };
-        if self.zeros > 1 { format!("0{}", self.zeros + behind) } else { String::new() }
+        if self.zeros > 1 {
+            format!("0{}", self.zeros + behind)
+        } else {
+            String::new()
+        }
     }
 
     /// Returns the format for C's printf, with `'` for thousands separators: `%'.2f`, or `%'d` for integers.
     pub fn printf(&self, whole: bool) -> String {
         let group = if self.grouped { "'" } else { "" };
         let padded = self.padded();
-        if whole { format!("%{group}{padded}d") } else { format!("%{group}{padded}.{}f", self.decimals) }
+        if whole {
+            format!("%{group}{padded}d")
+        } else {
+            format!("%{group}{padded}.{}f", self.decimals)
+        }
     }
 
     /// Returns the format for Python's `format`: `{:,.2f}`, or `{:,d}` for integers.
     pub fn braces(&self, whole: bool) -> String {
         let group = if self.grouped { "," } else { "" };
         let padded = self.padded();
-        if whole { format!("{{:{padded}{group}d}}") } else { format!("{{:{padded}{group}.{}f}}", self.decimals) }
+        if whole {
+            format!("{{:{padded}{group}d}}")
+        } else {
+            format!("{{:{padded}{group}.{}f}}", self.decimals)
+        }
     }
 
     /// Returns a regular expression for the last digits of a code and its replacement, which inserts the separators:
@@ -549,7 +597,10 @@ impl DatePart {
     /// Whether the part belongs to the time of day.
     pub fn is_of_clock(&self) -> bool {
         use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
-        matches!(self, Hour | Hour2 | Twelve | Twelve2 | Minute | Minute2 | Second | Second2 | AmPm)
+        matches!(
+            self,
+            Hour | Hour2 | Twelve | Twelve2 | Minute | Minute2 | Second | Second2 | AmPm
+        )
     }
 
     /// Appends the part in the notation of C's strftime.
@@ -670,7 +721,15 @@ pub(super) mod tests {
         }
         assert_eq!(number("0.0 0").unwrap_err().at, 4..5);
         let read = number("-#,,.0\" Mio\"%").unwrap();
-        assert_eq!((read.prefix.as_str(), read.suffix.as_str(), read.thousands, read.percents), ("-", " Mio%", 2, 1));
+        assert_eq!(
+            (
+                read.prefix.as_str(),
+                read.suffix.as_str(),
+                read.thousands,
+                read.percents
+            ),
+            ("-", " Mio%", 2, 1)
+        );
     }
 
     #[test]

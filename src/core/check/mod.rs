@@ -178,12 +178,18 @@ pub struct CheckScope<'a> {
 impl CheckScope<'_> {
     /// Returns the type that the user specified for a column of unknown type.
     fn given_type(&self, name: &str) -> Type {
-        let given = self.given_types.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+        let given = self
+            .given_types
+            .iter()
+            .find(|(column, _)| column.eq_ignore_ascii_case(name));
         given.map_or(Type::Unknown, |(_, ty)| *ty)
     }
 
     fn role(&self, part: u32) -> DefinitionRole {
-        self.roles.get(part as usize).copied().unwrap_or(DefinitionRole::Definitions)
+        self.roles
+            .get(part as usize)
+            .copied()
+            .unwrap_or(DefinitionRole::Definitions)
     }
 
     /// Returns the name of the place if it doesn't allow aggregates, because it has only one row at a time.
@@ -220,7 +226,12 @@ pub fn check(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     program.clear();
-    let CheckBuffers { tables, names, infer, lower } = buffers;
+    let CheckBuffers {
+        tables,
+        names,
+        infer,
+        lower,
+    } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order(ast, source, names, &mut program.order, diagnostics);
     if ast.blanks || program.columns.iter().any(|c| c.assumed) {

@@ -126,7 +126,10 @@ pub(super) struct Resolver<'a> {
 }
 
 /// Resolves all names. Clears the previous content of `names` and `columns`.
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub(super) fn resolve(
     ast: &Ast,
     source: &str,
@@ -245,7 +248,17 @@ pub(super) fn resolve(
 
 impl NameResolver {
     fn reset(&mut self, ast: &Ast) {
-        let Self { targets, uses, failed, aggregates, keys, holds_range, cells, cell_ranges, tab_ranges } = self;
+        let Self {
+            targets,
+            uses,
+            failed,
+            aggregates,
+            keys,
+            holds_range,
+            cells,
+            cell_ranges,
+            tab_ranges,
+        } = self;
         targets.clear();
         targets.resize(ast.len(), NameTarget::None);
         uses.clear();
@@ -269,7 +282,9 @@ fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<
             _ => None,
         },
         (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
-            let frame = matches!(expr, Expr::Model).then(|| reference(source, ast.span(body)).timeframe).flatten();
+            let frame = matches!(expr, Expr::Model)
+                .then(|| reference(source, ast.span(body)).timeframe)
+                .flatten();
             match (frame, of) {
                 (Some(frame), _) => Some(SymbolKey::Timeframe(of, frame)),
                 (None, NameTarget::Definition(definition)) => Some(SymbolKey::Definition(definition)),
@@ -309,11 +324,11 @@ impl Resolver<'_> {
         let place = self.tables.symbols.entry(name, span, self.source);
         let symbol = *self.tables.symbols.at(place);
         match symbol {
-            Symbol { definition: None, column: ColumnLookup::Column(column), .. }
-                if !self.twins && !self.is_unsettled(column, name.name, own) =>
-            {
-                Some(self.one_relation(column, span))
-            }
+            Symbol {
+                definition: None,
+                column: ColumnLookup::Column(column),
+                ..
+            } if !self.twins && !self.is_unsettled(column, name.name, own) => Some(self.one_relation(column, span)),
             _ => self.look_up(name, (place, symbol), span, own, role),
         }
     }
@@ -339,7 +354,11 @@ impl Resolver<'_> {
                 return Some(NameTarget::Definition(definition));
             }
         }
-        let mut lookup = if self.twins { ColumnLookup::NotLookedUp } else { known.column };
+        let mut lookup = if self.twins {
+            ColumnLookup::NotLookedUp
+        } else {
+            known.column
+        };
         if lookup == ColumnLookup::NotLookedUp {
             lookup = self.column(name);
             self.tables.symbols.at(place).column = lookup;
@@ -375,7 +394,10 @@ impl Resolver<'_> {
                 Diagnostic::new(
                     Code::NeedsWorksheet,
                     total,
-                    format!("totals need a worksheet; `:{}` has no meaning here", total.text(self.source)),
+                    format!(
+                        "totals need a worksheet; `:{}` has no meaning here",
+                        total.text(self.source)
+                    ),
                 )
                 .with_help("compute the total in an earlier step"),
             );
@@ -397,14 +419,22 @@ impl Resolver<'_> {
             });
         };
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
-        let Some(relation) = self.scope.relations.iter().position(|r| r.name().eq_ignore_ascii_case(view_text)) else {
+        let Some(relation) = self
+            .scope
+            .relations
+            .iter()
+            .position(|r| r.name().eq_ignore_ascii_case(view_text))
+        else {
             if self.scope.open && self.scope.relations.is_empty() {
                 return NameTarget::Column(self.open_column(Some(view_text), text));
             }
             let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             known.dedup();
-            let mut diagnostic =
-                Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
+            let mut diagnostic = Diagnostic::new(
+                Code::UnknownRelation,
+                view,
+                format!("there is no relation `{view_text}` here"),
+            );
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
                 Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {

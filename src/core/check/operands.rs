@@ -85,7 +85,12 @@ impl Lower<'_> {
     #[inline]
     pub(super) fn operands(&self, args: &[IrId], span: Span) -> Operands {
         let meta = Self::constant(Type::Unknown, span);
-        let mut all = Operands { meta, all_null: true, kinds: 0, digits: 0 };
+        let mut all = Operands {
+            meta,
+            all_null: true,
+            kinds: 0,
+            digits: 0,
+        };
         for arg in args {
             let (node, meta) = self.program.entry(*arg);
             let kind = match (node, meta.ty) {

@@ -51,7 +51,11 @@ impl Lower<'_> {
         if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
             digits.insert(0, '0');
         }
-        let digits = digits.trim_end_matches('.').replace(".e", "e").replace(".E", "e").replace('E', "e");
+        let digits = digits
+            .trim_end_matches('.')
+            .replace(".e", "e")
+            .replace(".E", "e")
+            .replace('E', "e");
         let slice = self.program.add_text(&digits);
         self.program.add(Ir::Number(slice), Self::constant(ty, span))
     }
@@ -78,7 +82,10 @@ impl Lower<'_> {
     }
 
     fn is_negation(&self, overload: catalog::OverloadId) -> bool {
-        catalog::get(internal::NEGATE).overloads.iter().any(|o| o.id == overload)
+        catalog::get(internal::NEGATE)
+            .overloads
+            .iter()
+            .any(|o| o.id == overload)
     }
 
     pub(super) fn percent(&mut self, operand: ExprId, span: Span) -> IrId {
@@ -141,7 +148,11 @@ impl Lower<'_> {
     /// a multiple of a time.
     fn warn_of_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
-        let is_made_of_time = || self.program.operands(days).any(|part| self.program.meta(part).ty == Type::Time);
+        let is_made_of_time = || {
+            self.program
+                .operands(days)
+                .any(|part| self.program.meta(part).ty == Type::Time)
+        };
         let help = match self.constant_number(days) {
             Some(number) if number.fract() != 0.0 => {
                 format!("write {}, or `TIME(…)` for hours and minutes", number.trunc())
@@ -152,18 +163,28 @@ impl Lower<'_> {
             }
             _ => return,
         };
-        let message = format!("`{}` days lose their fraction, because a date has no time", self.source_text(meta.span));
+        let message = format!(
+            "`{}` days lose their fraction, because a date has no time",
+            self.source_text(meta.span)
+        );
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
     }
 
     /// Whether a function applied to times of day returns a time. Other functions treat a time as a float.
     pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
-        let is_kept = matches!(function, internal::ADD | internal::SUBTRACT | internal::NEGATE | internal::ROW_SUM);
+        let is_kept = matches!(
+            function,
+            internal::ADD | internal::SUBTRACT | internal::NEGATE | internal::ROW_SUM
+        );
         is_kept && args.iter().all(|arg| self.program.meta(*arg).ty == Type::Time)
     }
 
     fn timestamp_of_date(&mut self, id: IrId) -> IrId {
-        if self.program.meta(id).ty == Type::Date { self.convert_to(id, Type::Timestamp) } else { id }
+        if self.program.meta(id).ty == Type::Date {
+            self.convert_to(id, Type::Timestamp)
+        } else {
+            id
+        }
     }
 
     /// Computes constant integer arithmetic if the result exceeds 32 bits. SQL engines treat short literals as 32-bit
@@ -176,7 +197,9 @@ impl Lower<'_> {
 
     /// Returns the value of an integer literal, or of arithmetic on integer literals up to a nesting depth.
     pub(super) fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
-        let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
+        let Ir::Apply { overload, args } = self.program.node(id) else {
+            return self.literal_integer(id);
+        };
         let [a, b] = *self.program.args(args) else { return None };
         let function = catalog::owner(overload);
         let mut folded = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply].into_iter();
@@ -197,7 +220,13 @@ impl Lower<'_> {
         }
         let zero = self.integer("0", meta.span);
         let args = self.program.add_args(&[id, zero]);
-        self.program.add(Ir::Coalesce(args), NodeMeta { nullable: false, ..meta })
+        self.program.add(
+            Ir::Coalesce(args),
+            NodeMeta {
+                nullable: false,
+                ..meta
+            },
+        )
     }
 }
 

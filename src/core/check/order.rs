@@ -50,7 +50,9 @@ pub(super) fn order(
                 open.push(definition);
                 stack.push((definition, starts[definition as usize]));
             }
-            let Some((definition, next)) = stack.last_mut() else { break };
+            let Some((definition, next)) = stack.last_mut() else {
+                break;
+            };
             let at = *definition as usize;
             if *next < starts[at + 1] {
                 let used = names.uses[*next as usize].1;
@@ -91,7 +93,9 @@ fn report(
     starts: &[u32],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let Some(first) = members.iter().copied().min() else { return };
+    let Some(first) = members.iter().copied().min() else {
+        return;
+    };
     let mut before: FxHashMap<u32, Option<u32>> = members.iter().map(|m| (*m, None)).collect();
     let mut queue = std::collections::VecDeque::from([first]);
     let mut last = first;
@@ -108,7 +112,10 @@ fn report(
         }
     }
     let mut path = vec![last];
-    while let Some(Some(user)) = before.get(&path[path.len() - 1]).filter(|_| path[path.len() - 1] != first) {
+    while let Some(Some(user)) = before
+        .get(&path[path.len() - 1])
+        .filter(|_| path[path.len() - 1] != first)
+    {
         path.push(*user);
     }
     path.reverse();

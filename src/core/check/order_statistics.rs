@@ -15,7 +15,9 @@ impl Lower<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let node = self.ordered(lowering, function, &values, None, span);
         self.give_back(values);
         node
@@ -37,7 +39,9 @@ impl Lower<'_> {
             let meta = self.program.meta(values[1]);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
-                return self.nth_by_key(function, x, values[1], span).unwrap_or_else(|| self.error(span));
+                return self
+                    .nth_by_key(function, x, values[1], span)
+                    .unwrap_or_else(|| self.error(span));
             }
             let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
             let of = self.source_text(self.program.meta(x).span);
@@ -64,7 +68,9 @@ impl Lower<'_> {
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
         // The number is emitted unchanged, without a type of its own.
-        let place = self.program.add(Ir::Number(digits), Self::constant(Type::Integer, span));
+        let place = self
+            .program
+            .add(Ir::Number(digits), Self::constant(Type::Integer, span));
         let node = self.ordered_call(id, &[x, place], function, rows, span);
         if !outside || self.is_error(node) {
             return node;
@@ -119,7 +125,9 @@ impl Lower<'_> {
             Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
             _ => None,
         };
-        let Ir::Apply { overload, args } = self.program.node(id) else { return literal(id) };
+        let Ir::Apply { overload, args } = self.program.node(id) else {
+            return literal(id);
+        };
         match (catalog::owner(overload), self.program.args(args)) {
             (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
             (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),

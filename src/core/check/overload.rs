@@ -88,7 +88,11 @@ impl Lower<'_> {
         if operands.points() {
             self.points_to(args, choice.point);
         }
-        ChosenOverload { args: self.program.add_args(args), choice, as_given: true }
+        ChosenOverload {
+            args: self.program.add_args(args),
+            choice,
+            as_given: true,
+        }
     }
 
     #[cold]
@@ -114,7 +118,10 @@ impl Lower<'_> {
             return Some(self.use_cached_choice(choice, args, operands));
         }
         let has_point = operands.points();
-        let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
+        let point = args
+            .iter()
+            .copied()
+            .find(|a| has_point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
             self.report_overload_mismatch(function, args, operands.meta.span, shown);
             return None;
@@ -124,7 +131,13 @@ impl Lower<'_> {
         let ty = self.result_type(function, overload, &taken);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
         let nulls = overload.nulls.unwrap_or(function.nulls);
-        let choice = OverloadChoice { overload: overload.id, ty, nulls, volatile: function.volatile, point };
+        let choice = OverloadChoice {
+            overload: overload.id,
+            ty,
+            nulls,
+            volatile: function.volatile,
+            point,
+        };
         let as_given = taken == args;
         if let Some(call) = call.filter(|_| as_given) {
             self.choices().note(call, choice);
@@ -217,8 +230,15 @@ impl Lower<'_> {
         if !args.iter().any(is_point) {
             return;
         }
-        let compares = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Boolean));
-        let others: Vec<Type> = args.iter().map(|a| self.program.meta(*a).ty).filter(|t| *t != Type::Point).collect();
+        let compares = function
+            .overloads
+            .iter()
+            .all(|o| o.result == ResultType::Is(Type::Boolean));
+        let others: Vec<Type> = args
+            .iter()
+            .map(|a| self.program.meta(*a).ty)
+            .filter(|t| *t != Type::Point)
+            .collect();
         let ty = if compares || others.iter().any(|t| matches!(t.in_sql(), Type::Float | Type::Number)) {
             return;
         } else if others.contains(&Type::Decimal) {
@@ -279,9 +299,10 @@ impl Lower<'_> {
         use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
         match param {
             ParamType::Any | ParamType::Same => Some(EXACT),
-            ParamType::Literal(low, high) => {
-                self.literal_integer(arg).filter(|n| (low..=high).contains(n)).map(|_| EXACT)
-            }
+            ParamType::Literal(low, high) => self
+                .literal_integer(arg)
+                .filter(|n| (low..=high).contains(n))
+                .map(|_| EXACT),
             ParamType::Positive => self.is_positive(arg).then_some(EXACT),
             ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT),
             ParamType::Temporal => match ty {
@@ -320,7 +341,9 @@ impl Lower<'_> {
     ) -> Option<Vec<IrId>> {
         let mut same = 0;
         for (index, arg) in args.iter_mut().enumerate() {
-            let Some(param) = Self::param(overload, index) else { break };
+            let Some(param) = Self::param(overload, index) else {
+                break;
+            };
             match param.ty {
                 ParamType::Is(wanted) if !wanted.is_number() || wanted == Type::Integer => {
                     *arg = self.convert_to(*arg, wanted);
@@ -374,13 +397,18 @@ impl Lower<'_> {
             ResultType::Is(ty)
                 if loose
                     && ty.is_number()
-                    && function.overloads.iter().any(|o| o.result != overload.result && is_number(o.result)) =>
+                    && function
+                        .overloads
+                        .iter()
+                        .any(|o| o.result != overload.result && is_number(o.result)) =>
             {
                 Type::Number
             }
             ResultType::Is(ty) => ty,
             ResultType::Param(index) => {
-                let ty = args.get(index as usize).map_or(Type::Unknown, |a| self.program.meta(*a).ty);
+                let ty = args
+                    .get(index as usize)
+                    .map_or(Type::Unknown, |a| self.program.meta(*a).ty);
                 if ty == Type::Point { Type::Float } else { ty }
             }
             ResultType::Same | ResultType::Lowered => args

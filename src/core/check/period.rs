@@ -14,14 +14,18 @@ const SECONDS_OF_YEAR: i64 = 366 * 86_400;
 
 impl Lower<'_> {
     pub(super) fn lower_period_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let (value, count, unit) = (values[0], values[1], values[2]);
         self.give_back(values);
         let counted = self.literal_integer(count);
         let Some(count) = counted else {
             return self.constant_expected(count, "PERIODOFFSET", "count", "PERIODOFFSET(x, -1, \"month\")");
         };
-        let Some(unit) = self.unit(unit) else { return self.error(span) };
+        let Some(unit) = self.unit(unit) else {
+            return self.error(span);
+        };
         if count == 0 {
             return value;
         }
@@ -38,8 +42,12 @@ impl Lower<'_> {
             return self.null(ty, span);
         }
         let period = self.period(count, unit, span);
-        let meta =
-            NodeMeta { nullable: true, level: Level::Window, volatile: meta.volatile, ..Self::constant(ty, span) };
+        let meta = NodeMeta {
+            nullable: true,
+            level: Level::Window,
+            volatile: meta.volatile,
+            ..Self::constant(ty, span)
+        };
         self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
 
@@ -65,7 +73,11 @@ impl Lower<'_> {
         };
         let near = letter.or_else(|| suggest::nearest(singular, CalendarUnit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
-        let diagnostic = Diagnostic::new(Code::UnknownUnit, span, format!("`PERIODOFFSET` does not move by `{shown}`"));
+        let diagnostic = Diagnostic::new(
+            Code::UnknownUnit,
+            span,
+            format!("`PERIODOFFSET` does not move by `{shown}`"),
+        );
         self.report(match near {
             Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
             None => diagnostic.with_help("write \"day\", \"week\", \"month\", \"quarter\" or \"year\""),
@@ -76,7 +88,11 @@ impl Lower<'_> {
     /// Adds a period with the words that SQL templates need. A quarter becomes three months, which every engine
     /// supports.
     fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
-        let (written, each) = if unit == CalendarUnit::Quarter { (CalendarUnit::Month, 3) } else { (unit, 1) };
+        let (written, each) = if unit == CalendarUnit::Quarter {
+            (CalendarUnit::Month, 3)
+        } else {
+            (unit, 1)
+        };
         let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
         let words = self.program.add_args(&words);
         self.program.periods.push(CalendarOffset { count, unit, words });
@@ -102,7 +118,9 @@ fn singular(name: &str) -> &str {
 }
 
 fn named(text: &str) -> Option<CalendarUnit> {
-    CalendarUnit::ALL.into_iter().find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
+    CalendarUnit::ALL
+        .into_iter()
+        .find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
 }
 
 /// Whether a text names a unit that is shorter than a day.
@@ -127,7 +145,10 @@ pub(super) fn check_periods(
 ) {
     let with_role = |role: DefinitionRole| {
         let roles = ast.definitions.iter().map(move |d| scope.role(d.part));
-        roles.enumerate().filter(move |(_, r)| *r == role).map(|(index, _)| index)
+        roles
+            .enumerate()
+            .filter(move |(_, r)| *r == role)
+            .map(|(index, _)| index)
     };
     let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
@@ -186,7 +207,11 @@ fn fault(
     match meta.ty {
         Type::Timestamptz => {
             let message = format!("`{text}` is an instant, which has a place in the calendar only in a time zone");
-            let frame = if unit.is_shorter_than_day() { unit.name() } else { "date" };
+            let frame = if unit.is_shorter_than_day() {
+                unit.name()
+            } else {
+                "date"
+            };
             Some(report(key, message).with_help(format!("order by its wall-clock time, `{text}[{frame}]`")))
         }
         Type::Date if unit.is_shorter_than_day() => {

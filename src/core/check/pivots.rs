@@ -47,7 +47,11 @@ impl Lower<'_> {
 
     /// Whether the rows of the pivoted sheet can be identified, by a sort order or a grain. Reports it if they can't.
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
-        let known = self.scope.sheet.and_then(|sheet| sheet.pivot).is_some_and(|pivot| pivot.rows_known);
+        let known = self
+            .scope
+            .sheet
+            .and_then(|sheet| sheet.pivot)
+            .is_some_and(|pivot| pivot.rows_known);
         if !known {
             let message = format!("`{shown}` reads a row of the pivot, but the rows have no key");
             self.report(
@@ -67,14 +71,21 @@ impl Lower<'_> {
 
     /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
-        self.explain(span, |pass| format!("{} in all columns of this row", pass.words_of(value)));
+        let Some(value) = self.cell_of_pivot(args, function) else {
+            return self.error(span);
+        };
+        self.explain(span, |pass| {
+            format!("{} in all columns of this row", pass.words_of(value))
+        });
         self.pivot_range(value, WindowFrame::Across(CellFrame::All), span)
     }
 
     fn pivot_range(&mut self, x: IrId, over: WindowFrame, span: Span) -> IrId {
         self.markers = true;
-        let meta = NodeMeta { span, ..self.program.meta(x) };
+        let meta = NodeMeta {
+            span,
+            ..self.program.meta(x)
+        };
         let over = self.program.add_over(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
@@ -100,7 +111,9 @@ impl Lower<'_> {
 
     /// Lowers `PIVOT(x, n)` to the value in the n-th column of the current row.
     fn pivot(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
+        let Some(value) = self.cell_of_pivot(args, function) else {
+            return self.error(span);
+        };
         let [_, number] = *args else { return self.error(span) };
         let number = self.value(number);
         let Some(n) = self.literal_integer(number) else {
@@ -110,8 +123,16 @@ impl Lower<'_> {
         let digits = self.integer(&n.to_string(), span);
         let here = self.apply(internal::EQUAL, &[index, digits], span);
         let chosen = self.filter_rows(value, Some(here), span);
-        self.explain(span, |pass| format!("{} in column {n} of this row", pass.words_of(value)));
-        self.window_aggregate(internal::MAX, &[chosen], WindowFrame::Across(CellFrame::All), function, span)
+        self.explain(span, |pass| {
+            format!("{} in column {n} of this row", pass.words_of(value))
+        });
+        self.window_aggregate(
+            internal::MAX,
+            &[chosen],
+            WindowFrame::Across(CellFrame::All),
+            function,
+            span,
+        )
     }
 
     /// Returns the value at a number of columns to the right.
@@ -125,18 +146,32 @@ impl Lower<'_> {
         self.settle_point(value);
         let count = self.integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
-        self.row_of(entry, &[value, count], WindowFrame::Across(CellFrame::Ordered), true, span)
+        self.row_of(
+            entry,
+            &[value, count],
+            WindowFrame::Across(CellFrame::Ordered),
+            true,
+            span,
+        )
     }
 
     /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the numbers of rows and columns are given.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
+        let Some(value) = self.cell_of_pivot(args, function) else {
+            return self.error(span);
+        };
         let mut numbers = [0, 0, 1, 1];
         for ((number, arg), name) in
-            numbers.iter_mut().zip(args.iter().skip(1)).zip(["rows", "columns", "num_rows", "num_columns"])
+            numbers
+                .iter_mut()
+                .zip(args.iter().skip(1))
+                .zip(["rows", "columns", "num_rows", "num_columns"])
         {
             let id = self.value(*arg);
-            match self.literal_integer(id).filter(|n| i32::try_from(*n).is_ok_and(|n| n != i32::MIN)) {
+            match self
+                .literal_integer(id)
+                .filter(|n| i32::try_from(*n).is_ok_and(|n| n != i32::MIN))
+            {
                 Some(n) => *number = n,
                 None => return self.constant_expected(id, function.name, name, "PIVOTOFFSET(x, -1, 0)"),
             }
@@ -162,19 +197,29 @@ impl Lower<'_> {
         });
         if args.len() <= 3 {
             let beside = self.value_at_distance(value, left, function, span);
-            return if self.is_error(beside) { beside } else { self.shifted(beside, top, function.name, span) };
+            return if self.is_error(beside) {
+                beside
+            } else {
+                self.shifted(beside, top, function.name, span)
+            };
         }
         if !self.has_order(function.name, span) {
             return self.error(span);
         }
-        let rows = WindowFrame::Rows { from: FrameBound::At(top), to: FrameBound::At(bottom) };
+        let rows = WindowFrame::Rows {
+            from: FrameBound::At(top),
+            to: FrameBound::At(bottom),
+        };
         if left == right {
             let beside = self.value_at_distance(value, left, function, span);
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
             let there = self.shifted(value, top, function.name, span);
-            let cells = CellFrame::Cells { from: FrameBound::At(left), to: FrameBound::At(right) };
+            let cells = CellFrame::Cells {
+                from: FrameBound::At(left),
+                to: FrameBound::At(right),
+            };
             return self.pivot_range(there, WindowFrame::Across(cells), span);
         }
         if i64::from(right) - i64::from(left) >= WIDEST {

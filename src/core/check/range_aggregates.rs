@@ -83,7 +83,9 @@ impl Lower<'_> {
             if !self.has_order(&text, span) {
                 return self.error(span);
             }
-            let (Some(a), Some(b)) = (self.end_place(first), self.end_place(last)) else { return self.error(span) };
+            let (Some(a), Some(b)) = (self.end_place(first), self.end_place(last)) else {
+                return self.error(span);
+            };
             match (a.min(b), a.max(b)) {
                 (FrameBound::First, FrameBound::Last) => WindowFrame::Partition,
                 (from, to) if from == to && !matches!(from, FrameBound::At(_)) => {
@@ -103,7 +105,10 @@ impl Lower<'_> {
         // Only one of the two names is read.
         self.program.folded = true;
         let x = self.lowered(first.name);
-        let meta = NodeMeta { span, ..self.program.meta(x) };
+        let meta = NodeMeta {
+            span,
+            ..self.program.meta(x)
+        };
         let over = self.program.add_over(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
@@ -125,7 +130,11 @@ impl Lower<'_> {
     #[cold]
     pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
-            Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
+            Ir::Ranges(columns) => self
+                .program
+                .args(columns)
+                .first()
+                .map(|column| self.program.node(*column)),
             node => Some(node),
         };
         if let Some(Ir::Range { x, .. }) = first
@@ -147,7 +156,9 @@ impl Lower<'_> {
 
     /// Lowers an aggregate over ranges, which is computed for each row.
     pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
-        let Some(mut taken) = self.range_arguments(id, call) else { return self.error(span) };
+        let Some(mut taken) = self.range_arguments(id, call) else {
+            return self.error(span);
+        };
         if taken.ranges.iter().flatten().all(|(range, _)| self.is_this_row(*range)) {
             return self.cells_of_this_row(id, taken, span);
         }
@@ -155,7 +166,10 @@ impl Lower<'_> {
         let first = ranges.next();
         taken.has_different_rows = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
         let node = self.aggregate_ranges(id, &taken, false, span);
-        let node = match first.filter(|_| !taken.has_different_rows).and_then(|first| self.turning(first)) {
+        let node = match first
+            .filter(|_| !taken.has_different_rows)
+            .and_then(|first| self.turning(first))
+        {
             Some(turning) if !self.is_error(node) => {
                 let before = self.aggregate_ranges(id, &taken, true, span);
                 self.build_fixed_end_case(turning, node, before)
@@ -167,7 +181,10 @@ impl Lower<'_> {
     }
 
     fn is_this_row(&self, range: IrId) -> bool {
-        let here = WindowFrame::Rows { from: FrameBound::At(0), to: FrameBound::At(0) };
+        let here = WindowFrame::Rows {
+            from: FrameBound::At(0),
+            to: FrameBound::At(0),
+        };
         let (rows, is_turning) = (self.rows_of(range, false), self.turning(range).is_some());
         rows.over == here && rows.only.is_none() && !is_turning
     }
@@ -214,7 +231,11 @@ impl Lower<'_> {
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
-        self.add_all(Ir::Case, &[turning.reached, behind, before], NodeMeta { nullable, ..of })
+        self.add_all(
+            Ir::Case,
+            &[turning.reached, behind, before],
+            NodeMeta { nullable, ..of },
+        )
     }
 
     /// Collects the arguments of a call and the range of each. `None` if an error was reported or no argument is a
@@ -223,7 +244,13 @@ impl Lower<'_> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
-        let mut taken = RangeAggregate { call, values, ranges, distinct: false, has_different_rows: false };
+        let mut taken = RangeAggregate {
+            call,
+            values,
+            ranges,
+            distinct: false,
+            has_different_rows: false,
+        };
         let mut found: Option<(IrId, ExprId)> = None;
         // Functions that also work across a row aggregate each of several ranges separately. Conditional functions
         // need the same rows in all ranges.
@@ -255,7 +282,9 @@ impl Lower<'_> {
             };
             taken.distinct |= inner != lowered;
             for range in columns {
-                let Ir::Range { x, .. } = self.program.node(range) else { continue };
+                let Ir::Range { x, .. } = self.program.node(range) else {
+                    continue;
+                };
                 if matches!(self.program.node(x), Ir::TabColumn { .. }) {
                     failed = true;
                     self.tab_not_looked_up(Some(function.name), self.ast.span(*arg));
@@ -283,7 +312,12 @@ impl Lower<'_> {
     /// the fixed one.
     fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
-            (Some(PartialRange { turning: Some(turning), .. }), _) if before => turning.before,
+            (
+                Some(PartialRange {
+                    turning: Some(turning), ..
+                }),
+                _,
+            ) if before => turning.before,
             (Some(some), _) => some.rows,
             (None, Ir::Range { over, .. }) => RangeRows::all(self.program.over(over)),
             _ => RangeRows::all(WindowFrame::Partition),
@@ -301,7 +335,9 @@ impl Lower<'_> {
 
     fn aggregate_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
-        let Some((first, _)) = taken.ranges.iter().flatten().next() else { return self.error(span) };
+        let Some((first, _)) = taken.ranges.iter().flatten().next() else {
+            return self.error(span);
+        };
         let rows = self.rows_of(*first, before);
         let (distinct, args) = (taken.distinct, self.ast.arguments(taken.call));
         if taken.values.len() > 1 && id == internal::COUNTBLANK {
@@ -347,7 +383,11 @@ impl Lower<'_> {
             Some(lowering) if lowering.is_ordered() => self.ordered(lowering, function, &values, Some(rows.over), span),
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not those of a range", function.name);
-                self.bad_range(span, &message, "join the texts in a step with `group_by`, and read them in the next")
+                self.bad_range(
+                    span,
+                    &message,
+                    "join the texts in a step with `group_by`, and read them in the next",
+                )
             }
             Some(lowering) => self.conditional(lowering, function, args, &values, Some(rows), span),
         };
@@ -378,7 +418,10 @@ impl Lower<'_> {
             }
             _ => {
                 let name = function.name;
-                let message = format!("`{name}` takes one range of names, found {} arguments", taken.values.len());
+                let message = format!(
+                    "`{name}` takes one range of names, found {} arguments",
+                    taken.values.len()
+                );
                 let help = format!("call it for each, `{name}(a:a)`, or define the range's values first, `c = a + b`");
                 return self.bad_range(span, &message, &help);
             }
@@ -391,11 +434,21 @@ impl Lower<'_> {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
             let (values, ranges) = (vec![*value], vec![*range]);
-            let one = RangeAggregate { call: taken.call, values, ranges, distinct: false, has_different_rows: false };
+            let one = RangeAggregate {
+                call: taken.call,
+                values,
+                ranges,
+                distinct: false,
+                has_different_rows: false,
+            };
             each.push(self.aggregate_ranges(internal::COUNTBLANK, &one, before, span));
         }
         let failed = each.iter().any(|id| self.is_error(*id));
-        let node = if failed { self.error(span) } else { self.apply(internal::ROW_SUM, &each, span) };
+        let node = if failed {
+            self.error(span)
+        } else {
+            self.apply(internal::ROW_SUM, &each, span)
+        };
         self.give_back(each);
         node
     }
@@ -419,7 +472,10 @@ impl Lower<'_> {
                         pass.window_aggregate(entry, &[value], rows.over, function, *at)
                     };
                     let node = of(self, before);
-                    match self.turning(*range).filter(|_| taken.has_different_rows && !self.is_error(node)) {
+                    match self
+                        .turning(*range)
+                        .filter(|_| taken.has_different_rows && !self.is_error(node))
+                    {
                         Some(turning) => {
                             let before = of(self, true);
                             self.build_fixed_end_case(turning, node, before)
@@ -431,7 +487,11 @@ impl Lower<'_> {
             });
         }
         let failed = each.iter().any(|id| self.is_error(*id));
-        let node = if failed { self.error(span) } else { self.apply_checked(across, &each, span, function.name) };
+        let node = if failed {
+            self.error(span)
+        } else {
+            self.apply_checked(across, &each, span, function.name)
+        };
         self.give_back(each);
         node
     }
@@ -449,7 +509,10 @@ impl Lower<'_> {
 
     fn report_different_rows(&mut self, function: &Function, first: ExprId, second: ExprId) {
         let [a, b] = [first, second].map(|arg| self.source_text(self.ast.span(arg)));
-        let message = format!("`{}` looks at the same rows of each range, found `{a}` and `{b}`", function.name);
+        let message = format!(
+            "`{}` looks at the same rows of each range, found `{a}` and `{b}`",
+            function.name
+        );
         self.report(
             Diagnostic::new(Code::BadRange, self.ast.span(second), message)
                 .with_other(self.ast.span(first), "other rows")
@@ -480,16 +543,24 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
-        let Some(x) = values.first().copied() else { return self.error(span) };
+        let Some(x) = values.first().copied() else {
+            return self.error(span);
+        };
         if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
             return self.error(span);
         }
         values.iter().for_each(|value| self.settle_point(*value));
         let counts = function.nulls == Nulls::Never;
-        let entry = if over.is_whole() { function.over } else { function.framed };
+        let entry = if over.is_whole() {
+            function.over
+        } else {
+            function.framed
+        };
         let operands = self.operands(values, span);
         let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
-        let Some(ChosenOverload { args, choice, .. }) = chosen else { return self.error(span) };
+        let Some(ChosenOverload { args, choice, .. }) = chosen else {
+            return self.error(span);
+        };
         if self.is_null(x) {
             // An aggregate of NULLs has the same result as one of no rows.
             self.program.folded = true;
@@ -500,21 +571,38 @@ impl Lower<'_> {
         }
         let of = operands.meta;
         let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.includes_current_row());
-        let meta =
-            NodeMeta { nullable, level: Level::Window, volatile: of.volatile, ..Self::constant(choice.ty, span) };
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Window,
+            volatile: of.volatile,
+            ..Self::constant(choice.ty, span)
+        };
         // The alternative form must be added before the window, because it may replace the window.
         let other = match over {
             WindowFrame::Partition if by.is_empty() => self.other_window(id, values, meta),
             WindowFrame::Rows { .. } => self.other_framed(id, values, over, by, meta),
             _ => None,
         };
-        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        let call = self.program.add(
+            Ir::Apply {
+                overload: choice.overload,
+                args,
+            },
+            meta,
+        );
         let window = self.over_parted(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.number_of(digits, Type::Integer, span);
-                self.add_all(Ir::Coalesce, &[window, empty], NodeMeta { nullable: false, ..meta })
+                self.add_all(
+                    Ir::Coalesce,
+                    &[window, empty],
+                    NodeMeta {
+                        nullable: false,
+                        ..meta
+                    },
+                )
             }
             None => window,
         }

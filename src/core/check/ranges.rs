@@ -43,7 +43,9 @@ pub(super) fn mark_cells(
         }
         let cells = match ast.expr(id) {
             Expr::Tab { .. } => true,
-            Expr::Range { from, to } => [from, to].into_iter().any(|end| is_cell(ast, source, scope, symbols, end)),
+            Expr::Range { from, to } => [from, to]
+                .into_iter()
+                .any(|end| is_cell(ast, source, scope, symbols, end)),
             _ => false,
         };
         if cells {
@@ -63,7 +65,9 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
         Expr::Name => {
             let text = ast.span(id).text(source);
             let known = || {
-                symbols.find(text.into(), source).is_some_and(|s| s.definition.is_some())
+                symbols
+                    .find(text.into(), source)
+                    .is_some_and(|s| s.definition.is_some())
                     || scope.relations.iter().any(|r| r.position(text).is_some())
             };
             reads_as_cell(text) && !known()
@@ -129,11 +133,16 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
 /// Parses an end of a range of names. `None` if the expression isn't such an end.
 pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
-        matches!(names.targets[id.index()], NameTarget::Column(_) | NameTarget::Definition(_))
-            || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], NameTarget::Column(_) | NameTarget::Definition(_)))
+        matches!(
+            names.targets[id.index()],
+            NameTarget::Column(_) | NameTarget::Definition(_)
+        ) || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], NameTarget::Column(_) | NameTarget::Definition(_)))
     };
     if is_name(id) {
-        return Some(RangeEnd { name: id, at: RangeEndKind::Bare });
+        return Some(RangeEnd {
+            name: id,
+            at: RangeEndKind::Bare,
+        });
     }
     let (Expr::Call(call), NameTarget::Function(function) | NameTarget::RangeEnd(function)) =
         (ast.expr(id), names.targets[id.index()])
@@ -153,9 +162,10 @@ pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<Rang
 /// Whether both ends of a range refer to the same column or definition with the same timeframe.
 pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
-        Expr::Timeframe { base, frame } => {
-            (names.targets[base.index()], ast.names.get(frame as usize).map(|s: &Span| s.text(source).trim()))
-        }
+        Expr::Timeframe { base, frame } => (
+            names.targets[base.index()],
+            ast.names.get(frame as usize).map(|s: &Span| s.text(source).trim()),
+        ),
         Expr::Model => {
             let frame = crate::parse::reference(source, ast.span(id)).timeframe;
             (names.targets[id.index()], frame.map(|s| s.text(source)))

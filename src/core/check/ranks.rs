@@ -12,7 +12,9 @@ use crate::{Level, Type};
 impl Lower<'_> {
     /// Lowers `RANK(x)` and `RANK(x, x:x, direction)`: the rank of the current row's value among all non-NULL values.
     pub(super) fn lower_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some((first, mut rest)) = args.split_first() else { return self.error(span) };
+        let Some((first, mut rest)) = args.split_first() else {
+            return self.error(span);
+        };
         let value = self.value(*first);
         if let Some((range, more)) = rest.split_first() {
             let is_direction = more.is_empty() && self.is_direction(*range);
@@ -51,7 +53,10 @@ impl Lower<'_> {
                         at,
                         "a rank across the columns of a row needs a pivoted worksheet",
                     )
-                    .with_help(format!("leave the argument out: `{}(x)` ranks among rows", function.name)),
+                    .with_help(format!(
+                        "leave the argument out: `{}(x)` ranks among rows",
+                        function.name
+                    )),
                 );
                 return self.error(span);
             }
@@ -60,7 +65,11 @@ impl Lower<'_> {
         self.ranked(
             internal::RANK_OF,
             value,
-            WindowFrame::Ranked { descending, apart: false, within: false },
+            WindowFrame::Ranked {
+                descending,
+                apart: false,
+                within: false,
+            },
             function,
             span,
         )
@@ -96,7 +105,11 @@ impl Lower<'_> {
         self.ranked(
             internal::PERCENT_RANK_OF,
             id,
-            WindowFrame::Ranked { descending: false, apart: true, within: false },
+            WindowFrame::Ranked {
+                descending: false,
+                apart: true,
+                within: false,
+            },
             function,
             span,
         )
@@ -117,11 +130,18 @@ impl Lower<'_> {
         let all = whole && self.same_value(of, value);
         self.program.folded |= all;
         if !all {
-            let (text, of) = (self.source_text(self.ast.span(range)), self.source_text(self.program.meta(value).span));
-            let message = format!("`{}` ranks each row's value among all of that name, found `{text}`", function.name);
+            let (text, of) = (
+                self.source_text(self.ast.span(range)),
+                self.source_text(self.program.meta(value).span),
+            );
+            let message = format!(
+                "`{}` ranks each row's value among all of that name, found `{text}`",
+                function.name
+            );
             self.report(
-                Diagnostic::new(Code::BadRange, self.ast.span(range), message)
-                    .with_help(format!("write `{of}:{of}`, or leave it out; `partition_by` selects the rows to rank")),
+                Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(format!(
+                    "write `{of}:{of}`, or leave it out; `partition_by` selects the rows to rank"
+                )),
             );
         }
         all
@@ -148,14 +168,35 @@ impl Lower<'_> {
             };
         }
         let ty = choice.ty;
-        let meta = NodeMeta { level: Level::Window, volatile: of.volatile, ..Self::constant(ty, span) };
-        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        let meta = NodeMeta {
+            level: Level::Window,
+            volatile: of.volatile,
+            ..Self::constant(ty, span)
+        };
+        let call = self.program.add(
+            Ir::Apply {
+                overload: choice.overload,
+                args,
+            },
+            meta,
+        );
         let window = self.over(call, over, meta);
         if !of.nullable {
             return window;
         }
-        let there = NodeMeta { ty: Type::Boolean, nullable: false, span, ..of };
-        let there = self.program.add(Ir::IsNull { x: value, negated: true }, there);
+        let there = NodeMeta {
+            ty: Type::Boolean,
+            nullable: false,
+            span,
+            ..of
+        };
+        let there = self.program.add(
+            Ir::IsNull {
+                x: value,
+                negated: true,
+            },
+            there,
+        );
         self.add_all(Ir::Case, &[there, window], NodeMeta { nullable: true, ..meta })
     }
 }

@@ -73,7 +73,13 @@ struct Alternative {
 }
 
 impl Alternative {
-    const NEW: Self = Self { least: 0, length: Some(0), literal: Some(String::new()), first: None, repeats: 1 };
+    const NEW: Self = Self {
+        least: 0,
+        length: Some(0),
+        literal: Some(String::new()),
+        first: None,
+        repeats: 1,
+    };
 }
 
 /// Open group, or the whole pattern.
@@ -98,7 +104,13 @@ struct RegexReader<'p> {
 }
 
 pub(super) fn read(text: &str) -> Result<RegexPattern, RefusedRegex> {
-    let whole = GroupFrame { at: 0, first_group: 0, first_inner: 0, branches: Vec::new(), branch: Alternative::NEW };
+    let whole = GroupFrame {
+        at: 0,
+        first_group: 0,
+        first_inner: 0,
+        branches: Vec::new(),
+        branch: Alternative::NEW,
+    };
     let mut reader = RegexReader {
         text,
         at: 0,
@@ -134,7 +146,12 @@ impl RegexReader<'_> {
     }
 
     fn write(&mut self, text: &str) {
-        for out in [&mut self.out.re2, &mut self.out.re2_first, &mut self.out.ere, &mut self.out.are] {
+        for out in [
+            &mut self.out.re2,
+            &mut self.out.re2_first,
+            &mut self.out.ere,
+            &mut self.out.are,
+        ] {
             out.push_str(text);
         }
     }
@@ -148,7 +165,10 @@ impl RegexReader<'_> {
 
     fn all(&mut self) -> Result<(), RefusedRegex> {
         if self.text.chars().count() > MOST_CHARACTERS {
-            return refused(0..self.text.len(), format!("it has more than {MOST_CHARACTERS} characters"));
+            return refused(
+                0..self.text.len(),
+                format!("it has more than {MOST_CHARACTERS} characters"),
+            );
         }
         if self.eat("(?i)") {
             self.out.ignore_case = true;
@@ -217,12 +237,25 @@ impl RegexReader<'_> {
 
     fn put(&mut self, literal: Option<char>) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(RegexPiece { least: 1, length: Some(1), literal, repeats: 1, groups, ..RegexPiece::default() });
+        self.add(RegexPiece {
+            least: 1,
+            length: Some(1),
+            literal,
+            repeats: 1,
+            groups,
+            ..RegexPiece::default()
+        });
     }
 
     fn anchor(&mut self) {
         let groups = self.optional.len()..self.optional.len();
-        self.add(RegexPiece { length: Some(0), anchor: true, repeats: 1, groups, ..RegexPiece::default() });
+        self.add(RegexPiece {
+            length: Some(0),
+            anchor: true,
+            repeats: 1,
+            groups,
+            ..RegexPiece::default()
+        });
     }
 
     /// Adds the next piece, after completing the previous one.
@@ -232,7 +265,9 @@ impl RegexReader<'_> {
     }
 
     fn settle_piece(&mut self) {
-        let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else { return };
+        let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else {
+            return;
+        };
         let branch = &mut frame.branch;
         if branch.least == 0 && branch.length == Some(0) && !piece.anchor {
             branch.first = piece.literal.filter(|_| piece.least > 0);
@@ -250,7 +285,9 @@ impl RegexReader<'_> {
         self.settle_piece();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
-            frame.branches.push(std::mem::replace(&mut frame.branch, Alternative::NEW));
+            frame
+                .branches
+                .push(std::mem::replace(&mut frame.branch, Alternative::NEW));
         }
     }
 
@@ -265,7 +302,12 @@ impl RegexReader<'_> {
         let groups = frame.first_group..self.optional.len();
         if branches.len() > 1 {
             self.optional.iter_mut().skip(frame.first_inner).for_each(|o| *o = true);
-            let at_odds = |i: usize| branches.iter().skip(i + 1).any(|later| prefers_otherwise(&branches[i], later));
+            let at_odds = |i: usize| {
+                branches
+                    .iter()
+                    .skip(i + 1)
+                    .any(|later| prefers_otherwise(&branches[i], later))
+            };
             if length.is_none() && (0..branches.len()).any(at_odds) {
                 self.out.ambiguous.get_or_insert(frame.at..self.at);
             }
@@ -304,7 +346,13 @@ impl RegexReader<'_> {
             self.out.groups.push(self.opened);
         }
         let first_inner = self.optional.len();
-        self.frames.push(GroupFrame { at, first_group, first_inner, branches: Vec::new(), branch: Alternative::NEW });
+        self.frames.push(GroupFrame {
+            at,
+            first_group,
+            first_inner,
+            branches: Vec::new(),
+            branch: Alternative::NEW,
+        });
         Ok(())
     }
 
@@ -332,7 +380,11 @@ impl RegexReader<'_> {
         if piece.anchor {
             return refused(at..self.at, format!("`{written}` has nothing to repeat"));
         }
-        let counted = if written.starts_with('{') { most.unwrap_or(least).max(1) } else { 1 };
+        let counted = if written.starts_with('{') {
+            most.unwrap_or(least).max(1)
+        } else {
+            1
+        };
         piece.repeats = piece.repeats.max(1).saturating_mul(counted);
         if piece.repeats > MOST_REPEATS {
             return refused(at..self.at, format!("more than {MOST_REPEATS} repetitions"));
@@ -344,7 +396,10 @@ impl RegexReader<'_> {
         piece.least = piece.least.saturating_mul(least);
         piece.repeated = true;
         if least == 0 {
-            self.optional.iter_mut().skip(piece.groups.start).for_each(|o| *o = true);
+            self.optional
+                .iter_mut()
+                .skip(piece.groups.start)
+                .for_each(|o| *o = true);
         }
         self.write(written);
         Ok(())
@@ -352,7 +407,12 @@ impl RegexReader<'_> {
 
     /// Parses `{2}`, `{2,}` or `{2,5}`, after the opening brace.
     fn counted(&mut self, at: usize) -> Result<(), RefusedRegex> {
-        let Some(inner) = self.text.get(self.at..).and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
+        let Some(inner) = self
+            .text
+            .get(self.at..)
+            .and_then(|rest| rest.split_once('}'))
+            .map(|(inner, _)| inner)
+        else {
             return refused(at..at + 1, "this bracket is not closed; write `\\{` for the character");
         };
         self.at += inner.len() + 1;
@@ -360,7 +420,10 @@ impl RegexReader<'_> {
         let bounds = match inner.split_once(',') {
             None => number(inner).map(|n| (n, Some(n))),
             Some((least, "")) => number(least).map(|n| (n, None)),
-            Some((least, most)) => number(least).zip(number(most)).filter(|(a, b)| a <= b).map(|(a, b)| (a, Some(b))),
+            Some((least, most)) => number(least)
+                .zip(number(most))
+                .filter(|(a, b)| a <= b)
+                .map(|(a, b)| (a, Some(b))),
         };
         let Some((least, most)) = bounds else {
             return refused(
@@ -372,7 +435,9 @@ impl RegexReader<'_> {
     }
 
     fn escape(&mut self, at: usize) -> Result<(), RefusedRegex> {
-        let Some(c) = self.next() else { return refused(at..self.at, "it ends with a backslash") };
+        let Some(c) = self.next() else {
+            return refused(at..self.at, "it ends with a backslash");
+        };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
                 let inner = members(c.to_ascii_lowercase());
@@ -495,7 +560,10 @@ pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String)
         let digit = chars.peek().and_then(|(_, c)| c.to_digit(10));
         match (c, digit) {
             ('$', Some(number)) => {
-                let Some(group) = (number as usize).checked_sub(1).and_then(|n| groups.get(n)).filter(|g| **g < 10)
+                let Some(group) = (number as usize)
+                    .checked_sub(1)
+                    .and_then(|n| groups.get(n))
+                    .filter(|g| **g < 10)
                 else {
                     let why = match number {
                         0 => "there is no group 0; put the whole pattern in brackets, and write `$1`".to_owned(),

@@ -5,14 +5,23 @@ fn each_engine_has_its_spelling() {
     for (text, re2, ere, are) in [
         (r"a.b", "a.b", "a.b", r"a[^\n]b"),
         (r"\d+", r"\d+", "[0-9]+", "[0-9]+"),
-        (r"[\w.-]{2,3}", r"[\w.\-]{2,3}", r"[A-Za-z0-9_.\-]{2,3}", r"[A-Za-z0-9_.\-]{2,3}"),
+        (
+            r"[\w.-]{2,3}",
+            r"[\w.\-]{2,3}",
+            r"[A-Za-z0-9_.\-]{2,3}",
+            r"[A-Za-z0-9_.\-]{2,3}",
+        ),
         (r"(?:a|b)c", "(?:a|b)c", "(a|b)c", "(?:a|b)c"),
         (r"(?i)x]", r"(?i)x\]", r"x\]", r"(?i)x\]"),
         (r"\$5", r"\$5", r"\$5", r"\$5"),
         ("[]a]", r"[\]a]", r"[\]a]", r"[\]a]"),
     ] {
         let pattern = read(text).unwrap();
-        assert_eq!((pattern.re2.as_str(), pattern.ere.as_str(), pattern.are.as_str()), (re2, ere, are), "{text}");
+        assert_eq!(
+            (pattern.re2.as_str(), pattern.ere.as_str(), pattern.are.as_str()),
+            (re2, ere, are),
+            "{text}"
+        );
     }
     assert_eq!(read("(a)(b)").unwrap().re2_first, "(a)(?:b)");
     assert_eq!(read("(?:a)(b)").unwrap().groups, [2]);
@@ -69,14 +78,21 @@ fn what_matters_to_some_functions_is_told() {
         ("^$", false, true, false),
     ] {
         let pattern = read(text).unwrap();
-        let told = (pattern.ambiguous.is_some(), pattern.matches_empty, pattern.first_optional);
+        let told = (
+            pattern.ambiguous.is_some(),
+            pattern.matches_empty,
+            pattern.first_optional,
+        );
         assert_eq!(told, (ambiguous, empty, optional), "{text}");
     }
 }
 
 #[test]
 fn replacements() {
-    assert_eq!(replacement(r"$2-$1\", &[1, 3]).unwrap(), (r"\2-\1\\".into(), r"\3-\1\\".into()));
+    assert_eq!(
+        replacement(r"$2-$1\", &[1, 3]).unwrap(),
+        (r"\2-\1\\".into(), r"\3-\1\\".into())
+    );
     assert_eq!(replacement("$ $a", &[]).unwrap().0, "$ $a");
     for text in ["$1", "$0", r"\1"] {
         assert!(replacement(text, &[]).is_err(), "{text}");

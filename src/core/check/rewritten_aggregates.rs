@@ -75,7 +75,13 @@ impl Lower<'_> {
         let row = self.row_of_many(function, entry, args, AggregateRows::OfPartition, meta.span)?;
         let operands = self.operands(&[row], meta.span);
         let ChosenOverload { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
-        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        let call = self.program.add(
+            Ir::Apply {
+                overload: choice.overload,
+                args,
+            },
+            meta,
+        );
         Some(self.over(call, WindowFrame::Partition, meta))
     }
 
@@ -92,7 +98,11 @@ impl Lower<'_> {
         let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
         let (value, constants) = args.split_first()?;
         self.program.folded = true;
-        let of_values = NodeMeta { ty: Type::Other, nullable: true, ..meta };
+        let of_values = NodeMeta {
+            ty: Type::Other,
+            nullable: true,
+            ..meta
+        };
         let call = self.call_of_row(internal::LISTED, *value, of_values);
         let values = self.over_parted(call, over, by, of_values);
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
@@ -103,7 +113,14 @@ impl Lower<'_> {
     fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: NodeMeta) -> Option<IrId> {
         let operands = self.operands(&[row], meta.span);
         let ChosenOverload { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
-        Some(self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct: false }, meta))
+        Some(self.program.add(
+            Ir::Aggregate {
+                overload: choice.overload,
+                args,
+                distinct: false,
+            },
+            meta,
+        ))
     }
 
     /// Builds the value of a single row. Parameters of `entry` are either parameters of the function or names of facts
@@ -118,7 +135,12 @@ impl Lower<'_> {
     ) -> Option<IrId> {
         let own = function.overloads.first()?.params;
         let value = *args.first()?;
-        let mut known = KnownAggregate { value, rows, span, repeats: None };
+        let mut known = KnownAggregate {
+            value,
+            rows,
+            span,
+            repeats: None,
+        };
         let mut taken = self.list();
         for param in entry.overloads.first()?.params {
             let given = own.iter().position(|p| p.name == param.name);
@@ -136,10 +158,20 @@ impl Lower<'_> {
 
     /// Builds the window function for a named fact about a row.
     fn known_of_row(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
-        let KnownAggregate { value: x, rows, span, .. } = *known;
-        let level = if rows == AggregateRows::OfGroup { Level::Row } else { Level::Window };
+        let KnownAggregate {
+            value: x, rows, span, ..
+        } = *known;
+        let level = if rows == AggregateRows::OfGroup {
+            Level::Row
+        } else {
+            Level::Window
+        };
         let keyed = rows == AggregateRows::OfPartition;
-        let meta = NodeMeta { level, reads_only_keys: keyed, ..Self::constant(Type::Integer, span) };
+        let meta = NodeMeta {
+            level,
+            reads_only_keys: keyed,
+            ..Self::constant(Type::Integer, span)
+        };
         let descending = name == "place_down";
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
@@ -148,7 +180,15 @@ impl Lower<'_> {
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
-                Some(self.over(call, WindowFrame::Ranked { descending, apart: false, within: true }, meta))
+                Some(self.over(
+                    call,
+                    WindowFrame::Ranked {
+                        descending,
+                        apart: false,
+                        within: true,
+                    },
+                    meta,
+                ))
             }
             ("count", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
@@ -195,15 +235,40 @@ impl Lower<'_> {
     /// Counts distinct values as the largest `DENSE_RANK`.
     fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
-        let number = NodeMeta { ty: Type::Integer, nullable: false, ..meta };
+        let number = NodeMeta {
+            ty: Type::Integer,
+            nullable: false,
+            ..meta
+        };
         let call = self.call_of_row(internal::DENSE_RANK, x, number);
-        let mut place = self.over(call, WindowFrame::Ranked { descending: false, apart: false, within: true }, number);
+        let mut place = self.over(
+            call,
+            WindowFrame::Ranked {
+                descending: false,
+                apart: false,
+                within: true,
+            },
+            number,
+        );
         if there {
-            let condition = NodeMeta { ty: Type::Boolean, ..number };
+            let condition = NodeMeta {
+                ty: Type::Boolean,
+                ..number
+            };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            place = self.add_all(Ir::Case, &[condition, place], NodeMeta { nullable: true, ..number });
+            place = self.add_all(
+                Ir::Case,
+                &[condition, place],
+                NodeMeta {
+                    nullable: true,
+                    ..number
+                },
+            );
         }
-        let most = NodeMeta { nullable: there, ..number };
+        let most = NodeMeta {
+            nullable: there,
+            ..number
+        };
         let call = self.call_of_row(internal::MAX, place, most);
         let most = self.over(call, WindowFrame::Partition, most);
         if !there {

@@ -25,10 +25,19 @@ pub(super) struct ComparedRow {
 impl Lower<'_> {
     /// Splits a criterion like `">" & x` into its operator and the expression after it.
     pub(super) fn operator_and_value(&self, expr: ExprId) -> Option<(BinaryOp, ExprId)> {
-        let Expr::Binary { op: BinaryOp::Concat, left, right } = self.ast.expr(expr) else { return None };
+        let Expr::Binary {
+            op: BinaryOp::Concat,
+            left,
+            right,
+        } = self.ast.expr(expr)
+        else {
+            return None;
+        };
         let symbol =
             matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)))?;
-        let op = Some(criterion(&symbol)).filter(|criterion| criterion.value.is_empty())?.op;
+        let op = Some(criterion(&symbol))
+            .filter(|criterion| criterion.value.is_empty())?
+            .op;
         Some((op, right))
     }
 
@@ -44,7 +53,11 @@ impl Lower<'_> {
             _ => return None,
         };
         // The sort order of texts differs between warehouses.
-        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow { key, descending, includes_equal: own })
+        (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow {
+            key,
+            descending,
+            includes_equal: own,
+        })
     }
 
     /// Counts the selected rows among the rows with equal values in `same`.
@@ -61,7 +74,11 @@ impl Lower<'_> {
         }
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::RANK_OF, key, meta);
-        let over = WindowFrame::Ranked { descending, apart: false, within: true };
+        let over = WindowFrame::Ranked {
+            descending,
+            apart: false,
+            within: true,
+        };
         let rank = self.over_parted(call, over, same, meta);
         let one = self.integer("1", span);
         self.apply(internal::SUBTRACT, &[rank, one], span)
@@ -74,14 +91,26 @@ impl Lower<'_> {
         function: &Function,
         span: Span,
     ) -> Option<(WindowFrame, IrId)> {
-        let ComparedRow { key, descending, includes_equal: own } = compared;
+        let ComparedRow {
+            key,
+            descending,
+            includes_equal: own,
+        } = compared;
         if own {
             return Some((WindowFrame::Ahead { descending, own }, key));
         }
         // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::DENSE_RANK, key, meta);
-        let place = self.over(call, WindowFrame::Ranked { descending, apart: false, within: true }, meta);
+        let place = self.over(
+            call,
+            WindowFrame::Ranked {
+                descending,
+                apart: false,
+                within: true,
+            },
+            meta,
+        );
         self.check_window_allowed(function.name, Some(place), span)
             .then_some((WindowFrame::Ahead { descending: false, own }, place))
     }
@@ -115,7 +144,14 @@ impl Lower<'_> {
         match empty {
             Some(digits) => {
                 let empty = self.number_of(digits, Type::Integer, span);
-                self.add_all(Ir::Case, &[there, node, empty], NodeMeta { nullable: false, ..meta })
+                self.add_all(
+                    Ir::Case,
+                    &[there, node, empty],
+                    NodeMeta {
+                        nullable: false,
+                        ..meta
+                    },
+                )
             }
             None => self.add_all(Ir::Case, &[there, node], NodeMeta { nullable: true, ..meta }),
         }
@@ -125,7 +161,10 @@ impl Lower<'_> {
     /// to row.
     #[cold]
     pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
-        let message = format!("`{}` compares this row's value with those of other rows for each row", function.name);
+        let message = format!(
+            "`{}` compares this row's value with those of other rows for each row",
+            function.name
+        );
         let help = "compare in the whole column, `C:C`; for fewer rows, join the step to itself on that comparison";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
         self.error(span)

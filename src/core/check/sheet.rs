@@ -109,7 +109,10 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let digits = fixed.unwrap_or(rest);
     let plain = (1..=7).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let number = digits.parse().ok().filter(|_| plain)?;
-    Some(WrittenCell { column, row: Some((number, fixed.is_some())) })
+    Some(WrittenCell {
+        column,
+        row: Some((number, fixed.is_some())),
+    })
 }
 
 impl Resolver<'_> {
@@ -117,7 +120,9 @@ impl Resolver<'_> {
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
-        let Some(written) = parse_cell(text) else { return self.total_by_letter(span) };
+        let Some(written) = parse_cell(text) else {
+            return self.total_by_letter(span);
+        };
         let is_name = !text.contains('$');
         match self.known_name(text).filter(|_| is_name) {
             // If any name may be a column, a name in the list of the sheet's columns is a column, even if it looks
@@ -142,14 +147,23 @@ impl Resolver<'_> {
             Some((number, false)) => SheetRow::At(number - sheet.row),
         };
         let of = self.resolve_sheet_column(written.column, span, own);
-        self.cells.push(SheetCell { column: written.column, of, row });
+        self.cells.push(SheetCell {
+            column: written.column,
+            of,
+            row,
+        });
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
     /// Returns the kind of an existing name, which takes precedence over a cell or a total with that name.
     pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
         let name = HashedName::from(text);
-        if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
+        if self
+            .tables
+            .symbols
+            .find(name, self.source)
+            .is_some_and(|s| s.definition.is_some())
+        {
             return Some(KnownRow::Definition);
         }
         let is_column = self.find_column(name).is_some() || self.letters.position(name).is_some();
@@ -158,12 +172,18 @@ impl Resolver<'_> {
 
     /// Resolves a column of the sheet to its target.
     fn resolve_sheet_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
-        let Some(name) = self.letters.name(column) else { return NameTarget::Error };
+        let Some(name) = self.letters.name(column) else {
+            return NameTarget::Error;
+        };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
         if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && !is_input {
             return self.report_self_reference(column, name, span);
         }
-        let defined = self.tables.symbols.find(name.into(), self.source).and_then(|s| s.definition);
+        let defined = self
+            .tables
+            .symbols
+            .find(name.into(), self.source)
+            .and_then(|s| s.definition);
         if let Some(definition) = defined
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(name))
         {
@@ -192,7 +212,11 @@ impl Resolver<'_> {
     }
 
     fn report_self_reference(&mut self, column: usize, name: &str, span: Span) -> NameTarget {
-        let first = if self.letters.len() == 0 { "B".to_owned() } else { letters(column.saturating_sub(1)) };
+        let first = if self.letters.len() == 0 {
+            "B".to_owned()
+        } else {
+            letters(column.saturating_sub(1))
+        };
         let text = span.text(self.source);
         self.diagnostics.push(
             Diagnostic::new(
@@ -200,7 +224,9 @@ impl Resolver<'_> {
                 span,
                 format!("`{text}` is `{name}` itself, so each row would need the one before it"),
             )
-            .with_help(format!("add up the rows instead: `SUM({first}$1:{first}1)` is the total so far")),
+            .with_help(format!(
+                "add up the rows instead: `SUM({first}$1:{first}1)` is the total so far"
+            )),
         );
         NameTarget::Error
     }
@@ -209,21 +235,30 @@ impl Resolver<'_> {
         let count = self.letters.len();
         let message = match count {
             0 => "the sheet has no columns by letter because they are not declared".to_owned(),
-            _ => format!("the sheet has {count} columns, A to {}; {} is none", letters(count - 1), letters(column)),
+            _ => format!(
+                "the sheet has {count} columns, A to {}; {} is none",
+                letters(count - 1),
+                letters(column)
+            ),
         };
         let help = match count {
             0 => "list them, `columns: [month, revenue]`".to_owned(),
             _ => format!("they are, in this order, {}", listed(self.letters.first(8))),
         };
-        self.diagnostics.push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
+        self.diagnostics
+            .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
         NameTarget::Error
     }
 
     fn row_zero(&mut self, span: Span) -> NameTarget {
         let text = span.text(self.source);
         self.diagnostics.push(
-            Diagnostic::new(Code::NoSuchCell, span, format!("the first row of a sheet is 1; `{text}` is not a row"))
-                .with_help("write `$1` for the first row; without `$` a row is counted from the one it is read from"),
+            Diagnostic::new(
+                Code::NoSuchCell,
+                span,
+                format!("the first row of a sheet is 1; `{text}` is not a row"),
+            )
+            .with_help("write `$1` for the first row; without `$` a row is counted from the one it is read from"),
         );
         NameTarget::Error
     }
@@ -237,10 +272,14 @@ impl Resolver<'_> {
                 let target = match (ast.expr(ExprId(at as u32)), names.targets[at]) {
                     (Expr::Range { from, to }, _) => {
                         let ends = [from, to].map(|end| names.targets.get(end.index()).copied());
-                        let [Some(NameTarget::Cell(a)), Some(NameTarget::Cell(b))] = ends else { continue };
+                        let [Some(NameTarget::Cell(a)), Some(NameTarget::Cell(b))] = ends else {
+                            continue;
+                        };
                         let (a, b) = (self.cells[a as usize], self.cells[b as usize]);
                         let target = self.rectangle(a, b, ast.span(ExprId(at as u32)), own);
-                        [from, to].into_iter().for_each(|end| names.targets[end.index()] = NameTarget::PartOfCells);
+                        [from, to]
+                            .into_iter()
+                            .for_each(|end| names.targets[end.index()] = NameTarget::PartOfCells);
                         target
                     }
                     (Expr::Call(call), NameTarget::Function(function)) => {
@@ -293,7 +332,9 @@ impl Resolver<'_> {
             else {
                 continue;
             };
-            let Some(range) = self.cell_ranges.get(*range as usize) else { continue };
+            let Some(range) = self.cell_ranges.get(*range as usize) else {
+                continue;
+            };
             let anchor = self.scope.sheet.map_or(1, |sheet| sheet.row);
             let (first, fixed) = match (range.from, range.to) {
                 (SheetRow::At(a), SheetRow::At(b)) => (a.min(b), None),
@@ -335,7 +376,8 @@ impl Resolver<'_> {
         if self.in_ranges > MOST_COLUMNS {
             let message = format!("the ranges of a sheet hold at most {MOST_COLUMNS} columns together");
             let help = "take narrower ranges, or name what several formulas share in a calculation of its own";
-            self.diagnostics.push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
+            self.diagnostics
+                .push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
             return NameTarget::Error;
         }
         let of = (first..=last).map(|column| match column {
@@ -347,15 +389,25 @@ impl Resolver<'_> {
         if of.contains(&NameTarget::Error) {
             return NameTarget::Error;
         }
-        self.cell_ranges.push(CellRange { of, from: a.row, to: b.row });
+        self.cell_ranges.push(CellRange {
+            of,
+            from: a.row,
+            to: b.row,
+        });
         NameTarget::CellRange(self.cell_ranges.len() as u32 - 1)
     }
 
     #[cold]
     fn computed_offset(&mut self, arg: ExprId, at: usize) -> NameTarget {
         let span = self.ast.span(arg);
-        let name = ["reference", "rows", "columns", "height", "width"].get(at).copied().unwrap_or_default();
-        let message = format!("`{name}` of `OFFSET` must be a constant, found `{}`", span.text(self.source));
+        let name = ["reference", "rows", "columns", "height", "width"]
+            .get(at)
+            .copied()
+            .unwrap_or_default();
+        let message = format!(
+            "`{name}` of `OFFSET` must be a constant, found `{}`",
+            span.text(self.source)
+        );
         self.diagnostics.push(
             Diagnostic::new(Code::ConstantExpected, span, message)
                 .with_help("write it out, `OFFSET(C1, -6, 0, 7, 1)` for this row and the six before"),
@@ -384,7 +436,11 @@ impl Resolver<'_> {
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
                 let column = self.letters.position(text.into())?;
-                SheetCell { column, of: target, row: SheetRow::At(0) }
+                SheetCell {
+                    column,
+                    of: target,
+                    row: SheetRow::At(0),
+                }
             }
             _ => return None,
         };
@@ -411,8 +467,16 @@ impl Resolver<'_> {
             return Some(self.outside(last, span));
         }
         let mut corner = |column: usize, by: i64| {
-            let of = if column == cell.column { cell.of } else { self.resolve_sheet_column(column, span, own) };
-            SheetCell { column, of, row: cell.row.moved(rows.saturating_add(by)) }
+            let of = if column == cell.column {
+                cell.of
+            } else {
+                self.resolve_sheet_column(column, span, own)
+            };
+            SheetCell {
+                column,
+                of,
+                row: cell.row.moved(rows.saturating_add(by)),
+            }
         };
         let (a, b) = (corner(first, top), corner(last, bottom));
         if a.of == NameTarget::Error || b.of == NameTarget::Error {
@@ -464,7 +528,18 @@ mod tests {
         ] {
             assert_eq!(parse_cell(text), Some(WrittenCell { column, row }), "{text}");
         }
-        for text in ["c", "revenue", "C-1", "A12345678", "ABCD1", "1", "$", "C$", "B_TOTAL", ""] {
+        for text in [
+            "c",
+            "revenue",
+            "C-1",
+            "A12345678",
+            "ABCD1",
+            "1",
+            "$",
+            "C$",
+            "B_TOTAL",
+            "",
+        ] {
             assert_eq!(parse_cell(text), None, "{text}");
         }
     }

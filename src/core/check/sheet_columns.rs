@@ -7,7 +7,10 @@ use crate::symbol_table::{HashedName, NameIndex};
 /// Converts column letters to an index: 0 for `A`, 26 for `AA`.
 pub(super) fn column_of(letters: &str) -> usize {
     let place = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
-    letters.bytes().fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(place(b))).saturating_sub(1)
+    letters
+        .bytes()
+        .fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(place(b)))
+        .saturating_sub(1)
 }
 
 /// Converts a column index to letters: `A` for 0, `AA` for 26.
@@ -30,14 +33,22 @@ pub(super) struct SheetColumns<'a> {
 
 impl<'a> SheetColumns<'a> {
     pub fn new(ast: &Ast, source: &'a str, scope: &'a CheckScope<'_>) -> Self {
-        let Some(sheet) = scope.sheet else { return Self::default() };
-        let mut columns = Self { names: Vec::with_capacity(sheet.columns.len()), index: NameIndex::default() };
+        let Some(sheet) = scope.sheet else {
+            return Self::default();
+        };
+        let mut columns = Self {
+            names: Vec::with_capacity(sheet.columns.len()),
+            index: NameIndex::default(),
+        };
         columns.index.reset(sheet.columns.len());
         for name in &sheet.columns {
             columns.add(name);
         }
         let own = columns.len();
-        let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
+        let calculations = ast
+            .definitions
+            .iter()
+            .filter(|d| scope.role(d.part) == DefinitionRole::Definitions);
         for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
             // A calculation with the name of an input column replaces that column.
             if columns.position(name.into()).is_none_or(|place| place >= own) {
@@ -48,7 +59,8 @@ impl<'a> SheetColumns<'a> {
     }
 
     fn add(&mut self, name: &'a str) {
-        self.index.add(name.into(), self.names.len(), |place| bytes_at(&self.names, place));
+        self.index
+            .add(name.into(), self.names.len(), |place| bytes_at(&self.names, place));
         self.names.push(name);
     }
 
@@ -81,7 +93,15 @@ mod tests {
 
     #[test]
     fn columns_by_letter() {
-        for (column, text) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+        for (column, text) in [
+            (0, "A"),
+            (25, "Z"),
+            (26, "AA"),
+            (51, "AZ"),
+            (52, "BA"),
+            (701, "ZZ"),
+            (702, "AAA"),
+        ] {
             assert_eq!(letters(column), text);
             assert_eq!(column_of(text), column);
             assert_eq!(column_of(&text.to_ascii_lowercase()), column);

@@ -37,7 +37,9 @@ impl Symbols {
 
     #[inline]
     pub fn find(&self, name: HashedName<'_>, source: &str) -> Option<&Symbol> {
-        self.index.find(name, |i| self.all[i].name.bytes(source)).map(|i| &self.all[i])
+        self.index
+            .find(name, |i| self.all[i].name.bytes(source))
+            .map(|i| &self.all[i])
     }
 
     pub fn at(&mut self, place: usize) -> &mut Symbol {
@@ -50,7 +52,11 @@ impl Symbols {
         let all = &self.all;
         let place = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
         if place == self.all.len() {
-            self.all.push(Symbol { name: span, definition: None, column: ColumnLookup::NotLookedUp });
+            self.all.push(Symbol {
+                name: span,
+                definition: None,
+                column: ColumnLookup::NotLookedUp,
+            });
         }
         place
     }

@@ -62,7 +62,9 @@ impl Resolver<'_> {
                     Expr::Tab { .. } if names.targets[at] == NameTarget::PartOfCells => continue,
                     Expr::Tab { tab, base } => self.tab_range(tab, base, None, ast.span(id)),
                     Expr::Range { from, to } => {
-                        let Expr::Tab { tab, base } = ast.expr(from) else { continue };
+                        let Expr::Tab { tab, base } = ast.expr(from) else {
+                            continue;
+                        };
                         names.targets[from.index()] = NameTarget::PartOfCells;
                         self.tab_range(tab, base, Some(to), ast.span(id))
                     }
@@ -111,7 +113,11 @@ impl Resolver<'_> {
             Some(to) => self.tab_column(place, to)?,
             None => first,
         };
-        Some(TabRange { tab: place as u32, first: first.min(last), last: first.max(last) })
+        Some(TabRange {
+            tab: place as u32,
+            first: first.min(last),
+            last: first.max(last),
+        })
     }
 
     /// Returns the index of the tab with a name. Reports an unknown tab.
@@ -124,7 +130,10 @@ impl Resolver<'_> {
             return Some(place);
         }
         if !self.scope.strata {
-            let message = format!("`{}` reads another tab, which one expression cannot", span.text(self.source));
+            let message = format!(
+                "`{}` reads another tab, which one expression cannot",
+                span.text(self.source)
+            );
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsQuery, span, message)
                     .with_help("write a spec with `tabs:` and compile it with `formulac query`, which joins the tab"),
@@ -150,12 +159,22 @@ impl Resolver<'_> {
         let tab = self.scope.sheet?.tabs.get(tab)?;
         let span = self.ast.span(id);
         let text = span.text(self.source);
-        let bare = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(text).trim();
-        if let Some(place) = tab.columns.iter().position(|column| column.name().eq_ignore_ascii_case(bare)) {
+        let bare = text
+            .strip_prefix("${")
+            .and_then(|t| t.strip_suffix('}'))
+            .unwrap_or(text)
+            .trim();
+        if let Some(place) = tab
+            .columns
+            .iter()
+            .position(|column| column.name().eq_ignore_ascii_case(bare))
+        {
             return Some(place as u32);
         }
         let names: Vec<&str> = tab.columns.iter().map(Column::name).collect();
-        let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell).then(|| parse_cell(text)).flatten();
+        let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell)
+            .then(|| parse_cell(text))
+            .flatten();
         let (message, help) = match cell {
             Some(cell) if cell.row.is_some() => {
                 let letter = letters(cell.column);
@@ -177,7 +196,11 @@ impl Resolver<'_> {
                 let count = names.len();
                 let s = if count == 1 { "" } else { "s" };
                 (
-                    format!("the tab `{}` has {count} column{s}, so there is no `{}`", tab.name, letters(cell.column)),
+                    format!(
+                        "the tab `{}` has {count} column{s}, so there is no `{}`",
+                        tab.name,
+                        letters(cell.column)
+                    ),
                     format!("they are, in this order, {}", listed(&names[..count.min(8)])),
                 )
             }
@@ -195,7 +218,8 @@ impl Resolver<'_> {
             Some(_) => Code::NoSuchCell,
             None => Code::UnknownName,
         };
-        self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
+        self.diagnostics
+            .push(Diagnostic::new(code, span, message).with_help(help));
         None
     }
 }

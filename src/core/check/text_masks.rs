@@ -21,14 +21,18 @@ enum MaskSign {
 
 impl Lower<'_> {
     pub(super) fn lower_text(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let (value, mask) = (values[0], values[1]);
         self.give_back(values);
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
         if mask::elapsed(&text).is_some() {
-            let Some(value) = self.convert_for_mask(value, false) else { return self.error(span) };
+            let Some(value) = self.convert_for_mask(value, false) else {
+                return self.error(span);
+            };
             return match mask::elapsed_time(&text) {
                 Ok(parts) => self.elapsed_text(value, &parts, span),
                 Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
@@ -38,7 +42,9 @@ impl Lower<'_> {
             return shown;
         }
         let of_dates = mask::is_of_dates(&text);
-        let Some(value) = self.convert_for_mask(value, of_dates) else { return self.error(span) };
+        let Some(value) = self.convert_for_mask(value, of_dates) else {
+            return self.error(span);
+        };
         if of_dates {
             match mask::date(&text) {
                 Ok(parts) => self.date_text(value, &parts, span),
@@ -63,7 +69,9 @@ impl Lower<'_> {
             return None;
         }
         let sections = mask::sections(mask).ok()?;
-        let ([(_, section)] | [_, _, _, (_, section)]) = sections.as_slice() else { return None };
+        let ([(_, section)] | [_, _, _, (_, section)]) = sections.as_slice() else {
+            return None;
+        };
         let form = mask::number(section).ok().filter(|form| form.general)?;
         let mut text = value;
         if !form.prefix.is_empty() {
@@ -90,8 +98,11 @@ impl Lower<'_> {
             let text = match (mask::literal_section(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
-                    let shown =
-                        if place == 1 { self.apply_checked(internal::ABS, &[value], span, "TEXT") } else { value };
+                    let shown = if place == 1 {
+                        self.apply_checked(internal::ABS, &[value], span, "TEXT")
+                    } else {
+                        value
+                    };
                     self.number_text(shown, &number, MaskSign::Left, span)
                 }
                 (None, Err(refused)) => {
@@ -185,7 +196,10 @@ impl Lower<'_> {
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
         }
-        for (entry, zeros) in [(internal::MULTIPLY, 2 * mask.percents), (internal::DIVIDE, 3 * mask.thousands)] {
+        for (entry, zeros) in [
+            (internal::MULTIPLY, 2 * mask.percents),
+            (internal::DIVIDE, 3 * mask.thousands),
+        ] {
             if zeros > 0 {
                 let by = self.integer(&format!("1{}", "0".repeat(zeros as usize)), span);
                 number = self.apply_checked(entry, &[number, by], span, "TEXT");
@@ -198,7 +212,11 @@ impl Lower<'_> {
             let mut given = vec![number];
             let spelled = [mask.printf(whole), mask.to_char(), mask.braces(whole)];
             given.extend(spelled.iter().map(|text| self.text_literal(text, span)));
-            let entry = if whole { internal::WHOLE_TEXT } else { internal::NUMBER_TEXT };
+            let entry = if whole {
+                internal::WHOLE_TEXT
+            } else {
+                internal::NUMBER_TEXT
+            };
             self.apply_checked(entry, &given, span, "TEXT")
         };
         if let Some(pattern) = mask.optional_decimals() {
@@ -221,7 +239,11 @@ impl Lower<'_> {
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Insert the prefix after the sign. It replaces a leading zero that the mask doesn't contain.
-            let pattern = if mask.zeros == 0 { mask::SIGN_AND_ZERO } else { mask::SIGN };
+            let pattern = if mask.zeros == 0 {
+                mask::SIGN_AND_ZERO
+            } else {
+                mask::SIGN
+            };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
         }
@@ -248,12 +270,27 @@ impl Lower<'_> {
         let power = apply(self, internal::POWER_OF_TEN, &[value, limit]);
         let power = apply(self, internal::OR_ZERO, &[power]);
         let digits = apply(self, internal::OVER_POWER_OF_TEN, &[value, power]);
-        let digits_mask = NumberMask { suffix: "E".to_owned(), exponent: None, ..mask.clone() };
+        let digits_mask = NumberMask {
+            suffix: "E".to_owned(),
+            exponent: None,
+            ..mask.clone()
+        };
         let digits = self.number_text(digits, &digits_mask, sign, span);
-        let power_mask = NumberMask { zeros: exponent.digits, ..NumberMask::default() };
+        let power_mask = NumberMask {
+            zeros: exponent.digits,
+            ..NumberMask::default()
+        };
         let size = apply(self, internal::ABS, &[power]);
         let size = self.number_text(size, &power_mask, MaskSign::Left, span);
-        let sign = apply(self, if exponent.signed { internal::BOTH_SIGNS_TEXT } else { internal::SIGN_TEXT }, &[power]);
+        let sign = apply(
+            self,
+            if exponent.signed {
+                internal::BOTH_SIGNS_TEXT
+            } else {
+                internal::SIGN_TEXT
+            },
+            &[power],
+        );
         let signed = apply(self, internal::TEXT_JOINED, &[sign, size]);
         let text = apply(self, internal::TEXT_JOINED, &[digits, signed]);
         self.with_suffix(text, mask, span)
@@ -274,7 +311,11 @@ impl Lower<'_> {
         for part in parts {
             let part = match part {
                 ElapsedPart::Literal(text) => self.text_literal(text, span),
-                ElapsedPart::Units { seconds: unit, within, digits } => {
+                ElapsedPart::Units {
+                    seconds: unit,
+                    within,
+                    digits,
+                } => {
                     let mut units = seconds;
                     if *unit > 1 {
                         let size = self.integer(&unit.to_string(), span);
@@ -284,7 +325,10 @@ impl Lower<'_> {
                         let most = self.integer(&(within / unit).to_string(), span);
                         units = self.apply_checked(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
-                    let mask = NumberMask { zeros: *digits, ..NumberMask::default() };
+                    let mask = NumberMask {
+                        zeros: *digits,
+                        ..NumberMask::default()
+                    };
                     self.number_text(units, &mask, MaskSign::Left, span)
                 }
             };
@@ -303,7 +347,11 @@ impl Lower<'_> {
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
-        let value = if timed || is_instant { self.convert_to(value, Type::Timestamp) } else { value };
+        let value = if timed || is_instant {
+            self.convert_to(value, Type::Timestamp)
+        } else {
+            value
+        };
         if self.is_error(value) {
             return value;
         }
@@ -321,7 +369,12 @@ impl Lower<'_> {
             }
             None => {
                 let joined = self.date_in_parts(value, parts, span);
-                self.apply_checked(internal::DATE_TEXT_IN_PARTS, &[value, strftime, to_char, joined], span, "TEXT")
+                self.apply_checked(
+                    internal::DATE_TEXT_IN_PARTS,
+                    &[value, strftime, to_char, joined],
+                    span,
+                    "TEXT",
+                )
             }
         }
     }

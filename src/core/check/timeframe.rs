@@ -85,8 +85,12 @@ pub(super) fn split_timeframe_name(name: &str) -> impl Iterator<Item = (&str, &'
 }
 
 fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
-    let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
-    {
+    let (function, shift) = match (
+        name,
+        calendar.week_shift(),
+        calendar.quarter_shift(),
+        calendar.fiscal_month_offset,
+    ) {
         ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, CalendarShift::Week(days)),
         ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, CalendarShift::Days(days)),
         ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, CalendarShift::Months(months)),

@@ -34,6 +34,10 @@ impl Lower<'_> {
         };
         let text = self.program.add_text(text);
         let date = self.program.add(node(text), Self::constant(Type::Date, span));
-        Some(if midnight { self.convert_to(date, Type::Timestamp) } else { date })
+        Some(if midnight {
+            self.convert_to(date, Type::Timestamp)
+        } else {
+            date
+        })
     }
 }

@@ -31,7 +31,9 @@ impl SheetTotalKind {
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name.trim()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name().eq_ignore_ascii_case(name.trim()))
     }
 }
 
@@ -77,11 +79,19 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
             Expr::Model => {
                 let parts = reference(source, span);
                 let kind = SheetTotalKind::from_name(parts.total?.text(source));
-                Some(TotalUse { measure: parts.field.text(source).to_owned(), kind, span })
+                Some(TotalUse {
+                    measure: parts.field.text(source).to_owned(),
+                    kind,
+                    span,
+                })
             }
             Expr::Name => {
                 let (column, _, kind) = by_letter(span.text(source))?;
-                Some(TotalUse { measure: columns.get(column)?.clone(), kind: Some(kind), span })
+                Some(TotalUse {
+                    measure: columns.get(column)?.clone(),
+                    kind: Some(kind),
+                    span,
+                })
             }
             _ => None,
         }
@@ -116,7 +126,9 @@ impl Resolver<'_> {
     }
 
     fn total(&mut self, measure: &str, kind: Option<SheetTotalKind>, span: Span) -> NameTarget {
-        let Some(sheet) = self.scope.sheet else { return NameTarget::Error };
+        let Some(sheet) = self.scope.sheet else {
+            return NameTarget::Error;
+        };
         let Some(totals) = &sheet.totals else {
             let message = "a total recomputes the measure from its rows, which a single expression cannot do";
             self.diagnostics.push(
@@ -126,8 +138,12 @@ impl Resolver<'_> {
             return NameTarget::Error;
         };
         // A missing total was reported when it couldn't be computed.
-        let found = totals.iter().find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
-        let Some(column) = found.map(|total| total.column.clone()) else { return NameTarget::Error };
+        let found = totals
+            .iter()
+            .find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));
+        let Some(column) = found.map(|total| total.column.clone()) else {
+            return NameTarget::Error;
+        };
         match self.column(column.as_str().into()) {
             ColumnLookup::Column(column) => NameTarget::Column(column),
             _ => NameTarget::Error,

@@ -23,21 +23,30 @@ impl Resolver<'_> {
     }
 
     pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
-        let owners: Vec<&str> =
-            self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
+        let owners: Vec<&str> = self
+            .scope
+            .relations
+            .iter()
+            .filter(|r| r.position(text).is_some())
+            .map(Relation::name)
+            .collect();
         let is_one_name = owners.iter().all(|owner| owner == &owners[0]);
         self.diagnostics.push(if is_one_name {
             let message = format!("`{text}` is a column of two relations called `{}`", owners[0]);
             Diagnostic::new(Code::AmbiguousName, span, message)
                 .with_help("give one of the relations another name with `as`")
         } else {
-            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
-                .with_help(if self.scope.chosen {
-                    let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
-                    format!("write {}", written.join(" or "))
-                } else {
-                    format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
-                })
+            Diagnostic::new(
+                Code::AmbiguousName,
+                span,
+                format!("`{text}` is a column of {}", listed(&owners)),
+            )
+            .with_help(if self.scope.chosen {
+                let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                format!("write {}", written.join(" or "))
+            } else {
+                format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
+            })
         });
         NameTarget::Error
     }
@@ -45,13 +54,22 @@ impl Resolver<'_> {
     /// Reports a column that may belong to several relations, because no schema lists their columns.
     #[cold]
     pub(super) fn report_column_of_several(&mut self, text: &str, span: Span) -> NameTarget {
-        let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
+        let open: Vec<&str> = self
+            .scope
+            .relations
+            .iter()
+            .filter(|r| r.is_open())
+            .map(Relation::name)
+            .collect();
         self.diagnostics.push(may_be_of(text, span, &open));
         NameTarget::Error
     }
 
     #[cold]
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> NameTarget {
         let text = span.text(self.source);
         // A name in `${…}` is always a column.
@@ -72,7 +90,9 @@ impl Resolver<'_> {
                     span,
                     format!("cell references need a worksheet; `{text}` reads as a cell"),
                 )
-                .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
+                .with_help(format!(
+                    "name the column, or write `${{{text}}}` where a column has that name"
+                )),
             );
             return NameTarget::Error;
         }
@@ -102,11 +122,19 @@ impl Resolver<'_> {
         if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
             let signature = function.signature();
             let call = format!("{}()", function.name);
-            let call = if signature == call { call } else { format!("{}(…)", function.name) };
+            let call = if signature == call {
+                call
+            } else {
+                format!("{}(…)", function.name)
+            };
             self.diagnostics.push(
-                Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{call}`"))
-                    .with_label("no column or definition has this name")
-                    .with_help(format!("its signature is `{signature}`")),
+                Diagnostic::new(
+                    Code::UnknownName,
+                    span,
+                    format!("`{text}` is a function: write `{call}`"),
+                )
+                .with_label("no column or definition has this name")
+                .with_help(format!("its signature is `{signature}`")),
             );
             return NameTarget::Error;
         }
@@ -114,14 +142,28 @@ impl Resolver<'_> {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
                 .with_label("in its own definition a name means the input column")
         } else {
-            Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
+            Diagnostic::new(
+                Code::UnknownName,
+                span,
+                format!("there is no column or definition `{text}`"),
+            )
         };
         // `SUM(amount) -- all of it` isn't a comment: it subtracts a negated value.
-        if self.source.get(..span.start as usize).is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
-            self.diagnostics.push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
+        if self
+            .source
+            .get(..span.start as usize)
+            .is_some_and(|before| before.trim_end_matches(' ').ends_with("--"))
+        {
+            self.diagnostics
+                .push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
             return NameTarget::Error;
         }
-        if let Some(relation) = self.scope.relations.iter().find(|r| r.name().eq_ignore_ascii_case(text)) {
+        if let Some(relation) = self
+            .scope
+            .relations
+            .iter()
+            .find(|r| r.name().eq_ignore_ascii_case(text))
+        {
             let name = relation.name();
             let help = format!("`{name}` is a relation; its columns are written `{name}.column`");
             self.diagnostics.push(diagnostic.with_help(help));
@@ -142,24 +184,37 @@ impl Resolver<'_> {
         if let Some(target) = self.unlisted_column(text, span) {
             return target;
         }
-        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let definitions = ast
+            .definitions
+            .iter()
+            .filter_map(|d| d.name)
+            .map(|n| n.text(source))
+            .take(CANDIDATES);
         let columns = scope
             .relations
             .iter()
             .flat_map(|r| r.columns().iter().map(super::super::schema::Column::name))
             .take(CANDIDATES);
-        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        let others = definitions
+            .chain(columns)
+            .filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others.clone()) {
             Some(near) => {
                 let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
                 let diagnostic = diagnostic.with_help(suggest::similar(near));
                 let is_sure = is_name && suggest::is_only(text, near, others);
-                self.diagnostics.push(if is_sure { diagnostic.with_fix(span, near) } else { diagnostic });
+                self.diagnostics.push(if is_sure {
+                    diagnostic.with_fix(span, near)
+                } else {
+                    diagnostic
+                });
                 return NameTarget::Error;
             }
             None => {
-                let names =
-                    scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
+                let names = scope
+                    .relations
+                    .first()
+                    .map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
                 // `status = open`: the quotes of a text may be missing.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if it is a text; {names}")
@@ -177,10 +232,25 @@ impl Resolver<'_> {
     /// name in the text or the schema is similar.
     fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
-        let partial: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.is_partial()).collect();
-        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
-        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(Column::name)).take(CANDIDATES);
-        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        let partial: Vec<&Relation> = scope
+            .relations
+            .iter()
+            .filter(|relation| relation.is_partial())
+            .collect();
+        let definitions = ast
+            .definitions
+            .iter()
+            .filter_map(|d| d.name)
+            .map(|n| n.text(source))
+            .take(CANDIDATES);
+        let columns = scope
+            .relations
+            .iter()
+            .flat_map(|r| r.columns().iter().map(Column::name))
+            .take(CANDIDATES);
+        let others = definitions
+            .chain(columns)
+            .filter(|name| !name.eq_ignore_ascii_case(text));
         if suggest::nearest_within(text, SLIP, others).is_some() {
             return None;
         }
@@ -211,7 +281,11 @@ impl Resolver<'_> {
     fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
-            Expr::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, left, right } => left == id || right == id,
+            Expr::Binary {
+                op: BinaryOp::Equal | BinaryOp::NotEqual,
+                left,
+                right,
+            } => left == id || right == id,
             _ => false,
         })
     }
@@ -232,10 +306,18 @@ impl Resolver<'_> {
     #[cold]
     pub(super) fn no_function(&mut self, text: &str, span: Span) -> NameTarget {
         let diagnostic = super::foreign_functions::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
+            let known = self
+                .tables
+                .symbols
+                .find(text.into(), self.source)
+                .is_some_and(|s| s.definition.is_some());
             if known || self.find_column(text.into()).is_some() {
-                return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
-                    .with_help("put an operator before the bracket; there is no implied multiplication");
+                return Diagnostic::new(
+                    Code::UnknownFunction,
+                    span,
+                    format!("`{text}` is a name, not a function"),
+                )
+                .with_help("put an operator before the bracket; there is no implied multiplication");
             }
             let near = self.nearest(text, catalog::names());
             let help = near.map_or_else(|| "`formulac functions` lists them all".to_owned(), suggest::similar);
@@ -269,11 +351,15 @@ pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce(
 /// Reports a name that several relations may have, because not all of their columns are known.
 fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
-    Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(relations)))
-        .with_help(format!(
-            "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
+    Diagnostic::new(
+        Code::AmbiguousName,
+        span,
+        format!("`{text}` may be a column of {}", listed(relations)),
+    )
+    .with_help(format!(
+        "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
              columns of each"
-        ))
+    ))
 }
 
 fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
@@ -285,15 +371,22 @@ fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
 
 /// Adds the note to a diagnostic that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
-    diagnostic.with_label("it existed at an earlier pull but was removed").with_help(format!(
-        "dbt has no such column of `{}` any more: use another, or bring it back there",
-        relation.name()
-    ))
+    diagnostic
+        .with_label("it existed at an earlier pull but was removed")
+        .with_help(format!(
+            "dbt has no such column of `{}` any more: use another, or bring it back there",
+            relation.name()
+        ))
 }
 
 /// Describes a relation by its first columns.
 pub(super) fn columns_of(relation: &Relation) -> String {
-    let names: Vec<&str> = relation.columns().iter().take(8).map(super::super::schema::Column::name).collect();
+    let names: Vec<&str> = relation
+        .columns()
+        .iter()
+        .take(8)
+        .map(super::super::schema::Column::name)
+        .collect();
     format!("`{}` has {}", relation.name(), listed(&names))
 }
 
@@ -304,7 +397,9 @@ pub(super) fn means_something_else(name: &str) -> bool {
     }
     // `SUM + 1`: only upper-case names of some functions, because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
-        && catalog::find(name).map(catalog::get).is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
+        && catalog::find(name)
+            .map(catalog::get)
+            .is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -12,7 +12,9 @@ use crate::span::Span;
 impl Lower<'_> {
     /// Lowers XOR to a chain of `<>`, which is true if an odd number of conditions is true.
     pub(super) fn lower_xor(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(mut conditions) = self.values(args) else { return self.error(span) };
+        let Some(mut conditions) = self.values(args) else {
+            return self.error(span);
+        };
         for condition in &mut conditions {
             *condition = self.condition(*condition);
         }
@@ -29,7 +31,9 @@ impl Lower<'_> {
         span: Span,
         function: &'static Function,
     ) -> IrId {
-        let Some(mut values) = self.values(args) else { return self.error(span) };
+        let Some(mut values) = self.values(args) else {
+            return self.error(span);
+        };
         for value in &mut values {
             *value = self.apply_checked(internal::NOT_NEGATIVE, &[*value], span, function.name);
         }
@@ -41,24 +45,33 @@ impl Lower<'_> {
     fn fold_pairs(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
         let mut values = values.iter().copied();
         let first = values.next();
-        let folded =
-            first.map(|first| values.fold(first, |left, right| self.apply_checked(pair, &[left, right], span, shown)));
+        let folded = first.map(|first| {
+            values.fold(first, |left, right| {
+                self.apply_checked(pair, &[left, right], span, shown)
+            })
+        });
         folded.unwrap_or_else(|| self.error(span))
     }
 
     /// Lowers `CHOOSE(n, a, b)` to `SWITCH(n, 1, a, 2, b)`. A literal `n` selects the value at compile time.
     pub(super) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
         let Some((index, choices)) = values.split_first().filter(|(_, choices)| !choices.is_empty()) else {
             return self.error(span);
         };
         if let Some(place) = self.literal_integer(*index) {
-            let chosen = usize::try_from(place).ok().and_then(|place| choices.get(place.checked_sub(1)?));
+            let chosen = usize::try_from(place)
+                .ok()
+                .and_then(|place| choices.get(place.checked_sub(1)?));
             self.program.folded = true;
             let Some(chosen) = chosen else {
                 let at = self.program.meta(*index).span;
-                let message =
-                    format!("`CHOOSE` has no value {place}, only {}; the result is always NULL", choices.len());
+                let message = format!(
+                    "`CHOOSE` has no value {place}, only {}; the result is always NULL",
+                    choices.len()
+                );
                 let help = match choices.len() {
                     1 => "write the index 1, or the value alone".to_owned(),
                     count => format!("write an index from 1 to {count}"),
@@ -67,7 +80,10 @@ impl Lower<'_> {
                 // A CASE that is never true returns NULL with the type of the values.
                 let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
                 let mut branches = choices.to_vec();
-                if self.unify(&mut branches, ConversionTarget::Values("CHOOSE"), false).is_none() {
+                if self
+                    .unify(&mut branches, ConversionTarget::Values("CHOOSE"), false)
+                    .is_none()
+                {
                     return self.error(span);
                 }
                 return self.case(&[never], &mut branches[..1], span, "CHOOSE");
@@ -76,7 +92,11 @@ impl Lower<'_> {
         }
         let index = self.whole_number(*index, span);
         if self.is_null(index) || self.is_error(index) {
-            return if self.is_error(index) { index } else { self.null(Type::Unknown, span) };
+            return if self.is_error(index) {
+                index
+            } else {
+                self.null(Type::Unknown, span)
+            };
         }
         let mut cases = self.list();
         cases.push(index);
@@ -87,7 +107,9 @@ impl Lower<'_> {
         let mut branches = self.list();
         branches.extend_from_slice(choices);
         let node = self.switch(&mut cases, &mut branches, span, "CHOOSE");
-        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
+        [values, cases, branches]
+            .into_iter()
+            .for_each(|list| self.give_back(list));
         node
     }
 

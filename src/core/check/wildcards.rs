@@ -26,8 +26,12 @@ pub(super) fn characters(text: &str) -> impl Iterator<Item = WildcardChar> {
 
 /// Converts a text with the wildcards of spreadsheets to a regular expression. `None` if the text has no wildcards.
 pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
-    let mut pattern =
-        RegexPattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..RegexPattern::default() };
+    let mut pattern = RegexPattern {
+        re2: "(?is)".into(),
+        are: "(?i)".into(),
+        ignore_case: true,
+        ..RegexPattern::default()
+    };
     let mut body = String::new();
     let mut wild = false;
     for character in characters(text) {

@@ -12,8 +12,12 @@ use crate::{Level, Type};
 
 impl Lower<'_> {
     pub(super) fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
-        let Some(rows) = self.rows(values[1]) else { return self.error(span) };
+        let Some(values) = self.values(args) else {
+            return self.error(span);
+        };
+        let Some(rows) = self.rows(values[1]) else {
+            return self.error(span);
+        };
         if let Some(columns) = values.get(2)
             && self.literal_integer(*columns) != Some(0)
         {
@@ -96,9 +100,13 @@ impl Lower<'_> {
         }
         // FIRST needs only the rows up to the current one, which is the default window frame.
         let (entry, over) = match place {
-            FrameBound::Last => {
-                (internal::LAST_VALUE, WindowFrame::Rows { from: FrameBound::First, to: FrameBound::Last })
-            }
+            FrameBound::Last => (
+                internal::LAST_VALUE,
+                WindowFrame::Rows {
+                    from: FrameBound::First,
+                    to: FrameBound::Last,
+                },
+            ),
             _ => (internal::FIRST_VALUE, WindowFrame::Ordered),
         };
         self.row_of(entry, &[value], over, meta.nullable, span)
@@ -139,7 +147,12 @@ impl Lower<'_> {
                 *value = self.apply(internal::TEXT_OF_WINDOW, &[*value], span);
             }
         }
-        let meta = NodeMeta { nullable, level: Level::Window, volatile, ..Self::constant(ty, span) };
+        let meta = NodeMeta {
+            nullable,
+            level: Level::Window,
+            volatile,
+            ..Self::constant(ty, span)
+        };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
         self.over(call, over, meta)
     }
@@ -164,11 +177,17 @@ impl Lower<'_> {
         if self.is_too_late(Level::Window, span) {
             return false;
         }
-        let Some(meta) = value.map(|value| self.program.meta(value)) else { return true };
+        let Some(meta) = value.map(|value| self.program.meta(value)) else {
+            return true;
+        };
         if meta.level == Level::Window && !self.scope.strata {
             self.report(
-                Diagnostic::new(Code::NeedsQuery, span, "a window over a window cannot be one expression")
-                    .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
+                Diagnostic::new(
+                    Code::NeedsQuery,
+                    span,
+                    "a window over a window cannot be one expression",
+                )
+                .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
             );
             return false;
         }
@@ -230,6 +249,8 @@ impl Lower<'_> {
         };
         let keys: Vec<(String, bool)> = self.names.keys.iter().map(named).collect();
         let dated = keys.iter().find(|(_, dated)| *dated);
-        dated.or(keys.first().filter(|_| keys.len() == 1)).map(|(name, _)| name.clone())
+        dated
+            .or(keys.first().filter(|_| keys.len() == 1))
+            .map(|(name, _)| name.clone())
     }
 }

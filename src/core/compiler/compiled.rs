@@ -29,7 +29,8 @@ impl ReadColumn {
     /// Returns `relation.name`, or only the name if the relation isn't known.
     #[must_use]
     pub fn path(&self) -> String {
-        self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
+        self.relation()
+            .map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
     /// Returns the type that was inferred from the column's uses, unknown if the uses don't determine it. `None` if a
@@ -52,7 +53,11 @@ pub(super) enum DefinitionReads {
 impl DefinitionReads {
     pub fn from_indices(indices: &[u32]) -> Self {
         let in_order = indices.iter().zip(0..).all(|(index, place)| *index == place);
-        if in_order { Self::First(indices.len()) } else { Self::Indices(indices.to_vec()) }
+        if in_order {
+            Self::First(indices.len())
+        } else {
+            Self::Indices(indices.to_vec())
+        }
     }
 }
 
@@ -111,7 +116,9 @@ impl Definition {
             DefinitionReads::First(count) => (*count, &[][..]),
             DefinitionReads::Indices(indices) => (0, indices.as_slice()),
         };
-        all.iter().take(first).chain(these.iter().filter_map(|i| all.get(*i as usize)))
+        all.iter()
+            .take(first)
+            .chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }
 
     /// Returns the text of the `///` lines above the definition.
@@ -198,6 +205,10 @@ impl Compiled {
     ///
     /// Returns all diagnostics, including warnings, if at least one is an error.
     pub fn into_result(self) -> Result<Vec<Definition>, Vec<Diagnostic>> {
-        if self.has_errors() { Err(self.diagnostics) } else { Ok(self.definitions) }
+        if self.has_errors() {
+            Err(self.diagnostics)
+        } else {
+            Ok(self.definitions)
+        }
     }
 }

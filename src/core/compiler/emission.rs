@@ -21,13 +21,22 @@ impl Compiler {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let CompileMemory { ast, program, emit: work, print, .. } = memory;
+        let CompileMemory {
+            ast,
+            program,
+            emit: work,
+            print,
+            ..
+        } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&DefinitionRole::GroupBy);
-        emitter.only_relation = options.from.as_deref().filter(|_| options.dialect.facts().relation_shadows_column);
+        emitter.only_relation = options
+            .from
+            .as_deref()
+            .filter(|_| options.dialect.facts().relation_shadows_column);
         self.windows(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
@@ -37,7 +46,9 @@ impl Compiler {
                 continue;
             }
             let mark = emitter.checkpoint();
-            let Some(root) = emitter.definition(*index) else { continue };
+            let Some(root) = emitter.definition(*index) else {
+                continue;
+            };
             let meta = program.meta(definition.root);
             let width = emitter.tree().width(root) as usize;
             if width > budget {
@@ -46,7 +57,10 @@ impl Compiler {
                     Diagnostic::new(
                         Code::OutputTooLarge,
                         definition.span,
-                        format!("the SQL of all definitions is more than {} MiB long", options.limits.output >> 20),
+                        format!(
+                            "the SQL of all definitions is more than {} MiB long",
+                            options.limits.output >> 20
+                        ),
                     )
                     .with_help("compile a spec with `formulac query`, which names repeated values"),
                 );
@@ -56,8 +70,12 @@ impl Compiler {
             if let Some((span, repeated)) = emitter.repetition() {
                 let part = repeated.excerpt(text);
                 diagnostics.push(
-                    Diagnostic::new(Code::RepeatedArgument, span, format!("`{part}` occurs more than once in the SQL"))
-                        .with_help("name it as a definition of a spec; `formulac query` computes it once"),
+                    Diagnostic::new(
+                        Code::RepeatedArgument,
+                        span,
+                        format!("`{part}` occurs more than once in the SQL"),
+                    )
+                    .with_help("name it as a definition of a spec; `formulac query` computes it once"),
                 );
             }
             let mut sql = String::with_capacity(width);
@@ -113,7 +131,10 @@ impl Compiler {
         let mut partition = Vec::new();
         for (index, definition) in ast.definitions.iter().enumerate() {
             let role = roles.get(definition.part as usize);
-            let key = order.as_slice().first().filter(|_| role == Some(&DefinitionRole::OrderBy));
+            let key = order
+                .as_slice()
+                .first()
+                .filter(|_| role == Some(&DefinitionRole::OrderBy));
             let descending = key.is_some_and(|key| order_key(key).1);
             if key.is_some() {
                 order.next();
@@ -175,19 +196,33 @@ impl Compiler {
         let root = moved_key(program, with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root))?;
         let (index, _, name) = with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
         let name = order_key(name).0;
-        let groups: Vec<(u32, &str)> =
-            with_role(DefinitionRole::GroupBy).map(|(index, _, name)| (index, name)).collect();
-        let parts: Vec<(u32, &str)> =
-            with_role(DefinitionRole::PartitionBy).map(|(index, _, name)| (index, name)).collect();
+        let groups: Vec<(u32, &str)> = with_role(DefinitionRole::GroupBy)
+            .map(|(index, _, name)| (index, name))
+            .collect();
+        let parts: Vec<(u32, &str)> = with_role(DefinitionRole::PartitionBy)
+            .map(|(index, _, name)| (index, name))
+            .collect();
         let is = |other: &str| other.eq_ignore_ascii_case(name);
-        let relation = self.options.from.as_deref().and_then(|from| self.options.schema.relation(from));
+        let relation = self
+            .options
+            .from
+            .as_deref()
+            .and_then(|from| self.options.schema.relation(from));
         let told: Vec<&str> = if groups.is_empty() {
-            relation.into_iter().flat_map(super::super::schema::Relation::key).map(String::as_str).collect()
+            relation
+                .into_iter()
+                .flat_map(super::super::schema::Relation::key)
+                .map(String::as_str)
+                .collect()
         } else {
             groups.iter().map(|(_, name)| *name).collect()
         };
         let default = parts.is_empty();
-        let equal = if default { groups.into_iter().filter(|(_, name)| !is(name)).collect() } else { parts };
+        let equal = if default {
+            groups.into_iter().filter(|(_, name)| !is(name)).collect()
+        } else {
+            parts
+        };
         let tells = |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
         if !told.iter().any(|name| is(name)) || !told.iter().all(tells) {
             return None;
@@ -198,6 +233,10 @@ impl Compiler {
             partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
         }
         let key = emitter.definition(index)?;
-        Some(ShiftedDate { partition, key, nullable: program.meta(root).nullable })
+        Some(ShiftedDate {
+            partition,
+            key,
+            nullable: program.meta(root).nullable,
+        })
     }
 }

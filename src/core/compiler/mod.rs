@@ -213,7 +213,10 @@ impl Builder {
     /// Builds the compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
-        Compiler { options: Arc::new(self.options), pool: Arc::default() }
+        Compiler {
+            options: Arc::new(self.options),
+            pool: Arc::default(),
+        }
     }
 }
 
@@ -263,7 +266,11 @@ impl Compiler {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
-        let whole = [SourcePart { span: Span::new(0, source.len() as u32), mode: LayoutMode::File, name: None }];
+        let whole = [SourcePart {
+            span: Span::new(0, source.len() as u32),
+            mode: LayoutMode::File,
+            name: None,
+        }];
         let (text, parts, roles) = match &keys {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
             None => (source, whole.as_slice(), [DefinitionRole::Definitions].as_slice()),
@@ -274,7 +281,9 @@ impl Compiler {
         let mut scope = self.scope(roles, &mut diagnostics);
         let sheet = self.sheet(scope.relations);
         scope.sheet = sheet.as_ref();
-        let CompileMemory { ast, check, program, .. } = &mut *memory;
+        let CompileMemory {
+            ast, check, program, ..
+        } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
         memory.free_check_buffers();
@@ -289,7 +298,12 @@ impl Compiler {
             diag::sort(&mut diagnostics);
         }
         let meanings = std::mem::take(&mut memory.program.meanings);
-        Compiled { dialect: options.dialect, definitions, diagnostics, meanings }
+        Compiled {
+            dialect: options.dialect,
+            definitions,
+            diagnostics,
+            meanings,
+        }
     }
 
     /// Returns the worksheet of the formulas, `None` in other contexts.
@@ -324,16 +338,28 @@ impl Compiler {
             return None;
         }
         let span = Span::new(0, source.len() as u32);
-        let mut parts = vec![SourcePart { span, mode: LayoutMode::File, name: None }];
+        let mut parts = vec![SourcePart {
+            span,
+            mode: LayoutMode::File,
+            name: None,
+        }];
         let mut roles = vec![DefinitionRole::Definitions];
         let mut text = source.to_owned();
         for (names, role) in keys {
             for name in names {
                 text.push('\n');
                 let start = text.len() as u32;
-                text.push_str(if role == DefinitionRole::OrderBy { order_key(name).0 } else { name.trim() });
+                text.push_str(if role == DefinitionRole::OrderBy {
+                    order_key(name).0
+                } else {
+                    name.trim()
+                });
                 let span = Span::new(start, text.len() as u32);
-                parts.push(SourcePart { span, mode: LayoutMode::Formula, name: None });
+                parts.push(SourcePart {
+                    span,
+                    mode: LayoutMode::Formula,
+                    name: None,
+                });
                 roles.push(role);
             }
         }
@@ -343,8 +369,14 @@ impl Compiler {
     /// Returns a copy of the compiler for another dialect.
     #[must_use]
     pub fn in_dialect(&self, dialect: Dialect) -> Self {
-        let options = CompilerOptions { dialect, ..(*self.options).clone() };
-        Self { options: Arc::new(options), pool: Arc::default() }
+        let options = CompilerOptions {
+            dialect,
+            ..(*self.options).clone()
+        };
+        Self {
+            options: Arc::new(options),
+            pool: Arc::default(),
+        }
     }
 
     /// Whether the compiler knows any relation, from the schema or another spec.
@@ -379,8 +411,12 @@ impl Compiler {
             let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
             let help = near.map_or_else(|| options.help_with_missing("--from"), diag::suggest::similar);
             diagnostics.push(
-                Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))
-                    .with_help(help),
+                Diagnostic::new(
+                    Code::UnknownRelation,
+                    Span::default(),
+                    format!("the schema has no relation `{from}`"),
+                )
+                .with_help(help),
             );
         }
         let relations = match chosen {
@@ -471,8 +507,10 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     for diagnostic in diagnostics {
         if diagnostic.span().start > end {
             let key = diagnostic.span().text(text).to_owned();
-            *diagnostic =
-                diagnostic.clone().mapped(|s| if s.start > end { Span::new(end, end) } else { s }).in_option(&key);
+            *diagnostic = diagnostic
+                .clone()
+                .mapped(|s| if s.start > end { Span::new(end, end) } else { s })
+                .in_option(&key);
         }
     }
 }
@@ -490,8 +528,15 @@ pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code
         }
         let start = d.span().start as usize;
         let line_start = source.get(..start).and_then(|s| s.rfind('\n')).map_or(0, |i| i + 1);
-        let line = source.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
-        let Some((_, comment)) = line.rsplit_once("//") else { return true };
+        let line = source
+            .get(line_start..)
+            .unwrap_or_default()
+            .lines()
+            .next()
+            .unwrap_or_default();
+        let Some((_, comment)) = line.rsplit_once("//") else {
+            return true;
+        };
         match comment.trim().strip_prefix("noqa") {
             Some(codes) => {
                 // In YAML, the formula may be quoted.

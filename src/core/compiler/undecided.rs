@@ -41,9 +41,14 @@ impl Compiler {
             is_sound.then(|| compiled.definitions().iter().map(|it| it.sql().to_owned()).collect())
         };
         let Some(before) = sql(compiled) else { return Vec::new() };
-        let columns = compiled.definitions().iter().flat_map(super::compiled::Definition::columns);
+        let columns = compiled
+            .definitions()
+            .iter()
+            .flat_map(super::compiled::Definition::columns);
         let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
-        self.undecided(columns, |compiler| sql(&compiler.compile(text)).is_some_and(|sql| sql != before))
+        self.undecided(columns, |compiler| {
+            sql(&compiler.compile(text)).is_some_and(|sql| sql != before)
+        })
     }
 
     /// Lists the columns whose type changes the SQL, for any kind of text. `columns` contains paths, names and assumed
@@ -59,9 +64,16 @@ impl Compiler {
         for (path, name, assumed) in columns.filter(|(path, ..)| seen.insert(path.clone())).take(TRIED) {
             let other = others(assumed).iter().copied().find(|other| {
                 options.given_types = vec![(name.to_ascii_lowercase(), *other)];
-                differs(&Self { options: Arc::new(options.clone()), pool: Arc::clone(&self.pool) })
+                differs(&Self {
+                    options: Arc::new(options.clone()),
+                    pool: Arc::clone(&self.pool),
+                })
             });
-            found.extend(other.map(|other| UndecidedType { column: path, assumed, other }));
+            found.extend(other.map(|other| UndecidedType {
+                column: path,
+                assumed,
+                other,
+            }));
         }
         found
     }

@@ -24,7 +24,9 @@ impl Emitter<'_> {
             // Cast a bare NULL, because it has no type to aggregate.
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
-                let ty = self.dialect.type_name(if ty == Type::Unknown { Type::Float } else { ty });
+                let ty = self
+                    .dialect
+                    .type_name(if ty == Type::Unknown { Type::Float } else { ty });
                 let x = self.work.sql[arg.index()];
                 self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
             }
@@ -39,8 +41,12 @@ impl Emitter<'_> {
             let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
             return self.call(overload, &[condition], false, span);
         }
-        let empty = catalog::get(function).empty.filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
-        let Some(empty) = empty else { return self.call(overload, args, distinct, span) };
+        let empty = catalog::get(function)
+            .empty
+            .filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
+        let Some(empty) = empty else {
+            return self.call(overload, args, distinct, span);
+        };
         // A sum of no values is 0 instead of NULL. With grouping keys, every group has a row, so the default may not
         // be needed.
         if self.grouped_by_keys {
@@ -59,7 +65,10 @@ impl Emitter<'_> {
             }
         }
         let sum = self.call(overload, args, distinct, span);
-        let empty = self.work.tree.text(self.program.meta(id).span, |out| out.push_str(empty));
+        let empty = self
+            .work
+            .tree
+            .text(self.program.meta(id).span, |out| out.push_str(empty));
         self.work.tree.call("coalesce", &[sum, empty], span)
     }
 
@@ -86,8 +95,12 @@ impl Emitter<'_> {
     pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
-        let own = overloads.iter().find(|o| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty)));
-        let Some(overload) = own.or(overloads.first()) else { return column };
+        let own = overloads
+            .iter()
+            .find(|o| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty)));
+        let Some(overload) = own.or(overloads.first()) else {
+            return column;
+        };
         self.set(id, column);
         self.apply(overload.id, &[id], self.program.meta(id).span)
     }
@@ -101,7 +114,10 @@ impl Emitter<'_> {
     /// Emits a call of a function or operator. Half of these calls are operators, which need only their operands.
     #[inline(always)]
     pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
-        if let Cell::Template(Template { shape: Shape::Operator(op), .. }) = self.dialect.cell(overload)
+        if let Cell::Template(Template {
+            shape: Shape::Operator(op),
+            ..
+        }) = self.dialect.cell(overload)
             && let [left, right] = args
             && self.work.repeated.is_empty()
         {
@@ -159,21 +175,28 @@ impl Emitter<'_> {
     /// Returns whether a subquery would contain windows or aggregates, which some engines refuse.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
-        args.iter().any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
+        args.iter()
+            .any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
     }
 
     /// Applies the template for two arguments repeatedly, from the first argument to the last.
     fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::owner(overload));
-        let two =
-            function.overloads.iter().find(|o| o.params.len() == 2 && !o.repeated).map(|o| self.dialect.cell(o.id));
+        let two = function
+            .overloads
+            .iter()
+            .find(|o| o.params.len() == 2 && !o.repeated)
+            .map(|o| self.dialect.cell(o.id));
         let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
         let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
             self.report(
                 Diagnostic::new(
                     Code::UnsupportedFunction,
                     span,
-                    format!("aggregates cannot be taken across the row like this in dialect `{}`", self.dialect),
+                    format!(
+                        "aggregates cannot be taken across the row like this in dialect `{}`",
+                        self.dialect
+                    ),
                 )
                 .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
             );

@@ -55,7 +55,18 @@ struct EmittedColumn {
 impl EmitBuffers {
     /// Clears everything except the tree, because several steps can share the tree of one query.
     fn reset(&mut self, program: &Program) {
-        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
+        let Self {
+            tree: _,
+            sql,
+            repeated,
+            roots,
+            columns,
+            known,
+            needed,
+            sizes,
+            template: _,
+            reads,
+        } = self;
         sql.clear();
         sql.resize(program.len(), NOTHING);
         repeated.clear();
@@ -116,11 +127,12 @@ impl<'p> Emitter<'p> {
     /// Creates an emitter that adds nodes to the tree of `work`.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut EmitBuffers) -> Self {
         work.reset(program);
-        let mut names = program
-            .columns
-            .iter()
-            .map(|column| &*column.name)
-            .chain(program.definitions.iter().filter_map(|definition| definition.name.as_deref()));
+        let mut names = program.columns.iter().map(|column| &*column.name).chain(
+            program
+                .definitions
+                .iter()
+                .filter_map(|definition| definition.name.as_deref()),
+        );
         let has_alias_names = names.any(template::is_like_alias);
         Self {
             has_alias_names,
@@ -182,7 +194,10 @@ impl<'p> Emitter<'p> {
 
     /// Returns a checkpoint of the tree.
     pub fn checkpoint(&self) -> SpanMark {
-        SpanMark { tree: self.work.tree.mark(), known: self.work.known.len() }
+        SpanMark {
+            tree: self.work.tree.mark(),
+            known: self.work.known.len(),
+        }
     }
 
     /// Removes the nodes that were added after a checkpoint. No other node may depend on them.
@@ -227,7 +242,14 @@ impl<'p> Emitter<'p> {
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
             let ty = self.dialect.type_name(meta.ty);
-            return self.work.tree.add(Sql::Cast { name: "cast", x: sql, ty }, meta.span);
+            return self.work.tree.add(
+                Sql::Cast {
+                    name: "cast",
+                    x: sql,
+                    ty,
+                },
+                meta.span,
+            );
         }
         sql
     }
@@ -250,7 +272,11 @@ impl<'p> Emitter<'p> {
             }
             Ir::Date(slice) => {
                 let forms = self.dialect.forms();
-                let form = if meta.ty == Type::Timestamp { &forms.timestamp } else { &forms.date };
+                let form = if meta.ty == Type::Timestamp {
+                    &forms.timestamp
+                } else {
+                    &forms.date
+                };
                 let value = program.text(slice);
                 self.work.tree.text(span, |out| form.push(out, value))
             }
@@ -289,9 +315,11 @@ impl<'p> Emitter<'p> {
                 let star = self.work.tree.word("*", span);
                 self.work.tree.call("count", &[star], span)
             }
-            Ir::Aggregate { overload, args, distinct } => {
-                self.aggregate(id, overload, program.args(args), distinct, span)
-            }
+            Ir::Aggregate {
+                overload,
+                args,
+                distinct,
+            } => self.aggregate(id, overload, program.args(args), distinct, span),
             Ir::Window { call, over } => self.window(call, program.over(over), program.partition_keys(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
             // When the planner builds selects, it joins the other row and sets this node's SQL itself.
@@ -309,7 +337,9 @@ impl<'p> Emitter<'p> {
     }
 
     fn chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
-        let Some((first, rest)) = args.split_first() else { return self.work.tree.word("true", span) };
+        let Some((first, rest)) = args.split_first() else {
+            return self.work.tree.word("true", span);
+        };
         rest.iter().fold(self.work.sql[first.index()], |left, right| {
             let right = self.work.sql[right.index()];
             self.work.tree.binary(op, left, right, span)
@@ -326,7 +356,9 @@ impl<'p> Emitter<'p> {
         };
         // Engines read a literal with an exponent as a float, so write decimals without one.
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
-        self.work.tree.text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
+        self.work
+            .tree
+            .text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
     }
 
     #[inline(always)]
@@ -362,7 +394,10 @@ impl<'p> Emitter<'p> {
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             // The bare name would mean the whole row.
-            _ if self.only_relation.is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) => {
+            _ if self
+                .only_relation
+                .is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) =>
+            {
                 let qualifier = self.name(&column.name, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
@@ -392,7 +427,9 @@ impl<'p> Emitter<'p> {
 
     fn forget_names(&mut self) {
         let work = &mut *self.work;
-        work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
+        work.known
+            .drain(..)
+            .for_each(|column| work.columns[column as usize].name = None);
     }
 
     /// Emits a column, by its index in the program.
@@ -404,7 +441,10 @@ impl<'p> Emitter<'p> {
     pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.name(relation, span);
-        let name = self.work.tree.text(span, |out| self.dialect.push_name(out, name, !quoted));
+        let name = self
+            .work
+            .tree
+            .text(span, |out| self.dialect.push_name(out, name, !quoted));
         self.work.tree.add(Sql::Field { qualifier, name }, span)
     }
 
@@ -428,7 +468,10 @@ impl<'p> Emitter<'p> {
     /// Emits a column of the current relation, by name.
     pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
-        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+        let name = self
+            .work
+            .tree
+            .text(Span::default(), |out| dialect.push_name(out, name, !quoted));
         self.qualify_if_shadowed(name, Span::default())
     }
 
@@ -513,7 +556,11 @@ impl<'p> Emitter<'p> {
     /// Emits a key of `order by`, with NULLs last in either direction.
     pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
-        let default = if descending { facts.nulls_sort_descending } else { facts.nulls_sort };
+        let default = if descending {
+            facts.nulls_sort_descending
+        } else {
+            facts.nulls_sort
+        };
         let span = self.work.tree.meta(key).span;
         let mut parts = vec![key];
         if descending {
@@ -540,12 +587,18 @@ fn without_exponent(number: &str) -> Option<String> {
     const DIGITS: usize = 38;
     let (mantissa, exponent) = number.split_once('e')?;
     let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |digits| ("-", digits));
+    let (sign, mantissa) = mantissa
+        .strip_prefix('-')
+        .map_or(("", mantissa), |digits| ("-", digits));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let (before, after) = ((-exponent).max(0) as usize, exponent.max(0) as usize);
-    let digits =
-        ["0".repeat(before).as_str(), whole, fraction, "0".repeat(after.saturating_sub(fraction.len())).as_str()]
-            .concat();
+    let digits = [
+        "0".repeat(before).as_str(),
+        whole,
+        fraction,
+        "0".repeat(after.saturating_sub(fraction.len())).as_str(),
+    ]
+    .concat();
     let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
     let (whole, fraction) = digits.split_at_checked(point)?;
     let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));

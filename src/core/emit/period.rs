@@ -36,7 +36,12 @@ impl Emitter<'_> {
         let distance = self.apply(overload, words, span);
         let side = if period.count < 0 { "preceding" } else { "following" };
         let tree = &mut self.work.tree;
-        let parts = [tree.word("range between", span), distance, tree.word(side, span), tree.word("and", span)];
+        let parts = [
+            tree.word("range between", span),
+            distance,
+            tree.word(side, span),
+            tree.word("and", span),
+        ];
         let parts = [parts[0], parts[1], parts[2], parts[3], distance, parts[2]];
         let parts = tree.slice(&parts);
         let rows = Some(tree.add(Sql::Spaced(parts), span));
@@ -44,12 +49,26 @@ impl Emitter<'_> {
         let x = self.apply(first, &[value], span);
         let tree = &mut self.work.tree;
         let (partition, order) = (tree.slice(&moved.partition), tree.slice(&[moved.key]));
-        let window = tree.add(Sql::Over { x, partition, order, rows }, span);
+        let window = tree.add(
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows,
+            },
+            span,
+        );
         if !moved.nullable {
             return window;
         }
         // Rows without a key are peers of each other, but none of them is a period before another.
-        let there = tree.add(Sql::Postfix { op: "is not null", x: moved.key }, span);
+        let there = tree.add(
+            Sql::Postfix {
+                op: "is not null",
+                x: moved.key,
+            },
+            span,
+        );
         let arms = tree.slice(&[there, window]);
         tree.add(Sql::Case { subject: None, arms }, span)
     }

@@ -18,7 +18,12 @@ pub(super) struct TemplateReads {
 
 impl TemplateReads {
     pub fn reset(&mut self, program: &Program) {
-        let Self { reader, found, kept, places } = self;
+        let Self {
+            reader,
+            found,
+            kept,
+            places,
+        } = self;
         *reader = 0;
         found.clear();
         kept.clear();

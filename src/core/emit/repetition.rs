@@ -53,7 +53,10 @@ impl Emitter<'_> {
     /// Returns the number of repeated bytes in an emitted node: at least those of its operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
-        let grown = self.program.operands(id).fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
+        let grown = self
+            .program
+            .operands(id)
+            .fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
         let sql = self.work.sql[id.index()];
         self.note_repeated(sql, grown);
         self.repeated_of(sql)
@@ -65,8 +68,13 @@ impl Emitter<'_> {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));
             let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
             let own = self.repeated_of(self.work.sql[arg.index()]);
-            let extra = if self.is_simple(*arg) { 0 } else { uses.saturating_sub(1).saturating_mul(width) };
-            sum.saturating_add(extra).saturating_add(uses.max(1).saturating_mul(own))
+            let extra = if self.is_simple(*arg) {
+                0
+            } else {
+                uses.saturating_sub(1).saturating_mul(width)
+            };
+            sum.saturating_add(extra)
+                .saturating_add(uses.max(1).saturating_mul(own))
         });
         self.note_repeated(id, grown);
     }

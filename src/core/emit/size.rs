@@ -49,8 +49,12 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
     let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
     // Largest size of several nodes, or 0 if one of them is not narrow.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
-        let sizes = ids.filter(|id| !matches!(program.node(*id), Ir::Null)).map(|id| size(&id));
-        sizes.reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) }).unwrap_or(0)
+        let sizes = ids
+            .filter(|id| !matches!(program.node(*id), Ir::Null))
+            .map(|id| size(&id));
+        sizes
+            .reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) })
+            .unwrap_or(0)
     };
     match node {
         Ir::Number(slice) => match program.text(slice).trim_start_matches('-').parse::<u32>() {
@@ -88,7 +92,12 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
                 (_, Some((ResultType::Param(index), _))) => args.get(index as usize).map_or(0, size),
                 (_, Some((ResultType::Same, params))) => {
-                    let same = |at: usize| params.get(at).or(params.last()).is_some_and(|p| p.ty == ParamType::Same);
+                    let same = |at: usize| {
+                        params
+                            .get(at)
+                            .or(params.last())
+                            .is_some_and(|p| p.ty == ParamType::Same)
+                    };
                     largest(&mut args.iter().enumerate().filter(|(at, _)| same(*at)).map(|(_, id)| *id))
                 }
                 ([value], _) if function == internal::NEGATE => size(value),
@@ -105,7 +114,11 @@ fn is_arithmetic(function: FunctionId) -> bool {
 
 /// Returns the size of a sum, difference or product of narrow numbers. `None` if the result is not narrow.
 fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32> {
-    let size = if function == internal::MULTIPLY { left.checked_mul(right) } else { left.checked_add(right) };
+    let size = if function == internal::MULTIPLY {
+        left.checked_mul(right)
+    } else {
+        left.checked_add(right)
+    };
     size.filter(|size| *size <= MAX_NARROW)
 }
 
@@ -126,7 +139,11 @@ impl Emitter<'_> {
     #[inline]
     pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
         let function = catalog::owner(overload);
-        let function = if function == internal::ROW_SUM { internal::ADD } else { function };
+        let function = if function == internal::ROW_SUM {
+            internal::ADD
+        } else {
+            function
+        };
         if self.dialect.facts().narrow_integers && is_arithmetic(function) {
             self.widen_integers(function, args);
         }
@@ -135,15 +152,19 @@ impl Emitter<'_> {
     #[inline(never)]
     fn widen_integers(&mut self, function: FunctionId, args: &[IrId]) {
         let integer = |id: &IrId| self.program.meta(*id).ty == Type::Integer;
-        let Some(last) = args.iter().max().filter(|_| args.iter().all(integer)) else { return };
+        let Some(last) = args.iter().max().filter(|_| args.iter().all(integer)) else {
+            return;
+        };
         let sizes = self.sizes(*last);
         let mut narrow = args.iter().map(|id| sizes[id.index()]);
         if !narrow.clone().all(|size| (1..=MAX_NARROW).contains(&size)) {
             return;
         }
-        let fits = narrow
-            .next()
-            .is_none_or(|first| narrow.try_fold(first, |a, b| narrow_result_size(function, a, b)).is_some());
+        let fits = narrow.next().is_none_or(|first| {
+            narrow
+                .try_fold(first, |a, b| narrow_result_size(function, a, b))
+                .is_some()
+        });
         if !fits {
             let literal = |id: &&IrId| matches!(self.program.node(**id), Ir::Number(_));
             let first = args.iter().find(|id| !literal(id)).or(args.first());
@@ -172,7 +193,14 @@ impl Emitter<'_> {
             if known(id) && decimal(id) {
                 let x = self.work.sql[id.index()];
                 let span = self.program.meta(*id).span;
-                self.work.sql[id.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty: wide_decimal }, span);
+                self.work.sql[id.index()] = self.work.tree.add(
+                    Sql::Cast {
+                        name: "cast",
+                        x,
+                        ty: wide_decimal,
+                    },
+                    span,
+                );
             }
         }
     }

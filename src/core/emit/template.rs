@@ -42,10 +42,20 @@ pub(super) struct WindowSpec {
 impl WindowSpec {
     /// Applies the window to a call.
     pub fn fill(self, x: SqlId) -> Sql {
-        let Self { partition, order, rows, name } = self;
+        let Self {
+            partition,
+            order,
+            rows,
+            name,
+        } = self;
         match name {
             Some(name) => Sql::OverNamed { x, name, rows },
-            None => Sql::Over { x, partition, order, rows },
+            None => Sql::Over {
+                x,
+                partition,
+                order,
+                rows,
+            },
         }
     }
 }
@@ -91,7 +101,11 @@ impl Emitter<'_> {
         let base = self.work.template.locals.len();
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();
-        let outer = if self.has_alias_names { Some(self.names_like_aliases(args)) } else { None };
+        let outer = if self.has_alias_names {
+            Some(self.names_like_aliases(args))
+        } else {
+            None
+        };
         for part in template.parts {
             let id = match *part {
                 Part::Arg { index, mode } => match args.get(index as usize) {
@@ -125,8 +139,15 @@ impl Emitter<'_> {
                     }
                     joined.unwrap_or_else(|| self.word("null", span))
                 }
-                Part::Ordered { parts, first, until, by } => {
-                    let is_same = args.get(by as usize).is_some_and(|by| self.program.meta(*by).level == Level::Const);
+                Part::Ordered {
+                    parts,
+                    first,
+                    until,
+                    by,
+                } => {
+                    let is_same = args
+                        .get(by as usize)
+                        .is_some_and(|by| self.program.meta(*by).level == Level::Const);
                     let left_out = if is_same { first as usize..until as usize } else { 0..0 };
                     self.side_by_side(parts, left_out, base, span)
                 }
@@ -192,7 +213,12 @@ impl Emitter<'_> {
 
     /// Adds the nodes of these parts to the tree, as a list.
     fn list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
-        let TemplateBuffers { locals, spread: several, spread_ids, .. } = &self.work.template;
+        let TemplateBuffers {
+            locals,
+            spread: several,
+            spread_ids,
+            ..
+        } = &self.work.template;
         let several = several.get(spread..).unwrap_or_default();
         let tree = &mut self.work.tree;
         if several.is_empty() {
@@ -262,7 +288,14 @@ impl Emitter<'_> {
                 let args = self.list(args, base, spread);
                 self.work.tree.add(Sql::In { x, negated, args }, span)
             }
-            Part::Between { x, low, high } => tree.add(Sql::Between { x: at(x), low: at(low), high: at(high) }, span),
+            Part::Between { x, low, high } => tree.add(
+                Sql::Between {
+                    x: at(x),
+                    low: at(low),
+                    high: at(high),
+                },
+                span,
+            ),
             Part::Case(arms) => {
                 let arms = self.list(arms, base, spread);
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
@@ -287,7 +320,13 @@ impl Emitter<'_> {
                 let items = self.list(items, base, spread);
                 self.work.tree.add(Sql::Bracket(items), span)
             }
-            Part::Subscript { x, index } => tree.add(Sql::Subscript { x: at(x), index: at(index) }, span),
+            Part::Subscript { x, index } => tree.add(
+                Sql::Subscript {
+                    x: at(x),
+                    index: at(index),
+                },
+                span,
+            ),
             // Emit the call without a window until its window is known.
             Part::Over(x) => match self.work.template.window {
                 Some(window) => tree.add(window.fill(at(x)), span),
@@ -304,10 +343,16 @@ impl Emitter<'_> {
     fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
-            && let Sql::Call { name: "coalesce", args: inner } = tree.node(*x)
+            && let Sql::Call {
+                name: "coalesce",
+                args: inner,
+            } = tree.node(*x)
             && let [value, default] = *tree.args(*inner)
             && (tree.is_text(default, "0")
-                || tree.args(args).iter().any(|other| tree.node(*other) == tree.node(default)))
+                || tree
+                    .args(args)
+                    .iter()
+                    .any(|other| tree.node(*other) == tree.node(default)))
         {
             tree.args[(args.first + at) as usize] = value;
         }
@@ -333,12 +378,23 @@ impl Emitter<'_> {
             Op::Subtract => Op::Add,
             _ => return (op, right),
         };
-        let Sql::Text { first, len } = *self.work.tree.node(right) else { return (op, right) };
+        let Sql::Text { first, len } = *self.work.tree.node(right) else {
+            return (op, right);
+        };
         let digits = self.work.tree.str(first, len).strip_prefix('-');
         if !digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
             return (op, right);
         }
-        (opposite, self.work.tree.add(Sql::Text { first: first + 1, len: len - 1 }, span))
+        (
+            opposite,
+            self.work.tree.add(
+                Sql::Text {
+                    first: first + 1,
+                    len: len - 1,
+                },
+                span,
+            ),
+        )
     }
 
     /// Replaces `3 * interval '1 month'` by `interval '3 months'` if the count is a literal.
@@ -356,8 +412,10 @@ impl Emitter<'_> {
         };
         let unit = tree.str(first, len).strip_prefix("'1 ")?.strip_suffix('\'')?;
         let plural = if count.abs() == 1 { "" } else { "s" };
-        let written =
-            unit.bytes().all(|b| b.is_ascii_lowercase()).then(|| format!("interval '{count} {unit}{plural}'"))?;
+        let written = unit
+            .bytes()
+            .all(|b| b.is_ascii_lowercase())
+            .then(|| format!("interval '{count} {unit}{plural}'"))?;
         Some(self.work.tree.text(span, |out| out.push_str(&written)))
     }
 
@@ -367,14 +425,25 @@ impl Emitter<'_> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
         let not_zero = |id: SqlId| {
-            let Sql::Text { first, len } = *tree.node(id) else { return false };
+            let Sql::Text { first, len } = *tree.node(id) else {
+                return false;
+            };
             let number = tree.str(first, len);
             let digits = number.strip_prefix('-').unwrap_or(number);
             let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
-            is_number && digits.bytes().take_while(|b| *b != b'e').any(|b| (b'1'..=b'9').contains(&b))
+            is_number
+                && digits
+                    .bytes()
+                    .take_while(|b| *b != b'e')
+                    .any(|b| (b'1'..=b'9').contains(&b))
         };
         let mut left = *x;
-        while let Sql::Binary { op: Op::Multiply, left: more, right } = *tree.node(left) {
+        while let Sql::Binary {
+            op: Op::Multiply,
+            left: more,
+            right,
+        } = *tree.node(left)
+        {
             if !not_zero(right) {
                 return None;
             }
@@ -406,7 +475,14 @@ impl Emitter<'_> {
                         Some(Type::Decimal) => sql,
                         Some(_) => {
                             let ty = self.dialect.type_name(Type::Decimal);
-                            self.work.tree.add(Sql::Cast { name: "cast", x: sql, ty }, span)
+                            self.work.tree.add(
+                                Sql::Cast {
+                                    name: "cast",
+                                    x: sql,
+                                    ty,
+                                },
+                                span,
+                            )
                         }
                         None => self.convert(function, arg, meta, span),
                     },
@@ -499,7 +575,11 @@ impl Emitter<'_> {
         let is_literal = |ty: ParamType| matches!(ty, ParamType::Literal(..));
         let overloads = catalog::get(function).overloads;
         let by = |literal: bool| {
-            overloads.iter().find(|o| o.params.first().is_some_and(|p| is_literal(p.ty) == literal && fits(p.ty)))
+            overloads.iter().find(|o| {
+                o.params
+                    .first()
+                    .is_some_and(|p| is_literal(p.ty) == literal && fits(p.ty))
+            })
         };
         // For a number of unknown kind or a value of unknown type, use the most general overload.
         let last_number = || {

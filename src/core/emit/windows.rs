@@ -46,8 +46,16 @@ impl Emitter<'_> {
     pub(super) fn window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
         let window = match over {
-            WindowFrame::Ranked { descending, apart, within } => {
-                let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
+            WindowFrame::Ranked {
+                descending,
+                apart,
+                within,
+            } => {
+                let partition = if within {
+                    &self.windows.partition
+                } else {
+                    &self.windows.own_partition
+                };
                 let partition = self.parted(partition.clone(), parted_by);
                 return self.ranked(x, call, partition, (descending, apart), span);
             }
@@ -57,7 +65,12 @@ impl Emitter<'_> {
             WindowFrame::Across(across) => self.cell_window(across, span),
             WindowFrame::PivotColumns => {
                 let order = self.work.tree.slice(&self.windows.pivot_order);
-                WindowSpec { partition: SqlSlice::default(), order, rows: None, name: None }
+                WindowSpec {
+                    partition: SqlSlice::default(),
+                    order,
+                    rows: None,
+                    name: None,
+                }
             }
             _ => self.row_window(call, over, parted_by, span),
         };
@@ -105,13 +118,23 @@ impl Emitter<'_> {
             // The default frame of engines is a range, which includes rows with an equal key.
             WindowFrame::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
             // The first value of the rows up to the current one is also the first value of the range up to it.
-            _ if self.is_first_value(call) && self.is_range_refused(order) => {
-                Some(self.work.tree.text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))))
-            }
+            _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
+                self.work
+                    .tree
+                    .text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))),
+            ),
             _ => None,
         };
-        let name = self.windows.name.filter(|_| over.is_over_rows() && parted_by.is_empty());
-        WindowSpec { partition, order, rows, name }
+        let name = self
+            .windows
+            .name
+            .filter(|_| over.is_over_rows() && parted_by.is_empty());
+        WindowSpec {
+            partition,
+            order,
+            rows,
+            name,
+        }
     }
 
     /// Adds further keys to a partition.
@@ -134,7 +157,12 @@ impl Emitter<'_> {
             _ => None,
         };
         let partition = self.work.tree.slice(&self.windows.pivot_rows);
-        WindowSpec { partition, order, rows, name: None }
+        WindowSpec {
+            partition,
+            order,
+            rows,
+            name: None,
+        }
     }
 
     fn is_first_value(&self, call: IrId) -> bool {
@@ -154,7 +182,9 @@ impl Emitter<'_> {
 
     /// Emits a window over the rows of each group.
     pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
-        let Some((call, by)) = args.split_first() else { return self.null_placeholder(span) };
+        let Some((call, by)) = args.split_first() else {
+            return self.null_placeholder(span);
+        };
         let x = self.work.sql[call.index()];
         let mut partition = self.windows.groups.clone();
         partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
@@ -165,7 +195,15 @@ impl Emitter<'_> {
             order = self.work.tree.slice(&[key]);
         }
         let partition = self.work.tree.slice(&partition);
-        self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
+        self.work.tree.add(
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows: None,
+            },
+            span,
+        )
     }
 
     /// Emits a window in the order of the call's argument.
@@ -177,7 +215,9 @@ impl Emitter<'_> {
         (descending, apart): (bool, bool),
         span: Span,
     ) -> SqlId {
-        let Some(value) = self.program.operands(call).next() else { return self.null_placeholder(span) };
+        let Some(value) = self.program.operands(call).next() else {
+            return self.null_placeholder(span);
+        };
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
@@ -191,7 +231,15 @@ impl Emitter<'_> {
         let key = self.order_key(key, descending, nullable && !apart);
         let partition = self.work.tree.slice(&partition);
         let order = self.work.tree.slice(&[key]);
-        self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
+        self.work.tree.add(
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows: None,
+            },
+            span,
+        )
     }
 
     /// Returns the call inside a window, or the node itself.
@@ -231,10 +279,26 @@ mod tests {
     #[test]
     fn rows_in_words() {
         for (from, to, words) in [
-            (FrameBound::First, FrameBound::At(0), "rows between unbounded preceding and current row"),
-            (FrameBound::At(-2), FrameBound::At(0), "rows between 2 preceding and current row"),
-            (FrameBound::At(1), FrameBound::Last, "rows between 1 following and unbounded following"),
-            (FrameBound::At(-3), FrameBound::At(-1), "rows between 3 preceding and 1 preceding"),
+            (
+                FrameBound::First,
+                FrameBound::At(0),
+                "rows between unbounded preceding and current row",
+            ),
+            (
+                FrameBound::At(-2),
+                FrameBound::At(0),
+                "rows between 2 preceding and current row",
+            ),
+            (
+                FrameBound::At(1),
+                FrameBound::Last,
+                "rows between 1 following and unbounded following",
+            ),
+            (
+                FrameBound::At(-3),
+                FrameBound::At(-1),
+                "rows between 3 preceding and 1 preceding",
+            ),
         ] {
             let mut text = String::new();
             push_rows(&mut text, from, to);

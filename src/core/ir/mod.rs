@@ -151,7 +151,11 @@ pub enum WindowFrame {
     /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, have a partition of their
     /// own. With `within`, the rows are those of the step's partition; otherwise only the partition that the spec
     /// specifies divides them.
-    Ranked { descending: bool, apart: bool, within: bool },
+    Ranked {
+        descending: bool,
+        apart: bool,
+        within: bool,
+    },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
     /// Rows before the current row in the order of the last `parted_by` value. With `own`, rows with the same value
@@ -179,7 +183,10 @@ pub enum CellFrame {
 impl WindowFrame {
     /// Returns whether the step's order matters.
     pub fn ordered(self) -> bool {
-        matches!(self, Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns)
+        matches!(
+            self,
+            Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns
+        )
     }
 
     /// Returns whether the window reads rows in the step's order rather than the cells of one row.
@@ -368,8 +375,16 @@ pub enum CalendarUnit {
 }
 
 impl CalendarUnit {
-    pub const ALL: [Self; 8] =
-        [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
+    pub const ALL: [Self; 8] = [
+        Self::Second,
+        Self::Minute,
+        Self::Hour,
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Quarter,
+        Self::Year,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -576,7 +591,9 @@ impl Program {
     }
 
     pub fn text(&self, slice: PoolRange) -> &str {
-        self.texts.get(slice.first as usize..(slice.first + slice.count) as usize).unwrap_or_default()
+        self.texts
+            .get(slice.first as usize..(slice.first + slice.count) as usize)
+            .unwrap_or_default()
     }
 
     #[inline]
@@ -595,7 +612,10 @@ impl Program {
             [a, b] => self.args.extend_from_slice(&[a, b]),
             _ => self.args.extend_from_slice(args),
         }
-        PoolRange { first, count: args.len() as u32 }
+        PoolRange {
+            first,
+            count: args.len() as u32,
+        }
     }
 
     pub fn add_over(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
@@ -605,7 +625,9 @@ impl Program {
     }
 
     pub fn over(&self, id: WindowFrameId) -> WindowFrame {
-        self.overs.get(id.0 as usize).map_or(WindowFrame::Partition, |(over, _)| *over)
+        self.overs
+            .get(id.0 as usize)
+            .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
     /// Returns the values that divide the rows of a window in addition to the step's partitions.
@@ -623,15 +645,22 @@ impl Program {
     pub fn add_text(&mut self, text: &str) -> PoolRange {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
-        PoolRange { first, count: text.len() as u32 }
+        PoolRange {
+            first,
+            count: text.len() as u32,
+        }
     }
 
     /// Adds a copy of a text in lower case (ASCII letters only).
     pub fn add_lowercase(&mut self, slice: PoolRange) -> PoolRange {
         let first = self.texts.len();
-        self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts
+            .extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
         self.texts[first..].make_ascii_lowercase();
-        PoolRange { first: first as u32, count: slice.count }
+        PoolRange {
+            first: first as u32,
+            count: slice.count,
+        }
     }
 
     /// Resolves names: a definition whose formula is only another definition's name has the same meaning as that one.
@@ -704,7 +733,9 @@ impl Program {
 
     /// Maps a column of a tab to the tab and column of the sheet that it is or comes from.
     pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
-        let holidays = tab.checked_sub(Holidays::TABS).and_then(|place| self.holidays.get(place as usize));
+        let holidays = tab
+            .checked_sub(Holidays::TABS)
+            .and_then(|place| self.holidays.get(place as usize));
         holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
     }
 

@@ -15,14 +15,24 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) -> (SearchedRows, bool) {
-        let counts = self.lookups_sharing_cte(parts, true).iter().any(|other| other.returned.is_none());
+        let counts = self
+            .lookups_sharing_cte(parts, true)
+            .iter()
+            .any(|other| other.returned.is_none());
         if !counts {
             return (self.among(parts.find.tab, stage, from), false);
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         found.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
-        (SearchedRows { name: numbered.name, source, renamed: false }, true)
+        (
+            SearchedRows {
+                name: numbered.name,
+                source,
+                renamed: false,
+            },
+            true,
+        )
     }
 
     /// Returns the order in which the first key is the one to choose.
@@ -49,7 +59,10 @@ impl Planner<'_> {
             None => {
                 let rest = self.order_of(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
-                let by = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+                let by = self
+                    .searched_column(parts.by, stage)
+                    .map(|(name, _)| name)
+                    .unwrap_or_default();
                 self.warn_of_several_matches(parts, &by);
             }
         }
@@ -57,6 +70,10 @@ impl Planner<'_> {
     }
 
     /// Adds CTEs that choose the row with the nearest key, for each sought value.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn chosen_rows(
         &mut self,
         found: &mut FoundRow,
@@ -65,7 +82,9 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(here) = self.column_of(parts.sought, stage) else { return };
+        let Some(here) = self.column_of(parts.sought, stage) else {
+            return;
+        };
         let alike = self.lookups_sharing_cte(parts, true);
         let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
@@ -92,12 +111,21 @@ impl Planner<'_> {
         let position = found.position.clone();
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
         let renamed = (there != here.0).then(|| self.quoted_name(&there));
-        let mut items = vec![Item { expr: sought, alias: renamed }];
+        let mut items = vec![Item {
+            expr: sought,
+            alias: renamed,
+        }];
         for (column, _) in &columns {
-            items.push(Item { expr: self.emitter.field(&alias, &column.0, column.1), alias: None });
+            items.push(Item {
+                expr: self.emitter.field(&alias, &column.0, column.1),
+                alias: None,
+            });
         }
         if counted {
-            items.push(Item { expr: self.emitter.field(&alias, &position, false), alias: None });
+            items.push(Item {
+                expr: self.emitter.field(&alias, &position, false),
+                alias: None,
+            });
         }
         let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
         for ((name, quoted), id) in self.partition_columns(parts.find.tab, stage) {
@@ -105,29 +133,66 @@ impl Planner<'_> {
             partition.push(self.emitter.partition_key(id, written));
         }
         let expr = self.row_number(&partition, &order);
-        items.push(Item { expr, alias: Some(self.quoted_name(&place)) });
+        items.push(Item {
+            expr,
+            alias: Some(self.quoted_name(&place)),
+        });
         let written_alias = (own || among.renamed).then_some(written_alias);
-        let join = Join { kind: JoinKind::Inner, source: among.source, alias: written_alias, on: Some(on) };
-        let body = Select { items, from: Some(self.source(stage, from)), joins: vec![join], ..Select::default() };
+        let join = Join {
+            kind: JoinKind::Inner,
+            source: among.source,
+            alias: written_alias,
+            on: Some(on),
+        };
+        let body = Select {
+            items,
+            from: Some(self.source(stage, from)),
+            joins: vec![join],
+            ..Select::default()
+        };
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Above => "from",
             _ => "up_to",
         };
-        let candidates = self.cte_names.choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
-        ctes.push(Cte { name: self.quoted_name(&candidates), body });
+        let candidates = self
+            .cte_names
+            .choose(&format!("{origin}_{side}_{}", as_part_of_name(&here.0)));
+        ctes.push(Cte {
+            name: self.quoted_name(&candidates),
+            body,
+        });
         let quoted_there = here.1 && there == here.0;
-        let mut items = vec![Item { expr: self.emitter.emit_column_by_name(&there, quoted_there), alias: None }];
+        let mut items = vec![Item {
+            expr: self.emitter.emit_column_by_name(&there, quoted_there),
+            alias: None,
+        }];
         for (column, _) in &columns {
-            items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
+            items.push(Item {
+                expr: self.emitter.emit_column_by_name(&column.0, column.1),
+                alias: None,
+            });
         }
         if counted {
-            items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
+            items.push(Item {
+                expr: self.emitter.emit_column_by_name(&position, false),
+                alias: None,
+            });
         }
         let filter = Some(self.is_first(&place));
-        let name = self.cte_names.choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
+        let name = self
+            .cte_names
+            .choose(&format!("{origin}_for_{}", as_part_of_name(&here.0)));
         let from = Some(SelectSource::Name(self.quoted_name(&candidates)));
-        ctes.push(Cte { name: self.quoted_name(&name), body: Select { items, from, filter, ..Select::default() } });
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body: Select {
+                items,
+                from,
+                filter,
+                ..Select::default()
+            },
+        });
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
         found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
@@ -146,31 +211,60 @@ impl Planner<'_> {
         let (among, counted) = self.candidates_of(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let position = found.position.clone();
-        let alone = if counted { None } else { self.set_single_qualifier(parts.find.tab, stage, from) };
+        let alone = if counted {
+            None
+        } else {
+            self.set_single_qualifier(parts.find.tab, stage, from)
+        };
         let test = self.test_here(parts, stage, &position);
         let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = self.emitter.emit_column_by_name(&by, quoted);
-        let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), alone.as_deref());
+        let order = self.nearest(
+            parts,
+            key,
+            stage,
+            counted.then_some(position.as_str()),
+            alone.as_deref(),
+        );
         let place = self.free_name(&format!("{}_row", as_part_of_name(&by)), &columns, parts.find.tab);
         let mut items = Vec::new();
         for (column, _) in &columns {
-            items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
+            items.push(Item {
+                expr: self.emitter.emit_column_by_name(&column.0, column.1),
+                alias: None,
+            });
         }
         if counted {
-            items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
+            items.push(Item {
+                expr: self.emitter.emit_column_by_name(&position, false),
+                alias: None,
+            });
         }
         let parted = self.parted_by(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
-        items.push(Item { expr, alias: Some(self.quoted_name(&place)) });
+        items.push(Item {
+            expr,
+            alias: Some(self.quoted_name(&place)),
+        });
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Below => "up_to",
             KeyMatching::Above => "from",
             KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => "like",
         };
-        let name = self.cte_names.choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
-        let body = Select { items, from: Some(among.source), filter: Some(test), ..Select::default() };
-        ctes.push(Cte { name: self.quoted_name(&name), body });
+        let name = self
+            .cte_names
+            .choose(&format!("{origin}_{side}_{}", self.name_sought(parts.sought)));
+        let body = Select {
+            items,
+            from: Some(among.source),
+            filter: Some(test),
+            ..Select::default()
+        };
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body,
+        });
         self.reset_qualifier();
         let source = SelectSource::Name(self.quoted_name(&name));
         let filter = self.is_first(&place);

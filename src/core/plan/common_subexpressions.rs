@@ -33,7 +33,12 @@ struct SharedValues {
 
 impl<'s> SharedArguments<'s> {
     pub fn new(step: &'s StepPlan<'s>, live: &'s [bool], rows: &'s [bool]) -> Self {
-        Self { step, live, rows, values: None }
+        Self {
+            step,
+            live,
+            rows,
+            values: None,
+        }
     }
 
     fn values(&mut self) -> &mut SharedValues {
@@ -51,7 +56,13 @@ impl<'s> SharedArguments<'s> {
                     definitions.entry(numbers[step.root(index).index()]).or_insert(index);
                 }
             }
-            SharedValues { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
+            SharedValues {
+                numbers,
+                definitions,
+                places,
+                tested: read_by_having(step),
+                columns: FxHashMap::default(),
+            }
         })
     }
 
@@ -88,7 +99,11 @@ impl<'s> SharedArguments<'s> {
         let column = match same {
             Some(index) => {
                 let root = step.root(index);
-                let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
+                let (first, other) = if place(index) < place(of) {
+                    (root, arg)
+                } else {
+                    (arg, root)
+                };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
                     let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());

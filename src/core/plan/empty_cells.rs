@@ -12,7 +12,11 @@ use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;
     let live = live_definitions(step);
-    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    let definitions = program
+        .definitions
+        .iter()
+        .zip(&live)
+        .filter(|(d, live)| **live && !d.failed);
     let mut nodes = definitions.flat_map(|(d, _)| needed(program, d.first, d.root));
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
@@ -24,20 +28,35 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
 }
 
 fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String]) -> bool {
-    let Ir::Apply { overload, .. } = program.node(call) else { return true };
+    let Ir::Apply { overload, .. } = program.node(call) else {
+        return true;
+    };
     let id = catalog::owner(overload);
     // COUNTBLANK is the only aggregate that counts empty cells.
     let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
-    let skips_empty = || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
+    let skips_empty = || {
+        skips
+            && program
+                .operands(call)
+                .next()
+                .is_some_and(|value| is_empty(program, value, keys))
+    };
     match over {
         WindowFrame::PivotColumns => false,
-        WindowFrame::Ranked { .. } | WindowFrame::Across(CellFrame::Ranked { .. }) => {
-            !program.operands(call).next().is_some_and(|value| is_empty(program, value, keys))
-        }
+        WindowFrame::Ranked { .. } | WindowFrame::Across(CellFrame::Ranked { .. }) => !program
+            .operands(call)
+            .next()
+            .is_some_and(|value| is_empty(program, value, keys)),
         WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
         // From one end to the current cell, cells without a row make no difference.
-        WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) | FrameBound::Last }
-        | WindowFrame::Rows { from: FrameBound::At(0), to: FrameBound::Last } => !skips_empty(),
+        WindowFrame::Rows {
+            from: FrameBound::First,
+            to: FrameBound::At(0) | FrameBound::Last,
+        }
+        | WindowFrame::Rows {
+            from: FrameBound::At(0),
+            to: FrameBound::Last,
+        } => !skips_empty(),
         _ => true,
     }
 }
@@ -47,7 +66,9 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(value);
     let operand = |id: IrId| is_empty(program, id, keys);
     match program.node(id) {
-        Ir::Column(column) => !keys.iter().any(|key| key.eq_ignore_ascii_case(&program.columns[column as usize].name)),
+        Ir::Column(column) => !keys
+            .iter()
+            .any(|key| key.eq_ignore_ascii_case(&program.columns[column as usize].name)),
         Ir::Null => true,
         Ir::Apply { overload, args } => {
             let nulls = catalog::overload(overload)
@@ -89,12 +110,18 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
         let mut nodes = vec![false; definition.root.index() + 1 - base];
         for at in definition.first.0..=definition.root.0 {
             let id = IrId(at);
-            let of = |o: IrId| o.index().checked_sub(base).and_then(|i| nodes.get(i)).copied().unwrap_or(false);
+            let of = |o: IrId| {
+                o.index()
+                    .checked_sub(base)
+                    .and_then(|i| nodes.get(i))
+                    .copied()
+                    .unwrap_or(false)
+            };
             let all = program.operands(id).all(of);
             nodes[id.index() - base] = match program.node(id) {
-                Ir::Column(column) => {
-                    rows.iter().any(|row| row.eq_ignore_ascii_case(&program.columns[column as usize].name))
-                }
+                Ir::Column(column) => rows
+                    .iter()
+                    .any(|row| row.eq_ignore_ascii_case(&program.columns[column as usize].name)),
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     WindowFrame::Across(CellFrame::All) => true,

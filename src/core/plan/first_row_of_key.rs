@@ -41,7 +41,12 @@ impl Planner<'_> {
         if keys.is_empty() {
             // No order is specified, so order by all columns to choose the same row each time.
             let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
-            keys.extend(tab.columns.iter().filter(|c| !is_key(c)).map(|column| (column.clone(), false)));
+            keys.extend(
+                tab.columns
+                    .iter()
+                    .filter(|c| !is_key(c))
+                    .map(|column| (column.clone(), false)),
+            );
         }
         let mut order = Vec::with_capacity(keys.len());
         if behind_key {
@@ -62,11 +67,15 @@ impl Planner<'_> {
 
     #[cold]
     pub(super) fn needs_order(&mut self, parts: LookupParts, stage: u32) {
-        let key = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let key = self
+            .searched_column(parts.by, stage)
+            .map(|(name, _)| name)
+            .unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
         let message = format!("several rows may have the same `{key}`, and their order is not specified");
         let help = "add `order_by:` to the step, for example `order_by: month`";
-        self.emitter.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
+        self.emitter
+            .report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
     }
 
     pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
@@ -75,7 +84,15 @@ impl Planner<'_> {
         let mut order = order.to_vec();
         tree.write_directions(&mut order);
         let (partition, order) = (tree.slice(partition), tree.slice(&order));
-        tree.add(Sql::Over { x, partition, order, rows: None }, Span::default())
+        tree.add(
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows: None,
+            },
+            Span::default(),
+        )
     }
 
     /// Returns a name for a column of a CTE that no other column has.
@@ -97,6 +114,10 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE that numbers the rows of a sheet: in the sheet's order, and among the rows with the same key.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn numbered(&mut self, parts: LookupParts, stage: u32, from: &str, ctes: &mut Vec<Cte>) -> NumberedRows {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
@@ -106,7 +127,11 @@ impl Planner<'_> {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
         };
-        let known = self.finds.made.iter().find(|(of, by, _)| exact && (of, by) == (&rows, &key));
+        let known = self
+            .finds
+            .made
+            .iter()
+            .find(|(of, by, _)| exact && (of, by) == (&rows, &key));
         if let Some((.., known)) = known {
             return known.clone();
         }
@@ -115,13 +140,19 @@ impl Planner<'_> {
         let columns = self.columns_read(&alike, stage);
         let unique = by_number || !exact || self.is_unique(parts, stage);
         let counts = by_number || alike.iter().any(|other| other.returned.is_none());
-        let key_name = self.searched_column(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
+        let key_name = self
+            .searched_column(parts.by, stage)
+            .map(|(name, _)| name)
+            .unwrap_or_default();
         let shown_key = self.name_of_key(parts, stage);
         let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.set_single_qualifier(parts.find.tab, stage, from);
         let order = self.order_of(parts, stage, alone.as_deref(), false);
-        let mut select = Select { from: Some(among.source.clone()), ..Select::default() };
+        let mut select = Select {
+            from: Some(among.source.clone()),
+            ..Select::default()
+        };
         let parted = self.parted_by(parts.find.tab, stage);
         let mut partition = parted.clone();
         for (column, id) in &columns {
@@ -133,40 +164,70 @@ impl Planner<'_> {
         }
         if let Some(place) = &place {
             let expr = self.row_number(&partition, &order);
-            select.items.push(Item { expr, alias: Some(self.quoted_name(place)) });
+            select.items.push(Item {
+                expr,
+                alias: Some(self.quoted_name(place)),
+            });
         }
         if counts {
             let expr = self.row_number(&parted, &order);
-            select.items.push(Item { expr, alias: Some(self.quoted_name(&position)) });
+            select.items.push(Item {
+                expr,
+                alias: Some(self.quoted_name(&position)),
+            });
         }
         let wanted = match key {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
         let name = self.cte_names.choose(&wanted);
-        ctes.push(Cte { name: self.quoted_name(&name), body: select });
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body: select,
+        });
         self.reset_qualifier();
         // Keep the first row of each key.
-        let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
+        let with_others = alike
+            .iter()
+            .any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
             let mut items: Vec<Item> = Vec::new();
             for (column, _) in &columns {
-                items.push(Item { expr: self.emitter.emit_column_by_name(&column.0, column.1), alias: None });
+                items.push(Item {
+                    expr: self.emitter.emit_column_by_name(&column.0, column.1),
+                    alias: None,
+                });
             }
             if counts {
-                items.push(Item { expr: self.emitter.emit_column_by_name(&position, false), alias: None });
+                items.push(Item {
+                    expr: self.emitter.emit_column_by_name(&position, false),
+                    alias: None,
+                });
             }
             let filter = self.is_first(place);
             let first = self.cte_names.choose(&format!("{}_by_{shown_key}", among.name));
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
-            let body = Select { items, from, filter: Some(filter), ..Select::default() };
-            ctes.push(Cte { name: self.quoted_name(&first), body });
+            let body = Select {
+                items,
+                from,
+                filter: Some(filter),
+                ..Select::default()
+            };
+            ctes.push(Cte {
+                name: self.quoted_name(&first),
+                body,
+            });
             first
         });
         if place.is_some() {
             self.warn_of_several_matches(parts, &key_name);
         }
-        let made = NumberedRows { name, first, place, position };
+        let made = NumberedRows {
+            name,
+            first,
+            place,
+            position,
+        };
         if exact {
             self.finds.made.push((rows, key, made.clone()));
         }
@@ -191,12 +252,21 @@ impl Planner<'_> {
     }
 
     pub(super) fn warn_of_several_matches(&mut self, parts: LookupParts, key: &str) {
-        let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else { return };
+        let Some(tab) = self.tab(parts.find.tab).filter(|tab| !tab.ordered) else {
+            return;
+        };
         let span = self.step.program.meta(parts.by).span;
-        let message =
-            format!("several rows of `{}` may have the same `{key}`, and their order is not specified", tab.name);
-        let help = format!("add `order_by` to the tab, or give the schema a `primary_key: [{key}]` of `{}`", tab.name);
-        self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
+        let message = format!(
+            "several rows of `{}` may have the same `{key}`, and their order is not specified",
+            tab.name
+        );
+        let help = format!(
+            "add `order_by` to the tab, or give the schema a `primary_key: [{key}]` of `{}`",
+            tab.name
+        );
+        self.emitter
+            .diagnostics
+            .push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }
 
     /// Looks up a constant once. The values are NULL if there is no such row.
@@ -255,16 +325,25 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let mut select = Select { from: Some(source), filter: Some(filter), ..Select::default() };
+        let mut select = Select {
+            from: Some(source),
+            filter: Some(filter),
+            ..Select::default()
+        };
         let given: Vec<LookupParts> = alike.iter().filter(|other| other.returned.is_some()).copied().collect();
-        let read = given.iter().filter_map(|other| self.searched_column(other.returned?, stage));
+        let read = given
+            .iter()
+            .filter_map(|other| self.searched_column(other.returned?, stage));
         let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
         let parted = self.partition_columns(parts.find.tab, stage);
         for (column, id) in self.columns_read(alike, stage) {
             let written = self.emitter.emit_column_by_name(&column.0, column.1);
             let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
             if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
-                select.items.push(Item { expr: written, alias: None });
+                select.items.push(Item {
+                    expr: written,
+                    alias: None,
+                });
                 continue;
             }
             // The key is one of the columns only if a lookup returns it.
@@ -272,7 +351,10 @@ impl Planner<'_> {
                 continue;
             }
             let expr = self.emitter.largest(id, written);
-            select.items.push(Item { expr, alias: Some(self.alias_text(&column)) });
+            select.items.push(Item {
+                expr,
+                alias: Some(self.alias_text(&column)),
+            });
         }
         if given.len() < alike.len() {
             let position = found.position.clone();
@@ -280,15 +362,26 @@ impl Planner<'_> {
             select.items.push(match parted.is_empty() {
                 true => {
                     let expr = self.emitter.tree().call("max", &[written], Span::default());
-                    Item { expr, alias: Some(self.quoted_name(&position)) }
+                    Item {
+                        expr,
+                        alias: Some(self.quoted_name(&position)),
+                    }
                 }
-                false => Item { expr: written, alias: None },
+                false => Item {
+                    expr: written,
+                    alias: None,
+                },
             });
         }
         let among = self.among(parts.find.tab, stage, from);
-        let name = self.cte_names.choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
+        let name = self
+            .cte_names
+            .choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));
         let written = self.quoted_name(&name);
-        ctes.push(Cte { name: written.clone(), body: select });
+        ctes.push(Cte {
+            name: written.clone(),
+            body: select,
+        });
         found.source = Some(SelectSource::Name(written));
         found.alias = name;
         found.how = LookupJoinKind::One;

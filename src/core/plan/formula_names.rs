@@ -15,8 +15,12 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
     }
     let text = program.meta(id).span.text(source);
     let of_range = || {
-        let Ir::Window { call, .. } = program.node(id) else { return None };
-        let Ir::Apply { overload, .. } = program.node(call) else { return None };
+        let Ir::Window { call, .. } = program.node(id) else {
+            return None;
+        };
+        let Ir::Apply { overload, .. } = program.node(call) else {
+            return None;
+        };
         // If a call has several ranges, each is named separately.
         let function =
             catalog::shown(catalog::owner(overload)).filter(|_| text.contains(':') && !text.ends_with(')'))?;
@@ -40,7 +44,11 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let function = catalog::get(catalog::owner(overload));
     let called = text.split_once('(').map_or("", |(called, _)| called.trim());
     let is_own = catalog::lookup(called).is_some_and(|found| {
-        let base = found.name.trim_end_matches('S').strip_suffix("IF").unwrap_or(found.name);
+        let base = found
+            .name
+            .trim_end_matches('S')
+            .strip_suffix("IF")
+            .unwrap_or(found.name);
         found.name == function.name || base == function.name
     });
     let named = |text: &str| match program.node(id) {
@@ -54,7 +62,11 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         return name_of_expression(text).filter(|_| text.contains(OPERATORS));
     }
     let [of] = program.args(args) else { return None };
-    named(&format!("{}({})", function.name, column_name_not_in_text(program, *of, "")?))
+    named(&format!(
+        "{}({})",
+        function.name,
+        column_name_not_in_text(program, *of, "")?
+    ))
 }
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
@@ -62,7 +74,12 @@ const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 /// Returns a name for an argument with a column of its own, derived from its formula, or else from the call that uses
 /// it.
 pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
-    let NamedCall { function, param, is_first, of } = call;
+    let NamedCall {
+        function,
+        param,
+        is_first,
+        of,
+    } = call;
     let fallback = || match (function, param) {
         (Some(function), _) if is_first && function.starts_with("ROUND") => format!("unrounded_{of}"),
         (Some(function), _) if is_first => format!("{of}_before_{}", snake_case(function)),
@@ -90,7 +107,9 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
         Ir::Window { call, .. } => program.node(call),
         node => node,
     };
-    let (Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. }) = call else { return format!("value_for_{of}") };
+    let (Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. }) = call else {
+        return format!("value_for_{of}");
+    };
     let function = catalog::shown(catalog::owner(overload)).map(snake_case);
     format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
 }
@@ -102,7 +121,9 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         Ir::Window { call, over } => (call, program.over(over)),
         _ => return None,
     };
-    let Ir::Apply { overload, args } = program.node(call) else { return None };
+    let Ir::Apply { overload, args } = program.node(call) else {
+        return None;
+    };
     let args = program.args(args);
     let function = catalog::owner(overload);
     if function == internal::PLACE {
@@ -119,12 +140,32 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     }
     if function == internal::LISTED {
         let name = column_name_not_in_text(program, *args.first()?, "")?;
-        let so_far = matches!(over, WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) });
-        return Some(if so_far { format!("{name}_values_so_far") } else { format!("{name}_values_of_some_rows") });
+        let so_far = matches!(
+            over,
+            WindowFrame::Rows {
+                from: FrameBound::First,
+                to: FrameBound::At(0)
+            }
+        );
+        return Some(if so_far {
+            format!("{name}_values_so_far")
+        } else {
+            format!("{name}_values_of_some_rows")
+        });
     }
     // The value of one row has the same name, however the formula is spelled.
-    let is_of_row = [internal::LAG, internal::LEAD, internal::FIRST_VALUE, internal::LAST_VALUE, internal::NTH_VALUE];
-    let name = column_name_not_in_text(program, *args.first()?, if is_of_row.contains(&function) { "" } else { text })?;
+    let is_of_row = [
+        internal::LAG,
+        internal::LEAD,
+        internal::FIRST_VALUE,
+        internal::LAST_VALUE,
+        internal::NTH_VALUE,
+    ];
+    let name = column_name_not_in_text(
+        program,
+        *args.first()?,
+        if is_of_row.contains(&function) { "" } else { text },
+    )?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
         Ir::Number(digits) => Some(program.text(digits)),
         _ => None,
@@ -140,7 +181,10 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         _ => {
             let function = name_of_text(catalog::shown(function)?)?;
             match over {
-                WindowFrame::Rows { from: FrameBound::First, to: FrameBound::At(0) } => {
+                WindowFrame::Rows {
+                    from: FrameBound::First,
+                    to: FrameBound::At(0),
+                } => {
                     format!("running_{function}_{name}")
                 }
                 WindowFrame::Rows { .. } => format!("moving_{function}_{name}"),
@@ -156,11 +200,19 @@ pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     let [only, value] = program.args(arms) else { return None };
     let name = column_name_not_in_text(program, *value, "")?;
     let bound = |id: IrId| {
-        let Ir::Apply { overload, args } = program.node(id) else { return None };
+        let Ir::Apply { overload, args } = program.node(id) else {
+            return None;
+        };
         let [row, number] = program.args(args) else { return None };
-        let Ir::Window { call, .. } = program.node(*row) else { return None };
-        let Ir::Apply { overload: counted, .. } = program.node(call) else { return None };
-        let Ir::Number(digits) = program.node(*number) else { return None };
+        let Ir::Window { call, .. } = program.node(*row) else {
+            return None;
+        };
+        let Ir::Apply { overload: counted, .. } = program.node(call) else {
+            return None;
+        };
+        let Ir::Number(digits) = program.node(*number) else {
+            return None;
+        };
         let counts = catalog::owner(counted) == internal::ROW_NUMBER;
         counts.then(|| (catalog::owner(overload), program.text(digits)))
     };
@@ -208,7 +260,12 @@ fn across_row(
 fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
         Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
-        Ir::Definition(definition) => program.definitions.get(definition as usize)?.name.as_deref()?.to_owned(),
+        Ir::Definition(definition) => program
+            .definitions
+            .get(definition as usize)?
+            .name
+            .as_deref()?
+            .to_owned(),
         _ => return None,
     };
     let said = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
@@ -261,7 +318,11 @@ fn name_of_expression(text: &str) -> Option<String> {
         return None;
     }
     let (words, operators) = operators_in_words(text);
-    if operators > 1 { None } else { name_of_text(&words).filter(|name| !reads_as_counted(name)) }
+    if operators > 1 {
+        None
+    } else {
+        name_of_text(&words).filter(|name| !reads_as_counted(name))
+    }
 }
 
 /// Returns whether a name ends like a counter: `amount_2` would look like the second of several.
@@ -292,7 +353,11 @@ fn name_of_aggregate(text: &str) -> Option<String> {
         Some((word, of)) if word.trim().eq_ignore_ascii_case("distinct") => (of, true),
         _ => (value.trim(), false),
     };
-    let name = if value.is_empty() { String::new() } else { name_of_expression(value)? };
+    let name = if value.is_empty() {
+        String::new()
+    } else {
+        name_of_expression(value)?
+    };
     let name = match base {
         "sum" => format!("total_{name}"),
         "count" | "counta" if name.is_empty() => "count".to_owned(),
@@ -302,23 +367,37 @@ fn name_of_aggregate(text: &str) -> Option<String> {
         }
         _ => format!("{base}_{name}"),
     };
-    let Some(condition) = condition else { return Some(name).filter(|name| name.len() <= LONGEST) };
+    let Some(condition) = condition else {
+        return Some(name).filter(|name| name.len() <= LONGEST);
+    };
     let full = format!("{name}_if_{}", snake_case(&operators_in_words(condition).0));
     let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= LONGEST);
-    if full.len() <= LONGEST && !reads_as_counted(&full) { Some(full) } else { short() }
+    if full.len() <= LONGEST && !reads_as_counted(&full) {
+        Some(full)
+    } else {
+        short()
+    }
 }
 
 /// Converts an OFFSET to a name: `OFFSET(revenue, -1)` becomes `previous_revenue`, `OFFSET(revenue, 3)`
 /// `revenue_3_rows_after`.
 fn name_of_offset(text: &str) -> Option<String> {
-    let inside = text.strip_suffix(')')?.split_once('(').filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?.1;
+    let inside = text
+        .strip_suffix(')')?
+        .split_once('(')
+        .filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?
+        .1;
     let (value, rows) = inside.rsplit_once(',')?;
     let value = name_of_text(value.trim()).filter(|_| !value.contains('('))?;
     let rows: i64 = rows.trim().parse().ok()?;
     Some(match rows {
         -1 => format!("previous_{value}"),
         1 => format!("next_{value}"),
-        _ => format!("{value}_{}_rows_{}", rows.unsigned_abs(), if rows < 0 { "before" } else { "after" }),
+        _ => format!(
+            "{value}_{}_rows_{}",
+            rows.unsigned_abs(),
+            if rows < 0 { "before" } else { "after" }
+        ),
     })
 }
 
@@ -351,18 +430,33 @@ mod tests {
 
     #[test]
     fn ranges_are_called_by_what_they_hold() {
-        assert_eq!(name_of_range("SUM(revenue:revenue)").as_deref(), Some("sum_of_all_revenue"));
-        assert_eq!(name_of_range("SUM(FIRST(revenue):revenue)").as_deref(), Some("running_sum_revenue"));
-        assert_eq!(name_of_range("AVERAGE(OFFSET(a, -2):a)").as_deref(), Some("moving_average_a"));
+        assert_eq!(
+            name_of_range("SUM(revenue:revenue)").as_deref(),
+            Some("sum_of_all_revenue")
+        );
+        assert_eq!(
+            name_of_range("SUM(FIRST(revenue):revenue)").as_deref(),
+            Some("running_sum_revenue")
+        );
+        assert_eq!(
+            name_of_range("AVERAGE(OFFSET(a, -2):a)").as_deref(),
+            Some("moving_average_a")
+        );
         assert_eq!(name_of_range("SUMIFS(a:a, b:b, \"x\")"), None);
         assert_eq!(name_of_range("SUM(a)"), None);
     }
 
     #[test]
     fn rows_are_called_by_where_they_stand() {
-        assert_eq!(name_of_offset("OFFSET(revenue, -1)").as_deref(), Some("previous_revenue"));
+        assert_eq!(
+            name_of_offset("OFFSET(revenue, -1)").as_deref(),
+            Some("previous_revenue")
+        );
         assert_eq!(name_of_offset("offset( revenue ,1)").as_deref(), Some("next_revenue"));
-        assert_eq!(name_of_offset("OFFSET(revenue, -12)").as_deref(), Some("revenue_12_rows_before"));
+        assert_eq!(
+            name_of_offset("OFFSET(revenue, -12)").as_deref(),
+            Some("revenue_12_rows_before")
+        );
         assert_eq!(name_of_offset("OFFSET(a / b, 2)").as_deref(), Some("a_b_2_rows_after"));
         assert_eq!(name_of_offset("OFFSET(MAX(a), 2)"), None);
         assert_eq!(name_of_offset("SUM(a)"), None);
@@ -375,7 +469,10 @@ mod tests {
             ("COUNT(order_id)", Some("order_count")),
             ("COUNT(DISTINCT(customer_id))", Some("distinct_customer_count")),
             ("AVERAGE(a * b)", Some("average_a_times_b")),
-            ("SUMIF(amount > shipping, amount)", Some("total_amount_if_amount_over_shipping")),
+            (
+                "SUMIF(amount > shipping, amount)",
+                Some("total_amount_if_amount_over_shipping"),
+            ),
             ("MINIFS(ordered_at, place, 2)", Some("min_ordered_at_with_conditions")),
             ("COUNTIF(status = \"open\")", Some("count_if_status_open")),
             (
@@ -390,7 +487,10 @@ mod tests {
 
     #[test]
     fn names_say_what_is_computed() {
-        assert_eq!(name_of_expression("revenue / orders").as_deref(), Some("revenue_per_orders"));
+        assert_eq!(
+            name_of_expression("revenue / orders").as_deref(),
+            Some("revenue_per_orders")
+        );
         assert_eq!(name_of_expression("(a - b) / b").as_deref(), None);
         assert_eq!(name_of_text("YEAR(MAX(day))").as_deref(), Some("year_max_day"));
         assert_eq!(name_of_text("AND(a_rather_long_name, another_rather_long_name)"), None);

@@ -17,9 +17,15 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
         let column = of.and_then(|tab| tab.columns.get(holidays.column as usize));
         let day = column.map_or("day", Column::name);
         let named = |wanted: &str| {
-            if day.eq_ignore_ascii_case(wanted) { format!("{wanted}_counted") } else { wanted.to_owned() }
+            if day.eq_ignore_ascii_case(wanted) {
+                format!("{wanted}_counted")
+            } else {
+                wanted.to_owned()
+            }
         };
-        let day_column = Column::new(day, Type::Date).nullable(false).quoted(column.is_some_and(Column::is_quoted));
+        let day_column = Column::new(day, Type::Date)
+            .nullable(false)
+            .quoted(column.is_some_and(Column::is_quoted));
         let working_days = Column::new(named("working_days_before"), Type::Integer).nullable(false);
         TabSource {
             name: String::new(),
@@ -38,14 +44,25 @@ impl Planner<'_> {
     /// Adds the CTEs of the holidays that a lookup searches, unless they already exist.
     pub(super) fn make_holidays(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
-        let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else { return };
-        let Some(holidays) = program.holidays.get(place as usize).copied() else { return };
-        let Some(tab) = self.holidays.get(place as usize).cloned() else { return };
-        let [day, working_days] = tab.columns.as_slice() else { return };
+        let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
+            return;
+        };
+        let Some(holidays) = program.holidays.get(place as usize).copied() else {
+            return;
+        };
+        let Some(tab) = self.holidays.get(place as usize).cloned() else {
+            return;
+        };
+        let [day, working_days] = tab.columns.as_slice() else {
+            return;
+        };
         if !tab.name.is_empty() {
             return;
         }
-        let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
+        let saved = (
+            self.emitter.qualifier.take(),
+            std::mem::take(&mut self.emitter.shadowed),
+        );
         let among = self.among(Some(holidays.tab), stage, from);
         self.set_single_qualifier(Some(holidays.tab), stage, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
@@ -54,24 +71,55 @@ impl Planner<'_> {
         let date = self.emit_condition(holidays.date, &[holidays.column_node]);
         let filter = Some(self.emit_condition(holidays.on_weekday, &[holidays.column_node]));
         let alias = self.alias_text(&(name, quoted));
-        let items = vec![Item { expr: date, alias: (!self.is_written(date, &alias)).then_some(alias) }];
-        let body = Select { distinct: true, items, from: Some(among.source), filter, ..Select::default() };
+        let items = vec![Item {
+            expr: date,
+            alias: (!self.is_written(date, &alias)).then_some(alias),
+        }];
+        let body = Select {
+            distinct: true,
+            items,
+            from: Some(among.source),
+            filter,
+            ..Select::default()
+        };
         let on_weekdays = self.cte_names.choose(&format!("{}_on_weekdays", among.name));
-        ctes.push(Cte { name: self.quoted_name(&on_weekdays), body });
+        ctes.push(Cte {
+            name: self.quoted_name(&on_weekdays),
+            body,
+        });
 
         self.reset_qualifier();
         let mut name = on_weekdays;
-        if self.finds.looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS) {
+        if self
+            .finds
+            .looks_by(program, place + Holidays::TABS, Holidays::WORKING_DAYS)
+        {
             let from = Some(SelectSource::Name(self.quoted_name(&name)));
             let written = self.emitter.emit_column_by_name(day.name(), day.is_quoted());
             let number = self.row_number(&[], &[written]);
             self.emitter.set(holidays.day, written);
             let weekdays = self.emit_condition(holidays.weekdays, &[holidays.day]);
-            let before = self.emitter.tree().binary(Op::Subtract, weekdays, number, Span::default());
+            let before = self
+                .emitter
+                .tree()
+                .binary(Op::Subtract, weekdays, number, Span::default());
             let alias = Some(self.quoted_name(working_days.name()));
-            let items = vec![Item { expr: written, alias: None }, Item { expr: before, alias }];
+            let items = vec![
+                Item {
+                    expr: written,
+                    alias: None,
+                },
+                Item { expr: before, alias },
+            ];
             name = self.cte_names.choose(&format!("{}_numbered", among.name));
-            ctes.push(Cte { name: self.quoted_name(&name), body: Select { items, from, ..Select::default() } });
+            ctes.push(Cte {
+                name: self.quoted_name(&name),
+                body: Select {
+                    items,
+                    from,
+                    ..Select::default()
+                },
+            });
         }
         let source = SelectSource::Name(self.quoted_name(&name));
         if let Some(tab) = self.holidays.get_mut(place as usize) {
@@ -104,11 +152,16 @@ impl Planner<'_> {
         let dates = self.cte_names.choose(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
-            let Some(here) = self.column_of(*sought, stage) else { continue };
+            let Some(here) = self.column_of(*sought, stage) else {
+                continue;
+            };
             let written = self.emitter.field(&dates, &here.0, here.1);
             self.emitter.set(*sought, written);
             if select.items.len() < values.len() {
-                select.items.push(Item { expr: written, alias: None });
+                select.items.push(Item {
+                    expr: written,
+                    alias: None,
+                });
                 select.group_by.push(written);
             }
         }
@@ -121,30 +174,56 @@ impl Planner<'_> {
         let known = [sought, vec![parts.by]].concat();
         let on = self.emit_condition(parts.find.test, &known);
         found.position = "holidays".to_owned();
-        while values.iter().any(|(name, _)| name.eq_ignore_ascii_case(&found.position)) {
+        while values
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(&found.position))
+        {
             found.position.push_str("_counted");
         }
         let expr = self.emitter.count_rows();
-        select.items.push(Item { expr, alias: Some(self.quoted_name(&found.position)) });
-        let of = self.among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from).name;
+        select.items.push(Item {
+            expr,
+            alias: Some(self.quoted_name(&found.position)),
+        });
+        let of = self
+            .among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from)
+            .name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
             found.how = LookupJoinKind::One;
             format!("{of}_counted")
         } else {
             self.set_single_qualifier(None, stage, from);
-            let items = values.iter().map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
+            let items = values
+                .iter()
+                .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
             let items = items.map(|expr| Item { expr, alias: None }).collect();
             self.reset_qualifier();
-            let body = Select { distinct: true, items, from: Some(self.source(stage, from)), ..Select::default() };
-            ctes.push(Cte { name: self.quoted_name(&dates), body });
+            let body = Select {
+                distinct: true,
+                items,
+                from: Some(self.source(stage, from)),
+                ..Select::default()
+            };
+            ctes.push(Cte {
+                name: self.quoted_name(&dates),
+                body,
+            });
             select.from = Some(SelectSource::Name(self.quoted_name(&dates)));
-            select.joins.push(Join { kind: JoinKind::Inner, source: among.source, alias: None, on: Some(on) });
+            select.joins.push(Join {
+                kind: JoinKind::Inner,
+                source: among.source,
+                alias: None,
+                on: Some(on),
+            });
             found.how = LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
         let name = self.cte_names.choose(&name);
-        ctes.push(Cte { name: self.quoted_name(&name), body: select });
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body: select,
+        });
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
     }

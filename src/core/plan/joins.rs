@@ -25,12 +25,17 @@ impl PassedOn {
     }
 
     fn name(&self, column: &InputColumn) -> Option<&str> {
-        let place = self.places.get(&(column.of.clone(), column.name.to_ascii_lowercase()))?;
+        let place = self
+            .places
+            .get(&(column.of.clone(), column.name.to_ascii_lowercase()))?;
         self.columns.get(*place).map(|(_, name)| name.as_str())
     }
 
     fn add(&mut self, column: InputColumn, name: String) {
-        self.places.insert((column.of.clone(), column.name.to_ascii_lowercase()), self.columns.len());
+        self.places.insert(
+            (column.of.clone(), column.name.to_ascii_lowercase()),
+            self.columns.len(),
+        );
         self.columns.push((column, name));
     }
 }
@@ -68,7 +73,10 @@ impl Planner<'_> {
         } else {
             used.merged.iter().filter_map(|part| place(*part)).collect()
         };
-        InputColumn { of, name: used.name.to_string() }
+        InputColumn {
+            of,
+            name: used.name.to_string(),
+        }
     }
 
     /// Returns the joins of the first select, with their conditions inlined.
@@ -84,7 +92,12 @@ impl Planner<'_> {
             let written = self.quoted_name(name);
             let on = on.map(|on| self.emitter.tree().put_joined_column_last(on, &written));
             let alias = join.renamed.then_some(written);
-            joins.push(Join { kind: join.kind, source: join.source.clone(), alias, on });
+            joins.push(Join {
+                kind: join.kind,
+                source: join.source.clone(),
+                alias,
+                on,
+            });
         }
         joins
     }
@@ -97,7 +110,9 @@ impl Planner<'_> {
         };
         let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
         for place in &column.of {
-            let Some(relation) = joined.relations.get(*place) else { continue };
+            let Some(relation) = joined.relations.get(*place) else {
+                continue;
+            };
             // Use the relation's own spelling, if it is known.
             let known = relation.column(&column.name);
             let (name, quoted) = known.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
@@ -114,7 +129,15 @@ impl Planner<'_> {
     pub(super) fn input_grain(&self) -> Vec<InputColumn> {
         match self.input.joined {
             Some(_) => self.input.joined_grain.to_vec(),
-            None => self.input.grain.iter().map(|g| InputColumn { of: vec![0], name: g.clone() }).collect(),
+            None => self
+                .input
+                .grain
+                .iter()
+                .map(|g| InputColumn {
+                    of: vec![0],
+                    name: g.clone(),
+                })
+                .collect(),
         }
     }
 
@@ -146,13 +169,19 @@ impl Planner<'_> {
     pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
         match self.input.joined {
             Some(joined) => joined.is_nullable(column),
-            None => self.input.relation.and_then(|r| r.column(&column.name)).is_none_or(Column::is_nullable),
+            None => self
+                .input
+                .relation
+                .and_then(|r| r.column(&column.name))
+                .is_none_or(Column::is_nullable),
         }
     }
 
     /// Determines which columns of a joined input later strata read, and under which names.
     pub(super) fn pass_on(&mut self, taken: &mut UsedNames) {
-        let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else { return };
+        let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
+            return;
+        };
         // Kept columns come first, so that they keep their own names in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
         if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
@@ -164,17 +193,27 @@ impl Planner<'_> {
         }
         let mut used: Vec<u32> = self.read_later();
         used.sort_unstable();
-        columns.extend(used.into_iter().map(|column| (Some(column), self.input_of(joined, column))));
+        columns.extend(
+            used.into_iter()
+                .map(|column| (Some(column), self.input_of(joined, column))),
+        );
         let mut names: FxHashSet<String> = FxHashSet::default();
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
         for (used, column) in columns {
             let known = self.passed_on.name(&column).map(str::to_owned);
             let name = known.clone().unwrap_or_else(|| {
                 if names.insert(column.name.to_ascii_lowercase()) {
-                    return joined.column(&column).map_or(column.name.as_str(), Column::name).to_owned();
+                    return joined
+                        .column(&column)
+                        .map_or(column.name.as_str(), Column::name)
+                        .to_owned();
                 }
                 // If two columns have the same name, the second one is prefixed with its relation.
-                let of = column.of.first().and_then(|place| joined.relations.get(*place)).map_or("", Relation::name);
+                let of = column
+                    .of
+                    .first()
+                    .and_then(|place| joined.relations.get(*place))
+                    .map_or("", Relation::name);
                 taken.column(&format!("{of}_{}", column.name), &format!("{of}.{}", column.name))
             });
             if let Some(used) = used.filter(|_| name != column.name) {
@@ -234,7 +273,10 @@ impl Planner<'_> {
             let (spelled, quoted) = self.input_name(&column);
             let alias = self.emitter.dialect.name_text(&spelled, !quoted);
             let own = self.is_written(expr, &alias);
-            items.push(Item { expr, alias: (!own).then_some(alias) });
+            items.push(Item {
+                expr,
+                alias: (!own).then_some(alias),
+            });
         }
         items
     }
@@ -248,10 +290,22 @@ impl Planner<'_> {
             let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.conditions(stage));
             if self.computed_in(stack.as_slice(), stage).any(looks_at_rows) {
-                stack.extend(self.roles.order.iter().map(|(id, _)| *id).chain(self.roles.partition.iter().copied()));
+                stack.extend(
+                    self.roles
+                        .order
+                        .iter()
+                        .map(|(id, _)| *id)
+                        .chain(self.roles.partition.iter().copied()),
+                );
             }
             if stage == self.last_stage() {
-                stack.extend(self.roles.order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none()));
+                stack.extend(
+                    self.roles
+                        .order
+                        .iter()
+                        .map(|(id, _)| *id)
+                        .filter(|id| self.output_of(*id).is_none()),
+                );
             }
             for node in self.computed_in(stack, stage) {
                 // The looked-up value is a column of the other row.

@@ -15,7 +15,10 @@ pub(super) struct Liveness {
 
 impl Liveness {
     pub fn from_step(step: &StepPlan<'_>) -> Self {
-        Self { rows: row_context(step), live: live_definitions(step) }
+        Self {
+            rows: row_context(step),
+            live: live_definitions(step),
+        }
     }
 }
 
@@ -39,7 +42,10 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
             });
         }
     }
-    (first.0..=root.0).map(IrId).filter(|id| wanted[id.index() - base]).collect()
+    (first.0..=root.0)
+        .map(IrId)
+        .filter(|id| wanted[id.index() - base])
+        .collect()
 }
 
 /// Returns, by node, whether it is computed per row of the input, before grouping.
@@ -78,7 +84,9 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 /// Returns, by definition, whether the step's columns, filters or keys need it. Join conditions are inlined, so a
 /// definition that only they read is computed nowhere else.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_)))
+    needed_definitions(step, |role| {
+        !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))
+    })
 }
 
 /// Returns, by definition, whether the step's columns, filters, keys or joins need it.
@@ -88,7 +96,9 @@ pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
 
 fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
-    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
+    let mut live: Vec<bool> = (0..program.definitions.len())
+        .map(|i| step.outputs[i] || needs(step.roles[i]))
+        .collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if !live[*index as usize] || definition.failed {

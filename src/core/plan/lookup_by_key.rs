@@ -100,30 +100,61 @@ impl KeyLookups {
             return Self::default();
         }
         let numbers = super::value_numbering::numbers(step, live, |_, _| ());
-        let mut finds = Self { alike: FxHashMap::default(), numbers, made: Vec::new() };
+        let mut finds = Self {
+            alike: FxHashMap::default(),
+            numbers,
+            made: Vec::new(),
+        };
         for index in program.order.iter().map(|index| *index as usize) {
             let definition = &program.definitions[index];
             if live[index] && !definition.failed {
                 let nodes = needed(program, definition.first, definition.root);
-                for (id, parts) in nodes.into_iter().filter_map(|id| Some((id, LookupParts::new(program, id)?))) {
+                for (id, parts) in nodes
+                    .into_iter()
+                    .filter_map(|id| Some((id, LookupParts::new(program, id)?)))
+                {
                     let same = finds.same(parts);
                     finds.alike.entry(same).or_default().push(id);
-                    finds.alike.entry(LookupJoinKey { sought: None, ..same }).or_default().push(id);
+                    finds
+                        .alike
+                        .entry(LookupJoinKey { sought: None, ..same })
+                        .or_default()
+                        .push(id);
                 }
             }
         }
         finds
     }
 
-    fn same(&self, LookupParts { find, sought, by, second_sought: also, .. }: LookupParts) -> LookupJoinKey {
+    fn same(
+        &self,
+        LookupParts {
+            find,
+            sought,
+            by,
+            second_sought: also,
+            ..
+        }: LookupParts,
+    ) -> LookupJoinKey {
         let sought = Some((self.number(sought), also.map(|also| self.number(also))));
-        LookupJoinKey { tab: find.tab, by: self.number(by), matching: find.matching, sought }
+        LookupJoinKey {
+            tab: find.tab,
+            by: self.number(by),
+            matching: find.matching,
+            sought,
+        }
     }
 
     /// Returns whether a lookup searches this column of a tab.
     pub fn looks_by(&self, program: &Program, tab: u32, column: u32) -> bool {
-        let by = self.alike.values().flatten().filter_map(|id| LookupParts::new(program, *id)).map(|parts| parts.by);
-        by.map(|by| program.node(by)).any(|by| by == Ir::TabColumn { tab, column })
+        let by = self
+            .alike
+            .values()
+            .flatten()
+            .filter_map(|id| LookupParts::new(program, *id))
+            .map(|parts| parts.by);
+        by.map(|by| program.node(by))
+            .any(|by| by == Ir::TabColumn { tab, column })
     }
 
     pub fn number(&self, id: IrId) -> u32 {
@@ -150,14 +181,32 @@ pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
 
 impl LookupParts {
     fn new(program: &Program, id: IrId) -> Option<Self> {
-        let Ir::RowLookup { args, find } = program.node(id) else { return None };
+        let Ir::RowLookup { args, find } = program.node(id) else {
+            return None;
+        };
         let find = *program.finds.get(find as usize)?;
         match *program.args(args) {
-            [sought, by] => Some(Self { find, sought, by, returned: None, second_sought: None }),
-            [sought, by, gives] => Some(Self { find, sought, by, returned: Some(gives), second_sought: None }),
-            [sought, by, gives, also] => {
-                Some(Self { find, sought, by, returned: Some(gives), second_sought: Some(also) })
-            }
+            [sought, by] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: None,
+                second_sought: None,
+            }),
+            [sought, by, gives] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: Some(gives),
+                second_sought: None,
+            }),
+            [sought, by, gives, also] => Some(Self {
+                find,
+                sought,
+                by,
+                returned: Some(gives),
+                second_sought: Some(also),
+            }),
             _ => None,
         }
     }
@@ -212,8 +261,13 @@ impl Planner<'_> {
         taken: &FxHashSet<String>,
         ctes: &mut Vec<Cte>,
     ) {
-        let Some(parts) = self.lookup_parts(found.id) else { return };
-        let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
+        let Some(parts) = self.lookup_parts(found.id) else {
+            return;
+        };
+        let saved = (
+            self.emitter.qualifier.take(),
+            std::mem::take(&mut self.emitter.shadowed),
+        );
         let LookupParts { find, sought, .. } = parts;
         match (find.matching, self.step.program.meta(sought).is_constant()) {
             (KeyMatching::Count, _) => self.counted_rows(found, parts, stage, from, ctes),
@@ -266,7 +320,12 @@ impl Planner<'_> {
         };
         let alias = found.renamed.then(|| self.quoted_name(&found.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        Some(Join { kind, source: found.source.clone()?, alias, on })
+        Some(Join {
+            kind,
+            source: found.source.clone()?,
+            alias,
+            on,
+        })
     }
 
     /// Emits a condition whose nodes, except for the `known` ones, are part of no other value.
@@ -295,9 +354,11 @@ impl Planner<'_> {
         let program = self.step.program;
         let meant = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(meant)) {
-            (Ir::Definition(used), _) => {
-                program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned()
-            }
+            (Ir::Definition(used), _) => program.definitions[used as usize]
+                .name
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
             (_, Ir::Column(column)) => program.columns[column as usize].name.to_string(),
             _ => program.meta(sought).span.text(self.spec.source).to_owned(),
         };
@@ -306,13 +367,18 @@ impl Planner<'_> {
             return name;
         }
         // A number at the end would look like a counter, so use the name of the definition with the lookup.
-        let asks = program.definitions.iter().find(|d| d.first <= sought && sought <= d.root);
-        asks.and_then(|d| d.name.as_deref()).map_or_else(|| "key".to_owned(), as_part_of_name)
+        let asks = program
+            .definitions
+            .iter()
+            .find(|d| d.first <= sought && sought <= d.root);
+        asks.and_then(|d| d.name.as_deref())
+            .map_or_else(|| "key".to_owned(), as_part_of_name)
     }
 
     /// Returns the key as a part of CTE names.
     pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
-        self.searched_column(parts.by, stage).map_or_else(String::new, |(name, _)| as_part_of_name(&name))
+        self.searched_column(parts.by, stage)
+            .map_or_else(String::new, |(name, _)| as_part_of_name(&name))
     }
 
     pub(super) fn tab(&self, tab: Option<u32>) -> Option<&TabSource> {
@@ -325,8 +391,16 @@ impl Planner<'_> {
     /// Returns the rows that a lookup searches, without changes.
     pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
         match self.tab(tab) {
-            Some(tab) => SearchedRows { name: tab.name.clone(), source: tab.source.clone(), renamed: tab.renamed },
-            None => SearchedRows { name: from.to_owned(), source: self.source(stage, from), renamed: false },
+            Some(tab) => SearchedRows {
+                name: tab.name.clone(),
+                source: tab.source.clone(),
+                renamed: tab.renamed,
+            },
+            None => SearchedRows {
+                name: from.to_owned(),
+                source: self.source(stage, from),
+                renamed: false,
+            },
         }
     }
 
@@ -336,7 +410,10 @@ impl Planner<'_> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
             Some(tab) => {
-                let has = tab.columns.iter().any(|column| column.name().eq_ignore_ascii_case(&tab.name));
+                let has = tab
+                    .columns
+                    .iter()
+                    .any(|column| column.name().eq_ignore_ascii_case(&tab.name));
                 has.then(|| tab.name.clone())
             }
             None => self.has_column(from, stage).then(|| from.to_owned()),
@@ -364,7 +441,9 @@ impl Planner<'_> {
             }
             (None, _) => {
                 let by = program.resolve_names(parts.by);
-                let Ir::Column(column) = program.node(by) else { return false };
+                let Ir::Column(column) = program.node(by) else {
+                    return false;
+                };
                 let parted = self.partition_columns(None, stage);
                 let mut grain = self.input_grain();
                 grain.retain(|g| !parted.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&g.name)));
@@ -385,7 +464,10 @@ impl Planner<'_> {
     pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
         let mut both = None;
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
-            let (left, right) = (self.emitter.field(from, &name, quoted), self.emitter.field(alias, &name, quoted));
+            let (left, right) = (
+                self.emitter.field(from, &name, quoted),
+                self.emitter.field(alias, &name, quoted),
+            );
             let same = self.emitter.same_key(left, right, self.step.program.meta(id).nullable);
             both = Some(self.and(both, same));
         }
@@ -403,7 +485,11 @@ impl Planner<'_> {
     /// those of this stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
-        let same = if with_sought { same } else { LookupJoinKey { sought: None, ..same } };
+        let same = if with_sought {
+            same
+        } else {
+            LookupJoinKey { sought: None, ..same }
+        };
         let all = self.finds.alike.get(&same).into_iter().flatten();
         let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.holds(**id));
         here.filter_map(|id| self.lookup_parts(*id)).collect()
@@ -413,11 +499,23 @@ impl Planner<'_> {
     pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(SpelledKey, IrId)> {
         let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
-        let keys = alike.iter().filter(|parts| !parts.find.by_number).map(|parts| parts.by).take(1);
-        let parted = alike.first().map(|parts| self.partition_columns(parts.find.tab, stage)).unwrap_or_default();
+        let keys = alike
+            .iter()
+            .filter(|parts| !parts.find.by_number)
+            .map(|parts| parts.by)
+            .take(1);
+        let parted = alike
+            .first()
+            .map(|parts| self.partition_columns(parts.find.tab, stage))
+            .unwrap_or_default();
         let parted = parted.into_iter().map(|(_, id)| id);
-        for id in keys.chain(parted).chain(alike.iter().filter_map(|parts| parts.returned)) {
-            let Some(column) = self.searched_column(id, stage) else { continue };
+        for id in keys
+            .chain(parted)
+            .chain(alike.iter().filter_map(|parts| parts.returned))
+        {
+            let Some(column) = self.searched_column(id, stage) else {
+                continue;
+            };
             if seen.insert(column.0.to_ascii_lowercase()) {
                 columns.push((column, id));
             }
@@ -434,8 +532,12 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let counts =
-            |planner: &Self| planner.lookups_sharing_cte(parts, false).iter().any(|other| other.returned.is_none());
+        let counts = |planner: &Self| {
+            planner
+                .lookups_sharing_cte(parts, false)
+                .iter()
+                .any(|other| other.returned.is_none())
+        };
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
             let among = self.among(parts.find.tab, stage, from);
             found.source = Some(among.source);
@@ -459,7 +561,11 @@ impl Planner<'_> {
 /// Converts a value or a name to a part of CTE names.
 pub(super) fn as_part_of_name(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
-    if name.is_empty() { "key".to_owned() } else { name.trim_end_matches('_').to_owned() }
+    if name.is_empty() {
+        "key".to_owned()
+    } else {
+        name.trim_end_matches('_').to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -468,7 +574,12 @@ mod tests {
 
     #[test]
     fn what_is_sought_is_a_part_of_names() {
-        for (text, name) in [("\"EU\"", "eu"), ("2", "2"), ("Net Revenue", "net_revenue"), ("\"*\"", "key")] {
+        for (text, name) in [
+            ("\"EU\"", "eu"),
+            ("2", "2"),
+            ("Net Revenue", "net_revenue"),
+            ("\"*\"", "key"),
+        ] {
             assert_eq!(as_part_of_name(text), name);
         }
     }

@@ -104,7 +104,9 @@ impl Planner<'_> {
                     let period = program.periods[period as usize];
                     let mut alias = alias(period);
                     let named = |alias: &str| {
-                        [from, self.spec.name].iter().any(|name| name.eq_ignore_ascii_case(alias))
+                        [from, self.spec.name]
+                            .iter()
+                            .any(|name| name.eq_ignore_ascii_case(alias))
                             || self.has_column(alias, stage)
                     };
                     while named(&alias) {
@@ -137,7 +139,8 @@ impl Planner<'_> {
             }
             Some(PeriodJoin::Period { alias, .. }) => {
                 let alias = alias.clone();
-                self.column_of(value, stage).map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
+                self.column_of(value, stage)
+                    .map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
             }
             None => None,
         };
@@ -148,10 +151,16 @@ impl Planner<'_> {
     /// Adds the CTEs with the rows that keys find, for the joins.
     pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
-        let mut taken: FxHashSet<String> =
-            self.lookups.joined.iter().map(|joined| joined.alias().to_ascii_lowercase()).collect();
+        let mut taken: FxHashSet<String> = self
+            .lookups
+            .joined
+            .iter()
+            .map(|joined| joined.alias().to_ascii_lowercase())
+            .collect();
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else {
+                continue;
+            };
             let mut found = found.clone();
             self.make_holidays(&found, stage, from, &mut ctes);
             self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
@@ -182,7 +191,9 @@ impl Planner<'_> {
             false => Vec::new(),
         };
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else {
+                continue;
+            };
             let found = found.clone();
             joins.extend(self.build_lookup_join(&found, stage, from));
         }
@@ -192,13 +203,21 @@ impl Planner<'_> {
     fn joins_to_periods(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
-        let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
+        let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else {
+            return Vec::new();
+        };
         let key = self.row_key(id, stage);
         let (compared, unique) = self.compared_columns(id, stage);
-        let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
+        let source = if unique {
+            source.clone()
+        } else {
+            self.distinct_rows(stage, from, &key, &compared)
+        };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
-            let PeriodJoin::Period { period, alias } = &self.lookups.joined[at] else { continue };
+            let PeriodJoin::Period { period, alias } = &self.lookups.joined[at] else {
+                continue;
+            };
             let (period, alias) = (*period, alias.clone());
             let mut conditions = Vec::new();
             for told in &compared {
@@ -216,7 +235,12 @@ impl Planner<'_> {
             let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
             let alias = Some(self.quoted_name(&alias));
-            joins.push(Join { kind: JoinKind::Left, source: source.clone(), alias, on });
+            joins.push(Join {
+                kind: JoinKind::Left,
+                source: source.clone(),
+                alias,
+                on,
+            });
         }
         joins
     }
@@ -225,14 +249,33 @@ impl Planner<'_> {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
         match (self.column_of(id, stage), program.node(id)) {
-            (Some((name, quoted)), _) => IdentifyingColumn { name, quoted, nullable, computed: None },
+            (Some((name, quoted)), _) => IdentifyingColumn {
+                name,
+                quoted,
+                nullable,
+                computed: None,
+            },
             (None, Ir::Definition(used)) => {
-                let name = program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned();
-                IdentifyingColumn { quoted: self.emitter.cased.contains(&name), name, nullable, computed: Some(id) }
+                let name = program.definitions[used as usize]
+                    .name
+                    .as_deref()
+                    .unwrap_or_default()
+                    .to_owned();
+                IdentifyingColumn {
+                    quoted: self.emitter.cased.contains(&name),
+                    name,
+                    nullable,
+                    computed: Some(id),
+                }
             }
             (None, _) => {
                 let name = key_name(program.meta(id).span.text(self.spec.source));
-                IdentifyingColumn { name, quoted: false, nullable, computed: Some(id) }
+                IdentifyingColumn {
+                    name,
+                    quoted: false,
+                    nullable,
+                    computed: Some(id),
+                }
             }
         }
     }
@@ -278,12 +321,21 @@ impl Planner<'_> {
     /// Emits the key of the current row, moved by a period.
     fn moved(&mut self, key: IrId, period: CalendarOffset) -> SqlId {
         let program = self.step.program;
-        let function = if period.count < 0 { internal::EARLIER } else { internal::LATER };
+        let function = if period.count < 0 {
+            internal::EARLIER
+        } else {
+            internal::LATER
+        };
         let overloads = catalog::get(function).overloads;
         let takes =
             |ty: Type| move |o: &&catalog::Overload| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty));
-        let timed = overloads.iter().find(takes(Type::Timestamp)).filter(|_| program.meta(key).ty == Type::Timestamp);
-        let Some(overload) = timed.or(overloads.first()) else { return self.emitter.emitted(key) };
+        let timed = overloads
+            .iter()
+            .find(takes(Type::Timestamp))
+            .filter(|_| program.meta(key).ty == Type::Timestamp);
+        let Some(overload) = timed.or(overloads.first()) else {
+            return self.emitter.emitted(key);
+        };
         let words = program.args(period.words);
         words.iter().for_each(|word| self.emitter.emit(*word));
         let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
@@ -326,21 +378,40 @@ impl Planner<'_> {
             };
             let of = |g: &InputColumn| {
                 let (name, quoted) = self.input_name(g);
-                (name, quoted, self.input_is_nullable(g), key_column.as_ref().is_some_and(|key| key.is(g)))
+                (
+                    name,
+                    quoted,
+                    self.input_is_nullable(g),
+                    key_column.as_ref().is_some_and(|key| key.is(g)),
+                )
             };
             self.input_grain().iter().map(of).collect()
         };
         let moves_one = told_apart.iter().any(|(.., is_key)| *is_key);
-        let ordered: Vec<String> =
-            self.roles.order.iter().filter_map(|(id, _)| self.column_of(*id, stage)).map(|(name, _)| name).collect();
+        let ordered: Vec<String> = self
+            .roles
+            .order
+            .iter()
+            .filter_map(|(id, _)| self.column_of(*id, stage))
+            .map(|(name, _)| name)
+            .collect();
         for (name, quoted, nullable, is_key) in &told_apart {
             // If the date is not a grouping key, only the grouping keys that do not order the rows are compared.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
-                add(IdentifyingColumn { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
+                add(IdentifyingColumn {
+                    name: name.clone(),
+                    quoted: *quoted,
+                    nullable: *nullable,
+                    computed: None,
+                });
             }
         }
-        let tells = |name: &str| compared.iter().any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name));
+        let tells = |name: &str| {
+            compared
+                .iter()
+                .any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name))
+        };
         let known = self.step.grouped || !told_apart.is_empty();
         let unique = known && told_apart.iter().all(|(name, .., is_key)| *is_key || tells(name));
         (compared, unique)
@@ -356,7 +427,11 @@ impl Planner<'_> {
         compared: &[IdentifyingColumn],
     ) -> SelectSource {
         let program = self.step.program;
-        let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
+        let first = self
+            .lookups
+            .found
+            .first()
+            .map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several(first, &key.name, compared);
         let qualifier = std::mem::take(&mut self.emitter.qualifier);
         let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
@@ -364,7 +439,10 @@ impl Planner<'_> {
         if shadows {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
-        let mut select = Select { from: Some(self.source(stage, from)), ..Select::default() };
+        let mut select = Select {
+            from: Some(self.source(stage, from)),
+            ..Select::default()
+        };
         let mut taken = FxHashSet::default();
         for told in compared.iter().chain([key]) {
             let expr = match told.computed {
@@ -384,12 +462,19 @@ impl Planner<'_> {
             });
         }
         for at in 0..self.lookups.found.len() {
-            let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };
-            let Some((name, quoted)) = self.column_of(value, stage) else { continue };
+            let Ir::PeriodLookup { value, .. } = program.node(self.lookups.found[at].0) else {
+                continue;
+            };
+            let Some((name, quoted)) = self.column_of(value, stage) else {
+                continue;
+            };
             if taken.insert(name.to_lowercase()) {
                 let column = self.emitter.emit_column_by_name(&name, quoted);
                 let expr = self.emitter.largest(value, column);
-                select.items.push(Item { expr, alias: Some(self.emitter.dialect.name_text(&name, !quoted)) });
+                select.items.push(Item {
+                    expr,
+                    alias: Some(self.emitter.dialect.name_text(&name, !quoted)),
+                });
             }
         }
         let count = self.emitter.count_rows();
@@ -409,7 +494,10 @@ impl Planner<'_> {
         };
         let name = self.cte_names.choose(&name);
         let written = self.quoted_name(&name);
-        self.lookups.sources.push(Cte { name: written.clone(), body: select });
+        self.lookups.sources.push(Cte {
+            name: written.clone(),
+            body: select,
+        });
         SelectSource::Name(written)
     }
 
@@ -433,18 +521,24 @@ impl Planner<'_> {
             .collect();
         let by_key = grain.iter().any(|g| g.eq_ignore_ascii_case(key));
         let help = if by_key && !missing.is_empty() {
-            format!("add {} to `partition_by`, or aggregate in an earlier step", missing.join(" and "))
+            format!(
+                "add {} to `partition_by`, or aggregate in an earlier step",
+                missing.join(" and ")
+            )
         } else {
             "group by them in an earlier step, or give the schema a `primary_key` of them".to_owned()
         };
-        self.emitter.diagnostics.push(Diagnostic::new(Code::SeveralInPeriod, span, message).with_help(help));
+        self.emitter
+            .diagnostics
+            .push(Diagnostic::new(Code::SeveralInPeriod, span, message).with_help(help));
     }
 }
 
 /// Returns the alias of the other row: `prior_quarter`, `next_month`, `three_months_before`, `before_18_months`.
 fn alias(period: CalendarOffset) -> String {
-    const NUMBERS: [&str; 11] =
-        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    const NUMBERS: [&str; 11] = [
+        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    ];
     let unit = period.unit.name();
     let count = period.count.unsigned_abs();
     let back = period.count < 0;
@@ -452,7 +546,9 @@ fn alias(period: CalendarOffset) -> String {
         return format!("{}_{unit}", if back { "prior" } else { "next" });
     }
     let side = if back { "before" } else { "after" };
-    let word = usize::try_from(count).ok().and_then(|count| NUMBERS.get(count.checked_sub(2)?));
+    let word = usize::try_from(count)
+        .ok()
+        .and_then(|count| NUMBERS.get(count.checked_sub(2)?));
     match word {
         Some(word) => format!("{word}_{unit}s_{side}"),
         None => format!("{side}_{count}_{unit}s"),
@@ -475,7 +571,14 @@ mod tests {
             (-52, CalendarUnit::Week, "before_52_weeks"),
             (i64::MIN, CalendarUnit::Day, "before_9223372036854775808_days"),
         ] {
-            assert_eq!(alias(CalendarOffset { count, unit, words: PoolRange::default() }), name);
+            assert_eq!(
+                alias(CalendarOffset {
+                    count,
+                    unit,
+                    words: PoolRange::default()
+                }),
+                name
+            );
         }
     }
 }

@@ -141,7 +141,11 @@ pub(super) fn cuts(
         };
         if cut {
             let name = program.definitions[index].name.clone().unwrap_or_default();
-            let column = if step.outputs[index] { taken.output(&name) } else { taken.column(&name, &name) };
+            let column = if step.outputs[index] {
+                taken.output(&name)
+            } else {
+                taken.column(&name, &name)
+            };
             cuts.insert(root, column);
         }
     }
@@ -150,8 +154,19 @@ pub(super) fn cuts(
         let index = *index as usize;
         let definition = &program.definitions[index];
         if live[index] && !definition.failed {
-            let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
-            let inner = DefinitionCuts { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
+            let owner = definition
+                .name
+                .as_deref()
+                .unwrap_or_else(|| role_name(step.roles[index]))
+                .to_owned();
+            let inner = DefinitionCuts {
+                program,
+                dialect,
+                source,
+                owner: &owner,
+                grouped: step.grouped,
+                aliases,
+            };
             inner.cut(index, taken, &mut cuts, &mut shared);
             // Both sides of a lookup's comparison are columns.
             let compared = step.has_lookups()
@@ -179,12 +194,17 @@ fn role_name(role: DefinitionRole) -> &'static str {
 /// name derived from the formula.
 fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
     let program = step.program;
-    let roots: FxHashMap<IrId, usize> =
-        (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
+    let roots: FxHashMap<IrId, usize> = (0..program.definitions.len())
+        .filter(|i| step.outputs[*i])
+        .map(|i| (step.root(i), i))
+        .collect();
     for equal in equal_values(step, live) {
         // If the analyst wrote two definitions with the same formula, each keeps its own line.
         let named = equal.iter().copied().find(|id| roots.contains_key(id));
-        let equal: Vec<IrId> = equal.into_iter().filter(|id| named == Some(*id) || !roots.contains_key(id)).collect();
+        let equal: Vec<IrId> = equal
+            .into_iter()
+            .filter(|id| named == Some(*id) || !roots.contains_key(id))
+            .collect();
         if equal.len() < 2 {
             continue;
         }
@@ -207,7 +227,12 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
 /// Returns the name of the definition that contains a node.
 fn owner_of(program: &Program, id: IrId) -> &str {
     let inside = |definition: &&IrDefinition| definition.first <= id && id <= definition.root;
-    program.definitions.iter().find(inside).and_then(|definition| definition.name.as_deref()).unwrap_or("group")
+    program
+        .definitions
+        .iter()
+        .find(inside)
+        .and_then(|definition| definition.name.as_deref())
+        .unwrap_or("group")
 }
 
 /// Cuts aggregates below a value that only a later stratum can compute, so that the grouping stratum finishes them.
@@ -292,7 +317,10 @@ struct DefinitionCuts<'i> {
 
 impl DefinitionCuts<'_> {
     fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
-        taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
+        taken.column(
+            &format!("{}_{what}", self.owner),
+            self.program.meta(id).span.text(self.source),
+        )
     }
 
     /// Returns a name for a value, derived from its formula, or else from its purpose.
@@ -318,7 +346,9 @@ impl DefinitionCuts<'_> {
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
-                    let Cell::Template(template) = self.dialect.cell(overload) else { continue };
+                    let Cell::Template(template) = self.dialect.cell(overload) else {
+                        continue;
+                    };
                     if template.subquery {
                         self.finish_operands(node, of, taken, cuts, shared);
                     }
@@ -335,8 +365,12 @@ impl DefinitionCuts<'_> {
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
                             shared.cut(*arg, of, cuts, taken, |taken| {
                                 let function = function.map(|function| function.name);
-                                let call =
-                                    NamedCall { function, param: param.name, is_first: place == 0, of: self.owner };
+                                let call = NamedCall {
+                                    function,
+                                    param: param.name,
+                                    is_first: place == 0,
+                                    of: self.owner,
+                                };
                                 let name = name_of_argument(program, *arg, self.source, call);
                                 taken.column(&name, program.meta(*arg).span.text(self.source))
                             });
@@ -345,8 +379,9 @@ impl DefinitionCuts<'_> {
                 }
                 Ir::GroupWindow { args, role } => {
                     let call = program.args(args).first().copied();
-                    let value =
-                        call.and_then(|call| program.operands(call).next()).filter(|_| role != GroupRole::Value);
+                    let value = call
+                        .and_then(|call| program.operands(call).next())
+                        .filter(|_| role != GroupRole::Value);
                     // A value that the window orders or counts is computed before it.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
@@ -360,7 +395,9 @@ impl DefinitionCuts<'_> {
                     for by in program.partition_keys(over).iter().filter(late) {
                         self.finish(*by, of, taken, cuts, shared);
                     }
-                    let Some(value) = program.operands(call).next() else { continue };
+                    let Some(value) = program.operands(call).next() else {
+                        continue;
+                    };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
                         // A ranked value is also tested for NULL, and a value whose duplicates are counted occurs
@@ -421,7 +458,9 @@ impl DefinitionCuts<'_> {
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
-        let Some(find) = program.finds.get(find as usize) else { return };
+        let Some(find) = program.finds.get(find as usize) else {
+            return;
+        };
         let found = program.args(args).iter().skip(1).take(2);
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
         let step = shared.step;
@@ -440,7 +479,9 @@ impl DefinitionCuts<'_> {
             if let Ir::Definition(_) = program.node(sought) {
                 self.finish(sought, of, taken, cuts, shared);
             } else {
-                shared.cut(sought, of, cuts, taken, |taken| self.name_of(sought, "lookup_key", taken));
+                shared.cut(sought, of, cuts, taken, |taken| {
+                    self.name_of(sought, "lookup_key", taken)
+                });
             }
         }
     }
@@ -457,7 +498,10 @@ impl DefinitionCuts<'_> {
     ) {
         let program = self.program;
         let aggregates = self.dialect.facts().aggregate_in_subquery;
-        for arg in program.operands(node).filter(|arg| !program.meta(*arg).fits_subquery(aggregates)) {
+        for arg in program
+            .operands(node)
+            .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
+        {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
@@ -482,16 +526,18 @@ impl DefinitionCuts<'_> {
         match named {
             Some((name, true)) => cuts.insert(finished, taken.output(name)),
             Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
-            None => shared.cut(finished, of, cuts, taken, |taken| match name_of_some_rows(program, value) {
-                Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
-                None => match self.kind(finished) {
-                    Some(kind) => self.name(kind, value, taken),
-                    None => {
-                        let wanted = name_from_formula(program, value, self.source)
-                            .unwrap_or_else(|| name_by_function(program, finished, self.owner));
-                        taken.column(&wanted, program.meta(value).span.text(self.source))
-                    }
-                },
+            None => shared.cut(finished, of, cuts, taken, |taken| {
+                match name_of_some_rows(program, value) {
+                    Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
+                    None => match self.kind(finished) {
+                        Some(kind) => self.name(kind, value, taken),
+                        None => {
+                            let wanted = name_from_formula(program, value, self.source)
+                                .unwrap_or_else(|| name_by_function(program, finished, self.owner));
+                            taken.column(&wanted, program.meta(value).span.text(self.source))
+                        }
+                    },
+                }
             }),
         }
     }
@@ -511,9 +557,15 @@ impl DefinitionCuts<'_> {
 
     /// Returns a helper, with its name, that a grouped step computes per row without a column.
     fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
-        let Ir::Definition(used) = self.program.node(value) else { return None };
+        let Ir::Definition(used) = self.program.node(value) else {
+            return None;
+        };
         let used = used as usize;
-        self.program.definitions[used].name.as_deref().filter(|_| step.is_helper(used)).map(|name| (used, name))
+        self.program.definitions[used]
+            .name
+            .as_deref()
+            .filter(|_| step.is_helper(used))
+            .map(|name| (used, name))
     }
 
     /// Returns whether a value is a column of the input or of the groups.

@@ -73,7 +73,9 @@ fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
         Ir::Window { call, .. } => program.node(call),
         call => call,
     };
-    let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else { return false };
+    let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else {
+        return false;
+    };
     matches!(dialect.cell(overload), Cell::Unsupported(_))
 }
 

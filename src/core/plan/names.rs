@@ -32,12 +32,17 @@ impl ColumnNamer {
         if relation.is_ascii() && self.relation.is_none() {
             self.relation = Some(relation.clone());
         } else {
-            self.own.extend(relation.columns().iter().map(|column| column.name().to_lowercase()));
+            self.own
+                .extend(relation.columns().iter().map(|column| column.name().to_lowercase()));
         }
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.own.contains(name) || self.relation.as_ref().is_some_and(|relation| relation.column(name).is_some())
+        self.own.contains(name)
+            || self
+                .relation
+                .as_ref()
+                .is_some_and(|relation| relation.column(name).is_some())
     }
 
     /// Adds a name. Returns whether it is new.
@@ -60,7 +65,12 @@ pub(super) struct UsedNames {
 
 impl UsedNames {
     pub fn new(most: usize) -> Self {
-        Self { columns: ColumnNamer::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
+        Self {
+            columns: ColumnNamer::default(),
+            outputs: FxHashSet::default(),
+            of_groups: FxHashSet::default(),
+            most,
+        }
     }
 
     pub fn reserve(&mut self, name: &str) {
@@ -104,7 +114,11 @@ impl UsedNames {
         let mut text = formula.to_owned();
         loop {
             let mark = hash_letters(&text);
-            let room = if self.most == 0 { 0 } else { self.most.saturating_sub(mark.len() + 1).max(1) };
+            let room = if self.most == 0 {
+                0
+            } else {
+                self.most.saturating_sub(mark.len() + 1).max(1)
+            };
             let name = format!("{}_{mark}", truncate_name(wanted, room));
             if self.take(&name) {
                 return name;
@@ -120,7 +134,9 @@ fn hash_letters(text: &str) -> String {
     for byte in text.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
-    (0..6).map(|i| char::from(b'a' + ((hash >> (i * 8)) % 26) as u8)).collect()
+    (0..6)
+        .map(|i| char::from(b'a' + ((hash >> (i * 8)) % 26) as u8))
+        .collect()
 }
 
 /// Unique names of the CTEs in a query.
@@ -133,7 +149,10 @@ pub struct CteNames {
 
 impl CteNames {
     pub fn new(most: usize) -> Self {
-        Self { names: ColumnNamer::default(), most }
+        Self {
+            names: ColumnNamer::default(),
+            most,
+        }
     }
 
     pub fn reserve(&mut self, name: &str) {
@@ -146,7 +165,11 @@ impl CteNames {
 
     /// Returns the wanted name, or a similar one that is free. The step's own name is reserved for the step.
     pub(super) fn choose_for(&mut self, step: &str, wanted: &str) -> String {
-        if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
+        if wanted == step {
+            wanted.to_owned()
+        } else {
+            self.choose(wanted)
+        }
     }
 
     /// Returns the wanted name, or a similar one that is free.
@@ -168,7 +191,10 @@ fn fitting(name: &str, most: usize) -> String {
         return name.to_owned();
     }
     let mark = hash_letters(name);
-    format!("{}_{mark}", truncate_name(name, most.saturating_sub(mark.len() + 1).max(1)))
+    format!(
+        "{}_{mark}",
+        truncate_name(name, most.saturating_sub(mark.len() + 1).max(1))
+    )
 }
 
 /// Truncates a name to `most` bytes, at a character boundary; 0 for no limit.

@@ -17,7 +17,16 @@ impl Planner<'_> {
         let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_of_input(id)).collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
-            keys.map(|o| (InputColumn { of: Vec::new(), name: o.name.clone() }, Some(o.root))).collect()
+            keys.map(|o| {
+                (
+                    InputColumn {
+                        of: Vec::new(),
+                        name: o.name.clone(),
+                    },
+                    Some(o.root),
+                )
+            })
+            .collect()
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
@@ -28,7 +37,11 @@ impl Planner<'_> {
         };
         // Without an order, there is no default partition and there are no ties.
         let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
-        let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
+        let mut roots: Vec<IrId> = order
+            .iter()
+            .map(|(id, _)| *id)
+            .chain(partition.iter().copied())
+            .collect();
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
             match root {
@@ -55,7 +68,12 @@ impl Planner<'_> {
         for column in plain {
             keys.push(self.column_in_order(&column, stage).1);
         }
-        let mut windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
+        let mut windows = crate::emit::Windows {
+            partition,
+            own_partition,
+            order: keys,
+            ..Default::default()
+        };
         if self.spec.pivot.is_some() {
             self.pivot_windows(&mut windows, stage);
         }
@@ -72,7 +90,9 @@ impl Planner<'_> {
             return;
         }
         let through = |id: &&IrId| {
-            let Ir::Window { over, .. } = program.node(**id) else { return false };
+            let Ir::Window { over, .. } = program.node(**id) else {
+                return false;
+            };
             let plain = program.over(over).is_over_rows() && program.partition_keys(over).is_empty();
             plain && self.column_in(**id, stage).is_none()
         };
@@ -90,7 +110,11 @@ impl Planner<'_> {
             (partition, order) => format!("by_{partition}_and_{order}"),
         };
         let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let name = if plain { name.to_ascii_lowercase() } else { "in_order".to_owned() };
+        let name = if plain {
+            name.to_ascii_lowercase()
+        } else {
+            "in_order".to_owned()
+        };
         self.emitter.windows.name = Some(self.emitter.tree().raw_text(&name));
         let windows = &self.emitter.windows;
         let (partition, order) = (windows.partition.clone(), windows.order.clone());
@@ -123,7 +147,11 @@ impl Planner<'_> {
         let program = self.program();
         match program.node(root) {
             Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
-            Ir::Definition(used) => program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned(),
+            Ir::Definition(used) => program.definitions[used as usize]
+                .name
+                .as_deref()
+                .unwrap_or_default()
+                .to_owned(),
             Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
@@ -131,7 +159,8 @@ impl Planner<'_> {
 
     /// Resolves a helper that only names another column.
     fn behind_helpers(&self, root: IrId) -> IrId {
-        self.program().resolve_names_until(root, |_, definition| self.step.outputs[definition])
+        self.program()
+            .resolve_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
     /// Emits the name of an output column, computed or kept, as a key of an order reads it.
@@ -142,7 +171,10 @@ impl Planner<'_> {
             KeepColumns::Nothing => None,
             KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
             // If relations are joined, the columns of the first one are kept.
-            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn { of: vec![0], name: name.to_owned() }),
+            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn {
+                of: vec![0],
+                name: name.to_owned(),
+            }),
         };
         match kept {
             Some(column) => {
@@ -156,12 +188,19 @@ impl Planner<'_> {
     /// Returns the keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order: Vec<(IrId, bool)> =
-            self.roles.order.iter().map(|(id, down)| (self.behind_helpers(*id), *down)).collect();
+        let order: Vec<(IrId, bool)> = self
+            .roles
+            .order
+            .iter()
+            .map(|(id, down)| (self.behind_helpers(*id), *down))
+            .collect();
         if order.is_empty() {
             return Vec::new();
         }
-        let unnamed = order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none());
+        let unnamed = order
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| self.output_of(*id).is_none());
         let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
         if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joins_in(last).is_none() {
@@ -183,14 +222,24 @@ impl Planner<'_> {
         let mut keys: Vec<(InputColumn, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
         let grain: Vec<(InputColumn, bool)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
-            let named = |name: &str| InputColumn { of: Vec::new(), name: name.to_owned() };
+            let named = |name: &str| InputColumn {
+                of: Vec::new(),
+                name: name.to_owned(),
+            };
             keys.map(|o| (named(&o.name), program.meta(o.root).nullable)).collect()
         } else {
-            self.input_grain().into_iter().map(|g| (self.input_is_nullable(&g), g)).map(|(n, g)| (g, n)).collect()
+            self.input_grain()
+                .into_iter()
+                .map(|g| (self.input_is_nullable(&g), g))
+                .map(|(n, g)| (g, n))
+                .collect()
         };
         for (column, nullable) in grain {
             // If a column of joined relations is an output, the order uses its name as an output.
-            let put_out = self.input.joined.and_then(|joined| self.output_of_input(joined, &column));
+            let put_out = self
+                .input
+                .joined
+                .and_then(|joined| self.output_of_input(joined, &column));
             let column = match put_out {
                 Some(name) => InputColumn { of: Vec::new(), name },
                 None => column,

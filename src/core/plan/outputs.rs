@@ -29,20 +29,34 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColum
         let (name, root, target) = match program.node(definition.root) {
             Ir::Definition(used) => {
                 let used = used as usize;
-                (program.definitions[used].name.as_deref().unwrap_or_default().to_owned(), step.root(used), Some(used))
+                (
+                    program.definitions[used].name.as_deref().unwrap_or_default().to_owned(),
+                    step.root(used),
+                    Some(used),
+                )
             }
             Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
         if names.insert(name.to_ascii_lowercase()) {
-            outputs.push(StepColumn { name, root, key: true, definition: target });
+            outputs.push(StepColumn {
+                name,
+                root,
+                key: true,
+                definition: target,
+            });
         }
     }
     for (index, definition) in program.definitions.iter().enumerate() {
         if step.is(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed
         {
             let name = definition.name.as_deref().unwrap_or_default().to_owned();
-            outputs.push(StepColumn { name, root: definition.root, key: false, definition: Some(index) });
+            outputs.push(StepColumn {
+                name,
+                root: definition.root,
+                key: false,
+                definition: Some(index),
+            });
         }
     }
     outputs
@@ -54,7 +68,11 @@ pub fn key_name(text: &str) -> String {
     let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
     let base = base.rsplit('.').next().unwrap_or(base).trim();
     let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
-    if frame.is_empty() || frame == "raw" { base.to_owned() } else { format!("{base}_{frame}") }
+    if frame.is_empty() || frame == "raw" {
+        base.to_owned()
+    } else {
+        format!("{base}_{frame}")
+    }
 }
 
 /// Returns the other nodes that write out a key's timeframe, each with the key's name.
@@ -84,14 +102,20 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<
         _ => None,
     };
     let keys = || outputs.iter().filter(|o| o.key && o.definition.is_none());
-    let frames: FxHashMap<_, _> = keys().filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
-    let columns: FxHashMap<_, _> = keys().filter_map(|o| Some((merged(o.root)?, (o.root, &o.name)))).collect();
+    let frames: FxHashMap<_, _> = keys()
+        .filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name))))
+        .collect();
+    let columns: FxHashMap<_, _> = keys()
+        .filter_map(|o| Some((merged(o.root)?, (o.root, &o.name))))
+        .collect();
     let mut found = FxHashMap::default();
     if frames.is_empty() && columns.is_empty() {
         return found;
     }
     for id in (0..program.len() as u32).map(IrId) {
-        let key = timeframe(id).and_then(|t| frames.get(&t)).or_else(|| columns.get(&merged(id)?));
+        let key = timeframe(id)
+            .and_then(|t| frames.get(&t))
+            .or_else(|| columns.get(&merged(id)?));
         if let Some((root, name)) = key
             && *root != id
         {

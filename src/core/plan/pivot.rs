@@ -27,12 +27,19 @@ impl Planner<'_> {
                 None => order.push((id, descending)),
             }
         }
-        let used: Vec<String> = order.iter().map(|(id, _)| self.name_of(*id).to_ascii_lowercase()).collect();
+        let used: Vec<String> = order
+            .iter()
+            .map(|(id, _)| self.name_of(*id).to_ascii_lowercase())
+            .collect();
         let is_used = |column: &InputColumn| {
             let name = column.name.to_ascii_lowercase();
             used.contains(&name) || names.contains(&name)
         };
-        let rest: Vec<InputColumn> = self.input_grain().into_iter().filter(|column| !is_used(column)).collect();
+        let rest: Vec<InputColumn> = self
+            .input_grain()
+            .into_iter()
+            .filter(|column| !is_used(column))
+            .collect();
         let by: Vec<IrId> = self.distinct(order.iter().map(|(id, _)| *id));
         self.emit(&by, stage);
         windows.pivot_rows = by.iter().map(|id| self.partition_key(*id, stage)).collect();

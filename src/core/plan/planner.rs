@@ -71,6 +71,10 @@ pub(super) struct RoleRoots {
 }
 
 /// Plans one step. The next step adds nodes to the same SQL tree.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn plan_step<'p>(
     step: &'p StepPlan<'p>,
     spec: &'p StepSpec<'p>,
@@ -84,7 +88,10 @@ pub fn plan_step<'p>(
     let mut taken = UsedNames::new(dialect.max_bytes());
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
     if !step.grouped {
-        input.relation.iter().for_each(|relation| taken.reserve_columns(relation));
+        input
+            .relation
+            .iter()
+            .for_each(|relation| taken.reserve_columns(relation));
         if let KeepColumns::Joined(kept) = &spec.keep {
             kept.iter().for_each(|c| taken.reserve(&c.name));
         }
@@ -130,16 +137,29 @@ pub fn plan_step<'p>(
         &mut taken,
     );
     let mut emitter = Emitter::new(program, dialect, limits, work);
-    let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
-    emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
+    let names = program
+        .definitions
+        .iter()
+        .zip(spec.quoted)
+        .filter(|(_, quoted)| **quoted);
+    emitter.cased = names
+        .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
+        .collect();
     // A key that is a column keeps the spelling of that column, because other nodes of the column use it.
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
-        Ir::Column(column) => {
-            program.columns.get(column as usize).is_some_and(|column| column.quoted && *column.name == *o.name)
-        }
+        Ir::Column(column) => program
+            .columns
+            .get(column as usize)
+            .is_some_and(|column| column.quoted && *column.name == *o.name),
         _ => false,
     };
-    emitter.cased.extend(outputs.iter().filter(|o| o.key).filter(of_column).map(|o| o.name.clone()));
+    emitter.cased.extend(
+        outputs
+            .iter()
+            .filter(|o| o.key)
+            .filter(of_column)
+            .map(|o| o.name.clone()),
+    );
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
@@ -199,7 +219,9 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> RoleRoots {
                 roles.on.entry(join).or_insert(root);
             }
             DefinitionRole::Having => roles.having = Some(root),
-            DefinitionRole::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
+            DefinitionRole::OrderBy => roles
+                .order
+                .push((root, spec.descending.get(index).copied().unwrap_or(false))),
             DefinitionRole::PartitionBy => roles.partition.push(root),
             DefinitionRole::Definitions | DefinitionRole::GroupBy | DefinitionRole::Rule | DefinitionRole::Check => {}
         }
@@ -219,7 +241,12 @@ impl Planner<'_> {
             let stage = self.stages.stratum_of(id);
             let name = self.cuts.name(id).unwrap_or_default().to_owned();
             let before = self.step.grouped && stage < self.stages.main;
-            if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
+            if before {
+                &mut self.row_columns
+            } else {
+                &mut self.columns
+            }
+            .insert(id, (stage, name));
             if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
                 cuts.push(id);
             }
@@ -229,7 +256,11 @@ impl Planner<'_> {
             self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
         }
         for output in &self.outputs {
-            let stage = if output.key { main } else { self.stages.stratum_of(output.root) };
+            let stage = if output.key {
+                main
+            } else {
+                self.stages.stratum_of(output.root)
+            };
             // The outputs of the grouping select are columns, but in a later stratum only the cuts are.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
@@ -264,7 +295,12 @@ impl Planner<'_> {
         let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
         let id = self.canonical(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
-        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made)).or_else(of_helper);
+        let column = self
+            .columns
+            .get(&id)
+            .filter(made)
+            .or_else(|| of_rows().filter(made))
+            .or_else(of_helper);
         column.map(|(_, name)| name.as_str())
     }
 
@@ -272,7 +308,11 @@ impl Planner<'_> {
     pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
-            || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
+            || self
+                .columns
+                .values()
+                .chain(self.row_columns.values())
+                .any(|(made, name)| *made < stage && is(name))
             || match &self.spec.keep {
                 KeepColumns::Some(names) => names.iter().any(|n| is(n)),
                 KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
@@ -290,7 +330,11 @@ impl Planner<'_> {
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
-                    input.columns().iter().filter(|c| !is_output(c.name())).for_each(|c| relation.push(c.clone()));
+                    input
+                        .columns()
+                        .iter()
+                        .filter(|c| !is_output(c.name()))
+                        .for_each(|c| relation.push(c.clone()));
                     if input.is_partial() {
                         open = true;
                         relation = relation.known_in_part();
@@ -319,7 +363,10 @@ impl Planner<'_> {
             let size = self.emitter.size(output.root);
             let quoted = self.emitter.cased.contains(&output.name);
             let month_start = program.is_month_start(output.root);
-            let column = Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted);
+            let column = Column::new(&output.name, meta.ty)
+                .nullable(nullable)
+                .sized(size)
+                .quoted(quoted);
             relation.push(column.month_start(month_start));
         }
         if !self.spec.first.is_empty() {
@@ -331,12 +378,20 @@ impl Planner<'_> {
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
         } else if let Some(joined) = self.input.joined {
-            let names: Option<Vec<String>> =
-                self.input.joined_grain.iter().map(|g| self.output_of_input(joined, g)).collect();
+            let names: Option<Vec<String>> = self
+                .input
+                .joined_grain
+                .iter()
+                .map(|g| self.output_of_input(joined, g))
+                .collect();
             names.unwrap_or_default()
         } else {
             let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
-            if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
+            if self.input.grain.iter().all(kept) {
+                self.input.grain.to_vec()
+            } else {
+                Vec::new()
+            }
         };
         (relation, open, grain)
     }

@@ -25,7 +25,10 @@ impl Planner<'_> {
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             first = first.or(Some(ctes.len()));
-            ctes.push(Cte { name: self.quoted_name(&name), body: select });
+            ctes.push(Cte {
+                name: self.quoted_name(&name),
+                body: select,
+            });
         }
         let body = self.last(&from);
         ctes.append(&mut self.lookups.sources);
@@ -43,7 +46,11 @@ impl Planner<'_> {
         // A stratum that adds no columns is a filter.
         let with_new = || first_new.map_or_else(|| format!("{step}_filtered"), |name| format!("with_{name}"));
         if stage == main && self.step.grouped {
-            return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
+            return if self.spec.last {
+                step.to_owned()
+            } else {
+                format!("{step}_grouped")
+            };
         }
         if stage == 0 && self.spec.last && !self.step.grouped {
             return step.to_owned();
@@ -64,15 +71,28 @@ impl Planner<'_> {
             for output in &self.outputs {
                 let here = output.key || self.stages.stratum_of(output.root) == stage;
                 // If two keys have the same meaning, later selects read only one of them.
-                let is = if output.key { self.canonical(output.root) } else { self.cuts.representative(output.root) };
+                let is = if output.key {
+                    self.canonical(output.root)
+                } else {
+                    self.cuts.representative(output.root)
+                };
                 if here && seen.insert(is) {
-                    let name = self.columns.get(&self.canonical(output.root)).map_or(&output.name, |(_, name)| name);
+                    let name = self
+                        .columns
+                        .get(&self.canonical(output.root))
+                        .map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
         }
         let grouped: rustc_hash::FxHashSet<IrId> = wanted.iter().map(|(_, id)| self.cuts.representative(*id)).collect();
-        for id in self.cut_in.get(stage as usize).into_iter().flatten().filter(|id| !grouped.contains(id)) {
+        for id in self
+            .cut_in
+            .get(stage as usize)
+            .into_iter()
+            .flatten()
+            .filter(|id| !grouped.contains(id))
+        {
             wanted.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
         }
         wanted
@@ -81,7 +101,9 @@ impl Planner<'_> {
     /// Returns the conditions that a stratum tests.
     pub(super) fn conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
         let filter = self.roles.filter.filter(|_| stage == self.stages.filter);
-        filter.into_iter().chain(self.roles.having.filter(|_| stage == self.stages.having))
+        filter
+            .into_iter()
+            .chain(self.roles.having.filter(|_| stage == self.stages.having))
     }
 
     /// Returns a select that adds columns to everything it reads, or the grouping select.
@@ -117,7 +139,10 @@ impl Planner<'_> {
                     let expr = self.written_input(column, stage);
                     let alias = self.kept_name(column);
                     let own = self.is_written(expr, &alias);
-                    kept.push(Item { expr, alias: (!own).then_some(alias) });
+                    kept.push(Item {
+                        expr,
+                        alias: (!own).then_some(alias),
+                    });
                     kept_names.push(column.name.clone());
                 }
             }
@@ -132,7 +157,10 @@ impl Planner<'_> {
             match names {
                 Some(names) => {
                     for name in names.into_iter().filter(|n| !shadowed(n)) {
-                        let written = self.kept_name(&InputColumn { of: Vec::new(), name: name.clone() });
+                        let written = self.kept_name(&InputColumn {
+                            of: Vec::new(),
+                            name: name.clone(),
+                        });
                         let written = self.emitter.tree().raw_text(&written);
                         let expr = self.emitter.qualify_if_shadowed(written, Span::default());
                         kept.push(Item { expr, alias: None });
@@ -150,8 +178,11 @@ impl Planner<'_> {
         select.items = kept;
         if !self.spec.first.is_empty() && !select.star {
             kept_names.extend(wanted.iter().map(|(name, _)| name.clone()));
-            let mut named: Vec<(usize, Item)> =
-                kept_names.iter().map(|name| self.spec.place_of(name)).zip(std::mem::take(&mut select.items)).collect();
+            let mut named: Vec<(usize, Item)> = kept_names
+                .iter()
+                .map(|name| self.spec.place_of(name))
+                .zip(std::mem::take(&mut select.items))
+                .collect();
             named.sort_by_key(|(place, _)| *place);
             select.items = named.into_iter().map(|(_, item)| item).collect();
         }
@@ -186,8 +217,18 @@ impl Planner<'_> {
     /// Returns a select of these expressions, with the filters and groups of its stratum.
     fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
         let grouping = self.step.grouped && stage == self.stages.main;
-        let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
-        let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
+        let filters: Vec<IrId> = self
+            .roles
+            .filter
+            .filter(|_| stage == self.stages.filter)
+            .into_iter()
+            .collect();
+        let tested: Vec<IrId> = self
+            .roles
+            .having
+            .filter(|_| stage == self.stages.having)
+            .into_iter()
+            .collect();
         let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         if grouping {
             let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
@@ -204,8 +245,11 @@ impl Planner<'_> {
         }
         // Columns of several relations are qualified with their relations.
         self.emitter.set_input_kind(joined.is_some(), stage > 0);
-        self.emitter.qualifier =
-            if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
+        self.emitter.qualifier = if grouping && joined.is_none() {
+            self.qualifier(&told_apart, stage, from, wanted)
+        } else {
+            None
+        };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
         self.lookups = self.lookups_of(&roots, stage, from);
         self.make_found_rows(stage, from);
@@ -216,7 +260,10 @@ impl Planner<'_> {
         }
         self.named_window = None;
         self.emit(&roots, stage);
-        let mut select = Select { window: self.named_window.take(), ..Select::default() };
+        let mut select = Select {
+            window: self.named_window.take(),
+            ..Select::default()
+        };
         let source = self.source(stage, from);
         if !self.lookups.is_empty() {
             select.star_of = Some(self.quoted_name(from));
@@ -229,7 +276,11 @@ impl Planner<'_> {
         }
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
-            let expr = if made { self.emitter.emit_alone(*id) } else { self.written_node(*id, stage) };
+            let expr = if made {
+                self.emitter.emit_alone(*id)
+            } else {
+                self.written_node(*id, stage)
+            };
             let alias = (!self.is_named(expr, name)).then(|| self.emitter.generated_name_text(name));
             select.items.push(Item { expr, alias });
         }
@@ -237,13 +288,20 @@ impl Planner<'_> {
             self.keep_one_row(wanted, stage, &mut select);
         }
         // Groups are filtered by HAVING in the grouping select, and by WHERE on their columns in a later stratum.
-        let before: Vec<IrId> =
-            if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
+        let before: Vec<IrId> = if grouping {
+            filters
+        } else {
+            filters.into_iter().chain(tested.iter().copied()).collect()
+        };
         let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
-        select.filter =
-            conditions.into_iter().reduce(|a, b| self.emitter.tree().binary(Op::And, a, b, Span::default()));
+        select.filter = conditions
+            .into_iter()
+            .reduce(|a, b| self.emitter.tree().binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
-        select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
+        select.having = tested
+            .first()
+            .filter(|_| grouping)
+            .map(|id| self.written_node(*id, stage));
         if stage == 0 && self.spec.times {
             self.times = self.times();
         }
@@ -280,7 +338,11 @@ impl Planner<'_> {
 
     /// Returns the source that a stratum reads.
     pub(super) fn source(&self, stage: u32, from: &str) -> SelectSource {
-        if stage == 0 && self.input.first { SelectSource::Input(0) } else { SelectSource::Name(self.quoted_name(from)) }
+        if stage == 0 && self.input.first {
+            SelectSource::Input(0)
+        } else {
+            SelectSource::Name(self.quoted_name(from))
+        }
     }
 
     /// Returns the relation that qualifies columns, if GROUP BY or HAVING reads a column with the same name as another
@@ -293,8 +355,10 @@ impl Planner<'_> {
         wanted: &[(String, IrId)],
     ) -> Option<SqlId> {
         let program = self.step.program;
-        let outputs: FxHashMap<String, IrId> =
-            wanted.iter().map(|(name, root)| (name.to_ascii_lowercase(), *root)).collect();
+        let outputs: FxHashMap<String, IrId> = wanted
+            .iter()
+            .map(|(name, root)| (name.to_ascii_lowercase(), *root))
+            .collect();
         let clashes = |node: Ir| {
             let Ir::Column(column) = node else { return false };
             let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
@@ -333,7 +397,9 @@ impl Planner<'_> {
         let program = self.step.program;
         let wanted = self.written_in(roots, stage);
         let is = |kind: fn(Ir) -> bool| {
-            wanted.iter().any(|id| kind(program.node(*id)) && self.column_in(*id, stage).is_none())
+            wanted
+                .iter()
+                .any(|id| kind(program.node(*id)) && self.column_in(*id, stage).is_none())
         };
         let windows = is(|node| matches!(node, Ir::Window { .. }));
         let groups = is(|node| matches!(node, Ir::GroupWindow { .. }));

@@ -57,12 +57,18 @@ impl JoinedInput {
     /// Creates an input with only the first relation, to which others can be joined.
     pub fn from_first(first: Relation) -> Self {
         let places = std::iter::once((first.name().to_owned(), 0)).collect();
-        Self { relations: vec![first], joins: Vec::new(), places }
+        Self {
+            relations: vec![first],
+            joins: Vec::new(),
+            places,
+        }
     }
 
     pub fn push(&mut self, relation: Relation, join: JoinInput) {
         // If two relations have the same name, which is reported, the first one is used.
-        self.places.entry(relation.name().to_owned()).or_insert(self.relations.len());
+        self.places
+            .entry(relation.name().to_owned())
+            .or_insert(self.relations.len());
         self.relations.push(relation);
         self.joins.push(join);
     }
@@ -124,7 +130,10 @@ pub struct StepSpec<'a> {
 impl StepSpec<'_> {
     /// Returns the place of a column among those that come first. All other columns come after these.
     pub fn place_of(&self, name: &str) -> usize {
-        self.first.get(&name.to_ascii_lowercase()).copied().unwrap_or(usize::MAX)
+        self.first
+            .get(&name.to_ascii_lowercase())
+            .copied()
+            .unwrap_or(usize::MAX)
     }
 }
 

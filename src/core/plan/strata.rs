@@ -29,7 +29,10 @@ impl Strata {
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub(super) fn stages(
     step: &StepPlan<'_>,
     reach: &Liveness,
@@ -81,7 +84,11 @@ pub(super) fn stages(
     main = main.max(filter);
     // A window over rows must read the filtered rows, and values that use the window come after it.
     for id in nodes.iter().copied().filter(|id| rows[id.index()]) {
-        let least = if let Ir::GroupWindow { .. } = program.node(id) { filter } else { 0 };
+        let least = if let Ir::GroupWindow { .. } = program.node(id) {
+            filter
+        } else {
+            0
+        };
         stage[id.index()] = stage[id.index()].max(need(&stage, id)).max(least);
     }
     if step.grouped {
@@ -129,7 +136,11 @@ pub(super) fn stages(
             let index = *index as usize;
             let definition = &program.definitions[index];
             if live[index] && !definition.failed && turn(index) == now && !names_only(index) {
-                each_of.extend(needed(program, definition.first, definition.root).into_iter().map(|id| (id, index)));
+                each_of.extend(
+                    needed(program, definition.first, definition.root)
+                        .into_iter()
+                        .map(|id| (id, index)),
+                );
             }
         }
     }
@@ -161,7 +172,11 @@ pub(super) fn stages(
                     && step.keys[used as usize]
                     && !cuts.contains(program.definitions[used as usize].root) =>
             {
-                if is_bare(program, cuts, program.definitions[used as usize].root) { main } else { main + 1 }
+                if is_bare(program, cuts, program.definitions[used as usize].root) {
+                    main
+                } else {
+                    main + 1
+                }
             }
             Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
             Ir::Aggregate { .. } => main,
@@ -177,18 +192,33 @@ pub(super) fn stages(
             Ir::PeriodLookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
-                    roots.map(|i| after(&stage, program.resolve_names(step.root(i)))).max().unwrap_or(0)
+                    roots
+                        .map(|i| after(&stage, program.resolve_names(step.root(i))))
+                        .max()
+                        .unwrap_or(0)
                 });
-                let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
+                let left = if step.grouped {
+                    having + 1
+                } else {
+                    filter + u32::from(filtered)
+                };
                 own.max(left).max(keyed)
             }
             // A lookup in the sheet itself searches the remaining rows.
             Ir::RowLookup { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
-                    roots.map(|i| after(&stage, program.resolve_names(step.root(i)))).max().unwrap_or(0)
+                    roots
+                        .map(|i| after(&stage, program.resolve_names(step.root(i))))
+                        .max()
+                        .unwrap_or(0)
                 });
-                own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) }).max(parted)
+                own.max(if step.grouped {
+                    having + 1
+                } else {
+                    filter + u32::from(filtered)
+                })
+                .max(parted)
             }
             _ => own,
         };
@@ -199,7 +229,13 @@ pub(super) fn stages(
         last = last.max(own);
     }
     last = last.max(having);
-    Strata { stage, main, filter, having, last }
+    Strata {
+        stage,
+        main,
+        filter,
+        having,
+        last,
+    }
 }
 
 /// Returns, by definition, whether it is a helper that reads a key computed in the grouping stratum. Group-level
@@ -223,7 +259,9 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
             Ir::Definition(used) => of_keys[used as usize],
             _ => aliases.contains_key(&id),
         };
-        of_keys[index] = needed(program, definition.first, definition.root).into_iter().any(computed_key);
+        of_keys[index] = needed(program, definition.first, definition.root)
+            .into_iter()
+            .any(computed_key);
     }
     of_keys
 }

@@ -20,7 +20,9 @@ pub struct TimeColumn {
 /// Returns the operand of a truncated time, and the calendar unit to which it is truncated.
 pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     let id = program.resolve_names(id);
-    let Ir::Apply { overload, args } = program.node(id) else { return (id, None) };
+    let Ir::Apply { overload, args } = program.node(id) else {
+        return (id, None);
+    };
     let unit = match catalog::owner(overload) {
         internal::TRUNC_SECOND => CalendarUnit::Second,
         internal::TRUNC_MINUTE => CalendarUnit::Minute,
@@ -54,11 +56,18 @@ impl Planner<'_> {
             let meta = program.meta(of);
             if may_be_time(program.meta(root).ty) && meta.level <= Level::Row && !meta.volatile {
                 self.emit(&[of], 0);
-                times.push(TimeColumn { name, value: self.written_node(of, 0), ty: meta.ty });
+                times.push(TimeColumn {
+                    name,
+                    value: self.written_node(of, 0),
+                    ty: meta.ty,
+                });
             }
         }
         let relation = self.input.relation;
-        let of_input = |name: &str| InputColumn { of: vec![0], name: name.to_owned() };
+        let of_input = |name: &str| InputColumn {
+            of: vec![0],
+            name: name.to_owned(),
+        };
         let kept: Vec<(InputColumn, Type)> = match &self.spec.keep {
             _ if self.step.grouped => Vec::new(),
             KeepColumns::Nothing => Vec::new(),
@@ -69,7 +78,9 @@ impl Planner<'_> {
                 .collect(),
             KeepColumns::Some(names) => {
                 let ty = |name: &str| {
-                    relation.and_then(|r| r.column(name)).map_or(Type::Unknown, super::super::schema::Column::ty)
+                    relation
+                        .and_then(|r| r.column(name))
+                        .map_or(Type::Unknown, super::super::schema::Column::ty)
                 };
                 names.iter().map(|name| (of_input(name), ty(name))).collect()
             }
@@ -87,7 +98,11 @@ impl Planner<'_> {
         for (column, ty) in kept {
             if may_be_time(ty) && !outputs.contains(&column.name.to_ascii_lowercase()) {
                 let value = self.written_input(&column, 0);
-                times.push(TimeColumn { name: column.name, value, ty });
+                times.push(TimeColumn {
+                    name: column.name,
+                    value,
+                    ty,
+                });
             }
         }
         times

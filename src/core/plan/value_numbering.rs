@@ -31,7 +31,11 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
 /// Returns a number for each node, equal for equal expressions of live definitions.
 pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
     let program = step.program;
-    let mut numbering = ValueNumbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
+    let mut numbering = ValueNumbering {
+        program,
+        numbers: FxHashMap::default(),
+        of: vec![0; program.len()],
+    };
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
         if live[*index as usize] && !definition.failed {
@@ -118,7 +122,15 @@ impl ValueNumbering<'_> {
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;
-        let number = *self.numbers.entry(ValueKey { kind, payload, text, operands }).or_insert(next);
+        let number = *self
+            .numbers
+            .entry(ValueKey {
+                kind,
+                payload,
+                text,
+                operands,
+            })
+            .or_insert(next);
         self.of[id.index()] = number;
         number
     }

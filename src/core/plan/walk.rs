@@ -20,7 +20,13 @@ pub(super) struct StepWalk<'w, 'p> {
 
 impl<'p> Planner<'p> {
     pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> StepWalk<'_, 'p> {
-        StepWalk { planner: self, stage, open: roots.into(), seen: FxHashSet::default(), only_in_sql: false }
+        StepWalk {
+            planner: self,
+            stage,
+            open: roots.into(),
+            seen: FxHashSet::default(),
+            only_in_sql: false,
+        }
     }
 
     /// Returns the nodes of the walk in the order of computation.
@@ -37,7 +43,10 @@ impl<'p> Planner<'p> {
 
     /// Returns the nodes that the stratum computes, without arguments that the SQL of their call does not contain.
     pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
-        let walk = StepWalk { only_in_sql: true, ..self.walk(roots, stage) };
+        let walk = StepWalk {
+            only_in_sql: true,
+            ..self.walk(roots, stage)
+        };
         walk.filter_map(|(_, computed)| computed)
     }
 }
@@ -69,7 +78,8 @@ impl Iterator for StepWalk<'_, '_> {
                         _ => &[],
                     };
                     let is_written = |at: usize| uses.get(at).is_none_or(|uses| *uses > 0);
-                    self.open.extend(args.filter(|(at, _)| is_written(*at)).map(|(_, arg)| *arg));
+                    self.open
+                        .extend(args.filter(|(at, _)| is_written(*at)).map(|(_, arg)| *arg));
                 }
                 _ => self.open.extend(program.operands(id)),
             }

@@ -59,8 +59,15 @@ impl RelationFacts {
         for facts in self.columns {
             let written = facts.data_type.unwrap_or_default();
             let ty = warehouse_type(&written, dialect);
-            let values = if facts.values.is_empty() { enum_values(&written) } else { facts.values };
-            let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted).declared(&written);
+            let values = if facts.values.is_empty() {
+                enum_values(&written)
+            } else {
+                facts.values
+            };
+            let column = Column::new(facts.name, ty)
+                .nullable(!facts.not_null)
+                .quoted(facts.quoted)
+                .declared(&written);
             let column = column.values(values).tagged(facts.tags);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
@@ -80,7 +87,11 @@ impl RelationFacts {
         if let Some(single) = named(|c| c.unique && c.not_null).next() {
             return vec![single];
         }
-        let not_null = |name: &String| self.columns.iter().any(|c| c.not_null && c.name.eq_ignore_ascii_case(name));
+        let not_null = |name: &String| {
+            self.columns
+                .iter()
+                .any(|c| c.not_null && c.name.eq_ignore_ascii_case(name))
+        };
         self.unique_together
             .iter()
             .find(|names| !names.is_empty() && names.iter().all(not_null))
@@ -92,14 +103,19 @@ impl RelationFacts {
 /// Parses a type as the warehouse names it: `timestamp` is an instant in BigQuery, and wall-clock time elsewhere.
 fn warehouse_type(text: &str, dialect: Dialect) -> Type {
     let own = [Type::Timestamp, Type::Timestamptz];
-    let own = own.into_iter().find(|ty| dialect.type_name(*ty).eq_ignore_ascii_case(text.trim()));
+    let own = own
+        .into_iter()
+        .find(|ty| dialect.type_name(*ty).eq_ignore_ascii_case(text.trim()));
     own.or_else(|| text.parse().ok()).unwrap_or_default()
 }
 
 /// Returns the values of an enum type as DuckDB spells it: `ENUM('open', 'paid')`.
 fn enum_values(text: &str) -> Vec<String> {
     let text = text.trim();
-    let inside = text.get(..4).filter(|word| word.eq_ignore_ascii_case("enum")).and_then(|_| text.get(4..));
+    let inside = text
+        .get(..4)
+        .filter(|word| word.eq_ignore_ascii_case("enum"))
+        .and_then(|_| text.get(4..));
     let inside = inside.and_then(|rest| rest.trim().strip_prefix('(')?.strip_suffix(')'));
     let mut values = Vec::new();
     let mut rest = inside.unwrap_or_default();
@@ -173,7 +189,11 @@ mod tests {
         };
         let mut facts = RelationFacts {
             name: "t".to_owned(),
-            columns: vec![column("email", false, true), column("id", true, true), column("day", true, false)],
+            columns: vec![
+                column("email", false, true),
+                column("id", true, true),
+                column("day", true, false),
+            ],
             unique_together: vec![vec!["day".to_owned(), "id".to_owned()]],
             ..RelationFacts::default()
         };

@@ -19,8 +19,18 @@ use crate::yaml::Node;
 
 const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group"];
 const COLUMN_KEYS: &[&str] = &["type", "nullable", "description", "values", "tags", "quoted"];
-const TYPES: &[&str] =
-    &["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz", "unknown", "other"];
+const TYPES: &[&str] = &[
+    "boolean",
+    "integer",
+    "decimal",
+    "float",
+    "text",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "unknown",
+    "other",
+];
 
 pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for (key, name, value) in named_pairs(root, "the schema", faults) {
@@ -87,13 +97,17 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         return if node.is_null() {
             column
         } else {
-            column.with_type(type_of(node, faults)).declared(node.text().unwrap_or_default())
+            column
+                .with_type(type_of(node, faults))
+                .declared(node.text().unwrap_or_default())
         };
     }
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {
             "type" => {
-                column = column.with_type(type_of(value, faults)).declared(value.text().unwrap_or_default());
+                column = column
+                    .with_type(type_of(value, faults))
+                    .declared(value.text().unwrap_or_default());
             }
             "nullable" => match value.boolean() {
                 Some(nullable) => column = column.nullable(nullable),
@@ -124,7 +138,10 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 
 /// Returns all values that the column can have.
 fn values(node: &Node) -> Option<Vec<String>> {
-    node.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
+    node.items()?
+        .iter()
+        .map(|item| item.text().map(str::to_owned))
+        .collect()
 }
 
 /// Parses one of formulac's types, or a warehouse's usual spelling of one.
@@ -175,7 +192,10 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
     let help = match nearest(name, known.iter().copied()) {
         Some(near) => similar(near),
-        None => format!("the keys here are {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "the keys here are {}",
+            known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
+        ),
     };
     Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`")).with_help(help)
 }
@@ -190,7 +210,13 @@ mod tests {
     fn faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let shown = |d: &crate::Diagnostic| {
-            format!("{} {}: {} ({})", d.code(), d.span().text(text), d.message(), d.help().unwrap_or_default())
+            format!(
+                "{} {}: {} ({})",
+                d.code(),
+                d.span().text(text),
+                d.message(),
+                d.help().unwrap_or_default()
+            )
         };
         faults.iter().map(shown).collect()
     }
@@ -220,8 +246,14 @@ relations:
         assert!(!column("subscription_amount").is_nullable());
         assert!(column("net revenue").is_quoted());
         assert_eq!(column("Net Revenue").ty(), Type::Decimal);
-        assert_eq!((column("note").ty(), column("shape").ty()), (Type::Unknown, Type::Other));
-        assert_eq!(column("status").known_values(), Some(&["Open".to_owned(), "Paid".to_owned()][..]));
+        assert_eq!(
+            (column("note").ty(), column("shape").ty()),
+            (Type::Unknown, Type::Other)
+        );
+        assert_eq!(
+            column("status").known_values(),
+            Some(&["Open".to_owned(), "Paid".to_owned()][..])
+        );
         assert!(schema.relation("empty").unwrap().columns().is_empty());
     }
 
@@ -248,7 +280,10 @@ relations:
             faults("relations: {o: {columns: {g: geography}}}"),
             ["F0821 geography: unknown type `geography` (a type that formulas only pass on is `other(geography)`)"]
         );
-        assert_eq!(faults("relations: [a]"), ["F0804 [a]: `relations`: expected a mapping, found a list ()"]);
+        assert_eq!(
+            faults("relations: [a]"),
+            ["F0804 [a]: `relations`: expected a mapping, found a list ()"]
+        );
         let double = "F0801 A: the relation `A` is listed twice; names that differ only in case are the same ()";
         assert_eq!(faults("relations: {a: {}, A: {}}"), [double]);
     }
@@ -256,12 +291,22 @@ relations:
     #[test]
     fn what_is_no_schema_is_refused() {
         let help = "write `relations:` with tables and their columns, or give dbt's manifest.json";
-        assert_eq!(faults(""), [format!("F0820 : not a schema: the file is empty ({help})")]);
+        assert_eq!(
+            faults(""),
+            [format!("F0820 : not a schema: the file is empty ({help})")]
+        );
         assert_eq!(
             faults("just text"),
-            [format!("F0820 just text: not a schema: expected `relations:`, found a text ({help})")]
+            [format!(
+                "F0820 just text: not a schema: expected `relations:`, found a text ({help})"
+            )]
         );
-        assert_eq!(faults("tables: []"), [format!("F0820 tables: not a schema: no key of a schema is here ({help})")]);
+        assert_eq!(
+            faults("tables: []"),
+            [format!(
+                "F0820 tables: not a schema: no key of a schema is here ({help})"
+            )]
+        );
         assert_eq!(
             faults("relation: {}"),
             ["F0820 relation: not a schema: no key of a schema is here (`relations` has a similar name)"]

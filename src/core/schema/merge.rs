@@ -16,7 +16,9 @@ impl Schema {
     #[must_use]
     pub fn described_by(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
-            let Some(known) = other.relation(relation.name()) else { return relation.clone() };
+            let Some(known) = other.relation(relation.name()) else {
+                return relation.clone();
+            };
             let columns = relation.columns().iter().map(|shown| match known.column(shown.name()) {
                 Some(column) => column.or(shown),
                 None => shown.clone(),
@@ -32,7 +34,10 @@ impl Schema {
     #[must_use]
     pub fn filled_by(self, other: Self) -> Self {
         let partial = other.partial;
-        let mut schema = Self { partial, ..Self::default() };
+        let mut schema = Self {
+            partial,
+            ..Self::default()
+        };
         for relation in other.relations {
             let whole = self.relation(relation.name()).filter(|whole| !whole.may_have_more());
             schema.push(whole.cloned().unwrap_or(relation));
@@ -43,14 +48,21 @@ impl Schema {
     /// Merges two schemas: the properties in `self` take precedence, and `other` adds those that are missing.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
-        let mut schema = Self { partial: self.partial && other.partial, ..Self::default() };
+        let mut schema = Self {
+            partial: self.partial && other.partial,
+            ..Self::default()
+        };
         for relation in &self.relations {
             schema.push(match other.relation(relation.name()) {
                 Some(other) => relation.or(other),
                 None => relation.clone(),
             });
         }
-        for relation in other.relations.iter().filter(|relation| self.relation(relation.name()).is_none()) {
+        for relation in other
+            .relations
+            .iter()
+            .filter(|relation| self.relation(relation.name()).is_none())
+        {
             schema.push(relation.clone());
         }
         schema
@@ -72,7 +84,11 @@ impl Relation {
                 (None, others) => others.filter(|_| self.may_have_more()).cloned(),
             }
         };
-        let (first, second) = if self.may_have_more() { (other, self) } else { (self, other) };
+        let (first, second) = if self.may_have_more() {
+            (other, self)
+        } else {
+            (self, other)
+        };
         for column in first.columns().iter().chain(second.columns()) {
             if merged.column(column.name()).is_none() {
                 of_both(column).into_iter().for_each(|column| merged.push(column));
@@ -102,7 +118,10 @@ impl Relation {
             ..column.clone()
         });
         let relation = columns.fold(Self::new(self.name()), Self::with);
-        Self { partial: self.partial, ..relation }
+        Self {
+            partial: self.partial,
+            ..relation
+        }
     }
 }
 
@@ -114,6 +133,12 @@ impl Column {
             return self.clone();
         }
         let (size, digits, scale) = (other.size, other.digits, other.scale);
-        Self { ty: other.ty, size, digits, scale, ..self.clone() }
+        Self {
+            ty: other.ty,
+            size,
+            digits,
+            scale,
+            ..self.clone()
+        }
     }
 }

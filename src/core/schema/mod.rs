@@ -53,7 +53,21 @@ impl Column {
         let bare = Dialect::bare_in(&name);
         let (digits, scale, made, description, values, tags) = (None, None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
-        Self { name, ty, nullable, quoted, bare, size, digits, scale, made, month_start, description, values, tags }
+        Self {
+            name,
+            ty,
+            nullable,
+            quoted,
+            bare,
+            size,
+            digits,
+            scale,
+            made,
+            month_start,
+            description,
+            values,
+            tags,
+        }
     }
 
     /// Sets whether the column may be NULL.
@@ -273,7 +287,9 @@ impl Access {
     /// Returns the access level with this name in dbt.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Private, Self::Protected, Self::Public].into_iter().find(|access| access.name() == name)
+        [Self::Private, Self::Protected, Self::Public]
+            .into_iter()
+            .find(|access| access.name() == name)
     }
 }
 
@@ -281,7 +297,10 @@ impl Relation {
     /// Creates a relation without columns.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: Arc::from(name.into()), ..Self::default() }
+        Self {
+            name: Arc::from(name.into()),
+            ..Self::default()
+        }
     }
 
     /// Adds a column. If names differ only in ASCII case, each column is found by its exact spelling, and the first
@@ -300,7 +319,10 @@ impl Relation {
 
     /// Creates a relation of which only the name is known.
     pub fn unknown(name: impl Into<String>) -> Self {
-        Self { open: true, ..Self::new(name) }
+        Self {
+            open: true,
+            ..Self::new(name)
+        }
     }
 
     pub fn is_open(&self) -> bool {
@@ -335,7 +357,10 @@ impl Relation {
 
     /// Makes all columns nullable, for the rows of a join without a match.
     pub fn all_nullable(&mut self) {
-        Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.nullable = true);
+        Arc::make_mut(&mut self.columns)
+            .list
+            .iter_mut()
+            .for_each(|column| column.nullable = true);
     }
 
     /// Records the origin of a column.
@@ -347,7 +372,10 @@ impl Relation {
 
     /// Discards the information which columns contain only first days of months.
     pub fn forget_month_starts(&mut self) {
-        Arc::make_mut(&mut self.columns).list.iter_mut().for_each(|column| column.month_start = false);
+        Arc::make_mut(&mut self.columns)
+            .list
+            .iter_mut()
+            .for_each(|column| column.month_start = false);
     }
 
     /// Records the values that a column can have.
@@ -358,7 +386,12 @@ impl Relation {
     }
 
     pub fn push(&mut self, column: Column) {
-        let ColumnMap { list, by_name, twins, beyond_ascii } = Arc::make_mut(&mut self.columns);
+        let ColumnMap {
+            list,
+            by_name,
+            twins,
+            beyond_ascii,
+        } = Arc::make_mut(&mut self.columns);
         *beyond_ascii |= !column.name.is_ascii();
         let index = list.len();
         let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
@@ -398,7 +431,11 @@ impl Relation {
     #[must_use]
     pub fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
         let Some(names) = names else { return self.clone() };
-        let is_key = |column: &Column| self.primary_key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
+        let is_key = |column: &Column| {
+            self.primary_key
+                .iter()
+                .any(|key| key.eq_ignore_ascii_case(column.name()))
+        };
         let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
         let columns = self.columns().iter().filter(is_read).cloned();
         let mut relation = columns.fold(Self::new(self.name()), Self::with).known_in_part();
@@ -438,8 +475,10 @@ impl Relation {
     }
 
     fn note_gone(&mut self, columns: impl Iterator<Item = String>) {
-        let gone: Vec<Arc<str>> =
-            columns.filter(|name| self.position(name.as_str()).is_none()).map(Arc::from).collect();
+        let gone: Vec<Arc<str>> = columns
+            .filter(|name| self.position(name.as_str()).is_none())
+            .map(Arc::from)
+            .collect();
         self.former_columns.extend(gone);
     }
 
@@ -489,9 +528,18 @@ impl Relation {
     }
 
     pub fn position<'n>(&self, name: impl Into<HashedName<'n>>) -> Option<usize> {
-        let (name, ColumnMap { list, by_name, twins, .. }) = (name.into(), &*self.columns);
+        let (
+            name,
+            ColumnMap {
+                list, by_name, twins, ..
+            },
+        ) = (name.into(), &*self.columns);
         let first = by_name.find(name, |i| list[i].name().as_bytes())?;
-        Some(if twins.is_empty() { first } else { twins.get(name.name).copied().unwrap_or(first) })
+        Some(if twins.is_empty() {
+            first
+        } else {
+            twins.get(name.name).copied().unwrap_or(first)
+        })
     }
 
     /// Returns whether names can be looked up without regard to the case of any letter.
@@ -536,14 +584,17 @@ impl Schema {
 
     pub fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name.add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
+        self.by_name
+            .add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
         self.relations.push(relation);
     }
 
     /// Adds columns that a relation had in the past, if the schema contains the relation: see [`Relation::had`].
     #[must_use]
     pub fn had<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
-        let place = self.by_name.find(relation.into(), |i| self.relations[i].name().as_bytes());
+        let place = self
+            .by_name
+            .find(relation.into(), |i| self.relations[i].name().as_bytes());
         if let Some(relation) = place.and_then(|place| self.relations.get_mut(place)) {
             relation.note_gone(columns.into_iter().map(Into::into));
         }
@@ -559,7 +610,9 @@ impl Schema {
     /// Returns the relation with this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.find(name.into(), |i| self.relations[i].name().as_bytes()).map(|i| &self.relations[i])
+        self.by_name
+            .find(name.into(), |i| self.relations[i].name().as_bytes())
+            .map(|i| &self.relations[i])
     }
 
     /// Returns whether relations that are not listed may exist.

@@ -40,14 +40,21 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
             });
         }
     }
-    let longer = || root.get("schema").and_then(Node::text).map_or_else(|| name.clone(), |s| format!("{s}__{name}"));
+    let longer = || {
+        root.get("schema")
+            .and_then(Node::text)
+            .map_or_else(|| name.clone(), |s| format!("{s}__{name}"))
+    };
     schema.add(relation.primary_key(key).had(gone), longer);
 }
 
 /// Returns the name of a view from its file: `analytics/orders.view.yaml` is the view `orders`.
 pub fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let name = [".yaml", ".yml"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     let name = name.strip_suffix(".view").unwrap_or(name);
     name.strip_suffix(".query").unwrap_or(name).to_owned()
 }

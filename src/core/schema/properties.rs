@@ -31,8 +31,16 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
 
 fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> {
     let name = named(node, faults)?;
-    let mut facts = RelationFacts { name: name.to_owned(), ..RelationFacts::default() };
-    let said = |key: &str| node.get("config").and_then(|config| config.get(key)).or(node.get(key)).and_then(Node::text);
+    let mut facts = RelationFacts {
+        name: name.to_owned(),
+        ..RelationFacts::default()
+    };
+    let said = |key: &str| {
+        node.get("config")
+            .and_then(|config| config.get(key))
+            .or(node.get(key))
+            .and_then(Node::text)
+    };
     facts.access = said("access").and_then(Access::from_name);
     facts.group = said("group").map(str::to_owned);
     let enforced = enforces_constraints(node);
@@ -44,9 +52,12 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
             data_type: text("data_type"),
             description: text("description"),
             quoted: column.get("quote").and_then(Node::boolean) == Some(true),
-            tags: [column.get("config").and_then(|config| config.get("tags")), column.get("tags")]
-                .map(|tags| tags.map(Node::texts).unwrap_or_default())
-                .concat(),
+            tags: [
+                column.get("config").and_then(|config| config.get("tags")),
+                column.get("tags"),
+            ]
+            .map(|tags| tags.map(Node::texts).unwrap_or_default())
+            .concat(),
             ..ColumnFacts::default()
         };
         for test in tests(column).filter(DbtTest::holds_always) {
@@ -54,7 +65,10 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
             it.unique |= test.name == "unique";
             if let Some(values) = test.argument("values").filter(|_| test.name == "accepted_values") {
                 let items = values.items().unwrap_or_default();
-                it.values = items.iter().filter_map(|value| value.text().map(str::to_owned)).collect();
+                it.values = items
+                    .iter()
+                    .filter_map(|value| value.text().map(str::to_owned))
+                    .collect();
             }
         }
         for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
@@ -67,8 +81,13 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
         facts.columns.push(it);
     }
     for test in tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.holds_always()) {
-        let columns = test.argument("combination_of_columns").and_then(Node::items).unwrap_or_default();
-        facts.unique_together.push(columns.iter().filter_map(|c| c.text().map(str::to_owned)).collect());
+        let columns = test
+            .argument("combination_of_columns")
+            .and_then(Node::items)
+            .unwrap_or_default();
+        facts
+            .unique_together
+            .push(columns.iter().filter_map(|c| c.text().map(str::to_owned)).collect());
     }
     Some(facts)
 }
@@ -94,7 +113,10 @@ fn list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n [Nod
 }
 
 fn enforces_constraints(node: &Node) -> bool {
-    let contract = node.get("config").and_then(|c| c.get("contract")).or(node.get("contract"));
+    let contract = node
+        .get("config")
+        .and_then(|c| c.get("contract"))
+        .or(node.get("contract"));
     contract.and_then(|c| c.get("enforced")).and_then(Node::boolean) == Some(true)
 }
 
@@ -105,15 +127,24 @@ struct DbtTest<'n> {
 }
 
 fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
-    let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node.get(key)?.items());
+    let lists = ["data_tests", "tests"]
+        .into_iter()
+        .filter_map(|key| node.get(key)?.items());
     lists.flatten().filter_map(|test| match test.pairs() {
-        None => Some(DbtTest { name: test.text()?, settings: None }),
-        Some(_) if test.get("test_name").is_some() => {
-            Some(DbtTest { name: test.get("test_name")?.text()?, settings: Some(test) })
-        }
-        Some(pairs) => {
-            pairs.first().and_then(|(key, value)| Some(DbtTest { name: key.text()?, settings: Some(value) }))
-        }
+        None => Some(DbtTest {
+            name: test.text()?,
+            settings: None,
+        }),
+        Some(_) if test.get("test_name").is_some() => Some(DbtTest {
+            name: test.get("test_name")?.text()?,
+            settings: Some(test),
+        }),
+        Some(pairs) => pairs.first().and_then(|(key, value)| {
+            Some(DbtTest {
+                name: key.text()?,
+                settings: Some(value),
+            })
+        }),
     })
 }
 
@@ -122,7 +153,12 @@ impl DbtTest<'_> {
     fn holds_always(&self) -> bool {
         let Some(settings) = self.settings else { return true };
         let config = settings.get("config");
-        let setting = |key: &str| config.and_then(|c| c.get(key)).or(settings.get(key)).and_then(Node::text);
+        let setting = |key: &str| {
+            config
+                .and_then(|c| c.get(key))
+                .or(settings.get(key))
+                .and_then(Node::text)
+        };
         setting("where").is_none()
             && !setting("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"))
             && setting("enabled") != Some("false")

@@ -8,7 +8,16 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Top-level keys of the YAML kinds.
-const KEYS: &[&str] = &["relations", "models", "seeds", "snapshots", "sources", "dimensions", "measures", "table_name"];
+const KEYS: &[&str] = &[
+    "relations",
+    "models",
+    "seeds",
+    "snapshots",
+    "sources",
+    "dimensions",
+    "measures",
+    "table_name",
+];
 
 impl Schema {
     /// Reads a schema file, a dbt properties file or an Omni view. Type names of a warehouse are read as those of the
@@ -54,7 +63,9 @@ impl Schema {
         faults: &mut Vec<(usize, Diagnostic)>,
     ) {
         for number in places {
-            let Some((name, text)) = files.get(number) else { continue };
+            let Some((name, text)) = files.get(number) else {
+                continue;
+            };
             let mut found = Vec::new();
             read_yaml(name, text, dialect, self, &mut found);
             faults.extend(found.into_iter().map(|fault| (number, fault)));
@@ -63,7 +74,11 @@ impl Schema {
 
     /// Adds a relation under its name or, if that is in use, under the longer one.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
-        let relation = if self.relation(relation.name()).is_some() { relation.renamed(longer()) } else { relation };
+        let relation = if self.relation(relation.name()).is_some() {
+            relation.renamed(longer())
+        } else {
+            relation
+        };
         self.push(relation);
     }
 }
@@ -88,12 +103,22 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
 
 fn unknown(root: &Node) -> Diagnostic {
     let Some(pairs) = root.pairs() else {
-        return not_a_schema(root.span, &format!("expected `relations:`, found {}", root.described()), None);
+        return not_a_schema(
+            root.span,
+            &format!("expected `relations:`, found {}", root.described()),
+            None,
+        );
     };
-    let near = pairs.iter().find_map(|(key, _)| Some((key.span, nearest(key.text()?, KEYS.iter().copied())?)));
+    let near = pairs
+        .iter()
+        .find_map(|(key, _)| Some((key.span, nearest(key.text()?, KEYS.iter().copied())?)));
     match near {
         Some((span, key)) => not_a_schema(span, "no key of a schema is here", Some(key)),
-        None => not_a_schema(pairs.first().map_or(root.span, |(key, _)| key.span), "no key of a schema is here", None),
+        None => not_a_schema(
+            pairs.first().map_or(root.span, |(key, _)| key.span),
+            "no key of a schema is here",
+            None,
+        ),
     }
 }
 

@@ -9,14 +9,21 @@ impl SqlTree {
     /// Adds `asc` to keys of `order by` if another key is descending.
     pub fn write_directions(&mut self, keys: &mut [SqlId]) {
         let says = |tree: &Self, key: SqlId, direction: &'static str| {
-            let Sql::Spaced(parts) = *tree.node(key) else { return false };
-            tree.args(parts).iter().any(|part| tree.node(*part) == &Sql::Word(direction))
+            let Sql::Spaced(parts) = *tree.node(key) else {
+                return false;
+            };
+            tree.args(parts)
+                .iter()
+                .any(|part| tree.node(*part) == &Sql::Word(direction))
         };
         if !keys.iter().any(|key| says(self, *key, "desc")) {
             return;
         }
         // Keys that were written for an earlier select already have directions.
-        let bare: Vec<bool> = keys.iter().map(|key| !says(self, *key, "desc") && !says(self, *key, "asc")).collect();
+        let bare: Vec<bool> = keys
+            .iter()
+            .map(|key| !says(self, *key, "desc") && !says(self, *key, "asc"))
+            .collect();
         for (key, _) in keys.iter_mut().zip(bare).filter(|(_, is_bare)| *is_bare) {
             let span = self.meta(*key).span;
             let mut parts = match *self.node(*key) {
@@ -42,13 +49,20 @@ impl SqlTree {
                 },
                 _ => (key.expr, Vec::new()),
             };
-            let Sql::Text { first, len } = *self.node(bare) else { continue };
+            let Sql::Text { first, len } = *self.node(bare) else {
+                continue;
+            };
             let is_it = |expr: SqlId| match *self.node(expr) {
                 Sql::Field { name, .. } => self.is_text(name, self.str(first, len)),
                 _ => false,
             };
-            let item = select.items.iter().find(|item| item.alias.is_none() && is_it(item.expr));
-            let Some(field) = item.map(|item| item.expr) else { continue };
+            let item = select
+                .items
+                .iter()
+                .find(|item| item.alias.is_none() && is_it(item.expr));
+            let Some(field) = item.map(|item| item.expr) else {
+                continue;
+            };
             let parts: Vec<SqlId> = std::iter::once(field).chain(rest).collect();
             key.expr = match parts.as_slice() {
                 [one] => *one,
@@ -62,7 +76,9 @@ impl SqlTree {
 
     /// Returns whether a key of `order by` specifies the position of its NULLs.
     pub fn ends_with_nulls(&self, key: SqlSlice) -> bool {
-        self.args(key).last().is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
+        self.args(key)
+            .last()
+            .is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))
     }
 
     /// Rewrites a condition so that each comparison of two columns has the column of the `joined` relation on the
@@ -72,7 +88,11 @@ impl SqlTree {
         let mut open = vec![on];
         while let Some(id) = open.pop() {
             match *self.node(id) {
-                Sql::Binary { op: Op::And, left, right } => open.extend([right, left]),
+                Sql::Binary {
+                    op: Op::And,
+                    left,
+                    right,
+                } => open.extend([right, left]),
                 _ => parts.push(id),
             }
         }
@@ -88,14 +108,18 @@ impl SqlTree {
             }
         }
         let all = |tree: &mut Self, parts: Vec<SqlId>| {
-            parts.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()))
+            parts
+                .into_iter()
+                .reduce(|a, b| tree.binary(Op::And, a, b, Span::default()))
         };
         if turned { all(self, parts).unwrap_or(on) } else { on }
     }
 
     /// Returns whether a qualified column belongs to this relation.
     fn is_field_of(&self, field: SqlId, relation: &str) -> Option<bool> {
-        let Sql::Field { qualifier, .. } = *self.node(field) else { return None };
+        let Sql::Field { qualifier, .. } = *self.node(field) else {
+            return None;
+        };
         Some(self.is_text(qualifier, relation))
     }
 }

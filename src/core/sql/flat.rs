@@ -28,13 +28,26 @@ pub enum FlatStep {
 
 /// Appends an expression on one line. The stack is empty before and after.
 pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
-    RecursivePrinter { tree, stack, out, depth: 0 }.node(root, false);
+    RecursivePrinter {
+        tree,
+        stack,
+        out,
+        depth: 0,
+    }
+    .node(root, false);
 }
 
 /// Appends an expression on one line, and returns the position of every node.
 pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
-    StackPrinter { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
+    StackPrinter {
+        tree,
+        stack: &mut Vec::new(),
+        out,
+        next: None,
+        mappings: Some(&mut mappings),
+    }
+    .run(root);
     mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
     mappings.dedup();
     mappings
@@ -92,7 +105,14 @@ impl RecursivePrinter<'_> {
             pieces(self.tree, id, self);
             self.depth -= 1;
         } else {
-            StackPrinter { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
+            StackPrinter {
+                tree: self.tree,
+                stack: self.stack,
+                out: self.out,
+                next: None,
+                mappings: None,
+            }
+            .run(id);
         }
     }
 }
@@ -118,7 +138,10 @@ impl StackPrinter<'_> {
                     self.stack.push(FlatStep::Str(")"));
                 }
                 if self.mappings.is_some() {
-                    self.stack.push(FlatStep::End { id, start: self.out.len() as u32 });
+                    self.stack.push(FlatStep::End {
+                        id,
+                        start: self.out.len() as u32,
+                    });
                 }
                 let base = self.stack.len();
                 self.next = None;
@@ -182,7 +205,10 @@ fn list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut impl Piec
 
 /// Passes the pieces of a node to a sink, from left to right.
 #[inline]
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
     let bracketed = |place: u8| meta.brackets.at(place);
@@ -297,7 +323,12 @@ fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
                 sink.word(")");
             }
         }
-        Sql::Over { x, partition, order, rows } => {
+        Sql::Over {
+            x,
+            partition,
+            order,
+            rows,
+        } => {
             plain(sink, x);
             sink.word(" over (");
             if partition.count > 0 {

@@ -49,7 +49,9 @@ pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bo
         return !matches!((parent, child),
             (Some(parent @ (Op::And | Op::Or)), Sql::Binary { op, .. }) if *op == parent);
     }
-    let (Some(parent), Sql::Binary { op, .. }) = (parent, child) else { return false };
+    let (Some(parent), Sql::Binary { op, .. }) = (parent, child) else {
+        return false;
+    };
     let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
     let (outer, inner) = (parent.strength(), op.strength());
     (outer == OTHER && (arithmetic(inner) || (inner == OTHER && *op != parent)))

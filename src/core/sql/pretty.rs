@@ -34,7 +34,12 @@ enum LayoutStep {
 /// width of the text that the caller prints next.
 pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
-    let mut stack = vec![LayoutStep::Broken { id: root, bracketed: false, indent, after }];
+    let mut stack = vec![LayoutStep::Broken {
+        id: root,
+        bracketed: false,
+        indent,
+        after,
+    }];
     let mut flat_stack = Vec::new();
     while let Some(step) = stack.pop() {
         match step {
@@ -52,13 +57,28 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
                         over(tree, id, indent + INDENT, &mut stack);
                         stack.extend([
                             LayoutStep::Line(indent + INDENT),
-                            LayoutStep::Broken { id: x, bracketed, indent, after: 0 },
+                            LayoutStep::Broken {
+                                id: x,
+                                bracketed,
+                                indent,
+                                after: 0,
+                            },
                         ]);
                     }
-                    None => stack.push(LayoutStep::Broken { id, bracketed, indent, after: 0 }),
+                    None => stack.push(LayoutStep::Broken {
+                        id,
+                        bracketed,
+                        indent,
+                        after: 0,
+                    }),
                 }
             }
-            LayoutStep::Broken { id, bracketed, indent, after } => {
+            LayoutStep::Broken {
+                id,
+                bracketed,
+                indent,
+                after,
+            } => {
                 let width = tree.width(id) as usize + if bracketed { 2 } else { 0 };
                 let fits = out.len() - line_start + width + after <= WIDTH;
                 if bracketed {
@@ -69,7 +89,12 @@ pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mu
                     flat::flat(tree, id, &mut flat_stack, out);
                 } else if bracketed {
                     stack.push(LayoutStep::Line(indent));
-                    stack.push(LayoutStep::Broken { id, bracketed: false, indent: indent + INDENT, after: 0 });
+                    stack.push(LayoutStep::Broken {
+                        id,
+                        bracketed: false,
+                        indent: indent + INDENT,
+                        after: 0,
+                    });
                     stack.push(LayoutStep::Line(indent + INDENT));
                 } else {
                     broken_node(tree, id, indent, after, &mut stack, out);
@@ -86,21 +111,36 @@ fn lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutS
         if !last {
             stack.push(LayoutStep::Str(","));
         }
-        stack.push(LayoutStep::Broken { id: *id, bracketed: false, indent, after: usize::from(!last) });
+        stack.push(LayoutStep::Broken {
+            id: *id,
+            bracketed: false,
+            indent,
+            after: usize::from(!last),
+        });
         stack.push(LayoutStep::Line(indent));
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
     let (node, meta) = tree.entry(id);
     let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.at(place));
     let inner = indent + INDENT;
-    let at =
-        |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken { id, bracketed, indent, after };
+    let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
+        id,
+        bracketed,
+        indent,
+        after,
+    };
     match *node {
         Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. } => stack.push(LayoutStep::Flat(id)),
-        Sql::Call { args: SqlSlice { count: 0, .. }, .. } => stack.push(LayoutStep::Flat(id)),
+        Sql::Call {
+            args: SqlSlice { count: 0, .. },
+            ..
+        } => stack.push(LayoutStep::Flat(id)),
         Sql::Call { name, args } => {
             out.push_str(name);
             out.push('(');
@@ -123,7 +163,11 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
                             Some(op) => {
                                 stack.push(match last {
                                     true => at(part, bracketed, indent, after),
-                                    false => LayoutStep::Leading { id: part, bracketed, indent },
+                                    false => LayoutStep::Leading {
+                                        id: part,
+                                        bracketed,
+                                        indent,
+                                    },
                                 });
                                 stack.extend([
                                     LayoutStep::Str(" "),
@@ -131,7 +175,11 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
                                     LayoutStep::Line(indent),
                                 ]);
                             }
-                            None => stack.push(LayoutStep::Leading { id: part, bracketed, indent }),
+                            None => stack.push(LayoutStep::Leading {
+                                id: part,
+                                bracketed,
+                                indent,
+                            }),
                         }
                         last = false;
                     }
@@ -203,7 +251,12 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
         }
         Sql::Spaced(args) => {
             for (i, part) in tree.args(args).iter().enumerate().rev() {
-                stack.push(at(*part, false, indent, if i + 1 == args.count as usize { after } else { 0 }));
+                stack.push(at(
+                    *part,
+                    false,
+                    indent,
+                    if i + 1 == args.count as usize { after } else { 0 },
+                ));
                 if i > 0 {
                     stack.push(LayoutStep::Str(" "));
                 }
@@ -239,7 +292,12 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
                 at(x, first, indent, 1),
             ]);
         }
-        Sql::Over { x, partition, order, rows: None } if partition.count + order.count == 0 => {
+        Sql::Over {
+            x,
+            partition,
+            order,
+            rows: None,
+        } if partition.count + order.count == 0 => {
             stack.extend([LayoutStep::Str(" over ()"), at(x, false, indent, 8)]);
         }
         Sql::OverNamed { x, name, rows: None } => {
@@ -260,7 +318,12 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
 fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
-        Sql::Over { x, partition, order, rows } if rows.is_some() || partition.count + order.count > 0 => Some(x),
+        Sql::Over {
+            x,
+            partition,
+            order,
+            rows,
+        } if rows.is_some() || partition.count + order.count > 0 => Some(x),
         _ => None,
     }
 }
@@ -271,11 +334,19 @@ fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
         Sql::OverNamed { name, rows, .. } => {
-            stack.extend(rows.into_iter().flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]));
+            stack.extend(
+                rows.into_iter()
+                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
+            );
             stack.extend([LayoutStep::Flat(name), LayoutStep::Line(inner)]);
         }
-        Sql::Over { partition, order, rows, .. } => {
-            stack.extend(rows.into_iter().flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]));
+        Sql::Over {
+            partition, order, rows, ..
+        } => {
+            stack.extend(
+                rows.into_iter()
+                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
+            );
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
                     continue;
@@ -302,10 +373,23 @@ fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
     if below {
-        stack.push(LayoutStep::Broken { id: value, bracketed: false, indent: indent + INDENT, after: 0 });
+        stack.push(LayoutStep::Broken {
+            id: value,
+            bracketed: false,
+            indent: indent + INDENT,
+            after: 0,
+        });
         stack.push(LayoutStep::Line(indent + INDENT));
     } else {
-        stack.extend([LayoutStep::Broken { id: value, bracketed: false, indent, after: 0 }, LayoutStep::Str(" ")]);
+        stack.extend([
+            LayoutStep::Broken {
+                id: value,
+                bracketed: false,
+                indent,
+                after: 0,
+            },
+            LayoutStep::Str(" "),
+        ]);
     }
     stack.push(LayoutStep::Str(word));
 }
@@ -314,7 +398,12 @@ fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack
 fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
     let inner = indent + INDENT;
-    let node = |id: SqlId, indent: usize| LayoutStep::Broken { id, bracketed: false, indent, after: 0 };
+    let node = |id: SqlId, indent: usize| LayoutStep::Broken {
+        id,
+        bracketed: false,
+        indent,
+        after: 0,
+    };
     if indent + 5 + test_width + 6 + value_width <= WIDTH {
         stack.extend([
             node(value, indent),
@@ -325,7 +414,12 @@ fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec
         ]);
     } else if indent + 5 + test_width <= WIDTH {
         branch(tree, "then", value, inner, stack);
-        stack.extend([LayoutStep::Line(inner), node(test, indent), LayoutStep::Str("when "), LayoutStep::Line(indent)]);
+        stack.extend([
+            LayoutStep::Line(inner),
+            node(test, indent),
+            LayoutStep::Str("when "),
+            LayoutStep::Line(indent),
+        ]);
     } else {
         branch(tree, "then", value, inner, stack);
         stack.extend([

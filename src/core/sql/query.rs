@@ -146,7 +146,9 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out
         cte(name, out, &mut |out| out.push_str(&format!("    {body}\n")));
     }
     for part in &query.ctes {
-        cte(&part.name, out, &mut |out| write_select(tree, &part.body, inputs, 4, out));
+        cte(&part.name, out, &mut |out| {
+            write_select(tree, &part.body, inputs, 4, out)
+        });
     }
     write_select(tree, &query.body, inputs, 0, out);
 }
@@ -155,7 +157,10 @@ fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });

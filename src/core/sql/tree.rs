@@ -155,19 +155,27 @@ impl SqlTree {
     pub fn slice(&mut self, ids: &[SqlId]) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend_from_slice(ids);
-        SqlSlice { first, count: ids.len() as u32 }
+        SqlSlice {
+            first,
+            count: ids.len() as u32,
+        }
     }
 
     #[inline]
     pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> SqlSlice {
         let first = self.args.len() as u32;
         self.args.extend(ids);
-        SqlSlice { first, count: self.args.len() as u32 - first }
+        SqlSlice {
+            first,
+            count: self.args.len() as u32 - first,
+        }
     }
 
     #[inline]
     pub fn str(&self, first: u32, len: u32) -> &str {
-        self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
+        self.text
+            .get(first as usize..(first + len) as usize)
+            .unwrap_or_default()
     }
 
     #[must_use]
@@ -251,7 +259,15 @@ impl SqlTree {
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
         let (width, strength, brackets) = self.measure(&node);
-        self.push(node, SqlMeta { width, strength, brackets, span })
+        self.push(
+            node,
+            SqlMeta {
+                width,
+                strength,
+                brackets,
+                span,
+            },
+        )
     }
 
     /// Adds a copy of a node, for another part of the formula.
@@ -269,16 +285,25 @@ impl SqlTree {
 
     /// Returns the width on one line, the strength, and the operands that need parentheses.
     #[inline(always)]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
         let mut operand = |place: u8, id: SqlId, side: OperandSide| self.operand(id, side, place, &mut brackets);
         let list = |slice: SqlSlice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
-            self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
+            self.args(slice)
+                .iter()
+                .fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
         };
         let (width, strength) = match *node {
-            Sql::Word(word) => (word.len() as u32, if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM }),
+            Sql::Word(word) => (
+                word.len() as u32,
+                if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM },
+            ),
             Sql::Text { first, len } => {
                 let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
                 (len, if negative { NEGATIVE } else { ATOM })
@@ -292,19 +317,28 @@ impl SqlTree {
             }
             Sql::Not(x) => (operand(0, x, OperandSide::Of(NOT)).saturating_add(4), NOT),
             Sql::Negative(x) => (operand(0, x, OperandSide::Of(ATOM)).saturating_add(1), NEGATIVE),
-            Sql::Postfix { op, x } if op.starts_with('.') => {
-                (operand(0, x, OperandSide::Of(ATOM)).saturating_add(op.len() as u32), ATOM)
-            }
-            Sql::Postfix { op, x } => {
-                (operand(0, x, OperandSide::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE)
-            }
+            Sql::Postfix { op, x } if op.starts_with('.') => (
+                operand(0, x, OperandSide::Of(ATOM)).saturating_add(op.len() as u32),
+                ATOM,
+            ),
+            Sql::Postfix { op, x } => (
+                operand(0, x, OperandSide::Of(OTHER)).saturating_add(op.len() as u32 + 1),
+                COMPARE,
+            ),
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };
-                (operand(0, x, OperandSide::Of(OTHER)).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
+                (
+                    operand(0, x, OperandSide::Of(OTHER))
+                        .saturating_add(list(args, 2))
+                        .saturating_add(words),
+                    COMPARE,
+                )
             }
             Sql::Between { x, low, high } => {
                 let of = OperandSide::Of(OTHER);
-                let sum = operand(0, x, of).saturating_add(operand(1, low, of)).saturating_add(operand(2, high, of));
+                let sum = operand(0, x, of)
+                    .saturating_add(operand(1, low, of))
+                    .saturating_add(operand(2, high, of));
                 (sum.saturating_add(14), COMPARE)
             }
             Sql::Case { subject, arms } => {
@@ -312,9 +346,19 @@ impl SqlTree {
                 let other = arms.count % 2;
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
                 // If a CASE continues with the arms of another one, ` else case` and one ` end` are not printed.
-                let spared = if self.continuing_arms(subject, arms).is_some() { 14 } else { 0 };
+                let spared = if self.continuing_arms(subject, arms).is_some() {
+                    14
+                } else {
+                    0
+                };
                 let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
-                (list(arms, 0).saturating_add(words).saturating_add(subject).saturating_sub(spared), ATOM)
+                (
+                    list(arms, 0)
+                        .saturating_add(words)
+                        .saturating_add(subject)
+                        .saturating_sub(spared),
+                    ATOM,
+                )
             }
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // Words around an expression bind as loosely as anything in it, so they need parentheses as operands.
@@ -323,10 +367,18 @@ impl SqlTree {
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),
             Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
-            Sql::Subscript { x, index } => {
-                (operand(0, x, OperandSide::Of(ATOM)).saturating_add(self.width(index)).saturating_add(2), ATOM)
-            }
-            Sql::Over { x, partition, order, rows } => {
+            Sql::Subscript { x, index } => (
+                operand(0, x, OperandSide::Of(ATOM))
+                    .saturating_add(self.width(index))
+                    .saturating_add(2),
+                ATOM,
+            ),
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows,
+            } => {
                 let mut width = self.width(x).saturating_add(8);
                 if partition.count > 0 {
                     width = width.saturating_add(list(partition, 2)).saturating_add(13);
@@ -336,11 +388,17 @@ impl SqlTree {
                     width += u32::from(partition.count > 0);
                 }
                 // A frame needs an order, so there is always text before it.
-                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
+                (
+                    rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)),
+                    ATOM,
+                )
             }
             Sql::OverNamed { x, name, rows } => {
                 let width = self.width(x).saturating_add(self.width(name)).saturating_add(6);
-                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 3)), ATOM)
+                (
+                    rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 3)),
+                    ATOM,
+                )
             }
         };
         (width, strength, brackets)

@@ -84,7 +84,9 @@ impl Catalog {
         catalog.metadata = metadata::read(text, ArtifactKind::Catalog, &mut catalog)?;
         catalog.tables.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         let places = catalog.tables.iter().enumerate();
-        catalog.places = places.map(|(place, table)| (Arc::clone(&table.unique_id), place)).collect();
+        catalog.places = places
+            .map(|(place, table)| (Arc::clone(&table.unique_id), place))
+            .collect();
         Ok(catalog)
     }
 
@@ -101,7 +103,11 @@ impl CatalogTable {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&CatalogColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
-        exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
+        exact.or_else(|| {
+            self.columns
+                .iter()
+                .find(|column| column.name.eq_ignore_ascii_case(name))
+        })
     }
 
     /// Returns a statistic by its id.
@@ -158,7 +164,8 @@ impl<'de> Sections<'de> for Catalog {
         match name {
             "nodes" | "sources" => {
                 let raw: Entries<'de, LenientPart<RawTable<'de>>> = map.next_value()?;
-                self.tables.extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
+                self.tables
+                    .extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
             }
             "errors" => {
                 let errors = map.next_value::<Json<'de>>()?.into_words();
@@ -182,8 +189,12 @@ impl RawTable<'_> {
             comment: interner.intern_text(&raw.comment),
         });
         let columns = columns.collect();
-        let stats =
-            self.stats.0.into_iter().filter(|(key, _)| key != "has_stats").map(|(key, LenientPart(raw))| Stat {
+        let stats = self
+            .stats
+            .0
+            .into_iter()
+            .filter(|(key, _)| key != "has_stats")
+            .map(|(key, LenientPart(raw))| Stat {
                 id: interner.text(raw.id.as_str().unwrap_or(&key)),
                 label: interner.or_empty(&raw.label),
                 value: interner.value(raw.value),

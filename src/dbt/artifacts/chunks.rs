@@ -45,7 +45,10 @@ impl Print {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
         // A text whose length exceeds `u32` equals no other text, so it is parsed each time.
-        Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
+        Self {
+            hash,
+            length: u32::try_from(text.len()).unwrap_or_default(),
+        }
     }
 
     /// Returns whether both fingerprints are of the same text.
@@ -79,7 +82,13 @@ impl Manifest {
     /// Returns the fingerprints of the manifest's nodes.
     #[must_use]
     pub fn outline(&self) -> ManifestOutline {
-        ManifestOutline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
+        ManifestOutline {
+            prints: self
+                .nodes
+                .iter()
+                .map(|node| (Arc::clone(&node.unique_id), node.print))
+                .collect(),
+        }
     }
 }
 
@@ -239,8 +248,11 @@ mod tests {
 
     fn string_value(text: &str) -> Option<String> {
         let pieces = Pieces::new(text, &ManifestOutline::default())?;
-        let nodes: Vec<String> =
-            pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
+        let nodes: Vec<String> = pieces
+            .nodes
+            .iter()
+            .map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text))
+            .collect();
         Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
     }
 
@@ -248,7 +260,10 @@ mod tests {
     fn pieces_end_where_brackets_and_quotes_say_so() {
         for (text, expected) in [
             ("{}", Some(" | {}")),
-            (r#" {"nodes" : { } , "x": [1, {"a": "}"}]} "#, Some(r#" | {"nodes":{},"x":[1, {"a": "}"}]}"#)),
+            (
+                r#" {"nodes" : { } , "x": [1, {"a": "}"}]} "#,
+                Some(r#" | {"nodes":{},"x":[1, {"a": "}"}]}"#),
+            ),
             (
                 r#"{"sources": {"a": {"b": "\"}\\"}, "c\u0041": null,"d":[{"e":1.5e3}]}, "metadata": {"v": true}}"#,
                 Some(
@@ -260,7 +275,10 @@ mod tests {
                 Some(r#"metric a "sixteen bytes, and then some more: \" and so on, até ao fim" | {"metrics":{}}"#),
             ),
             // A section of another shape belongs to the rest.
-            (r#"{"nodes": null, "sources": []}"#, Some(r#" | {"nodes":null,"sources":[]}"#)),
+            (
+                r#"{"nodes": null, "sources": []}"#,
+                Some(r#" | {"nodes":null,"sources":[]}"#),
+            ),
             ("", None),
             ("[]", None),
             ("{} {}", None),

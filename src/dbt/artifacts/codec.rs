@@ -71,7 +71,9 @@ impl ManifestOutline {
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let lines: Vec<(Arc<str>, Print)> = codec::read(bytes, SHAPE)?;
-        Some(Self { prints: lines.into_iter().collect() })
+        Some(Self {
+            prints: lines.into_iter().collect(),
+        })
     }
 }
 
@@ -112,7 +114,17 @@ structs! {
 
 impl Stored for Manifest {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
-        let Self { metadata, nodes, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
+        let Self {
+            metadata,
+            nodes,
+            disabled,
+            groups,
+            docs,
+            macros,
+            macro_uses,
+            keep,
+            places: _,
+        } = self;
         metadata.write(to);
         nodes.write(to);
         disabled.write(to);
@@ -236,8 +248,15 @@ impl Stored for Ref {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         Some(match from.number()? {
-            0 => Self::Model { name: Stored::read(from)?, package: Stored::read(from)?, version: Stored::read(from)? },
-            1 => Self::Source { source: Stored::read(from)?, table: Stored::read(from)? },
+            0 => Self::Model {
+                name: Stored::read(from)?,
+                package: Stored::read(from)?,
+                version: Stored::read(from)?,
+            },
+            1 => Self::Source {
+                source: Stored::read(from)?,
+                table: Stored::read(from)?,
+            },
             _ => return None,
         })
     }

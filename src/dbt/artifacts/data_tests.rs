@@ -49,12 +49,19 @@ impl Manifest {
     /// Returns the enabled data tests, ordered by id. Like dbt, it skips tests of disabled nodes.
     #[must_use]
     pub fn data_tests(&self) -> Vec<DataTest<'_>> {
-        self.with_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
+        self.with_type(ResourceType::Test)
+            .filter_map(|node| self.data_test(node, node.test()?))
+            .collect()
     }
 
     fn data_test<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode) -> Option<DataTest<'m>> {
         let Some(name) = test.name.as_deref() else {
-            return Some(DataTest { node, on: None, column: None, check: Check::Singular });
+            return Some(DataTest {
+                node,
+                on: None,
+                column: None,
+                check: Check::Singular,
+            });
         };
         // Tests of sources have no attached node; the argument `model` names the source.
         let on = match test.attached_node.as_deref() {
@@ -63,21 +70,36 @@ impl Manifest {
         }?;
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::scalar);
         let column = test.column_name.as_deref().or_else(|| text("column_name"));
-        Some(DataTest { node, on: Some(on), column: column.map(unquoted), check: self.check(node, test, name) })
+        Some(DataTest {
+            node,
+            on: Some(on),
+            column: column.map(unquoted),
+            check: self.check(node, test, name),
+        })
     }
 
     fn check<'m>(&'m self, node: &'m ManifestNode, test: &'m TestNode, name: &'m str) -> Check<'m> {
         let listed = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_list);
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_str);
-        let to = || text("to").and_then(|to| self.referred(node, to)).map(|to| &*to.unique_id);
+        let to = || {
+            text("to")
+                .and_then(|to| self.referred(node, to))
+                .map(|to| &*to.unique_id)
+        };
         match (name, text("field")) {
             ("not_null", _) => Check::NotNull,
             ("unique", _) => Check::Unique,
             ("accepted_values", _) => listed("values").map_or(Check::Other(name), Check::AcceptedValues),
-            ("relationships", Some(field)) => Check::Relationships { to: to(), field: unquoted(field) },
+            ("relationships", Some(field)) => Check::Relationships {
+                to: to(),
+                field: unquoted(field),
+            },
             // Test of the package `dbt_utils`, or a copy with the same name.
             ("unique_combination_of_columns", _) => {
-                let names = listed("combination_of_columns").unwrap_or_default().iter().filter_map(MetaValue::scalar);
+                let names = listed("combination_of_columns")
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(MetaValue::scalar);
                 Check::UniqueTogether(names.map(unquoted).collect())
             }
             _ => Check::Other(name),

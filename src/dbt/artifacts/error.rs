@@ -40,7 +40,13 @@ pub struct ArtifactError {
 impl ArtifactError {
     pub(super) fn new(kind: ArtifactKind, fault: ArtifactFault, error: Option<&serde_json::Error>) -> Self {
         let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
-        Self { kind, fault, reason: error.map(ToString::to_string).unwrap_or_default(), line, column }
+        Self {
+            kind,
+            fault,
+            reason: error.map(ToString::to_string).unwrap_or_default(),
+            line,
+            column,
+        }
     }
 
     /// Returns the fault.
@@ -71,7 +77,11 @@ impl ArtifactError {
     /// Returns the byte offset of the error in the parsed text.
     #[must_use]
     pub fn offset(&self, text: &str) -> usize {
-        let start = text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum::<usize>();
+        let start = text
+            .split_inclusive('\n')
+            .take(self.line.saturating_sub(1))
+            .map(str::len)
+            .sum::<usize>();
         (start + self.column.saturating_sub(1)).min(text.len())
     }
 
@@ -96,7 +106,11 @@ impl fmt::Display for ArtifactError {
             ArtifactFault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
             ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
             ArtifactFault::TooOld(version) => {
-                write!(f, "dbt's {kind} is v{version}, and v{} is the oldest that is read", self.kind.versions().0)
+                write!(
+                    f,
+                    "dbt's {kind} is v{version}, and v{} is the oldest that is read",
+                    self.kind.versions().0
+                )
             }
             ArtifactFault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),
         }

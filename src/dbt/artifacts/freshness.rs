@@ -48,7 +48,10 @@ impl Criteria {
     #[must_use]
     pub fn status(&self, age: Duration) -> Status {
         let is_past = |threshold: &Option<Threshold>| {
-            threshold.as_ref().and_then(Threshold::duration).is_some_and(|longest| age > longest)
+            threshold
+                .as_ref()
+                .and_then(Threshold::duration)
+                .is_some_and(|longest| age > longest)
         };
         match () {
             () if is_past(&self.error_after) => Status::Error,
@@ -67,9 +70,16 @@ impl Criteria {
         let mut threshold = |key: &str| {
             let mut of = json.take(key);
             let count = of.take("count").into_text().as_str()?.parse().ok()?;
-            Some(Threshold { count, period: interner.intern_text(&of.take("period").into_text())? })
+            Some(Threshold {
+                count,
+                period: interner.intern_text(&of.take("period").into_text())?,
+            })
         };
         let (warn_after, error_after) = (threshold("warn_after"), threshold("error_after"));
-        Self { warn_after, error_after, filter: interner.intern_text(&json.take("filter").into_text()) }
+        Self {
+            warn_after,
+            error_after,
+            filter: interner.intern_text(&json.take("filter").into_text()),
+        }
     }
 }

@@ -42,8 +42,13 @@ pub fn graph(manifest: &Manifest) -> Vec<GraphNode> {
 fn selected(manifest: &Manifest, node: &ManifestNode) -> selection::SelectableNode {
     let owned = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
     let said = [("access", &node.access), ("group", &node.group)];
-    let said = said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.to_owned())));
-    let config = node.config.iter().filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?.to_owned())));
+    let said = said
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.as_deref()?.to_owned())));
+    let config = node
+        .config
+        .iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?.to_owned())));
     let paths = [Some(&node.original_file_path), node.patch_path.as_ref()];
     let paths = paths.into_iter().flatten().filter(|path| !path.is_empty());
     selection::SelectableNode {
@@ -74,9 +79,15 @@ mod tests {
             "sources": {"source.shop.raw.a": {"name": "a", "fqn": ["shop", "raw", "a"]}},
             "disabled": {"model.shop.c": [{"name": "c"}]}}"#;
         let nodes = graph(&Manifest::from_text(text, KeptParts::default()).unwrap());
-        let ids: Vec<_> = nodes.iter().map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled)).collect();
-        let expected =
-            [("model.shop.b", "model", false), ("source.shop.raw.a", "source", false), ("model.shop.c", "model", true)];
+        let ids: Vec<_> = nodes
+            .iter()
+            .map(|n| (n.unique_id.as_str(), n.node.kind.as_str(), n.disabled))
+            .collect();
+        let expected = [
+            ("model.shop.b", "model", false),
+            ("source.shop.raw.a", "source", false),
+            ("model.shop.c", "model", true),
+        ];
         assert_eq!(ids, expected);
         let b = &nodes[0].node;
         assert_eq!(

@@ -31,7 +31,9 @@ impl Interner {
 
     /// Interns a text; returns `None` for an empty or missing text.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
-        text.as_str().filter(|text| !text.is_empty()).map(|text| self.text(text))
+        text.as_str()
+            .filter(|text| !text.is_empty())
+            .map(|text| self.text(text))
     }
 
     pub fn intern_texts(&mut self, words: &LenientTexts<'_>) -> Vec<Arc<str>> {
@@ -65,7 +67,11 @@ impl Interner {
     fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
         // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut kept = Vec::with_capacity(fields.len());
-        kept.extend(fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))));
+        kept.extend(
+            fields
+                .into_iter()
+                .map(|(key, value)| (self.text(&key), self.value(value))),
+        );
         ValueFields::new(kept)
     }
 }

@@ -47,7 +47,10 @@ impl RunResults {
             } else if message.starts_with("running dbt with arguments") {
                 section.is_here = is_here(target_path(message));
             } else if let Some(command) = message.strip_prefix("Command `") {
-                let command = command.split('`').next().and_then(|command| command.split(' ').next_back());
+                let command = command
+                    .split('`')
+                    .next()
+                    .and_then(|command| command.split(' ').next_back());
                 section.results.which = command.map(str::to_owned);
                 let ended = std::mem::take(&mut section);
                 if ended.is_here && ended.results.is_of_run() {
@@ -56,7 +59,11 @@ impl RunResults {
             } else if let Some(node) = message.strip_prefix("Finished running node ") {
                 if let Some(status) = section.statuses.remove(thread) {
                     let unique_id = Arc::from(node.trim_end());
-                    section.results.results.push(RunResult { unique_id, status, ..RunResult::default() });
+                    section.results.results.push(RunResult {
+                        unique_id,
+                        status,
+                        ..RunResult::default()
+                    });
                 }
             } else if let Some(status) = status(message) {
                 section.statuses.insert(thread.to_owned(), status);
@@ -85,5 +92,8 @@ fn status(message: &str) -> Option<Status> {
     words.next().filter(|word| *word == "of")?;
     words.next()?.parse::<u32>().ok()?;
     let word = words.next()?;
-    WORDS.iter().find(|(known, _)| *known == word).map(|(_, status)| status.clone())
+    WORDS
+        .iter()
+        .find(|(known, _)| *known == word)
+        .map(|(_, status)| status.clone())
 }

@@ -134,7 +134,10 @@ impl Manifest {
         outline: &ManifestOutline,
         before: impl FnOnce() -> Option<Self>,
     ) -> Result<(Self, ManifestChanges), ArtifactError> {
-        let nothing = || Self { keep, ..Self::default() };
+        let nothing = || Self {
+            keep,
+            ..Self::default()
+        };
         let pieces = Pieces::new(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
         if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
@@ -147,13 +150,24 @@ impl Manifest {
     }
 
     fn in_a_row(text: &str, keep: KeptParts) -> Result<Self, ArtifactError> {
-        let mut reader = ManifestReader { keep, manifest: Self { keep, ..Self::default() } };
+        let mut reader = ManifestReader {
+            keep,
+            manifest: Self {
+                keep,
+                ..Self::default()
+            },
+        };
         let metadata = metadata::read(text, ArtifactKind::Manifest, &mut reader)?;
-        let mut manifest = Self { metadata, ..reader.manifest };
+        let mut manifest = Self {
+            metadata,
+            ..reader.manifest
+        };
         // Nodes are large, so the sort moves each node only once.
         manifest.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         manifest.disabled.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
-        manifest.groups.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest
+            .groups
+            .sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         manifest.find_places();
         Ok(manifest)
@@ -191,8 +205,10 @@ impl Manifest {
             }
         }
         let mut nodes = std::mem::take(&mut self.nodes);
-        let mut changes =
-            ManifestChanges { read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(), left: Vec::new() };
+        let mut changes = ManifestChanges {
+            read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(),
+            left: Vec::new(),
+        };
         let mut is_kept = is_kept.into_iter();
         nodes.retain(|node| {
             let is_kept = is_kept.next() == Some(true);
@@ -228,7 +244,12 @@ impl Manifest {
         let mut nodes = Vec::new();
         let mut json = serde_json::Deserializer::from_str(piece.text);
         let take = |id: &str, raw: RawNode<'_>| nodes.push(raw.node(id, piece.kind, self.keep, interner));
-        OneOrMore { id: Cow::Borrowed(&piece.id), take: &mut { take } }.deserialize(&mut json).ok()?;
+        OneOrMore {
+            id: Cow::Borrowed(&piece.id),
+            take: &mut { take },
+        }
+        .deserialize(&mut json)
+        .ok()?;
         json.end().ok()?;
         if let [node] = nodes.as_mut_slice() {
             node.print = piece.print;
@@ -238,7 +259,9 @@ impl Manifest {
 
     pub(super) fn find_places(&mut self) {
         let places = self.nodes.iter().enumerate();
-        self.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
+        self.places = places
+            .map(|(place, node)| (Arc::clone(&node.unique_id), place))
+            .collect();
     }
 
     /// Returns the index in `nodes` of the enabled node with this id.
@@ -255,7 +278,9 @@ impl Manifest {
 
     /// Returns the nodes of a resource type, ordered by id.
     pub fn with_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &ManifestNode> {
-        self.nodes.iter().filter(move |node| node.resource_type == resource_type)
+        self.nodes
+            .iter()
+            .filter(move |node| node.resource_type == resource_type)
     }
 
     /// Returns for each node the distinct indexes of its parents. Missing parents are left out.
@@ -294,7 +319,12 @@ impl Manifest {
             }
         }
         let mut found = BTreeSet::new();
-        let mut stack: Vec<&str> = self.macros.iter().map(|id| &**id).filter(|id| changed.contains(id)).collect();
+        let mut stack: Vec<&str> = self
+            .macros
+            .iter()
+            .map(|id| &**id)
+            .filter(|id| changed.contains(id))
+            .collect();
         while let Some(id) = stack.pop() {
             if found.insert(id) {
                 stack.extend(users.get(id).into_iter().flatten());
@@ -344,7 +374,9 @@ impl<'de> Sections<'de> for ManifestReader {
         let manifest = &mut self.manifest;
         if let Some(kind) = kind_of_section(name) {
             let into = &mut manifest.nodes;
-            map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| into.push(raw.node(id, kind, keep, interner))))?;
+            map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
+                into.push(raw.node(id, kind, keep, interner))
+            }))?;
             return Ok(true);
         }
         match name {
@@ -424,7 +456,10 @@ impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for Each<F> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<LenientText<'de>>()? {
-            map.next_value_seed(OneOrMore { id: key.0.unwrap_or_default(), take: &mut self.0 })?;
+            map.next_value_seed(OneOrMore {
+                id: key.0.unwrap_or_default(),
+                take: &mut self.0,
+            })?;
         }
         Ok(())
     }

@@ -49,7 +49,17 @@ impl Manifest {
     /// difference contains all sections, changed or not.
     #[must_use]
     pub fn difference(&self, changes: &ManifestChanges) -> NodeDifference {
-        let Self { metadata, nodes: _, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
+        let Self {
+            metadata,
+            nodes: _,
+            disabled,
+            groups,
+            docs,
+            macros,
+            macro_uses,
+            keep,
+            places: _,
+        } = self;
         let nodes = changes.read.iter().filter_map(|id| self.node(id)).cloned().collect();
         let manifest = Self {
             metadata: metadata.clone(),
@@ -62,7 +72,10 @@ impl Manifest {
             keep: *keep,
             places: FxHashMap::default(),
         };
-        NodeDifference { left: changes.left.clone(), manifest }
+        NodeDifference {
+            left: changes.left.clone(),
+            manifest,
+        }
     }
 
     /// Returns the later manifest: this one with the difference applied.
@@ -89,7 +102,14 @@ mod tests {
     use super::super::manifest::KeptParts;
     use super::Manifest;
 
-    const SECTIONS: [&str; 6] = ["nodes", "sources", "exposures", "metrics", "semantic_models", "disabled"];
+    const SECTIONS: [&str; 6] = [
+        "nodes",
+        "sources",
+        "exposures",
+        "metrics",
+        "semantic_models",
+        "disabled",
+    ];
 
     /// Returns a serialized manifest, for comparing two manifests.
     fn all(mut manifest: Manifest) -> Vec<u8> {
@@ -108,15 +128,22 @@ mod tests {
 
     impl Dice {
         fn below(&mut self, count: usize) -> usize {
-            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.0 = self
+                .0
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (self.0 >> 33) as usize % count.max(1)
         }
     }
 
     /// Makes a random change to a section: edits, removes, adds or moves an entry, or gives it an unknown shape.
     fn change(root: &mut Map<String, Value>, dice: &mut Dice) {
-        let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.below(SECTIONS.len())]) else { return };
-        let Some(id) = section.keys().nth(dice.below(section.len())).cloned() else { return };
+        let Some(Value::Object(section)) = root.get_mut(SECTIONS[dice.below(SECTIONS.len())]) else {
+            return;
+        };
+        let Some(id) = section.keys().nth(dice.below(section.len())).cloned() else {
+            return;
+        };
         match dice.below(7) {
             0 => drop(section.shift_remove(&id)),
             1 => {
@@ -132,7 +159,10 @@ mod tests {
             5 => root["metadata"]["generated_at"] = json!(dice.below(1_000).to_string()),
             _ => {
                 if let Some(node) = section[&id].as_object_mut() {
-                    node.insert("description".to_owned(), json!(format!("\"new\" {{ é {}", dice.below(1_000))));
+                    node.insert(
+                        "description".to_owned(),
+                        json!(format!("\"new\" {{ é {}", dice.below(1_000))),
+                    );
                 }
             }
         }
@@ -156,12 +186,22 @@ mod tests {
                     _ => serde_json::to_string_pretty(&root).unwrap(),
                 };
                 // Compare two manifests of the same format, as dbt writes them, because most of their nodes are equal.
-                let earlier = if round % 2 == 0 { before.clone() } else { Manifest { keep, ..Manifest::default() } };
+                let earlier = if round % 2 == 0 {
+                    before.clone()
+                } else {
+                    Manifest {
+                        keep,
+                        ..Manifest::default()
+                    }
+                };
                 let outline = [before.outline(), ManifestOutline::default()][dice.below(2)].clone();
                 let (after, changes) = Manifest::updated(&text, keep, &outline, || Some(earlier.clone())).unwrap();
                 let expected = all(Manifest::from_text(&text, keep).unwrap());
                 assert!(all(after.clone()) == expected, "{round}");
-                assert!(all(earlier.with(after.difference(&changes))) == expected, "{round}, by what differs");
+                assert!(
+                    all(earlier.with(after.difference(&changes))) == expected,
+                    "{round}, by what differs"
+                );
                 if round % 2 == 0 {
                     taken += after.nodes.len() - changes.read();
                     before = after;
@@ -177,15 +217,21 @@ mod tests {
         let keep = KeptParts::default();
         for text in fixtures() {
             let (before, _) = Manifest::updated(&text, keep, &ManifestOutline::default(), || None).unwrap();
-            let ends = (0..text.len()).step_by(text.len() / 40).filter(|at| text.is_char_boundary(*at));
+            let ends = (0..text.len())
+                .step_by(text.len() / 40)
+                .filter(|at| text.is_char_boundary(*at));
             for at in ends {
                 let (start, rest) = text.split_at(at);
                 let mut damaged = rest.chars();
                 damaged.next();
                 for text in [start.to_owned(), format!("{start}\u{1}{}", damaged.as_str())] {
-                    let told = Manifest::from_text(&text, keep).map(all).map_err(|error| error.to_string());
+                    let told = Manifest::from_text(&text, keep)
+                        .map(all)
+                        .map_err(|error| error.to_string());
                     let after = Manifest::updated(&text, keep, &before.outline(), || Some(before.clone()));
-                    let after = after.map(|(manifest, _)| all(manifest)).map_err(|error| error.to_string());
+                    let after = after
+                        .map(|(manifest, _)| all(manifest))
+                        .map_err(|error| error.to_string());
                     assert!(after == told, "{at}");
                 }
             }

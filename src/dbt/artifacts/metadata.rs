@@ -121,7 +121,9 @@ impl RawMetadata<'_> {
         // Example: `https://schemas.getdbt.com/dbt/manifest/v12.json`
         let schema = self.dbt_schema_version.as_str().unwrap_or_default();
         let mut parts = schema.trim_end_matches(".json").rsplit('/');
-        let version = parts.next().and_then(|last| last.strip_prefix('v')?.parse::<u32>().ok());
+        let version = parts
+            .next()
+            .and_then(|last| last.strip_prefix('v')?.parse::<u32>().ok());
         if let Some(other) = parts.next().filter(|name| *name != kind.name()) {
             return Err(ArtifactFault::Other(other.to_owned()));
         }
@@ -165,7 +167,14 @@ pub(super) fn read<'de, S: Sections<'de>>(
     kind: ArtifactKind,
     sections: &mut S,
 ) -> Result<Metadata, ArtifactError> {
-    let mut visitor = Top { kind, sections, interner: Interner::default(), fault: None, metadata: None, known: false };
+    let mut visitor = Top {
+        kind,
+        sections,
+        interner: Interner::default(),
+        fault: None,
+        metadata: None,
+        known: false,
+    };
     let mut json = serde_json::Deserializer::from_str(text);
     let done = json.deserialize_map(&mut visitor).and_then(|()| json.end());
     match (done, visitor.fault) {

@@ -84,7 +84,10 @@ impl ResourceType {
     /// Returns the resource type with dbt's name, or `Other` if the name is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|known| known.name() == name).unwrap_or_default()
+        Self::ALL
+            .into_iter()
+            .find(|known| known.name() == name)
+            .unwrap_or_default()
     }
 
     /// Returns whether `ref` can refer to this type. Models, seeds and snapshots share one namespace.
@@ -188,7 +191,10 @@ impl ManifestNode {
     /// Returns the columns of the configured `unique_key`.
     #[must_use]
     pub fn unique_key(&self) -> Vec<&str> {
-        self.config.get("unique_key").map(MetaValue::to_words).unwrap_or_default()
+        self.config
+            .get("unique_key")
+            .map(MetaValue::to_words)
+            .unwrap_or_default()
     }
 
     /// Returns whether a `ref` without a version resolves to the node: it has no version, or its version is the
@@ -202,7 +208,11 @@ impl ManifestNode {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&NodeColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
-        exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
+        exact.or_else(|| {
+            self.columns
+                .iter()
+                .find(|column| column.name.eq_ignore_ascii_case(name))
+        })
     }
 
     /// Returns whether the node is a time spine of the semantic layer: its properties define one, or it has the legacy
@@ -222,13 +232,21 @@ impl ManifestNode {
     /// Returns the properties of a data test.
     #[must_use]
     pub fn test(&self) -> Option<&TestNode> {
-        if let NodeDetail::Test(test) = &self.detail { Some(test) } else { None }
+        if let NodeDetail::Test(test) = &self.detail {
+            Some(test)
+        } else {
+            None
+        }
     }
 
     /// Returns the properties of a source.
     #[must_use]
     pub fn source(&self) -> Option<&SourceNode> {
-        if let NodeDetail::Source(source) = &self.detail { Some(source) } else { None }
+        if let NodeDetail::Source(source) = &self.detail {
+            Some(source)
+        } else {
+            None
+        }
     }
 }
 

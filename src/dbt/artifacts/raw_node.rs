@@ -213,20 +213,31 @@ impl RawMacro<'_> {
 
 /// Returns the code, if it is kept and not empty.
 fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
-    let text: LenientText<'_> = raw.filter(|_| keep).and_then(|raw| serde_json::from_str(raw.get()).ok())?;
+    let text: LenientText<'_> = raw
+        .filter(|_| keep)
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())?;
     text.as_str().filter(|text| !text.is_empty()).map(Arc::from)
 }
 
 /// Returns a path with `/` as the separator, even if dbt wrote it on Windows.
 fn path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
     let text = text.as_str().unwrap_or_default();
-    if text.contains('\\') { Arc::from(text.replace('\\', "/")) } else { interner.text(text) }
+    if text.contains('\\') {
+        Arc::from(text.replace('\\', "/"))
+    } else {
+        interner.text(text)
+    }
 }
 
 impl<'a> RawNode<'a> {
     /// Converts a raw node. `section` is the resource type to use if the node doesn't specify one.
     pub fn node(mut self, id: &str, section: ResourceType, keep: KeptParts, interner: &mut Interner) -> ManifestNode {
-        let resource_type = match self.resource_type.as_str().map(ResourceType::from_name).unwrap_or_default() {
+        let resource_type = match self
+            .resource_type
+            .as_str()
+            .map(ResourceType::from_name)
+            .unwrap_or_default()
+        {
             ResourceType::Other if section == ResourceType::Other => {
                 ResourceType::from_name(id.split('.').next().unwrap_or_default())
             }
@@ -242,7 +253,10 @@ impl<'a> RawNode<'a> {
         let (patch_package, patch_path) = match self.patch_path.as_str().filter(|text| !text.is_empty()) {
             // Example: `shop://models/orders.yml`
             Some(text) => match text.split_once("://") {
-                Some((package, rest)) => (Some(interner.text(package)), Some(interner.text(&rest.replace('\\', "/")))),
+                Some((package, rest)) => (
+                    Some(interner.text(package)),
+                    Some(interner.text(&rest.replace('\\', "/"))),
+                ),
                 None => (None, Some(interner.text(&text.replace('\\', "/")))),
             },
             None => (None, None),
@@ -252,9 +266,17 @@ impl<'a> RawNode<'a> {
         // Don't `collect` in place: it would keep the larger allocation of the source vector.
         let mut columns = Vec::with_capacity(self.columns.0.len());
         columns.extend(self.columns.0.into_iter().map(|(key, column)| {
-            if keep.only_names { column.0.named(&key, interner) } else { column.0.column(&key, interner) }
+            if keep.only_names {
+                column.0.named(&key, interner)
+            } else {
+                column.0.column(&key, interner)
+            }
         }));
-        let alias = if self.alias.as_str().is_some() { &self.alias } else { &self.identifier };
+        let alias = if self.alias.as_str().is_some() {
+            &self.alias
+        } else {
+            &self.identifier
+        };
         let checksum = match &mut self.checksum {
             named @ Json::Map(_) => named.take("checksum").into_text(),
             plain => std::mem::take(plain).into_text(),
@@ -290,7 +312,10 @@ impl<'a> RawNode<'a> {
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
             // For models that dbt has not compiled, the raw code replaces the compiled code.
-            raw_code: code(self.raw_code, keep.raw_code || (keep.compiled_code && self.compiled_code.is_none())),
+            raw_code: code(
+                self.raw_code,
+                keep.raw_code || (keep.compiled_code && self.compiled_code.is_none()),
+            ),
             compiled_code: code(self.compiled_code, keep.compiled_code),
             depends_on: interner.intern_texts(&self.depends_on.0.nodes),
             macros: interner.intern_texts(&self.depends_on.0.macros),
@@ -336,9 +361,9 @@ impl<'a> RawNode<'a> {
                 metrics: interner.intern_texts(&self.query_params.take("metrics").into_words()),
                 group_by: interner.intern_texts(&self.query_params.take("group_by").into_words()),
             })),
-            ResourceType::UnitTest => {
-                NodeDetail::UnitTest(Box::new(UnitTest { model: interner.or_empty(&self.model) }))
-            }
+            ResourceType::UnitTest => NodeDetail::UnitTest(Box::new(UnitTest {
+                model: interner.or_empty(&self.model),
+            })),
             ResourceType::Function => NodeDetail::Function(Box::new(self.function(interner))),
             _ => NodeDetail::None,
         }
@@ -396,13 +421,19 @@ impl<'a> RawNode<'a> {
             (name, interner.intern_text(&it.take("data_type").into_text()))
         };
         let arguments = arguments.into_iter().map(argument).collect();
-        FunctionNode { arguments, returns: interner.intern_text(&self.returns.take("data_type").into_text()) }
+        FunctionNode {
+            arguments,
+            returns: interner.intern_text(&self.returns.take("data_type").into_text()),
+        }
     }
 }
 
 impl RawColumn<'_> {
     fn named(self, key: &str, interner: &mut Interner) -> NodeColumn {
-        NodeColumn { name: interner.text(self.name.as_str().unwrap_or(key)), ..NodeColumn::default() }
+        NodeColumn {
+            name: interner.text(self.name.as_str().unwrap_or(key)),
+            ..NodeColumn::default()
+        }
     }
 
     fn column(mut self, key: &str, interner: &mut Interner) -> NodeColumn {
@@ -423,7 +454,11 @@ impl RawColumn<'_> {
 /// Returns the meta of the configuration, or the node's own meta if the configuration has none.
 fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> ValueFields {
     let configured = interner.fields(config.take("meta"));
-    if configured.is_empty() { interner.fields(own) } else { configured }
+    if configured.is_empty() {
+        interner.fields(own)
+    } else {
+        configured
+    }
 }
 
 /// Returns the tags. dbt writes them in the configuration, in the node itself, or in both.
@@ -440,14 +475,20 @@ fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interne
 }
 
 fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'a> {
-    if first.as_str().is_some() { first } else { second.clone() }
+    if first.as_str().is_some() {
+        first
+    } else {
+        second.clone()
+    }
 }
 
 /// Returns the arguments of a test. Arguments below `arguments` are flattened into the top level.
 fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json
-        && let Some(at) = outer.iter().position(|(key, value)| key == "arguments" && is_map(value))
+        && let Some(at) = outer
+            .iter()
+            .position(|(key, value)| key == "arguments" && is_map(value))
         && let (_, Json::Map(inner)) = outer.remove(at)
     {
         outer.extend(inner);
@@ -482,7 +523,10 @@ fn refs(
     }
     for words in &sources.0 {
         if let [source, table] = words.0.as_slice() {
-            refs.push(Ref::Source { source: interner.text(source), table: interner.text(table) });
+            refs.push(Ref::Source {
+                source: interner.text(source),
+                table: interner.text(table),
+            });
         }
     }
     refs
@@ -490,7 +534,10 @@ fn refs(
 
 impl RawOwner<'_> {
     fn owner(&self, interner: &mut Interner) -> Owner {
-        Owner { name: interner.intern_text(&self.name), email: interner.intern_text(&self.email) }
+        Owner {
+            name: interner.intern_text(&self.name),
+            email: interner.intern_text(&self.email),
+        }
     }
 }
 

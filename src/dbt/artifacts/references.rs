@@ -54,7 +54,11 @@ impl Manifest {
                 let source = other.source().map(|source| &*source.source_name);
                 source == Some(group.as_str()) && *other.name == **table
             }),
-            From::Ref { package, model, version } => {
+            From::Ref {
+                package,
+                model,
+                version,
+            } => {
                 let is_meant = |other: &&ManifestNode| {
                     other.resource_type.is_referred()
                         && *other.name == **model
@@ -83,8 +87,12 @@ impl Manifest {
 /// Returns the call of `ref` or `source` in a text.
 fn call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
-        let is_word =
-            |at: &usize| !text.get(..*at).unwrap_or_default().ends_with(|c: char| c == '_' || c.is_alphanumeric());
+        let is_word = |at: &usize| {
+            !text
+                .get(..*at)
+                .unwrap_or_default()
+                .ends_with(|c: char| c == '_' || c.is_alphanumeric())
+        };
         text.match_indices(word).map(|(at, _)| at).find(is_word)
     });
     let start = starts.min()?;
@@ -113,7 +121,10 @@ mod tests {
     fn calls_are_found_in_other_jinja() {
         for (text, expected) in [
             ("ref('a')", Some("ref('a')")),
-            ("{{ get_where_subquery(source('raw', 'b')) }}", Some("source('raw', 'b')")),
+            (
+                "{{ get_where_subquery(source('raw', 'b')) }}",
+                Some("source('raw', 'b')"),
+            ),
             ("{{ ref('p', 'a', v=2) }}", Some("ref('p', 'a', v=2)")),
             ("ref('a)b')", Some("ref('a)b')")),
             ("my_ref('a')", None),

@@ -138,7 +138,10 @@ impl Status {
         if let Self::Other(name) = self {
             return name;
         }
-        Self::KNOWN.iter().find(|(_, known)| known == self).map_or("", |(name, _)| name)
+        Self::KNOWN
+            .iter()
+            .find(|(_, known)| known == self)
+            .map_or("", |(name, _)| name)
     }
 }
 
@@ -194,7 +197,11 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
     for run in runs.iter().filter(|run| run.is_of_run()) {
         let written = run.metadata.generated();
         for result in &run.results {
-            let at = result.execute.or(result.compile).map(|span| span.completed_at).or(written);
+            let at = result
+                .execute
+                .or(result.compile)
+                .map(|span| span.completed_at)
+                .or(written);
             let new = LastResult { result, run, at };
             // Of two results with the same time, the later one in the list counts.
             let known = last.entry(&result.unique_id).or_insert(new);
@@ -267,7 +274,10 @@ fn number(text: &LenientText<'_>) -> Option<f64> {
 impl RawTiming<'_> {
     fn span(&self) -> Option<TimeSpan> {
         let at = |text: &LenientText<'_>| time::instant(text.as_str()?);
-        Some(TimeSpan { started_at: at(&self.started_at)?, completed_at: at(&self.completed_at)? })
+        Some(TimeSpan {
+            started_at: at(&self.started_at)?,
+            completed_at: at(&self.completed_at)?,
+        })
     }
 }
 
@@ -282,7 +292,10 @@ impl RawResult<'_> {
             _ => Vec::new(),
         };
         let figures = figures.into_iter().filter_map(|(name, value)| match value {
-            Json::Number(text) => Some(AdapterNumber { name: interner.text(&name), value: text.parse().ok()? }),
+            Json::Number(text) => Some(AdapterNumber {
+                name: interner.text(&name),
+                value: text.parse().ok()?,
+            }),
             _ => None,
         });
         let adapter_response = figures.collect();

@@ -111,7 +111,14 @@ impl Metric {
     /// Returns the names of the input metrics of a derived metric.
     #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
-        let listed = self.type_params.get("metrics").and_then(MetaValue::as_list).unwrap_or_default();
-        listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())).collect()
+        let listed = self
+            .type_params
+            .get("metrics")
+            .and_then(MetaValue::as_list)
+            .unwrap_or_default();
+        listed
+            .iter()
+            .filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()))
+            .collect()
     }
 }

@@ -74,7 +74,9 @@ impl SourceResults {
         let mut sources = Self::default();
         sources.metadata = metadata::read(text, ArtifactKind::Sources, &mut sources)?;
         let places = sources.results.iter().enumerate();
-        sources.places = places.map(|(place, result)| (Arc::clone(&result.unique_id), place)).collect();
+        sources.places = places
+            .map(|(place, result)| (Arc::clone(&result.unique_id), place))
+            .collect();
         Ok(sources)
     }
 

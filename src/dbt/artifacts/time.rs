@@ -10,7 +10,12 @@ use jiff::tz::TimeZone;
 /// in UTC.
 pub(super) fn instant(text: &str) -> Option<SystemTime> {
     let zoned = text.parse::<Timestamp>().ok();
-    let plain = || TimeZone::UTC.to_ambiguous_timestamp(text.parse::<DateTime>().ok()?).compatible().ok();
+    let plain = || {
+        TimeZone::UTC
+            .to_ambiguous_timestamp(text.parse::<DateTime>().ok()?)
+            .compatible()
+            .ok()
+    };
     Some(zoned.or_else(plain)?.into())
 }
 
@@ -33,7 +38,10 @@ mod tests {
         assert_eq!(at("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
         assert_eq!(at("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
         assert_eq!(at("1970-01-02T00:00:00"), Some((86_400, 0)));
-        assert_eq!(instant("2026-11-20T10:00:00.5Z").map(instant_text).as_deref(), Some("2026-11-20T10:00:00Z"));
+        assert_eq!(
+            instant("2026-11-20T10:00:00.5Z").map(instant_text).as_deref(),
+            Some("2026-11-20T10:00:00Z")
+        );
         for text in ["", "yesterday", "2024-13-01T00:00:00Z", "9999999-01-01T00:00:00Z"] {
             assert_eq!(at(text), None, "{text}");
         }

@@ -50,19 +50,31 @@ impl MetaValue {
     /// Returns the nearest `f64` of a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        if let Self::Number(text) = self { text.parse().ok() } else { None }
+        if let Self::Number(text) = self {
+            text.parse().ok()
+        } else {
+            None
+        }
     }
 
     /// Returns the items of a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[MetaValue]> {
-        if let Self::List(items) = self { Some(items) } else { None }
+        if let Self::List(items) = self {
+            Some(items)
+        } else {
+            None
+        }
     }
 
     /// Returns the fields of a mapping.
     #[must_use]
     pub fn as_map(&self) -> Option<&ValueFields> {
-        if let Self::Map(fields) = self { Some(fields) } else { None }
+        if let Self::Map(fields) = self {
+            Some(fields)
+        } else {
+            None
+        }
     }
 
     /// Returns the texts of a list of scalars, or the text of a single scalar.
@@ -134,14 +146,21 @@ impl ValueFields {
     /// Returns the value of a key. If the key occurs twice, the last value counts, as in Python.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&MetaValue> {
-        self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
+        self.0
+            .iter()
+            .rev()
+            .find(|(name, _)| &**name == key)
+            .map(|(_, value)| value)
     }
 
     /// Returns the value at a path of nested keys.
     #[must_use]
     pub fn at(&self, keys: &[&str]) -> Option<&MetaValue> {
         let (last, above) = keys.split_last()?;
-        above.iter().try_fold(self, |fields, key| fields.get(key)?.as_map())?.get(last)
+        above
+            .iter()
+            .try_fold(self, |fields, key| fields.get(key)?.as_map())?
+            .get(last)
     }
 
     /// Returns all fields, in file order.

@@ -45,7 +45,11 @@ impl Stored for OmniFields {
     }
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
-        Some(Self { views: Stored::read(from)?, users: Stored::read(from)?, ..Self::default() })
+        Some(Self {
+            views: Stored::read(from)?,
+            users: Stored::read(from)?,
+            ..Self::default()
+        })
     }
 }
 

@@ -43,12 +43,20 @@ pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) 
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
         merge(&mut pairs, own, 0);
         // Without a table key, the table of a parent has the name of the parent, not of the child.
-        let is_table = ["table_name", "sql", "query", "base_view"].iter().all(|key| node.get(key).is_none());
+        let is_table = ["table_name", "sql", "query", "base_view"]
+            .iter()
+            .all(|key| node.get(key).is_none());
         if is_table && number > 0 && !is_template(node) {
             merge(&mut pairs, [&(scalar("table_name"), scalar(name))].into_iter(), 0);
         }
     }
-    MergedFile { root: Node { kind: NodeKind::Mapping(pairs), span: root.span }, missing }
+    MergedFile {
+        root: Node {
+            kind: NodeKind::Mapping(pairs),
+            span: root.span,
+        },
+        missing,
+    }
 }
 
 /// Returns whether the file only serves to be extended.
@@ -57,7 +65,13 @@ pub(super) fn is_template(node: &Node) -> bool {
 }
 
 fn scalar(text: &str) -> Node {
-    Node { kind: NodeKind::Scalar { value: text.to_owned(), style: YamlStyle::Plain }, span: Span::new(0, 0) }
+    Node {
+        kind: NodeKind::Scalar {
+            value: text.to_owned(),
+            style: YamlStyle::Plain,
+        },
+        span: Span::new(0, 0),
+    }
 }
 
 /// Merges values by key. Fields are merged by name and then key by key, so two levels deep at most.

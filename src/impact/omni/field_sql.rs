@@ -21,7 +21,11 @@ impl FieldSql {
             Some(columns) => (columns.into_iter().collect(), false),
             None => (identifiers(&plain), true),
         };
-        Self { columns, fields, is_guessed }
+        Self {
+            columns,
+            fields,
+            is_guessed,
+        }
     }
 }
 
@@ -37,8 +41,9 @@ pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let plain = replaced(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let bare =
-        plain.split(|c| !is_part(c)).filter(|word| word.contains('.') && !word.starts_with(|c: char| c.is_numeric()));
+    let bare = plain
+        .split(|c| !is_part(c))
+        .filter(|word| word.contains('.') && !word.starts_with(|c: char| c.is_numeric()));
     references(sql).chain(bare.map(str::to_lowercase)).collect()
 }
 
@@ -62,7 +67,10 @@ pub(super) fn replaced(sql: &str, mut with: impl FnMut(&str) -> String) -> Strin
 
 pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    sql.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    sql.split(|c| !is_word(c))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// Removes the timeframe of a field: `created_at[month]` is the field `created_at`.

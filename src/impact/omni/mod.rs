@@ -144,7 +144,12 @@ impl OmniFields {
         for (number, (root, found)) in parallel::each(files.len(), read).into_iter().enumerate() {
             let file = files.get(number).map(|(file, _)| file.as_str()).unwrap_or_default();
             roots.extend(root.map(|root| (file, root)));
-            faults.extend(found.into_iter().filter(Diagnostic::is_error).map(|fault| (number, fault)));
+            faults.extend(
+                found
+                    .into_iter()
+                    .filter(Diagnostic::is_error)
+                    .map(|fault| (number, fault)),
+            );
         }
         model.read(&roots, dialect);
         model.index();
@@ -171,7 +176,10 @@ impl OmniFields {
             if root.get("extends").is_some() {
                 extended(name, root, all)
             } else {
-                MergedFile { root: root.clone(), missing: None }
+                MergedFile {
+                    root: root.clone(),
+                    missing: None,
+                }
             }
         };
         let mut read = Vec::new();
@@ -192,7 +200,10 @@ impl OmniFields {
                 None => self.joins(file, root),
             }
         }
-        let tables = read.iter().map(|(name, _, view)| (name.to_lowercase(), table(name, &view.root))).collect();
+        let tables = read
+            .iter()
+            .map(|(name, _, view)| (name.to_lowercase(), table(name, &view.root)))
+            .collect();
         for (name, file, view) in &read {
             self.views.push(read_view(name, file, view, &tables, dialect));
             self.joins(file, &view.root);
@@ -201,7 +212,12 @@ impl OmniFields {
 
     fn joins(&mut self, file: &str, root: &Node) {
         let joins = root.items().or_else(|| root.get("relationships")?.items());
-        self.users.extend(joins.unwrap_or_default().iter().filter_map(|join| users::join(file, join)));
+        self.users.extend(
+            joins
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|join| users::join(file, join)),
+        );
     }
 
     fn index(&mut self) {
@@ -250,8 +266,13 @@ impl OmniFields {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         for at in self.by_table.get(&name).into_iter().flatten() {
             let Some((view, field)) = self.field(*at) else { continue };
-            let of =
-                || field.columns.iter().filter(|(own, _)| own.name == name && is_it(own)).map(|(_, column)| column);
+            let of = || {
+                field
+                    .columns
+                    .iter()
+                    .filter(|(own, _)| own.name == name && is_it(own))
+                    .map(|(_, column)| column)
+            };
             let column = of().flatten().find(|column| columns.contains(*column));
             // If the lineage of a field is only known per table, a change of any column affects it.
             let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
@@ -265,8 +286,9 @@ impl OmniFields {
         }
         // Fields of any view that read the fields found so far.
         let mut next = 0;
-        while let Some((name, column)) =
-            found.get(next).map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
+        while let Some((name, column)) = found
+            .get(next)
+            .map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
         {
             next += 1;
             for at in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
@@ -292,7 +314,12 @@ impl OmniFields {
         }
         let user = |(user, field): (usize, usize)| {
             let (user, field) = (self.users.get(user)?, fields.get(field)?);
-            Some((user.kind, user.name.clone(), user.file.clone(), format!("{}.{}", field.view, field.field)))
+            Some((
+                user.kind,
+                user.name.clone(),
+                user.file.clone(),
+                format!("{}.{}", field.view, field.field),
+            ))
         };
         found.into_iter().filter_map(user).collect()
     }
@@ -300,7 +327,10 @@ impl OmniFields {
 
 fn topic_name(file: &str) -> &str {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let name = [".yaml", ".yml"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .unwrap_or(name);
     name.strip_suffix(".topic").unwrap_or(name)
 }
 

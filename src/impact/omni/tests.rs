@@ -9,7 +9,10 @@ fn fields_that_read_a_column() {
             "omni/analytics/orders.view.yaml",
             "schema: analytics\ntable_name: fct_orders\ndimensions:\n  amount: {}\n  is_large: {sql: '${amount} > 1000'}\n  raw: {sql: 'upper(status)'}\n  other: {}\nmeasures:\n  count: {aggregate_type: count}\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {region: {is: West}}}\n  odd: {sql: 'sum(amount'}\n",
         ),
-        ("omni/customers.view", "dimensions: {ltv: {sql: '${orders.revenue} / 2'}}\n"),
+        (
+            "omni/customers.view",
+            "dimensions: {ltv: {sql: '${orders.revenue} / 2'}}\n",
+        ),
         (
             "omni/top.query.view",
             "query: {base_view: orders, fields: {orders.revenue: total}}\ndimensions: {total: {}}\n",
@@ -26,7 +29,10 @@ fn fields_that_read_a_column() {
     assert_eq!(faults, []);
     let columns = BTreeSet::from(["amount".to_owned()]);
     let reached = model.reached(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
-    let shown: Vec<String> = reached.iter().map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by)).collect();
+    let shown: Vec<String> = reached
+        .iter()
+        .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by))
+        .collect();
     assert_eq!(
         shown,
         [
@@ -39,15 +45,21 @@ fn fields_that_read_a_column() {
         ]
     );
     assert!(reached[1].whole.is_some());
-    let users: Vec<String> =
-        model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")).collect();
+    let users: Vec<String> = model
+        .users(&reached)
+        .into_iter()
+        .map(|(kind, name, ..)| format!("{kind} {name}"))
+        .collect();
     assert_eq!(users, ["topic orders", "join orders → customers"]);
     assert!(model.reached(Some("raw"), "fct_orders", &columns, false).is_empty());
     assert_eq!(model.reached(None, "fct_orders", &BTreeSet::new(), true).len(), 9);
 }
 
 fn model(files: &[(&str, &str)]) -> OmniFields {
-    let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
     let (model, faults) = OmniFields::from_texts(&files, None);
     assert_eq!(faults, []);
     model
@@ -61,7 +73,12 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
         .iter()
         .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))
         .collect();
-    shown.extend(model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")));
+    shown.extend(
+        model
+            .users(&reached)
+            .into_iter()
+            .map(|(kind, name, ..)| format!("{kind} {name}")),
+    );
     shown.sort();
     shown
 }
@@ -71,14 +88,23 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
 type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c str]);
 
 #[test]
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn what_is_reached_through_other_files() {
     let cases: &[Case<'_>] = &[
         (
             "a child has its parent's table and fields, and its own values win",
             &[
-                ("t.view", "schema: s\ndimensions: {a: {}, b: {sql: '${a} + 1'}, c: {}}\n"),
-                ("child.view", "extends: [t]\ndimensions: {b: {sql: '${c}'}, c: {ignored: true}, d: {}}\n"),
+                (
+                    "t.view",
+                    "schema: s\ndimensions: {a: {}, b: {sql: '${a} + 1'}, c: {}}\n",
+                ),
+                (
+                    "child.view",
+                    "extends: [t]\ndimensions: {b: {sql: '${c}'}, c: {ignored: true}, d: {}}\n",
+                ),
             ],
             Some("a"),
             &["child.a", "t.a", "t.b"],
@@ -94,7 +120,10 @@ fn what_is_reached_through_other_files() {
         ),
         (
             "circles end",
-            &[("t.view", "extends: [u]\nschema: s\ndimensions: {a: {}}\n"), ("u.view", "extends: [t]\n")],
+            &[
+                ("t.view", "extends: [u]\nschema: s\ndimensions: {a: {}}\n"),
+                ("u.view", "extends: [t]\n"),
+            ],
             Some("a"),
             &["u.a"],
         ),
@@ -113,7 +142,10 @@ fn what_is_reached_through_other_files() {
         (
             "what decides about its rows reaches all of it, through a view of views too",
             &[
-                ("v.view", "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n"),
+                (
+                    "v.view",
+                    "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n",
+                ),
                 ("w.view", "sql: 'select x as z from ${v}'\ndimensions: {z: {}}\n"),
             ],
             Some("a"),
@@ -121,7 +153,10 @@ fn what_is_reached_through_other_files() {
         ),
         (
             "one column only",
-            &[("v.view", "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n")],
+            &[(
+                "v.view",
+                "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n",
+            )],
             Some("y"),
             &["v.up", "v.y"],
         ),
@@ -157,11 +192,23 @@ fn what_is_reached_through_other_files() {
                 ("u.view", "schema: s\ndimensions: {a: {}}\n"),
                 ("plain.topic", "base_view: u\nfields: [u.a]\n"),
                 ("filter.topic", "base_view: u\ndefault_filters: {t.a: {is: 1}}\n"),
-                ("access.topic", "base_view: u\naccess_filters: [{field: t.a, user_attribute: x}]\n"),
+                (
+                    "access.topic",
+                    "base_view: u\naccess_filters: [{field: t.a, user_attribute: x}]\n",
+                ),
                 ("where.topic", "base_view: u\nalways_where_sql: '${t.a} > 1'\n"),
-                ("sample.topic", "base_view: u\nsample_queries: {one: {query: {fields: [t.a]}}}\n"),
-                ("calc.topic", "base_view: u\nsample_queries: [{query: {calculations: {c: {sql: '${t.a}'}}}}]\n"),
-                ("own.topic", "base_view: u\nviews: {t: {dimensions: {x: {sql: '${a}'}}}}\n"),
+                (
+                    "sample.topic",
+                    "base_view: u\nsample_queries: {one: {query: {fields: [t.a]}}}\n",
+                ),
+                (
+                    "calc.topic",
+                    "base_view: u\nsample_queries: [{query: {calculations: {c: {sql: '${t.a}'}}}}]\n",
+                ),
+                (
+                    "own.topic",
+                    "base_view: u\nviews: {t: {dimensions: {x: {sql: '${a}'}}}}\n",
+                ),
                 ("child.topic", "extends: [filter]\nlabel: Child\n"),
                 ("other.topic", "base_view: u\ndefault_filters: {t.b: {is: 1}}\n"),
             ],

@@ -26,17 +26,28 @@ pub(super) fn join(file: &str, join: &Node) -> Option<FieldUser> {
     // Replace aliases by the name of the view.
     let real = |field: String| {
         let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
-        let of =
-            aliases.into_iter().find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
+        let of = aliases
+            .into_iter()
+            .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
         of.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
     };
     let fields = said.flat_map(named_fields).map(real).collect();
     let name = format!("{from} → {to}");
-    Some(FieldUser { name, kind: OmniNodeKind::Join, file: file.to_owned(), views: BTreeSet::new(), fields })
+    Some(FieldUser {
+        name,
+        kind: OmniNodeKind::Join,
+        file: file.to_owned(),
+        views: BTreeSet::new(),
+        fields,
+    })
 }
 
 pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
-    let base = root.get("base_view").and_then(Node::text).unwrap_or(name).to_lowercase();
+    let base = root
+        .get("base_view")
+        .and_then(Node::text)
+        .unwrap_or(name)
+        .to_lowercase();
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
     while let Some(node) = stack.pop() {
@@ -47,9 +58,20 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
     }
     let mut fields = BTreeSet::new();
     for key in ["always_where_sql", "always_having_sql"] {
-        fields.extend(root.get(key).and_then(Node::text).map(named_fields).into_iter().flatten());
+        fields.extend(
+            root.get(key)
+                .and_then(Node::text)
+                .map(named_fields)
+                .into_iter()
+                .flatten(),
+        );
     }
-    for key in ["default_filters", "always_where_filters", "always_having_filters", "access_filters"] {
+    for key in [
+        "default_filters",
+        "always_where_filters",
+        "always_having_filters",
+        "access_filters",
+    ] {
         fields.extend(root.get(key).map(keys).unwrap_or_default());
     }
     // Overrides of view fields in the topic.
@@ -78,11 +100,21 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
         fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
     }
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
-    FieldUser { name: name.to_owned(), kind: OmniNodeKind::Topic, file: file.to_owned(), views, fields }
+    FieldUser {
+        name: name.to_owned(),
+        kind: OmniNodeKind::Topic,
+        file: file.to_owned(),
+        views,
+        fields,
+    }
 }
 
 fn qualify_field(view: &str, field: String) -> String {
-    if field.contains('.') { field } else { format!("{view}.{field}") }
+    if field.contains('.') {
+        field
+    } else {
+        format!("{view}.{field}")
+    }
 }
 
 /// Returns the fields that a query names: its columns, filters and sort keys, and the fields that its calculations
@@ -101,11 +133,20 @@ pub(super) fn query(query: &Node) -> BTreeSet<String> {
 
 /// Returns the field names in a mapping by field, in a list of names, or in a list of mappings with a `field` key.
 fn keys(node: &Node) -> BTreeSet<String> {
-    let of_map = node.pairs().unwrap_or_default().iter().filter_map(|(key, _)| key.text());
+    let of_map = node
+        .pairs()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|(key, _)| key.text());
     let of_item = |item| {
-        Node::text(item).or_else(|| ["field", "column_name", "name"].into_iter().find_map(|key| item.get(key)?.text()))
+        Node::text(item).or_else(|| {
+            ["field", "column_name", "name"]
+                .into_iter()
+                .find_map(|key| item.get(key)?.text())
+        })
     };
     let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);
     let all = of_map.chain(of_list).chain(node.text());
-    all.map(|name| without_timeframe(name.trim_start_matches('-')).to_lowercase()).collect()
+    all.map(|name| without_timeframe(name.trim_start_matches('-')).to_lowercase())
+        .collect()
 }

@@ -16,7 +16,10 @@ pub(super) fn table(name: &str, root: &Node) -> Option<OmniTable> {
         return None;
     }
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
-    Some(OmniTable { schema: text("schema"), name: text("table_name").unwrap_or_else(|| name.to_lowercase()) })
+    Some(OmniTable {
+        schema: text("schema"),
+        name: text("table_name").unwrap_or_else(|| name.to_lowercase()),
+    })
 }
 
 /// Tables of views by name. `None` for views defined by SQL or a saved query.
@@ -30,12 +33,22 @@ pub(super) fn read_view(
     dialect: Option<Dialect>,
 ) -> OmniView {
     let root = &of.root;
-    let mut view = OmniView { name: name.to_owned(), file: file.to_owned(), fields: Vec::new() };
+    let mut view = OmniView {
+        name: name.to_owned(),
+        file: file.to_owned(),
+        fields: Vec::new(),
+    };
     let own = table(name, root);
     // Columns of a query view come from fields of other views. The filters of the query determine its rows.
     if let Some(query) = root.get("query") {
-        let rows: BTreeSet<String> = users::query(query).into_iter().filter(|field| field.contains('.')).collect();
-        let filters = query.get("filters").map(|filters| filters.pairs().unwrap_or_default()).unwrap_or_default();
+        let rows: BTreeSet<String> = users::query(query)
+            .into_iter()
+            .filter(|field| field.contains('.'))
+            .collect();
+        let filters = query
+            .get("filters")
+            .map(|filters| filters.pairs().unwrap_or_default())
+            .unwrap_or_default();
         let filters: BTreeSet<String> = filters
             .iter()
             .filter_map(|(key, _)| key.text())
@@ -68,8 +81,12 @@ pub(super) fn read_view(
             }
         }
     }
-    let mut places: FxHashMap<String, usize> =
-        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
+    let mut places: FxHashMap<String, usize> = view
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(place, field)| (field.name.to_lowercase(), place))
+        .collect();
     for (key, kind) in [
         ("dimensions", OmniNodeKind::Dimension),
         ("measures", OmniNodeKind::Measure),
@@ -83,16 +100,21 @@ pub(super) fn read_view(
             let (mut read, columns) = read_field(&view.name, name, kind, field, dialect);
             match &own {
                 Some(table) => {
-                    read.columns.extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
+                    read.columns
+                        .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
                     // A row count reads no column but depends on the table.
                     read.columns.insert((table.clone(), None));
                 }
                 None => {
                     let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
-                    read.fields.extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
+                    read.fields
+                        .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
                 }
             }
-            match places.get(&name.to_lowercase()).and_then(|place| view.fields.get_mut(*place)) {
+            match places
+                .get(&name.to_lowercase())
+                .and_then(|place| view.fields.get_mut(*place))
+            {
                 Some(known) => known.fields.extend(read.fields),
                 None => {
                     places.insert(name.to_lowercase(), view.fields.len());
@@ -121,12 +143,22 @@ fn read_field(
     field: &Node,
     dialect: Option<Dialect>,
 ) -> (OmniField, BTreeSet<String>) {
-    let mut read = OmniField { name: name.to_owned(), kind, ..OmniField::default() };
+    let mut read = OmniField {
+        name: name.to_owned(),
+        kind,
+        ..OmniField::default()
+    };
     let mut columns = BTreeSet::new();
     let text = |key: &str| field.get(key).and_then(Node::text);
     let duration = field.get("duration");
-    let of_duration = ["sql_start", "sql_end"].into_iter().filter_map(|key| duration?.get(key)?.text());
-    let sqls: Vec<&str> = text("sql").into_iter().chain(text("custom_primary_key_sql")).chain(of_duration).collect();
+    let of_duration = ["sql_start", "sql_end"]
+        .into_iter()
+        .filter_map(|key| duration?.get(key)?.text());
+    let sqls: Vec<&str> = text("sql")
+        .into_iter()
+        .chain(text("custom_primary_key_sql"))
+        .chain(of_duration)
+        .collect();
     if sqls.is_empty() && kind == OmniNodeKind::Dimension {
         columns.insert(name.to_lowercase());
     }
@@ -141,14 +173,24 @@ fn read_field(
     }
     read.has_sql = !sqls.is_empty();
     let filters = field.get("filters").and_then(Node::pairs).unwrap_or_default();
-    fields
-        .extend(filters.iter().filter_map(|(name, _)| name.text()).map(|name| without_timeframe(name).to_lowercase()));
+    fields.extend(
+        filters
+            .iter()
+            .filter_map(|(name, _)| name.text())
+            .map(|name| without_timeframe(name).to_lowercase()),
+    );
     // A field that refers to itself means the column of that name.
     if fields.remove(&name.to_lowercase()) {
         columns.insert(name.to_lowercase());
     }
     let view = view.to_lowercase();
-    let full = |field: String| if field.contains('.') { field } else { format!("{view}.{field}") };
+    let full = |field: String| {
+        if field.contains('.') {
+            field
+        } else {
+            format!("{view}.{field}")
+        }
+    };
     read.fields = fields.into_iter().map(full).collect();
     (read, columns)
 }

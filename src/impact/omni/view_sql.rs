@@ -33,8 +33,13 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
         Err(why) => {
             // All columns of every table that the SQL may name.
             let why = format!("its view's SQL is known as a whole: {why}");
-            let tables = identifiers(&plain).into_iter().filter_map(|word| table(&[word], tables));
-            let read = ViewRead { columns: tables.map(|table| (table, None)).collect(), fields: named };
+            let tables = identifiers(&plain)
+                .into_iter()
+                .filter_map(|word| table(&[word], tables));
+            let read = ViewRead {
+                columns: tables.map(|table| (table, None)).collect(),
+                fields: named,
+            };
             for field in &mut view.fields {
                 add(field, &read);
                 field.whole.get_or_insert_with(|| why.clone());
@@ -50,7 +55,10 @@ fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
         Some(view) => tables.get(view).cloned().flatten(),
         None => {
             let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
-            Some(OmniTable { schema, name: last.clone() })
+            Some(OmniTable {
+                schema,
+                name: last.clone(),
+            })
         }
     }
 }
@@ -70,17 +78,36 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
     // Output columns of the SQL, and columns that the view's fields read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
     let before = format!("{own}.");
-    let asked = view.fields.iter().flat_map(|field| &field.fields).filter_map(|name| name.strip_prefix(&before));
+    let asked = view
+        .fields
+        .iter()
+        .flat_map(|field| &field.fields)
+        .filter_map(|name| name.strip_prefix(&before));
     names.extend(asked.map(str::to_owned));
-    let plain = view.fields.iter().filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
+    let plain = view
+        .fields
+        .iter()
+        .filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
     // Everything that determines the rows affects every field.
-    let mut rows = ViewRead { columns: BTreeSet::new(), fields: named };
+    let mut rows = ViewRead {
+        columns: BTreeSet::new(),
+        fields: named,
+    };
     lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
-    rows.columns.extend(lineage.relations().iter().filter_map(|parts| Some((table(parts, tables)?, None))));
+    rows.columns.extend(
+        lineage
+            .relations()
+            .iter()
+            .filter_map(|parts| Some((table(parts, tables)?, None))),
+    );
     let gap = lineage.gaps().first();
-    let places: FxHashMap<String, usize> =
-        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
+    let places: FxHashMap<String, usize> = view
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(place, field)| (field.name.to_lowercase(), place))
+        .collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
         let mut made = ViewRead::default();
@@ -89,7 +116,12 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         }
         // A field with SQL may have the name of a column but read other columns, so both are added to it.
         let place = places.get(&name).copied().unwrap_or_else(|| {
-            view.fields.push(OmniField { name, kind: OmniNodeKind::Column, has_sql: true, ..OmniField::default() });
+            view.fields.push(OmniField {
+                name,
+                kind: OmniNodeKind::Column,
+                has_sql: true,
+                ..OmniField::default()
+            });
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(place) {

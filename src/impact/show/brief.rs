@@ -17,9 +17,16 @@ pub fn brief(impact: &Impact) -> String {
     for effect in &impact.effects {
         by_grade.entry(effect.grade).or_default().push(effect);
     }
-    let said: Vec<String> =
-        by_grade.iter().rev().map(|(grade, effects)| format!("{}: {}", grade.name(), kinds(effects))).collect();
-    if said.is_empty() { "nothing that is known here".to_owned() } else { said.join("; ") }
+    let said: Vec<String> = by_grade
+        .iter()
+        .rev()
+        .map(|(grade, effects)| format!("{}: {}", grade.name(), kinds(effects)))
+        .collect();
+    if said.is_empty() {
+        "nothing that is known here".to_owned()
+    } else {
+        said.join("; ")
+    }
 }
 
 /// Returns the sort rank of a kind. Kinds that people look at come first.
@@ -35,7 +42,10 @@ fn rank(kind: &str) -> usize {
 fn kinds(effects: &[&Effect]) -> String {
     let mut by_kind: BTreeMap<(usize, &str), Vec<&Effect>> = BTreeMap::new();
     for effect in effects {
-        by_kind.entry((rank(&effect.kind), &effect.kind)).or_default().push(effect);
+        by_kind
+            .entry((rank(&effect.kind), &effect.kind))
+            .or_default()
+            .push(effect);
     }
     let said = by_kind.into_iter().map(|((rank, kind), effects)| {
         let kind = kind.replace("omni ", "Omni ");
@@ -45,8 +55,17 @@ fn kinds(effects: &[&Effect]) -> String {
         }
         let mut out = format!("{}{many} ", plain(&kind));
         for (number, effect) in effects.iter().take(MAX_LISTED).enumerate() {
-            let owner = effect.owner.as_ref().map(|owner| format!(" ({})", plain(owner))).unwrap_or_default();
-            let _ = write!(out, "{}{}{owner}", if number == 0 { "" } else { ", " }, code(&effect.name));
+            let owner = effect
+                .owner
+                .as_ref()
+                .map(|owner| format!(" ({})", plain(owner)))
+                .unwrap_or_default();
+            let _ = write!(
+                out,
+                "{}{}{owner}",
+                if number == 0 { "" } else { ", " },
+                code(&effect.name)
+            );
         }
         if effects.len() > MAX_LISTED {
             let _ = write!(out, " and {} more", effects.len() - MAX_LISTED);

@@ -46,8 +46,10 @@ pub fn details(
             continue;
         }
         let formulas = part.spec.into_iter().flat_map(|spec| spec.compiled.definitions());
-        let sql =
-            part.node.and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref())).or(part.known_sql());
+        let sql = part
+            .node
+            .and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref()))
+            .or(part.known_sql());
         let cut = |sql: &str| {
             let mut end = sql.len().min(MAX_SQL_BYTES);
             while !sql.is_char_boundary(end) {
@@ -57,7 +59,9 @@ pub fn details(
             format!("{}{more}", sql.get(..end).unwrap_or_default())
         };
         let detail = HtmlDetail {
-            formulas: formulas.map(|d| (d.name().to_owned(), d.formula().to_owned())).collect(),
+            formulas: formulas
+                .map(|d| (d.name().to_owned(), d.formula().to_owned()))
+                .collect(),
             sql: sql.map(str::trim).filter(|sql| !sql.is_empty()).map(cut),
             tests: Vec::new(),
             description: part.node.map(|node| node.description.to_string()).unwrap_or_default(),
@@ -65,8 +69,13 @@ pub fn details(
         details.insert(id, detail);
     }
     for test in graph.sources.manifest.data_tests() {
-        let Some(detail) = test.on.and_then(|on| details.get_mut(&*on.unique_id)) else { continue };
-        let status = status.get(&*test.node.unique_id).cloned().unwrap_or_else(|| "not run".to_owned());
+        let Some(detail) = test.on.and_then(|on| details.get_mut(&*on.unique_id)) else {
+            continue;
+        };
+        let status = status
+            .get(&*test.node.unique_id)
+            .cloned()
+            .unwrap_or_else(|| "not run".to_owned());
         detail.tests.push((test.node.name.to_string(), status));
     }
     details
@@ -86,7 +95,12 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
         text(&subject(impact))
     );
     let _ = writeln!(out, "<header>\n<p class=\"said\">{}</p>", text(&origin(graph)));
-    let _ = writeln!(out, "<h1 class=\"{}\">{}</h1>", class(impact.worst_grade()), text(&impact.sentence()));
+    let _ = writeln!(
+        out,
+        "<h1 class=\"{}\">{}</h1>",
+        class(impact.worst_grade()),
+        text(&impact.sentence())
+    );
     for line in said {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
     }
@@ -152,7 +166,11 @@ fn subject(impact: &Impact) -> String {
 /// Returns the name of the tool, the project, and the time of the manifest.
 fn origin(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
-    let project = metadata.project_name.as_ref().map(|name| format!(" · dbt project {name}")).unwrap_or_default();
+    let project = metadata
+        .project_name
+        .as_ref()
+        .map(|name| format!(" · dbt project {name}"))
+        .unwrap_or_default();
     let time = metadata.generated_at.as_deref().and_then(|time| {
         let (date, clock) = time.split_once('T')?;
         Some(format!(" · manifest of {date} {} UTC", clock.get(..5)?))
@@ -168,7 +186,9 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for place in changed.iter().filter_map(|id| graph.index_of(id)) {
-        let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
+        let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else {
+            continue;
+        };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
             if known.insert(parent.id()) {
                 upstream.push(DrawnNode::new(
@@ -199,19 +219,34 @@ fn table(impact: &Impact, out: &mut String) {
     }
     out.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Grade</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
     for effect in &impact.effects {
-        let steps: Vec<String> = effect.path.iter().map(|step| format!("<code>{}</code>", text(step))).collect();
+        let steps: Vec<String> = effect
+            .path
+            .iter()
+            .map(|step| format!("<code>{}</code>", text(step)))
+            .collect();
         let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), text);
-        let whole =
-            effect.whole.as_ref().map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
-        let gap =
-            effect.gaps.first().map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
+        let whole = effect
+            .whole
+            .as_ref()
+            .map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
+        let gap = effect
+            .gaps
+            .first()
+            .map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
-                let shown: Vec<String> =
-                    columns.iter().take(6).map(|column| format!("<code>{}</code>", text(column))).collect();
+                let shown: Vec<String> = columns
+                    .iter()
+                    .take(6)
+                    .map(|column| format!("<code>{}</code>", text(column)))
+                    .collect();
                 let more = columns.len().saturating_sub(6);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
                 format!("<br><small>{}{more}</small>", shown.join(", "))
             }
         };
@@ -267,7 +302,11 @@ fn unaffected(impact: &Impact, out: &mut String) {
     if impact.unaffected.is_empty() {
         return;
     }
-    let _ = writeln!(out, "<details><summary>{} not reached</summary><ul>", impact.unaffected.len());
+    let _ = writeln!(
+        out,
+        "<details><summary>{} not reached</summary><ul>",
+        impact.unaffected.len()
+    );
     for (_, name) in impact.unaffected.iter().take(MAX_NODES) {
         let _ = writeln!(out, "<li>{}</li>", text(name));
     }
@@ -285,9 +324,18 @@ fn data(
 ) {
     let ids: BTreeSet<String> = picture.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
     let details = details(graph, &ids, status);
-    let numbers: BTreeMap<&str, usize> =
-        picture.nodes.iter().take(drawn).enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect();
-    let effects: BTreeMap<&str, &Effect> = impact.effects.iter().map(|effect| (effect.id.as_str(), effect)).collect();
+    let numbers: BTreeMap<&str, usize> = picture
+        .nodes
+        .iter()
+        .take(drawn)
+        .enumerate()
+        .map(|(number, dot)| (dot.id.as_str(), number))
+        .collect();
+    let effects: BTreeMap<&str, &Effect> = impact
+        .effects
+        .iter()
+        .map(|effect| (effect.id.as_str(), effect))
+        .collect();
     let nodes = picture.nodes.iter().take(drawn).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
         let effect = effects.get(dot.id.as_str());
@@ -305,8 +353,10 @@ fn data(
             "tests": detail.tests,
         })
     });
-    let edges =
-        picture.edges.iter().filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
+    let edges = picture
+        .edges
+        .iter()
+        .filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
     let data = json!({"nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>()});
     // Escape every `<`, so that the data cannot end the script element.
     let data = crate::diag::render::json_text(&data).replace('<', "\\u003c");

@@ -105,8 +105,19 @@ pub fn impact<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]) -> 
         differences: differences.collect(),
         changed: changed.collect(),
         effects: effects.collect(),
-        unaffected: impact.unaffected.iter().map(|(id, name)| Unaffected { id, name }).collect(),
-        edges: impact.edges.iter().map(|edge| Way { from: &edge.from, to: &edge.to }).collect(),
+        unaffected: impact
+            .unaffected
+            .iter()
+            .map(|(id, name)| Unaffected { id, name })
+            .collect(),
+        edges: impact
+            .edges
+            .iter()
+            .map(|edge| Way {
+                from: &edge.from,
+                to: &edge.to,
+            })
+            .collect(),
     }
 }
 

@@ -14,8 +14,17 @@ const MAX_NODES: usize = 40;
 pub fn markdown(impact: &Impact) -> String {
     let mut out = format!("### {}\n\n", text(&impact.sentence()));
     for changed in &impact.changed {
-        let reason = changed.reason.as_ref().map(|reason| format!(" ({}: {})", changed.grade.name(), text(reason)));
-        let _ = writeln!(out, "- {}: {}{}", code(&changed.name), changed.what, reason.unwrap_or_default());
+        let reason = changed
+            .reason
+            .as_ref()
+            .map(|reason| format!(" ({}: {})", changed.grade.name(), text(reason)));
+        let _ = writeln!(
+            out,
+            "- {}: {}{}",
+            code(&changed.name),
+            changed.what,
+            reason.unwrap_or_default()
+        );
     }
     if !impact.effects.is_empty() {
         out.push_str("\n| what | reached by | grade | owner | last status |\n|---|---|---|---|---|\n");

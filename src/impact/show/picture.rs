@@ -46,9 +46,15 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
             None => changed.push((&change.id, vec![&change.name])),
         }
     }
-    let changed = changed.into_iter().map(|(id, names)| DrawnNode::new(id.to_owned(), names.join("\n"), "changed"));
+    let changed = changed
+        .into_iter()
+        .map(|(id, names)| DrawnNode::new(id.to_owned(), names.join("\n"), "changed"));
     let reached = impact.effects.iter().map(|effect| {
-        DrawnNode::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade))
+        DrawnNode::new(
+            effect.id.clone(),
+            format!("{}\n{}", effect.name, effect.kind),
+            class(effect.grade),
+        )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();
     let known: std::collections::BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
@@ -75,7 +81,11 @@ const STYLES: [(&str, &str, &str); 4] = [
 
 impl GraphDrawing {
     fn numbers(&self) -> BTreeMap<&str, usize> {
-        self.nodes.iter().enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect()
+        self.nodes
+            .iter()
+            .enumerate()
+            .map(|(number, dot)| (dot.id.as_str(), number))
+            .collect()
     }
 
     /// Returns the graph as a Mermaid flowchart.
@@ -85,7 +95,11 @@ impl GraphDrawing {
         let mut out = "flowchart LR\n".to_owned();
         for (number, dot) in self.nodes.iter().enumerate() {
             let lines: Vec<String> = dot.label.lines().map(mermaid_text).collect();
-            let class = if dot.class.is_empty() { String::new() } else { format!(":::{}", dot.class) };
+            let class = if dot.class.is_empty() {
+                String::new()
+            } else {
+                format!(":::{}", dot.class)
+            };
             let _ = writeln!(out, "    n{number}[\"{}\"]{class}", lines.join("<br/>"));
         }
         for (from, to) in &self.edges {
@@ -109,8 +123,9 @@ impl GraphDrawing {
         for (number, dot) in self.nodes.iter().enumerate() {
             let lines: Vec<String> = dot.label.lines().map(dot_text).collect();
             let style = STYLES.iter().find(|(class, ..)| *class == dot.class);
-            let style =
-                style.map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\"")).unwrap_or_default();
+            let style = style
+                .map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\""))
+                .unwrap_or_default();
             let _ = writeln!(out, "    n{number} [label=\"{}\"{style}];", lines.join("\\n"));
         }
         for (from, to) in &self.edges {

@@ -15,7 +15,10 @@ pub fn impact(impact: &Impact) -> String {
     let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let known: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
     for (at, effect) in impact.effects.iter().enumerate() {
-        children.entry(effect.via.as_deref().unwrap_or_default()).or_default().push(at);
+        children
+            .entry(effect.via.as_deref().unwrap_or_default())
+            .or_default()
+            .push(at);
     }
     let mut roots: Vec<&str> = Vec::new();
     for changed in &impact.changed {
@@ -44,8 +47,17 @@ pub fn impact(impact: &Impact) -> String {
     }
     if !impact.unaffected.is_empty() {
         let count = impact.unaffected.len();
-        let names: Vec<String> = impact.unaffected.iter().take(5).map(|(_, name)| one_line(name)).collect();
-        let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
+        let names: Vec<String> = impact
+            .unaffected
+            .iter()
+            .take(5)
+            .map(|(_, name)| one_line(name))
+            .collect();
+        let more = if count > names.len() {
+            format!(" and {} more", count - names.len())
+        } else {
+            String::new()
+        };
         let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
     }
     match visible(&out) {
@@ -74,8 +86,11 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
         let branch = if is_last { "└─ " } else { "├─ " };
         line(impact, at, &format!("{before}{branch}"), out);
         // Limit the indentation, so that a long chain does not run off to the right.
-        let deeper =
-            if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
+        let deeper = if before.chars().count() > 60 {
+            before.clone()
+        } else {
+            before + if is_last { "   " } else { "│  " }
+        };
         push(&effect.id, &deeper, &mut stack);
     }
 }
@@ -87,13 +102,23 @@ fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
         Grade::Changing => "changing",
         Grade::Harmless => "harmless",
     };
-    let _ = write!(out, "{before}{sign}  {} ({}): {}", one_line(&effect.name), effect.kind, one_line(&effect.reason));
+    let _ = write!(
+        out,
+        "{before}{sign}  {} ({}): {}",
+        one_line(&effect.name),
+        effect.kind,
+        one_line(&effect.reason)
+    );
     if let Some(why) = &effect.whole {
         let _ = write!(out, " [known per model: {}]", one_line(why));
     } else if let Some(gap) = effect.gaps.first() {
         let _ = write!(out, " [perhaps: {}]", one_line(gap));
     }
-    let said: Vec<String> = [&effect.owner, &effect.status].into_iter().flatten().map(|text| one_line(text)).collect();
+    let said: Vec<String> = [&effect.owner, &effect.status]
+        .into_iter()
+        .flatten()
+        .map(|text| one_line(text))
+        .collect();
     if !said.is_empty() {
         let _ = write!(out, " · {}", said.join(" · "));
     }
@@ -118,8 +143,11 @@ pub fn lineage(
             let (at, other) = if is_up { (to, from) } else { (from, to) };
             next.entry(at).or_default().push(other);
         }
-        let labels: BTreeMap<&str, String> =
-            picture.nodes.iter().map(|dot| (dot.id.as_str(), one_line(&dot.label))).collect();
+        let labels: BTreeMap<&str, String> = picture
+            .nodes
+            .iter()
+            .map(|dot| (dot.id.as_str(), one_line(&dot.label)))
+            .collect();
         let mut seen = BTreeSet::new();
         let mut stack: Vec<(String, String, bool)> = Vec::new();
         let push = |id: &str, before: &str, stack: &mut Vec<(String, String, bool)>| {
@@ -136,7 +164,11 @@ pub fn lineage(
             let branch = if is_last { "└─ " } else { "├─ " };
             let label = labels.get(id.as_str()).map(String::as_str).unwrap_or_default();
             let is_new = seen.insert(id.clone());
-            let again = if is_new || !next.contains_key(id.as_str()) { "" } else { " (see above)" };
+            let again = if is_new || !next.contains_key(id.as_str()) {
+                ""
+            } else {
+                " (see above)"
+            };
             let _ = writeln!(out, "{before}{branch}{label}{again}");
             if is_new {
                 let deeper = if before.chars().count() > 60 {

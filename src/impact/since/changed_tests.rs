@@ -43,8 +43,15 @@ enum TestVerdict {
 
 impl<'n> TestedValue<'n> {
     fn read(node: &'n Node) -> Option<Self> {
-        let plain = |name| Self { name, arguments: BTreeMap::new(), values: Vec::new(), settings: BTreeMap::new() };
-        let Some(pairs) = node.pairs() else { return node.text().map(plain) };
+        let plain = |name| Self {
+            name,
+            arguments: BTreeMap::new(),
+            values: Vec::new(),
+            settings: BTreeMap::new(),
+        };
+        let Some(pairs) = node.pairs() else {
+            return node.text().map(plain);
+        };
         // `- not_null: {…}`, or `- {name: …, test_name: not_null, …}`.
         let (name, body) = match node.get("test_name").and_then(Node::text) {
             Some(name) => (name, pairs),
@@ -55,7 +62,9 @@ impl<'n> TestedValue<'n> {
         };
         let mut test = plain(name);
         // Arguments may be under `arguments`, settings under `config`, or both next to the test.
-        let beside = pairs.iter().filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
+        let beside = pairs
+            .iter()
+            .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
         for (key, value) in body.iter().chain(beside) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
@@ -110,14 +119,20 @@ impl<'n> TestedValue<'n> {
             });
         }
         let change = |key: &str| (self.setting(key) != now.setting(key)).then(|| (self.setting(key), now.setting(key)));
-        verdicts.extend(
-            change("severity").map(|(_, is)| {
-                if is.eq_ignore_ascii_case("warn") { TestVerdict::Looser } else { TestVerdict::Stricter }
-            }),
-        );
-        verdicts.extend(
-            change("enabled").map(|(_, is)| if is == "false" { TestVerdict::Looser } else { TestVerdict::Stricter }),
-        );
+        verdicts.extend(change("severity").map(|(_, is)| {
+            if is.eq_ignore_ascii_case("warn") {
+                TestVerdict::Looser
+            } else {
+                TestVerdict::Stricter
+            }
+        }));
+        verdicts.extend(change("enabled").map(|(_, is)| {
+            if is == "false" {
+                TestVerdict::Looser
+            } else {
+                TestVerdict::Stricter
+            }
+        }));
         for key in ["where", "limit"] {
             verdicts.extend(change(key).map(|(was, is)| match (was, is) {
                 ("", _) => TestVerdict::Looser,
@@ -125,8 +140,12 @@ impl<'n> TestedValue<'n> {
                 _ => TestVerdict::Other,
             }));
         }
-        verdicts
-            .extend(["warn_if", "error_if", "fail_calc"].into_iter().filter_map(change).map(|_| TestVerdict::Other));
+        verdicts.extend(
+            ["warn_if", "error_if", "fail_calc"]
+                .into_iter()
+                .filter_map(change)
+                .map(|_| TestVerdict::Other),
+        );
         let all = |of: TestVerdict| verdicts.iter().all(|verdict| *verdict == of);
         match verdicts.first() {
             None => None,
@@ -140,7 +159,11 @@ impl<'n> TestedValue<'n> {
         let values = (!self.values.is_empty()).then(|| format!("values: [{}]", self.values.join(", ")));
         let settings = self.settings.iter().map(|(key, value)| format!("{key}: {value}"));
         let all: Vec<String> = arguments.chain(values).chain(settings).collect();
-        if all.is_empty() { self.name.to_owned() } else { format!("{} {{{}}}", self.name, all.join(", ")) }
+        if all.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{} {{{}}}", self.name, all.join(", "))
+        }
     }
 }
 
@@ -150,7 +173,9 @@ fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
 
 /// Returns the tests of a table or column.
 fn listed(node: Option<&Node>) -> Vec<TestedValue<'_>> {
-    let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node?.get(key)?.items());
+    let lists = ["data_tests", "tests"]
+        .into_iter()
+        .filter_map(|key| node?.get(key)?.items());
     lists.flatten().filter_map(TestedValue::read).collect()
 }
 
@@ -200,7 +225,12 @@ impl FoundChange<'_, '_> {
         }
         for gone in old {
             self.report_change(name, "test removed", &gone.message(), "");
-            self.test_note(place, name, &format!("the test `{}` is removed", gone.name), Some(TestVerdict::Looser));
+            self.test_note(
+                place,
+                name,
+                &format!("the test `{}` is removed", gone.name),
+                Some(TestVerdict::Looser),
+            );
         }
     }
 
@@ -255,7 +285,9 @@ mod tests {
 
     fn verdict(old: &str, new: &str) -> Option<TestVerdict> {
         let (old, new) = (yaml_text::root(Some(old)).unwrap(), yaml_text::root(Some(new)).unwrap());
-        TestedValue::read(&old).unwrap().compared(&TestedValue::read(&new).unwrap())
+        TestedValue::read(&old)
+            .unwrap()
+            .compared(&TestedValue::read(&new).unwrap())
     }
 
     #[test]
@@ -269,13 +301,41 @@ mod tests {
             ("not_null", "not_null: {config: {where: 'a > 1'}}", Some(Looser)),
             ("not_null", "not_null: {config: {enabled: false}}", Some(Looser)),
             ("not_null", "not_null: {config: {tags: [x], severity: error}}", None),
-            ("accepted_values: {values: [a, b]}", "accepted_values: {arguments: {values: [b, a]}}", None),
-            ("accepted_values: {values: [a]}", "accepted_values: {values: [a, b]}", Some(Looser)),
-            ("accepted_values: {values: [a, b]}", "accepted_values: {values: [a]}", Some(Stricter)),
-            ("accepted_values: {values: [a]}", "accepted_values: {values: [b]}", Some(Other)),
-            ("relationships: {to: ref('a'), field: id}", "relationships: {to: ref('b'), field: id}", Some(Other)),
-            ("accepted_values: {values: [a]}", "accepted_values: {values: [a, b], config: {where: x}}", Some(Looser)),
-            ("accepted_values: {values: [a, b]}", "accepted_values: {values: [a], config: {where: x}}", Some(Other)),
+            (
+                "accepted_values: {values: [a, b]}",
+                "accepted_values: {arguments: {values: [b, a]}}",
+                None,
+            ),
+            (
+                "accepted_values: {values: [a]}",
+                "accepted_values: {values: [a, b]}",
+                Some(Looser),
+            ),
+            (
+                "accepted_values: {values: [a, b]}",
+                "accepted_values: {values: [a]}",
+                Some(Stricter),
+            ),
+            (
+                "accepted_values: {values: [a]}",
+                "accepted_values: {values: [b]}",
+                Some(Other),
+            ),
+            (
+                "relationships: {to: ref('a'), field: id}",
+                "relationships: {to: ref('b'), field: id}",
+                Some(Other),
+            ),
+            (
+                "accepted_values: {values: [a]}",
+                "accepted_values: {values: [a, b], config: {where: x}}",
+                Some(Looser),
+            ),
+            (
+                "accepted_values: {values: [a, b]}",
+                "accepted_values: {values: [a], config: {where: x}}",
+                Some(Other),
+            ),
         ] {
             assert_eq!(verdict(old, new), expected, "{old} → {new}");
         }

@@ -37,11 +37,21 @@ pub(super) fn compare_specs(
         let is_same =
             |d: &crate::model::SpecDefinition| d.name().eq_ignore_ascii_case(was.name()) && d.step() == was.step();
         if !new.compiled.definitions().iter().any(is_same) {
-            found.push(difference(&format!("{name}.{}", was.name()), "removed", was.formula(), ""));
+            found.push(difference(
+                &format!("{name}.{}", was.name()),
+                "removed",
+                was.formula(),
+                "",
+            ));
         }
     }
     for column in old.compiled.columns() {
-        match new.compiled.columns().iter().find(|now| now.name().eq_ignore_ascii_case(column.name())) {
+        match new
+            .compiled
+            .columns()
+            .iter()
+            .find(|now| now.name().eq_ignore_ascii_case(column.name()))
+        {
             None => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Gone);
                 let shown = format!("{name}.{}", column.name());
@@ -52,7 +62,12 @@ pub(super) fn compare_specs(
             Some(now) if now.ty() != column.ty() => {
                 start.columns.insert(column.name().to_lowercase(), ColumnChange::Type);
                 let shown = format!("{name}.{}", column.name());
-                found.push(difference(&shown, "type", &column.ty().to_string(), &now.ty().to_string()));
+                found.push(difference(
+                    &shown,
+                    "type",
+                    &column.ty().to_string(),
+                    &now.ty().to_string(),
+                ));
             }
             Some(_) => {}
         }
@@ -69,7 +84,10 @@ pub(super) fn compare_specs(
         _ => {
             start.rows = true;
             let whole = Some("one of its states has errors".to_owned());
-            found.push(RevisionDifference { whole, ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference {
+                whole,
+                ..difference(name, "sql", "", "")
+            });
         }
     }
 }
@@ -101,7 +119,10 @@ fn compare_sql(
         (Err(why), _) | (_, Err(why)) => {
             start.rows = true;
             start.redefined = true;
-            found.push(RevisionDifference { whole: Some(why.to_string()), ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference {
+                whole: Some(why.to_string()),
+                ..difference(name, "sql", "", "")
+            });
             return;
         }
     };
@@ -131,7 +152,10 @@ fn compare_lineages(
             None => {}
         }
     }
-    let added = new_columns.iter().filter(|(column, _)| !old_columns.iter().any(|(known, _)| known == column)).count();
+    let added = new_columns
+        .iter()
+        .filter(|(column, _)| !old_columns.iter().any(|(known, _)| known == column))
+        .count();
     if old_rows != new_rows {
         is_layout = false;
         start.rows = true;
@@ -167,7 +191,10 @@ pub(super) fn compare_models(
             start.rows = true;
             start.redefined = true;
             let whole = Some(format!("only dbt can run its Jinja: {jinja}"));
-            found.push(RevisionDifference { whole, ..difference(name, "sql", "", "") });
+            found.push(RevisionDifference {
+                whole,
+                ..difference(name, "sql", "", "")
+            });
         }
     }
 }
@@ -176,5 +203,8 @@ pub(super) fn compare_models(
 pub(super) fn refs(text: &str) -> Vec<String> {
     let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
     let reads = calls.filter_map(|(call, _)| crate::dbt::From::read(call.trim().trim_matches('-').trim()));
-    reads.filter(|from| matches!(from, crate::dbt::From::Ref { .. })).map(|from| from.name().to_owned()).collect()
+    reads
+        .filter(|from| matches!(from, crate::dbt::From::Ref { .. }))
+        .map(|from| from.name().to_owned())
+        .collect()
 }

@@ -19,15 +19,26 @@ pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     let mut open: Option<(&str, &str, usize, usize)> = None;
     let mut at = 0;
     while let Some(begin) = text.get(at..).and_then(|rest| rest.find("{%")).map(|found| at + found) {
-        let Some(length) = text.get(begin..).and_then(|rest| rest.find("%}")) else { break };
+        let Some(length) = text.get(begin..).and_then(|rest| rest.find("%}")) else {
+            break;
+        };
         let end = begin + length + 2;
-        let tag = text.get(begin + 2..end - 2).unwrap_or_default().trim_matches('-').trim();
+        let tag = text
+            .get(begin + 2..end - 2)
+            .unwrap_or_default()
+            .trim_matches('-')
+            .trim();
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         let (word, rest) = tag.split_at(tag.find(|c| !is_name(c)).unwrap_or(tag.len()));
         match open {
             Some((kind, name, from, inside)) if word.strip_prefix("end") == Some(kind) => {
                 let (text, inside) = (text.get(from..begin), text.get(inside..begin));
-                found.extend(text.zip(inside).map(|(text, inside)| JinjaBlock { kind, name, text, inside }));
+                found.extend(text.zip(inside).map(|(text, inside)| JinjaBlock {
+                    kind,
+                    name,
+                    text,
+                    inside,
+                }));
                 open = None;
             }
             None if KINDS.contains(&word) => {
@@ -48,7 +59,10 @@ pub(super) fn changed<'t>(
     now: &[JinjaBlock<'t>],
 ) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
     let of = |blocks: &[JinjaBlock<'t>], like: &JinjaBlock<'t>| {
-        blocks.iter().find(|block| (block.kind, block.name) == (like.kind, like.name)).cloned()
+        blocks
+            .iter()
+            .find(|block| (block.kind, block.name) == (like.kind, like.name))
+            .cloned()
     };
     let same = |one: &str, other: &str| one.split_whitespace().eq(other.split_whitespace());
     let mut found = Vec::new();
@@ -104,13 +118,20 @@ pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
 /// Returns the keys whose values differ, sorted by name.
 pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
     let of = |config: &[(String, String)], key: &str| {
-        config.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone()).unwrap_or_default()
+        config
+            .iter()
+            .find(|(known, _)| known == key)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
     };
     let mut keys: Vec<&String> = old.iter().chain(new).map(|(key, _)| key).collect();
     keys.sort();
     keys.dedup();
-    let changes =
-        keys.into_iter().map(|key| ConfigChange { key: key.clone(), before: of(old, key), now: of(new, key) });
+    let changes = keys.into_iter().map(|key| ConfigChange {
+        key: key.clone(),
+        before: of(old, key),
+        now: of(new, key),
+    });
     changes.filter(|change| change.before != change.now).collect()
 }
 
@@ -119,8 +140,10 @@ fn config(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in text.split("{{").skip(1) {
         let inside = part.trim_start_matches('-').trim_start();
-        let Some(arguments) =
-            inside.strip_prefix("config").map(str::trim_start).and_then(|rest| rest.strip_prefix('('))
+        let Some(arguments) = inside
+            .strip_prefix("config")
+            .map(str::trim_start)
+            .and_then(|rest| rest.strip_prefix('('))
         else {
             continue;
         };
@@ -148,7 +171,9 @@ fn config(text: &str) -> Vec<(String, String)> {
 }
 
 fn named(argument: &str) -> Option<(String, String)> {
-    argument.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+    argument
+        .split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
@@ -174,11 +199,18 @@ mod tests {
         let old = "{{ config(materialized='table', unique_key=['a, b', 'c'], tags = ['x']) }}select 1";
         let new = "{{ config(materialized = 'table', unique_key=['a', 'c'], tags=['y']) }}select 1";
         let found = config_changes(old, new);
-        let shown: Vec<_> = found.iter().map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows())).collect();
+        let shown: Vec<_> = found
+            .iter()
+            .map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows()))
+            .collect();
         assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
         assert_eq!(
             config_changes("{{ config(", "{{ config(a=1"),
-            [ConfigChange { key: "a".into(), before: String::new(), now: "1".into() }]
+            [ConfigChange {
+                key: "a".into(),
+                before: String::new(),
+                now: "1".into()
+            }]
         );
     }
 }

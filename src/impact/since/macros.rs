@@ -5,8 +5,14 @@ use crate::artifacts::ResourceType;
 use crate::propagate::Grade;
 
 /// Macros that dbt calls implicitly, so that no node lists them as used.
-const CALLED_BY_DBT: [&str; 6] =
-    ["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "config"];
+const CALLED_BY_DBT: [&str; 6] = [
+    "generate_schema_name",
+    "generate_alias_name",
+    "generate_database_name",
+    "ref",
+    "source",
+    "config",
+];
 
 impl FoundChange<'_, '_> {
     /// Compares a file of macros. A node that uses a changed macro, directly or through other macros, may have other
@@ -25,12 +31,19 @@ impl FoundChange<'_, '_> {
                 (_, None) => "removed",
                 _ => "macro",
             };
-            let kind = old.iter().chain(&new).find(|block| block.name == name).map(|block| block.kind);
+            let kind = old
+                .iter()
+                .chain(&new)
+                .find(|block| block.name == name)
+                .map(|block| block.kind);
             if kind == Some("materialization") {
                 self.report_whole(&name, "macro", "which models a materialization builds is not followed");
                 continue;
             }
-            if CALLED_BY_DBT.iter().any(|known| name == *known || name.ends_with(&format!("__{known}"))) {
+            if CALLED_BY_DBT
+                .iter()
+                .any(|known| name == *known || name.ends_with(&format!("__{known}")))
+            {
                 self.report_whole(
                     &name,
                     "macro",
@@ -38,7 +51,11 @@ impl FoundChange<'_, '_> {
                 );
                 continue;
             }
-            let name = if kind == Some("test") { format!("test_{name}") } else { name };
+            let name = if kind == Some("test") {
+                format!("test_{name}")
+            } else {
+                name
+            };
             let count = self.users_of(&name);
             match count {
                 0 if what != "added" => self.report_whole(&name, what, "dbt's manifest knows nothing that uses it"),

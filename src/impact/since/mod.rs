@@ -61,7 +61,10 @@ impl FileText {
     }
 
     fn texts(&self) -> (&str, &str) {
-        (self.before.as_deref().unwrap_or_default(), self.now.as_deref().unwrap_or_default())
+        (
+            self.before.as_deref().unwrap_or_default(),
+            self.now.as_deref().unwrap_or_default(),
+        )
     }
 }
 
@@ -97,13 +100,20 @@ pub struct RevisionDifference {
 #[must_use]
 pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
-        let mut found = FoundChange { graph, starts: BTreeMap::new(), differences: Vec::new() };
+        let mut found = FoundChange {
+            graph,
+            starts: BTreeMap::new(),
+            differences: Vec::new(),
+        };
         found.specs(&before.specs);
         before.files.iter().for_each(|file| found.file(file, &before.macros));
         let is_something = |start: &ChangeStart| {
             start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
         };
-        (found.starts.into_values().filter(is_something).collect(), found.differences)
+        (
+            found.starts.into_values().filter(is_something).collect(),
+            found.differences,
+        )
     })
     .unwrap_or_default()
 }
@@ -119,14 +129,22 @@ impl FoundChange<'_, '_> {
     fn specs(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
         for spec in now {
-            let Some(place) = self.index_of(&spec.name) else { continue };
-            let start = self.starts.entry(place).or_insert_with(|| ChangeStart { place, ..ChangeStart::default() });
+            let Some(place) = self.index_of(&spec.name) else {
+                continue;
+            };
+            let start = self.starts.entry(place).or_insert_with(|| ChangeStart {
+                place,
+                ..ChangeStart::default()
+            });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
                 Some(old) => code::compare_specs(self.graph, old, spec, start, &mut self.differences),
                 None => self.differences.push(difference(&spec.name, "added", "", &spec.path)),
             }
         }
-        for old in before.iter().filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name))) {
+        for old in before
+            .iter()
+            .filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name)))
+        {
             self.report_change(&old.name, "removed", &old.path, "");
             if let Some(place) = self.index_of(&old.name) {
                 self.start(place).is_removed = true;
@@ -197,12 +215,20 @@ impl FoundChange<'_, '_> {
     }
 
     fn start(&mut self, place: usize) -> &mut ChangeStart {
-        self.starts.entry(place).or_insert_with(|| ChangeStart { place, ..ChangeStart::default() })
+        self.starts.entry(place).or_insert_with(|| ChangeStart {
+            place,
+            ..ChangeStart::default()
+        })
     }
 
     /// Adds a note on a node for a change that does not affect its values.
     fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
-        let note = ChangeNote { name: name.to_owned(), what, grade, reason: reason.to_owned() };
+        let note = ChangeNote {
+            name: name.to_owned(),
+            what,
+            grade,
+            reason: reason.to_owned(),
+        };
         self.start(place).notes.push(note);
     }
 
@@ -211,7 +237,10 @@ impl FoundChange<'_, '_> {
     }
 
     fn report_whole(&mut self, name: &str, what: &'static str, why: &str) {
-        self.differences.push(RevisionDifference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
+        self.differences.push(RevisionDifference {
+            whole: Some(why.to_owned()),
+            ..difference(name, what, "", "")
+        });
     }
 
     /// Returns the model, seed or snapshot with a name.
@@ -224,5 +253,11 @@ impl FoundChange<'_, '_> {
 }
 
 fn difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
-    RevisionDifference { name: name.to_owned(), what, before: before.to_owned(), now: now.to_owned(), whole: None }
+    RevisionDifference {
+        name: name.to_owned(),
+        what,
+        before: before.to_owned(),
+        now: now.to_owned(),
+        whole: None,
+    }
 }

@@ -8,7 +8,10 @@ use crate::yaml::Node;
 
 impl FoundChange<'_, '_> {
     pub(super) fn project(&mut self, file: &FileText, macros: &[String]) {
-        let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
+        let (old, new) = (
+            yaml_text::root(file.before.as_deref()),
+            yaml_text::root(file.now.as_deref()),
+        );
         let keys: BTreeSet<&str> = [&old, &new]
             .into_iter()
             .flatten()
@@ -16,7 +19,10 @@ impl FoundChange<'_, '_> {
             .filter_map(|(key, _)| key.text())
             .collect();
         for key in keys {
-            let (was, is) = (yaml_text::value_text(old.as_ref(), key), yaml_text::value_text(new.as_ref(), key));
+            let (was, is) = (
+                yaml_text::value_text(old.as_ref(), key),
+                yaml_text::value_text(new.as_ref(), key),
+            );
             if was == is {
                 continue;
             }
@@ -30,7 +36,14 @@ impl FoundChange<'_, '_> {
     }
 
     fn variables(&mut self, old: Option<&Node>, new: Option<&Node>, macros: &[String]) {
-        let project = self.graph.sources.manifest.metadata.project_name.clone().unwrap_or_default();
+        let project = self
+            .graph
+            .sources
+            .manifest
+            .metadata
+            .project_name
+            .clone()
+            .unwrap_or_default();
         let (was, is) = (variables(old, &project), variables(new, &project));
         let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
         for name in names {
@@ -42,15 +55,27 @@ impl FoundChange<'_, '_> {
             self.report_change(&format!("var {name}"), "variable", &shown(before), &shown(now));
             let mut count = 0;
             for (place, part) in self.graph.parts.iter().enumerate() {
-                if part.node.and_then(|node| node.raw_code.as_deref()).is_some_and(|code| uses_variable(code, name)) {
+                if part
+                    .node
+                    .and_then(|node| node.raw_code.as_deref())
+                    .is_some_and(|code| uses_variable(code, name))
+                {
                     count += 1;
                     self.may_differ(place, format!("it asks for the variable `{name}`, which changes"));
                 }
             }
-            let blocks =
-                macros.iter().flat_map(|text| jinja::blocks(text)).filter(|block| uses_variable(block.text, name));
+            let blocks = macros
+                .iter()
+                .flat_map(|text| jinja::blocks(text))
+                .filter(|block| uses_variable(block.text, name));
             let blocks: BTreeSet<String> = blocks
-                .map(|block| if block.kind == "test" { format!("test_{}", block.name) } else { block.name.to_owned() })
+                .map(|block| {
+                    if block.kind == "test" {
+                        format!("test_{}", block.name)
+                    } else {
+                        block.name.to_owned()
+                    }
+                })
                 .collect();
             for of_macro in blocks {
                 count += self.users_of(&of_macro);
@@ -65,7 +90,10 @@ impl FoundChange<'_, '_> {
 
 /// Returns the variables of a project. Variables under the project's name take precedence over global ones.
 fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
-    let vars = root.and_then(|root| root.get("vars")).and_then(Node::pairs).unwrap_or_default();
+    let vars = root
+        .and_then(|root| root.get("vars"))
+        .and_then(Node::pairs)
+        .unwrap_or_default();
     let mut found = BTreeMap::new();
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {
@@ -76,7 +104,9 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
                 own.for_each(|(name, value)| drop(found.insert(name, value)));
             }
             _ => {
-                found.entry(key.to_owned()).or_insert_with(|| yaml_text::display_node(value));
+                found
+                    .entry(key.to_owned())
+                    .or_insert_with(|| yaml_text::display_node(value));
             }
         }
     }

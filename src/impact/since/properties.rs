@@ -25,7 +25,10 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
 
 impl FoundChange<'_, '_> {
     pub(super) fn properties(&mut self, file: &FileText) {
-        let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
+        let (old, new) = (
+            yaml_text::root(file.before.as_deref()),
+            yaml_text::root(file.now.as_deref()),
+        );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
                 return self.report_whole(&file.path, "description", "one of its states is no YAML");
@@ -40,7 +43,10 @@ impl FoundChange<'_, '_> {
                 self.table(name, before, Some(now));
             }
             // If the table is now described in another file, the comparison of that file reports the new description.
-            for (name, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
+            for (name, before) in was
+                .iter()
+                .filter(|(name, _)| !is.iter().any(|(other, _)| other == name))
+            {
                 self.table(name, Some(before), None);
             }
         }
@@ -62,9 +68,17 @@ impl FoundChange<'_, '_> {
             self.report_change(name, "contract", word(was), word(is));
             if let Some(place) = place {
                 let (what, grade, reason) = if is {
-                    ("a contract is enforced", Grade::Harmless, "it fails where its SQL gives something else")
+                    (
+                        "a contract is enforced",
+                        Grade::Harmless,
+                        "it fails where its SQL gives something else",
+                    )
                 } else {
-                    ("its contract is given up", Grade::Changing, "names and types are no longer promised to readers")
+                    (
+                        "its contract is given up",
+                        Grade::Changing,
+                        "names and types are no longer promised to readers",
+                    )
                 };
                 self.note(place, name, what.to_owned(), grade, reason);
             }
@@ -77,17 +91,24 @@ impl FoundChange<'_, '_> {
             let shown = format!("{name}.{column}");
             self.described(&shown, before, Some(now));
             self.constraints(place, &shown, before, Some(now));
-            let (old_type, new_type) =
-                (yaml_text::value_text(before, "data_type"), yaml_text::value_text(Some(now), "data_type"));
+            let (old_type, new_type) = (
+                yaml_text::value_text(before, "data_type"),
+                yaml_text::value_text(Some(now), "data_type"),
+            );
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
                 // A documented type has no effect, but under an enforced contract it is the type of the column.
                 if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
-                    self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Type);
+                    self.start(place)
+                        .columns
+                        .insert(column.to_lowercase(), ColumnChange::Type);
                 }
             }
         }
-        for (column, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
+        for (column, before) in was
+            .iter()
+            .filter(|(name, _)| !is.iter().any(|(other, _)| other == name))
+        {
             let shown = format!("{name}.{column}");
             self.report_change(&shown, "description", "described", "");
             self.constraints(place, &shown, Some(before), None);
@@ -96,7 +117,10 @@ impl FoundChange<'_, '_> {
     }
 
     fn described(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
-        let (was, is) = (yaml_text::value_text(old, "description"), yaml_text::value_text(new, "description"));
+        let (was, is) = (
+            yaml_text::value_text(old, "description"),
+            yaml_text::value_text(new, "description"),
+        );
         if was != is {
             self.report_change(name, "description", &was, &is);
         }
@@ -105,9 +129,16 @@ impl FoundChange<'_, '_> {
     /// Compares the settings in YAML, except the contract.
     fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
-            let pairs = node.and_then(|node| node.get("config")).and_then(Node::pairs).unwrap_or_default();
+            let pairs = node
+                .and_then(|node| node.get("config"))
+                .and_then(Node::pairs)
+                .unwrap_or_default();
             let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
-            pairs.iter().filter_map(shown).filter(|(key, _)| key != "contract").collect::<Vec<_>>()
+            pairs
+                .iter()
+                .filter_map(shown)
+                .filter(|(key, _)| key != "contract")
+                .collect::<Vec<_>>()
         };
         for change in jinja::changes(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
@@ -120,7 +151,10 @@ impl FoundChange<'_, '_> {
     /// Compares the constraints of a table or column. A removed constraint is one guarantee less.
     fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
-            let items = node.and_then(|node| node.get("constraints")).and_then(Node::items).unwrap_or_default();
+            let items = node
+                .and_then(|node| node.get("constraints"))
+                .and_then(Node::items)
+                .unwrap_or_default();
             items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
         };
         let (was, is) = (listed(old), listed(new));
@@ -128,7 +162,13 @@ impl FoundChange<'_, '_> {
             self.report_change(name, "constraint", gone, "");
             if let Some(place) = place {
                 let reason = "rows that it rejected are now included";
-                self.note(place, name, "a constraint is removed".to_owned(), Grade::Changing, reason);
+                self.note(
+                    place,
+                    name,
+                    "a constraint is removed".to_owned(),
+                    Grade::Changing,
+                    reason,
+                );
             }
         }
         for added in is.iter().filter(|one| !was.contains(one)) {
@@ -143,7 +183,9 @@ impl FoundChange<'_, '_> {
     fn others(&mut self, list: &str, what: &'static str, is_computed: bool, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
         let of = |all: &[(&str, &Node)], name: &str| {
-            all.iter().find(|(other, _)| *other == name).map(|(_, node)| yaml_text::display_node(node))
+            all.iter()
+                .find(|(other, _)| *other == name)
+                .map(|(_, node)| yaml_text::display_node(node))
         };
         let names: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
         for name in names {
@@ -151,10 +193,21 @@ impl FoundChange<'_, '_> {
             if before == now {
                 continue;
             }
-            self.report_change(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
+            self.report_change(
+                name,
+                what,
+                before.as_deref().unwrap_or_default(),
+                now.as_deref().unwrap_or_default(),
+            );
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
             let is_it = |part: &crate::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
-            if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
+            if let Some(place) = self
+                .graph
+                .parts
+                .iter()
+                .position(is_it)
+                .filter(|_| is_computed && before.is_some())
+            {
                 match now {
                     Some(_) => self.may_differ(place, "its result may change".to_owned()),
                     None => self.start(place).is_removed = true,
@@ -165,7 +218,13 @@ impl FoundChange<'_, '_> {
 }
 
 fn contract(node: Option<&Node>) -> bool {
-    let config =
-        node.and_then(|node| node.get("config").and_then(|config| config.get("contract")).or(node.get("contract")));
-    config.and_then(|contract| contract.get("enforced")).and_then(Node::boolean).unwrap_or_default()
+    let config = node.and_then(|node| {
+        node.get("config")
+            .and_then(|config| config.get("contract"))
+            .or(node.get("contract"))
+    });
+    config
+        .and_then(|contract| contract.get("enforced"))
+        .and_then(Node::boolean)
+        .unwrap_or_default()
 }

@@ -42,5 +42,8 @@ fn rows(lines: usize) -> String {
 /// Returns the column names in the first line, in lower case.
 fn columns(text: &str) -> Vec<String> {
     let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
-    first.split([',', ';', '\t', '|']).map(|name| name.trim().trim_matches('"').to_lowercase()).collect()
+    first
+        .split([',', ';', '\t', '|'])
+        .map(|name| name.trim().trim_matches('"').to_lowercase())
+        .collect()
 }

@@ -16,10 +16,17 @@ impl FoundChange<'_, '_> {
         let (was, is) = (yaml_text::named(old, "sources"), yaml_text::named(new, "sources"));
         for (source, before) in &was {
             let now = is.iter().find(|(name, _)| name == source).map(|(_, now)| *now);
-            let (old_tables, new_tables) = (yaml_text::named(Some(before), "tables"), yaml_text::named(now, "tables"));
+            let (old_tables, new_tables) = (
+                yaml_text::named(Some(before), "tables"),
+                yaml_text::named(now, "tables"),
+            );
             for (table, old_table) in old_tables {
                 let name = format!("{source}.{table}");
-                let Some(new_table) = new_tables.iter().find(|(other, _)| *other == table).map(|(_, now)| *now) else {
+                let Some(new_table) = new_tables
+                    .iter()
+                    .find(|(other, _)| *other == table)
+                    .map(|(_, now)| *now)
+                else {
                     self.source_gone(&name);
                     continue;
                 };
@@ -27,10 +34,18 @@ impl FoundChange<'_, '_> {
                 let said = |table: &Node, source: Option<&Node>, key: &str| {
                     let of = |node: &Node| {
                         let own = yaml_text::value_text(Some(node), key);
-                        if own.is_empty() { yaml_text::value_text(node.get("config"), key) } else { own }
+                        if own.is_empty() {
+                            yaml_text::value_text(node.get("config"), key)
+                        } else {
+                            own
+                        }
                     };
                     let own = of(table);
-                    if own.is_empty() { source.map(of).unwrap_or_default() } else { own }
+                    if own.is_empty() {
+                        source.map(of).unwrap_or_default()
+                    } else {
+                        own
+                    }
                 };
                 let both = |key: &str| (said(old_table, Some(before), key), said(new_table, now, key));
                 for key in TABLE {
@@ -73,7 +88,11 @@ impl FoundChange<'_, '_> {
         self.report_change(name, "removed", "", "");
         match self.source(name) {
             Some(place) => self.start(place).is_removed = true,
-            None => self.report_whole(name, "removed", "dbt's manifest no longer has it, so its readers are unknown"),
+            None => self.report_whole(
+                name,
+                "removed",
+                "dbt's manifest no longer has it, so its readers are unknown",
+            ),
         }
     }
 
@@ -108,7 +127,12 @@ impl FoundChange<'_, '_> {
                 continue;
             }
             let shown = format!("{name}.{column}");
-            let is_there = table.map(|table| table.columns.iter().any(|known| known.name.eq_ignore_ascii_case(column)));
+            let is_there = table.map(|table| {
+                table
+                    .columns
+                    .iter()
+                    .any(|known| known.name.eq_ignore_ascii_case(column))
+            });
             match is_there {
                 Some(true) => self.report_change(&shown, "description", "described", "the table still has it"),
                 Some(false) => self.report_change(&shown, "removed", "", ""),
@@ -119,7 +143,9 @@ impl FoundChange<'_, '_> {
                 ),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
-                self.start(place).columns.insert(column.to_lowercase(), ColumnChange::Gone);
+                self.start(place)
+                    .columns
+                    .insert(column.to_lowercase(), ColumnChange::Gone);
             }
         }
     }

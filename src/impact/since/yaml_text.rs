@@ -38,8 +38,10 @@ pub(super) fn display_node(node: &Node) -> String {
             }
             NodeKind::Mapping(pairs) => {
                 out.push('{');
-                let mut pairs: Vec<(&str, &Node)> =
-                    pairs.iter().map(|(key, value)| (key.text().unwrap_or("null"), value)).collect();
+                let mut pairs: Vec<(&str, &Node)> = pairs
+                    .iter()
+                    .map(|(key, value)| (key.text().unwrap_or("null"), value))
+                    .collect();
                 pairs.sort_by_key(|(key, _)| *key);
                 for (number, (key, value)) in pairs.into_iter().enumerate() {
                     let comma = if number > 0 { ", " } else { "" };
@@ -58,13 +60,21 @@ pub(super) fn display_node(node: &Node) -> String {
 
 /// Formats the value of a key as one line. Empty if the key is missing.
 pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
-    node.and_then(|node| node.get(key)).map(display_node).unwrap_or_default()
+    node.and_then(|node| node.get(key))
+        .map(display_node)
+        .unwrap_or_default()
 }
 
 /// Returns the items of a list under a key that have a name.
 pub(super) fn named<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
-    let items = node.and_then(|node| node.get(key)).and_then(Node::items).unwrap_or_default();
-    items.iter().filter_map(|item| Some((item.get("name")?.text()?, item))).collect()
+    let items = node
+        .and_then(|node| node.get(key))
+        .and_then(Node::items)
+        .unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| Some((item.get("name")?.text()?, item)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,6 +85,9 @@ mod tests {
     fn equal_values_are_equal_texts() {
         let of = |text: &str| display_node(&root(Some(text)).unwrap());
         assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
-        assert_eq!(of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"), of("a: [1, 'x']\nb: {d: null, c: 2}"));
+        assert_eq!(
+            of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"),
+            of("a: [1, 'x']\nb: {d: null, c: 2}")
+        );
     }
 }

@@ -14,7 +14,13 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
         // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a text
         // column.
-        "T" => |args: CallArgs<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
+        "T" => |args: CallArgs<'_>| {
+            Some(if args[0].is_text() {
+                args[0].clone()
+            } else {
+                Value::Text(String::new())
+            })
+        },
         "N" => |args: CallArgs<'_>| {
             Some(match &args[0] {
                 Value::Bool(truth) => Value::Int(i64::from(*truth)),
@@ -59,13 +65,17 @@ fn plain_number(text: &str) -> Option<Value> {
     };
     let mantissa = unsigned(mantissa);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
-    let is_mantissa = [whole, fraction].iter().all(|part| all_digits(part) && part.len() <= 100);
+    let is_mantissa = [whole, fraction]
+        .iter()
+        .all(|part| all_digits(part) && part.len() <= 100);
     let is_exponent = exponent.is_none_or(|digits| {
         let within = digits.len() <= 2 || (digits.len() == 3 && digits.starts_with('1'));
         !digits.is_empty() && all_digits(&digits) && within
     });
     let has_digits = whole.len() + fraction.len() > 0;
-    (is_mantissa && is_exponent && has_digits).then(|| written.parse().ok().map(Value::Number)).flatten()
+    (is_mantissa && is_exponent && has_digits)
+        .then(|| written.parse().ok().map(Value::Number))
+        .flatten()
 }
 
 /// Parses a number like [`plain_number`], but accepts `$` after the sign, commas between thousands, and `%` instead of
@@ -105,11 +115,19 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     // Group separators must precede the decimal separator.
-    let is_behind = |group: &str| whole.split_once(decimal).is_some_and(|(_, behind)| behind.contains(group));
+    let is_behind = |group: &str| {
+        whole
+            .split_once(decimal)
+            .is_some_and(|(_, behind)| behind.contains(group))
+    };
     if !group.is_empty() && is_behind(group) {
         return None;
     }
-    let joined = if group.is_empty() { whole.into_owned() } else { whole.replace(group, "") };
+    let joined = if group.is_empty() {
+        whole.into_owned()
+    } else {
+        whole.replace(group, "")
+    };
     // A point is invalid if it is not the decimal separator.
     if decimal != "." && joined.contains('.') {
         return None;
@@ -136,9 +154,16 @@ fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
 /// Parses `YYYY-MM-DD`, with whitespace around it.
 fn date(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return None };
-    let part =
-        |text: &str, length: usize| if text.len() == length && all_digits(text) { text.parse().ok() } else { None };
+    let [year, month, day] = parts.as_slice() else {
+        return None;
+    };
+    let part = |text: &str, length: usize| {
+        if text.len() == length && all_digits(text) {
+            text.parse().ok()
+        } else {
+            None
+        }
+    };
     let (year, month, day) = (part(year, 4)?, part(month, 2)?, part(day, 2)?);
     let date = (1..=12).contains(&month).then(|| days(year, month, day))?;
     (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))

@@ -43,7 +43,9 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
             seconds.cmp(&wanted)
         }
         _ => {
-            let Ok(wanted) = operand.parse::<f64>() else { return unreadable(criterion, value) };
+            let Ok(wanted) = operand.parse::<f64>() else {
+                return unreadable(criterion, value);
+            };
             uncertainty::compared(number(value), wanted);
             number(value).total_cmp(&wanted)
         }

@@ -33,9 +33,12 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     };
     // NULLs among the holidays are ignored and don't make the result NULL.
     let given: Vec<Value> = match name {
-        "NETWORKDAYS" | "WORKDAY" => {
-            args.iter().enumerate().filter(|(at, value)| *at < 2 || !value.is_null()).map(|(_, v)| v.clone()).collect()
-        }
+        "NETWORKDAYS" | "WORKDAY" => args
+            .iter()
+            .enumerate()
+            .filter(|(at, value)| *at < 2 || !value.is_null())
+            .map(|(_, v)| v.clone())
+            .collect(),
         _ => args.to_vec(),
     };
     Some(strict(CallArgs(&given), of))
@@ -109,7 +112,13 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         // Count from the last occurrence of the start day in a month or year. A missing day, such as February 30,
         // rolls over.
         "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
-        "YD" => end - rolled(end_year - i64::from((end_month, end_of_month) < (month, of_month)), month, of_month),
+        "YD" => {
+            end - rolled(
+                end_year - i64::from((end_month, end_of_month) < (month, of_month)),
+                month,
+                of_month,
+            )
+        }
         unit => {
             uncertainty::unknown(|| format!("the unit `{unit}` of DATEDIF"));
             return None;
@@ -124,7 +133,9 @@ fn second_of_day(value: &Value) -> Option<i64> {
         Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
             let days = value.number()?;
             // 9999-12-31 is the last date with a serial number.
-            (0.0..2_958_466.0).contains(&days).then(|| (days * DAY as f64).round() as i64 % DAY)
+            (0.0..2_958_466.0)
+                .contains(&days)
+                .then(|| (days * DAY as f64).round() as i64 % DAY)
         }
         _ => Some(value.seconds()?.rem_euclid(DAY)),
     }
@@ -133,7 +144,10 @@ fn second_of_day(value: &Value) -> Option<i64> {
 /// Parses `8:15` or `08:15:30`, with whitespace around it or an ISO date in front.
 fn clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(blank);
-    let time = text.split_once([' ', 'T']).filter(|(day, _)| is_day(day)).map_or(text, |(_, time)| time);
+    let time = text
+        .split_once([' ', 'T'])
+        .filter(|(day, _)| is_day(day))
+        .map_or(text, |(_, time)| time);
     let parts: Vec<&str> = time.split(':').collect();
     let part = |at: usize, below: i64| -> Option<i64> {
         let text = parts.get(at)?;
@@ -151,7 +165,9 @@ fn clock(text: &str) -> Option<i64> {
 /// Returns whether a text has the format of an ISO date, with a month up to 12 and a day up to 31.
 fn is_day(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| {
-        let digits = text.get(range).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+        let digits = text
+            .get(range)
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         digits.and_then(|digits| digits.parse::<u32>().ok())
     };
     let bytes = text.as_bytes();
@@ -280,6 +296,12 @@ fn days_of_a_year(start: i64, end: i64) -> f64 {
     if (end_year, end_month, end_day) > (year + 1, month, day) {
         return (days(end_year + 1, 1, 1) - days(year, 1, 1)) as f64 / (end_year - year + 1) as f64;
     }
-    let leap_day_within = (year..=end_year).filter(|y| is_leap(*y)).any(|y| (start..=end).contains(&days(y, 2, 29)));
-    if leap_day_within || (year == end_year && is_leap(year)) { 366.0 } else { 365.0 }
+    let leap_day_within = (year..=end_year)
+        .filter(|y| is_leap(*y))
+        .any(|y| (start..=end).contains(&days(y, 2, 29)));
+    if leap_day_within || (year == end_year && is_leap(year)) {
+        366.0
+    } else {
+        365.0
+    }
 }

@@ -17,7 +17,10 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "SWITCH" => at > 0 && (at.is_multiple_of(2) || at + 1 == args.len()),
         _ => true,
     };
-    let times = args.iter().enumerate().any(|(at, v)| is_choice(at) && matches!(v, Value::Time(_)));
+    let times = args
+        .iter()
+        .enumerate()
+        .any(|(at, v)| is_choice(at) && matches!(v, Value::Time(_)));
     Some(match value {
         Value::Date(date) if times => Value::Time(date * DAY),
         other => other,
@@ -83,7 +86,9 @@ fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
 fn chosen(args: CallArgs<'_>) -> Value {
     let place = args[0].number().map(f64::trunc);
     let place = place.filter(|place| (1.0..args.len() as f64).contains(place));
-    place.and_then(|place| args.get(place as usize).cloned()).unwrap_or(Value::Null)
+    place
+        .and_then(|place| args.get(place as usize).cloned())
+        .unwrap_or(Value::Null)
 }
 
 /// Returns a non-negative integer; `None` for other numbers, which have no bits.
@@ -96,7 +101,10 @@ fn bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
     if args.iter().any(Value::is_null) {
         return Value::Null;
     }
-    bits_of(&args[0]).zip(bits_of(&args[1])).and_then(|(a, b)| of(a, b)).map_or(Value::Null, Value::Int)
+    bits_of(&args[0])
+        .zip(bits_of(&args[1]))
+        .and_then(|(a, b)| of(a, b))
+        .map_or(Value::Null, Value::Int)
 }
 
 /// Shifts bits. Results have at most 48 bits.
@@ -105,7 +113,9 @@ fn shifted(args: CallArgs<'_>, direction: i64) -> Value {
         return Value::Null;
     }
     let shift = (number(&args[1]).trunc() as i64).saturating_mul(direction);
-    let Some(value) = bits_of(&args[0]) else { return Value::Null };
+    let Some(value) = bits_of(&args[0]) else {
+        return Value::Null;
+    };
     let moved = if shift > 53 {
         None
     } else if value == 0 {

@@ -14,7 +14,10 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 fn masked(args: CallArgs<'_>) -> Option<Value> {
     let mask = text(&args[1]);
-    if ["E+0", "E-0", "e+0", "e-0"].iter().any(|exponent| mask.contains(exponent)) {
+    if ["E+0", "E-0", "e+0", "e-0"]
+        .iter()
+        .any(|exponent| mask.contains(exponent))
+    {
         return Some(Value::Text(unread(&mask, "as a mask with an exponent")));
     }
     let forms = forms(&mask);
@@ -31,7 +34,10 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
     if parts.iter().any(|part| matches!(part, MaskPart::Elapsed(_))) {
         return Some(Value::Text(elapsed(&args[0], &parts)));
     }
-    if parts.iter().any(|part| matches!(part, MaskPart::Letters(_) | MaskPart::Clock12)) {
+    if parts
+        .iter()
+        .any(|part| matches!(part, MaskPart::Letters(_) | MaskPart::Clock12))
+    {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
     // The second section formats negative numbers, without their sign. The third section formats 0.
@@ -107,7 +113,10 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
                 let sign = inner.strip_prefix('$').and_then(|currency| currency.split('-').next());
                 (MaskPart::Plain(sign.unwrap_or_default().to_owned()), length)
             }
-            '\\' => (MaskPart::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
+            '\\' => (
+                MaskPart::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)),
+                2,
+            ),
             'A' | 'a' => (MaskPart::Clock12, "AM/PM".len()),
             letter @ ('y' | 'm' | 'd' | 'h' | 's' | 'Y' | 'M' | 'D' | 'H' | 'S') => {
                 let letters = run(at, &|c| c.eq_ignore_ascii_case(&letter));
@@ -129,7 +138,9 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
 
 /// Formats days as an elapsed time, rounded to seconds.
 fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
-    let Some(days) = days.number() else { return unread(&days.text(), "as a number") };
+    let Some(days) = days.number() else {
+        return unread(&days.text(), "as a number");
+    };
     let seconds = (days * 86400.0).round();
     let mut rest = seconds.abs() as i64;
     let mut written = String::from(if seconds < 0.0 { "-" } else { "" });
@@ -154,7 +165,9 @@ fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
 
 /// Formats a date or time. `m` and `mm` mean minutes next to hours or seconds.
 fn dated(value: &Value, parts: &[MaskPart]) -> String {
-    let Some(seconds) = value.seconds() else { return unread(&value.text(), "as a date") };
+    let Some(seconds) = value.seconds() else {
+        return unread(&value.text(), "as a date");
+    };
     let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let ((year, month, day), (hour, minute, second)) = (civil(date), (time / 3600, time / 60 % 60, time % 60));
     let twelve = parts.contains(&MaskPart::Clock12);
@@ -218,8 +231,16 @@ fn unread(what: &str, place: &str) -> String {
 
 /// Formats a number with one section of the mask.
 fn counted(number: &str, parts: &[MaskPart]) -> String {
-    let digits: Vec<&String> =
-        parts.iter().filter_map(|part| if let MaskPart::Digits(digits) = part { Some(digits) } else { None }).collect();
+    let digits: Vec<&String> = parts
+        .iter()
+        .filter_map(|part| {
+            if let MaskPart::Digits(digits) = part {
+                Some(digits)
+            } else {
+                None
+            }
+        })
+        .collect();
     let (negative, shown) = match digits.as_slice() {
         [digits] => digits_of(number, digits, parts),
         // A section may consist of literal text only.
@@ -237,7 +258,9 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
         MaskPart::Digits(run) if digits.len() > 1 => {
             left -= run.len();
             let until = shown.len() - left;
-            shown.get(std::mem::replace(&mut from, until)..until).unwrap_or_default()
+            shown
+                .get(std::mem::replace(&mut from, until)..until)
+                .unwrap_or_default()
         }
         MaskPart::Digits(_) | MaskPart::General => &shown,
         MaskPart::Percent => "%",
@@ -263,7 +286,11 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let (negative, whole, fraction) = rounded(number, 2 * percents - 3 * thousands, fraction_mask.len());
     let whole = format!("{:0>least_whole$}", whole.trim_start_matches('0'));
     let kept = fraction.trim_end_matches('0').len().max(least_fraction);
-    let mut number = if whole_mask.contains(',') { in_thousands(&whole) } else { whole };
+    let mut number = if whole_mask.contains(',') {
+        in_thousands(&whole)
+    } else {
+        whole
+    };
     if kept > 0 {
         number.push('.');
         number.extend(fraction.chars().chain(std::iter::repeat('0')).take(kept));
@@ -276,7 +303,11 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
 fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let mut digits: Vec<u8> = [whole, fraction].concat().bytes().map(|b| b.saturating_sub(b'0')).collect();
+    let mut digits: Vec<u8> = [whole, fraction]
+        .concat()
+        .bytes()
+        .map(|b| b.saturating_sub(b'0'))
+        .collect();
     let mut point = whole.len() as i32 + power;
     while point < 1 {
         digits.insert(0, 0);

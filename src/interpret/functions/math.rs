@@ -11,10 +11,21 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PI" => return Some(Value::Number(inexact(PI))),
-        "ABS" => |a| Some(if number(&a[0]) < 0.0 { negated(&a[0]) } else { a[0].clone() }),
+        "ABS" => |a| {
+            Some(if number(&a[0]) < 0.0 {
+                negated(&a[0])
+            } else {
+                a[0].clone()
+            })
+        },
         "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
         "INT" => |a| integer(rounded(&a[0], 0, Towards::Down)),
-        "ROUND" => |a| Some(padded(rounded(&a[0], digits_argument(a), Towards::Nearest), digits_argument(a))),
+        "ROUND" => |a| {
+            Some(padded(
+                rounded(&a[0], digits_argument(a), Towards::Nearest),
+                digits_argument(a),
+            ))
+        },
         "ROUNDUP" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Away)),
         "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Zero)),
         "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
@@ -31,7 +42,13 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "LCM" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(1, lcm))),
         "POWER" => |a| power(number(&a[0]), number(&a[1])),
         "SQRT" => |a| root(number(&a[0])),
-        "SQRTPI" => |a| if number(&a[0]) < 0.0 { None } else { float(number(&a[0]).sqrt() * PI.sqrt()) },
+        "SQRTPI" => |a| {
+            if number(&a[0]) < 0.0 {
+                None
+            } else {
+                float(number(&a[0]).sqrt() * PI.sqrt())
+            }
+        },
         "EXP" => |a| finite(number(&a[0]).exp()),
         "LN" => |a| logarithm(number(&a[0]), None),
         "LOG10" => |a| logarithm(number(&a[0]), Some(10.0)),
@@ -39,7 +56,13 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "SIN" => |a| float(number(&a[0]).sin()),
         "COS" => |a| float(number(&a[0]).cos()),
         "TAN" => |a| float(number(&a[0]).tan()),
-        "COT" => |a| if number(&a[0]) == 0.0 { None } else { float(1.0 / number(&a[0]).tan()) },
+        "COT" => |a| {
+            if number(&a[0]) == 0.0 {
+                None
+            } else {
+                float(1.0 / number(&a[0]).tan())
+            }
+        },
         "ASIN" => |a| within_one(number(&a[0])).and_then(|x| float(x.asin())),
         "ACOS" => |a| within_one(number(&a[0])).and_then(|x| float(x.acos())),
         "ATAN" => |a| float(number(&a[0]).atan()),
@@ -147,8 +170,14 @@ fn padded(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
         Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
-            Exact::aligned(exact, Exact { digits: 0, scale: wanted })
-                .map_or(exact, |(digits, _, scale)| Exact { digits, scale }),
+            Exact::aligned(
+                exact,
+                Exact {
+                    digits: 0,
+                    scale: wanted,
+                },
+            )
+            .map_or(exact, |(digits, _, scale)| Exact { digits, scale }),
         ),
         other => other,
     }
@@ -173,14 +202,22 @@ fn cut(value: &Value) -> Option<i64> {
 
 /// Rounds away from zero to the next even or odd integer.
 fn parity(value: &Value, odd: bool) -> Option<Value> {
-    let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else { return None };
+    let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else {
+        return None;
+    };
     let further = (away % 2 != 0) != odd;
-    Some(Value::Int(if further { away.saturating_add(if away < 0 { -1 } else { 1 }) } else { away }))
+    Some(Value::Int(if further {
+        away.saturating_add(if away < 0 { -1 } else { 1 })
+    } else {
+        away
+    }))
 }
 
 /// Scales two numbers to the same number of decimal places.
 fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
-    let aligned = Exact::from_value(a).zip(Exact::from_value(b)).and_then(|(a, b)| Exact::aligned(a, b));
+    let aligned = Exact::from_value(a)
+        .zip(Exact::from_value(b))
+        .and_then(|(a, b)| Exact::aligned(a, b));
     if aligned.is_none() {
         uncertainty::mark();
     }
@@ -210,10 +247,20 @@ fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Op
         return None;
     }
     let Some((a, b, scale)) = in_step(value, &significance) else {
-        let quotient = if towards == Towards::Up { (x / s).ceil() } else { (x / s).floor() };
+        let quotient = if towards == Towards::Up {
+            (x / s).ceil()
+        } else {
+            (x / s).floor()
+        };
         return float(quotient * s);
     };
-    Some(as_is(&kind, Exact { digits: quotient(a, b, towards).checked_mul(b)?, scale }))
+    Some(as_is(
+        &kind,
+        Exact {
+            digits: quotient(a, b, towards).checked_mul(b)?,
+            scale,
+        },
+    ))
 }
 
 fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
@@ -226,7 +273,13 @@ fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let (a, b, scale) = in_step(&args[0], &args[1])?;
-    Some(as_is(&kind, Exact { digits: quotient(a, b, Towards::Nearest).checked_mul(b)?, scale }))
+    Some(as_is(
+        &kind,
+        Exact {
+            digits: quotient(a, b, Towards::Nearest).checked_mul(b)?,
+            scale,
+        },
+    ))
 }
 
 /// Evaluates MOD. The result has the sign of the divisor.
@@ -236,7 +289,13 @@ fn remainder(args: CallArgs<'_>) -> Option<Value> {
     }
     let (a, b, scale) = in_step(&args[0], &args[1])?;
     let kind = both_whole(&args[0], &args[1]);
-    Some(as_difference(&kind, Exact { digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?, scale }))
+    Some(as_difference(
+        &kind,
+        Exact {
+            digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?,
+            scale,
+        },
+    ))
 }
 
 fn whole_quotient(args: CallArgs<'_>) -> Option<Value> {
@@ -254,7 +313,11 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
     }
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
     // Smaller factorials are exact in a float.
-    Some(Value::Number(if n < 18.0 { sized(product) } else { inexact(sized(product)) }))
+    Some(Value::Number(if n < 18.0 {
+        sized(product)
+    } else {
+        inexact(sized(product))
+    }))
 }
 
 /// Truncates the arguments to non-negative integers.
@@ -264,7 +327,9 @@ fn naturals(args: CallArgs<'_>) -> Option<Vec<i64>> {
         Value::Int(int) => Some(*int),
         _ => cut(value),
     };
-    args.iter().map(|value| natural(value).filter(|_| number(value) >= 0.0)).collect()
+    args.iter()
+        .map(|value| natural(value).filter(|_| number(value) >= 0.0))
+        .collect()
 }
 
 fn gcd(mut a: i64, mut b: i64) -> i64 {
@@ -275,7 +340,11 @@ fn gcd(mut a: i64, mut b: i64) -> i64 {
 }
 
 fn lcm(a: i64, b: i64) -> i64 {
-    if a == 0 || b == 0 { 0 } else { sized((a / gcd(a, b)) as f64 * b as f64) as i64 }
+    if a == 0 || b == 0 {
+        0
+    } else {
+        sized((a / gcd(a, b)) as f64 * b as f64) as i64
+    }
 }
 
 /// Returns a power; `None` for zero to a negative power, a negative number to a fractional power, and results that are
@@ -292,7 +361,11 @@ pub fn power(base: f64, exponent: f64) -> Option<Value> {
         return None;
     }
     let exact = exponent >= 0.0 && exponent == exponent.trunc() && result == result.trunc() && base == base.trunc();
-    Some(Value::Number(if exact { sized(result) } else { inexact(sized(result)) }))
+    Some(Value::Number(if exact {
+        sized(result)
+    } else {
+        inexact(sized(result))
+    }))
 }
 
 fn root(x: f64) -> Option<Value> {
@@ -300,7 +373,11 @@ fn root(x: f64) -> Option<Value> {
         return None;
     }
     let root = x.sqrt();
-    Some(Value::Number(if root * root == x && root == root.trunc() { root } else { inexact(root) }))
+    Some(Value::Number(if root * root == x && root == root.trunc() {
+        root
+    } else {
+        inexact(root)
+    }))
 }
 
 fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {

@@ -62,7 +62,10 @@ fn as_it_is(needle: &str) -> Vec<Wild> {
 
 fn search(pattern: &[Wild], args: CallArgs<'_>) -> Option<Value> {
     let all: Vec<char> = text(&args[1]).chars().collect();
-    let start = args.get(2).and_then(Value::number).map_or(1, |start| start.floor() as i64);
+    let start = args
+        .get(2)
+        .and_then(Value::number)
+        .map_or(1, |start| start.floor() as i64);
     first_place(&all, start, |rest| begins(rest, pattern))
 }
 
@@ -138,11 +141,17 @@ fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
     let put = |found: &regex::Captures<'_>| {
         let part = |part: &New| match part {
             New::Text(text) => text.clone(),
-            New::Group(group) => found.get(*group).map_or_else(String::new, |part| part.as_str().to_owned()),
+            New::Group(group) => found
+                .get(*group)
+                .map_or_else(String::new, |part| part.as_str().to_owned()),
         };
         new.iter().map(part).collect::<String>()
     };
-    Some(Value::Text(expression(&text(&args[1]))?.replace_all(&text(&args[0]), put).into_owned()))
+    Some(Value::Text(
+        expression(&text(&args[1]))?
+            .replace_all(&text(&args[0]), put)
+            .into_owned(),
+    ))
 }
 
 /// Compiles a regular expression for Rust's `regex`: character classes are ASCII, and in brackets only `]`, `\`, `^`

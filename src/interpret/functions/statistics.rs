@@ -13,8 +13,13 @@ use crate::value::Value;
 
 /// Evaluates an aggregate over rows, each with the values of the arguments; `None` if the name is not an aggregate.
 pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
-    let column =
-        || -> Vec<Value> { rows.iter().filter_map(|row| row.first()).filter(|v| !v.is_null()).cloned().collect() };
+    let column = || -> Vec<Value> {
+        rows.iter()
+            .filter_map(|row| row.first())
+            .filter(|v| !v.is_null())
+            .cloned()
+            .collect()
+    };
     let constant = || rows.first().and_then(|row| row.get(1)).and_then(Value::number);
     Some(match name {
         "COUNT" if rows.iter().all(Vec::is_empty) => Value::Int(rows.len() as i64),
@@ -33,7 +38,9 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "MODE" => mode(&column()),
         "LARGE" => nth(&column(), constant(), true),
         "SMALL" => nth(&column(), constant(), false),
-        "PERCENTILE" => constant().filter(|s| (0.0..=1.0).contains(s)).map_or(Value::Null, |s| at_share(&column(), s)),
+        "PERCENTILE" => constant()
+            .filter(|s| (0.0..=1.0).contains(s))
+            .map_or(Value::Null, |s| at_share(&column(), s)),
         "PERCENTILE.EXC" => constant().map_or(Value::Null, |share| within(&column(), share)),
         "TRIMMEAN" => match constant() {
             Some(share) if (0.0..=1.0).contains(&share) => trimmed_mean(column(), share),
@@ -50,10 +57,17 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "COVAR" | "COVARIANCE.S" => pairs(rows).covariance(1),
         "COVARIANCE.P" => pairs(rows).covariance(0),
         "CORREL" => pairs(rows).correlation(),
-        "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
-        "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
+        "SLOPE" => pairs(rows)
+            .line()
+            .map_or(Value::Null, |(slope, _)| Value::Number(slope)),
+        "INTERCEPT" => pairs(rows)
+            .line()
+            .map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMPRODUCT" => {
-            let times = |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| binary(ReferenceOp::Multiply, &a, b));
+            let times = |row: &Vec<Value>| {
+                row.iter()
+                    .fold(Value::Int(1), |a, b| binary(ReferenceOp::Multiply, &a, b))
+            };
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
         "SUMIF" => sum(&picked(rows)),
@@ -100,7 +114,11 @@ fn cell(row: &[Value], at: usize) -> &Value {
 /// Removes duplicates.
 pub fn distinct(values: &[Value]) -> Vec<Value> {
     let mut known = std::collections::HashSet::new();
-    values.iter().filter(|value| known.insert(value.key())).cloned().collect()
+    values
+        .iter()
+        .filter(|value| known.insert(value.key()))
+        .cloned()
+        .collect()
 }
 
 /// Returns the sum of values. The sum of no values is a decimal 0, because the type of the zero decides how many
@@ -109,14 +127,19 @@ fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(Exact { digits: 0, scale: 0 });
     }
-    values.iter().fold(Value::Int(0), |a, b| binary(ReferenceOp::Add, &a, b))
+    values
+        .iter()
+        .fold(Value::Int(0), |a, b| binary(ReferenceOp::Add, &a, b))
 }
 
 fn average(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Null;
     }
-    Value::Number(uncertainty::ratio(sum(values).number().unwrap_or(0.0), values.len() as f64))
+    Value::Number(uncertainty::ratio(
+        sum(values).number().unwrap_or(0.0),
+        values.len() as f64,
+    ))
 }
 
 fn product(values: &[Value]) -> Value {
@@ -124,7 +147,9 @@ fn product(values: &[Value]) -> Value {
     // Engines compute a product by adding logarithms, which is inexact.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
-        product => product.number().map_or(Value::Null, |product| Value::Number(inexact(product))),
+        product => product
+            .number()
+            .map_or(Value::Null, |product| Value::Number(inexact(product))),
     }
 }
 
@@ -142,10 +167,15 @@ fn sorted(values: &[Value]) -> Vec<Value> {
 /// Returns the smallest of the most frequent values, if a value occurs at least twice.
 fn mode(values: &[Value]) -> Value {
     let mut counts: HashMap<String, usize> = HashMap::new();
-    values.iter().for_each(|value| *counts.entry(value.key()).or_default() += 1);
+    values
+        .iter()
+        .for_each(|value| *counts.entry(value.key()).or_default() += 1);
     let most = counts.values().copied().max().unwrap_or(0);
     let is_mode = |value: &&Value| most > 1 && counts.get(&value.key()) == Some(&most);
-    extreme(&values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(), std::cmp::Ordering::Less)
+    extreme(
+        &values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(),
+        std::cmp::Ordering::Less,
+    )
 }
 
 fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
@@ -153,8 +183,12 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
     if largest {
         sorted.reverse();
     }
-    let place = place.map(|place| place.trunc() as i64 - 1).and_then(|place| usize::try_from(place).ok());
-    place.and_then(|place| sorted.get(place).cloned()).unwrap_or(Value::Null)
+    let place = place
+        .map(|place| place.trunc() as i64 - 1)
+        .and_then(|place| usize::try_from(place).ok());
+    place
+        .and_then(|place| sorted.get(place).cloned())
+        .unwrap_or(Value::Null)
 }
 
 /// Interpolates between the values around a position, counted from 0.
@@ -164,7 +198,10 @@ fn between(sorted: &[f64], place: f64) -> f64 {
     if part == 0.0 {
         return at(below);
     }
-    uncertainty::sum(at(below), uncertainty::product(uncertainty::sum(at(below + 1), -at(below)), part))
+    uncertainty::sum(
+        at(below),
+        uncertainty::product(uncertainty::sum(at(below + 1), -at(below)), part),
+    )
 }
 
 fn numbers(values: &[Value]) -> Vec<f64> {
@@ -254,7 +291,10 @@ impl Pairs {
             return Value::Null;
         }
         let count = (self.count() - short) as f64;
-        Value::Number(blurred(uncertainty::sized(self.moments().4 / count), self.size() / count))
+        Value::Number(blurred(
+            uncertainty::sized(self.moments().4 / count),
+            self.size() / count,
+        ))
     }
 
     fn correlation(&self) -> Value {
@@ -282,7 +322,9 @@ impl Pairs {
 fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
-        let is_condition = rows.iter().any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
+        let is_condition = rows
+            .iter()
+            .any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
         for (met, row) in met.iter_mut().zip(rows) {
             *met &= meets(cell(row, at), cell(row, at + 1), is_condition);
         }
@@ -307,28 +349,48 @@ fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
 fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
     let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
-        Some(3) => met(&rows.iter().map(|row| row.iter().take(2).cloned().collect()).collect::<Vec<_>>(), 0),
+        Some(3) => met(
+            &rows
+                .iter()
+                .map(|row| row.iter().take(2).cloned().collect())
+                .collect::<Vec<_>>(),
+            0,
+        ),
         _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
         _ => met(rows, 0),
     };
     // Without a separate value argument, the values are those of the range.
     let value = |row: &Vec<Value>| {
-        if row.len() == 2 && !is_condition { cell(row, 0).clone() } else { row.last().cloned().unwrap_or(Value::Null) }
+        if row.len() == 2 && !is_condition {
+            cell(row, 0).clone()
+        } else {
+            row.last().cloned().unwrap_or(Value::Null)
+        }
     };
     there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
 }
 
 /// Returns the values selected by `SUMIFS(value, range, criterion, …)`.
 fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
-    there(rows.iter().zip(met(rows, 1)).filter(|(_, met)| *met).map(|(row, _)| cell(row, 0).clone()))
+    there(
+        rows.iter()
+            .zip(met(rows, 1))
+            .filter(|(_, met)| *met)
+            .map(|(row, _)| cell(row, 0).clone()),
+    )
 }
 
 /// Joins texts in sorted order, because rows have no order.
 fn joined(rows: &[Vec<Value>]) -> Value {
-    let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else { return Value::Text(String::new()) };
+    let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else {
+        return Value::Text(String::new());
+    };
     let ignored = ignore.truth() == Some(true);
-    let mut texts: Vec<String> =
-        rows.iter().map(|row| cell(row, 2).text()).filter(|t| !ignored || !t.is_empty()).collect();
+    let mut texts: Vec<String> = rows
+        .iter()
+        .map(|row| cell(row, 2).text())
+        .filter(|t| !ignored || !t.is_empty())
+        .collect();
     texts.sort();
     Value::Text(texts.join(&delimiter.text()))
 }

@@ -43,7 +43,11 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 /// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet shows an error.
 pub fn strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
-    if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
+    if args.iter().any(Value::is_null) {
+        Value::Null
+    } else {
+        of(args).unwrap_or(Value::Null)
+    }
 }
 
 /// Returns the text of a value. An integer is formatted as by `&`.
@@ -65,7 +69,11 @@ fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
 
 /// Returns a count or position, or `missing` if the call doesn't have the argument.
 fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
-    if args.len() > at { position_argument(args, at) } else { missing }
+    if args.len() > at {
+        position_argument(args, at)
+    } else {
+        missing
+    }
 }
 
 fn characters(text: &str) -> Vec<char> {
@@ -102,12 +110,24 @@ fn left_text(args: CallArgs<'_>) -> Option<Value> {
 
 fn right(args: CallArgs<'_>) -> Option<Value> {
     let (all, count) = (characters(&text(&args[0])), place_or(args, 1, 1));
-    if count < 0 { None } else { is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64)) }
+    if count < 0 {
+        None
+    } else {
+        is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64))
+    }
 }
 
 fn mid(args: CallArgs<'_>) -> Option<Value> {
-    let (all, start, count) = (characters(&text(&args[0])), position_argument(args, 1), position_argument(args, 2));
-    if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
+    let (all, start, count) = (
+        characters(&text(&args[0])),
+        position_argument(args, 1),
+        position_argument(args, 2),
+    );
+    if start < 1 || count < 0 {
+        None
+    } else {
+        is(slice(&all, start - 1, (start - 1).saturating_add(count)))
+    }
 }
 
 /// Removes leading, trailing and repeated spaces, but no other whitespace.
@@ -142,7 +162,11 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 fn replace(args: CallArgs<'_>) -> Option<Value> {
     // Exceeds the length of any text in a warehouse.
     const MOST: i64 = 1_073_741_823;
-    let (all, start, count) = (characters(&text(&args[0])), position_argument(args, 1), position_argument(args, 2));
+    let (all, start, count) = (
+        characters(&text(&args[0])),
+        position_argument(args, 1),
+        position_argument(args, 2),
+    );
     if !(1..=MOST).contains(&start) || !(0..=MOST).contains(&count) {
         return None;
     }
@@ -192,7 +216,10 @@ fn proper(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn clean(args: CallArgs<'_>) -> Option<Value> {
-    is(text(&args[0]).chars().filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f')).collect::<String>())
+    is(text(&args[0])
+        .chars()
+        .filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f'))
+        .collect::<String>())
 }
 
 fn char(args: CallArgs<'_>) -> Option<Value> {
@@ -201,23 +228,32 @@ fn char(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn unichar(args: CallArgs<'_>) -> Option<Value> {
-    let code = u32::try_from(position_argument(args, 0)).ok().filter(|code| *code > 0)?;
+    let code = u32::try_from(position_argument(args, 0))
+        .ok()
+        .filter(|code| *code > 0)?;
     is(std::primitive::char::from_u32(code)?)
 }
 
 fn code(args: CallArgs<'_>) -> Option<Value> {
-    text(&args[0]).chars().next().map(|c| Value::Int(i64::from(u32::from(c))))
+    text(&args[0])
+        .chars()
+        .next()
+        .map(|c| Value::Int(i64::from(u32::from(c))))
 }
 
 /// Joins several values in a row. With only one value, TEXTJOIN is an aggregate.
 fn join_row(args: CallArgs<'_>) -> Option<Value> {
-    let [delimiter, ignore_empty, values @ ..] = &*args else { return None };
+    let [delimiter, ignore_empty, values @ ..] = &*args else {
+        return None;
+    };
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
 /// Joins texts. NULL is an empty text, also as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
-    let kept: Vec<String> = texts.filter(|t| *ignore_empty == Value::Bool(false) || !t.is_empty()).collect();
+    let kept: Vec<String> = texts
+        .filter(|t| *ignore_empty == Value::Bool(false) || !t.is_empty())
+        .collect();
     Value::Text(kept.join(&delimiter.text()))
 }

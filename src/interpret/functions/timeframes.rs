@@ -17,19 +17,37 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const WEEKDAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 pub fn name_of_month(month: i64) -> &'static str {
-    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default()
+    usize::try_from(month - 1)
+        .ok()
+        .and_then(|at| MONTHS.get(at))
+        .copied()
+        .unwrap_or_default()
 }
 
 pub fn name_of_day(date: i64) -> &'static str {
-    usize::try_from((date + 3).rem_euclid(7)).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or_default()
+    usize::try_from((date + 3).rem_euclid(7))
+        .ok()
+        .and_then(|at| WEEKDAYS.get(at))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Evaluates a timeframe; `None` if the name is unknown.
 pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
-    let Some(seconds) = value.seconds() else { return Some(Value::Null) };
+    let Some(seconds) = value.seconds() else {
+        return Some(Value::Null);
+    };
     let date = seconds.div_euclid(DAY);
     let (year, month, day) = civil(date);
     let since = |frame: Frame| Value::Int(date - frame.start(date) + 1);

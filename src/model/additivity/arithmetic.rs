@@ -41,14 +41,22 @@ pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) 
 
 /// Handles COALESCE: a default of zero adds nothing.
 pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
-    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
+    let of = |id: &IrId| {
+        values
+            .get(id.index())
+            .cloned()
+            .unwrap_or(ValueClass::Lost(Lost::Function))
+    };
     let is_zero = |id: &IrId| match program.node(*id) {
         Ir::Number(digits) => program.text(digits).parse::<f64>() == Ok(0.0),
         _ => false,
     };
     match args {
         [one, zero] if is_zero(zero) => match of(one) {
-            ValueClass::Total(TotalClass { kind: TotalKind::Sum, written }) => ValueClass::Total(TotalClass {
+            ValueClass::Total(TotalClass {
+                kind: TotalKind::Sum,
+                written,
+            }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
                 written: written.map(|one| call("coalesce", one, "0")),
             }),
@@ -63,7 +71,12 @@ pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) 
 }
 
 fn call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
-    WrittenSum { sql: format!("{name}({}, {second})", of.sql), binds: Binds::Name, ratio: None, ..of }
+    WrittenSum {
+        sql: format!("{name}({}, {second})", of.sql),
+        binds: Binds::Name,
+        ratio: None,
+        ..of
+    }
 }
 
 /// Combines totals and numbers with `+ - * /`.
@@ -74,7 +87,12 @@ pub(super) fn arithmetic(
     args: &[IrId],
     values: &[ValueClass],
 ) -> ValueClass {
-    let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
+    let of = |id: &IrId| {
+        values
+            .get(id.index())
+            .cloned()
+            .unwrap_or(ValueClass::Lost(Lost::Function))
+    };
     let all: Vec<ValueClass> = args.iter().map(of).collect();
     let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
@@ -84,15 +102,31 @@ pub(super) fn arithmetic(
             other => other,
         };
     }
-    if let Some(lost) = all.iter().find_map(|value| if let ValueClass::Lost(lost) = value { Some(lost) } else { None })
-    {
+    if let Some(lost) = all.iter().find_map(|value| {
+        if let ValueClass::Lost(lost) = value {
+            Some(lost)
+        } else {
+            None
+        }
+    }) {
         return ValueClass::Lost(lost.clone());
     }
-    if all.iter().any(|value| matches!(value, ValueClass::Row | ValueClass::Dimension(_))) {
+    if all
+        .iter()
+        .any(|value| matches!(value, ValueClass::Row | ValueClass::Dimension(_)))
+    {
         return ValueClass::Lost(Lost::Mixed);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
-    let adds_up = |value: &ValueClass| matches!(value, ValueClass::Total(TotalClass { kind: TotalKind::Sum, .. }));
+    let adds_up = |value: &ValueClass| {
+        matches!(
+            value,
+            ValueClass::Total(TotalClass {
+                kind: TotalKind::Sum,
+                ..
+            })
+        )
+    };
     let is_number = |id: &IrId| matches!(program.node(*id), Ir::Number(_));
     let (sign, binds) = match (function, all.len()) {
         (internal::ADD, 2) => (" + ", Binds::Sum),
@@ -105,14 +139,21 @@ pub(super) fn arithmetic(
             let Some(ValueClass::Total(total)) = all.into_iter().next() else {
                 return ValueClass::Lost(Lost::Function);
             };
-            let kind = if total.kind == TotalKind::Sum { TotalKind::Sum } else { TotalKind::Formula };
+            let kind = if total.kind == TotalKind::Sum {
+                TotalKind::Sum
+            } else {
+                TotalKind::Formula
+            };
             let negated = |of: WrittenSum| WrittenSum {
                 sql: format!("-{}", bracketed(&of, Binds::Name)),
                 binds: Binds::Sum,
                 ratio: None,
                 ..of
             };
-            return ValueClass::Total(TotalClass { kind, written: total.written.map(negated) });
+            return ValueClass::Total(TotalClass {
+                kind,
+                written: total.written.map(negated),
+            });
         }
         (
             internal::EQUAL
@@ -135,7 +176,9 @@ pub(super) fn arithmetic(
         ValueClass::Total(total) => total.written,
         _ => number(program, *id),
     });
-    let (Some(left), Some(right)) = (sides.next(), sides.next()) else { return ValueClass::Lost(Lost::Function) };
+    let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
+        return ValueClass::Lost(Lost::Function);
+    };
     let written = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
         (Ok(left), Ok(right)) => joined(left, right, sign, binds, function == internal::DIVIDE),
@@ -148,14 +191,23 @@ fn number(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
         Ir::Number(digits) => {
             let sql = program.text(digits).to_owned();
             let binds = if sql.starts_with('-') { Binds::Sum } else { Binds::Name };
-            Ok(WrittenSum { sql, columns: Vec::new(), binds, ratio: None })
+            Ok(WrittenSum {
+                sql,
+                columns: Vec::new(),
+                binds,
+                ratio: None,
+            })
         }
         _ => Err(Lost::Function),
     }
 }
 
 fn bracketed(of: &WrittenSum, least: Binds) -> String {
-    if of.binds < least { format!("({})", of.sql) } else { of.sql.clone() }
+    if of.binds < least {
+        format!("({})", of.sql)
+    } else {
+        of.sql.clone()
+    }
 }
 
 fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides: bool) -> Result<WrittenSum, Lost> {
@@ -166,17 +218,36 @@ fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides
         format!("1.0 * {} / nullif({}, 0)", bracketed(&left, Binds::Product), right.sql)
     } else {
         // `a - (b - c)`, but `a + b - c`.
-        let tighter = if binds == Binds::Sum && sign == " + " { Binds::Sum } else { next(binds) };
+        let tighter = if binds == Binds::Sum && sign == " + " {
+            Binds::Sum
+        } else {
+            next(binds)
+        };
         format!("{}{sign}{}", bracketed(&left, binds), bracketed(&right, tighter))
     };
     if sql.len() > MOST {
         return Err(Lost::TooLong);
     }
     let mut columns = left.columns;
-    columns.extend(right.columns.into_iter().filter(|name| !columns.contains(name)).collect::<Vec<_>>());
-    Ok(WrittenSum { sql, columns, binds, ratio })
+    columns.extend(
+        right
+            .columns
+            .into_iter()
+            .filter(|name| !columns.contains(name))
+            .collect::<Vec<_>>(),
+    );
+    Ok(WrittenSum {
+        sql,
+        columns,
+        binds,
+        ratio,
+    })
 }
 
 fn next(binds: Binds) -> Binds {
-    if binds == Binds::Sum { Binds::Product } else { Binds::Name }
+    if binds == Binds::Sum {
+        Binds::Product
+    } else {
+        Binds::Name
+    }
 }

@@ -53,7 +53,12 @@ impl Classes<'_> {
     }
 
     fn value(&self, program: &Program, id: IrId, node: Ir, values: &[ValueClass]) -> ValueClass {
-        let of = |id: IrId| values.get(id.index()).cloned().unwrap_or(ValueClass::Lost(Lost::Function));
+        let of = |id: IrId| {
+            values
+                .get(id.index())
+                .cloned()
+                .unwrap_or(ValueClass::Lost(Lost::Function))
+        };
         match node {
             Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => ValueClass::Constant,
             Ir::Column(column) => match program.columns.get(column as usize) {
@@ -80,9 +85,9 @@ impl Classes<'_> {
                     internal::MAX | internal::MAXIFS => self.aggregate(program, id, TotalKind::Max),
                     internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => ValueClass::Lost(Lost::Average),
                     internal::COUNTUNIQUE => ValueClass::Lost(Lost::Distinct),
-                    other => {
-                        ValueClass::Lost(Lost::Aggregate(catalog::shown(other).unwrap_or("the aggregate").to_owned()))
-                    }
+                    other => ValueClass::Lost(Lost::Aggregate(
+                        catalog::shown(other).unwrap_or("the aggregate").to_owned(),
+                    )),
                 }
             }
             Ir::Apply { overload, args } => {
@@ -107,17 +112,36 @@ impl Classes<'_> {
 
     /// Returns the class of a column that the step reads.
     pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> ValueClass {
-        let place = self.input.joined.and_then(|joined| joined.position(relation?)).unwrap_or(0);
-        let of_single_rows = || if ty.is_number() { ValueClass::Row } else { ValueClass::Dimension(None) };
-        let Some(before) = self.before.filter(|_| place == 0) else { return of_single_rows() };
+        let place = self
+            .input
+            .joined
+            .and_then(|joined| joined.position(relation?))
+            .unwrap_or(0);
+        let of_single_rows = || {
+            if ty.is_number() {
+                ValueClass::Row
+            } else {
+                ValueClass::Dimension(None)
+            }
+        };
+        let Some(before) = self.before.filter(|_| place == 0) else {
+            return of_single_rows();
+        };
         if self.plan.grouped {
             // After grouping, the class of the input no longer matters.
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {
-            let written =
-                WrittenSum { sql: name.to_owned(), columns: vec![name.to_owned()], binds: Binds::Name, ratio: None };
-            ValueClass::Total(TotalClass { kind, written: Ok(written) })
+            let written = WrittenSum {
+                sql: name.to_owned(),
+                columns: vec![name.to_owned()],
+                binds: Binds::Name,
+                ratio: None,
+            };
+            ValueClass::Total(TotalClass {
+                kind,
+                written: Ok(written),
+            })
         };
         match before.columns.get(&name.to_lowercase()) {
             Some(Additivity::Dimension { unit }) => ValueClass::Dimension(*unit),
@@ -142,7 +166,11 @@ impl Classes<'_> {
     }
 
     pub fn keep(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
-        let place = self.input.joined.and_then(|joined| joined.position(relation?)).unwrap_or(0);
+        let place = self
+            .input
+            .joined
+            .and_then(|joined| joined.position(relation?))
+            .unwrap_or(0);
         let before = self.before.filter(|_| place == 0 && !self.plan.grouped);
         match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
             Some(own) => own.clone(),
@@ -151,25 +179,49 @@ impl Classes<'_> {
     }
 
     fn definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
-        let Some(definition) = program.definitions.get(used) else { return ValueClass::Row };
-        let Some(value) = values.get(definition.root.index()) else { return ValueClass::Row };
+        let Some(definition) = program.definitions.get(used) else {
+            return ValueClass::Row;
+        };
+        let Some(value) = values.get(definition.root.index()) else {
+            return ValueClass::Row;
+        };
         if self.plan.keys.get(used) == Some(&true) {
             return ValueClass::Dimension(unit(program, definition.root));
         }
-        let name = definition.name.as_deref().filter(|_| self.plan.outputs.get(used) == Some(&true));
+        let name = definition
+            .name
+            .as_deref()
+            .filter(|_| self.plan.outputs.get(used) == Some(&true));
         match (value, name) {
             (ValueClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];
-                let written = WrittenSum { sql: name.to_owned(), columns, binds: Binds::Name, ratio: None };
-                ValueClass::Total(TotalClass { kind: total.kind, written: Ok(written) })
+                let written = WrittenSum {
+                    sql: name.to_owned(),
+                    columns,
+                    binds: Binds::Name,
+                    ratio: None,
+                };
+                ValueClass::Total(TotalClass {
+                    kind: total.kind,
+                    written: Ok(written),
+                })
             }
             (value, _) => value.clone(),
         }
     }
 
     fn aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> ValueClass {
-        let part = program.meta(id).span.text(self.text).split_whitespace().collect::<Vec<_>>().join(" ");
-        ValueClass::Total(TotalClass { kind, written: Err(Lost::Part(part)) })
+        let part = program
+            .meta(id)
+            .span
+            .text(self.text)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        ValueClass::Total(TotalClass {
+            kind,
+            written: Err(Lost::Part(part)),
+        })
     }
 }
 
@@ -181,22 +233,36 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
         ValueClass::Row if ty.is_number() => Additivity::Lost(Lost::SingleRows),
         ValueClass::Row => Additivity::Dimension { unit: None },
         ValueClass::Lost(lost) => Additivity::Lost(lost.clone()),
-        ValueClass::Total(TotalClass { kind: TotalKind::Sum, .. }) => Additivity::Sum,
-        ValueClass::Total(TotalClass { kind: TotalKind::Min, .. }) => Additivity::Min,
-        ValueClass::Total(TotalClass { kind: TotalKind::Max, .. }) => Additivity::Max,
+        ValueClass::Total(TotalClass {
+            kind: TotalKind::Sum, ..
+        }) => Additivity::Sum,
+        ValueClass::Total(TotalClass {
+            kind: TotalKind::Min, ..
+        }) => Additivity::Min,
+        ValueClass::Total(TotalClass {
+            kind: TotalKind::Max, ..
+        }) => Additivity::Max,
         ValueClass::Total(TotalClass { written: Err(lost), .. }) => Additivity::Lost(lost.clone()),
-        ValueClass::Total(TotalClass { written: Ok(written), .. }) => match &written.ratio {
-            Some((numerator, denominator)) => {
-                Additivity::Ratio { numerator: numerator.clone(), denominator: denominator.clone() }
-            }
-            None => Additivity::Formula(ColumnFormula { sql: written.sql.clone(), columns: written.columns.clone() }),
+        ValueClass::Total(TotalClass {
+            written: Ok(written), ..
+        }) => match &written.ratio {
+            Some((numerator, denominator)) => Additivity::Ratio {
+                numerator: numerator.clone(),
+                denominator: denominator.clone(),
+            },
+            None => Additivity::Formula(ColumnFormula {
+                sql: written.sql.clone(),
+                columns: written.columns.clone(),
+            }),
         },
     }
 }
 
 /// Returns the calendar unit to which a value is truncated, if `MetricFlow` has the same unit.
 pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
-    let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else { return None };
+    let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else {
+        return None;
+    };
     match catalog::owner(overload) {
         internal::TRUNC_DAY => Some("day"),
         internal::TRUNC_WEEK => Some("week"),

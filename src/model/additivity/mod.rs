@@ -195,11 +195,24 @@ impl SpecCompilation<'_> {
         text: &str,
     ) {
         let before = self.additivity.last().filter(|_| !input.first);
-        let work = Classes { plan, input, before, text };
+        let work = Classes {
+            plan,
+            input,
+            before,
+            text,
+        };
         let values = work.values();
-        let mut columns = StepColumns { grouped: plan.grouped, ..StepColumns::default() };
+        let mut columns = StepColumns {
+            grouped: plan.grouped,
+            ..StepColumns::default()
+        };
         let filtered = |role: DefinitionRole| {
-            let roots = plan.program.definitions.iter().zip(&plan.roles).filter(|(_, r)| **r == role);
+            let roots = plan
+                .program
+                .definitions
+                .iter()
+                .zip(&plan.roles)
+                .filter(|(_, r)| **r == role);
             let mut kinds = roots.filter_map(|(definition, _)| values.get(definition.root.index()));
             kinds.any(|value| matches!(value, ValueClass::Total(_) | ValueClass::Lost(_)))
         };
@@ -217,11 +230,17 @@ impl SpecCompilation<'_> {
             columns.lost = Some(Lost::Joined);
         }
         for (index, definition) in plan.program.definitions.iter().enumerate() {
-            let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else { continue };
-            let Some(name) = column_given(plan, index, text) else { continue };
+            let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else {
+                continue;
+            };
+            let Some(name) = column_given(plan, index, text) else {
+                continue;
+            };
             let is_key = plan.roles.get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.get(index) == Some(&true);
             let additivity = match value {
-                _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
+                _ if is_key => Additivity::Dimension {
+                    unit: unit(plan.program, definition.root),
+                },
                 value => match plan.program.node(plan.program.resolve_names(definition.root)) {
                     // An alias of a column has the column's additivity.
                     Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
@@ -244,11 +263,17 @@ impl SpecCompilation<'_> {
 
     /// Returns the additivity of the model's final columns.
     pub(super) fn additivity_of(&self, output: &Relation, grain: &[String]) -> Vec<(String, Additivity)> {
-        let Some(last) = self.additivity.last() else { return Vec::new() };
+        let Some(last) = self.additivity.last() else {
+            return Vec::new();
+        };
         let known = |name: &str| output.column(name).is_some();
         let keys: FxHashSet<String> = grain.iter().map(|key| key.to_lowercase()).collect();
         let of = |name: &str| {
-            let own = last.columns.get(&name.to_lowercase()).cloned().unwrap_or(Additivity::Lost(Lost::WidePivot));
+            let own = last
+                .columns
+                .get(&name.to_lowercase())
+                .cloned()
+                .unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&own, &last.lost) {
                 // A number in a key is an identifier instead of a value.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
@@ -267,13 +292,18 @@ impl SpecCompilation<'_> {
                 _ => own,
             }
         };
-        output.columns().iter().map(|column| (column.name().to_owned(), of(column.name()))).collect()
+        output
+            .columns()
+            .iter()
+            .map(|column| (column.name().to_owned(), of(column.name())))
+            .collect()
     }
 
     /// Updates the additivity after a wide pivot: only the row keys keep theirs.
     pub(super) fn note_wide(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
-            last.columns.retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));
+            last.columns
+                .retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));
         }
     }
 }

@@ -17,7 +17,9 @@ fn compiler() -> Compiler {
         .with(Column::new("region", Type::Text))
         .with(Column::new("size", Type::Integer))
         .primary_key(["shop"]);
-    Compiler::builder().schema(Schema::new().with(orders).with(shops)).build()
+    Compiler::builder()
+        .schema(Schema::new().with(orders).with(shops))
+        .build()
 }
 
 /// Returns `column: behaviour` for each column.
@@ -25,7 +27,14 @@ fn behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
     let names: Vec<&str> = compiled.columns().iter().map(Column::name).collect();
-    assert_eq!(compiled.additivity().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    assert_eq!(
+        compiled
+            .additivity()
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect::<Vec<_>>(),
+        names
+    );
     let shown = |of: &Additivity| match of {
         Additivity::Dimension { unit: None } => "dimension".to_owned(),
         Additivity::Dimension { unit: Some(unit) } => unit.to_string(),
@@ -34,7 +43,11 @@ fn behaviours(spec: &str) -> Vec<String> {
         Additivity::Lost(Lost::Aggregate(name) | Lost::Part(name)) => format!("lost {name}"),
         other => format!("{other:?}"),
     };
-    compiled.additivity().iter().map(|(name, of)| format!("{name}: {}", shown(of))).collect()
+    compiled
+        .additivity()
+        .iter()
+        .map(|(name, of)| format!("{name}: {}", shown(of)))
+        .collect()
 }
 
 /// Returns the behaviour of a formula in a model by month and shop that also has `a` and `b`.
@@ -118,10 +131,19 @@ fn steps_pass_on_what_they_have() {
         ]
     );
     // Columns that a formula names must exist.
-    assert_eq!(with("    keep: [shop, a, per]\n"), ["shop: dimension", "a: Sum", "per: lost b"]);
+    assert_eq!(
+        with("    keep: [shop, a, per]\n"),
+        ["shop: dimension", "a: Sum", "per: lost b"]
+    );
     // Dropped rows are in no total; rows of other shops are not part of this model.
-    assert_eq!(with("    keep: [shop, a]\n    where: a > 5\n"), ["shop: dimension", "a: Lost(RowsLeftOut)"]);
-    assert_eq!(with("    keep: [shop, a]\n    where: shop = \"x\"\n"), ["shop: dimension", "a: Sum"]);
+    assert_eq!(
+        with("    keep: [shop, a]\n    where: a > 5\n"),
+        ["shop: dimension", "a: Lost(RowsLeftOut)"]
+    );
+    assert_eq!(
+        with("    keep: [shop, a]\n    where: shop = \"x\"\n"),
+        ["shop: dimension", "a: Sum"]
+    );
     assert_eq!(
         with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]
@@ -131,7 +153,13 @@ fn steps_pass_on_what_they_have() {
         with(
             "    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"
         ),
-        ["shop: dimension", "a: Sum", "region: dimension", "size: Lost(SingleRows)", "z: Lost(Mixed)"]
+        [
+            "shop: dimension",
+            "a: Sum",
+            "region: dimension",
+            "size: Lost(SingleRows)",
+            "z: Lost(Mixed)"
+        ]
     );
     assert_eq!(
         with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
@@ -150,14 +178,26 @@ fn steps_pass_on_what_they_have() {
 fn single_rows_and_sheets() {
     assert_eq!(
         behaviours("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
-        ["id: dimension", "day: dimension", "shop: dimension", "amount: Lost(SingleRows)", "net: Lost(SingleRows)",]
+        [
+            "id: dimension",
+            "day: dimension",
+            "shop: dimension",
+            "amount: Lost(SingleRows)",
+            "net: Lost(SingleRows)",
+        ]
     );
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[month]', shop]\n    \
                  definitions: a = SUM(amount)\n  - name: sheet\n    columns: [day_month, shop, a]\n    order_by: day_month\n";
     let long = "    pivot_by: shop\n    calculations: |\n      twice = C1 * 2\n      growth = C1 / C0 - 1\n";
     assert_eq!(
         behaviours(&format!("{first}{long}")),
-        ["day_month: month", "shop: dimension", "a: Sum", "twice: Sum", "growth: Lost(OtherRows)"]
+        [
+            "day_month: month",
+            "shop: dimension",
+            "a: Sum",
+            "twice: Sum",
+            "growth: Lost(OtherRows)"
+        ]
     );
     assert_eq!(
         behaviours(&format!("{first}    values: [x, y]\n{long}")),

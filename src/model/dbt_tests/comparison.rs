@@ -56,6 +56,10 @@ impl SpecCompilation<'_> {
         }
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn rows_that_differ(
         &self,
         comparison: &CompareKey<'_>,
@@ -91,16 +95,33 @@ impl SpecCompilation<'_> {
             };
             filters.extend(filter.map(|filter| self.texts(&memory.emit.tree, filter)));
             if filter.is_none() && by_key.is_some() {
-                sides.push(ComparisonSide { name: source.import.clone(), source: SelectSource::Input(place) });
+                sides.push(ComparisonSide {
+                    name: source.import.clone(),
+                    source: SelectSource::Input(place),
+                });
                 continue;
             }
             let name = dialect.name_text(&names.choose(&format!("{}_rows", source.name)), true);
-            let present = Item { expr: memory.emit.tree.word("true", NOWHERE), alias: Some(PRESENT.to_owned()) };
+            let present = Item {
+                expr: memory.emit.tree.word("true", NOWHERE),
+                alias: Some(PRESENT.to_owned()),
+            };
             let items = if by_key.is_some() { Vec::new() } else { vec![present] };
-            let body =
-                Select { star: true, items, from: Some(SelectSource::Input(place)), filter, ..Select::default() };
-            ctes.push(Cte { name: name.clone(), body });
-            sides.push(ComparisonSide { name: name.clone(), source: SelectSource::Name(name) });
+            let body = Select {
+                star: true,
+                items,
+                from: Some(SelectSource::Input(place)),
+                filter,
+                ..Select::default()
+            };
+            ctes.push(Cte {
+                name: name.clone(),
+                body,
+            });
+            sides.push(ComparisonSide {
+                name: name.clone(),
+                source: SelectSource::Name(name),
+            });
         }
         let tree = &mut memory.emit.tree;
         let [here, there]: [ComparisonSide; 2] = sides.try_into().ok()?;
@@ -108,17 +129,34 @@ impl SpecCompilation<'_> {
         let with = &sources.all.last()?.name;
         let other = file_word(with);
         let mut listed = CteNames::new(dialect.max_bytes());
-        keys.iter().chain(&columns).for_each(|pair| listed.reserve(pair.said.text));
+        keys.iter()
+            .chain(&columns)
+            .for_each(|pair| listed.reserve(pair.said.text));
         let mut items = Vec::new();
         for key in &keys {
             let both = key.qualified_columns(tree, sides);
             let expr = tree.call("coalesce", &both, NOWHERE);
-            items.push(Item { expr, alias: key.names.first().cloned() });
+            items.push(Item {
+                expr,
+                alias: key.names.first().cloned(),
+            });
         }
         for column in &columns {
             let [ours, theirs] = column.qualified_columns(tree, sides);
-            let alias = dialect.name_text(&listed.choose(&format!("{other}_{}", file_word(column.said.text))), true);
-            items.extend([Item { expr: ours, alias: None }, Item { expr: theirs, alias: Some(alias) }]);
+            let alias = dialect.name_text(
+                &listed.choose(&format!("{other}_{}", file_word(column.said.text))),
+                true,
+            );
+            items.extend([
+                Item {
+                    expr: ours,
+                    alias: None,
+                },
+                Item {
+                    expr: theirs,
+                    alias: Some(alias),
+                },
+            ]);
         }
         let mut on = None;
         for key in &keys {
@@ -127,7 +165,9 @@ impl SpecCompilation<'_> {
         }
         let mut filter = None;
         for (place, side) in sides.into_iter().enumerate() {
-            let shown = by_key.and_then(|key| key.names.get(place)).map_or(PRESENT, String::as_str);
+            let shown = by_key
+                .and_then(|key| key.names.get(place))
+                .map_or(PRESENT, String::as_str);
             let x = tree.field_of(&side.name, shown);
             let missing = tree.add(Sql::Postfix { op: "is null", x }, NOWHERE);
             filter = joined(tree, Op::Or, filter, missing);
@@ -137,11 +177,25 @@ impl SpecCompilation<'_> {
                 filter = joined(tree, Op::Or, filter, differs);
             }
         }
-        let join = Join { kind: JoinKind::Full, source: there.source, alias: None, on };
-        let body = Select { items, from: Some(here.source), joins: vec![join], filter, ..Select::default() };
+        let join = Join {
+            kind: JoinKind::Full,
+            source: there.source,
+            alias: None,
+            on,
+        };
+        let body = Select {
+            items,
+            from: Some(here.source),
+            joins: vec![join],
+            filter,
+            ..Select::default()
+        };
         let model = self.spec.model.text;
         let both_have = |pairs: &[ComparedPair<'_>]| -> Vec<BothHave> {
-            pairs.iter().map(|pair| pair.both_have(comparison.columns.is_some())).collect()
+            pairs
+                .iter()
+                .map(|pair| pair.both_have(comparison.columns.is_some()))
+                .collect()
         };
         let named = NamedColumns {
             with: comparison.with.clone(),
@@ -153,7 +207,10 @@ impl SpecCompilation<'_> {
         };
         let test = SingularTest {
             name: self.name_of_test(&format!("matches_{other}")),
-            config: TestConfig { group: self.group_of_test(other_known), ..TestConfig::default() },
+            config: TestConfig {
+                group: self.group_of_test(other_known),
+                ..TestConfig::default()
+            },
             about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
@@ -164,7 +221,10 @@ impl SpecCompilation<'_> {
     fn texts(&self, tree: &SqlTree, condition: SqlId) -> Texts {
         let mut text = String::new();
         sql::flat(tree, condition, &mut Vec::new(), &mut text);
-        Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
+        Texts {
+            dbt: self.model_on_its_day(&text, dbt::protect),
+            plain: self.query_on_its_day(text),
+        }
     }
 
     /// Returns the keys and the compared columns, or `None` if any is missing.
@@ -175,7 +235,10 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>)> {
         let other = self.known_relation(&comparison.with);
-        let with = SpannedText { text: comparison.with.name(), ..*comparison.keys.first()? };
+        let with = SpannedText {
+            text: comparison.with.name(),
+            ..*comparison.keys.first()?
+        };
         let said: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
             None if tested.open => {
@@ -188,15 +251,26 @@ impl SpecCompilation<'_> {
             }
             None => {
                 let is_key = |name: &str| comparison.keys.iter().any(|key| key.text.eq_ignore_ascii_case(name));
-                let all = tested.relation.columns().iter().map(Column::name).filter(|name| !is_key(name));
+                let all = tested
+                    .relation
+                    .columns()
+                    .iter()
+                    .map(Column::name)
+                    .filter(|name| !is_key(name));
                 all.map(|text| SpannedText { text, ..with }).collect()
             }
         };
         let before = diagnostics.len();
         for name in comparison.keys.iter().chain(&said) {
-            let Some(other) = other.filter(|other| other.column(name.text).is_none()) else { continue };
+            let Some(other) = other.filter(|other| other.column(name.text).is_none()) else {
+                continue;
+            };
             let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
-            let place = if is_said { name.span(self.source) } else { comparison.with_span };
+            let place = if is_said {
+                name.span(self.source)
+            } else {
+                comparison.with_span
+            };
             let message = format!("`{}` has no column `{}`", other.name(), name.text);
             let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
             let help = match near {
@@ -206,8 +280,10 @@ impl SpecCompilation<'_> {
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
         let pair = |said: &SpannedText<'c>| self.pair(*said, tested, other);
-        let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) =
-            (comparison.keys.iter().map(pair).collect(), said.iter().map(pair).collect());
+        let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) = (
+            comparison.keys.iter().map(pair).collect(),
+            said.iter().map(pair).collect(),
+        );
         let numbers = columns.iter().any(|column| comparison.lets_differ(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
             let message = "`tolerance` has no effect: no number is compared";
@@ -222,13 +298,18 @@ impl SpecCompilation<'_> {
 
     fn pair<'c>(&self, said: SpannedText<'c>, tested: &TestedModel<'_>, other: Option<&Relation>) -> ComparedPair<'c> {
         let dialect = self.compiler.options.dialect;
-        let (ours, theirs) = (tested.relation.column(said.text), other.and_then(|other| other.column(said.text)));
+        let (ours, theirs) = (
+            tested.relation.column(said.text),
+            other.and_then(|other| other.column(said.text)),
+        );
         let written = |column: Option<&Column>| match column.or(ours) {
             Some(column) => dialect.name_text(column.name(), !column.is_quoted()),
             None => dialect.name_text(said.text, true),
         };
         let known = [ours, theirs].into_iter().flatten().map(Column::ty);
-        let ty = known.filter(|ty| !matches!(ty, Type::Unknown)).max_by_key(|ty| ty.is_number());
+        let ty = known
+            .filter(|ty| !matches!(ty, Type::Unknown))
+            .max_by_key(|ty| ty.is_number());
         ComparedPair {
             said,
             names: [written(ours), written(theirs)],
@@ -247,12 +328,22 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas =
-            self.conditions(&[(filter, DefinitionRole::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas = self.conditions(
+            &[(filter, DefinitionRole::Rule)],
+            &tested.relation,
+            tested.open,
+            memory,
+            &mut Vec::new(),
+        );
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-        let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
+        let is_named = || {
+            program
+                .columns
+                .iter()
+                .any(|column| column.name.eq_ignore_ascii_case(&relation.name))
+        };
         if options.dialect.facts().relation_shadows_column && is_named() {
             emitter.qualifier = Some(emitter.tree().raw_text(&relation.import));
         }
@@ -273,7 +364,12 @@ impl CompareKey<'_> {
 impl ComparedPair<'_> {
     fn both_have(&self, is_named: bool) -> BothHave {
         let (name, written) = (self.said.text.to_owned(), self.names.clone());
-        BothHave { name, written, types: self.types, is_named }
+        BothHave {
+            name,
+            written,
+            types: self.types,
+            is_named,
+        }
     }
 
     /// Returns the column of each side.
@@ -297,8 +393,15 @@ impl ComparedPair<'_> {
                 Type::Boolean => (key, tree.word("false", NOWHERE)),
                 Type::Date => (key, tree.text(NOWHERE, |out| date.push(out, "1970-01-01"))),
                 _ => {
-                    let text = Sql::Cast { name: "cast", x: key, ty: dialect.type_name(Type::Text) };
-                    (tree.add(text, NOWHERE), tree.text(NOWHERE, |out| dialect.push_text(out, "")))
+                    let text = Sql::Cast {
+                        name: "cast",
+                        x: key,
+                        ty: dialect.type_name(Type::Text),
+                    };
+                    (
+                        tree.add(text, NOWHERE),
+                        tree.text(NOWHERE, |out| dialect.push_text(out, "")),
+                    )
                 }
             };
             tree.call("coalesce", &[key, instead], NOWHERE)

@@ -41,13 +41,18 @@ impl ColumnTest {
                 let text = |text: &str| Some(YamlOutput::text(text));
                 (vec![("to", text(&to)), ("field", text(&field))], true)
             }
-            Self::AcceptedRange(least, most, inclusive) => {
-                (vec![("min_value", least.map(bare)), ("max_value", most.map(bare))], inclusive)
-            }
+            Self::AcceptedRange(least, most, inclusive) => (
+                vec![("min_value", least.map(bare)), ("max_value", most.map(bare))],
+                inclusive,
+            ),
         };
         let flag = if named.len() == 1 { "quote" } else { "inclusive" };
         let flag = (!plain).then(|| (flag, Some(YamlOutput::Bare("false".to_owned()))));
-        named.into_iter().chain(flag).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        named
+            .into_iter()
+            .chain(flag)
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     }
 }
 
@@ -82,7 +87,10 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
     }
     if let Some((column, values, quoted)) = switched(program, root) {
         // SWITCH returns FALSE without a matching case, and for NULL.
-        return Some((column, vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull]));
+        return Some((
+            column,
+            vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull],
+        ));
     }
     if ranges {
         let (column, test) = range(program, root)?;
@@ -113,18 +121,24 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
 /// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `<= 1`, which NULL satisfies. For texts COUNTIF ignores
 /// case, unlike dbt's test.
 fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
-    let Ir::Apply { overload, args } = program.node(root) else { return None };
+    let Ir::Apply { overload, args } = program.node(root) else {
+        return None;
+    };
     let [count, one] = program.args(args) else { return None };
     let empty_passes = match catalog::owner(overload) {
         internal::EQUAL => false,
         internal::LESS_EQUAL => true,
         _ => return None,
     };
-    let Ir::Window { call, over } = program.node(*count) else { return None };
+    let Ir::Window { call, over } = program.node(*count) else {
+        return None;
+    };
     let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*one)) else {
         return None;
     };
-    let ([counted], [parted]) = (program.args(args), program.partition_keys(over)) else { return None };
+    let ([counted], [parted]) = (program.args(args), program.partition_keys(over)) else {
+        return None;
+    };
     let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
     let counts = catalog::owner(overload) == internal::COUNTA && program.over(over).is_whole();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
@@ -132,7 +146,9 @@ fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
 
 /// Returns whether a list of alternatives includes NULL.
 fn admits_null(program: &Program, root: IrId) -> bool {
-    alternatives(program, root).iter().any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
+    alternatives(program, root)
+        .iter()
+        .any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
 }
 
 /// Returns the operands of `OR(x = "a", x = "b")`, or the single condition.
@@ -171,12 +187,16 @@ fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)>
 
 /// Recognizes `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
 fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
-    let Ir::Switch { subject, arms } = program.node(root) else { return None };
+    let Ir::Switch { subject, arms } = program.node(root) else {
+        return None;
+    };
     let arms = program.args(arms);
     let (last, pairs) = arms.split_last().filter(|_| arms.len() % 2 == 1)?;
     let is = |id: IrId, value: bool| program.node(id) == Ir::Bool(value);
-    let (values, results): (Vec<IrId>, Vec<IrId>) =
-        pairs.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).unzip();
+    let (values, results): (Vec<IrId>, Vec<IrId>) = pairs
+        .chunks_exact(2)
+        .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
+        .unzip();
     if !is(*last, false) || !results.iter().all(|id| is(*id, true)) {
         return None;
     }
@@ -186,7 +206,9 @@ fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool
 
 /// Returns a column and the literal that it is compared with, column first.
 fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
-    let Ir::Apply { overload, args } = program.node(id) else { return None };
+    let Ir::Apply { overload, args } = program.node(id) else {
+        return None;
+    };
     let [left, right] = program.args(args) else { return None };
     if catalog::owner(overload) != by {
         return None;
@@ -198,14 +220,21 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
 /// Returns the values as arguments of dbt's test, which quotes texts without escapes.
 fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
-        Ir::Text(text) => Some(program.text(text)).filter(|text| is_safe_in_quotes(text)).map(YamlOutput::text),
+        Ir::Text(text) => Some(program.text(text))
+            .filter(|text| is_safe_in_quotes(text))
+            .map(YamlOutput::text),
         _ => None,
     });
-    if let Some(texts) = texts.collect::<Option<Vec<YamlOutput>>>().filter(|texts| !texts.is_empty()) {
+    if let Some(texts) = texts
+        .collect::<Option<Vec<YamlOutput>>>()
+        .filter(|texts| !texts.is_empty())
+    {
         return Some((texts, true));
     }
-    let numbers: Vec<YamlOutput> =
-        values.iter().map(|id| Some(YamlOutput::Bare(number(program, *id)?))).collect::<Option<_>>()?;
+    let numbers: Vec<YamlOutput> = values
+        .iter()
+        .map(|id| Some(YamlOutput::Bare(number(program, *id)?)))
+        .collect::<Option<_>>()?;
     (!numbers.is_empty()).then_some((numbers, false))
 }
 

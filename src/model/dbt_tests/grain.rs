@@ -29,7 +29,11 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
+        let unsure: Vec<&String> = tested
+            .grain
+            .iter()
+            .filter(|key| !self.never_null(key, tested))
+            .collect();
         let nullable_keys = self.nullable_keys(&unsure);
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
@@ -41,7 +45,9 @@ impl SpecCompilation<'_> {
                 let names = YamlOutput::List(grain.iter().map(YamlOutput::text).collect());
                 let arguments = YamlOutput::Map(vec![("combination_of_columns".to_owned(), names)]);
                 let said = YamlOutput::Map(vec![("arguments".to_owned(), arguments)]);
-                self.proofs.of_model.push(YamlOutput::Map(vec![(COMBINATION.to_owned(), said)]));
+                self.proofs
+                    .of_model
+                    .push(YamlOutput::Map(vec![(COMBINATION.to_owned(), said)]));
             }
             grain => {
                 let test = self.keys_of_several_rows(grain, tested, memory);
@@ -58,8 +64,18 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        let relation = known.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
-        let tested = TestedModel { relation, open: false, grain: keys, single: false, known };
+        let relation = known
+            .columns()
+            .iter()
+            .cloned()
+            .fold(Relation::new(self.spec.model.text), Relation::with);
+        let tested = TestedModel {
+            relation,
+            open: false,
+            grain: keys,
+            single: false,
+            known,
+        };
         if let [_] = keys {
             self.proofs.unique_column = true;
         } else {
@@ -75,7 +91,11 @@ impl SpecCompilation<'_> {
 
     /// Records columns that rules and other keys of the spec ensure to be NOT NULL.
     pub(super) fn note_never_null(&mut self) {
-        let ruled = self.proofs.of_columns.iter().filter(|test| test.always && test.kind == "not_null");
+        let ruled = self
+            .proofs
+            .of_columns
+            .iter()
+            .filter(|test| test.always && test.kind == "not_null");
         let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
         self.proofs.never_null = self.stated_not_null();
         self.proofs.never_null.extend(ruled);
@@ -86,8 +106,17 @@ impl SpecCompilation<'_> {
         let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
         let names = |test: &Node| -> Option<Vec<String>> {
             let said = test.get(COMBINATION)?;
-            let names = said.get("arguments").unwrap_or(said).get("combination_of_columns")?.items()?;
-            Some(names.iter().filter_map(|name| Some(name.text()?.to_lowercase())).collect())
+            let names = said
+                .get("arguments")
+                .unwrap_or(said)
+                .get("combination_of_columns")?
+                .items()?;
+            Some(
+                names
+                    .iter()
+                    .filter_map(|name| Some(name.text()?.to_lowercase()))
+                    .collect(),
+            )
         };
         let is_it = |names: Vec<String>| {
             names.len() == grain.len() && grain.iter().all(|key| names.contains(&key.to_lowercase()))
@@ -98,7 +127,9 @@ impl SpecCompilation<'_> {
     fn has_quoted(&self, grain: &[String], tested: &TestedModel<'_>) -> bool {
         let dialect = self.compiler.options.dialect;
         let columns = grain.iter().filter_map(|key| tested.relation.column(key));
-        columns.into_iter().any(|column| dialect.quotes(column.name(), !column.is_quoted()))
+        columns
+            .into_iter()
+            .any(|column| dialect.quotes(column.name(), !column.is_quoted()))
     }
 
     fn keys_of_several_rows(
@@ -109,25 +140,50 @@ impl SpecCompilation<'_> {
     ) -> SingularTest {
         let dialect = self.compiler.options.dialect;
         let (sources, _) = self.read_model(tested);
-        let (import, name) = sources.all.first().map_or(("", ""), |source| (&source.import, &source.name));
+        let (import, name) = sources
+            .all
+            .first()
+            .map_or(("", ""), |source| (&source.import, &source.name));
         let shadows = dialect.facts().relation_shadows_column && grain.iter().any(|key| key.eq_ignore_ascii_case(name));
         let tree = &mut memory.emit.tree;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut keys: Vec<SqlId> = Vec::new();
         for key in grain {
             names.reserve(key);
-            let quoted = tested.relation.column(key).is_some_and(formulac_core::Column::is_quoted);
+            let quoted = tested
+                .relation
+                .column(key)
+                .is_some_and(formulac_core::Column::is_quoted);
             let written = dialect.name_text(key, !quoted);
-            keys.push(if shadows { tree.field_of(import, &written) } else { tree.raw_text(&written) });
+            keys.push(if shadows {
+                tree.field_of(import, &written)
+            } else {
+                tree.raw_text(&written)
+            });
         }
         let star = tree.word("*", Span::default());
         let count = tree.call("count", &[star], Span::default());
         let one = tree.raw_text("1");
         let several = tree.binary(Op::Greater, count, one, Span::default());
-        let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
-        items.push(Item { expr: count, alias: Some(names.choose("row_count")) });
+        let mut items: Vec<Item> = keys
+            .iter()
+            .map(|key| Item {
+                expr: *key,
+                alias: None,
+            })
+            .collect();
+        items.push(Item {
+            expr: count,
+            alias: Some(names.choose("row_count")),
+        });
         let from = Some(SelectSource::Input(0));
-        let body = Select { items, from, group_by: keys, having: Some(several), ..Select::default() };
+        let body = Select {
+            items,
+            from,
+            group_by: keys,
+            having: Some(several),
+            ..Select::default()
+        };
         let named = match grain {
             [one] => one.clone(),
             [one, two] => format!("{one}_and_{two}"),
@@ -137,8 +193,14 @@ impl SpecCompilation<'_> {
         let model = self.spec.model.text;
         SingularTest {
             name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
-            config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
-            about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
+            config: TestConfig {
+                group: self.group_of_test(None),
+                ..TestConfig::default()
+            },
+            about: format!(
+                "Fails for each {} of which {model} has several rows.",
+                grain.join(" and ")
+            ),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
         }
     }
@@ -150,7 +212,12 @@ impl SpecCompilation<'_> {
         for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
         }
-        let said: FxHashSet<String> = self.spec.columns.iter().map(|said| said.name.text.to_lowercase()).collect();
+        let said: FxHashSet<String> = self
+            .spec
+            .columns
+            .iter()
+            .map(|said| said.name.text.to_lowercase())
+            .collect();
         // Positions of a text with many names are computed once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
         let mut all = Vec::with_capacity(keys.len());

@@ -73,7 +73,10 @@ pub(super) struct SingularTest {
 impl SingularTest {
     /// Returns the text of its file.
     pub fn text(&self, spec: &str) -> String {
-        dbt::sealed_sql(&format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql), spec)
+        dbt::sealed_sql(
+            &format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql),
+            spec,
+        )
     }
 }
 
@@ -93,10 +96,21 @@ pub(super) struct TestedModel<'t> {
 
 impl<'t> TestedModel<'t> {
     fn new(output: &'t StepOutput, model: &str) -> Self {
-        let mut relation = output.relation.columns().iter().cloned().fold(Relation::new(model), Relation::with);
+        let mut relation = output
+            .relation
+            .columns()
+            .iter()
+            .cloned()
+            .fold(Relation::new(model), Relation::with);
         relation.all_nullable();
         let (known, grain) = (&output.relation, &output.grain);
-        Self { relation, open: output.open, grain, single: output.single, known }
+        Self {
+            relation,
+            open: output.open,
+            grain,
+            single: output.single,
+            known,
+        }
     }
 
     /// Returns whether a column is known to be NOT NULL by a test of the model.
@@ -123,12 +137,24 @@ impl SpecCompilation<'_> {
     /// Adds a test unless its name is taken: dbt names a test after its file.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
-        let files = self.proofs.files.iter().map(|test| &test.name).chain(self.unproven.iter().map(|test| &test.name));
+        let files = self
+            .proofs
+            .files
+            .iter()
+            .map(|test| &test.name)
+            .chain(self.unproven.iter().map(|test| &test.name));
         let of_columns = self.proofs.of_columns.iter().map(|test| &test.name);
-        if files.chain(of_columns).any(|name| name.eq_ignore_ascii_case(&test.name)) {
+        if files
+            .chain(of_columns)
+            .any(|name| name.eq_ignore_ascii_case(&test.name))
+        {
             diagnostics.push(
-                Diagnostic::new(Code::DuplicateDefinition, span, format!("two tests would be called `{}`", test.name))
-                    .with_help("leave one of them out, or give the rule another name"),
+                Diagnostic::new(
+                    Code::DuplicateDefinition,
+                    span,
+                    format!("two tests would be called `{}`", test.name),
+                )
+                .with_help("leave one of them out, or give the rule another name"),
             );
             return;
         }
@@ -176,13 +202,20 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let rules = self.spec.rules.iter().flat_map(Rule::conditions);
-        let filters =
-            self.spec.comparisons.iter().filter_map(|comparison| Some((comparison.filter?, DefinitionRole::Rule)));
+        let filters = self
+            .spec
+            .comparisons
+            .iter()
+            .filter_map(|comparison| Some((comparison.filter?, DefinitionRole::Rule)));
         let conditions: Vec<(SpannedText<'_>, DefinitionRole)> = rules.chain(filters).collect();
         if conditions.is_empty() {
             return;
         }
-        let named = output.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
+        let named = output
+            .columns()
+            .iter()
+            .cloned()
+            .fold(Relation::new(self.spec.model.text), Relation::with);
         let mut found = Vec::new();
         self.conditions(&conditions, &named, open, memory, &mut found);
         diagnostics.extend(found.into_iter().filter(|d| !self.is_cut(d.span())));
@@ -198,8 +231,16 @@ impl SpecCompilation<'_> {
         found: &mut Vec<Diagnostic>,
     ) -> StepFormulas {
         let mut formulas = StepFormulas::default();
-        conditions.iter().for_each(|(text, role)| formulas.condition(*text, *role, self.source));
-        let CompileMemory { parse, ast, check, program, .. } = memory;
+        conditions
+            .iter()
+            .for_each(|(text, role)| formulas.condition(*text, *role, self.source));
+        let CompileMemory {
+            parse,
+            ast,
+            check,
+            program,
+            ..
+        } = memory;
         let options = &self.compiler.options;
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
         let scope = CheckScope {
@@ -227,7 +268,10 @@ impl SpecCompilation<'_> {
 
     /// Returns whether a span is in a formula that YAML truncated, so that errors there are not reported.
     pub(super) fn is_cut(&self, span: Span) -> bool {
-        self.spec.cut.iter().any(|cut| cut.start <= span.start && span.end <= cut.end)
+        self.spec
+            .cut
+            .iter()
+            .any(|cut| cut.start <= span.start && span.end <= cut.end)
     }
 
     /// Returns the model as its own tests read it, and unused names for computed columns.
@@ -242,7 +286,11 @@ impl SpecCompilation<'_> {
 
     /// Returns the reference of its tests to the model: to the version that the spec generates.
     pub(crate) fn own_ref(&self) -> From {
-        From::Ref { package: None, model: self.spec.model.text.to_owned(), version: self.own_version() }
+        From::Ref {
+            package: None,
+            model: self.spec.model.text.to_owned(),
+            version: self.own_version(),
+        }
     }
 
     /// Returns a test's query for dbt.
@@ -253,7 +301,13 @@ impl SpecCompilation<'_> {
 
 /// Returns a name as part of a file name.
 pub(super) fn file_word(name: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
+    let plain = |c: char| {
+        if c.is_alphanumeric() || c == '_' {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
     name.chars().map(plain).collect()
 }
 
@@ -261,7 +315,11 @@ impl<'y> Rule<'y> {
     /// Returns the condition and its filter.
     fn conditions(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
-        let check = if self.found_in.is_some() { DefinitionRole::Definitions } else { DefinitionRole::Check };
+        let check = if self.found_in.is_some() {
+            DefinitionRole::Definitions
+        } else {
+            DefinitionRole::Check
+        };
         std::iter::once((self.check, check)).chain(filter)
     }
 }

@@ -23,11 +23,13 @@ impl SpecCompilation<'_> {
         (program, root): (&Program, IrId),
         tested: &TestedModel<'_>,
     ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
-        let used = column(program, root).and_then(|place| program.columns.get(place as usize)).ok_or_else(|| {
-            let message = "`found_in` looks for the values of a column of the model, and this computes one";
-            Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
-                .with_help("define it as a column of the model, and name that here")
-        })?;
+        let used = column(program, root)
+            .and_then(|place| program.columns.get(place as usize))
+            .ok_or_else(|| {
+                let message = "`found_in` looks for the values of a column of the model, and this computes one";
+                Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
+                    .with_help("define it as a column of the model, and name that here")
+            })?;
         let ours = tested.relation.column(&used.name);
         let name = ours.map_or(&*used.name, Column::name);
         let dialect = self.compiler.options.dialect;
@@ -46,12 +48,19 @@ impl SpecCompilation<'_> {
                 found_in.to.name(),
                 theirs.described()
             );
-            return Err(Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
-                .with_help("name two columns with the same type"));
+            return Err(
+                Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
+                    .with_help("name two columns with the same type"),
+            );
         }
-        let to = found_in.to.call().unwrap_or_else(|| found_in.to.display_name().into_owned());
-        let field =
-            theirs.map_or_else(|| dialect.name_text(asked, true), |c| dialect.name_text(c.name(), !c.is_quoted()));
+        let to = found_in
+            .to
+            .call()
+            .unwrap_or_else(|| found_in.to.display_name().into_owned());
+        let field = theirs.map_or_else(
+            || dialect.name_text(asked, true),
+            |c| dialect.name_text(c.name(), !c.is_quoted()),
+        );
         let mut tests = vec![ColumnTest::Relationships(to, field)];
         tests.extend(rule.nulls_fail.then_some(ColumnTest::NotNull));
         Ok((name.to_owned(), tests))
@@ -77,5 +86,7 @@ fn are_never_equal([ours, theirs]: [Type; 2]) -> bool {
         ty if ty.is_temporal() => Some(Type::Timestamp),
         ty => Some(ty),
     };
-    kind(ours).zip(kind(theirs)).is_some_and(|(ours, theirs)| ours != theirs)
+    kind(ours)
+        .zip(kind(theirs))
+        .is_some_and(|(ours, theirs)| ours != theirs)
 }

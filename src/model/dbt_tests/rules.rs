@@ -61,10 +61,14 @@ impl SpecCompilation<'_> {
     ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.conditions().collect();
         self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
-        let CompileMemory { program, emit, print, .. } = memory;
+        let CompileMemory {
+            program, emit, print, ..
+        } = memory;
         let options = &self.compiler.options;
         let ranges = self.compiler.specs.generic_tests.contains(RANGE);
-        let Some(root) = program.definitions.first().map(|check| check.root) else { return Ok(None) };
+        let Some(root) = program.definitions.first().map(|check| check.root) else {
+            return Ok(None);
+        };
         let found = match &rule.found_in {
             Some(found_in) => Some(self.relationship(rule, found_in, (program, root), tested)?),
             None => column_tests(program, root, rule.nulls_fail, ranges, tested),
@@ -123,7 +127,10 @@ impl SpecCompilation<'_> {
         if let Some(message) = rule.message {
             if self.compiler.specs.flat_tests() {
                 // dbt tests have no description there.
-                config.push(("meta".to_owned(), YamlOutput::Map(vec![("message".to_owned(), text(message))])));
+                config.push((
+                    "meta".to_owned(),
+                    YamlOutput::Map(vec![("message".to_owned(), text(message))]),
+                ));
             } else {
                 said.push(("description".to_owned(), text(message)));
             }
@@ -137,6 +144,10 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the query for the rows that violate a rule.
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn rows_that_break(
         &self,
         rule: &Rule<'_>,
@@ -149,7 +160,10 @@ impl SpecCompilation<'_> {
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let CompileMemory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
-        let places = RulePlaces { check: 0, filter: rule.filter.map(|_| 1) };
+        let places = RulePlaces {
+            check: 0,
+            filter: rule.filter.map(|_| 1),
+        };
         if program.definitions.len() < conditions.len() {
             return None;
         }
@@ -163,18 +177,41 @@ impl SpecCompilation<'_> {
         let mut no = vec![false; count];
         let (roles, outputs) = if looks_around {
             // Windows are computed for all filtered rows before violations are selected.
-            program.definitions.iter_mut().take(1).for_each(|check| check.name = Some(holds.as_str().into()));
+            program
+                .definitions
+                .iter_mut()
+                .take(1)
+                .for_each(|check| check.name = Some(holds.as_str().into()));
             let role = |index: usize| {
-                if places.filter == Some(index) { DefinitionRole::Where } else { DefinitionRole::Definitions }
+                if places.filter == Some(index) {
+                    DefinitionRole::Where
+                } else {
+                    DefinitionRole::Definitions
+                }
             };
-            ((0..count).map(role).collect(), (0..count).map(|index| index == places.check).collect())
+            (
+                (0..count).map(role).collect(),
+                (0..count).map(|index| index == places.check).collect(),
+            )
         } else {
             let breaks = add_breach(program, places, rule.nulls_fail);
             no.push(false);
-            let role = |index: usize| if index == breaks { DefinitionRole::Where } else { DefinitionRole::Definitions };
+            let role = |index: usize| {
+                if index == breaks {
+                    DefinitionRole::Where
+                } else {
+                    DefinitionRole::Definitions
+                }
+            };
             ((0..=count).map(role).collect(), no.clone())
         };
-        let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs };
+        let plan = StepPlan {
+            program,
+            roles,
+            grouped: false,
+            keys: no.clone(),
+            outputs,
+        };
         let (sources, mut names) = self.read_model(tested);
         let input = StepInput {
             name: model,
@@ -191,7 +228,11 @@ impl SpecCompilation<'_> {
             times: false,
             name: &name,
             last: !looks_around,
-            keep: if keep.is_empty() { KeepColumns::All } else { KeepColumns::Some(keep) },
+            keep: if keep.is_empty() {
+                KeepColumns::All
+            } else {
+                KeepColumns::Some(keep)
+            },
             limit: None,
             descending: &no,
             quoted: &no,
@@ -209,12 +250,18 @@ impl SpecCompilation<'_> {
         } else {
             let mut body = output.body;
             body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
-            Query { ctes: output.ctes, body }
+            Query {
+                ctes: output.ctes,
+                body,
+            }
         };
         let sql = self.test_sql(&sources, &emit.tree, &query);
         Some(SingularTest {
             name: self.name_of_test(rule.name.text),
-            config: TestConfig { only_warns: rule.only_warns, group: self.group_of_test(None) },
+            config: TestConfig {
+                only_warns: rule.only_warns,
+                group: self.group_of_test(None),
+            },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,
         })
@@ -233,9 +280,21 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         let span = Span::default();
         let written = |name: &String| {
-            dialect.name_text(name, !tested.relation.column(name).is_some_and(formulac_core::Column::is_quoted))
+            dialect.name_text(
+                name,
+                !tested
+                    .relation
+                    .column(name)
+                    .is_some_and(formulac_core::Column::is_quoted),
+            )
         };
-        let items = shown.iter().map(|name| Item { expr: tree.raw_text(&written(name)), alias: None }).collect();
+        let items = shown
+            .iter()
+            .map(|name| Item {
+                expr: tree.raw_text(&written(name)),
+                alias: None,
+            })
+            .collect();
         let mut x = tree.raw_text(holds);
         if rule.nulls_fail {
             let no = tree.word("false", span);
@@ -245,13 +304,28 @@ impl SpecCompilation<'_> {
         let name = dialect.name_text(name, true);
         let from = Some(SelectSource::Name(name.clone()));
         let mut ctes = output.ctes;
-        ctes.push(Cte { name, body: output.body });
-        Query { ctes, body: Select { star: shown.is_empty(), items, from, filter, ..Select::default() } }
+        ctes.push(Cte {
+            name,
+            body: output.body,
+        });
+        Query {
+            ctes,
+            body: Select {
+                star: shown.is_empty(),
+                items,
+                from,
+                filter,
+                ..Select::default()
+            },
+        }
     }
 
     /// Returns the name of a test, which must be unique in the dbt project.
     pub(super) fn name_of_test(&self, what: &str) -> String {
-        dbt::test_name(&format!("assert_{}_{what}", self.spec.model.text), self.compiler.options.dialect.max_bytes())
+        dbt::test_name(
+            &format!("assert_{}_{what}", self.spec.model.text),
+            self.compiler.options.dialect.max_bytes(),
+        )
     }
 }
 
@@ -264,7 +338,9 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
     let mut shown = tested.grain.to_vec();
     for node in program.nodes() {
         let Ir::Column(column) = node else { continue };
-        let Some(column) = program.columns.get(column as usize) else { continue };
+        let Some(column) = program.columns.get(column as usize) else {
+            continue;
+        };
         if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
             shown.push(column.name.to_string());
         }
@@ -277,15 +353,37 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
         let definition = &program.definitions[at];
-        (NodeMeta { level: Level::Row, ..program.meta(definition.root) }, definition.span)
+        (
+            NodeMeta {
+                level: Level::Row,
+                ..program.meta(definition.root)
+            },
+            definition.span,
+        )
     };
     let (meta, span) = of(program, places.check);
-    let meta = NodeMeta { ty: Type::Boolean, ..meta };
+    let meta = NodeMeta {
+        ty: Type::Boolean,
+        ..meta
+    };
     let mut check = program.add(Ir::Definition(places.check as u32), meta);
     if nulls_fail && meta.nullable {
-        let no = program.add(Ir::Bool(false), NodeMeta { nullable: false, level: Level::Const, ..meta });
+        let no = program.add(
+            Ir::Bool(false),
+            NodeMeta {
+                nullable: false,
+                level: Level::Const,
+                ..meta
+            },
+        );
         let args = program.add_args(&[check, no]);
-        check = program.add(Ir::Coalesce(args), NodeMeta { nullable: false, ..meta });
+        check = program.add(
+            Ir::Coalesce(args),
+            NodeMeta {
+                nullable: false,
+                ..meta
+            },
+        );
     }
     let mut root = program.add(Ir::Not(check), meta);
     if let Some(filter) = places.filter {
@@ -298,7 +396,15 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
         program.definitions[used].used = true;
     }
     let index = program.definitions.len();
-    program.definitions.push(IrDefinition { name: None, root, first, span, failed: false, used: false, folded: false });
+    program.definitions.push(IrDefinition {
+        name: None,
+        root,
+        first,
+        span,
+        failed: false,
+        used: false,
+        folded: false,
+    });
     program.order.push(index as u32);
     index
 }
@@ -310,7 +416,11 @@ fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
             let x = tree.add(Sql::Paren(x), tree.meta(x).span);
             tree.add(Sql::Not(x), tree.meta(filter).span)
         }
-        Sql::Binary { op: op @ Op::And, left, right } => {
+        Sql::Binary {
+            op: op @ Op::And,
+            left,
+            right,
+        } => {
             let right = spelled_out(tree, right);
             tree.binary(op, left, right, tree.meta(filter).span)
         }

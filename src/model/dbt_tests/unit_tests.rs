@@ -18,11 +18,17 @@ const THIS: &str = "this";
 
 impl SpecCompilation<'_> {
     pub(super) fn unit_tests(&mut self, tested: &TestedModel<'_>, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(first) = self.spec.examples.first() else { return };
+        let Some(first) = self.spec.examples.first() else {
+            return;
+        };
         if !self.compiler.specs.unit_tests() {
             diagnostics.push(
-                Diagnostic::new(Code::KeyWithoutEffect, first.name.node.span, "dbt has unit tests from 1.8 on")
-                    .with_help("upgrade dbt, or leave `examples` out"),
+                Diagnostic::new(
+                    Code::KeyWithoutEffect,
+                    first.name.node.span,
+                    "dbt has unit tests from 1.8 on",
+                )
+                .with_help("upgrade dbt, or leave `examples` out"),
             );
             return;
         }
@@ -45,13 +51,19 @@ impl SpecCompilation<'_> {
         let mut said = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
         if let Some(version) = self.own_version() {
             let is_number = version.parse::<f64>().is_ok();
-            let own =
-                YamlOutput::List(vec![if is_number { YamlOutput::Bare(version) } else { YamlOutput::Dbt(version) }]);
+            let own = YamlOutput::List(vec![if is_number {
+                YamlOutput::Bare(version)
+            } else {
+                YamlOutput::Dbt(version)
+            }]);
             said.push(("versions", YamlOutput::Map(vec![("include".to_owned(), own)])));
         }
         let (given, has_own_rows) = self.given_rows(example, diagnostics);
         said.push(("given", YamlOutput::List(given)));
-        said.extend(self.overrides(example, has_own_rows, diagnostics).map(|overrides| ("overrides", overrides)));
+        said.extend(
+            self.overrides(example, has_own_rows, diagnostics)
+                .map(|overrides| ("overrides", overrides)),
+        );
         let columns = (!tested.open).then_some(tested.known);
         let expect = self.rows(example.expect, columns, UnitTestRows::Expected, diagnostics);
         said.push(("expect", YamlOutput::Map(expect)));
@@ -69,9 +81,15 @@ impl SpecCompilation<'_> {
             let Some(input) = item.get("input") else { continue };
             let said = input.text().unwrap_or_default().trim();
             let own = said == THIS && self.is_incremental();
-            let source = read.iter().find(|source| From::read(said).is_some_and(|from| source.is(&from)));
+            let source = read
+                .iter()
+                .find(|source| From::read(said).is_some_and(|from| source.is(&from)));
             let written = source.and_then(|source| source.from.call());
-            let name = if own { THIS.to_owned() } else { written.clone().unwrap_or_else(|| said.to_owned()) };
+            let name = if own {
+                THIS.to_owned()
+            } else {
+                written.clone().unwrap_or_else(|| said.to_owned())
+            };
             if let Some(first) = seen.insert(name.clone(), input) {
                 let message = format!("the rows of `{name}` are given twice");
                 diagnostics.push(
@@ -95,7 +113,10 @@ impl SpecCompilation<'_> {
         }
         for source in read {
             let Some(name) = source.from.call() else {
-                let message = format!("dbt cannot put rows in the place of the table `{}`", source.from.display_name());
+                let message = format!(
+                    "dbt cannot put rows in the place of the table `{}`",
+                    source.from.display_name()
+                );
                 diagnostics.push(
                     Diagnostic::new(Code::WrongShape, example.name.node.span, message)
                         .with_help(format!("declare it in dbt and read `{}`", as_source(&source.from))),
@@ -111,7 +132,11 @@ impl SpecCompilation<'_> {
     }
 
     fn is_incremental(&self) -> bool {
-        self.spec.dbt.config.and_then(|config| config.get("materialized")?.text()) == Some("incremental")
+        self.spec
+            .dbt
+            .config
+            .and_then(|config| config.get("materialized")?.text())
+            == Some("incremental")
     }
 
     /// Returns the overrides of a run: the date, and whether the table has rows.
@@ -164,7 +189,11 @@ impl SpecCompilation<'_> {
                 let mut reported = Vec::new();
                 let row = |row| row_of(row, relation, which, &mut reported, diagnostics);
                 let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
-                let rows = if which == UnitTestRows::Expected { self.evened(rows, node, diagnostics) } else { rows };
+                let rows = if which == UnitTestRows::Expected {
+                    self.evened(rows, node, diagnostics)
+                } else {
+                    rows
+                };
                 YamlOutput::List(rows.into_iter().map(YamlOutput::Flow).collect())
             }
             (None, Some(text)) => YamlOutput::Dbt(text.to_owned()),
@@ -192,8 +221,10 @@ impl SpecCompilation<'_> {
             return rows;
         }
         let even = |row: UnitTestRow| {
-            let mut even: UnitTestRow =
-                columns.iter().map(|name| (name.clone(), YamlOutput::Bare("null".to_owned()))).collect();
+            let mut even: UnitTestRow = columns
+                .iter()
+                .map(|name| (name.clone(), YamlOutput::Bare("null".to_owned())))
+                .collect();
             for (name, value) in row {
                 let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
                 place.into_iter().for_each(|(_, of)| of.clone_from(&value));
@@ -243,10 +274,14 @@ fn row_of<'y>(
 /// YAML would read as a float.
 fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
-        NodeKind::Scalar { value: text, style: YamlStyle::Plain } if text.is_empty() => {
-            YamlOutput::Bare("null".to_owned())
-        }
-        NodeKind::Scalar { value: text, style: YamlStyle::Plain } if !text.contains(|c: char| c.is_control()) => {
+        NodeKind::Scalar {
+            value: text,
+            style: YamlStyle::Plain,
+        } if text.is_empty() => YamlOutput::Bare("null".to_owned()),
+        NodeKind::Scalar {
+            value: text,
+            style: YamlStyle::Plain,
+        } if !text.contains(|c: char| c.is_control()) => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
             if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
                 return YamlOutput::Dbt(text.clone());
@@ -289,19 +324,30 @@ fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
         Type::Text => "one text",
         _ => "a number",
     };
-    let message = format!("`{}` is {}, found {}", column.name(), ty.described(), describe_value(value));
+    let message = format!(
+        "`{}` is {}, found {}",
+        column.name(),
+        ty.described(),
+        describe_value(value)
+    );
     Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
 }
 
 fn describe_value(value: &Node) -> String {
-    value.text().map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
+    value
+        .text()
+        .map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
 }
 
 /// Returns `source('raw', 'orders')` for `raw.orders`.
 fn as_source(from: &From) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();
-    format!("source('{}', '{}')", parts.last().copied().unwrap_or_default(), from.name())
+    format!(
+        "source('{}', '{}')",
+        parts.last().copied().unwrap_or_default(),
+        from.name()
+    )
 }
 
 fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
@@ -311,6 +357,9 @@ fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
     let near = suggest::nearest(said, all.iter().map(String::as_str));
     diagnostic.with_help(match near {
         Some(near) => suggest::similar(near),
-        None => format!("it reads {}", all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "it reads {}",
+            all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")
+        ),
     })
 }

@@ -46,14 +46,30 @@ pub(super) static COLUMN: Keys = Keys {
     doc: "Properties of a column of the model.",
     open: false,
     keys: &[
-        Key::new("description", Shape::Text, "Description of the column, for the readers of the model."),
-        Key::new("data_type", Shape::Text, "Type of the column in the warehouse, which an enforced contract checks."),
-        Key::new("constraints", Shape::List(&Shape::Keys(&CONSTRAINT)), "dbt's constraints of the column."),
+        Key::new(
+            "description",
+            Shape::Text,
+            "Description of the column, for the readers of the model.",
+        ),
+        Key::new(
+            "data_type",
+            Shape::Text,
+            "Type of the column in the warehouse, which an enforced contract checks.",
+        ),
+        Key::new(
+            "constraints",
+            Shape::List(&Shape::Keys(&CONSTRAINT)),
+            "dbt's constraints of the column.",
+        ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
         Key::new("tags", Shape::Texts, "dbt's tags of the column."),
         Key::new("meta", Shape::Mapping, "dbt's `meta` of the column."),
-        Key::new("omni", Shape::Mapping, "Properties of the column in Omni, written to `meta.omni`."),
+        Key::new(
+            "omni",
+            Shape::Mapping,
+            "Properties of the column in Omni, written to `meta.omni`.",
+        ),
     ],
 };
 
@@ -74,8 +90,16 @@ pub(super) static CONTRACT: Keys = Keys {
     doc: "dbt's contract of the model.",
     open: true,
     keys: &[
-        Key::new("enforced", Shape::Boolean, "Whether dbt enforces names and types of the columns."),
-        Key::new("alias_types", Shape::Boolean, "Whether dbt translates type names for the warehouse."),
+        Key::new(
+            "enforced",
+            Shape::Boolean,
+            "Whether dbt enforces names and types of the columns.",
+        ),
+        Key::new(
+            "alias_types",
+            Shape::Boolean,
+            "Whether dbt translates type names for the warehouse.",
+        ),
     ],
 };
 

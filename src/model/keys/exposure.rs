@@ -16,10 +16,18 @@ pub(super) static EXPOSURE: Keys = Keys {
             "Kind of the exposure.",
         )
         .required("what it is, such as `type: dashboard`"),
-        Key::new("maturity", Shape::Choice(&["high", "medium", "low"]), "Maturity of the exposure."),
+        Key::new(
+            "maturity",
+            Shape::Choice(&["high", "medium", "low"]),
+            "Maturity of the exposure.",
+        ),
         Key::new("url", Shape::Text, "Address of the exposure."),
         Key::new("description", Shape::Text, "Description of the exposure."),
-        Key::new("owner", Shape::Keys(&OWNER), "Owner of the exposure. Default: the spec's `owner`."),
+        Key::new(
+            "owner",
+            Shape::Keys(&OWNER),
+            "Owner of the exposure. Default: the spec's `owner`.",
+        ),
         Key::new(
             "depends_on",
             Shape::Texts,

@@ -77,7 +77,13 @@ pub struct Key {
 
 impl Key {
     const fn new(name: &'static str, shape: Shape, doc: &'static str) -> Self {
-        Self { name, shape, doc, required: None, same_as: None }
+        Self {
+            name,
+            shape,
+            doc,
+            required: None,
+            same_as: None,
+        }
     }
 
     /// Returns whether the value may be empty, which equals omitting the key. A formula, a number or a choice is never
@@ -126,7 +132,15 @@ impl Keys {
 }
 
 /// Names of days that `Shape::Weekday` accepts in any case.
-pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+pub const WEEKDAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 impl Shape {
     /// Returns the shape's name for messages.

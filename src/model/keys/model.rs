@@ -19,7 +19,11 @@ pub static MODEL: Keys = Keys {
             "Source of the rows: a table, `ref('…')`, `ref('package', 'model', v=2)` or `source('raw', 'events')`.",
         )
         .required("the table that the rows come from, such as `from: orders`"),
-        Key::new("steps", Shape::Steps, "Steps in order: each reads the rows of the step before."),
+        Key::new(
+            "steps",
+            Shape::Steps,
+            "Steps in order: each reads the rows of the step before.",
+        ),
         Key::new(
             "columns",
             Shape::Either(&Shape::Each(&Shape::Keys(&COLUMN)), &Shape::Names),
@@ -27,12 +31,32 @@ pub static MODEL: Keys = Keys {
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
-        Key::new("rules", Shape::List(&Shape::Rule), "Conditions on the model's columns that every row has to meet."),
-        Key::new("compare", Shape::List(&Shape::Keys(&COMPARE)), "Other relations that have to contain the same rows."),
-        Key::new("examples", Shape::List(&Shape::Keys(&EXAMPLE)), "Unit tests: input rows and expected rows."),
-        Key::new("exposures", Shape::List(&Shape::Keys(&EXPOSURE)), "Dashboards and programs that use the model."),
+        Key::new(
+            "rules",
+            Shape::List(&Shape::Rule),
+            "Conditions on the model's columns that every row has to meet.",
+        ),
+        Key::new(
+            "compare",
+            Shape::List(&Shape::Keys(&COMPARE)),
+            "Other relations that have to contain the same rows.",
+        ),
+        Key::new(
+            "examples",
+            Shape::List(&Shape::Keys(&EXAMPLE)),
+            "Unit tests: input rows and expected rows.",
+        ),
+        Key::new(
+            "exposures",
+            Shape::List(&Shape::Keys(&EXPOSURE)),
+            "Dashboards and programs that use the model.",
+        ),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
-        Key::new("config", Shape::Mapping, "dbt's configuration of the model, passed on to dbt."),
+        Key::new(
+            "config",
+            Shape::Mapping,
+            "dbt's configuration of the model, passed on to dbt.",
+        ),
         Key::new("contract", Shape::Keys(&CONTRACT), "dbt's contract of the model."),
         Key::new(
             "access",
@@ -49,15 +73,31 @@ pub static MODEL: Keys = Keys {
         Key::new("tags", Shape::Texts, "dbt's tags of the model."),
         Key::new("meta", Shape::Mapping, "dbt's `meta` of the model."),
         Key::new("owner", Shape::Text, "Owner of the model, written to `meta.owner`."),
-        Key::new("approvers", Shape::Texts, "People and groups. One of them has to approve each change of the spec."),
-        Key::new("timezone", Shape::Text, "Time zone in which instants become dates, such as `Europe/Berlin`."),
-        Key::new("blanks", Shape::Choice(&["zero"]), "`zero`: NULL counts as 0 in `+ - *` and in numerators."),
+        Key::new(
+            "approvers",
+            Shape::Texts,
+            "People and groups. One of them has to approve each change of the spec.",
+        ),
+        Key::new(
+            "timezone",
+            Shape::Text,
+            "Time zone in which instants become dates, such as `Europe/Berlin`.",
+        ),
+        Key::new(
+            "blanks",
+            Shape::Choice(&["zero"]),
+            "`zero`: NULL counts as 0 in `+ - *` and in numerators.",
+        ),
         Key::new(
             "today",
             Shape::Either(&Shape::Text, &Shape::Keys(&TODAY)),
             "Replacement for the current date: a date, `var('run_date')`, or SQL.",
         ),
-        Key::new("week_start", Shape::Weekday, "First day of the week. Default: `monday`."),
+        Key::new(
+            "week_start",
+            Shape::Weekday,
+            "First day of the week. Default: `monday`.",
+        ),
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),

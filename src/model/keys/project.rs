@@ -10,26 +10,62 @@ pub static PROJECT: Keys = Keys {
     keys: &[
         Key::new("dialect", Shape::Dialect, "Dialect of all SQL."),
         Key::new("specs", Shape::Text, "Folder of the specs, such as `metrics/`."),
-        Key::new("timezone", Shape::Text, "Time zone in which instants become dates, such as `Europe/Berlin`."),
-        Key::new("blanks", Shape::Choice(&["zero"]), "`zero`: NULL counts as 0 in `+ - *` and in numerators."),
-        Key::new("week_start", Shape::Weekday, "First day of the week. Default: `monday`."),
+        Key::new(
+            "timezone",
+            Shape::Text,
+            "Time zone in which instants become dates, such as `Europe/Berlin`.",
+        ),
+        Key::new(
+            "blanks",
+            Shape::Choice(&["zero"]),
+            "`zero`: NULL counts as 0 in `+ - *` and in numerators.",
+        ),
+        Key::new(
+            "week_start",
+            Shape::Weekday,
+            "First day of the week. Default: `monday`.",
+        ),
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
             "Months from January to the first month of the fiscal year: 3 if it begins in April. `fiscal_quarter` and `fiscal_year` need it.",
         ),
-        Key::new("lint", Shape::Lint, "Warnings to turn off: a list of codes, or a mapping from code to `off`."),
-        Key::new("models", Shape::Text, "Folder of the generated models, such as `models/formulac/`."),
-        Key::new("tests", Shape::Text, "Folder of the generated tests, such as `tests/formulac/`."),
+        Key::new(
+            "lint",
+            Shape::Lint,
+            "Warnings to turn off: a list of codes, or a mapping from code to `off`.",
+        ),
+        Key::new(
+            "models",
+            Shape::Text,
+            "Folder of the generated models, such as `models/formulac/`.",
+        ),
+        Key::new(
+            "tests",
+            Shape::Text,
+            "Folder of the generated tests, such as `tests/formulac/`.",
+        ),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new(
             "omni",
             Shape::Either(&Shape::Text, &Shape::Keys(&OMNI)),
             "Folder of Omni's model files: in the project, or `{path: ../omni-model}`, the root of another git repository.",
         ),
-        Key::new("pull", Shape::Keys(&PULL), "What `pull` writes in addition to views and joins."),
-        Key::new("environments", Shape::Each(&Shape::Keys(&ENVIRONMENT)), "The environments, by name."),
-        Key::new("inherit", Shape::Texts, "Tags that a column inherits from the columns that it is derived from."),
+        Key::new(
+            "pull",
+            Shape::Keys(&PULL),
+            "What `pull` writes in addition to views and joins.",
+        ),
+        Key::new(
+            "environments",
+            Shape::Each(&Shape::Keys(&ENVIRONMENT)),
+            "The environments, by name.",
+        ),
+        Key::new(
+            "inherit",
+            Shape::Texts,
+            "Tags that a column inherits from the columns that it is derived from.",
+        ),
         Key::new("groups", Shape::Each(&Shape::Texts), "Members of each group."),
         Key::new("roles", Shape::Each(&ROLE), "Role of each person or group."),
         Key::new("default_role", ROLE, "Role of everybody whom `roles` does not name."),
@@ -48,10 +84,26 @@ static APPROVALS: Keys = Keys {
     doc: "Number of people of each role who have to approve a change. Its authors do not count.",
     open: false,
     keys: &[
-        Key::new("business", Shape::Count("business: 1"), "Number of people with the role `business`."),
-        Key::new("analyst", Shape::Count("analyst: 1"), "Number of people with the role `analyst`."),
-        Key::new("engineer", Shape::Count("engineer: 1"), "Number of people with the role `engineer`."),
-        Key::new("admin", Shape::Count("admin: 1"), "Number of people with the role `admin`."),
+        Key::new(
+            "business",
+            Shape::Count("business: 1"),
+            "Number of people with the role `business`.",
+        ),
+        Key::new(
+            "analyst",
+            Shape::Count("analyst: 1"),
+            "Number of people with the role `analyst`.",
+        ),
+        Key::new(
+            "engineer",
+            Shape::Count("engineer: 1"),
+            "Number of people with the role `engineer`.",
+        ),
+        Key::new(
+            "admin",
+            Shape::Count("admin: 1"),
+            "Number of people with the role `admin`.",
+        ),
     ],
 };
 
@@ -59,8 +111,12 @@ static OMNI: Keys = Keys {
     title: "omni repository",
     doc: "Git repository of Omni's model files.",
     open: false,
-    keys: &[Key::new("path", Shape::Text, "Root of the repository's work tree, relative to the project's folder.")
-        .required("the root of the repository of Omni's model files")],
+    keys: &[Key::new(
+        "path",
+        Shape::Text,
+        "Root of the repository's work tree, relative to the project's folder.",
+    )
+    .required("the root of the repository of Omni's model files")],
 };
 
 static PULL: Keys = Keys {
@@ -88,10 +144,17 @@ const SCHEMA: Key = Key::new(
     Shape::Text,
     "Schema in which models are built. `${user}`, `${branch}` and `${env.NAME}` are replaced by the user, git's branch and a variable, each as an identifier.",
 );
-const VARS: Key = Key::new("vars", Shape::Mapping, "Variables for dbt, with the same placeholders as `schema`.");
+const VARS: Key = Key::new(
+    "vars",
+    Shape::Mapping,
+    "Variables for dbt, with the same placeholders as `schema`.",
+);
 const PREVIEWS: Key = Key::new("dialect", Shape::Dialect, "Dialect of previews.");
-const ARTIFACTS: Key =
-    Key::new("artifacts", Shape::Text, "Folder of dbt's artifacts for this connection. Default: `target/<name>/`.");
+const ARTIFACTS: Key = Key::new(
+    "artifacts",
+    Shape::Text,
+    "Folder of dbt's artifacts for this connection. Default: `target/<name>/`.",
+);
 
 static ENVIRONMENT: Keys = Keys {
     title: "environment",
@@ -101,11 +164,19 @@ static ENVIRONMENT: Keys = Keys {
         CONNECTION,
         SCHEMA,
         Key::new("branch", Shape::Text, "Branch that a push commits to."),
-        Key::new("protected", Shape::Boolean, "Whether a push makes a new branch, for people to merge."),
+        Key::new(
+            "protected",
+            Shape::Boolean,
+            "Whether a push makes a new branch, for people to merge.",
+        ),
         VARS,
         PREVIEWS,
         ARTIFACTS,
-        Key::new("signed", Shape::Boolean, "Whether authors have to sign the commits that are merged into the branch."),
+        Key::new(
+            "signed",
+            Shape::Boolean,
+            "Whether authors have to sign the commits that are merged into the branch.",
+        ),
     ],
 };
 
@@ -114,7 +185,11 @@ pub static LOCAL: Keys = Keys {
     doc: "Settings for one person, in `formulac.local.yml` next to `formulac.yml`. Git ignores this file.",
     open: false,
     keys: &[
-        Key::new("user", Shape::Text, "Value of `${user}`. Default: git's e-mail address up to the `@`."),
+        Key::new(
+            "user",
+            Shape::Text,
+            "Value of `${user}`. Default: git's e-mail address up to the `@`.",
+        ),
         Key::new(
             "environments",
             Shape::Each(&Shape::Keys(&LOCAL_ENVIRONMENT)),

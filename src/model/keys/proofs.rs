@@ -14,11 +14,23 @@ pub static RULE: Keys = Keys {
             "Condition on the model's columns. It holds if it is TRUE or NULL. With `found_in`: the column to look up.",
         )
         .required("the condition, such as `check: revenue >= 0`"),
-        Key::new("found_in", Shape::Keys(&FOUND_IN), "Relation that has to contain each value of the column."),
+        Key::new(
+            "found_in",
+            Shape::Keys(&FOUND_IN),
+            "Relation that has to contain each value of the column.",
+        ),
         Key::new("where", Shape::Formula, "Filter of the rows to check."),
-        Key::new("severity", Shape::Choice(&["error", "warn"]), "Severity of a violation."),
+        Key::new(
+            "severity",
+            Shape::Choice(&["error", "warn"]),
+            "Severity of a violation.",
+        ),
         Key::new("message", Shape::Text, "Message for violations."),
-        Key::new("nulls", Shape::Choice(&["pass", "fail"]), "Whether a condition that is NULL holds. Default: `pass`."),
+        Key::new(
+            "nulls",
+            Shape::Choice(&["pass", "fail"]),
+            "Whether a condition that is NULL holds. Default: `pass`.",
+        ),
     ],
 };
 
@@ -27,9 +39,17 @@ static FOUND_IN: Keys = Keys {
     doc: "Relation that has to contain each value of a column, as in dbt's test `relationships`.",
     open: false,
     keys: &[
-        Key::new("to", Shape::Text, "The relation: a table, `ref('…')` or `source('…', '…')`.")
-            .required("the relation, such as `to: ref('customers')`"),
-        Key::new("field", Shape::Text, "Column of the relation. Default: the column with the same name."),
+        Key::new(
+            "to",
+            Shape::Text,
+            "The relation: a table, `ref('…')` or `source('…', '…')`.",
+        )
+        .required("the relation, such as `to: ref('customers')`"),
+        Key::new(
+            "field",
+            Shape::Text,
+            "Column of the relation. Default: the column with the same name.",
+        ),
     ],
 };
 
@@ -38,12 +58,24 @@ pub(super) static COMPARE: Keys = Keys {
     doc: "Another relation that has to contain the same rows.",
     open: false,
     keys: &[
-        Key::new("with", Shape::Text, "The other relation: a table, `ref('…')` or `source('…', '…')`.")
-            .required("the other relation, such as `with: ref('old_revenue')`"),
+        Key::new(
+            "with",
+            Shape::Text,
+            "The other relation: a table, `ref('…')` or `source('…', '…')`.",
+        )
+        .required("the other relation, such as `with: ref('old_revenue')`"),
         Key::new("keys", Shape::Names, "Columns that identify a row on both sides.")
             .required("the columns that identify rows, such as `keys: month`"),
-        Key::new("columns", Shape::Names, "Columns to compare. Default: all columns except the keys."),
-        Key::new("tolerance", Shape::Number, "Largest allowed difference between two numbers."),
+        Key::new(
+            "columns",
+            Shape::Names,
+            "Columns to compare. Default: all columns except the keys.",
+        ),
+        Key::new(
+            "tolerance",
+            Shape::Number,
+            "Largest allowed difference between two numbers.",
+        ),
         Key::new("where", Shape::Formula, "Filter of the rows to compare, on both sides."),
     ],
 };
@@ -54,8 +86,12 @@ pub(super) static EXAMPLE: Keys = Keys {
     open: false,
     keys: &[
         Key::new("name", Shape::Text, "The example's name.").required("the example's name"),
-        Key::new("given", Shape::List(&Shape::Keys(&GIVEN)), "Input rows of each relation that the model reads.")
-            .required("a list with the rows of each relation, `- {input: ref('orders'), rows: […]}`"),
+        Key::new(
+            "given",
+            Shape::List(&Shape::Keys(&GIVEN)),
+            "Input rows of each relation that the model reads.",
+        )
+        .required("a list with the rows of each relation, `- {input: ref('orders'), rows: […]}`"),
         Key::new("today", Shape::Text, "The current date in this example, `YYYY-MM-DD`."),
         Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.").required("the rows that come out, `{rows: […]}`"),
     ],
@@ -69,9 +105,17 @@ static GIVEN: Keys = Keys {
     doc: "The rows of one relation.",
     open: false,
     keys: &[
-        Key::new("input", Shape::Text, "The relation: `ref('…')`, `source('…', '…')` or `this`.")
-            .required("the relation, such as `input: ref('orders')`"),
-        Key::new("rows", ROWS, "Rows of the relation. A column that is not named is NULL."),
+        Key::new(
+            "input",
+            Shape::Text,
+            "The relation: `ref('…')`, `source('…', '…')` or `this`.",
+        )
+        .required("the relation, such as `input: ref('orders')`"),
+        Key::new(
+            "rows",
+            ROWS,
+            "Rows of the relation. A column that is not named is NULL.",
+        ),
         Key::new("format", FORMAT, "Format of the rows. Default: `dict`."),
         Key::new("fixture", Shape::Text, "dbt's fixture file with the rows."),
     ],

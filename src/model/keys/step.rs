@@ -8,7 +8,11 @@ pub static STEP: Keys = Keys {
     doc: "One step. It reads the rows of the step before.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "The step's name, which becomes the name of its CTE."),
+        Key::new(
+            "name",
+            Shape::Text,
+            "The step's name, which becomes the name of its CTE.",
+        ),
         Key::new(
             "definitions",
             Shape::Definitions,
@@ -36,7 +40,11 @@ pub static STEP: Keys = Keys {
         ),
         Key::new("where", Shape::Formula, "Filter of the rows, before grouping."),
         Key::new("having", Shape::Formula, "Filter of the groups."),
-        Key::new("limit", Shape::Count("limit: 100"), "Maximum number of rows, in the order of `order_by`."),
+        Key::new(
+            "limit",
+            Shape::Count("limit: 100"),
+            "Maximum number of rows, in the order of `order_by`.",
+        ),
         Key::new("joins", Shape::Joins, "Other relations to join."),
         Key::new(
             "columns",
@@ -53,7 +61,11 @@ pub static STEP: Keys = Keys {
             Shape::Count("row: 3"),
             "Row of the sheet for which the formulas of a worksheet are written. Default: 1.",
         ),
-        Key::new("pivot_by", Shape::Names, "Columns whose values are the columns of a pivoted worksheet."),
+        Key::new(
+            "pivot_by",
+            Shape::Names,
+            "Columns whose values are the columns of a pivoted worksheet.",
+        ),
         Key::new(
             "values",
             Shape::Texts,
@@ -72,9 +84,17 @@ pub static TAB: Keys = Keys {
     doc: "Another model, or an earlier step, that lookups read.",
     open: false,
     keys: &[
-        Key::new("model", Shape::Text, "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.")
-            .required("the model that the tab is, such as `targets`"),
-        Key::new("columns", Shape::Names, "Columns A, B, C and so on of the tab. Default: the columns of the schema."),
+        Key::new(
+            "model",
+            Shape::Text,
+            "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.",
+        )
+        .required("the model that the tab is, such as `targets`"),
+        Key::new(
+            "columns",
+            Shape::Names,
+            "Columns A, B, C and so on of the tab. Default: the columns of the schema.",
+        ),
         Key::new(
             "order_by",
             Shape::Names,
@@ -90,11 +110,23 @@ pub static JOIN: Keys = Keys {
     keys: &[
         Key::new("to", Shape::Text, "The other relation, or an earlier step.")
             .required("the relation or the earlier step that is joined, such as `customers`"),
-        Key::new("as", Shape::Text, "Name by which formulas read the columns of the relation."),
+        Key::new(
+            "as",
+            Shape::Text,
+            "Name by which formulas read the columns of the relation.",
+        ),
         Key::new("on", Shape::Formula, "Condition of the join."),
         Key::new("true", Shape::Formula, "The key `on`, as tools with YAML 1.1 write it.").same_as("on"),
-        Key::new("using", Shape::Names, "Columns with the same name on both sides, which have to be equal."),
-        Key::new("type", Shape::Choice(&["left", "inner", "full", "cross"]), "Kind of join. Default: `left`."),
+        Key::new(
+            "using",
+            Shape::Names,
+            "Columns with the same name on both sides, which have to be equal.",
+        ),
+        Key::new(
+            "type",
+            Shape::Choice(&["left", "inner", "full", "cross"]),
+            "Kind of join. Default: `left`.",
+        ),
         Key::new(
             "cardinality",
             Shape::Choice(&["one", "many"]),
@@ -109,7 +141,11 @@ pub static DEFINITION: Keys = Keys {
     open: false,
     keys: &[
         Key::new("formula", Shape::Formula, "The formula.").required("the definition's formula"),
-        Key::new("description", Shape::Text, "Description of the column, for the readers of the model."),
+        Key::new(
+            "description",
+            Shape::Text,
+            "Description of the column, for the readers of the model.",
+        ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
         Key::new("meta", Shape::Mapping, "dbt's `meta` of the column."),

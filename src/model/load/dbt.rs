@@ -58,7 +58,10 @@ impl<'y> Loader<'y, '_> {
         let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
         let column = |(key, value): &'y (Node, Node)| {
             Some(ColumnKeys {
-                name: SpannedText { text: key.text()?, node: key },
+                name: SpannedText {
+                    text: key.text()?,
+                    node: key,
+                },
                 description: self.description(value),
                 data_type: stated_value(value, "data_type"),
                 constraints: stated_value(value, "constraints"),
@@ -72,7 +75,10 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {
-        DefinitionKeys { meta: stated_value(definition, "meta"), data_tests: tests(definition) }
+        DefinitionKeys {
+            meta: stated_value(definition, "meta"),
+            data_tests: tests(definition),
+        }
     }
 }
 

@@ -26,7 +26,10 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         node.span,
-                        format!("`definitions` must be a text block or a mapping, found {}", node.described()),
+                        format!(
+                            "`definitions` must be a text block or a mapping, found {}",
+                            node.described()
+                        ),
                     )
                     .with_help("write `definitions: |` with a line `name = formula` each, or `name: formula` each"),
                 );
@@ -42,7 +45,11 @@ impl<'y> Loader<'y, '_> {
             self.check_name("a definition's name", text, key);
             let (formula, description, keys) = if value.pairs().is_some() {
                 self.check_keys(value, &[&DEFINITION]);
-                (self.text(value, "formula"), self.description(value), self.definition_keys(value))
+                (
+                    self.text(value, "formula"),
+                    self.description(value),
+                    self.definition_keys(value),
+                )
             } else {
                 self.check_cut(text, value);
                 let formula = value.text().map(|text| SpannedText { text, node: value });
@@ -51,16 +58,32 @@ impl<'y> Loader<'y, '_> {
                 }
                 (formula, None, DefinitionKeys::default())
             };
-            step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description, keys }));
+            step.definitions.extend(formula.map(|formula| Definitions::Named {
+                name,
+                formula,
+                description,
+                keys,
+            }));
         }
     }
 
     /// Reports lines of `name: formula` below `definitions: |`, which are text instead of a mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
-        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Block, .. } = &node.kind else { return false };
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        let yaml::NodeKind::Scalar {
+            style: yaml::YamlStyle::Block,
+            ..
+        } = &node.kind
+        else {
+            return false;
+        };
+        let lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with("//"));
         let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
-        let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else { return false };
+        let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else {
+            return false;
+        };
         let place = SpannedText { text: first, node }.span(self.source);
         let mended = first.replacen(": ", " = ", 1);
         self.report(
@@ -76,7 +99,13 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports lines of `name = formula` below `definitions:` without `|`, which YAML joins to one line.
     pub(crate) fn runs_together(&mut self, node: &Node) -> bool {
-        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, .. } = &node.kind else { return false };
+        let yaml::NodeKind::Scalar {
+            style: yaml::YamlStyle::Plain,
+            ..
+        } = &node.kind
+        else {
+            return false;
+        };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
             is_plain_name(name)
@@ -85,9 +114,12 @@ impl<'y> Loader<'y, '_> {
             return false;
         }
         let before = self.source.get(..node.span.start as usize).unwrap_or_default();
-        let diagnostic =
-            Diagnostic::new(Code::WrongShape, node.span, "without `|` the lines of `definitions` are one line to YAML")
-                .with_help("write `definitions: |`");
+        let diagnostic = Diagnostic::new(
+            Code::WrongShape,
+            node.span,
+            "without `|` the lines of `definitions` are one line to YAML",
+        )
+        .with_help("write `definitions: |`");
         let colon = before.trim_end();
         let below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
         self.report(if below && colon.ends_with(':') {

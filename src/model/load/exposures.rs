@@ -23,7 +23,11 @@ impl<'y> Loader<'y, '_> {
             let Some(name) = self.text(item, "name") else { continue };
             self.check_dbt_name("an exposure", name);
             let depends_on = self.depends_on(item);
-            exposures.push(SpecExposure { name, said: item, depends_on });
+            exposures.push(SpecExposure {
+                name,
+                said: item,
+                depends_on,
+            });
         }
         self.check_twice("exposures", exposures.iter().map(|exposure| exposure.name));
         exposures
@@ -31,12 +35,16 @@ impl<'y> Loader<'y, '_> {
 
     /// A bare name is a model; tables of the warehouse can only be sources.
     fn depends_on(&mut self, exposure: &'y Node) -> Vec<From> {
-        let Some(node) = exposure.get("depends_on") else { return Vec::new() };
+        let Some(node) = exposure.get("depends_on") else {
+            return Vec::new();
+        };
         let nodes: Vec<&'y Node> = node.items().map_or_else(|| vec![node], |items| items.iter().collect());
         let mut found = Vec::new();
         for node in nodes {
             let Some(text) = node.text() else { continue };
-            let Some(from) = self.from("depends_on", SpannedText { text, node }) else { continue };
+            let Some(from) = self.from("depends_on", SpannedText { text, node }) else {
+                continue;
+            };
             if from.call().is_none() {
                 let message = format!(
                     "`{text}` is a table of the warehouse, and dbt knows what an exposure uses as models and sources"

@@ -70,7 +70,12 @@ pub enum Definitions<'y> {
     /// Text block.
     Block(SpannedText<'y>),
     /// Named formula with its properties.
-    Named { name: SpannedText<'y>, formula: SpannedText<'y>, description: Option<String>, keys: DefinitionKeys<'y> },
+    Named {
+        name: SpannedText<'y>,
+        formula: SpannedText<'y>,
+        description: Option<String>,
+        keys: DefinitionKeys<'y>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -133,7 +138,11 @@ pub(super) struct Loader<'y, 'd> {
 
 impl<'y, 'd> Loader<'y, 'd> {
     pub(super) fn new(source: &'y str, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
-        Self { source, diagnostics, cut: Vec::new() }
+        Self {
+            source,
+            diagnostics,
+            cut: Vec::new(),
+        }
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {

@@ -35,8 +35,14 @@ impl<'y> Loader<'y, '_> {
         let steps = root.get("steps");
         if steps.is_some() {
             // A model accepts only those keys of a step that have a meaning for both.
-            let mut mistaken = STEP.keys.iter().map(|key| key.name).filter(|name| MODEL.get(name).is_none());
-            let listed = root.get("columns").is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
+            let mut mistaken = STEP
+                .keys
+                .iter()
+                .map(|key| key.name)
+                .filter(|name| MODEL.get(name).is_none());
+            let listed = root
+                .get("columns")
+                .is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
             let listed = listed.then_some("columns");
             if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
                 let span = self.key_span(root, key);
@@ -90,6 +96,10 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(crate) fn key_span(&self, root: &Node, key: &str) -> Span {
-        root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
+        root.pairs()
+            .unwrap_or_default()
+            .iter()
+            .find(|(k, _)| k.text() == Some(key))
+            .map_or(root.span, |(k, _)| k.span)
     }
 }

@@ -66,7 +66,11 @@ impl<'y> Loader<'y, '_> {
 
     fn rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
         let is_long = ["name", "check", "found_in"].iter().any(|key| node.get(key).is_some());
-        let pairs = if is_long { Vec::new() } else { self.whole_pairs(node, |_, value| value.text().is_some()) };
+        let pairs = if is_long {
+            Vec::new()
+        } else {
+            self.whole_pairs(node, |_, value| value.text().is_some())
+        };
         let rule = match pairs.as_slice() {
             [(name, check)] => {
                 let yaml::NodeKind::Scalar { value: text, .. } = &name.kind else {
@@ -80,7 +84,10 @@ impl<'y> Loader<'y, '_> {
                 self.check_cut(text, check);
                 Rule {
                     name: SpannedText { text, node: name },
-                    check: SpannedText { text: formula, node: check },
+                    check: SpannedText {
+                        text: formula,
+                        node: check,
+                    },
                     found_in: None,
                     filter: None,
                     only_warns: false,
@@ -98,7 +105,9 @@ impl<'y> Loader<'y, '_> {
                         None => None,
                     },
                     filter: self.text(node, "where"),
-                    only_warns: self.text(node, "severity").is_some_and(|severity| severity.text == "warn"),
+                    only_warns: self
+                        .text(node, "severity")
+                        .is_some_and(|severity| severity.text == "warn"),
                     message: self.text(node, "message").map(|message| message.text),
                     nulls_fail: self.text(node, "nulls").is_some_and(|nulls| nulls.text == "fail"),
                 }
@@ -124,7 +133,11 @@ impl<'y> Loader<'y, '_> {
 
     fn found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
         let said = self.text(node, "to")?;
-        Some(FoundIn { to: self.from("to", said)?, to_span: said.node.span, field: self.text(node, "field") })
+        Some(FoundIn {
+            to: self.from("to", said)?,
+            to_span: said.node.span,
+            field: self.text(node, "field"),
+        })
     }
 
     pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<CompareKey<'y>> {
@@ -173,7 +186,12 @@ impl<'y> Loader<'y, '_> {
                     .with_help("write `today: 2024-01-31`"),
                 );
             }
-            examples.push(SpecExample { name, given, expect, today });
+            examples.push(SpecExample {
+                name,
+                given,
+                expect,
+                today,
+            });
         }
         self.check_twice("examples", examples.iter().map(|example| example.name));
         examples

@@ -13,8 +13,11 @@ impl Loader<'_, '_> {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
-        let is_formula =
-            |key: &Node, _: &Node| key.text().and_then(find).is_some_and(|key| matches!(key.shape, Shape::Formula));
+        let is_formula = |key: &Node, _: &Node| {
+            key.text()
+                .and_then(find)
+                .is_some_and(|key| matches!(key.shape, Shape::Formula))
+        };
         for (key, value) in self.whole_pairs(node, is_formula) {
             let Some(text) = key.text() else {
                 self.report(
@@ -30,7 +33,10 @@ impl Loader<'_, '_> {
                 continue;
             };
             let same = known.same_as.unwrap_or(known.name);
-            if let Some((first, at)) = seen.iter().find(|(first, _)| first.same_as.unwrap_or(first.name) == same) {
+            if let Some((first, at)) = seen
+                .iter()
+                .find(|(first, _)| first.same_as.unwrap_or(first.name) == same)
+            {
                 let message = format!("`{}` and `{text}` are the same key", first.name);
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, message)
@@ -44,7 +50,10 @@ impl Loader<'_, '_> {
         for key in all() {
             if let (Some(what), None) = (key.required, node.get(key.name)) {
                 // dbt names models with `name:`, as specs do with steps.
-                let name = node.get("name").and_then(Node::text).filter(|_| matches!(key.shape, Shape::Name));
+                let name = node
+                    .get("name")
+                    .and_then(Node::text)
+                    .filter(|_| matches!(key.shape, Shape::Name));
                 match name {
                     Some(name) => self.missing_key(node, key.name, &format!("its name: write `{}: {name}`", key.name)),
                     None => self.missing_key(node, key.name, what),
@@ -93,6 +102,10 @@ impl Loader<'_, '_> {
         self.check_value(name, &key.shape, value);
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(crate) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
         let fits = match shape {
             Shape::Text | Shape::Name => {
@@ -126,7 +139,9 @@ impl Loader<'_, '_> {
             Shape::Boolean => value.boolean().is_some(),
             Shape::Count(example) => {
                 if value.text().is_none_or(|text| text.parse::<u64>().is_err()) {
-                    let found = value.text().map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+                    let found = value
+                        .text()
+                        .map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
                     let message = format!("`{name}` must be a whole number, found {found}");
                     let help = match name {
                         "limit" => format!("write how many rows to keep, such as `{example}`"),
@@ -137,7 +152,10 @@ impl Loader<'_, '_> {
                 return;
             }
             Shape::Number => {
-                let number = value.text().filter(|_| !value.is_quoted()).and_then(|text| text.parse::<f64>().ok());
+                let number = value
+                    .text()
+                    .filter(|_| !value.is_quoted())
+                    .and_then(|text| text.parse::<f64>().ok());
                 number.is_some_and(|n| n.is_finite() && n >= 0.0)
             }
             Shape::Names => return self.check_names_list(name, value),
@@ -209,7 +227,10 @@ impl Loader<'_, '_> {
         let names = || Dialect::all().map(Dialect::name);
         let help = match suggest::nearest(value.text().unwrap_or_default(), names()) {
             Some(near) => suggest::similar(near),
-            None => format!("write one of {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "write one of {}",
+                names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ),
         };
         self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }
@@ -235,14 +256,20 @@ impl Loader<'_, '_> {
         if value.text().is_some() {
             return;
         }
-        let Some(items) = value.items() else { return self.shape(name, &Shape::Names.expected(), value) };
+        let Some(items) = value.items() else {
+            return self.shape(name, &Shape::Names.expected(), value);
+        };
         for item in items {
             match (item.text(), item.items()) {
                 (Some(_), _) => {}
                 // YAML reads `[billing_date[month]]` as a text and a list.
                 (None, Some(_)) => self.report(
-                    Diagnostic::new(Code::WrongShape, item.span, format!("`{name}` holds a list inside a list"))
-                        .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        item.span,
+                        format!("`{name}` holds a list inside a list"),
+                    )
+                    .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
                 ),
                 _ => {
                     let message = format!("`{name}` must be a list of names, found {}", item.described());

@@ -42,8 +42,14 @@ pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by
 
 /// Keys that a worksheet does not accept, with an alternative.
 pub const OTHERS: [(&str, &str); 5] = [
-    ("definitions", "write them under `calculations`, or in a step of their own before this one"),
-    ("group_by", "group in a step before this one, whose rows are then those of the sheet"),
+    (
+        "definitions",
+        "write them under `calculations`, or in a step of their own before this one",
+    ),
+    (
+        "group_by",
+        "group in a step before this one, whose rows are then those of the sheet",
+    ),
     ("having", "filter groups in the step that makes them"),
     ("keep", "list them in `columns`"),
     ("joins", "join in a step before this one"),
@@ -53,9 +59,12 @@ impl<'y> Loader<'y, '_> {
     /// Reads the keys of a worksheet into the step.
     pub(super) fn sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
-            node.get(key).is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
+            node.get(key)
+                .is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
         };
-        let Some(first) = KEYS.iter().find(|key| has(key)) else { return };
+        let Some(first) = KEYS.iter().find(|key| has(key)) else {
+            return;
+        };
         let span = self.key_span(node, first);
         for (key, instead) in OTHERS {
             if node.get(key).is_some_and(|value| !value.is_null()) {
@@ -74,14 +83,22 @@ impl<'y> Loader<'y, '_> {
         if let Some(calculations) = node.get("calculations") {
             self.definitions(calculations, step);
         }
-        let columns = if has("columns") { self.list(node, "columns") } else { None };
+        let columns = if has("columns") {
+            self.list(node, "columns")
+        } else {
+            None
+        };
         let is_frame = |column: &&SpannedText<'_>| column.text.contains('[');
         step.keep = match &columns {
             None => Keep::All,
             Some(columns) => Keep::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
         };
         step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
-        let row = node.get("row").and_then(Node::text).and_then(|text| text.parse().ok()).unwrap_or(1);
+        let row = node
+            .get("row")
+            .and_then(Node::text)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(1);
         if row < 1
             && let Some(row) = node.get("row")
         {
@@ -92,7 +109,12 @@ impl<'y> Loader<'y, '_> {
         }
         let tabs = self.tabs(node);
         let pivot = self.pivot(node, step);
-        step.sheet = Some(SheetKeys { columns, row, tabs, pivot });
+        step.sheet = Some(SheetKeys {
+            columns,
+            row,
+            tabs,
+            pivot,
+        });
     }
 
     fn pivot(&mut self, node: &'y Node, step: &mut Step<'y>) -> Option<PivotKeys<'y>> {
@@ -102,8 +124,12 @@ impl<'y> Loader<'y, '_> {
             if written.is_some() {
                 let at = self.key_span(node, "values");
                 self.report(
-                    Diagnostic::new(Code::WrongShape, at, "`values` lists the values of a pivot, and there is none")
-                        .with_help("specify the column of the values, for example `pivot_by: channel`"),
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        at,
+                        "`values` lists the values of a pivot, and there is none",
+                    )
+                    .with_help("specify the column of the values, for example `pivot_by: channel`"),
                 );
                 step.faulty = true;
             }
@@ -112,40 +138,73 @@ impl<'y> Loader<'y, '_> {
         if step.partition_by.is_some() {
             let at = self.key_span(node, "partition_by");
             self.report(
-                Diagnostic::new(Code::WrongShape, at, "`partition_by` is not allowed in a pivoted worksheet")
-                    .with_other(self.key_span(node, "pivot_by"), "which begins anew in each of its columns")
-                    .with_help("leave it out"),
+                Diagnostic::new(
+                    Code::WrongShape,
+                    at,
+                    "`partition_by` is not allowed in a pivoted worksheet",
+                )
+                .with_other(
+                    self.key_span(node, "pivot_by"),
+                    "which begins anew in each of its columns",
+                )
+                .with_help("leave it out"),
             );
             step.faulty = true;
         }
         // Windows in a pivoted sheet stay within their own column.
         step.partition_by = Some(by.clone());
         let values = written.and_then(|values| match (values.items(), values.text()) {
-            (Some(items), _) => {
-                Some(items.iter().filter_map(|node| Some(SpannedText { text: node.text()?, node })).collect())
-            }
+            (Some(items), _) => Some(
+                items
+                    .iter()
+                    .filter_map(|node| {
+                        Some(SpannedText {
+                            text: node.text()?,
+                            node,
+                        })
+                    })
+                    .collect(),
+            ),
             (None, Some(_)) => self.list(node, "values"),
             (None, None) => None,
         });
-        Some(PivotKeys { by, values, values_span: written.map_or(node.span, |values| values.span) })
+        Some(PivotKeys {
+            by,
+            values,
+            values_span: written.map_or(node.span, |values| values.span),
+        })
     }
 
     fn tabs(&mut self, node: &'y Node) -> Vec<TabKeys<'y>> {
         let pairs = node.get("tabs").and_then(Node::pairs).unwrap_or_default();
         let mut tabs: Vec<TabKeys<'y>> = Vec::new();
         for (key, value) in pairs {
-            let (Some(name), Some(model_text)) = (key.text(), self.text(value, "model")) else { continue };
-            let Some(model) = self.from("model", model_text) else { continue };
+            let (Some(name), Some(model_text)) = (key.text(), self.text(value, "model")) else {
+                continue;
+            };
+            let Some(model) = self.from("model", model_text) else {
+                continue;
+            };
             if tabs.iter().any(|tab| tab.name.eq_ignore_ascii_case(name)) {
                 self.report(
-                    Diagnostic::new(Code::DuplicateDefinition, key.span, format!("two tabs are called `{name}`"))
-                        .with_help("give one of them another name; names that differ only by case are the same"),
+                    Diagnostic::new(
+                        Code::DuplicateDefinition,
+                        key.span,
+                        format!("two tabs are called `{name}`"),
+                    )
+                    .with_help("give one of them another name; names that differ only by case are the same"),
                 );
                 continue;
             }
             let mut order_by = self.list(value, "order_by").unwrap_or_default();
             order_by.iter_mut().for_each(|entry| self.check_order(entry));
-            tabs.push(TabKeys { name, model, model_text, columns: self.list(value, "columns"), order_by });
+            tabs.push(TabKeys {
+                name,
+                model,
+                model_text,
+                columns: self.list(value, "columns"),
+                order_by,
+            });
         }
         tabs
     }

@@ -9,7 +9,10 @@ use crate::yaml::Node;
 impl<'y> Loader<'y, '_> {
     pub(crate) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
         let before = self.diagnostics.len();
-        let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
+        let mut step = Step {
+            span: Span::new(node.span.start, node.span.start),
+            ..Step::default()
+        };
         if node.pairs().is_none() {
             self.report(
                 Diagnostic::new(
@@ -70,10 +73,19 @@ impl<'y> Loader<'y, '_> {
             let mut since = self.diagnostics.iter().skip(before);
             return since.any(Diagnostic::is_error);
         }
-        let own = |key: &Node| key.text().is_some_and(|name| MODEL.get(name).is_none() && STEP.get(name).is_some());
+        let own = |key: &Node| {
+            key.text()
+                .is_some_and(|name| MODEL.get(name).is_none() && STEP.get(name).is_some())
+        };
         let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
-        let places: Vec<Span> = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end)).collect();
-        faults.any(|fault| places.iter().any(|place| place.start <= fault.start && fault.end <= place.end))
+        let places: Vec<Span> = pairs
+            .map(|(key, value)| Span::new(key.span.start, value.span.end))
+            .collect();
+        faults.any(|fault| {
+            places
+                .iter()
+                .any(|place| place.start <= fault.start && fault.end <= place.end)
+        })
     }
 
     /// Checks names that become names in SQL: any quoted text is valid except these.
@@ -89,7 +101,9 @@ impl<'y> Loader<'y, '_> {
     /// Reads `revenue desc nulls last` or `revenue descending` as the name, and reports it.
     pub(crate) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
-        let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
+        let Some((name, words)) = text.split_once(char::is_whitespace) else {
+            return;
+        };
         let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
         let known = ["asc", "ascending", "desc", "descending", "nulls", "first", "last"];
         if matches!(words.as_slice(), [one] if one == "asc" || one == "desc")

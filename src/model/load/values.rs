@@ -28,7 +28,10 @@ impl<'y> Loader<'y, '_> {
     /// Reads a text or a formula.
     pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
-        Some(SpannedText { text: value.text()?, node: value })
+        Some(SpannedText {
+            text: value.text()?,
+            node: value,
+        })
     }
 
     pub(crate) fn description(&self, node: &'y Node) -> Option<String> {
@@ -76,12 +79,28 @@ impl<'y> Loader<'y, '_> {
             return Some(names.map(|text| SpannedText { text, node: value }).collect());
         }
         let items = value.items().unwrap_or_default();
-        Some(items.iter().filter_map(|item| Some(SpannedText { text: item.text()?, node: item })).collect())
+        Some(
+            items
+                .iter()
+                .filter_map(|item| {
+                    Some(SpannedText {
+                        text: item.text()?,
+                        node: item,
+                    })
+                })
+                .collect(),
+        )
     }
 
     /// Reports a plain text that YAML changes: a date, or a formula cut at ` #`, which loses the rest of the line.
     pub(crate) fn check_cut(&mut self, key: &str, node: &Node) {
-        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value } = &node.kind else { return };
+        let yaml::NodeKind::Scalar {
+            style: yaml::YamlStyle::Plain,
+            value,
+        } = &node.kind
+        else {
+            return;
+        };
         if yaml::non_text_type(value) == Some("a date") {
             let message =
                 format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
@@ -104,7 +123,10 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::FormulaCut,
                     Span::new(node.span.end, end),
-                    format!("`{}` is a comment to YAML, so the formula of `{key}` ends before it", rest.trim()),
+                    format!(
+                        "`{}` is a comment to YAML, so the formula of `{key}` ends before it",
+                        rest.trim()
+                    ),
                 )
                 .with_help(format!("put it in quotes: `{key}: {mended}`"))
                 .with_fix(Span::new(node.span.start, end), mended),
@@ -114,13 +136,25 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns the rest of a formula with a comma inside `{…}`, where YAML ends the text at the comma.
     pub(crate) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
-        let yaml::NodeKind::Scalar { style: yaml::YamlStyle::Plain, value: text } = &value.kind else { return None };
-        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
+        let yaml::NodeKind::Scalar {
+            style: yaml::YamlStyle::Plain,
+            value: text,
+        } = &value.kind
+        else {
+            return None;
+        };
+        let rest = node
+            .span
+            .text(self.source)
+            .get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
         // Longer formulas are not repaired, so that many of them cost little.
-        let rest: &str = rest.char_indices().nth(4_096).map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
+        let rest: &str = rest
+            .char_indices()
+            .nth(4_096)
+            .map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
         let (mut depth, mut quoted) = (0usize, false);
         let ends = |(_, c): &(usize, char)| {
             match c {
@@ -182,12 +216,21 @@ impl<'y> Loader<'y, '_> {
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             node.span,
-            format!("`{key}` is written without the braces of Jinja, found `{}`", text.trim()),
+            format!(
+                "`{key}` is written without the braces of Jinja, found `{}`",
+                text.trim()
+            ),
         );
         let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
         self.report(if sure {
-            let mended = if inside.contains(',') { format!("\"{inside}\"") } else { inside.to_owned() };
-            diagnostic.with_help(format!("write `{key}: {mended}`")).with_fix(node.span, mended)
+            let mended = if inside.contains(',') {
+                format!("\"{inside}\"")
+            } else {
+                inside.to_owned()
+            };
+            diagnostic
+                .with_help(format!("write `{key}: {mended}`"))
+                .with_fix(node.span, mended)
         } else {
             diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
         });

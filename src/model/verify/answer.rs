@@ -115,7 +115,11 @@ impl Comparison {
             repeated: [of_groups("repeated_ours")?, of_groups("repeated_theirs")?],
             unmatched: of_groups("unmatched")?,
             matched: number("matched")?,
-            differing: if self.columns.is_empty() { 0 } else { number("differing")? },
+            differing: if self.columns.is_empty() {
+                0
+            } else {
+                number("differing")?
+            },
             columns: columns.collect::<Option<_>>()?,
         })
     }
@@ -130,10 +134,16 @@ impl Comparison {
             if number(&format!("differs_{column}_text"))? == 1 {
                 let of = |side: &str| value(&format!("{side}_{column}_text"));
                 let difference = value(&format!("apart_{column}_text")).map(|text| plain(&text));
-                values.push(DifferingValue { column, values: [of("ours"), of("theirs")], difference });
+                values.push(DifferingValue {
+                    column,
+                    values: [of("ours"), of("theirs")],
+                    difference,
+                });
             }
         }
-        let key = (0..self.keys.len()).map(|place| value(&format!("key_{place}_text"))).collect();
+        let key = (0..self.keys.len())
+            .map(|place| value(&format!("key_{place}_text")))
+            .collect();
         Some(DifferingRow { key, rows, values })
     }
 }
@@ -141,8 +151,10 @@ impl Comparison {
 /// Parses a count, which some warehouses return as a decimal.
 fn parse_count(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits =
-        text.split_once('.').map_or(text, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text });
+    let digits = text.split_once('.').map_or(
+        text,
+        |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text },
+    );
     digits.parse().ok()
 }
 
@@ -160,17 +172,31 @@ mod tests {
 
     #[test]
     fn counts_are_whole_numbers() {
-        for (text, expected) in [("10", Some(10)), ("10.000", Some(10)), ("1.5", None), ("-1", None), ("", None)] {
+        for (text, expected) in [
+            ("10", Some(10)),
+            ("10.000", Some(10)),
+            ("1.5", None),
+            ("-1", None),
+            ("", None),
+        ] {
             assert_eq!(parse_count(text), expected, "{text}");
         }
-        assert_eq!(["20.50", "0.0", "100", "1e-05"].map(plain), ["20.5", "0", "100", "1e-05"]);
+        assert_eq!(
+            ["20.50", "0.0", "100", "1e-05"].map(plain),
+            ["20.5", "0", "100", "1e-05"]
+        );
     }
 
     #[test]
     fn nothing_on_both_sides_agrees_and_an_answer_of_another_shape_is_none() {
         let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\n";
-        let comparison = crate::Compiler::default().compile_spec(spec).beside_formula().unwrap_or_else(|| panic!());
-        let counts = comparison.counts(|name| (name == "compared").then(|| "0".to_owned())).unwrap_or_default();
+        let comparison = crate::Compiler::default()
+            .compile_spec(spec)
+            .beside_formula()
+            .unwrap_or_else(|| panic!());
+        let counts = comparison
+            .counts(|name| (name == "compared").then(|| "0".to_owned()))
+            .unwrap_or_default();
         assert!(counts.agrees() && counts.all() == 0);
         assert_eq!(comparison.counts(|_| None), None);
         assert_eq!(comparison.counts(|_| Some("no number".to_owned())), None);

@@ -200,8 +200,11 @@ impl Comparison {
     /// are summed too.
     #[must_use]
     pub fn between(mut self, ours: From, theirs: From) -> Self {
-        self.sides =
-            [ours, theirs].map(|from| ComparedRelation { rows: RowSource::Relation(from), alias: None, filter: None });
+        self.sides = [ours, theirs].map(|from| ComparedRelation {
+            rows: RowSource::Relation(from),
+            alias: None,
+            filter: None,
+        });
         self.sums = true;
         self
     }
@@ -209,7 +212,9 @@ impl Comparison {
     /// Returns the rule for when two values of the column with this index agree.
     #[must_use]
     pub fn agreement(&self, column: usize) -> Agreement<'_> {
-        self.columns.get(column).map_or(Agreement::Exact, |column| self.agreement_of(column))
+        self.columns
+            .get(column)
+            .map_or(Agreement::Exact, |column| self.agreement_of(column))
     }
 
     fn agreement_of(&self, column: &BothHave) -> Agreement<'_> {
@@ -234,10 +239,15 @@ impl Comparison {
             Some(())
         };
         let named = |name: &str, all: &[BothHave]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-        let more =
-            there.iter().map(Column::name).filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
+        let more = there
+            .iter()
+            .map(Column::name)
+            .filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
         lacking.more = more.map(str::to_owned).collect();
-        for (columns, lacks) in [(&mut self.keys, &mut lacking.keys), (&mut self.columns, &mut lacking.columns)] {
+        for (columns, lacks) in [
+            (&mut self.keys, &mut lacking.keys),
+            (&mut self.columns, &mut lacking.columns),
+        ] {
             columns.retain_mut(|column| {
                 let is_there = has(column).is_some();
                 if !is_there {
@@ -283,14 +293,26 @@ impl CompiledSpec {
     /// model, or has unknown columns.
     #[must_use]
     pub fn beside_formula(&self) -> Option<Comparison> {
-        let ours =
-            ComparedRelation { rows: RowSource::Relation(self.model.as_ref()?.own.clone()), alias: None, filter: None };
-        let theirs = ComparedRelation { rows: self.formula_rows()?, alias: None, filter: None };
+        let ours = ComparedRelation {
+            rows: RowSource::Relation(self.model.as_ref()?.own.clone()),
+            alias: None,
+            filter: None,
+        };
+        let theirs = ComparedRelation {
+            rows: self.formula_rows()?,
+            alias: None,
+            filter: None,
+        };
         let is_key = |column: &Column| self.key.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
         let both = |column: &Column| {
             let written = self.dialect.name_text(column.name(), !column.is_quoted());
             let types = [column.ty(); 2];
-            BothHave { name: column.name().to_owned(), written: [written.clone(), written], types, is_named: false }
+            BothHave {
+                name: column.name().to_owned(),
+                written: [written.clone(), written],
+                types,
+                is_named: false,
+            }
         };
         let counts_rows = self.key.is_empty() && !self.single;
         let (keys, columns): (Vec<&Column>, Vec<&Column>) =
@@ -331,7 +353,11 @@ impl CompiledSpec {
             Comparison {
                 dialect: self.dialect,
                 sides: [
-                    ComparedRelation { rows: RowSource::Relation(model.own.clone()), alias: our_alias, filter: ours },
+                    ComparedRelation {
+                        rows: RowSource::Relation(model.own.clone()),
+                        alias: our_alias,
+                        filter: ours,
+                    },
                     ComparedRelation {
                         rows: RowSource::Relation(named.with.clone()),
                         alias: their_alias,
@@ -359,7 +385,10 @@ impl CompiledSpec {
     fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
         let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
-        Some(RowSource::Query { plain, dbt: model.sql.get(model.body_at..)?.to_owned() })
+        Some(RowSource::Query {
+            plain,
+            dbt: model.sql.get(model.body_at..)?.to_owned(),
+        })
     }
 }
 

@@ -23,7 +23,10 @@ const ONE: &str = "1";
 
 /// Returns a query that counts the rows of the formula and the values of each column.
 pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
-    let mut out = format!("with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted", rows.select(dialect, reader));
+    let mut out = format!(
+        "with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted",
+        rows.select(dialect, reader)
+    );
     for (number, column) in columns.iter().enumerate() {
         let name = dialect.name_text(column.name(), !column.is_quoted());
         let _ = write!(out, ",\n    count({}) as counted_{number}", literal_for(&name, reader));
@@ -61,13 +64,25 @@ impl Comparison {
         item("sum(in_ours)", "rows_ours");
         item("sum(in_theirs)", "rows_theirs");
         if self.counts_rows {
-            item("sum(case when in_ours > in_theirs then in_ours - in_theirs else 0 end)", "only_ours");
-            item("sum(case when in_theirs > in_ours then in_theirs - in_ours else 0 end)", "only_theirs");
-            item("sum(case when in_ours < in_theirs then in_ours else in_theirs end)", "matched");
+            item(
+                "sum(case when in_ours > in_theirs then in_ours - in_theirs else 0 end)",
+                "only_ours",
+            );
+            item(
+                "sum(case when in_theirs > in_ours then in_theirs - in_ours else 0 end)",
+                "only_theirs",
+            );
+            item(
+                "sum(case when in_ours < in_theirs then in_ours else in_theirs end)",
+                "matched",
+            );
         } else {
             item("sum(case when in_theirs = 0 then in_ours else 0 end)", "only_ours");
             item("sum(case when in_ours = 0 then in_theirs else 0 end)", "only_theirs");
-            item("sum(case when in_ours = 1 and in_theirs = 1 then 1 else 0 end)", "matched");
+            item(
+                "sum(case when in_ours = 1 and in_theirs = 1 then 1 else 0 end)",
+                "matched",
+            );
             item("sum(case when in_ours > 1 then 1 else 0 end)", "repeated_ours");
             item("sum(case when in_theirs > 1 then 1 else 0 end)", "repeated_theirs");
             item(
@@ -76,7 +91,10 @@ impl Comparison {
             );
         }
         if !self.columns.is_empty() {
-            item(&format!("sum(case when {} > 0 then 1 else 0 end)", self.differences()), "differing");
+            item(
+                &format!("sum(case when {} > 0 then 1 else 0 end)", self.differences()),
+                "differing",
+            );
         }
         for (number, column) in self.columns.iter().enumerate() {
             item(&format!("sum(differs_{number})"), &format!("differing_{number}"));
@@ -113,12 +131,18 @@ impl Comparison {
         let as_text = |expr: &str, name: &str| format!("cast({expr} as {text}) as {name}_text");
         let mut items = vec![as_text("in_ours", "in_ours"), as_text("in_theirs", "in_theirs")];
         for (number, key) in self.keys.iter().enumerate() {
-            items.push(as_text(&display_column(key, &format!("key_{number}")), &format!("key_{number}")));
+            items.push(as_text(
+                &display_column(key, &format!("key_{number}")),
+                &format!("key_{number}"),
+            ));
         }
         for (number, column) in self.columns.iter().enumerate() {
             items.push(as_text(&format!("differs_{number}"), &format!("differs_{number}")));
             for side in ["ours", "theirs"] {
-                items.push(as_text(&display_column(column, &format!("{side}_{number}")), &format!("{side}_{number}")));
+                items.push(as_text(
+                    &display_column(column, &format!("{side}_{number}")),
+                    &format!("{side}_{number}"),
+                ));
             }
             if self.is_number(column) {
                 items.push(as_text(&format!("apart_{number}"), &format!("apart_{number}")));
@@ -148,19 +172,29 @@ impl Comparison {
 
     /// Returns an SQL condition for rows whose values can be compared: they occur once on each side.
     fn is_matched(&self) -> &'static str {
-        if self.counts_rows { "in_ours = in_theirs" } else { "in_ours = 1 and in_theirs = 1" }
+        if self.counts_rows {
+            "in_ours = in_theirs"
+        } else {
+            "in_ours = 1 and in_theirs = 1"
+        }
     }
 
     /// Returns SQL for the number of differing columns in a row.
     fn differences(&self) -> String {
-        let all: Vec<String> = (0..self.columns.len()).map(|number| format!("differs_{number}")).collect();
+        let all: Vec<String> = (0..self.columns.len())
+            .map(|number| format!("differs_{number}"))
+            .collect();
         all.join(" + ")
     }
 
     /// Returns SQL for the largest difference among the differing numbers of a row.
     fn worst_rows(&self) -> Option<String> {
         let float = self.dialect.type_name(Type::Float);
-        let numbers = self.columns.iter().enumerate().filter(|(_, column)| self.is_number(column));
+        let numbers = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| self.is_number(column));
         let apart = numbers.map(|(number, _)| {
             format!("coalesce(case when differs_{number} = 1 then cast(apart_{number} as {float}) end, 0)")
         });
@@ -191,7 +225,9 @@ impl Comparison {
             }
             self.side(side, reader, &mut out);
         }
-        let keys: Vec<String> = (0..self.keys.len().max(1)).map(|number| format!("key_{number}")).collect();
+        let keys: Vec<String> = (0..self.keys.len().max(1))
+            .map(|number| format!("key_{number}"))
+            .collect();
         let mut items = keys.clone();
         items.extend(["ours", "theirs"].map(|side| format!("sum(in_{side}) as in_{side}")));
         for (number, column) in self.columns.iter().enumerate() {
@@ -211,7 +247,9 @@ impl Comparison {
         for (number, column) in self.columns.iter().enumerate() {
             let matched = self.is_matched();
             let differs = self.differs(column, number);
-            items.push(format!("case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"));
+            items.push(format!(
+                "case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"
+            ));
             if self.is_number(column) {
                 // The difference of two equal infinities would be NaN.
                 items.push(format!(
@@ -220,7 +258,11 @@ impl Comparison {
                 ));
             }
         }
-        let _ = writeln!(out, "{JUDGED} as (\nselect\n    {}\nfrom {ROWS}\n)", items.join(",\n    "));
+        let _ = writeln!(
+            out,
+            "{JUDGED} as (\nselect\n    {}\nfrom {ROWS}\n)",
+            items.join(",\n    ")
+        );
         out
     }
 
@@ -254,7 +296,10 @@ impl Comparison {
                 RelationSide::Ours => [value.as_str(), "null"],
                 RelationSide::Theirs => ["null", value.as_str()],
             };
-            items.extend([format!("{ours} as ours_{number}"), format!("{theirs} as theirs_{number}")]);
+            items.extend([
+                format!("{ours} as ours_{number}"),
+                format!("{theirs} as theirs_{number}"),
+            ]);
         }
         let cte = if side == RelationSide::Ours { OURS } else { THEIRS };
         let _ = write!(out, "select\n    {}\nfrom {cte}", items.join(",\n    "));

@@ -99,7 +99,11 @@ fn plan<'m>(
     match asked {
         PromoteRequest::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
-            let of_measures = measures.into_iter().map(|field| OmniReference { view: None, field, frame: None });
+            let of_measures = measures.into_iter().map(|field| OmniReference {
+                view: None,
+                field,
+                frame: None,
+            });
             let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
             Ok(build_view(model, view, file, references, false))
         }
@@ -117,17 +121,28 @@ fn build_view<'m>(
     references: Vec<OmniReference>,
     of_rows: bool,
 ) -> BuildPlan<'m> {
-    let own = model.views.get(view).map(|view| view.name.to_lowercase()).unwrap_or_default();
-    let output = |reference: OmniReference| SpecOutput { key: key_of(model, &own, &reference), reference, asked: None };
+    let own = model
+        .views
+        .get(view)
+        .map(|view| view.name.to_lowercase())
+        .unwrap_or_default();
+    let output = |reference: OmniReference| SpecOutput {
+        key: key_of(model, &own, &reference),
+        reference,
+        asked: None,
+    };
     let outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
     let root = model.files.get(file).map(|file| &file.root);
-    let gaps = ["required_access_grants", "access_filters"].into_iter().filter_map(|key| root?.get(key)).map(|node| {
-        (
-            node,
-            own.clone(),
-            "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned(),
-        )
-    });
+    let gaps = ["required_access_grants", "access_filters"]
+        .into_iter()
+        .filter_map(|key| root?.get(key))
+        .map(|node| {
+            (
+                node,
+                own.clone(),
+                "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+            )
+        });
     BuildPlan {
         base: view,
         name: name_of(model, &own, &outputs, of_rows),
@@ -176,15 +191,25 @@ fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: 
             Some(frame) => frame.to_owned(),
         })
         .collect();
-    if by.is_empty() { format!("{begin}_in_total") } else { format!("{begin}_by_{}", by.join("_and_")) }
+    if by.is_empty() {
+        format!("{begin}_in_total")
+    } else {
+        format!("{begin}_by_{}", by.join("_and_"))
+    }
 }
 
 fn key_of(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
-    let view = reference.view.as_deref().map_or_else(|| inside.to_owned(), |view| model.canonical(view));
+    let view = reference
+        .view
+        .as_deref()
+        .map_or_else(|| inside.to_owned(), |view| model.canonical(view));
     (view, reference.field.to_lowercase())
 }
 
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 fn build_query<'m>(
     model: &'m OmniSource<'_>,
     query: OmniSavedQuery<'m>,
@@ -192,8 +217,17 @@ fn build_query<'m>(
     request: &Request,
     number: usize,
 ) -> Result<BuildPlan<'m>, PromoteFault> {
-    let OmniSavedQuery { name, file, query: node, about, topic, is_view } = query;
-    let topic = topic.as_deref().and_then(|name| Some((name.to_owned(), &model.topic(name)?.root)));
+    let OmniSavedQuery {
+        name,
+        file,
+        query: node,
+        about,
+        topic,
+        is_view,
+    } = query;
+    let topic = topic
+        .as_deref()
+        .and_then(|name| Some((name.to_owned(), &model.topic(name)?.root)));
     let text = |key: &str| node.get(key).and_then(Node::text);
     let base_name = text("base_view")
         .or_else(|| text("table"))
@@ -214,7 +248,11 @@ fn build_query<'m>(
         let help = near.map_or_else(|| "add `base_view`, and the view's file".to_owned(), suggest::similar);
         return Err((number, fault.with_help(help)));
     };
-    let own = model.views.get(base).map(|view| view.name.to_lowercase()).unwrap_or_default();
+    let own = model
+        .views
+        .get(base)
+        .map(|view| view.name.to_lowercase())
+        .unwrap_or_default();
     let mut gaps = Vec::new();
     let mut calculations = Vec::new();
     for (at, calculation) in node.get("calculations").and_then(Node::pairs).unwrap_or_default() {
@@ -228,15 +266,20 @@ fn build_query<'m>(
                 node: calculation,
                 at,
             }),
-            None => gaps.push((at, omni_name.to_owned(), "a calculation without `sql` is not carried".to_owned())),
+            None => gaps.push((
+                at,
+                omni_name.to_owned(),
+                "a calculation without `sql` is not carried".to_owned(),
+            )),
         }
     }
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
     let mut letters_fit = true;
     for (place, (field, column)) in fields_of(node).into_iter().enumerate() {
-        if let Some(calculation) =
-            calculations.iter_mut().find(|calculation| calculation.omni_name.eq_ignore_ascii_case(field))
+        if let Some(calculation) = calculations
+            .iter_mut()
+            .find(|calculation| calculation.omni_name.eq_ignore_ascii_case(field))
         {
             places.push((place, calculation.omni_name.clone()));
             if let Some(column) = column {
@@ -247,10 +290,19 @@ fn build_query<'m>(
         letters_fit &= places.is_empty();
         let reference = OmniReference::read(field);
         let key = key_of(model, &own, &reference);
-        outputs.push(SpecOutput { reference, key, asked: column.map(snake) });
+        outputs.push(SpecOutput {
+            reference,
+            key,
+            asked: column.map(snake),
+        });
     }
     // Calculations have the order of the fields. Other calculations come last.
-    calculations.sort_by_key(|it| places.iter().find(|(_, name)| *name == it.omni_name).map_or(usize::MAX, |it| it.0));
+    calculations.sort_by_key(|it| {
+        places
+            .iter()
+            .find(|(_, name)| *name == it.omni_name)
+            .map_or(usize::MAX, |it| it.0)
+    });
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
         let needed = needed(&calculations, &is_named);
@@ -282,18 +334,40 @@ fn build_query<'m>(
         }
     }
     for (key, why) in [
-        ("pivots", "a pivoted query is written without its pivot; `pivot_by` of a worksheet makes one"),
-        ("bind", "filters of the current user are bound into the query, but a model has no current user"),
-        ("bind_all_filters", "filters of the current user are bound into the query, but a model has no current user"),
-        ("fill_fields", "missing rows are not filled in; use a model of dates and a left join"),
-        ("join_via_map", "the way of its joins is not carried, the shortest one is taken"),
+        (
+            "pivots",
+            "a pivoted query is written without its pivot; `pivot_by` of a worksheet makes one",
+        ),
+        (
+            "bind",
+            "filters of the current user are bound into the query, but a model has no current user",
+        ),
+        (
+            "bind_all_filters",
+            "filters of the current user are bound into the query, but a model has no current user",
+        ),
+        (
+            "fill_fields",
+            "missing rows are not filled in; use a model of dates and a left join",
+        ),
+        (
+            "join_via_map",
+            "the way of its joins is not carried, the shortest one is taken",
+        ),
     ] {
         let is_set = |node: &&Node| node.boolean() != Some(false) && !node.items().is_some_and(<[Node]>::is_empty);
-        gaps.extend(node.get(key).filter(is_set).map(|node| (node, key.to_owned(), why.to_owned())));
+        gaps.extend(
+            node.get(key)
+                .filter(is_set)
+                .map(|node| (node, key.to_owned(), why.to_owned())),
+        );
     }
     let mut notes = Vec::new();
     let limit = text("limit").and_then(|text| text.parse().ok());
-    let sorts: Vec<(String, bool)> = sorts_of(node).into_iter().map(|(name, desc)| (name.to_owned(), desc)).collect();
+    let sorts: Vec<(String, bool)> = sorts_of(node)
+        .into_iter()
+        .map(|(name, desc)| (name.to_owned(), desc))
+        .collect();
     let limit = match limit {
         Some(_) if is_view => {
             notes.push("`limit` is dropped, as Omni drops it from query views".to_owned());
@@ -340,12 +414,18 @@ fn build_query<'m>(
 /// Returns the requested calculations and those that they depend on.
 fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> FxHashSet<String> {
     let mut found: FxHashSet<String> = FxHashSet::default();
-    let mut open: Vec<&Calculation<'_>> =
-        calculations.iter().filter(|it| is_named(&it.omni_name) || is_named(&it.name)).collect();
+    let mut open: Vec<&Calculation<'_>> = calculations
+        .iter()
+        .filter(|it| is_named(&it.omni_name) || is_named(&it.name))
+        .collect();
     while let Some(calculation) = open.pop() {
         if found.insert(calculation.omni_name.clone()) {
             let lower = calculation.sql.to_lowercase();
-            open.extend(calculations.iter().filter(|other| lower.contains(&other.omni_name.to_lowercase())));
+            open.extend(
+                calculations
+                    .iter()
+                    .filter(|other| lower.contains(&other.omni_name.to_lowercase())),
+            );
         }
     }
     found
@@ -419,7 +499,11 @@ impl<'m, 't> Maker<'m, 't> {
         }
         self.spec.description.clone_from(&self.plan.description);
         self.spec.promoted_from.clone_from(&self.plan.promoted_from);
-        let grain: Vec<String> = made.iter().filter(|made| !made.is_measure).map(|made| made.name.clone()).collect();
+        let grain: Vec<String> = made
+            .iter()
+            .filter(|made| !made.is_measure)
+            .map(|made| made.name.clone())
+            .collect();
         let grain = if self.plan.of_rows { Vec::new() } else { grain };
         step.name = step_name(&grain, &self.spec.model, "grouped");
         let steps = self.per_key(step, &made);
@@ -453,8 +537,18 @@ impl<'m, 't> Maker<'m, 't> {
     fn join_views(&mut self) {
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
-        wanted.extend(self.plan.filters.iter().map(|(reference, ..)| key_of(self.model, &base, reference)));
-        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(OmniReference::read);
+        wanted.extend(
+            self.plan
+                .filters
+                .iter()
+                .map(|(reference, ..)| key_of(self.model, &base, reference)),
+        );
+        let sqls = self
+            .plan
+            .conditions
+            .iter()
+            .flat_map(|(sql, ..)| references(sql))
+            .map(OmniReference::read);
         wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
         let order = self.fields.closure(&wanted).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
@@ -477,7 +571,9 @@ impl<'m, 't> Maker<'m, 't> {
 
     /// Sets the relation of the base view, and the relation names of all views.
     fn rows(&mut self) {
-        let Some(view) = self.model.views.get(self.plan.base) else { return };
+        let Some(view) = self.model.views.get(self.plan.base) else {
+            return;
+        };
         let relation = match view.rows {
             QueryRows::Table => view.table.clone(),
             _ => view.name.clone(),
@@ -497,9 +593,22 @@ impl<'m, 't> Maker<'m, 't> {
         self.spec.from = self.source_of(self.plan.base).unwrap_or_else(|| relation.clone());
         self.fields.relations.insert(self.fields.base_name.clone(), relation);
         for join in &self.fields.joins.all {
-            let table = self.model.views.get(join.view).map(|view| view.table.clone()).unwrap_or_default();
-            let is_taken = self.fields.relations.values().any(|known| known.eq_ignore_ascii_case(&table));
-            let name = if is_taken || self.model.view(&join.name).is_none() { snake(&join.name) } else { table };
+            let table = self
+                .model
+                .views
+                .get(join.view)
+                .map(|view| view.table.clone())
+                .unwrap_or_default();
+            let is_taken = self
+                .fields
+                .relations
+                .values()
+                .any(|known| known.eq_ignore_ascii_case(&table));
+            let name = if is_taken || self.model.view(&join.name).is_none() {
+                snake(&join.name)
+            } else {
+                table
+            };
             self.fields.relations.insert(join.name.clone(), name);
         }
     }
@@ -518,17 +627,32 @@ impl<'m, 't> Maker<'m, 't> {
     fn resolve(&mut self) -> Result<(), PromoteFault> {
         let base = self.fields.base_name.clone();
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
-        wanted.extend(self.plan.filters.iter().map(|(reference, ..)| key_of(self.model, &base, reference)));
-        let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(OmniReference::read);
+        wanted.extend(
+            self.plan
+                .filters
+                .iter()
+                .map(|(reference, ..)| key_of(self.model, &base, reference)),
+        );
+        let sqls = self
+            .plan
+            .conditions
+            .iter()
+            .flat_map(|(sql, ..)| references(sql))
+            .map(OmniReference::read);
         wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
         for join in &self.fields.joins.all {
-            let Some(relationship) = self.model.relationships.get(join.relationship) else { continue };
+            let Some(relationship) = self.model.relationships.get(join.relationship) else {
+                continue;
+            };
             let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
             let read = sqls.flat_map(|sql| references(sql)).map(OmniReference::read);
             wanted.extend(read.map(|reference| key_of(self.model, &base, &reference)));
         }
         let order = self.fields.closure(&wanted).map_err(|reason| {
-            (0, Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"))
+            (
+                0,
+                Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("fix it in Omni first"),
+            )
         })?;
         let mut asked: FxHashMap<FieldKey, String> = FxHashMap::default();
         for output in &self.plan.outputs {
@@ -550,11 +674,15 @@ impl<'m, 't> Maker<'m, 't> {
         }
         self.fields.name_all(&order, &asked);
         let is_measure = |key: &&FieldKey| {
-            self.fields.field(key).is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
+            self.fields
+                .field(key)
+                .is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
         };
         let (measures, others): (Vec<&FieldKey>, Vec<&FieldKey>) = order.iter().partition(is_measure);
-        let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) =
-            (measures.into_iter().cloned().collect(), others.into_iter().cloned().collect());
+        let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) = (
+            measures.into_iter().cloned().collect(),
+            others.into_iter().cloned().collect(),
+        );
         self.fields.resolve_all(&others);
         self.find_key(&measures);
         self.fields.resolve_all(&measures);
@@ -568,24 +696,43 @@ impl<'m, 't> Maker<'m, 't> {
             .filter_map(|key| self.fields.field(key))
             .filter(|field| field.text("aggregate_type").is_some())
             .map(|field| {
-                let is_on = field.text("aggregate_type").is_some_and(|kind| kind.ends_with("_distinct_on"));
-                field.text("custom_primary_key_sql").filter(|_| is_on).map(str::to_owned)
+                let is_on = field
+                    .text("aggregate_type")
+                    .is_some_and(|kind| kind.ends_with("_distinct_on"));
+                field
+                    .text("custom_primary_key_sql")
+                    .filter(|_| is_on)
+                    .map(str::to_owned)
             })
             .collect();
         sqls.dedup();
         let [Some(sql)] = sqls.as_slice() else { return };
         let view = measures.first().map(|key| key.0.clone()).unwrap_or_default();
         if let Ok(converted) = self.fields.sql(&view, None, sql) {
-            self.fields.per_key = Some(PerKey { sql: sql.clone(), key: converted.term, values: Vec::new() });
+            self.fields.per_key = Some(PerKey {
+                sql: sql.clone(),
+                key: converted.term,
+                values: Vec::new(),
+            });
         }
     }
 
     fn joined(&mut self, step: &mut SpecStep) {
         for join in self.fields.joins.all.clone() {
-            let Some(relationship) = self.model.relationships.get(join.relationship) else { continue };
-            let table = self.model.views.get(join.view).map(|view| view.table.clone()).unwrap_or_default();
+            let Some(relationship) = self.model.relationships.get(join.relationship) else {
+                continue;
+            };
+            let table = self
+                .model
+                .views
+                .get(join.view)
+                .map(|view| view.table.clone())
+                .unwrap_or_default();
             let known = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
-            let on = relationship.on.as_deref().map(|on| self.fields.sql(&self.fields.base_name, None, on));
+            let on = relationship
+                .on
+                .as_deref()
+                .map(|on| self.fields.sql(&self.fields.base_name, None, on));
             let on = match on {
                 Some(Ok(converted)) => Some(converted.term.text),
                 Some(Err(reason)) => {
@@ -673,7 +820,10 @@ impl<'m, 't> Maker<'m, 't> {
                 _ => {
                     let name = match frame {
                         None => wanted.clone(),
-                        Some(_) => self.fields.taken.choose(&[&wanted, &format!("{}_{wanted}", snake(&key.0))]),
+                        Some(_) => self
+                            .fields
+                            .taken
+                            .choose(&[&wanted, &format!("{}_{wanted}", snake(&key.0))]),
                     };
                     let definition = self.fields.definition_of_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
@@ -716,7 +866,10 @@ impl<'m, 't> Maker<'m, 't> {
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;
-        let meta = is_cleaned.then(|| ("omni_name", field.name.clone())).into_iter().collect();
+        let meta = is_cleaned
+            .then(|| ("omni_name", field.name.clone()))
+            .into_iter()
+            .collect();
         self.spec.columns.push(SheetColumn {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
@@ -731,7 +884,10 @@ impl<'m, 't> Maker<'m, 't> {
         let base = self.fields.base_name.clone();
         for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
             let key = key_of(self.model, &base, &reference);
-            let of_groups = self.fields.resolved(&key).is_ok_and(|resolved| resolved.term.aggregates);
+            let of_groups = self
+                .fields
+                .resolved(&key)
+                .is_ok_and(|resolved| resolved.term.aggregates);
             let condition = if of_groups {
                 self.fields.condition(&key, reference.frame.as_deref(), filter)
             } else {
@@ -771,7 +927,12 @@ impl<'m, 't> Maker<'m, 't> {
     fn defined(&mut self, step: &mut SpecStep) {
         step.gaps.extend(self.fields.gaps.iter().map(PromoteGap::comment));
         for definition in self.fields.definitions.clone() {
-            let file = self.model.files.get(definition.file).map(|file| file.path.to_owned()).unwrap_or_default();
+            let file = self
+                .model
+                .files
+                .get(definition.file)
+                .map(|file| file.path.to_owned())
+                .unwrap_or_default();
             self.sources.insert(
                 definition.name.clone(),
                 PromoteGap {
@@ -798,7 +959,12 @@ impl<'m, 't> Maker<'m, 't> {
             if self.plan.takes_over && is_output && !definition.original.is_empty() {
                 meta.push(("promoted_from", definition.field));
             }
-            meta.extend(definition.omni_name.filter(|_| is_output).map(|name| ("omni_name", name)));
+            meta.extend(
+                definition
+                    .omni_name
+                    .filter(|_| is_output)
+                    .map(|name| ("omni_name", name)),
+            );
             if is_output {
                 self.spec.columns.push(SheetColumn {
                     name: definition.name,
@@ -816,10 +982,16 @@ impl<'m, 't> Maker<'m, 't> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
         };
-        let measures: FxHashSet<&str> =
-            self.fields.definitions.iter().filter(|it| it.term.aggregates).map(|it| it.name.as_str()).collect();
-        let (later, first): (Vec<SpecLine>, Vec<SpecLine>) =
-            std::mem::take(&mut step.definitions).into_iter().partition(|line| measures.contains(line.name.as_str()));
+        let measures: FxHashSet<&str> = self
+            .fields
+            .definitions
+            .iter()
+            .filter(|it| it.term.aggregates)
+            .map(|it| it.name.as_str())
+            .collect();
+        let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
+            .into_iter()
+            .partition(|line| measures.contains(line.name.as_str()));
         let key_name = term_name(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
         let mut first_step = SpecStep {
             name: format!("one_row_for_each_{key_name}"),
@@ -843,10 +1015,18 @@ impl<'m, 't> Maker<'m, 't> {
             first_step.group_by.push(key);
         }
         let values = per_key.values.into_iter();
-        first_step.definitions.extend(values.map(|(name, formula)| SpecLine { name, formula, description: None }));
+        first_step.definitions.extend(values.map(|(name, formula)| SpecLine {
+            name,
+            formula,
+            description: None,
+        }));
         let second = SpecStep {
             name: step.name,
-            group_by: made.iter().filter(|made| !made.is_measure).map(|made| made.name.clone()).collect(),
+            group_by: made
+                .iter()
+                .filter(|made| !made.is_measure)
+                .map(|made| made.name.clone())
+                .collect(),
             definitions: later,
             havings: step.havings,
             gaps: step.gaps,
@@ -880,7 +1060,11 @@ impl<'m, 't> Maker<'m, 't> {
             let column = made.iter().find(|made| made.known_as == known);
             let direction = if is_descending { " desc" } else { "" };
             let calculation = lines.iter().find(|line| {
-                let of = self.plan.calculations.iter().find(|it| it.omni_name.eq_ignore_ascii_case(&field));
+                let of = self
+                    .plan
+                    .calculations
+                    .iter()
+                    .find(|it| it.omni_name.eq_ignore_ascii_case(&field));
                 of.is_some_and(|of| of.name == line.name)
             });
             match (column, calculation) {
@@ -889,8 +1073,10 @@ impl<'m, 't> Maker<'m, 't> {
                     entries.push(format!("{}{direction}", column.entry));
                     let matters = self.plan.limit.is_some() || !lines.is_empty();
                     if !column.is_there && !self.filled.contains(&key) && !is_descending && matters {
-                        let reason =
-                            format!("Omni puts rows first in which `{}` is NULL, here they come last", column.name);
+                        let reason = format!(
+                            "Omni puts rows first in which `{}` is NULL, here they come last",
+                            column.name
+                        );
                         gaps.push((format!("sort by {field}"), reason, true));
                     }
                 }
@@ -941,7 +1127,10 @@ impl<'m, 't> Maker<'m, 't> {
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
         for calculation in &self.plan.calculations {
-            let original = format!("sql: {}", calculation.sql.split_whitespace().collect::<Vec<_>>().join(" "));
+            let original = format!(
+                "sql: {}",
+                calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
+            );
             let what = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
             match calculations::formula(calculation.sql, sheet, self.plan.letters_fit, self.fields.dialect) {
@@ -952,8 +1141,16 @@ impl<'m, 't> Maker<'m, 't> {
                         column: calculation.name.clone(),
                         formula: formula.clone(),
                     });
-                    let description = calculation.node.get("description").and_then(Node::text).map(str::to_owned);
-                    lines.push(SpecLine { name: calculation.name.clone(), formula, description });
+                    let description = calculation
+                        .node
+                        .get("description")
+                        .and_then(Node::text)
+                        .map(str::to_owned);
+                    lines.push(SpecLine {
+                        name: calculation.name.clone(),
+                        formula,
+                        description,
+                    });
                     let mut meta = Vec::new();
                     if calculation.omni_name != calculation.name {
                         meta.push(("omni_name", calculation.omni_name.clone()));
@@ -968,7 +1165,9 @@ impl<'m, 't> Maker<'m, 't> {
                 Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
             }
         }
-        let blanks = lines.iter().any(|line| calculations::counts_blanks(&line.formula, sheet));
+        let blanks = lines
+            .iter()
+            .any(|line| calculations::counts_blanks(&line.formula, sheet));
         if blanks && self.fields.computes {
             for line in &mut lines {
                 line.formula = calculations::with_blanks_as_zero(&line.formula, sheet);
@@ -986,7 +1185,12 @@ impl<'m, 't> Maker<'m, 't> {
     /// Copies the start of the week and of the fiscal year from Omni's model file if they differ from the project's
     /// settings.
     fn calendar(&mut self) {
-        let said = |key: &str| self.model.files.iter().find_map(|file| file.root.get(key)?.text().map(str::to_owned));
+        let said = |key: &str| {
+            self.model
+                .files
+                .iter()
+                .find_map(|file| file.root.get(key)?.text().map(str::to_owned))
+        };
         let calendar = &self.compiler.options.calendar;
         if let Some(day) = said("week_start_day").and_then(|day| day.parse::<Weekday>().ok())
             && day != calendar.week_start
@@ -1036,7 +1240,9 @@ impl<'m, 't> Maker<'m, 't> {
         for step in &mut self.spec.steps {
             let mut gaps = Vec::new();
             let mut keep = |line: &SpecLine| {
-                let Some(reason) = faulty.get(&line.name) else { return true };
+                let Some(reason) = faulty.get(&line.name) else {
+                    return true;
+                };
                 let source = self.sources.get(&line.name).cloned();
                 let gap = source.unwrap_or_else(|| PromoteGap {
                     file: String::new(),
@@ -1058,10 +1264,13 @@ impl<'m, 't> Maker<'m, 't> {
         let defined = |name: &String| !faulty.contains_key(name);
         for step in &mut self.spec.steps {
             step.columns.retain(defined);
-            step.order_by.retain(|entry| defined(&entry.trim_end_matches(" desc").to_owned()));
+            step.order_by
+                .retain(|entry| defined(&entry.trim_end_matches(" desc").to_owned()));
             step.group_by.retain(defined);
         }
-        self.spec.steps.retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
+        self.spec
+            .steps
+            .retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
         self.spec.columns.retain(|column| !faulty.contains_key(&column.name));
         self.carried.retain(|carried| !faulty.contains_key(&carried.column));
     }
@@ -1069,7 +1278,10 @@ impl<'m, 't> Maker<'m, 't> {
 
 /// Returns the column name of a reference: `amount` for `orders.amount`, `day_month` for `day[month]`.
 fn term_name(text: &str) -> Option<String> {
-    let text = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).unwrap_or(text);
+    let text = text
+        .strip_prefix("${")
+        .and_then(|inner| inner.strip_suffix('}'))
+        .unwrap_or(text);
     let (name, frame) = match text.split_once('[') {
         Some((name, frame)) => (name, frame.strip_suffix(']')),
         None => (text, None),
@@ -1081,6 +1293,10 @@ fn term_name(text: &str) -> Option<String> {
 }
 
 fn step_name(grain: &[String], model: &str, otherwise: &str) -> String {
-    let name = if grain.is_empty() { otherwise.to_owned() } else { format!("by_{}", grain.join("_and_")) };
+    let name = if grain.is_empty() {
+        otherwise.to_owned()
+    } else {
+        format!("by_{}", grain.join("_and_"))
+    };
     if name == model { format!("{name}_rows") } else { name }
 }

@@ -28,13 +28,17 @@ impl CalculationSheet {
 
     fn find(&self, reference: &str) -> Result<&(String, usize), String> {
         let lower = reference.trim().to_lowercase();
-        self.columns.get(&lower).ok_or_else(|| format!("`{reference}` is not a column of the query"))
+        self.columns
+            .get(&lower)
+            .ok_or_else(|| format!("`{reference}` is not a column of the query"))
     }
 }
 
 impl SqlNames for CalculationSheet {
     fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
-        let (name, total) = reference.split_once(':').map_or((reference, None), |(name, total)| (name, Some(total)));
+        let (name, total) = reference
+            .split_once(':')
+            .map_or((reference, None), |(name, total)| (name, Some(total)));
         let (column, place) = self.find(name)?;
         match total {
             Some(total) => Ok(FormulaTerm::atom(total_reference(*place, total)?)),
@@ -47,7 +51,11 @@ impl SqlNames for CalculationSheet {
     }
 
     fn letter(&self, reference: &str) -> Option<String> {
-        if reference.is_empty() { Some(String::new()) } else { self.find(reference).ok().map(|(_, at)| letters(*at)) }
+        if reference.is_empty() {
+            Some(String::new())
+        } else {
+            self.find(reference).ok().map(|(_, at)| letters(*at))
+        }
     }
 }
 
@@ -99,7 +107,10 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '"' | '\'' => rest.get(1..).and_then(|inside| inside.find(first)).map_or(rest.len(), |end| end + 2),
+            '"' | '\'' => rest
+                .get(1..)
+                .and_then(|inside| inside.find(first))
+                .map_or(rest.len(), |end| end + 2),
             '$' if rest.starts_with("${") => {
                 let end = rest.find('}').ok_or("a reference is not closed")?;
                 let name = rest.get(2..end).unwrap_or_default();
@@ -123,7 +134,11 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
                 rest = frame.map_or(after, |(_, after)| after);
             }
             None => {
-                let column = if word.contains('.') { sheet.find(word).ok() } else { None };
+                let column = if word.contains('.') {
+                    sheet.find(word).ok()
+                } else {
+                    None
+                };
                 out.push_str(column.map_or(word, |(column, _)| column));
                 rest = after;
             }
@@ -135,14 +150,20 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
 fn has_cells(text: &str) -> bool {
     let (parsed, _) = parse::parse(&format!("={text}"));
     let ast = parsed.ast();
-    let nodes = ast.definitions.first().map(|definition| ast.nodes_of(definition)).unwrap_or_default();
+    let nodes = ast
+        .definitions
+        .first()
+        .map(|definition| ast.nodes_of(definition))
+        .unwrap_or_default();
     nodes.iter().any(|(expr, span)| match expr {
         Expr::Cell | Expr::Range { .. } => true,
         Expr::Name => {
             let word = span.text(parsed.source());
             let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
             (1..=2).contains(&letters)
-                && word.get(letters..).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+                && word
+                    .get(letters..)
+                    .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
         }
         _ => false,
     })
@@ -178,9 +199,15 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();
     let mut found = Vec::new();
-    let nodes = ast.definitions.first().map(|definition| ast.nodes_of(definition)).unwrap_or_default();
+    let nodes = ast
+        .definitions
+        .first()
+        .map(|definition| ast.nodes_of(definition))
+        .unwrap_or_default();
     for (expr, _) in nodes {
-        let Expr::Binary { op, left, right } = *expr else { continue };
+        let Expr::Binary { op, left, right } = *expr else {
+            continue;
+        };
         let operands: &[_] = match op {
             BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => &[left, right],
             BinaryOp::Divide => &[left],
@@ -195,7 +222,10 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
                 _ => false,
             };
             if !is_there {
-                found.push(((span.start as usize).saturating_sub(1), (span.end as usize).saturating_sub(1)));
+                found.push((
+                    (span.start as usize).saturating_sub(1),
+                    (span.end as usize).saturating_sub(1),
+                ));
             }
         }
     }
@@ -204,6 +234,10 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
 
 /// Returns the name of a field in the field list of a query: qualified with its view, in lower case.
 pub(super) fn known_as(view: &str, reference: &OmniReference) -> String {
-    let frame = reference.frame.as_ref().map(|frame| format!("[{frame}]")).unwrap_or_default();
+    let frame = reference
+        .frame
+        .as_ref()
+        .map(|frame| format!("[{frame}]"))
+        .unwrap_or_default();
     format!("{view}.{}{frame}", reference.field).to_lowercase()
 }

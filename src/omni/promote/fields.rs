@@ -55,8 +55,14 @@ pub(super) type FieldKey = (String, String);
 
 /// Dimension settings that formulas can't express, with the reasons.
 const NO_DIMENSION: &[(&str, &str)] = &[
-    ("level_of_detail", "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first"),
-    ("dynamic_top_n", "which values `dynamic_top_n` means depends on the query"),
+    (
+        "level_of_detail",
+        "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first",
+    ),
+    (
+        "dynamic_top_n",
+        "which values `dynamic_top_n` means depends on the query",
+    ),
     ("duration", "a `duration` has a unit that the query chooses"),
 ];
 
@@ -93,7 +99,11 @@ pub(super) struct FieldResolver<'m, 't> {
 
 impl<'m, 't> FieldResolver<'m, 't> {
     pub fn new(model: &'m OmniSource<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
-        let base_name = model.views.get(base).map(|view| view.name.to_lowercase()).unwrap_or_default();
+        let base_name = model
+            .views
+            .get(base)
+            .map(|view| view.name.to_lowercase())
+            .unwrap_or_default();
         Self {
             model,
             dialect,
@@ -116,7 +126,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Returns the view with a name among the joins.
     pub fn view(&self, name: &str) -> Option<usize> {
-        if name.eq_ignore_ascii_case(&self.base_name) { Some(self.base) } else { self.joins.view(name) }
+        if name.eq_ignore_ascii_case(&self.base_name) {
+            Some(self.base)
+        } else {
+            self.joins.view(name)
+        }
     }
 
     /// Returns the field with a key.
@@ -128,7 +142,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
         let inside = inside.to_lowercase();
         let field = reference.field.to_lowercase();
-        let Some(view) = &reference.view else { return (inside, field) };
+        let Some(view) = &reference.view else {
+            return (inside, field);
+        };
         let named = self.model.canonical(view);
         // In an aliased view, the view's original name refers to the aliased view itself.
         let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.instance(&inside);
@@ -160,7 +176,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     }
                     stack.push(ResolveStep::Leave(key.clone()));
                     let Some(field) = self.field(&key) else { continue };
-                    let made_of = references_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
+                    let made_of = references_of(field)
+                        .into_iter()
+                        .map(|reference| self.key(&key.0, &reference));
                     // A field that refers to its own name means the column.
                     let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
@@ -214,7 +232,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 return Err(format!("there is no view `{}` that is joined", key.0));
             }
             // The key is a column without settings in Omni, or the count that every view has.
-            return if key.1 == COUNT { self.count(key) } else { Ok(self.column_of(&key.0, &key.1)) };
+            return if key.1 == COUNT {
+                self.count(key)
+            } else {
+                Ok(self.column_of(&key.0, &key.1))
+            };
         };
         let made = match field.kind {
             FieldKind::Filter => Err("a filter-only field has no values of its own".to_owned()),
@@ -239,24 +261,40 @@ impl<'m, 't> FieldResolver<'m, 't> {
             self.gap(field, &field.name, doubt, true);
         }
         let Some(name) = self.names.get(key).cloned() else {
-            return Ok(Resolved { term, is_temporal, definition: None });
+            return Ok(Resolved {
+                term,
+                is_temporal,
+                definition: None,
+            });
         };
         if term.text.contains(['\n', '\r']) {
-            self.gap(field, &field.name, "a text in it goes over several lines".to_owned(), false);
+            self.gap(
+                field,
+                &field.name,
+                "a text in it goes over several lines".to_owned(),
+                false,
+            );
             return Err(format!("`{}` could not be carried", display_key(key)));
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
         let own = FormulaTerm::atom(name).with_type(term.ty).there(term.is_there);
         let own = if term.aggregates { own.aggregating() } else { own };
-        Ok(Resolved { term: own, is_temporal, definition: Some(self.definitions.len() - 1) })
+        Ok(Resolved {
+            term: own,
+            is_temporal,
+            definition: Some(self.definitions.len() - 1),
+        })
     }
 
     /// Defines the row count of a view whose file doesn't define one.
     fn count(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
         let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
-        let file = self.view(&key.0).and_then(|view| self.model.views.get(view)).map_or(0, |view| view.file);
+        let file = self
+            .view(&key.0)
+            .and_then(|view| self.model.views.get(view))
+            .map_or(0, |view| view.file);
         self.definitions.push(PromotedDefinition {
             name: name.clone(),
             term: converted.term,
@@ -269,8 +307,15 @@ impl<'m, 't> FieldResolver<'m, 't> {
             line: 1,
             original: "the count that every view has".to_owned(),
         });
-        let term = FormulaTerm::atom(name).with_type(Some(Type::Integer)).there(true).aggregating();
-        Ok(Resolved { term, is_temporal: false, definition: Some(self.definitions.len() - 1) })
+        let term = FormulaTerm::atom(name)
+            .with_type(Some(Type::Integer))
+            .there(true)
+            .aggregating();
+        Ok(Resolved {
+            term,
+            is_temporal: false,
+            definition: Some(self.definitions.len() - 1),
+        })
     }
 
     fn definition(&self, key: &FieldKey, field: &ViewField, name: String, term: &FormulaTerm) -> PromotedDefinition {
@@ -294,7 +339,10 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.defined.insert(name.to_lowercase());
         if let Some(field) = self.field(key) {
             let definition = self.definition(key, field, name, term);
-            return PromotedDefinition { original: String::new(), ..definition };
+            return PromotedDefinition {
+                original: String::new(),
+                ..definition
+            };
         }
         PromotedDefinition {
             name,
@@ -313,7 +361,10 @@ impl<'m, 't> FieldResolver<'m, 't> {
     /// Records a gap: something that the spec doesn't contain, or that may differ.
     pub fn gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
-        let view = self.model.view_of_file(field.file).and_then(|view| self.model.views.get(view));
+        let view = self
+            .model
+            .view_of_file(field.file)
+            .and_then(|view| self.model.views.get(view));
         let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
         self.gaps.push(PromoteGap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
@@ -347,12 +398,24 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     fn convert_column(&self, view: &str, column: &str) -> Converted {
-        Converted { term: self.column_of(view, column).term, doubts: Vec::new(), computes: false }
+        Converted {
+            term: self.column_of(view, column).term,
+            doubts: Vec::new(),
+            computes: false,
+        }
     }
 
     /// Converts the SQL of a field in a view. `own` is the name of the field itself.
     pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
-        from_sql::convert(sql, self.dialect, &FieldScope { fields: self, view, own })
+        from_sql::convert(
+            sql,
+            self.dialect,
+            &FieldScope {
+                fields: self,
+                view,
+                own,
+            },
+        )
     }
 
     /// Converts an Omni filter on a field to a condition.
@@ -386,8 +449,12 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     fn is_column_name(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let of_schema =
-            || self.relations.values().filter_map(|it| self.schema.relation(it)).any(|it| it.column(&name).is_some());
+        let of_schema = || {
+            self.relations
+                .values()
+                .filter_map(|it| self.schema.relation(it))
+                .any(|it| it.column(&name).is_some())
+        };
         self.columns.borrow().contains(&name) || of_schema()
     }
 
@@ -399,7 +466,11 @@ impl<'m, 't> FieldResolver<'m, 't> {
     pub fn column_of(&self, view: &str, column: &str) -> Resolved {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
-        let name = if known.is_none() && !is_plain(&column.to_lowercase()) { column.to_owned() } else { name };
+        let name = if known.is_none() && !is_plain(&column.to_lowercase()) {
+            column.to_owned()
+        } else {
+            name
+        };
         let relation = self.relations.get(view).map_or(view, String::as_str);
         self.columns.borrow_mut().insert(column.to_lowercase());
         let is_clear = self.joins.all.is_empty() && !self.defined.contains(&name.to_lowercase());
@@ -430,7 +501,11 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         let reference = OmniReference::read(reference);
         let key = self.fields.key(self.view, &reference);
         let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
-        let resolved = if is_own { self.fields.column_of(&key.0, &key.1) } else { self.fields.resolved(&key)? };
+        let resolved = if is_own {
+            self.fields.column_of(&key.0, &key.1)
+        } else {
+            self.fields.resolved(&key)?
+        };
         Ok(framed(resolved.term, false, reference.frame.as_deref()).0)
     }
 
@@ -438,7 +513,11 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         let view = match relation {
             None => self.view.to_lowercase(),
             Some(relation) => {
-                let of_table = self.fields.relations.iter().find(|(_, table)| table.eq_ignore_ascii_case(relation));
+                let of_table = self
+                    .fields
+                    .relations
+                    .iter()
+                    .find(|(_, table)| table.eq_ignore_ascii_case(relation));
                 of_table.map_or_else(|| relation.to_lowercase(), |(view, _)| view.clone())
             }
         };
@@ -487,10 +566,17 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
 
 /// Returns the references of a field, including those in its filters.
 fn references_of(field: &ViewField) -> Vec<OmniReference> {
-    let sqls = ["sql", "custom_primary_key_sql"].into_iter().filter_map(|key| field.text(key));
+    let sqls = ["sql", "custom_primary_key_sql"]
+        .into_iter()
+        .filter_map(|key| field.text(key));
     let mut all: Vec<OmniReference> = sqls.flat_map(references).map(OmniReference::read).collect();
     let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
-    all.extend(filters.iter().filter_map(|(name, _)| name.text()).map(OmniReference::read));
+    all.extend(
+        filters
+            .iter()
+            .filter_map(|(name, _)| name.text())
+            .map(OmniReference::read),
+    );
     all
 }
 
@@ -506,9 +592,15 @@ pub(super) fn original(field: &ViewField) -> String {
         "dynamic_top_n",
         "duration",
     ];
-    let said = keys.iter().filter_map(|key| Some(format!("{key}: {}", in_line(field.node.get(key)?))));
+    let said = keys
+        .iter()
+        .filter_map(|key| Some(format!("{key}: {}", in_line(field.node.get(key)?))));
     let said: Vec<String> = said.collect();
-    if said.is_empty() { field.name.clone() } else { said.join(", ") }
+    if said.is_empty() {
+        field.name.clone()
+    } else {
+        said.join(", ")
+    }
 }
 
 /// Formats a YAML value in one line. The YAML parser limits the depth.
@@ -517,10 +609,16 @@ pub(super) fn in_line(node: &Node) -> String {
         return format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", "));
     }
     if let Some(pairs) = node.pairs() {
-        let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", in_line(key), in_line(value)));
+        let pairs = pairs
+            .iter()
+            .map(|(key, value)| format!("{}: {}", in_line(key), in_line(value)));
         return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
     }
-    node.text().unwrap_or("null").split_whitespace().collect::<Vec<_>>().join(" ")
+    node.text()
+        .unwrap_or("null")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Returns the display settings of a field in Omni.
@@ -532,17 +630,30 @@ pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
             None => ShownField::Text(value.text()?.to_owned()),
         })
     };
-    SHOWN.iter().filter_map(|key| Some(((*key).to_owned(), value(key)?))).collect()
+    SHOWN
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), value(key)?)))
+        .collect()
 }
 
 /// Converts `groups`, which assigns values to named groups by filters.
 fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Converted, String> {
-    let Converted { term, mut doubts, computes } = converted;
-    let tested = FilteredValue { term, is_temporal: false };
+    let Converted {
+        term,
+        mut doubts,
+        computes,
+    } = converted;
+    let tested = FilteredValue {
+        term,
+        is_temporal: false,
+    };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {
         let filter = group.get("filter").ok_or("a group without `filter` is not carried")?;
-        let name = group.get("name").and_then(Node::text).ok_or("a group without `name` is not carried")?;
+        let name = group
+            .get("name")
+            .and_then(Node::text)
+            .ok_or("a group without `name` is not carried")?;
         let condition = filters::condition(&tested, filter)?;
         doubts.extend(condition.doubts);
         args.extend([condition.term, FormulaTerm::quoted(name)]);
@@ -557,7 +668,9 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
                 .push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned());
         }
     }
-    let term = FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)).there(field.text("else").is_some());
+    let term = FormulaTerm::call("IFS", &args)
+        .with_type(Some(Type::Text))
+        .there(field.text("else").is_some());
     Ok(Converted { term, doubts, computes })
 }
 
@@ -573,7 +686,10 @@ fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
             None => format!("< {bound}"),
             Some(before) => format!(">= {before} and < {bound}"),
         };
-        args.extend([x.clone().compared("<", &filters::number(bound)), FormulaTerm::quoted(&name)]);
+        args.extend([
+            x.clone().compared("<", &filters::number(bound)),
+            FormulaTerm::quoted(&name),
+        ]);
     }
     if let Some(last) = bounds.last() {
         args.push(x.compared(">=", &filters::number(last)));

@@ -23,13 +23,27 @@ pub(super) struct Condition {
 
 /// Unsupported operators, which depend on more than the row, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
-    ("date_offset_from_query", "it shifts the dates of the query, which a model cannot do"),
-    ("cancel_query_filter", "it takes back a filter of the query, and a model knows none"),
+    (
+        "date_offset_from_query",
+        "it shifts the dates of the query, which a model cannot do",
+    ),
+    (
+        "cancel_query_filter",
+        "it takes back a filter of the query, and a model knows none",
+    ),
     ("field_name_in_query", "it looks rows up in another query"),
     ("field_name_not_in_query", "it looks rows up in another query"),
 ];
 
-const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const WEEKDAYS: [&str; 7] = [
+    "sunday",
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+];
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -51,9 +65,16 @@ const MONTHS: [&str; 12] = [
 ///
 /// Returns the unsupported operator and the reason.
 pub(super) fn condition(tested: &FilteredValue, filter: &Node) -> Result<Condition, String> {
-    let mut reader = FilterReader { tested, ignore_case: false, doubts: Vec::new() };
+    let mut reader = FilterReader {
+        tested,
+        ignore_case: false,
+        doubts: Vec::new(),
+    };
     let term = reader.all(filter, "AND")?;
-    Ok(Condition { term, doubts: reader.doubts })
+    Ok(Condition {
+        term,
+        doubts: reader.doubts,
+    })
 }
 
 struct FilterReader<'t> {
@@ -66,11 +87,19 @@ impl FilterReader<'_> {
     /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The YAML parser
     /// limits the depth.
     fn all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
-        if let Some(items) = filter.items().filter(|items| items.iter().any(|item| item.pairs().is_some())) {
-            let terms = items.iter().map(|item| self.all(item, "AND")).collect::<Result<Vec<_>, _>>()?;
+        if let Some(items) = filter
+            .items()
+            .filter(|items| items.iter().any(|item| item.pairs().is_some()))
+        {
+            let terms = items
+                .iter()
+                .map(|item| self.all(item, "AND"))
+                .collect::<Result<Vec<_>, _>>()?;
             return Ok(FormulaTerm::joined(joined_by, terms));
         }
-        let Some(pairs) = filter.pairs() else { return self.is(filter) };
+        let Some(pairs) = filter.pairs() else {
+            return self.is(filter);
+        };
         let insensitive = filter.get("case_insensitive").and_then(Node::boolean) == Some(true);
         let before = self.ignore_case;
         self.ignore_case |= insensitive;
@@ -104,7 +133,11 @@ impl FilterReader<'_> {
             (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is not an operator; `not` negates")),
             _ => {
                 let condition = self.plain(base, value).map_err(at_operator)?;
-                Ok(if is_negated { self.or_blank(condition.negated()) } else { condition })
+                Ok(if is_negated {
+                    self.or_blank(condition.negated())
+                } else {
+                    condition
+                })
             }
         }
     }
@@ -124,8 +157,10 @@ impl FilterReader<'_> {
             "less_than_or_equal_to" => compared("<="),
             "between" => {
                 let [low, high] = self.two(value)?;
-                let parts =
-                    vec![self.x().compared(">=", &self.literal(low)?), self.x().compared("<=", &self.literal(high)?)];
+                let parts = vec![
+                    self.x().compared(">=", &self.literal(low)?),
+                    self.x().compared("<=", &self.literal(high)?),
+                ];
                 Ok(FormulaTerm::joined("AND", parts))
             }
             "contains" => self.text(value, patterns::contains),
@@ -179,14 +214,25 @@ impl FilterReader<'_> {
 
     /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows with NULL.
     fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
-        if self.x().is_there { condition } else { FormulaTerm::joined("OR", vec![condition, self.x().blank()]) }
+        if self.x().is_there {
+            condition
+        } else {
+            FormulaTerm::joined("OR", vec![condition, self.x().blank()])
+        }
     }
 
     /// Converts `is: a`, `is: [a, b]`, `is: null` or `is: falsey`.
     fn is(&self, value: &Node) -> Result<FormulaTerm, String> {
         let values = value.items().unwrap_or(std::slice::from_ref(value));
-        let terms = values.iter().map(|value| self.equals(value)).collect::<Result<Vec<_>, _>>()?;
-        if terms.is_empty() { Err("the list is empty".to_owned()) } else { Ok(FormulaTerm::joined("OR", terms)) }
+        let terms = values
+            .iter()
+            .map(|value| self.equals(value))
+            .collect::<Result<Vec<_>, _>>()?;
+        if terms.is_empty() {
+            Err("the list is empty".to_owned())
+        } else {
+            Ok(FormulaTerm::joined("OR", terms))
+        }
     }
 
     fn equals(&self, value: &Node) -> Result<FormulaTerm, String> {
@@ -244,7 +290,11 @@ impl FilterReader<'_> {
     }
 
     fn truth(&self, value: &Node) -> Option<bool> {
-        if matches!(self.x().ty, None | Some(Type::Boolean)) { value.boolean() } else { None }
+        if matches!(self.x().ty, None | Some(Type::Boolean)) {
+            value.boolean()
+        } else {
+            None
+        }
     }
 
     fn is_falsey(&self, value: &Node) -> bool {
@@ -261,7 +311,10 @@ impl FilterReader<'_> {
     }
 
     fn within(&self, from: Moment, to: Moment) -> FormulaTerm {
-        let parts = vec![self.x().compared(">=", &from.term()), self.x().compared("<", &to.term())];
+        let parts = vec![
+            self.x().compared(">=", &from.term()),
+            self.x().compared("<", &to.term()),
+        ];
         FormulaTerm::joined("AND", parts)
     }
 
@@ -282,7 +335,11 @@ impl FilterReader<'_> {
 
     fn texts(&self, value: &Node) -> Result<Vec<String>, String> {
         let texts = value.texts();
-        if texts.is_empty() { Err("it takes a text".to_owned()) } else { Ok(texts) }
+        if texts.is_empty() {
+            Err("it takes a text".to_owned())
+        } else {
+            Ok(texts)
+        }
     }
 
     fn text(&self, value: &Node, test: fn(FormulaTerm, &str) -> FormulaTerm) -> Result<FormulaTerm, String> {
@@ -290,7 +347,10 @@ impl FilterReader<'_> {
             true => test(patterns::lower(self.x()), &text.to_lowercase()),
             false => test(self.x(), &text),
         };
-        Ok(FormulaTerm::joined("OR", self.texts(value)?.into_iter().map(of).collect()))
+        Ok(FormulaTerm::joined(
+            "OR",
+            self.texts(value)?.into_iter().map(of).collect(),
+        ))
     }
 
     /// Converts a test on a part of a date, given by number or name.
@@ -304,11 +364,14 @@ impl FilterReader<'_> {
         let number = |text: &str| -> Result<i64, String> {
             let lower = text.to_lowercase();
             let named = names.and_then(|(names, first)| {
-                let at =
-                    names.iter().position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
+                let at = names
+                    .iter()
+                    .position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
                 Some(at as i64 + first)
             });
-            named.or_else(|| lower.parse().ok()).ok_or_else(|| format!("`{text}` is not a part of a date"))
+            named
+                .or_else(|| lower.parse().ok())
+                .ok_or_else(|| format!("`{text}` is not a part of a date"))
         };
         let mut terms = Vec::new();
         for text in self.texts(value)? {
@@ -334,11 +397,17 @@ impl FilterReader<'_> {
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+    [whole, fraction]
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 pub(super) fn number(text: &str) -> FormulaTerm {
-    let ty = if text.contains('.') { Type::Decimal } else { Type::Integer };
+    let ty = if text.contains('.') {
+        Type::Decimal
+    } else {
+        Type::Integer
+    };
     match text.strip_prefix('-') {
         Some(digits) => FormulaTerm::atom(digits).with_type(Some(ty)).there(true).minus(),
         None => FormulaTerm::atom(text).with_type(Some(ty)).there(true),

@@ -58,16 +58,28 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     }
     let (text, references) = with_marks(sql)?;
     let expr = parse(&infix_operators(&text), dialect)?;
-    let mut reader =
-        SqlReader { dialect: dialect.name(), names, references, doubts: Vec::new(), computes: false, depth: 0 };
+    let mut reader = SqlReader {
+        dialect: dialect.name(),
+        names,
+        references,
+        doubts: Vec::new(),
+        computes: false,
+        depth: 0,
+    };
     let term = reader.term(&expr);
     let references = &reader.references;
     let term = term.map_err(|reason| {
         let named = references.iter().enumerate().rev();
-        named.fold(reason, |reason, (at, name)| reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}")))
+        named.fold(reason, |reason, (at, name)| {
+            reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}"))
+        })
     })?;
     reader.doubts.dedup();
-    Ok(Converted { term, doubts: reader.doubts, computes: reader.computes })
+    Ok(Converted {
+        term,
+        doubts: reader.doubts,
+        computes: reader.computes,
+    })
 }
 
 /// Replaces each reference with a placeholder name.
@@ -112,14 +124,19 @@ fn infix_operators(sql: &str) -> String {
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '\'' => rest.get(1..).and_then(|inside| inside.find('\'')).map_or(rest.len(), |end| end + 2),
-            c if c.is_alphanumeric() || c == '_' => {
-                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
-            }
+            '\'' => rest
+                .get(1..)
+                .and_then(|inside| inside.find('\''))
+                .map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len()),
             c => c.len_utf8(),
         };
         let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        let operator = word.strip_prefix("OMNI_FX_").filter(|_| !after.trim_start().starts_with('('));
+        let operator = word
+            .strip_prefix("OMNI_FX_")
+            .filter(|_| !after.trim_start().starts_with('('));
         let operator = operator.and_then(|name| OPERATORS.iter().find(|(known, _)| *known == name));
         out.push_str(operator.map_or(word, |(_, sign)| sign));
         rest = after;
@@ -131,10 +148,18 @@ fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     let no = || "its SQL is not a readable expression".to_owned();
     let dialect = lineage::parser_dialect(Some(dialect));
     let text = format!("select {sql}\n");
-    let parser = Parser::new(&*dialect).with_recursion_limit(BRACKETS).try_with_sql(&text);
-    let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|_| no())?;
-    let [Statement::Query(query)] = statements.as_slice() else { return Err(no()) };
-    let SetExpr::Select(select) = &*query.body else { return Err(no()) };
+    let parser = Parser::new(&*dialect)
+        .with_recursion_limit(BRACKETS)
+        .try_with_sql(&text);
+    let statements = parser
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|_| no())?;
+    let [Statement::Query(query)] = statements.as_slice() else {
+        return Err(no());
+    };
+    let SetExpr::Select(select) = &*query.body else {
+        return Err(no());
+    };
     match select.projection.as_slice() {
         [SelectItem::UnnamedExpr(expr)] if select.from.is_empty() && select.selection.is_none() => Ok(expr.clone()),
         _ => Err(no()),
@@ -156,7 +181,11 @@ const LEVELS: usize = 2_000;
 impl SqlReader<'_> {
     fn term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
-        let term = if self.depth > LEVELS { Err("its SQL is too deep".to_owned()) } else { self.convert_part(expr) };
+        let term = if self.depth > LEVELS {
+            Err("its SQL is too deep".to_owned())
+        } else {
+            self.convert_part(expr)
+        };
         self.depth -= 1;
         term
     }
@@ -165,6 +194,10 @@ impl SqlReader<'_> {
         exprs.iter().map(|expr| self.term(expr)).collect()
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.term(inner),
@@ -181,13 +214,25 @@ impl SqlReader<'_> {
                 (DataType::Date, Some(text)) => date(&text),
                 _ => Err(not_carried(expr)),
             },
-            Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(self.term(expr)?.negated()),
-            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(self.term(expr)?.minus()),
-            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.term(expr),
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr,
+            } => Ok(self.term(expr)?.negated()),
+            Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr,
+            } => Ok(self.term(expr)?.minus()),
+            Expr::UnaryOp {
+                op: UnaryOperator::Plus,
+                expr,
+            } => self.term(expr),
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
             Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negated()),
-            Expr::IsTrue(inner) => Ok(FormulaTerm::call("COALESCE", &[self.term(inner)?, FormulaTerm::truth(false)])),
+            Expr::IsTrue(inner) => Ok(FormulaTerm::call(
+                "COALESCE",
+                &[self.term(inner)?, FormulaTerm::truth(false)],
+            )),
             Expr::IsFalse(inner) => {
                 let no = self.term(inner)?.negated();
                 Ok(FormulaTerm::call("COALESCE", &[no, FormulaTerm::truth(false)]))
@@ -201,25 +246,48 @@ impl SqlReader<'_> {
                 }
                 Ok(FormulaTerm::joined(joined, parts))
             }
-            Expr::Between { expr, negated, low, high } => {
+            Expr::Between {
+                expr,
+                negated,
+                low,
+                high,
+            } => {
                 let (x, low, high) = (self.term(expr)?, self.term(low)?, self.term(high)?);
                 Ok(match negated {
                     false => FormulaTerm::joined("AND", vec![x.clone().compared(">=", &low), x.compared("<=", &high)]),
                     true => FormulaTerm::joined("OR", vec![x.clone().compared("<", &low), x.compared(">", &high)]),
                 })
             }
-            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
-                self.like(expr, pattern, escape_char.as_deref(), *negated, false)
-            }
-            Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
-                self.like(expr, pattern, escape_char.as_deref(), *negated, true)
-            }
-            Expr::Case { operand, conditions, else_result, .. } => {
+            Expr::Like {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like(expr, pattern, escape_char.as_deref(), *negated, false),
+            Expr::ILike {
+                negated,
+                any: false,
+                expr,
+                pattern,
+                escape_char,
+            } => self.like(expr, pattern, escape_char.as_deref(), *negated, true),
+            Expr::Case {
+                operand,
+                conditions,
+                else_result,
+                ..
+            } => {
                 let whens: Vec<(&Expr, &Expr)> =
                     conditions.iter().map(|when| (&when.condition, &when.result)).collect();
                 self.case(operand.as_deref(), &whens, else_result.as_deref())
             }
-            Expr::Cast { kind, expr: inner, data_type, format: None } => self.cast(kind, inner, data_type, expr),
+            Expr::Cast {
+                kind,
+                expr: inner,
+                data_type,
+                format: None,
+            } => self.cast(kind, inner, data_type, expr),
             Expr::Extract { field, expr: inner, .. } => {
                 let unit = field.to_string().to_lowercase();
                 let x = self.term(inner)?;
@@ -231,15 +299,22 @@ impl SqlReader<'_> {
             Expr::Floor { expr: inner, field } if is_plain(field) => {
                 Ok(FormulaTerm::call("FLOOR", &[self.term(inner)?]).with_type(Some(Type::Integer)))
             }
-            Expr::Substring { expr: inner, substring_from: Some(from), substring_for: Some(length), .. } => {
-                match (integer_literal(from), integer_literal(length)) {
-                    (Some(from), Some(length)) if from >= 1 && length >= 0 => {
-                        let args = [self.term(inner)?, FormulaTerm::integer(from), FormulaTerm::integer(length)];
-                        Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
-                    }
-                    _ => Err(not_carried(expr)),
+            Expr::Substring {
+                expr: inner,
+                substring_from: Some(from),
+                substring_for: Some(length),
+                ..
+            } => match (integer_literal(from), integer_literal(length)) {
+                (Some(from), Some(length)) if from >= 1 && length >= 0 => {
+                    let args = [
+                        self.term(inner)?,
+                        FormulaTerm::integer(from),
+                        FormulaTerm::integer(length),
+                    ];
+                    Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
                 }
-            }
+                _ => Err(not_carried(expr)),
+            },
             Expr::Function(function) => self.function(function, expr),
             _ => Err(not_carried(expr)),
         }
@@ -325,7 +400,9 @@ impl SqlReader<'_> {
             );
         }
         self.computes |= !left.is_there;
-        Ok(FormulaTerm::binary(left, "/", 4, &right).with_type(Some(Type::Float)).there(false))
+        Ok(FormulaTerm::binary(left, "/", 4, &right)
+            .with_type(Some(Type::Float))
+            .there(false))
     }
 
     /// Converts `a || b`, which is NULL if one operand is NULL. In contrast, `&` treats NULL as empty.
@@ -335,16 +412,23 @@ impl SqlReader<'_> {
         chain(right, &BinaryOperator::StringConcat, &mut parts);
         let parts = self.terms(&parts)?;
         let is_formula = self.names.letter("").is_some();
-        let blanks: Vec<FormulaTerm> =
-            parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().blank()).collect();
-        let joined =
-            parts.into_iter().reduce(|a, b| FormulaTerm::binary(a, "&", 2, &b)).unwrap_or_else(FormulaTerm::null);
+        let blanks: Vec<FormulaTerm> = parts
+            .iter()
+            .filter(|part| !part.is_there && !is_formula)
+            .map(|part| part.clone().blank())
+            .collect();
+        let joined = parts
+            .into_iter()
+            .reduce(|a, b| FormulaTerm::binary(a, "&", 2, &b))
+            .unwrap_or_else(FormulaTerm::null);
         let joined = joined.with_type(Some(Type::Text));
         if blanks.is_empty() {
             return Ok(joined.there(true));
         }
-        Ok(FormulaTerm::call("IF", &[FormulaTerm::joined("OR", blanks), FormulaTerm::null(), joined])
-            .with_type(Some(Type::Text)))
+        Ok(
+            FormulaTerm::call("IF", &[FormulaTerm::joined("OR", blanks), FormulaTerm::null(), joined])
+                .with_type(Some(Type::Text)),
+        )
     }
 
     /// Converts `x + interval '7 days'`.
@@ -353,7 +437,11 @@ impl SqlReader<'_> {
             Expr::Value(value) => value.value.to_string().trim_matches('\'').to_owned(),
             _ => String::new(),
         };
-        let unit = interval.leading_field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
+        let unit = interval
+            .leading_field
+            .as_ref()
+            .map(|field| format!(" {field}"))
+            .unwrap_or_default();
         let text = format!("{text}{unit}").to_lowercase();
         let mut words = text.split_whitespace();
         let (count, unit) = (words.next().and_then(|count| count.parse::<i64>().ok()), words.next());
@@ -415,7 +503,10 @@ impl SqlReader<'_> {
         };
         let results: Vec<&FormulaTerm> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
         let is_there = otherwise.is_some() && results.iter().all(|term| term.is_there);
-        let ty = results.first().and_then(|first| first.ty).filter(|ty| results.iter().all(|it| it.ty == Some(*ty)));
+        let ty = results
+            .first()
+            .and_then(|first| first.ty)
+            .filter(|ty| results.iter().all(|it| it.ty == Some(*ty)));
         let name = match (&operand, whens.len()) {
             (Some(_), _) => "SWITCH",
             (None, 1) => "IF",
@@ -454,7 +545,9 @@ impl SqlReader<'_> {
     fn function(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
-            return Err(format!("`{name} … over` looks at other rows, which a calculation of a query does"));
+            return Err(format!(
+                "`{name} … over` looks at other rows, which a calculation of a query does"
+            ));
         }
         if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
             return Err(not_carried(whole));
@@ -495,7 +588,9 @@ impl SqlReader<'_> {
             },
             ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.dialect) => {
                 let args = self.terms(&args)?;
-                Ok(FormulaTerm::call("CONCAT", &args).with_type(Some(Type::Text)).there(true))
+                Ok(FormulaTerm::call("CONCAT", &args)
+                    .with_type(Some(Type::Text))
+                    .there(true))
             }
             ("safe_divide", [x, y]) if self.dialect == "bigquery" => self.division(x, y),
             ("zeroifnull", [x]) => {
@@ -561,7 +656,9 @@ impl SqlReader<'_> {
         };
         let term = match (name, args) {
             ("percentile_cont", [share]) if function.within_group.len() == 1 && !is_distinct => {
-                let Some(by) = function.within_group.first() else { return Ok(None) };
+                let Some(by) = function.within_group.first() else {
+                    return Ok(None);
+                };
                 if !matches!(by.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
                     return Err(not_carried(whole));
                 }
@@ -570,8 +667,12 @@ impl SqlReader<'_> {
             }
             _ if !function.within_group.is_empty() => return Ok(None),
             ("count", []) => match kept {
-                Some(kept) => FormulaTerm::call("COUNTIF", &[kept]).with_type(Some(Type::Integer)).there(true),
-                None => FormulaTerm::call("COUNT", &[]).with_type(Some(Type::Integer)).there(true),
+                Some(kept) => FormulaTerm::call("COUNTIF", &[kept])
+                    .with_type(Some(Type::Integer))
+                    .there(true),
+                None => FormulaTerm::call("COUNT", &[])
+                    .with_type(Some(Type::Integer))
+                    .there(true),
             },
             ("count", [x]) => {
                 let counted = match (self.conditional(x)?, is_distinct, &kept) {
@@ -588,12 +689,18 @@ impl SqlReader<'_> {
             }
             ("sum", [x]) if !is_distinct => {
                 let (term, ty, is_there) = match (self.conditional(x)?, &kept) {
-                    (Some((condition, x, otherwise_zero)), None) => {
-                        (FormulaTerm::call("SUMIF", &[condition, x.clone()]), x.ty, x.is_there && otherwise_zero)
-                    }
+                    (Some((condition, x, otherwise_zero)), None) => (
+                        FormulaTerm::call("SUMIF", &[condition, x.clone()]),
+                        x.ty,
+                        x.is_there && otherwise_zero,
+                    ),
                     (Some((condition, x, _)), Some(_)) => {
                         let ty = x.ty;
-                        (FormulaTerm::call("SUM", &[keep(FormulaTerm::call("IF", &[condition, x]))]), ty, false)
+                        (
+                            FormulaTerm::call("SUM", &[keep(FormulaTerm::call("IF", &[condition, x]))]),
+                            ty,
+                            false,
+                        )
                     }
                     (None, _) => {
                         let x = self.term(x)?;
@@ -602,13 +709,16 @@ impl SqlReader<'_> {
                     }
                 };
                 if !is_there {
-                    self.doubts.push("SQL's sum of nothing is NULL, a formula's is 0".to_owned());
+                    self.doubts
+                        .push("SQL's sum of nothing is NULL, a formula's is 0".to_owned());
                 }
                 term.with_type(ty).there(true)
             }
             _ => {
                 let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
-                let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else { return Ok(None) };
+                let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else {
+                    return Ok(None);
+                };
                 if is_distinct {
                     return Err(not_carried(whole));
                 }
@@ -620,14 +730,20 @@ impl SqlReader<'_> {
     }
 
     fn counted(&self, x: FormulaTerm, is_distinct: bool) -> FormulaTerm {
-        let x = if is_distinct { FormulaTerm::call("DISTINCT", &[x]) } else { x };
+        let x = if is_distinct {
+            FormulaTerm::call("DISTINCT", &[x])
+        } else {
+            x
+        };
         FormulaTerm::call("COUNT", &[x])
     }
 
     /// Splits `case when c then x end` and `if(c, x, NULL)` into condition and result. The flag says whether the
     /// default is 0.
     fn conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
-        let Some((condition, result, otherwise)) = self.branch(x) else { return Ok(None) };
+        let Some((condition, result, otherwise)) = self.branch(x) else {
+            return Ok(None);
+        };
         let is_zero = match otherwise {
             None => false,
             Some(Expr::Value(value)) => match &value.value {
@@ -643,13 +759,20 @@ impl SqlReader<'_> {
     /// Returns the condition, result and default of an expression with one condition.
     fn branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
         match expr {
-            Expr::Case { operand: None, conditions, else_result, .. } => match conditions.as_slice() {
+            Expr::Case {
+                operand: None,
+                conditions,
+                else_result,
+                ..
+            } => match conditions.as_slice() {
                 [when] => Some((&when.condition, &when.result, else_result.as_deref())),
                 _ => None,
             },
             Expr::Function(function) => {
                 let (args, _) = arguments(&function.args)?;
-                let [condition, result, otherwise] = args.as_slice() else { return None };
+                let [condition, result, otherwise] = args.as_slice() else {
+                    return None;
+                };
                 let name = function.name.to_string().to_lowercase();
                 let known = sql_functions::find(&name, self.dialect, args.len())?;
                 (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
@@ -685,7 +808,9 @@ impl SqlReader<'_> {
         let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
         let function = function.ok_or_else(|| format!("there is no function of formulas `OMNI_FX_{name}`"))?;
         if function.level_in_words().contains("aggregate") && args.iter().any(plain) {
-            return Err(format!("`OMNI_FX_{name}` of a field may mean its cell or its column; write a range, `B:B`"));
+            return Err(format!(
+                "`OMNI_FX_{name}` of a field may mean its cell or its column; write a range, `B:B`"
+            ));
         }
         let args = self.terms(args)?;
         Ok(FormulaTerm::call(function.name, &args))
@@ -712,7 +837,11 @@ impl SqlReader<'_> {
             _ => return Err(not_carried(whole)),
         };
         let is_call = text.ends_with(')');
-        Ok(if is_call { FormulaTerm::atom(text) } else { FormulaTerm::compound(text) })
+        Ok(if is_call {
+            FormulaTerm::atom(text)
+        } else {
+            FormulaTerm::compound(text)
+        })
     }
 }
 
@@ -745,13 +874,14 @@ fn unless_zero(expr: &Expr) -> &Expr {
     if !function.name.to_string().eq_ignore_ascii_case("nullif") {
         return expr;
     }
-    let FunctionArguments::List(list) = &function.args else { return expr };
+    let FunctionArguments::List(list) = &function.args else {
+        return expr;
+    };
     match list.args.as_slice() {
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(x)), FunctionArg::Unnamed(FunctionArgExpr::Expr(zero))]
-            if is_zero(zero) =>
-        {
-            x
-        }
+        [
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(x)),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(zero)),
+        ] if is_zero(zero) => x,
         _ => expr,
     }
 }
@@ -769,13 +899,22 @@ fn without_widening(expr: &Expr) -> (&Expr, bool) {
     };
     match expr {
         Expr::Nested(inner) => without_widening(inner),
-        Expr::Cast { expr: inner, data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. }
-            if is_real(data_type) =>
-        {
-            (inner, true)
-        }
-        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } if is_one(left) => (right, true),
-        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } if is_one(right) => (left, true),
+        Expr::Cast {
+            expr: inner,
+            data_type,
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            ..
+        } if is_real(data_type) => (inner, true),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Multiply,
+            right,
+        } if is_one(left) => (right, true),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Multiply,
+            right,
+        } if is_one(right) => (left, true),
         _ => (expr, false),
     }
 }
@@ -796,7 +935,10 @@ fn is_real(data_type: &DataType) -> bool {
 }
 
 fn is_plain(field: &CeilFloorKind) -> bool {
-    matches!(field, CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime))
+    matches!(
+        field,
+        CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime)
+    )
 }
 
 fn date(text: &str) -> Result<FormulaTerm, String> {
@@ -830,7 +972,13 @@ fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<Formul
         |from: &FormulaTerm, to: &FormulaTerm| FormulaTerm::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
     Some(match unit {
         "day" => {
-            let day = |x: FormulaTerm| if x.ty == Some(Type::Date) { x } else { x.timeframe("date") };
+            let day = |x: FormulaTerm| {
+                if x.ty == Some(Type::Date) {
+                    x
+                } else {
+                    x.timeframe("date")
+                }
+            };
             FormulaTerm::call("DAYS", &[day(to), day(from)]).with_type(Some(Type::Integer))
         }
         "month" => {
@@ -892,7 +1040,10 @@ fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
             _ => return None,
         }
     }
-    Some((exprs, matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct))))
+    Some((
+        exprs,
+        matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct)),
+    ))
 }
 
 /// Returns the column if the SQL text is only a column: `amount`, `"AMOUNT"`, `orders.amount`.
@@ -950,7 +1101,11 @@ mod tests {
             ("postgres", "i::float / (i2)", "i / i2"),
             ("duckdb", "i / i2", "i / i2"),
             ("postgres", "(i + 1) * -n - (n - i)", "(i + 1) * -n - (n - i)"),
-            ("postgres", "t || '-' || t2", "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)"),
+            (
+                "postgres",
+                "t || '-' || t2",
+                "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)",
+            ),
             ("postgres", "concat(t, '\"')", "CONCAT(t, \"\"\"\")"),
             (
                 "postgres",
@@ -958,13 +1113,25 @@ mod tests {
                 "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))",
             ),
             ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\")"),
-            ("duckdb", "COALESCE(${t} = 'jaffle', FALSE)", "COALESCE(t = \"jaffle\", FALSE)"),
-            ("duckdb", "COALESCE(t = 'a' OR i = 1, FALSE)", "COALESCE(OR(t = \"a\", i = 1), FALSE)"),
+            (
+                "duckdb",
+                "COALESCE(${t} = 'jaffle', FALSE)",
+                "COALESCE(t = \"jaffle\", FALSE)",
+            ),
+            (
+                "duckdb",
+                "COALESCE(t = 'a' OR i = 1, FALSE)",
+                "COALESCE(OR(t = \"a\", i = 1), FALSE)",
+            ),
             ("duckdb", "count(if(${t} = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
             ("bigquery", "count(if(t = 'food', 1, NULL))", "COUNTIF(t = \"food\")"),
             ("bigquery", "sum(if(t = 'food', i, 0))", "SUMIF(t = \"food\", i)"),
             ("duckdb", "if(t = 'food', 1, 2)", "IF(t = \"food\", 1, 2)"),
-            ("snowflake", "datediff('month', d, d2)", "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)"),
+            (
+                "snowflake",
+                "datediff('month', d, d2)",
+                "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)",
+            ),
             ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
             ("bigquery", "safe_divide(sum(n), count(*))", "SUM(n) / COUNT()"),
             ("bigquery", "date_trunc(d, month)", "d[month]"),
@@ -974,7 +1141,11 @@ mod tests {
             ("postgres", "d - INTERVAL '2' WEEK", "d - 14"),
             ("postgres", "d >= DATE '2024-02-29'", "d >= DATE(2024, 2, 29)"),
             ("postgres", "extract(year from d)", "YEAR(d)"),
-            ("postgres", "case t when 'a' then 1 else 2 end", "SWITCH(t, \"a\", 1, 2)"),
+            (
+                "postgres",
+                "case t when 'a' then 1 else 2 end",
+                "SWITCH(t, \"a\", 1, 2)",
+            ),
             ("postgres", "i between 1 and 5", "AND(i >= 1, i <= 5)"),
             ("postgres", "t not like 'a%'", "NOT(LEFT(t, 1) = \"a\")"),
             ("postgres", "t ilike '%A%'", "CONTAINS(LOWER(t), \"a\")"),
@@ -983,7 +1154,11 @@ mod tests {
             ("postgres", "count(case when i > 1 then 1 end)", "COUNTIF(i > 1)"),
             ("postgres", "substring(t from 2 for 3)", "MID(t, 2, 3)"),
             ("postgres", "OMNI_MONTH(d)", "d[month]"),
-            ("postgres", "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')", "IF(i > 1, \"a\", \"b\")"),
+            (
+                "postgres",
+                "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')",
+                "IF(i > 1, \"a\", \"b\")",
+            ),
             ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
         ] {
             let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
@@ -1005,7 +1180,10 @@ mod tests {
             ("postgres", "a.b.c"),
             ("postgres", ""),
         ] {
-            assert!(convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(), "{sql}");
+            assert!(
+                convert(sql, dialect.parse().unwrap_or_default(), &TestColumns).is_err(),
+                "{sql}"
+            );
         }
         let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
         assert_eq!(doubts("x / y"), Ok(1));
@@ -1016,9 +1194,12 @@ mod tests {
     #[test]
     fn what_is_deep_or_long_is_refused() {
         let work = || {
-            for sql in
-                ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)]
-            {
+            for sql in [
+                "(".repeat(5_000),
+                "1 + ".repeat(4_000),
+                format!("{}1", "1 + ".repeat(4_000)),
+                "a".repeat(20_000),
+            ] {
                 assert!(convert(&sql, Dialect::default(), &TestColumns).is_err());
             }
         };

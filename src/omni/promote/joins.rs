@@ -41,7 +41,9 @@ impl Joins {
         wanted: &[String],
         topic: Option<&Node>,
     ) -> (Self, Vec<(String, String)>) {
-        let allowed = topic.and_then(|topic| topic.get("joins")).map(|joins| tree_of(model, base, joins));
+        let allowed = topic
+            .and_then(|topic| topic.get("joins"))
+            .map(|joins| tree_of(model, base, joins));
         let mut edges: FxHashMap<String, Vec<(usize, bool)>> = FxHashMap::default();
         for (place, join) in model.relationships.iter().enumerate() {
             let (from, to) = (model.canonical(&join.from_as), model.canonical(&join.to_as));
@@ -61,7 +63,9 @@ impl Joins {
         let mut next = VecDeque::from([base.clone()]);
         while let Some(name) = next.pop_front() {
             for (place, is_back) in edges.get(&name).into_iter().flatten() {
-                let Some(join) = model.relationships.get(*place) else { continue };
+                let Some(join) = model.relationships.get(*place) else {
+                    continue;
+                };
                 let other = model.canonical(if *is_back { &join.from_as } else { &join.to_as });
                 if !reached.contains_key(&other) && usable(join, *is_back).is_ok() {
                     reached.insert(other.clone(), Some((*place, *is_back, name.clone())));
@@ -69,7 +73,10 @@ impl Joins {
                 }
             }
         }
-        let mut joins = Self { base: base.clone(), all: Vec::new() };
+        let mut joins = Self {
+            base: base.clone(),
+            all: Vec::new(),
+        };
         let mut missing = Vec::new();
         for name in wanted {
             let mut path = Vec::new();
@@ -84,13 +91,23 @@ impl Joins {
                 at.clone_from(parent);
             }
             for (name, place, is_back, parent) in path.into_iter().rev() {
-                let Some(join) = model.relationships.get(place) else { continue };
+                let Some(join) = model.relationships.get(place) else {
+                    continue;
+                };
                 let view = model.view(if is_back { &join.from } else { &join.to });
                 let (Some(view), Ok((kind, is_many, repeats))) = (view, usable(join, is_back)) else {
                     missing.push((name, "there is no file of that view".to_owned()));
                     break;
                 };
-                joins.all.push(ViewJoin { name, view, relationship: place, kind, is_many, repeats, parent });
+                joins.all.push(ViewJoin {
+                    name,
+                    view,
+                    relationship: place,
+                    kind,
+                    is_many,
+                    repeats,
+                    parent,
+                });
             }
         }
         (joins, missing)
@@ -98,7 +115,10 @@ impl Joins {
 
     /// Returns the index of the view with a name.
     pub fn view(&self, name: &str) -> Option<usize> {
-        self.all.iter().find(|join| join.name.eq_ignore_ascii_case(name)).map(|join| join.view)
+        self.all
+            .iter()
+            .find(|join| join.name.eq_ignore_ascii_case(name))
+            .map(|join| join.view)
     }
 
     /// Returns whether the joins may repeat the rows of a view.
@@ -107,12 +127,18 @@ impl Joins {
         let mut at = name.to_lowercase();
         let mut repeats = false;
         while at != self.base {
-            let Some(join) = self.all.iter().find(|join| join.name == at) else { break };
+            let Some(join) = self.all.iter().find(|join| join.name == at) else {
+                break;
+            };
             repeats |= join.repeats;
             on_the_way.insert(&join.name);
             at.clone_from(&join.parent);
         }
-        repeats || self.all.iter().any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
+        repeats
+            || self
+                .all
+                .iter()
+                .any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
     /// Returns whether a joined row may have no row of the view.
@@ -130,7 +156,11 @@ fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, boo
         "many_to_many" => (true, true),
         other => return Err(format!("the relationship type `{other}` is not known")),
     };
-    let (is_many, repeats) = if is_back { (from_many, to_many) } else { (to_many, from_many) };
+    let (is_many, repeats) = if is_back {
+        (from_many, to_many)
+    } else {
+        (to_many, from_many)
+    };
     let kind = match join.join_type.as_str() {
         "always_left" => "left",
         "inner" => "inner",

@@ -26,6 +26,10 @@ const DISTINCT_ON: [(&str, &str); 4] = [
 ];
 
 /// Converts a measure. The flag says whether the result is a date or time.
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub(super) fn measure(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,
@@ -80,11 +84,19 @@ pub(super) fn measure(
     };
     let term = match plain {
         "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
-        "count" if repeats => return Err(format!("joins repeat the rows of `{view}`, so that its values count twice")),
-        "count" => FormulaTerm::call("COUNT", &[when(need()?)]).with_type(Some(Type::Integer)).there(true),
+        "count" if repeats => {
+            return Err(format!(
+                "joins repeat the rows of `{view}`, so that its values count twice"
+            ));
+        }
+        "count" => FormulaTerm::call("COUNT", &[when(need()?)])
+            .with_type(Some(Type::Integer))
+            .there(true),
         "count_distinct" => {
             let x = FormulaTerm::call("DISTINCT", &[when(need()?)]);
-            FormulaTerm::call("COUNT", &[x]).with_type(Some(Type::Integer)).there(true)
+            FormulaTerm::call("COUNT", &[x])
+                .with_type(Some(Type::Integer))
+                .there(true)
         }
         "sum" | "average" => {
             let x = need()?;
@@ -106,21 +118,34 @@ pub(super) fn measure(
             let share = share
                 .filter(|share| (0.0..=100.0).contains(share))
                 .ok_or("`percentile` is not a number from 0 to 100")?;
-            let share =
-                super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
+            let share = super::filters::number(
+                format!("{:.12}", share / 100.0)
+                    .trim_end_matches('0')
+                    .trim_end_matches('.'),
+            );
             FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))
         }
         "list" => {
             doubts.push("Omni's order and separator of the list are not documented; here the texts are sorted, with `, ` between them".to_owned());
             let x = when(need()?);
-            let list = FormulaTerm::call("TEXTJOIN", &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()]);
+            let list = FormulaTerm::call(
+                "TEXTJOIN",
+                &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()],
+            );
             let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
             FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
         }
         other => return Err(format!("the aggregate type `{other}` is not known")),
     };
     let is_temporal = term.ty.is_some_and(Type::is_temporal);
-    Ok((Converted { term: term.aggregating(), doubts, computes }, is_temporal))
+    Ok((
+        Converted {
+            term: term.aggregating(),
+            doubts,
+            computes,
+        },
+        is_temporal,
+    ))
 }
 
 /// Combines all filters of a measure into one condition.
@@ -130,7 +155,9 @@ fn filters(
     field: &ViewField,
     doubts: &mut Vec<String>,
 ) -> Result<Option<FormulaTerm>, String> {
-    let Some(filters) = field.node.get("filters").and_then(Node::pairs) else { return Ok(None) };
+    let Some(filters) = field.node.get("filters").and_then(Node::pairs) else {
+        return Ok(None);
+    };
     let mut parts = Vec::new();
     for (name, filter) in filters {
         let reference = OmniReference::read(name.text().unwrap_or_default());
@@ -163,14 +190,18 @@ pub(super) fn counted_rows(
     } else {
         let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
         let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
-            return Err(format!("to count rows of `{view}` among joined ones takes its primary key, one dimension"));
+            return Err(format!(
+                "to count rows of `{view}` among joined ones takes its primary key, one dimension"
+            ));
         };
         let place = (view.to_owned(), key.to_lowercase());
         let field = fields.field(&place);
         // A primary key can only be counted here if it is a column.
         let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
-            let column =
-                field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
+            let column = field
+                .text("sql")
+                .and_then(super::from_sql::plain_column)
+                .map_or(field.name.clone(), |it| it.1);
             fields.column_of(view, &column).term
         });
         let key = column.ok_or_else(|| format!("the primary key of `{view}` is not a column"))?;
@@ -178,11 +209,22 @@ pub(super) fn counted_rows(
             Some(condition) => FormulaTerm::call("IF", &[condition, key]),
             None => key,
         };
-        let key = if repeats { FormulaTerm::call("DISTINCT", &[key]) } else { key };
+        let key = if repeats {
+            FormulaTerm::call("DISTINCT", &[key])
+        } else {
+            key
+        };
         FormulaTerm::call("COUNT", &[key])
     };
     let term = term.with_type(Some(Type::Integer)).there(true).aggregating();
-    Ok((Converted { term, doubts, computes: false }, false))
+    Ok((
+        Converted {
+            term,
+            doubts,
+            computes: false,
+        },
+        false,
+    ))
 }
 
 /// Converts a `…_distinct_on` aggregate. If its key is the view's own primary key, nothing changes. Otherwise an extra
@@ -223,7 +265,11 @@ fn one_for_each_key(
     if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
         return Ok((Some(FormulaTerm::atom(name).with_type(ty)), None));
     }
-    let begin = if condition.is_some() { field.name.as_str() } else { x.text.as_str() };
+    let begin = if condition.is_some() {
+        field.name.as_str()
+    } else {
+        x.text.as_str()
+    };
     let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
     if let Some(per_key) = &mut fields.per_key {
         per_key.values.push((name.clone(), formula));

@@ -62,7 +62,10 @@ impl Request {
     /// Requests the whole content of a file.
     #[must_use]
     pub fn from_file(file: &str) -> Self {
-        Self { file: file.to_owned(), ..Self::default() }
+        Self {
+            file: file.to_owned(),
+            ..Self::default()
+        }
     }
 }
 
@@ -86,7 +89,14 @@ pub struct PromoteGap {
 
 impl PromoteGap {
     fn comment(&self) -> String {
-        let Self { file, line, what, original, reason, is_carried } = self;
+        let Self {
+            file,
+            line,
+            what,
+            original,
+            reason,
+            is_carried,
+        } = self;
         let how = if *is_carried { "to look at" } else { "not carried" };
         format!("{what}, {file}:{line}, {how}: {reason} [{original}]")
     }
@@ -133,6 +143,11 @@ pub type PromoteFault = (usize, Diagnostic);
 ///
 /// Returns an error if the file cannot be read or doesn't contain the requested fields.
 pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
-    let no_thread = || (0, Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"));
+    let no_thread = || {
+        (
+            0,
+            Diagnostic::new(Code::Internal, Span::default(), "no thread could be started"),
+        )
+    };
     with_large_stack(|| build::promote(files, request, compiler)).unwrap_or_else(|| Err(no_thread()))
 }

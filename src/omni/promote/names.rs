@@ -26,7 +26,9 @@ pub(super) fn snake(text: &str) -> String {
 pub(super) fn is_plain(name: &str) -> bool {
     let letters = name.chars().take_while(char::is_ascii_alphabetic).count();
     let is_cell = (1..=3).contains(&letters)
-        && name.get(letters..).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+        && name
+            .get(letters..)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let is_total = name.to_ascii_uppercase().ends_with("_TOTAL");
@@ -63,9 +65,12 @@ mod tests {
 
     #[test]
     fn names() {
-        for (text, expected) in
-            [("revenue", "revenue"), ("Net Revenue (EUR)", "net_revenue_eur"), ("2024", "_2024"), ("客户", "unnamed")]
-        {
+        for (text, expected) in [
+            ("revenue", "revenue"),
+            ("Net Revenue (EUR)", "net_revenue_eur"),
+            ("2024", "_2024"),
+            ("客户", "unnamed"),
+        ] {
             assert_eq!(snake(text), expected);
         }
         assert_eq!(

@@ -137,8 +137,12 @@ impl<'t> OmniSource<'t> {
     fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
         let number = self.files.len();
         let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let listed = root.items().or_else(|| root.get("relationships").and_then(Node::items)).unwrap_or_default();
-        self.relationships.extend(listed.iter().filter_map(|join| relationship(join, number)));
+        let listed = root
+            .items()
+            .or_else(|| root.get("relationships").and_then(Node::items))
+            .unwrap_or_default();
+        self.relationships
+            .extend(listed.iter().filter_map(|join| relationship(join, number)));
         let is_topic = last.contains(".topic") || root.get("base_view").is_some() && root.get("dimensions").is_none();
         let is_view = last.contains(".view") || root.get("dimensions").is_some() || root.get("measures").is_some();
         if is_topic {
@@ -146,8 +150,14 @@ impl<'t> OmniSource<'t> {
         } else if is_view && root.pairs().is_some() {
             let view = view(path, &root, number);
             let place = self.views.len();
-            let longer = view.schema.as_ref().map(|schema| (format!("{schema}__{}", view.name), false));
-            for (name, is_part) in [Some((view.name.clone(), longer.is_some())), longer].into_iter().flatten() {
+            let longer = view
+                .schema
+                .as_ref()
+                .map(|schema| (format!("{schema}__{}", view.name), false));
+            for (name, is_part) in [Some((view.name.clone(), longer.is_some())), longer]
+                .into_iter()
+                .flatten()
+            {
                 let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
                 // A query view has no schema, and may have the same name as a table that it reads.
                 if known.1 && !is_part {
@@ -169,7 +179,11 @@ impl<'t> OmniSource<'t> {
         let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
             return name;
         };
-        if self.view(&view.name) == Some(place) { view.name.to_lowercase() } else { name }
+        if self.view(&view.name) == Some(place) {
+            view.name.to_lowercase()
+        } else {
+            name
+        }
     }
 
     /// Returns the view with a name, which may be the alias of a join.
@@ -177,7 +191,9 @@ impl<'t> OmniSource<'t> {
         let of_join = || {
             let named = self.relationships.iter().find_map(|join| {
                 let of = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
-                of.into_iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, view)| view)
+                of.into_iter()
+                    .find(|(alias, _)| alias.eq_ignore_ascii_case(name))
+                    .map(|(_, view)| view)
             });
             self.view(named?)
         };
@@ -209,36 +225,62 @@ impl<'t> OmniSource<'t> {
     }
 
     pub fn topic(&self, name: &str) -> Option<&OmniFile<'t>> {
-        self.topics.get(&name.to_lowercase()).and_then(|file| self.files.get(*file))
+        self.topics
+            .get(&name.to_lowercase())
+            .and_then(|file| self.files.get(*file))
     }
 
     pub fn topic_of_file(&self, file: usize) -> Option<&str> {
-        self.topics.iter().find(|(_, place)| **place == file).map(|(name, _)| name.as_str())
+        self.topics
+            .iter()
+            .find(|(_, place)| **place == file)
+            .map(|(name, _)| name.as_str())
     }
 
     /// Returns the queries of a file: the query of a query view, or the sample queries of a topic or the model.
     pub fn queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
-        let Some(root) = self.files.get(file).map(|file| &file.root) else { return Vec::new() };
+        let Some(root) = self.files.get(file).map(|file| &file.root) else {
+            return Vec::new();
+        };
         let topic = self.topic_of_file(file);
         if let (Some(view), Some(query)) = (self.view_of_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
             let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
-            return vec![OmniSavedQuery { name, file, query, about: root, topic, is_view: true }];
+            return vec![OmniSavedQuery {
+                name,
+                file,
+                query,
+                about: root,
+                topic,
+                is_view: true,
+            }];
         }
         let samples = root.get("sample_queries").and_then(Node::pairs).unwrap_or_default();
-        let samples = samples.iter().filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
+        let samples = samples
+            .iter()
+            .filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
         let samples = samples.map(|(name, sample)| {
             let query = sample.get("query").unwrap_or(sample);
             let own = query.get("topic").and_then(Node::text).or(topic).map(str::to_owned);
             let name = name.text().unwrap_or_default().to_owned();
-            OmniSavedQuery { name, file, query, about: sample, topic: own, is_view: false }
+            OmniSavedQuery {
+                name,
+                file,
+                query,
+                about: sample,
+                topic: own,
+                is_view: false,
+            }
         });
         samples.collect()
     }
 }
 
 fn topic_name(file: &str) -> &str {
-    let name = [".yaml", ".yml"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
+    let name = [".yaml", ".yml"]
+        .iter()
+        .find_map(|end| file.strip_suffix(end))
+        .unwrap_or(file);
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
@@ -259,10 +301,16 @@ fn view(path: &str, root: &Node, file: usize) -> OmniViewSource {
         extends: root.get("extends").map(Node::texts).unwrap_or_default(),
         fields: FxHashMap::default(),
         order: Vec::new(),
-        key: root.get("custom_compound_primary_key_sql").map(Node::texts).unwrap_or_default(),
+        key: root
+            .get("custom_compound_primary_key_sql")
+            .map(Node::texts)
+            .unwrap_or_default(),
     };
-    let kinds =
-        [("dimensions", FieldKind::Dimension), ("measures", FieldKind::Measure), ("filters", FieldKind::Filter)];
+    let kinds = [
+        ("dimensions", FieldKind::Dimension),
+        ("measures", FieldKind::Measure),
+        ("filters", FieldKind::Filter),
+    ];
     for (key, kind) in kinds {
         for (at, node) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
             let Some(name) = at.text() else { continue };
@@ -272,7 +320,13 @@ fn view(path: &str, root: &Node, file: usize) -> OmniViewSource {
             let lower = name.to_lowercase();
             if !view.fields.contains_key(&lower) {
                 view.order.push(name.to_owned());
-                let field = ViewField { name: name.to_owned(), kind, at: at.clone(), node: node.clone(), file };
+                let field = ViewField {
+                    name: name.to_owned(),
+                    kind,
+                    at: at.clone(),
+                    node: node.clone(),
+                    file,
+                };
                 view.fields.insert(lower, field);
             }
         }
@@ -309,7 +363,11 @@ pub(super) struct OmniReference {
 impl OmniReference {
     pub fn read(text: &str) -> Self {
         let text = text.trim();
-        let text = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).unwrap_or(text).trim();
+        let text = text
+            .strip_prefix("${")
+            .and_then(|inner| inner.strip_suffix('}'))
+            .unwrap_or(text)
+            .trim();
         let (name, frame) = match text.split_once('[') {
             Some((name, frame)) => (name, Some(frame.trim_end_matches(']').trim().to_lowercase())),
             None => (text, None),
@@ -318,11 +376,18 @@ impl OmniReference {
             Some((view, field)) => (Some(view.trim().to_owned()), field),
             None => (None, name),
         };
-        Self { view, field: field.trim().to_owned(), frame }
+        Self {
+            view,
+            field: field.trim().to_owned(),
+            frame,
+        }
     }
 }
 
 /// Returns the references in an SQL text.
 pub(super) fn references(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+    sql.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| name)
 }

@@ -12,7 +12,11 @@ enum LikePiece {
 /// Converts `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape character makes the next
 /// character literal.
 pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
-    let pattern = if ignore_case { pattern.to_lowercase() } else { pattern.to_owned() };
+    let pattern = if ignore_case {
+        pattern.to_lowercase()
+    } else {
+        pattern.to_owned()
+    };
     let x = if ignore_case { lower(x) } else { x };
     let pieces = pieces(&pattern, escape);
     match pieces.as_slice() {
@@ -105,8 +109,15 @@ mod tests {
             ("a_c", "REGEXMATCH(x, \"^a(.|\\s)c$\")"),
             ("a%b.c", "REGEXMATCH(x, \"^a(.|\\s)*b\\.c$\")"),
         ] {
-            assert_eq!(like(FormulaTerm::atom("x"), pattern, Some('\\'), false).text, expected, "{pattern}");
+            assert_eq!(
+                like(FormulaTerm::atom("x"), pattern, Some('\\'), false).text,
+                expected,
+                "{pattern}"
+            );
         }
-        assert_eq!(like(FormulaTerm::atom("x"), "Ab%", Some('\\'), true).text, "LEFT(LOWER(x), 2) = \"ab\"");
+        assert_eq!(
+            like(FormulaTerm::atom("x"), "Ab%", Some('\\'), true).text,
+            "LEFT(LOWER(x), 2) = \"ab\""
+        );
     }
 }

@@ -26,15 +26,26 @@ pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     let mut found = Vec::new();
     if of(root) {
         found.extend(
-            root.get("meta").and_then(|meta| meta.get(KEY)).map(|from| ProvenanceRecord { from, column: None }),
+            root.get("meta")
+                .and_then(|meta| meta.get(KEY))
+                .map(|from| ProvenanceRecord { from, column: None }),
         );
     }
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
-    let definitions = steps.iter().chain([root]).filter_map(|step| step.get("definitions")?.pairs());
+    let definitions = steps
+        .iter()
+        .chain([root])
+        .filter_map(|step| step.get("definitions")?.pairs());
     let columns = root.get("columns").and_then(Node::pairs).unwrap_or_default();
     for (name, column) in definitions.flatten().chain(columns) {
-        let from = column.get("meta").and_then(|meta| meta.get(KEY)).filter(|from| from.text().is_some());
-        found.extend(from.map(|from| ProvenanceRecord { from, column: name.text() }));
+        let from = column
+            .get("meta")
+            .and_then(|meta| meta.get(KEY))
+            .filter(|from| from.text().is_some());
+        found.extend(from.map(|from| ProvenanceRecord {
+            from,
+            column: name.text(),
+        }));
     }
     found
 }
@@ -46,7 +57,9 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
         if !text.contains(KEY) {
             continue;
         }
-        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else { continue };
+        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
+            continue;
+        };
         let column = records(&root)
             .into_iter()
             .find(|record| record.from.text().is_some_and(|text| text.eq_ignore_ascii_case(from)))
@@ -78,18 +91,24 @@ pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usiz
     let (model, _) = OmniSource::read(omni);
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
-        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else { continue };
+        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
+            continue;
+        };
         let Some(name) = root.get("model") else { continue };
         let Some(made) = name.text() else { continue };
         for record in records(&root) {
             found.extend(taken_over(&model, made, &record).map(|fault| (number, fault)));
         }
-        for view in
-            model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
+        for view in model
+            .views
+            .iter()
+            .filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
         {
             let place = model.view(&view.name).unwrap_or_default();
             for column in outputs(&root) {
-                let Some(field) = model.field(place, &column) else { continue };
+                let Some(field) = model.field(place, &column) else {
+                    continue;
+                };
                 if field.kind == FieldKind::Dimension && !is_column(field) {
                     found.push((number, applied_twice(&model, &view.name, field, name)));
                 }
@@ -106,8 +125,10 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
         let view = model.views.get(place).filter(|view| view.rows == QueryRows::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("the query view `{from}` and this model both compute the same rows");
-        let help =
-            format!("once the model is built, `formulac promote {} --repoint` makes the view read it", file.path);
+        let help = format!(
+            "once the model is built, `formulac promote {} --repoint` makes the view read it",
+            file.path
+        );
         let line = file.root.get("query").map_or(1, |query| file.line(query));
         let text = format!("{text}: it is in {}:{line}", file.path);
         return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
@@ -119,7 +140,11 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
     if is_column(field) && field.kind != FieldKind::Measure || reads_model(model, field, made, column) {
         return None;
     }
-    let text = format!("`{from}` is defined here and by Omni itself, in {}:{}", file.path, file.line(&field.at));
+    let text = format!(
+        "`{from}` is defined here and by Omni itself, in {}:{}",
+        file.path,
+        file.line(&field.at)
+    );
     let help = format!(
         "once the model is built, `formulac promote {}:{} --repoint`, or remove the field there; to keep both, remove \
          `promoted_from` here",
@@ -130,28 +155,43 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
 
 fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
-    let place = file.map(|file| format!("{}:{}", file.path, file.line(&field.at))).unwrap_or_default();
+    let place = file
+        .map(|file| format!("{}:{}", file.path, file.line(&field.at)))
+        .unwrap_or_default();
     let text = format!(
         "`{}` is computed here, and Omni's view `{view}` of this model computes a field of that name once more, in {place}",
         field.name
     );
-    Diagnostic::new(Code::DefinedTwice, name.span, text)
-        .with_help(format!("remove `sql` of `{}` there: the view then shows the column", field.name))
+    Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
+        "remove `sql` of `{}` there: the view then shows the column",
+        field.name
+    ))
 }
 
 /// Returns whether a field reads the column of the model through one of its views.
 fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
-    let read = field.text("sql").map(references).into_iter().flatten().map(OmniReference::read);
+    let read = field
+        .text("sql")
+        .map(references)
+        .into_iter()
+        .flatten()
+        .map(OmniReference::read);
     let mut read = read.filter(|reference| reference.field.eq_ignore_ascii_case(column));
     read.any(|reference| {
         let place = reference.view.as_deref().and_then(|view| model.instance(view));
-        place.and_then(|place| model.views.get(place)).is_some_and(|view| view.table.eq_ignore_ascii_case(made))
+        place
+            .and_then(|place| model.views.get(place))
+            .is_some_and(|view| view.table.eq_ignore_ascii_case(made))
     })
 }
 
 /// Returns the names that the last step defines.
 fn outputs(root: &Node) -> Vec<String> {
-    let last = root.get("steps").and_then(Node::items).and_then(<[Node]>::last).unwrap_or(root);
+    let last = root
+        .get("steps")
+        .and_then(Node::items)
+        .and_then(<[Node]>::last)
+        .unwrap_or(root);
     let mut names = Vec::new();
     for key in ["definitions", "calculations"] {
         let Some(node) = last.get(key) else { continue };

@@ -88,11 +88,21 @@ impl Moment {
     /// Adds a length of time, such as `30 days` or `1 year`.
     pub fn and(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
-        let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "complete").collect();
-        let [count, unit] = words.as_slice() else { return Err(format!("`{length}` is not a length of time")) };
+        let words: Vec<&str> = words
+            .iter()
+            .map(String::as_str)
+            .filter(|word| *word != "complete")
+            .collect();
+        let [count, unit] = words.as_slice() else {
+            return Err(format!("`{length}` is not a length of time"));
+        };
         let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(length))?;
         let (months, days) = unit.times(count);
-        Ok(Self { months: self.months + months, days: self.days + days, ..self })
+        Ok(Self {
+            months: self.months + months,
+            days: self.days + days,
+            ..self
+        })
     }
 
     /// Returns the formula of the moment.
@@ -104,10 +114,17 @@ impl Moment {
             }
             DateOrigin::Today(unit) => {
                 let today = FormulaTerm::call("TODAY", &[]);
-                (unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)), self.months)
+                (
+                    unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)),
+                    self.months,
+                )
             }
         };
-        let base = if months == 0 { base } else { FormulaTerm::call("EDATE", &[base, FormulaTerm::integer(months)]) };
+        let base = if months == 0 {
+            base
+        } else {
+            FormulaTerm::call("EDATE", &[base, FormulaTerm::integer(months)])
+        };
         let moved = match self.days {
             0 => base,
             days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::integer(-days)),
@@ -121,7 +138,14 @@ impl RelativePeriod {
     /// Parses the name of a day, month or other unit.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = parse_written(text) {
-            return Ok(Self::new(Moment { base, months: 0, days: 0 }, unit));
+            return Ok(Self::new(
+                Moment {
+                    base,
+                    months: 0,
+                    days: 0,
+                },
+                unit,
+            ));
         }
         let words = split_words(text);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -144,12 +168,26 @@ impl RelativePeriod {
             _ => return Err(format!("`{text}` is not a supported date")),
         };
         let (months, days) = unit.times(-back);
-        Ok(Self::new(Moment { base: DateOrigin::Today(unit), months, days }, unit))
+        Ok(Self::new(
+            Moment {
+                base: DateOrigin::Today(unit),
+                months,
+                days,
+            },
+            unit,
+        ))
     }
 
     fn new(from: Moment, unit: RelativeUnit) -> Self {
         let (months, days) = unit.times(1);
-        Self { from, to: Moment { months: from.months + months, days: from.days + days, ..from } }
+        Self {
+            from,
+            to: Moment {
+                months: from.months + months,
+                days: from.days + days,
+                ..from
+            },
+        }
     }
 }
 
@@ -212,14 +250,35 @@ mod tests {
             ("this year", "(TODAY())[year]"),
             ("last month", "EDATE((TODAY())[month], -1)"),
         ] {
-            assert_eq!(Moment::read(text).map(|moment| moment.term().text).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                Moment::read(text).map(|moment| moment.term().text).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
-        let end = |from: &str, length: &str| Moment::read(from).and_then(|it| it.and(length)).map(|it| it.term().text);
+        let end = |from: &str, length: &str| {
+            Moment::read(from)
+                .and_then(|it| it.and(length))
+                .map(|it| it.term().text)
+        };
         assert_eq!(end("7 complete days ago", "7 days").as_deref(), Ok("TODAY()"));
         assert_eq!(end("7 days ago", "7 days").as_deref(), Ok("TODAY() + 1"));
-        assert_eq!(end("3 complete months ago", "3 months").as_deref(), Ok("(TODAY())[month]"));
-        assert_eq!(end("2024-01-31", "1 month").as_deref(), Ok("EDATE(DATE(2024, 1, 31), 1)"));
-        for text in ["3 hours ago", "soon", "2024-13-01", "2024-06-01 12:30", "99999999999999999999 days ago", ""] {
+        assert_eq!(
+            end("3 complete months ago", "3 months").as_deref(),
+            Ok("(TODAY())[month]")
+        );
+        assert_eq!(
+            end("2024-01-31", "1 month").as_deref(),
+            Ok("EDATE(DATE(2024, 1, 31), 1)")
+        );
+        for text in [
+            "3 hours ago",
+            "soon",
+            "2024-13-01",
+            "2024-06-01 12:30",
+            "99999999999999999999 days ago",
+            "",
+        ] {
             assert!(Moment::read(text).is_err(), "{text}");
         }
         assert!(end("today", "3 hours").is_err());

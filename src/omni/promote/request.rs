@@ -35,15 +35,23 @@ pub(super) fn read<'m>(
     number: usize,
 ) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
     let nothing = |text: String, help: String| {
-        (number, Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help))
+        (
+            number,
+            Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
+        )
     };
     let queries = model.queries(file);
-    let view = model.view_of_file(file).and_then(|place| Some((place, model.views.get(place)?)));
+    let view = model
+        .view_of_file(file)
+        .and_then(|place| Some((place, model.views.get(place)?)));
     if let Some((_, of_view)) = view
         && of_view.rows == QueryRows::Query
     {
         let Some(query) = queries.into_iter().next() else {
-            return Err(nothing("the query view has no query".to_owned(), "look at its `query:`".to_owned()));
+            return Err(nothing(
+                "the query view has no query".to_owned(),
+                "look at its `query:`".to_owned(),
+            ));
         };
         return request_from_query_view(query, request, &nothing);
     }
@@ -51,7 +59,11 @@ pub(super) fn read<'m>(
         return request_from_view(model, place, of_view, request, &nothing);
     }
     let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
-    let listed = names.iter().map(|name| format!("`{}:{name}`", request.file)).collect::<Vec<_>>().join(", ");
+    let listed = names
+        .iter()
+        .map(|name| format!("`{}:{name}`", request.file))
+        .collect::<Vec<_>>()
+        .join(", ");
     let wanted = match (request.fields.as_slice(), names.as_slice()) {
         (_, []) => {
             let text = format!("`{}` holds no view and no saved query", request.file);
@@ -62,7 +74,11 @@ pub(super) fn read<'m>(
         }
         ([], [one]) => *one,
         ([], _) => {
-            let text = format!("`{}` has {} saved queries, but a spec is made from one", request.file, names.len());
+            let text = format!(
+                "`{}` has {} saved queries, but a spec is made from one",
+                request.file,
+                names.len()
+            );
             return Err(nothing(text, format!("name one: {listed}")));
         }
         ([one], _) => one,
@@ -74,11 +90,20 @@ pub(super) fn read<'m>(
     let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
         let near = suggest::nearest(wanted, names.iter().copied());
         let help = near.map_or_else(|| format!("there are {listed}"), suggest::similar);
-        return Err(nothing(format!("there is no saved query `{wanted}` in `{}`", request.file), help));
+        return Err(nothing(
+            format!("there is no saved query `{wanted}` in `{}`", request.file),
+            help,
+        ));
     };
     let query = queries.into_iter().nth(query);
     let query = query.ok_or_else(|| nothing("no query".to_owned(), String::new()))?;
-    Ok((PromoteRequest::Query { query, calculations: None }, Vec::new()))
+    Ok((
+        PromoteRequest::Query {
+            query,
+            calculations: None,
+        },
+        Vec::new(),
+    ))
 }
 
 fn request_from_query_view<'m>(
@@ -87,7 +112,13 @@ fn request_from_query_view<'m>(
     nothing: &dyn Fn(String, String) -> PromoteFault,
 ) -> Result<(PromoteRequest<'m>, Notes), PromoteFault> {
     if request.fields.is_empty() {
-        return Ok((PromoteRequest::Query { query, calculations: None }, Vec::new()));
+        return Ok((
+            PromoteRequest::Query {
+                query,
+                calculations: None,
+            },
+            Vec::new(),
+        ));
     }
     let calculations: Vec<&str> = query
         .query
@@ -97,16 +128,29 @@ fn request_from_query_view<'m>(
         .iter()
         .filter_map(|(name, _)| name.text())
         .collect();
-    let columns: Vec<&str> = fields_of(query.query).into_iter().filter_map(|(_, column)| column).collect();
+    let columns: Vec<&str> = fields_of(query.query)
+        .into_iter()
+        .filter_map(|(_, column)| column)
+        .collect();
     for name in &request.fields {
-        if !calculations.iter().chain(&columns).any(|known| known.eq_ignore_ascii_case(name)) {
+        if !calculations
+            .iter()
+            .chain(&columns)
+            .any(|known| known.eq_ignore_ascii_case(name))
+        {
             let near = suggest::nearest(name, calculations.iter().chain(&columns).copied());
             let help = near.map_or_else(|| format!("there are {}", calculations.join(", ")), suggest::similar);
             return Err(nothing(format!("the query has no column `{name}`"), help));
         }
     }
     let note = "all columns of the query are kept because they define its rows".to_owned();
-    Ok((PromoteRequest::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
+    Ok((
+        PromoteRequest::Query {
+            query,
+            calculations: Some(request.fields.clone()),
+        },
+        vec![note],
+    ))
 }
 
 fn request_from_view<'m>(
@@ -129,7 +173,10 @@ fn request_from_view<'m>(
             _ => {
                 let near = suggest::nearest(&reference.field, view.order.iter().map(String::as_str));
                 let help = near.map_or_else(|| format!("it has {}", view.order.join(", ")), suggest::similar);
-                return Err(nothing(format!("the view `{}` has no field `{}`", view.name, reference.field), help));
+                return Err(nothing(
+                    format!("the view `{}` has no field `{}`", view.name, reference.field),
+                    help,
+                ));
             }
         }
     }
@@ -143,7 +190,10 @@ fn request_from_view<'m>(
             let computed = of_kind(FieldKind::Dimension).filter(|field| !super::fields::is_column(field));
             dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
-                let text = format!("the view `{}` has no measure and no dimension that is computed", view.name);
+                let text = format!(
+                    "the view `{}` has no measure and no dimension that is computed",
+                    view.name
+                );
                 return Err(nothing(
                     text,
                     "its columns are those of the table; there is nothing to bring to dbt".to_owned(),
@@ -155,7 +205,13 @@ fn request_from_view<'m>(
         }
     }
     if measures.is_empty() && grain.is_empty() {
-        return Ok((PromoteRequest::Rows { view: place, dimensions }, notes));
+        return Ok((
+            PromoteRequest::Rows {
+                view: place,
+                dimensions,
+            },
+            notes,
+        ));
     }
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     if grain.is_empty() {
@@ -165,14 +221,26 @@ fn request_from_view<'m>(
         );
         notes.push(text);
     }
-    Ok((PromoteRequest::Measures { view: place, grain, measures }, notes))
+    Ok((
+        PromoteRequest::Measures {
+            view: place,
+            grain,
+            measures,
+        },
+        notes,
+    ))
 }
 
 /// Returns the fields of a query in order, each with its column name if the query specifies one.
 pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
-    let Some(fields) = query.get("fields") else { return Vec::new() };
+    let Some(fields) = query.get("fields") else {
+        return Vec::new();
+    };
     match (fields.pairs(), fields.items()) {
-        (Some(pairs), _) => pairs.iter().filter_map(|(name, column)| Some((name.text()?, column.text()))).collect(),
+        (Some(pairs), _) => pairs
+            .iter()
+            .filter_map(|(name, column)| Some((name.text()?, column.text())))
+            .collect(),
         (None, Some(items)) => items.iter().filter_map(|item| Some((item.text()?, None))).collect(),
         (None, None) => Vec::new(),
     }
@@ -191,5 +259,7 @@ pub(super) fn sorts_of(query: &Node) -> Vec<(&str, bool)> {
 }
 
 fn is_descending(sort: &Node) -> bool {
-    ["desc", "sort_descending"].iter().any(|key| sort.get(key).and_then(Node::boolean) == Some(true))
+    ["desc", "sort_descending"]
+        .iter()
+        .any(|key| sort.get(key).and_then(Node::boolean) == Some(true))
 }

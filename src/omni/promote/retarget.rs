@@ -26,7 +26,10 @@ impl Repoint {
     /// Selects a field of a file, or the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
-        Self { file: file.to_owned(), field: field.map(str::to_owned) }
+        Self {
+            file: file.to_owned(),
+            field: field.map(str::to_owned),
+        }
     }
 }
 
@@ -76,15 +79,28 @@ impl TargetModel {
         let found = specs_of(specs, &from);
         let of_model = |(spec, root, column): (usize, Node, Option<String>)| {
             let name = root.get("model").and_then(Node::text)?.to_owned();
-            let has_gaps = specs.get(spec).is_some_and(|(_, text)| text.contains(", not carried: "));
+            let has_gaps = specs
+                .get(spec)
+                .is_some_and(|(_, text)| text.contains(", not carried: "));
             let is_filtered = leaves_out(&root);
-            Some(Self { spec, name, column, from: from.clone(), has_gaps, is_filtered })
+            Some(Self {
+                spec,
+                name,
+                column,
+                from: from.clone(),
+                has_gaps,
+                is_filtered,
+            })
         };
         let mut found: Vec<Self> = found.into_iter().filter_map(of_model).collect();
         match (found.len(), found.pop()) {
             (1, Some(one)) => Ok(one),
-            (0, _) => Err(format!("no spec was promoted from `{from}`: none has `promoted_from: {from}`")),
-            _ => Err(format!("several specs were promoted from `{from}`; remove the record from all but one")),
+            (0, _) => Err(format!(
+                "no spec was promoted from `{from}`: none has `promoted_from: {from}`"
+            )),
+            _ => Err(format!(
+                "several specs were promoted from `{from}`; remove the record from all but one"
+            )),
         }
     }
 }
@@ -122,14 +138,20 @@ pub fn repoint(
         Some(column) => {
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
             let field = field.ok_or("the view has no such field")?;
-            model.field(made, column).ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
+            model
+                .field(made, column)
+                .ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
             if taken_by.is_filtered {
                 return Err(format!(
                     "`{}` leaves rows out, by `where`, `having` or `limit`, which the field does not",
                     taken_by.name
                 ));
             }
-            let path = if field.kind == FieldKind::Measure { "measures" } else { "dimensions" };
+            let path = if field.kind == FieldKind::Measure {
+                "measures"
+            } else {
+                "dimensions"
+            };
             let path = Path::root().key(path).key(&field.name);
             let reference = format!("${{{}.{column}}}", reference_name(&model, made));
             same_grain(&model, place, made, taken_by, compiled, field)?;
@@ -137,9 +159,16 @@ pub fn repoint(
             (edits, format!("{} reads {reference}", taken_by.from))
         }
     };
-    let (_, text) = omni.iter().find(|(path, _)| *path == what.file).ok_or("there is no such file")?;
+    let (_, text) = omni
+        .iter()
+        .find(|(path, _)| *path == what.file)
+        .ok_or("there is no such file")?;
     let text = edit(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
-    let file = model.files.get(view.file).map(|file| file.path.to_owned()).unwrap_or_default();
+    let file = model
+        .files
+        .get(view.file)
+        .map(|file| file.path.to_owned())
+        .unwrap_or_default();
     Ok(Repointed { file, text, what: done })
 }
 
@@ -151,15 +180,25 @@ fn leaves_out(root: &Node) -> bool {
 }
 
 fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
-    let place = model.views.iter().position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
+    let place = model
+        .views
+        .iter()
+        .position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
     place.ok_or_else(|| format!("`{file}` is not a view file, and only fields of views read columns"))
 }
 
 /// Returns the name by which other views refer to a view, with the schema if the short name is not unique.
 fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
-    let Some(view) = model.views.get(place) else { return String::new() };
+    let Some(view) = model.views.get(place) else {
+        return String::new();
+    };
     let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
-    let is_joined = |name: &String| model.relationships.iter().any(|join| join.to == *name || join.from == *name);
+    let is_joined = |name: &String| {
+        model
+            .relationships
+            .iter()
+            .any(|join| join.to == *name || join.from == *name)
+    };
     longer.filter(is_joined).unwrap_or_else(|| view.name.clone())
 }
 
@@ -170,13 +209,24 @@ fn retarget_query_view(
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), String> {
-    let file = model.views.get(place).and_then(|view| model.files.get(view.file)).ok_or("the view is not there")?;
+    let file = model
+        .views
+        .get(place)
+        .and_then(|view| model.files.get(view.file))
+        .ok_or("the view is not there")?;
     let query = file.root.get("query").ok_or("the view is not a query view")?;
     let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
     let columns = fields_of(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
-        let is_named = fields_of(query).iter().any(|(field, named)| *field == column && named.is_some());
-        if !is_named && !compiled.columns().iter().any(|it| it.name().eq_ignore_ascii_case(column)) {
+        let is_named = fields_of(query)
+            .iter()
+            .any(|(field, named)| *field == column && named.is_some());
+        if !is_named
+            && !compiled
+                .columns()
+                .iter()
+                .any(|it| it.name().eq_ignore_ascii_case(column))
+        {
             return Err(format!("the model has no column `{column}`, which the query view has"));
         }
     }
@@ -187,7 +237,9 @@ fn retarget_query_view(
     };
     let mut edits: Vec<Edit> = schema.map(|schema| set("schema", schema)).into_iter().collect();
     edits.push(set("table_name", &taken_by.name));
-    edits.push(Edit::Remove { at: Path::root().key("query") });
+    edits.push(Edit::Remove {
+        at: Path::root().key("query"),
+    });
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
@@ -208,10 +260,17 @@ fn same_grain(
     };
     let (own, grain) = (lower(&view.key), lower(compiled.key()));
     if own.is_empty() {
-        return Err(format!("the view `{}` has no primary key, so its rows cannot be identified", view.name));
+        return Err(format!(
+            "the view `{}` has no primary key, so its rows cannot be identified",
+            view.name
+        ));
     }
     if own != grain {
-        let known = if grain.is_empty() { "as one row".to_owned() } else { format!("for each `{}`", grain.join(", ")) };
+        let known = if grain.is_empty() {
+            "as one row".to_owned()
+        } else {
+            format!("for each `{}`", grain.join(", "))
+        };
         return Err(format!(
             "`{}` knows it {known}, and `{}.{}` can be cut by everything that `{}` has: it would no longer be right there. \
              Ask the view of `{}` where its grain is enough",
@@ -251,17 +310,21 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
             Some("sum" | "min" | "max") => {}
             Some("count") => edits.push(set("aggregate_type", "sum")),
             Some(kind) => {
-                return Err(format!("`{kind}` of what was taken together already is another number; the field stays"));
+                return Err(format!(
+                    "`{kind}` of what was taken together already is another number; the field stays"
+                ));
             }
             None => {
                 return Err(
-                    "its SQL aggregates itself, and once more would be another number; the field stays".to_owned()
+                    "its SQL aggregates itself, and once more would be another number; the field stays".to_owned(),
                 );
             }
         }
     }
     let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];
     let gone = gone.into_iter().filter(|key| field.node.get(key).is_some());
-    edits.extend(gone.map(|key| Edit::Remove { at: path.clone().key(key) }));
+    edits.extend(gone.map(|key| Edit::Remove {
+        at: path.clone().key(key),
+    }));
     Ok(edits)
 }

@@ -66,7 +66,10 @@ pub(super) struct SheetColumn {
 
 /// Returns the text of the spec, and the byte range of each definition.
 pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
-    let mut writer = SpecWriter { out: String::new(), lines: Vec::new() };
+    let mut writer = SpecWriter {
+        out: String::new(),
+        lines: Vec::new(),
+    };
     writer.spec(spec);
     (writer.out, writer.lines)
 }
@@ -181,15 +184,21 @@ impl SpecWriter {
                     let value = match value {
                         ShownField::Text(text) => scalar(text, 8),
                         ShownField::Texts(texts) => {
-                            format!("[{}]", texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", "))
+                            format!(
+                                "[{}]",
+                                texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", ")
+                            )
                         }
                     };
                     self.pair(6, key, &value);
                 }
             }
             if !column.meta.is_empty() {
-                let meta: Vec<String> =
-                    column.meta.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+                let meta: Vec<String> = column
+                    .meta
+                    .iter()
+                    .map(|(key, value)| format!("{key}: {}", flow(value)))
+                    .collect();
                 self.pair(4, "meta", &format!("{{{}}}", meta.join(", ")));
             }
         }
@@ -224,7 +233,11 @@ impl SpecWriter {
     }
 
     fn pair(&mut self, indent: usize, key: &str, value: &str) {
-        let value = if value.is_empty() { String::new() } else { format!(" {value}") };
+        let value = if value.is_empty() {
+            String::new()
+        } else {
+            format!(" {value}")
+        };
         self.line(indent, &format!("{key}:{value}"));
     }
 

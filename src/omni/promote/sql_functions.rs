@@ -97,7 +97,10 @@ const FUNCTIONS: &[SqlFunction] = functions! {
 /// Returns the equivalent formula function; `None` if the function or the number of arguments is not supported.
 pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
     let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
-    FUNCTIONS.iter().filter(of_dialect).find(|it| it.name == name && it.arguments.contains(&arguments))
+    FUNCTIONS
+        .iter()
+        .filter(of_dialect)
+        .find(|it| it.name == name && it.arguments.contains(&arguments))
 }
 
 /// Returns the timeframe of an Omni operator that truncates a time or extracts a part of it.

@@ -23,7 +23,13 @@ pub(super) struct FormulaTerm {
 impl FormulaTerm {
     /// Creates a term that never needs parentheses, such as a name or literal.
     pub fn atom(text: impl Into<String>) -> Self {
-        Self { text: text.into(), strength: ATOM, ty: None, aggregates: false, is_there: false }
+        Self {
+            text: text.into(),
+            strength: ATOM,
+            ty: None,
+            aggregates: false,
+            is_there: false,
+        }
     }
 
     pub fn with_type(mut self, ty: Option<Type>) -> Self {
@@ -47,12 +53,16 @@ impl FormulaTerm {
     }
 
     pub fn integer(number: i64) -> Self {
-        let term = Self::atom(number.to_string()).with_type(Some(Type::Integer)).there(true);
+        let term = Self::atom(number.to_string())
+            .with_type(Some(Type::Integer))
+            .there(true);
         if number < 0 { Self { strength: 7, ..term } } else { term }
     }
 
     pub fn truth(value: bool) -> Self {
-        Self::atom(if value { "TRUE" } else { "FALSE" }).with_type(Some(Type::Boolean)).there(true)
+        Self::atom(if value { "TRUE" } else { "FALSE" })
+            .with_type(Some(Type::Boolean))
+            .there(true)
     }
 
     /// Creates a term that evaluates to NULL.
@@ -74,7 +84,10 @@ impl FormulaTerm {
     pub fn call(name: &str, args: &[Self]) -> Self {
         let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
         let term = Self::atom(format!("{name}({})", texts.join(", ")));
-        Self { aggregates: args.iter().any(|arg| arg.aggregates), ..term }
+        Self {
+            aggregates: args.iter().any(|arg| arg.aggregates),
+            ..term
+        }
     }
 
     /// Creates `left op right`. `strength` is the binding strength of the operator.
@@ -86,7 +99,13 @@ impl FormulaTerm {
         text.push_str(op);
         text.push(' ');
         text.push_str(&right.clone().at_least(strength + 1));
-        Self { text, strength, ty: None, aggregates, is_there }
+        Self {
+            text,
+            strength,
+            ty: None,
+            aggregates,
+            is_there,
+        }
     }
 
     pub fn compared(self, op: &str, right: &Self) -> Self {
@@ -95,7 +114,13 @@ impl FormulaTerm {
 
     pub fn minus(self) -> Self {
         let (ty, aggregates, is_there) = (self.ty, self.aggregates, self.is_there);
-        Self { text: format!("-{}", self.at_least(8)), strength: 7, ty, aggregates, is_there }
+        Self {
+            text: format!("-{}", self.at_least(8)),
+            strength: 7,
+            ty,
+            aggregates,
+            is_there,
+        }
     }
 
     /// Applies a timeframe: `x[month]`.
@@ -103,7 +128,13 @@ impl FormulaTerm {
         let (aggregates, is_there) = (self.aggregates, self.is_there);
         let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
         let base = if is_name { self.text } else { format!("({})", self.text) };
-        Self { text: format!("{base}[{frame}]"), strength: ATOM, ty: type_of_timeframe(frame), aggregates, is_there }
+        Self {
+            text: format!("{base}[{frame}]"),
+            strength: ATOM,
+            ty: type_of_timeframe(frame),
+            aggregates,
+            is_there,
+        }
     }
 
     /// Combines terms with `AND` or `OR`. A single term stays unchanged.
@@ -124,11 +155,17 @@ impl FormulaTerm {
     }
 
     pub fn blank(self) -> Self {
-        Self::call("ISBLANK", &[self]).with_type(Some(Type::Boolean)).there(true)
+        Self::call("ISBLANK", &[self])
+            .with_type(Some(Type::Boolean))
+            .there(true)
     }
 
     fn at_least(self, strength: u8) -> String {
-        if self.strength < strength { format!("({})", self.text) } else { self.text }
+        if self.strength < strength {
+            format!("({})", self.text)
+        } else {
+            self.text
+        }
     }
 }
 

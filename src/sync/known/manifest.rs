@@ -93,8 +93,15 @@ fn read(
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
         // A catalog without a manifest is of no use.
         if rest.is_empty() && faults.is_empty() {
-            let fault = not_a_schema(Span::default(), "this is dbt's catalog, which has types and no models", None);
-            faults.push((*number, fault.with_help("pass the manifest.json; the catalog.json next to it is found")));
+            let fault = not_a_schema(
+                Span::default(),
+                "this is dbt's catalog, which has types and no models",
+                None,
+            );
+            faults.push((
+                *number,
+                fault.with_help("pass the manifest.json; the catalog.json next to it is found"),
+            ));
         }
     }
     let catalog = catalogs.pop().map(|(_, catalog)| catalog);
@@ -121,7 +128,11 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     // Relations of the project take precedence over those of packages and sources with the same name.
     let project = manifest.metadata.project_name.as_deref();
     let is_own = |node: &ManifestNode| project.is_some_and(|project| project == &*node.package);
-    let mut nodes: Vec<&ManifestNode> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
+    let mut nodes: Vec<&ManifestNode> = manifest
+        .nodes
+        .iter()
+        .filter(|node| node.resource_type.is_referred())
+        .collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
     nodes.extend(manifest.with_type(ResourceType::Source));
     let relations = parallel::each(nodes.len(), |number| {
@@ -146,17 +157,25 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
 
 /// Returns the columns of the warehouse with their documentation, then documented columns that the warehouse lacks.
 fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
-    let mut facts = RelationFacts { name: node.name.to_string(), ..RelationFacts::default() };
+    let mut facts = RelationFacts {
+        name: node.name.to_string(),
+        ..RelationFacts::default()
+    };
     if node.resource_type == ResourceType::Model {
         facts.access = node.access.as_deref().and_then(Access::from_name);
         facts.group = node.group.as_deref().map(str::to_owned);
     }
-    facts.columns.extend(table.into_iter().flat_map(|table| &table.columns).map(|column| ColumnFacts {
-        name: column.name.to_string(),
-        quoted: is_cased(&column.name, dialect),
-        data_type: column.data_type.as_deref().map(str::to_owned),
-        ..ColumnFacts::default()
-    }));
+    facts.columns.extend(
+        table
+            .into_iter()
+            .flat_map(|table| &table.columns)
+            .map(|column| ColumnFacts {
+                name: column.name.to_string(),
+                quoted: is_cased(&column.name, dialect),
+                data_type: column.data_type.as_deref().map(str::to_owned),
+                ..ColumnFacts::default()
+            }),
+    );
     // A contract lists all columns.
     facts.partial = table.is_none() && !node.contract_enforced;
     let holds = node.enforces_constraints();
@@ -178,29 +197,42 @@ fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_
 fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
     if facts.column_mut(&column.name).is_none() {
         let quoted = column.quote == Some(true);
-        facts.columns.push(ColumnFacts { name: column.name.to_string(), quoted, ..ColumnFacts::default() });
+        facts.columns.push(ColumnFacts {
+            name: column.name.to_string(),
+            quoted,
+            ..ColumnFacts::default()
+        });
     }
-    let Some(it) = facts.column_mut(&column.name) else { return };
+    let Some(it) = facts.column_mut(&column.name) else {
+        return;
+    };
     if is_physical && !it.quoted {
         // The case is not significant, so the name is the documented one.
         it.name = column.name.to_string();
     }
     it.description = (!column.description.is_empty()).then(|| column.description.to_string());
-    it.data_type = it.data_type.take().or_else(|| column.data_type.as_deref().map(str::to_owned));
+    it.data_type = it
+        .data_type
+        .take()
+        .or_else(|| column.data_type.as_deref().map(str::to_owned));
     it.tags = column.tags.iter().map(ToString::to_string).collect();
 }
 
 /// Adds the facts of a constraint to its columns.
 fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
     let mut each = |mark: fn(&mut ColumnFacts)| {
-        columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default());
+        columns
+            .iter()
+            .for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default());
     };
     match (constraint.kind, columns) {
         (ConstraintKind::NotNull, _) => each(|column| column.not_null = true),
         (ConstraintKind::PrimaryKey, _) => each(|column| column.key = true),
         (ConstraintKind::Unique, [_]) => each(|column| column.unique = true),
         (ConstraintKind::Unique, [_, _, ..]) => {
-            facts.unique_together.push(columns.iter().map(ToString::to_string).collect());
+            facts
+                .unique_together
+                .push(columns.iter().map(ToString::to_string).collect());
         }
         _ => {}
     }
@@ -209,9 +241,13 @@ fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<
 /// Adds the facts that a test proves about its relation.
 fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
     if let Check::UniqueTogether(names) = &test.check {
-        facts.unique_together.push(names.iter().map(ToString::to_string).collect());
+        facts
+            .unique_together
+            .push(names.iter().map(ToString::to_string).collect());
     }
-    let Some(column) = test.column.as_deref().and_then(|name| facts.column_mut(name)) else { return };
+    let Some(column) = test.column.as_deref().and_then(|name| facts.column_mut(name)) else {
+        return;
+    };
     match &test.check {
         Check::NotNull => column.not_null = true,
         Check::Unique => column.unique = true,

@@ -14,7 +14,10 @@ fn read(files: &[&str]) -> Schema {
 /// Returns `name type` of each column, with `!` if it is never NULL and quotes if its case matters.
 fn columns(relation: &Relation) -> Vec<String> {
     let shown = |c: &crate::schema::Column| {
-        let (mark, null) = (if c.is_quoted() { "\"" } else { "" }, if c.is_nullable() { "" } else { "!" });
+        let (mark, null) = (
+            if c.is_quoted() { "\"" } else { "" },
+            if c.is_nullable() { "" } else { "!" },
+        );
         format!("{mark}{}{mark} {}{null}", c.name(), c.ty())
     };
     relation.columns().iter().map(shown).collect()
@@ -26,11 +29,21 @@ fn an_excerpt_of_the_fixture() {
     let names: Vec<&str> = schema.relations().iter().map(Relation::name).collect();
     assert_eq!(names, ["customer_metrics", "dim_customers", "orders", "web_events"]);
     let customers = schema.relation("dim_customers").unwrap();
-    assert_eq!(columns(customers), ["customer_id integer!", "customer_name text", "customer_segment text"]);
+    assert_eq!(
+        columns(customers),
+        ["customer_id integer!", "customer_name text", "customer_segment text"]
+    );
     assert_eq!(customers.key(), ["customer_id"]);
     assert_eq!(customers.column("customer_name").unwrap().about(), Some("Legal name."));
     let metrics = schema.relation("customer_metrics").unwrap();
-    assert_eq!(columns(metrics), ["customer_id unknown!", "lifetime_value unknown!", "last_order_date unknown"]);
+    assert_eq!(
+        columns(metrics),
+        [
+            "customer_id unknown!",
+            "lifetime_value unknown!",
+            "last_order_date unknown"
+        ]
+    );
     assert_eq!(metrics.column("last_order_date").unwrap().about(), None);
 }
 
@@ -63,7 +76,13 @@ fn columns_are_matched_as_spelled_and_then_in_any_case() {
     let schema = read(&[manifest, catalog]);
     assert_eq!(
         columns(schema.relation("m").unwrap()),
-        ["customer_id integer", "ID date", "\"id\" text", "\"netRevenue\" float", "\"lost\" unknown"]
+        [
+            "customer_id integer",
+            "ID date",
+            "\"id\" text",
+            "\"netRevenue\" float",
+            "\"lost\" unknown"
+        ]
     );
 }
 
@@ -110,7 +129,10 @@ fn the_project_comes_before_its_packages_and_the_latest_version_before_others() 
 fn what_is_no_manifest_is_refused() {
     let first = |text: &str| {
         let (_, faults) = super::from_texts(&[("x.json", text)], Dialect::default());
-        faults.first().map(|(_, d)| format!("{} {}: {}", d.code(), d.span().start, d.message())).unwrap_or_default()
+        faults
+            .first()
+            .map(|(_, d)| format!("{} {}: {}", d.code(), d.span().start, d.message()))
+            .unwrap_or_default()
     };
     assert_eq!(
         first(r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}}"#),
@@ -118,9 +140,16 @@ fn what_is_no_manifest_is_refused() {
     );
     assert!(first(CATALOG).starts_with("F0820 0: not a schema: this is dbt's catalog"));
     let cut = &MANIFEST[..200];
-    assert!(first(cut).starts_with("F0820 199: not a schema: EOF while parsing"), "{}", first(cut));
+    assert!(
+        first(cut).starts_with("F0820 199: not a schema: EOF while parsing"),
+        "{}",
+        first(cut)
+    );
     assert_eq!(first(r#"{"relations": {"a": {"columns": {"x": "text"}}}}"#), "");
-    assert_eq!(first(r#"{"nodes": {"model.p.m": {"columns": 3}}}"#).split(' ').next(), Some("F0820"));
+    assert_eq!(
+        first(r#"{"nodes": {"model.p.m": {"columns": 3}}}"#).split(' ').next(),
+        Some("F0820")
+    );
 }
 
 #[test]
@@ -131,7 +160,12 @@ fn access_groups_and_tags_are_those_of_either_place() {
         "model.p.n": {"name": "n", "resource_type": "model", "config": {"access": "public", "group": "sales"}},
         "seed.p.s": {"name": "s", "resource_type": "seed", "access": "protected"}}}"#;
     let schema = read(&[manifest]);
-    let granted = |name: &str| schema.relation(name).map(|r| (r.access().map(Access::name), r.group())).unwrap();
+    let granted = |name: &str| {
+        schema
+            .relation(name)
+            .map(|r| (r.access().map(Access::name), r.group()))
+            .unwrap()
+    };
     assert_eq!(granted("m"), (Some("private"), Some("finance")));
     assert_eq!(granted("n"), (Some("public"), Some("sales")));
     assert_eq!(granted("s"), (None, None));
@@ -165,18 +199,42 @@ fn constraints_of_the_whole_table_hold_where_they_are_made() {
         ("incremental", true, key, "a unknown!, b unknown! | a, b"),
         ("table", false, key, "a unknown, b unknown | "),
         ("view", true, key, "a unknown, b unknown | "),
-        ("table", true, r#"[{"type": "not_null", "columns": ["b"]}]"#, "a unknown, b unknown! | "),
-        ("table", true, r#"[{"type": "unique", "columns": ["a"]}]"#, "a unknown, b unknown | "),
+        (
+            "table",
+            true,
+            r#"[{"type": "not_null", "columns": ["b"]}]"#,
+            "a unknown, b unknown! | ",
+        ),
+        (
+            "table",
+            true,
+            r#"[{"type": "unique", "columns": ["a"]}]"#,
+            "a unknown, b unknown | ",
+        ),
         (
             "table",
             true,
             r#"[{"type": "unique", "columns": ["b", "a"]}, {"type": "not_null", "columns": ["A", "B"]}]"#,
             "a unknown!, b unknown! | b, a",
         ),
-        ("table", true, r#"[{"type": "foreign_key", "columns": ["a"], "to": "ref('x')"}]"#, "a unknown, b unknown | "),
-        ("table", true, r#"[{"type": "primary_key", "columns": ["gone"]}]"#, "a unknown, b unknown | "),
+        (
+            "table",
+            true,
+            r#"[{"type": "foreign_key", "columns": ["a"], "to": "ref('x')"}]"#,
+            "a unknown, b unknown | ",
+        ),
+        (
+            "table",
+            true,
+            r#"[{"type": "primary_key", "columns": ["gone"]}]"#,
+            "a unknown, b unknown | ",
+        ),
     ] {
-        assert_eq!(of(materialized, enforced, constraints), expected, "{materialized} {enforced} {constraints}");
+        assert_eq!(
+            of(materialized, enforced, constraints),
+            expected,
+            "{materialized} {enforced} {constraints}"
+        );
     }
 }
 
@@ -197,7 +255,10 @@ fn composite_keys_come_of_tests_that_always_hold() {
         ];
         model("", &nodes.concat()).1
     };
-    for always in ["{}", r#"{"severity": "Error", "error_if": "!= 0", "fail_calc": "count(*)", "enabled": true}"#] {
+    for always in [
+        "{}",
+        r#"{"severity": "Error", "error_if": "!= 0", "fail_calc": "count(*)", "enabled": true}"#,
+    ] {
         assert_eq!(of(always), ["a", "b"], "{always}");
     }
     for not in [
@@ -218,6 +279,10 @@ fn tests_of_sources_are_found_by_what_they_say() {
         "nodes": {"test.p.a": {"test_metadata": {"name": "not_null", "kwargs": {"model": "{{ get_where_subquery(source('raw', 't')) }}"}},
             "column_name": "\"Insurer Code\"", "depends_on": {"nodes": ["source.p.raw.t"]}}}}"#;
     let schema = read(&[text]);
-    let shown: Vec<_> = schema.relations().iter().map(|r| format!("{} {}", r.name(), columns(r).join(","))).collect();
+    let shown: Vec<_> = schema
+        .relations()
+        .iter()
+        .map(|r| format!("{} {}", r.name(), columns(r).join(",")))
+        .collect();
     assert_eq!(shown, ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]);
 }

@@ -47,7 +47,10 @@ pub struct Known {
 impl From<Schema> for Known {
     /// Wraps a schema without facts about dbt.
     fn from(schema: Schema) -> Self {
-        Self { schema, ..Self::default() }
+        Self {
+            schema,
+            ..Self::default()
+        }
     }
 }
 
@@ -61,22 +64,31 @@ impl Known {
             Ok(root) => root,
             Err(fault) => return (known, vec![fault]),
         };
-        for (key, name, value) in
-            root.iter().flat_map(|root| named_pairs(root, "known.yml", &mut faults)).collect::<Vec<_>>()
+        for (key, name, value) in root
+            .iter()
+            .flat_map(|root| named_pairs(root, "known.yml", &mut faults))
+            .collect::<Vec<_>>()
         {
             match name {
                 "relations" => {
                     for (_, name, value) in named_pairs(value, "`relations`", &mut faults) {
                         let relation = file::relation(name, value, &mut faults);
                         let is_whole = value.get("complete").and_then(Node::boolean) == Some(true);
-                        known.schema.push(if is_whole { relation } else { relation.known_in_part() });
+                        known
+                            .schema
+                            .push(if is_whole { relation } else { relation.known_in_part() });
                     }
                 }
                 "dbt" => {
                     let text = |key: &str| value.get(key).and_then(Node::text);
                     known.dialect = text("dialect").and_then(|name| name.parse().ok());
                     known.dbt_version = text("version").map(str::to_owned);
-                    known.generic_tests = value.get("tests").map(Node::texts).unwrap_or_default().into_iter().collect();
+                    known.generic_tests = value
+                        .get("tests")
+                        .map(Node::texts)
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect();
                 }
                 _ => faults.push(wrong_shape(key, "known.yml", "`dbt` or `relations`")),
             }
@@ -101,7 +113,11 @@ impl Known {
             let _ = writeln!(out, "dbt: {{{}}}", dbt.join(", "));
         }
         let relations: BTreeMap<&str, &Relation> = self.schema.relations().iter().map(|it| (it.name(), it)).collect();
-        out.push_str(if relations.is_empty() { "relations: {}\n" } else { "relations:\n" });
+        out.push_str(if relations.is_empty() {
+            "relations: {}\n"
+        } else {
+            "relations:\n"
+        });
         for (name, relation) in relations {
             let _ = writeln!(out, "  {}:", yaml::key_text(name));
             write_relation(&mut out, relation);
@@ -116,7 +132,11 @@ impl Known {
             schema: self.schema.or(&other.schema),
             dialect: self.dialect.or(other.dialect),
             // The tests of packages belong to the same manifest as the version.
-            generic_tests: if self.dbt_version.is_some() { self.generic_tests } else { other.generic_tests.clone() },
+            generic_tests: if self.dbt_version.is_some() {
+                self.generic_tests
+            } else {
+                other.generic_tests.clone()
+            },
             dbt_version: self.dbt_version.or_else(|| other.dbt_version.clone()),
         }
     }
@@ -129,7 +149,11 @@ impl Known {
         left.schema = Schema::new().listing_some();
         for relation in committed.schema.relations() {
             let is_listed = self.schema.relation(relation.name()).is_some();
-            left.schema.push(if is_listed { relation.types_alone() } else { relation.clone() });
+            left.schema.push(if is_listed {
+                relation.types_alone()
+            } else {
+                relation.clone()
+            });
         }
         // A version that generates the same files is no change.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
@@ -145,7 +169,9 @@ impl Known {
     pub fn contradicting(&self, committed: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for relation in committed.schema.relations() {
-            let Some(now) = self.schema.relation(relation.name()) else { continue };
+            let Some(now) = self.schema.relation(relation.name()) else {
+                continue;
+            };
             for column in relation.columns() {
                 let facts = match now.column(column.name()) {
                     Some(found) => column_facts(&found.or(column)),
@@ -166,10 +192,16 @@ impl Known {
     pub fn with_relations<'r>(mut self, relations: impl IntoIterator<Item = &'r Relation>) -> Self {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
         for relation in relations {
-            let read = all.entry(relation.name().to_ascii_lowercase()).or_insert_with(|| relation.clone());
+            let read = all
+                .entry(relation.name().to_ascii_lowercase())
+                .or_insert_with(|| relation.clone());
             if read.is_partial() && relation.is_partial() {
-                let new: Vec<Column> =
-                    relation.columns().iter().filter(|it| read.column(it.name()).is_none()).cloned().collect();
+                let new: Vec<Column> = relation
+                    .columns()
+                    .iter()
+                    .filter(|it| read.column(it.name()).is_none())
+                    .cloned()
+                    .collect();
                 new.into_iter().for_each(|column| read.push(column));
             } else if read.is_partial() {
                 *read = relation.clone();
@@ -200,7 +232,11 @@ impl Known {
         let mut fact = |name: &str, before: Option<String>, now: Option<String>| {
             if before != now {
                 let shown = |fact: Option<String>, none: &str| fact.unwrap_or_else(|| none.to_owned());
-                changes.push(format!("{name}: {} → {}", shown(before, "not known"), shown(now, "no longer kept")));
+                changes.push(format!(
+                    "{name}: {} → {}",
+                    shown(before, "not known"),
+                    shown(now, "no longer kept")
+                ));
             }
         };
         let dialect = |known: &Self| known.dialect.map(|dialect| dialect.name().to_owned());
@@ -208,18 +244,31 @@ impl Known {
         fact("dbt", before.dbt_version.clone(), self.dbt_version.clone());
         let tests = |known: &Self| Some(known.generic_tests.iter().cloned().collect::<Vec<_>>().join(", "));
         fact("tests of packages", tests(before), tests(self));
-        let names: BTreeSet<&str> =
-            self.schema.relations().iter().chain(before.schema.relations()).map(Relation::name).collect();
+        let names: BTreeSet<&str> = self
+            .schema
+            .relations()
+            .iter()
+            .chain(before.schema.relations())
+            .map(Relation::name)
+            .collect();
         for name in names {
             let [old, new] = [before, self].map(|known| known.schema.relation(name));
-            let columns: BTreeSet<&str> =
-                [old, new].into_iter().flatten().flat_map(Relation::columns).map(Column::name).collect();
+            let columns: BTreeSet<&str> = [old, new]
+                .into_iter()
+                .flatten()
+                .flat_map(Relation::columns)
+                .map(Column::name)
+                .collect();
             for column in columns {
                 let [old, new] = [old, new].map(|relation| relation?.column(column).map(column_facts));
                 fact(&format!("{name}.{column}"), old, new);
             }
             let [old, new] = [old, new].map(|relation| Some(relation_facts(relation?).join(", ")));
-            fact(name, old.filter(|facts| !facts.is_empty()), new.filter(|facts| !facts.is_empty()));
+            fact(
+                name,
+                old.filter(|facts| !facts.is_empty()),
+                new.filter(|facts| !facts.is_empty()),
+            );
         }
         changes
     }
@@ -236,7 +285,11 @@ fn write_relation(out: &mut String, relation: &Relation) {
     if relation.is_partial() {
         columns.sort_by_key(|column| column.name());
     }
-    out.push_str(if columns.is_empty() { "    columns: {}\n" } else { "    columns:\n" });
+    out.push_str(if columns.is_empty() {
+        "    columns: {}\n"
+    } else {
+        "    columns:\n"
+    });
     for column in columns {
         let _ = writeln!(out, "      {}: {}", yaml::key_text(column.name()), column_facts(column));
     }
@@ -246,7 +299,11 @@ fn write_relation(out: &mut String, relation: &Relation) {
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
-    facts.extend(relation.group().map(|group| format!("group: {}", yaml::flow_text(group))));
+    facts.extend(
+        relation
+            .group()
+            .map(|group| format!("group: {}", yaml::flow_text(group))),
+    );
     if !relation.key().is_empty() {
         facts.push(format!("primary_key: {}", flow_list(relation.key())));
     }
@@ -264,13 +321,25 @@ fn column_facts(column: &Column) -> String {
     if column.is_quoted() != yaml::key_text(column.name()).starts_with('"') {
         facts.push(format!("quoted: {}", column.is_quoted()));
     }
-    facts.extend(column.known_values().map(|values| format!("values: {}", flow_list(values))));
+    facts.extend(
+        column
+            .known_values()
+            .map(|values| format!("values: {}", flow_list(values))),
+    );
     if !column.tags().is_empty() {
         facts.push(format!("tags: {}", flow_list(column.tags())));
     }
-    facts.extend(column.about().map(|text| format!("description: {}", yaml::flow_text(text))));
+    facts.extend(
+        column
+            .about()
+            .map(|text| format!("description: {}", yaml::flow_text(text))),
+    );
     let ty_in_flow = yaml::flow_text(&ty);
-    if facts.is_empty() { ty } else { format!("{{type: {ty_in_flow}, {}}}", facts.join(", ")) }
+    if facts.is_empty() {
+        ty
+    } else {
+        format!("{{type: {ty_in_flow}, {}}}", facts.join(", "))
+    }
 }
 
 fn flow_list(items: &[String]) -> String {
@@ -319,8 +388,19 @@ relations:
         let manifest = parse_known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
         let merged = manifest.or(&committed);
         let orders = merged.schema.relation("orders").unwrap();
-        let shown: Vec<_> = orders.columns().iter().map(|c| (c.name(), c.ty().name(), c.is_nullable())).collect();
-        assert_eq!(shown, [("amount", "decimal", true), ("id", "integer", true), ("status", "text", true)]);
+        let shown: Vec<_> = orders
+            .columns()
+            .iter()
+            .map(|c| (c.name(), c.ty().name(), c.is_nullable()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("amount", "decimal", true),
+                ("id", "integer", true),
+                ("status", "text", true)
+            ]
+        );
         assert!(orders.is_partial() && merged.schema.relation("items").is_some());
     }
 
@@ -330,9 +410,16 @@ relations:
         let catalog = parse_known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
         let names = |known: Known| {
             let orders = known.schema.relation("orders").unwrap().clone();
-            orders.columns().iter().map(|c| format!("{} {}", c.name(), c.ty())).collect::<Vec<_>>()
+            orders
+                .columns()
+                .iter()
+                .map(|c| format!("{} {}", c.name(), c.ty()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(names(catalog.clone().or(&committed)), ["id integer", "amount float"]);
-        assert_eq!(names(committed.or(&catalog)), ["id integer", "amount decimal", "gone text"]);
+        assert_eq!(
+            names(committed.or(&catalog)),
+            ["id integer", "amount decimal", "gone text"]
+        );
     }
 }

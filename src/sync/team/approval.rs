@@ -69,15 +69,22 @@ impl RequiredApproval {
             .collect();
         judged.sort_by(|one, other| one.at.cmp(&other.at));
         let of = |event: &Event| formulac_model::address(&event.by).to_lowercase();
-        let last: BTreeMap<String, &Event> =
-            judged.iter().filter(|event| event.content == content).map(|event| (of(event), *event)).collect();
+        let last: BTreeMap<String, &Event> = judged
+            .iter()
+            .filter(|event| event.content == content)
+            .map(|event| (of(event), *event))
+            .collect();
         let mut standing = ApprovalState::default();
         let earlier: BTreeMap<String, &Event> = judged
             .iter()
             .filter(|event| event.said == ChangeComment::Approved && !last.contains_key(&of(event)))
             .map(|event| (of(event), *event))
             .collect();
-        standing.void.extend(earlier.into_values().map(|event| (event.by.clone(), "it was changed since")));
+        standing.void.extend(
+            earlier
+                .into_values()
+                .map(|event| (event.by.clone(), "it was changed since")),
+        );
         for event in last.into_values() {
             let is_author = authors.iter().any(|author| is_same(author, &event.by));
             let by = event.by.clone();
@@ -102,7 +109,11 @@ impl RequiredApproval {
             let noun = if missing == 1 { "approval" } else { "approvals" };
             (missing > 0).then(|| format!("{missing} {noun} by {role}"))
         });
-        let is_given = |names: &[String]| approved.iter().any(|by| names.iter().any(|name| people.is_among(by, name)));
+        let is_given = |names: &[String]| {
+            approved
+                .iter()
+                .any(|by| names.iter().any(|name| people.is_among(by, name)))
+        };
         let of_specs = self.specs.iter().filter(|(_, names)| !is_given(names));
         let of_specs = of_specs.map(|(path, names)| format!("an approval of {path} by {}", names.join(" or ")));
         of_role.chain(of_specs).collect()
@@ -125,8 +136,9 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
                     continue;
                 }
                 came.insert(role, person);
-                let holders: Vec<usize> =
-                    (0..counts_for.len()).filter(|it| counts_for.get(*it) == Some(&Some(role))).collect();
+                let holders: Vec<usize> = (0..counts_for.len())
+                    .filter(|it| counts_for.get(*it) == Some(&Some(role)))
+                    .collect();
                 if holders.len() < room.get(&role).copied().unwrap_or_default() {
                     end = Some(role);
                     break 'search;
@@ -151,7 +163,10 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
 #[must_use]
 pub fn approvers(spec: &str) -> Vec<String> {
     let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
-    root.as_ref().and_then(|root| root.get("approvers")).map(Node::texts).unwrap_or_default()
+    root.as_ref()
+        .and_then(|root| root.get("approvers"))
+        .map(Node::texts)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -172,14 +187,20 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
 
     fn approval_state(events: &[Event]) -> ApprovalState {
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
+        let asked = RequiredApproval {
+            roles: vec![(Role::Engineer, 1), (Role::Business, 1)],
+            specs: Vec::new(),
+        };
         asked.approval_state(&people, events, &["O <own@x>".to_owned()], "c")
     }
 
     #[test]
     fn approvals_count_for_exact_content_of_others() {
         use ChangeComment::{Approved, Commented, Rejected};
-        let ok = [comment_event(Approved, "Bo <b@x>", "c"), comment_event(Approved, "f@x", "c")];
+        let ok = [
+            comment_event(Approved, "Bo <b@x>", "c"),
+            comment_event(Approved, "f@x", "c"),
+        ];
         assert!(approval_state(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
             (comment_event(Approved, "a@x", "c"), 0, 0, 0),
@@ -193,9 +214,16 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             (comment_event(Commented, "f@x", "c"), 0, 0, 0),
         ] {
             let all = approval_state(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
-            assert_eq!((all.lacks.len(), all.void.len(), all.rejected.len()), (lacks, voids, rejects), "{more:?}");
+            assert_eq!(
+                (all.lacks.len(), all.void.len(), all.rejected.len()),
+                (lacks, voids, rejects),
+                "{more:?}"
+            );
         }
-        assert_eq!(approval_state(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
+        assert_eq!(
+            approval_state(&[]).lacks,
+            ["1 approval by engineer", "1 approval by business"]
+        );
     }
 
     #[test]
@@ -207,7 +235,10 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: Vec::new(),
         };
         let lacks = |asked: RequiredApproval, by: &[&str]| {
-            let events: Vec<Event> = by.iter().map(|by| comment_event(ChangeComment::Approved, by, "c")).collect();
+            let events: Vec<Event> = by
+                .iter()
+                .map(|by| comment_event(ChangeComment::Approved, by, "c"))
+                .collect();
             asked.approval_state(&people, &events, &[], "c").lacks
         };
         // The one who is both makes room for the other, in whatever order they come.
@@ -215,7 +246,10 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
         assert_eq!(lacks(asked(1, 1), &["x@x"]).len(), 1);
-        assert_eq!(lacks(asked(usize::MAX, 0), &["x@x"]), [format!("{} approvals by engineer", usize::MAX - 1)]);
+        assert_eq!(
+            lacks(asked(usize::MAX, 0), &["x@x"]),
+            [format!("{} approvals by engineer", usize::MAX - 1)]
+        );
     }
 
     #[test]
@@ -224,7 +258,10 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert_eq!(approvers("approvers: f@x"), ["f@x"]);
         assert!(approvers("[").is_empty());
         let people = Project::from_text(PROJECT).0.people().clone();
-        let asked = RequiredApproval { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
+        let asked = RequiredApproval {
+            roles: Vec::new(),
+            specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
+        };
         let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
         // Whom it names may approve, whatever their role is.
         assert!(of("n@x").is_approved());

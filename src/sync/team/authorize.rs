@@ -38,7 +38,11 @@ impl Touched {
     /// A file that a commit changed.
     #[must_use]
     pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
-        Self { path: path.to_owned(), was_there, text }
+        Self {
+            path: path.to_owned(),
+            was_there,
+            text,
+        }
     }
 }
 
@@ -46,7 +50,13 @@ impl Commit {
     /// A commit.
     #[must_use]
     pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<Touched>) -> Self {
-        Self { id: id.to_owned(), author: author.to_owned(), committer: String::new(), signer, files }
+        Self {
+            id: id.to_owned(),
+            author: author.to_owned(),
+            committer: String::new(),
+            signer,
+            files,
+        }
     }
 
     /// The same, committed by somebody.
@@ -87,11 +97,19 @@ pub struct NotAllowed {
 /// somebody may pass for another; people have to know which.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
-    commits.iter().filter_map(|commit| Some((commit, commit.approved_for()?))).collect()
+    commits
+        .iter()
+        .filter_map(|commit| Some((commit, commit.approved_for()?)))
+        .collect()
 }
 
 /// Files by which forges know who owns what.
-const OWNERS: [&str; 4] = ["CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS"];
+const OWNERS: [&str; 4] = [
+    "CODEOWNERS",
+    ".github/CODEOWNERS",
+    ".gitlab/CODEOWNERS",
+    "docs/CODEOWNERS",
+];
 
 /// What is not allowed in these commits, by the project as it is where they are merged into.
 #[must_use]
@@ -100,7 +118,12 @@ pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits
     for commit in commits {
         let mut tell = |path: Option<&str>, why: String| {
             let (id, author) = (commit.id.clone(), commit.author.clone());
-            found.push(NotAllowed { commit: id, author, path: path.map(str::to_owned), why });
+            found.push(NotAllowed {
+                commit: id,
+                author,
+                path: path.map(str::to_owned),
+                why,
+            });
         };
         if environment.is_some_and(|environment| environment.signed) {
             match &commit.signer {
@@ -125,7 +148,11 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         if project.people().rights(&commit.author).has(right) {
             return Ok(());
         }
-        Err(format!("{} may not {}", who(project, &commit.author), right.description()))
+        Err(format!(
+            "{} may not {}",
+            who(project, &commit.author),
+            right.description()
+        ))
     };
     let path = file.path.as_str();
     if path == "formulac.yml" || OWNERS.contains(&path) {
@@ -149,11 +176,18 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
             return Ok(());
         }
         is_own(&entry.by, commit)?;
-        let into = project.environments().iter().find(|environment| environment.name == entry.environment);
+        let into = project
+            .environments()
+            .iter()
+            .find(|environment| environment.name == entry.environment);
         let is_protected = into.is_some_and(Environment::is_merged_into);
         return has(if is_protected { Right::Deploy } else { Right::Develop });
     }
-    has(if path.starts_with(".formulac/evidence/") { Right::Test } else { Right::Develop })
+    has(if path.starts_with(".formulac/evidence/") {
+        Right::Test
+    } else {
+        Right::Develop
+    })
 }
 
 /// The text of a record, which is written once and then stays.
@@ -175,7 +209,11 @@ fn is_own(by: &str, commit: &Commit) -> Result<(), String> {
 
 fn who(project: &Project, author: &str) -> String {
     let roles: Vec<&str> = project.people().roles(author).iter().map(|role| role.name()).collect();
-    if roles.is_empty() { format!("{author}, who has no role,") } else { format!("{author}, {},", roles.join(" and ")) }
+    if roles.is_empty() {
+        format!("{author}, who has no role,")
+    } else {
+        format!("{author}, {},", roles.join(" and "))
+    }
 }
 
 #[cfg(test)]
@@ -212,7 +250,11 @@ default_role: analyst
             ("e@x", plain(".github/CODEOWNERS"), "settings"),
             ("f@x", plain(".formulac/evidence/m.yml"), "may not run"),
             ("a@x", entry("a@x", "dev"), ""),
-            ("a@x", entry("A <a@x>", "production"), "may not change a protected environment"),
+            (
+                "a@x",
+                entry("A <a@x>", "production"),
+                "may not change a protected environment",
+            ),
             ("e@x", entry("e@x", "production"), ""),
             ("a@x", entry("e@x", "production"), "speaks for e@x"),
             ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
@@ -226,7 +268,10 @@ default_role: analyst
             let found = not_allowed(&project, None, &[commit]);
             match expected {
                 "" => assert_eq!(found, [], "{author} {path}"),
-                _ => assert!(found.len() == 1 && found[0].why.contains(expected), "{author} {path}: {found:?}"),
+                _ => assert!(
+                    found.len() == 1 && found[0].why.contains(expected),
+                    "{author} {path}: {found:?}"
+                ),
             }
         }
     }

@@ -77,7 +77,16 @@ impl Event {
     pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
         let empty = String::new;
-        Self { said, at, by, text, more: empty(), environment: empty(), base: empty(), content: empty() }
+        Self {
+            said,
+            at,
+            by,
+            text,
+            more: empty(),
+            environment: empty(),
+            base: empty(),
+            content: empty(),
+        }
     }
 
     /// The same with more text.
@@ -102,7 +111,9 @@ impl Event {
         ];
         let pairs = pairs.into_iter().filter(|(_, text)| !text.is_empty());
         write_value(&YamlOutput::Map(
-            pairs.map(|(key, text)| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))).collect(),
+            pairs
+                .map(|(key, text)| (key.to_owned(), YamlOutput::Dbt(text.to_owned())))
+                .collect(),
         ))
     }
 
@@ -120,7 +131,10 @@ impl Event {
     /// Returns an error if the text is not a change, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
-        let root = yaml::read(&text, &mut Vec::new()).ok().flatten().ok_or("it does not describe a change")?;
+        let root = yaml::read(&text, &mut Vec::new())
+            .ok()
+            .flatten()
+            .ok_or("it does not describe a change")?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         let said = ChangeComment::ALL
             .into_iter()
@@ -137,7 +151,11 @@ impl Event {
             content: scalar("content"),
         };
         let is_own = name == event.file_name() && event.text() == text;
-        if is_own { Ok(event) } else { Err("it was changed after it was written") }
+        if is_own {
+            Ok(event)
+        } else {
+            Err("it was changed after it was written")
+        }
     }
 }
 
@@ -196,13 +214,25 @@ fn plain(text: &str) -> String {
 /// What names a change of this title, and nothing else that is there: letters, digits and `-`.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let plain: String = title.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String = title
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
     let words: Vec<&str> = plain.split('-').filter(|word| !word.is_empty()).collect();
     let name: String = words.join("-").chars().take(NAME).collect();
     let name = name.trim_end_matches('-');
     let name = if name.is_empty() { "change" } else { name };
     let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
-    std::iter::once(name.to_owned()).chain(numbered).find(|id| !is_taken(id)).unwrap_or_default()
+    std::iter::once(name.to_owned())
+        .chain(numbered)
+        .find(|id| !is_taken(id))
+        .unwrap_or_default()
 }
 
 /// Whether two people are the same one.
@@ -218,7 +248,10 @@ mod tests {
     #[test]
     fn names_are_made_of_titles() {
         for (title, expected) in [
-            ("Quarter before by the calendar, not by rows", "quarter-before-by-the-calendar-not-by-rows"),
+            (
+                "Quarter before by the calendar, not by rows",
+                "quarter-before-by-the-calendar-not-by-rows",
+            ),
             ("../../etc/passwd", "etc-passwd"),
             ("…", "change"),
             ("taken", "taken-3"),
@@ -230,14 +263,24 @@ mod tests {
 
     #[test]
     fn texts_of_any_kind_come_back() {
-        let mut event =
-            Event::new(ChangeComment::Proposed, "2026-11-20T10:00:00Z", "A: \"b\" <a@b>", " x\n- y: {{ z }} # \u{7} ")
-                .with_more("no\r\n\nmore");
-        assert_eq!((event.text.as_str(), event.more.as_str()), ("x\n- y: {{ z }} #", "no\n\nmore"));
+        let mut event = Event::new(
+            ChangeComment::Proposed,
+            "2026-11-20T10:00:00Z",
+            "A: \"b\" <a@b>",
+            " x\n- y: {{ z }} # \u{7} ",
+        )
+        .with_more("no\r\n\nmore");
+        assert_eq!(
+            (event.text.as_str(), event.more.as_str()),
+            ("x\n- y: {{ z }} #", "no\n\nmore")
+        );
         event.base = "main".to_owned();
         event.content = "ab".to_owned();
         assert_eq!(Event::read(&event.file_name(), &event.text()), Ok(event.clone()));
-        assert_eq!(Event::read(&event.file_name(), &event.text().replace('\n', "\r\n")), Ok(event.clone()));
+        assert_eq!(
+            Event::read(&event.file_name(), &event.text().replace('\n', "\r\n")),
+            Ok(event.clone())
+        );
         assert!(Event::read("x.yml", &event.text()).is_err());
         assert!(Event::read(&event.file_name(), &format!("{}x: 1\n", event.text())).is_err());
     }

@@ -29,7 +29,9 @@ pub fn codeowners(
         }
     };
     let engineers = people.with_role(Role::Engineer);
-    folders.iter().for_each(|folder| line(&format!("{folder}/"), &engineers));
+    folders
+        .iter()
+        .for_each(|folder| line(&format!("{folder}/"), &engineers));
     for (path, names) in specs {
         let named: Vec<&str> = names
             .iter()
@@ -44,12 +46,19 @@ pub fn codeowners(
     line("formulac.yml", &admins);
     let (before, after) = match (written.find(BEGIN), written.find(END)) {
         (Some(begin), Some(end)) if begin < end => {
-            let after = written.get(end..).and_then(|rest| rest.split_once('\n')).map_or("", |(_, after)| after);
+            let after = written
+                .get(end..)
+                .and_then(|rest| rest.split_once('\n'))
+                .map_or("", |(_, after)| after);
             (written.get(..begin).unwrap_or_default(), after)
         }
         _ => (written, ""),
     };
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let gap = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     format!("{before}{gap}{BEGIN}\n{own}{END}\n{after}")
 }
 
@@ -85,7 +94,10 @@ mod tests {
         let file =
             "groups: {data: [a@x, b@x], fin: [f@x]}\nroles: {data: engineer, root@x: admin, '@org/team': engineer}\n";
         let people = Project::from_text(file).0.people().clone();
-        let specs = [("metrics/my revenue.yml".to_owned(), vec!["fin".to_owned(), "g@x".to_owned(), "x y".to_owned()])];
+        let specs = [(
+            "metrics/my revenue.yml".to_owned(),
+            vec!["fin".to_owned(), "g@x".to_owned(), "x y".to_owned()],
+        )];
         let first = codeowners("* @org/all", &people, "/", &["metrics".to_owned()], &specs);
         assert_eq!(
             first,
@@ -93,7 +105,13 @@ mod tests {
                 "* @org/all\n{BEGIN}\n/metrics/ a@x b@x @org/team\n/metrics/my\\ revenue.yml f@x g@x\n/formulac.yml root@x\n{END}\n"
             )
         );
-        let again = codeowners(&format!("{first}docs/ @d\n"), &people, "/shop/", &["models/formulac".to_owned()], &[]);
+        let again = codeowners(
+            &format!("{first}docs/ @d\n"),
+            &people,
+            "/shop/",
+            &["models/formulac".to_owned()],
+            &[],
+        );
         assert_eq!(
             again,
             format!(

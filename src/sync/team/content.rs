@@ -22,7 +22,12 @@ impl DifferingContent {
     /// A file that differs.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
-        Self { path: path.to_owned(), now, text, alters_sql: false }
+        Self {
+            path: path.to_owned(),
+            now,
+            text,
+            alters_sql: false,
+        }
     }
 
     /// Whether people answer for it: it is neither a record that formulac judges in another way nor exactly the output of
@@ -48,7 +53,9 @@ impl DifferingContent {
     /// Whether it is the evidence of a verification. No spec can make it again, so an approval covers it.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
-        self.path.strip_prefix(EVIDENCE).is_some_and(|rest| rest.starts_with('/'))
+        self.path
+            .strip_prefix(EVIDENCE)
+            .is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// The model of which it is the state; none for other files.
@@ -63,7 +70,9 @@ impl DifferingContent {
 /// needs no approval.
 pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
     let is_written = files.iter().any(DifferingContent::is_written_by_people);
-    files.iter().filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
+    files
+        .iter()
+        .filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
 }
 
 /// The hash of what an approval covers; `None` if people wrote nothing.
@@ -81,8 +90,9 @@ pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingCo
 /// ```
 #[must_use]
 pub fn content(files: &[DifferingContent]) -> Option<String> {
-    let mut lines: Vec<String> =
-        approved(files).map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default())).collect();
+    let mut lines: Vec<String> = approved(files)
+        .map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default()))
+        .collect();
     lines.sort();
     (!lines.is_empty()).then(|| content_hash(lines.concat().as_bytes()))
 }

@@ -200,7 +200,15 @@ pub struct Ast {
 impl Ast {
     /// Clears the tree and keeps its memory.
     pub fn clear(&mut self) {
-        let Self { nodes, ranges, blanks, calls, args, names, definitions } = self;
+        let Self {
+            nodes,
+            ranges,
+            blanks,
+            calls,
+            args,
+            names,
+            definitions,
+        } = self;
         nodes.clear();
         *ranges = false;
         *blanks = false;
@@ -226,7 +234,10 @@ impl Ast {
 
     /// Frees the memory of everything except the definitions.
     pub fn forget_nodes(&mut self) {
-        *self = Self { definitions: std::mem::take(&mut self.definitions), ..Self::default() };
+        *self = Self {
+            definitions: std::mem::take(&mut self.definitions),
+            ..Self::default()
+        };
     }
 
     /// Returns the number of nodes that fit into the allocated memory.
@@ -256,7 +267,9 @@ impl Ast {
 
     /// Returns the nodes of a definition with their spans.
     pub fn nodes_of(&self, definition: &Definition) -> &[(Expr, Span)] {
-        self.nodes.get(definition.first.index()..definition.body.index() + 1).unwrap_or_default()
+        self.nodes
+            .get(definition.first.index()..definition.body.index() + 1)
+            .unwrap_or_default()
     }
 
     /// Returns a call by the index in [`Expr::Call`].

@@ -56,7 +56,15 @@ impl Diagnostic {
     /// Creates a diagnostic. The message starts in lower case, has no full stop, and puts user text in backticks.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: readable(message.into()), label: None, help: None, span, labels: Vec::new(), fix: None }
+        Self {
+            code,
+            message: readable(message.into()),
+            label: None,
+            help: None,
+            span,
+            labels: Vec::new(),
+            fix: None,
+        }
     }
 
     /// Adds advice that can be applied.
@@ -76,14 +84,20 @@ impl Diagnostic {
     /// Adds an additional span.
     #[must_use]
     pub fn with_other(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: readable(text.into()) });
+        self.labels.push(Label {
+            span,
+            text: readable(text.into()),
+        });
         self
     }
 
     /// Adds an edit that `check --fix` may apply.
     #[must_use]
     pub fn with_fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix { span, text: text.into() });
+        self.fix = Some(Fix {
+            span,
+            text: text.into(),
+        });
         self
     }
 
@@ -177,7 +191,11 @@ impl Diagnostic {
 
 /// Makes a message readable whatever names and texts of the source it contains: one line of limited length.
 fn readable(text: String) -> String {
-    let text = if text.contains(['\n', '\r']) { text.replace("\r\n", " ").replace(['\n', '\r'], " ") } else { text };
+    let text = if text.contains(['\n', '\r']) {
+        text.replace("\r\n", " ").replace(['\n', '\r'], " ")
+    } else {
+        text
+    };
     if text.len() <= 600 {
         return text;
     }

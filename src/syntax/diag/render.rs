@@ -42,7 +42,11 @@ struct PositionCounter<'s> {
 impl<'s> PositionCounter<'s> {
     fn new(source: &'s str) -> Self {
         let last = (0, Position { line: 1, column: 1 });
-        Self { source: source.as_bytes(), index: LineIndex::new(source), last }
+        Self {
+            source: source.as_bytes(),
+            index: LineIndex::new(source),
+            last,
+        }
     }
 
     /// Returns the start and end position of a diagnostic.
@@ -55,10 +59,15 @@ impl<'s> PositionCounter<'s> {
 
     fn position(&self, (from, place): (u32, Position), offset: u32) -> Position {
         let between = self.source.get(from as usize..offset as usize);
-        let Some(between) = between.filter(|b| !b.contains(&b'\n')) else { return self.index.position(offset) };
+        let Some(between) = between.filter(|b| !b.contains(&b'\n')) else {
+            return self.index.position(offset);
+        };
         // Count a character at its first byte; continuation bytes are 10xxxxxx.
         let count = between.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32;
-        Position { column: place.column + count, ..place }
+        Position {
+            column: place.column + count,
+            ..place
+        }
     }
 }
 
@@ -82,7 +91,11 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
         return Vec::new();
     }
     let mut places = PositionCounter::new(report.source);
-    report.diagnostics.iter().map(|d| object(d, places.positions(d).0)).collect()
+    report
+        .diagnostics
+        .iter()
+        .map(|d| object(d, places.positions(d).0))
+        .collect()
 }
 
 /// Returns the diagnostics of several texts as JSON, each with its `file`.
@@ -113,7 +126,11 @@ pub fn concise(reports: &[Report<'_>]) -> String {
     for_each(reports, |report, diagnostic, place, _| {
         let (file, message) = (visible(report.file), visible(diagnostic.message()));
         let (line, column, code) = (place.line, place.column, diagnostic.code());
-        let _ = write!(out, "{file}:{line}:{column}: {}[{code}]: {message}", severity(diagnostic));
+        let _ = write!(
+            out,
+            "{file}:{line}:{column}: {}[{code}]: {message}",
+            severity(diagnostic)
+        );
         if let Some(help) = diagnostic.help() {
             let _ = write!(out, "; help: {}", visible(help));
         }
@@ -158,7 +175,11 @@ fn github_property(text: &str) -> String {
 /// Returns a SARIF 2.1.0 log of one run.
 #[must_use]
 pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
-    let mut rules: Vec<Code> = reports.iter().flat_map(|r| r.diagnostics).map(Diagnostic::kind).collect();
+    let mut rules: Vec<Code> = reports
+        .iter()
+        .flat_map(|r| r.diagnostics)
+        .map(Diagnostic::kind)
+        .collect();
     rules.sort_by_key(|code| code.code());
     rules.dedup();
     let mut results = Vec::new();
@@ -181,7 +202,11 @@ pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
 }
 
 fn sarif_rule(code: Code) -> Value {
-    let level = if code.severity() == Severity::Error { "error" } else { "warning" };
+    let level = if code.severity() == Severity::Error {
+        "error"
+    } else {
+        "warning"
+    };
     json!({
         "id": code.code(),
         "name": code.name(),
@@ -279,7 +304,11 @@ mod tests {
     #[test]
     fn a_line_each() {
         let diagnostics = diagnostics_at(Span::new(5, 7));
-        let report = Report { file: "a,b.fx", source: "é = \nSUM", diagnostics: &diagnostics };
+        let report = Report {
+            file: "a,b.fx",
+            source: "é = \nSUM",
+            diagnostics: &diagnostics,
+        };
         assert_eq!(
             concise(&[report]),
             "a,b.fx:1:5: error[F0301]: unknown function `A\\u{1b}[31m`; help: 100%: a, b c\n"
@@ -294,7 +323,11 @@ mod tests {
     #[test]
     fn json_has_the_keys_of_the_contract_in_order() {
         let diagnostics = diagnostics_at(Span::new(0, 1));
-        let value = json(&[Report { file: "<stdin>", source: "x", diagnostics: &diagnostics }]);
+        let value = json(&[Report {
+            file: "<stdin>",
+            source: "x",
+            diagnostics: &diagnostics,
+        }]);
         let keys: Vec<&String> = value["diagnostics"][0].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["file", "code", "name", "severity", "message", "help", "span"]);
         assert!(!json_text(&value).contains('\u{1b}'));
@@ -304,7 +337,14 @@ mod tests {
     #[test]
     fn sarif_counts_columns_in_characters() {
         let diagnostics = diagnostics_at(Span::new(2, 3));
-        let value = sarif(&[Report { file: "a b.fx", source: "éx", diagnostics: &diagnostics }], "1");
+        let value = sarif(
+            &[Report {
+                file: "a b.fx",
+                source: "éx",
+                diagnostics: &diagnostics,
+            }],
+            "1",
+        );
         let place = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "a%20b.fx");
         assert_eq!(place["region"]["startColumn"], 2);

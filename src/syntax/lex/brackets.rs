@@ -61,9 +61,15 @@ impl LayoutPass<'_, '_> {
     /// Reports `COUNT(*)`, the SQL syntax. The formula is parsed without the star.
     #[cold]
     pub(super) fn sole_star(&mut self, at: usize, span: Span) {
-        let name = at.checked_sub(2).and_then(|i| self.tokens.get(i)).map_or("", |(_, s)| s.text(self.source));
-        let help =
-            if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
+        let name = at
+            .checked_sub(2)
+            .and_then(|i| self.tokens.get(i))
+            .map_or("", |(_, s)| s.text(self.source));
+        let help = if name.eq_ignore_ascii_case("count") {
+            "write `COUNT()`, which counts rows"
+        } else {
+            "name the column"
+        };
         self.diagnostics.push(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not select all columns")
                 .with_help(help)
@@ -73,13 +79,19 @@ impl LayoutPass<'_, '_> {
 
     pub(super) fn follows_operand(&self) -> bool {
         use Token::{Cell, Close, CloseSquare, Model, Name};
-        self.out.tokens.last().is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
+        self.out
+            .tokens
+            .last()
+            .is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
     }
 
     /// Reports `[view.field]`, the syntax of other tools. The formula is parsed without the brackets.
     #[cold]
     pub(super) fn square_reference(&mut self, at: usize, span: Span) {
-        let inside = self.tokens.get(at + 1..(at + 5).min(self.tokens.len())).unwrap_or_default();
+        let inside = self
+            .tokens
+            .get(at + 1..(at + 5).min(self.tokens.len()))
+            .unwrap_or_default();
         let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare);
         let whole = end.and_then(|n| inside.get(n)).map(|(_, close)| span.to(*close));
         let mut diagnostic = Diagnostic::new(
@@ -92,7 +104,11 @@ impl LayoutPass<'_, '_> {
                 let text = whole.text(self.source);
                 let name = text.trim_matches(['[', ']']).trim();
                 let is_one = !name.contains(char::is_whitespace);
-                let name = if is_one { name.to_owned() } else { format!("${{{name}}}") };
+                let name = if is_one {
+                    name.to_owned()
+                } else {
+                    format!("${{{name}}}")
+                };
                 diagnostic.with_help(format!("write `{name}`")).with_fix(whole, name)
             }
             None => diagnostic.with_help("write `view.field` or `${view.field}`"),
@@ -117,9 +133,9 @@ impl LayoutPass<'_, '_> {
             self.diagnostics.push(match self.before_end(span.end, end) {
                 // A fix that leaves the brackets empty would cause another error.
                 "" => diagnostic.with_help(format!("write its content, and `{right}`")),
-                shown => {
-                    diagnostic.with_help(format!("add `{right}` after `{shown}`")).with_fix(Span::new(end, end), right)
-                }
+                shown => diagnostic
+                    .with_help(format!("add `{right}` after `{shown}`"))
+                    .with_fix(Span::new(end, end), right),
             });
         }
     }
@@ -140,12 +156,20 @@ impl LayoutPass<'_, '_> {
         // Start at the beginning of a word.
         let cut = line.char_indices().nth(skipped).map_or(0, |c| c.0);
         let tail = line.get(cut..).unwrap_or_default();
-        if cut == 0 && start as u32 == from { tail } else { tail.split_once(' ').map_or(tail, |t| t.1) }
+        if cut == 0 && start as u32 == from {
+            tail
+        } else {
+            tail.split_once(' ').map_or(tail, |t| t.1)
+        }
     }
 }
 
 fn closing(token: Token) -> Token {
-    if token == Token::Open { Token::Close } else { Token::CloseSquare }
+    if token == Token::Open {
+        Token::Close
+    } else {
+        Token::CloseSquare
+    }
 }
 
 /// Returns which opening brackets have a closing bracket, using a simple stack over the whole text.

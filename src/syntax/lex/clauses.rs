@@ -25,22 +25,33 @@ impl LayoutPass<'_, '_> {
                 }
                 return self.rest(at, single) - at;
             }
-            "FILTER" if bracket => {
-                ("FILTER", "write `SUMIF(condition, value)`, `COUNTIF(condition)` or `SUM(IF(…))`".to_owned())
-            }
+            "FILTER" if bracket => (
+                "FILTER",
+                "write `SUMIF(condition, value)`, `COUNTIF(condition)` or `SUM(IF(…))`".to_owned(),
+            ),
             "OVER" if bracket => (
                 "OVER",
                 "`order_by` and `partition_by` of a spec's step say over which rows `OFFSET` looks back".to_owned(),
             ),
             "AS" if named => ("AS", format!("the name comes first: `{} = …`", self.text(at + 1))),
-            "GROUP" if by => ("GROUP BY", "write `group_by: name` in a spec, or pass `--group-by name`".to_owned()),
-            "ORDER" if by => ("ORDER BY", "write `order_by: name` in a spec, or pass `--order-by name`".to_owned()),
-            "WHERE" if !bracket => {
-                ("WHERE", "write `where: condition` in a spec; for one aggregate, `SUMIF(condition, value)`".to_owned())
-            }
+            "GROUP" if by => (
+                "GROUP BY",
+                "write `group_by: name` in a spec, or pass `--group-by name`".to_owned(),
+            ),
+            "ORDER" if by => (
+                "ORDER BY",
+                "write `order_by: name` in a spec, or pass `--order-by name`".to_owned(),
+            ),
+            "WHERE" if !bracket => (
+                "WHERE",
+                "write `where: condition` in a spec; for one aggregate, `SUMIF(condition, value)`".to_owned(),
+            ),
             "HAVING" if named => ("HAVING", "write `having: condition` in a spec".to_owned()),
             "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "write `limit: 10` in a spec".to_owned()),
-            "FROM" if named => ("FROM", "write `from: relation` in a spec, or pass `--from relation`".to_owned()),
+            "FROM" if named => (
+                "FROM",
+                "write `from: relation` in a spec, or pass `--from relation`".to_owned(),
+            ),
             _ => return 0,
         };
         let words = if by { span.to(self.tokens[at + 1].1) } else { span };
@@ -58,15 +69,23 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the name of the innermost open call, in upper case. Empty outside calls.
     fn enclosing_call(&self) -> String {
-        let name = self.open.last().and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
-        name.filter(|at| self.token(*at) == Some(Token::Name)).map_or("", |at| self.text(at)).to_ascii_uppercase()
+        let name = self
+            .open
+            .last()
+            .and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
+        name.filter(|at| self.token(*at) == Some(Token::Name))
+            .map_or("", |at| self.text(at))
+            .to_ascii_uppercase()
     }
 
     /// Returns the index after the bracket that closes the one at `open`.
     pub(super) fn group(&self, open: usize, single: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
-        while let Some(token) = self.token(end).filter(|_| depth > 0 && (single || !self.is_definition(end))) {
+        while let Some(token) = self
+            .token(end)
+            .filter(|_| depth > 0 && (single || !self.is_definition(end)))
+        {
             depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
             end += 1;
         }
@@ -98,7 +117,9 @@ impl LayoutPass<'_, '_> {
                 diagnostic = match self.single(at + 1).filter(|_| closes) {
                     Some(operand) => {
                         let call = format!("DISTINCT({operand})");
-                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(self.tokens[at + 1].1), call)
+                        diagnostic
+                            .with_help(format!("write `{call}`"))
+                            .with_fix(span.to(self.tokens[at + 1].1), call)
                     }
                     None => diagnostic.with_help("write `DISTINCT(value)`"),
                 };
@@ -128,7 +149,9 @@ impl LayoutPass<'_, '_> {
         let closes =
             |i: &usize| self.token(*i) == Some(Token::CloseBrace) && self.token(*i + 1) == Some(Token::CloseBrace);
         // Limit the search to the length of a `ref` or `var` call, so that it stays linear with many of them.
-        let Some(close) = (at + 2..at + 16).find(closes) else { return 0 };
+        let Some(close) = (at + 2..at + 16).find(closes) else {
+            return 0;
+        };
         let dotted = self.token(close + 2) == Some(Token::Dot) && self.token(close + 3) == Some(Token::Name);
         let end = close + 2 + if dotted { 2 } else { 0 };
         let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
@@ -159,7 +182,10 @@ impl LayoutPass<'_, '_> {
     pub(super) fn negated(&self, at: usize) -> Option<Span> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         self.single(at)?;
-        let compares = matches!(self.token(at + 1), Some(Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual));
+        let compares = matches!(
+            self.token(at + 1),
+            Some(Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
+        );
         let last = if compares { at + 2 } else { at };
         self.single(last)?;
         let ends =

@@ -51,7 +51,11 @@ impl SpecialTokens<'_> {
         let mut end = span.start + first;
         if first % 2 == 1 {
             loop {
-                let found = if end >= self.even { None } else { self.after(end).bytes().position(|b| b == b'"') };
+                let found = if end >= self.even {
+                    None
+                } else {
+                    self.after(end).bytes().position(|b| b == b'"')
+                };
                 let Some(found) = found else {
                     self.even = self.even.min(span.start + first);
                     return self.unclosed_text(span, lexed);
@@ -67,7 +71,10 @@ impl SpecialTokens<'_> {
         span.end = end;
         let bytes = self.source.as_bytes();
         if bytes.get(span.end as usize - 2) == Some(&b'\\') && span.end - span.start > 2 {
-            if self.after(span.end).starts_with(|c: char| c.is_alphanumeric() || c == '\\') {
+            if self
+                .after(span.end)
+                .starts_with(|c: char| c.is_alphanumeric() || c == '\\')
+            {
                 return self.escaped(span, span.start);
             }
             self.backslash = Some(lexed.tokens.len());
@@ -135,17 +142,25 @@ impl SpecialTokens<'_> {
             found
         });
         let closing = stop.filter(|(_, c)| *c == '"');
-        let line = text.get(..stop.map_or(text.len(), |s| s.0)).unwrap_or_default().trim_end();
-        let end = closing.map_or(line.len(), |(at, _)| at + 1).max((span.end.max(first) - first) as usize);
+        let line = text
+            .get(..stop.map_or(text.len(), |s| s.0))
+            .unwrap_or_default()
+            .trim_end();
+        let end = closing
+            .map_or(line.len(), |(at, _)| at + 1)
+            .max((span.end.max(first) - first) as usize);
         *span = Span::new(first, first + end as u32);
         let whole = span.text(self.source);
         let at = first + whole.find("\\\"").unwrap_or(0) as u32;
         let inner = whole.strip_prefix('"').unwrap_or(whole);
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let mended = format!("\"{}\"", inner.replace("\\\"", "\"\""));
-        let mut diagnostic =
-            Diagnostic::new(Code::NotFormulaSyntax, Span::new(at, at + 2), "a quote inside a text is doubled")
-                .with_help("write `\"\"` for `\\\"`");
+        let mut diagnostic = Diagnostic::new(
+            Code::NotFormulaSyntax,
+            Span::new(at, at + 2),
+            "a quote inside a text is doubled",
+        )
+        .with_help("write `\"\"` for `\\\"`");
         if closing.is_some() {
             diagnostic = diagnostic.with_fix(*span, mended);
         }
@@ -156,7 +171,11 @@ impl SpecialTokens<'_> {
     /// Lexes a reference from its `${`.
     pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
         let after = self.after(span.end);
-        let stop = if span.start < self.open_line { None } else { after.find(['}', '\n']) };
+        let stop = if span.start < self.open_line {
+            None
+        } else {
+            after.find(['}', '\n'])
+        };
         match stop {
             Some(at) if after.as_bytes().get(at) == Some(&b'}') => {
                 span.end += at as u32 + 1;
@@ -168,17 +187,27 @@ impl SpecialTokens<'_> {
         }
         // Skip only the name, so that the rest of the line is still read.
         let after = self.after(span.end);
-        let name = after.find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c))).unwrap_or(after.len());
-        let name = after.get(..name).unwrap_or_default().trim_end_matches(|c: char| "[:. ".contains(c));
+        let name = after
+            .find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c)))
+            .unwrap_or(after.len());
+        let name = after
+            .get(..name)
+            .unwrap_or_default()
+            .trim_end_matches(|c: char| "[:. ".contains(c));
         let start = span.start;
         span.end += name.len() as u32;
-        let mut diagnostic =
-            Diagnostic::new(Code::UnclosedReference, Span::new(start, span.end), "reference `${` is not closed")
-                .with_label("starts here");
+        let mut diagnostic = Diagnostic::new(
+            Code::UnclosedReference,
+            Span::new(start, span.end),
+            "reference `${` is not closed",
+        )
+        .with_label("starts here");
         diagnostic = if name.is_empty() {
             diagnostic.with_help("write `${view.field}`")
         } else {
-            diagnostic.with_help(format!("add `}}` after `{name}`")).with_fix(Span::new(span.end, span.end), "}")
+            diagnostic
+                .with_help(format!("add `}}` after `{name}`"))
+                .with_fix(Span::new(span.end, span.end), "}")
         };
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)
@@ -215,11 +244,16 @@ impl SpecialTokens<'_> {
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.after(span.end);
-        let stop = after.char_indices().find(|(_, c)| "\n\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\"".contains(*c));
+        let stop = after
+            .char_indices()
+            .find(|(_, c)| "\n\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\"".contains(*c));
         let (inner, length) = match stop {
             Some((at, c)) if c != '\n' => (after.get(..at).unwrap_or_default(), at + c.len_utf8()),
             _ => {
-                let line = after.get(..stop.map_or(after.len(), |s| s.0)).unwrap_or_default().trim_end();
+                let line = after
+                    .get(..stop.map_or(after.len(), |s| s.0))
+                    .unwrap_or_default()
+                    .trim_end();
                 (line, line.len())
             }
         };
@@ -227,12 +261,20 @@ impl SpecialTokens<'_> {
         let straight = format!("\"{}\"", inner.replace('"', "\"\""));
         span.end += length as u32;
         self.diagnostics.push(if closed {
-            Diagnostic::new(Code::TypographicQuotes, *span, "typographic quotation marks do not make a text")
-                .with_help(format!("write `{straight}`"))
-                .with_fix(*span, straight)
+            Diagnostic::new(
+                Code::TypographicQuotes,
+                *span,
+                "typographic quotation marks do not make a text",
+            )
+            .with_help(format!("write `{straight}`"))
+            .with_fix(*span, straight)
         } else {
-            Diagnostic::new(Code::TypographicQuotes, *span, "typographic quotation marks do not make a text")
-                .with_help("put `\"` on both sides of the text")
+            Diagnostic::new(
+                Code::TypographicQuotes,
+                *span,
+                "typographic quotation marks do not make a text",
+            )
+            .with_help("put `\"` on both sides of the text")
         });
         if !closed {
             lexed.swallowed.push(span.start);
@@ -252,7 +294,9 @@ impl SpecialTokens<'_> {
             "unexpected backtick: names are written without quotes",
         );
         diagnostic = if plain {
-            diagnostic.with_help(format!("write `{name}`")).with_fix(span, name.to_owned())
+            diagnostic
+                .with_help(format!("write `{name}`"))
+                .with_fix(span, name.to_owned())
         } else {
             diagnostic.with_help(format!("a name with blanks is written `${{view.{name}}}`"))
         };
@@ -269,7 +313,9 @@ impl SpecialTokens<'_> {
             blank && {
                 let mut rest = after.trim_start_matches([' ', '\t']);
                 let word = |rest: &mut &str| {
-                    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                    let end = rest
+                        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+                        .unwrap_or(rest.len());
                     let found = end > 0 && rest.starts_with(char::is_alphabetic);
                     *rest = rest.get(end..).unwrap_or_default();
                     found
@@ -288,9 +334,13 @@ impl SpecialTokens<'_> {
         let mark = *span;
         let shown = mark.text(self.source);
         self.diagnostics.push(
-            Diagnostic::new(Code::NotFormulaSyntax, mark, format!("`{shown}` does not begin a comment"))
-                .with_help("comments begin with `//`")
-                .with_fix(mark, "//"),
+            Diagnostic::new(
+                Code::NotFormulaSyntax,
+                mark,
+                format!("`{shown}` does not begin a comment"),
+            )
+            .with_help("comments begin with `//`")
+            .with_fix(mark, "//"),
         );
         span.end += length;
         true
@@ -299,7 +349,11 @@ impl SpecialTokens<'_> {
     #[cold]
     pub(super) fn block_comment(&mut self, span: &mut Span) -> Option<Token> {
         let mark = *span;
-        let found = if span.start >= self.open_comment { None } else { self.after(span.end).find("*/") };
+        let found = if span.start >= self.open_comment {
+            None
+        } else {
+            self.after(span.end).find("*/")
+        };
         let after = self.after(span.end);
         let mut fix = None;
         if let Some(at) = found {
@@ -364,8 +418,12 @@ fn row(text: &str) -> u32 {
 #[cold]
 pub(super) fn single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.push(
-        Diagnostic::new(Code::SingleQuotes, span, "single quotes enclose the name of a tab, not a text")
-            .with_help("write text in double quotes, `\"text\"`"),
+        Diagnostic::new(
+            Code::SingleQuotes,
+            span,
+            "single quotes enclose the name of a tab, not a text",
+        )
+        .with_help("write text in double quotes, `\"text\"`"),
     );
 }
 

@@ -10,7 +10,10 @@ const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "M
 
 pub(super) fn ends_operand(token: Token) -> bool {
     use Token::{Cell, Close, CloseSquare, Fault, Model, Name, Number, Percent, Text};
-    matches!(token, Name | Number | Text | Model | Cell | Close | CloseSquare | Fault | Percent)
+    matches!(
+        token,
+        Name | Number | Text | Model | Cell | Close | CloseSquare | Fault | Percent
+    )
 }
 
 pub(super) fn begins_operand(token: Token) -> bool {
@@ -154,13 +157,20 @@ impl LayoutPass<'_, '_> {
             (Some(Token::Tab), next) if next != Some(Token::Bang) => {
                 let span = self.tokens[at].1;
                 let text = span.text(self.source);
-                let inner =
-                    text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text).replace("''", "'");
+                let inner = text
+                    .strip_prefix('\'')
+                    .and_then(|t| t.strip_suffix('\''))
+                    .unwrap_or(text)
+                    .replace("''", "'");
                 let straight = super::quote(&inner);
                 self.report(
-                    Diagnostic::new(Code::SingleQuotes, span, "single quotes enclose the name of a tab, not a text")
-                        .with_help(format!("write `{straight}`"))
-                        .with_fix(span, straight),
+                    Diagnostic::new(
+                        Code::SingleQuotes,
+                        span,
+                        "single quotes enclose the name of a tab, not a text",
+                    )
+                    .with_help(format!("write `{straight}`"))
+                    .with_fix(span, straight),
                 );
                 self.push(Token::Text, span);
                 1
@@ -249,7 +259,10 @@ impl LayoutPass<'_, '_> {
         let whole = span.to(self.tokens[end - 1].1);
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
-                .with_help(format!("remove `{}`: types are converted where it is safe", whole.text(self.source)))
+                .with_help(format!(
+                    "remove `{}`: types are converted where it is safe",
+                    whole.text(self.source)
+                ))
                 .with_fix(whole, ""),
         );
         if !self.after_operand() || self.operand_comes(end) {
@@ -320,7 +333,9 @@ impl LayoutPass<'_, '_> {
         let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, inside.1, format!("{message}, found `{shown}`"));
         let known = ["day", "week", "month", "quarter", "year"].contains(&name);
         diagnostic = if known {
-            diagnostic.with_help(format!("write it without quotes, `[{name}]`")).with_fix(inside.1, name.to_owned())
+            diagnostic
+                .with_help(format!("write it without quotes, `[{name}]`"))
+                .with_fix(inside.1, name.to_owned())
         } else {
             diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")
         };

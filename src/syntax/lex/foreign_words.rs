@@ -14,7 +14,11 @@ impl LayoutPass<'_, '_> {
             (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
             _ => "write `MOD(a, b)`".to_owned(),
         };
-        self.syntax(span, "`%` after a value is a hundredth of it, and not a remainder", help);
+        self.syntax(
+            span,
+            "`%` after a value is a hundredth of it, and not a remainder",
+            help,
+        );
         self.push(Token::Odd, span);
         1
     }
@@ -33,8 +37,14 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the text of a single-token operand, unless the next token belongs to it.
     pub(super) fn single(&self, at: usize) -> Option<&str> {
-        let leaf = matches!(self.token(at), Some(Token::Name | Token::Model | Token::Number | Token::Text));
-        let more = matches!(self.token(at + 1), Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon));
+        let leaf = matches!(
+            self.token(at),
+            Some(Token::Name | Token::Model | Token::Number | Token::Text)
+        );
+        let more = matches!(
+            self.token(at + 1),
+            Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon)
+        );
         (leaf && !more).then(|| self.text(at))
     }
 
@@ -49,7 +59,9 @@ impl LayoutPass<'_, '_> {
                 diagnostic = match self.negated(at + 1) {
                     Some(condition) => {
                         let call = format!("NOT({})", condition.text(self.source));
-                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(condition), call)
+                        diagnostic
+                            .with_help(format!("write `{call}`"))
+                            .with_fix(span.to(condition), call)
                     }
                     None => diagnostic.with_help("write `NOT(condition)`"),
                 };
@@ -110,12 +122,20 @@ impl LayoutPass<'_, '_> {
 
     /// Reports a word directly after an operand and returns the number of tokens consumed.
     #[cold]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     pub(super) fn infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
         let word = self.text(at).to_ascii_uppercase();
         let operand = self.whole_operand(at);
         let shown = operand.map_or("x", |o| o.text(self.source)).to_owned();
-        if self.until.last().is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open.len()) {
+        if self
+            .until
+            .last()
+            .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open.len())
+        {
             self.until.pop();
             self.odd(at + 1, span);
             return 1;
@@ -126,31 +146,54 @@ impl LayoutPass<'_, '_> {
         let words = span.to(self.tokens.get(verb).map_or(span, |t| t.1));
         match self.text(verb).to_ascii_uppercase().as_str() {
             "AND" | "OR" if !negated => {
-                self.syntax(span, format!("`{word}` is a function, not an operator"), format!("write `{word}(a, b)`"));
+                self.syntax(
+                    span,
+                    format!("`{word}` is a function, not an operator"),
+                    format!("write `{word}(a, b)`"),
+                );
                 self.odd(at + 1, span);
                 1
             }
             "IN" => {
                 let list = self.in_list(verb + 1, &shown);
-                self.syntax(words, "`IN` is not part of the language", format!("write `{}`", not(list)));
+                self.syntax(
+                    words,
+                    "`IN` is not part of the language",
+                    format!("write `{}`", not(list)),
+                );
                 let open = verb + 1;
-                let end = if self.token(open) == Some(Token::Open) { self.group(open, single) } else { open };
+                let end = if self.token(open) == Some(Token::Open) {
+                    self.group(open, single)
+                } else {
+                    open
+                };
                 end - at
             }
             "IS" if !negated => {
                 let negated = self.is_word(at + 1, "not");
                 let last = at + 1 + usize::from(negated);
                 if !self.is_word(last, "null") {
-                    self.syntax(span, "`IS` is not part of the language", "compare with `=`, or write `ISBLANK(x)`");
+                    self.syntax(
+                        span,
+                        "`IS` is not part of the language",
+                        "compare with `=`, or write `ISBLANK(x)`",
+                    );
                     self.odd(at + 1, span);
                     return 1;
                 }
-                let call = if negated { format!("NOT(ISBLANK({shown}))") } else { format!("ISBLANK({shown})") };
+                let call = if negated {
+                    format!("NOT(ISBLANK({shown}))")
+                } else {
+                    format!("ISBLANK({shown})")
+                };
                 let whole = span.to(self.tokens[last].1);
                 let mut diagnostic = Diagnostic::new(
                     Code::NotFormulaSyntax,
                     whole,
-                    format!("`IS {}NULL` is not part of the language", if negated { "NOT " } else { "" }),
+                    format!(
+                        "`IS {}NULL` is not part of the language",
+                        if negated { "NOT " } else { "" }
+                    ),
                 )
                 .with_help(format!("write `{call}`"));
                 if let Some(operand) = operand {
@@ -164,12 +207,17 @@ impl LayoutPass<'_, '_> {
                     "use the wildcards `*` and `?` in a criterion: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
                 );
                 self.syntax(words, "`LIKE` is not part of the language", help);
-                let pattern =
-                    matches!(self.token(verb + 1), Some(Token::Text | Token::Tab | Token::Name | Token::Number));
+                let pattern = matches!(
+                    self.token(verb + 1),
+                    Some(Token::Text | Token::Tab | Token::Name | Token::Number)
+                );
                 verb + 1 + usize::from(pattern && !self.is_definition(verb + 1)) - at
             }
             "BETWEEN" => {
-                let bounds = self.single(verb + 1).zip(self.single(verb + 3)).filter(|_| self.is_word(verb + 2, "and"));
+                let bounds = self
+                    .single(verb + 1)
+                    .zip(self.single(verb + 3))
+                    .filter(|_| self.is_word(verb + 2, "and"));
                 let call = match bounds {
                     Some((low, high)) => not(format!("AND({low} <= {shown}, {shown} <= {high})")),
                     None => not(format!("AND(a <= {shown}, {shown} <= b)")),

@@ -64,7 +64,11 @@ pub fn layout(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> TextLayout {
     let mut out = TextLayout::default();
-    let part = LayoutPart { mode, name: None, index: 0 };
+    let part = LayoutPart {
+        mode,
+        name: None,
+        index: 0,
+    };
     layout_part(source, lexed, part, limits, &mut out, diagnostics);
     out
 }
@@ -197,7 +201,10 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Copies one formula up to the next definition or the end, and returns the index after it.
-    #[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one list of cases; to be divided when a case is added"
+    )]
     fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();
@@ -347,8 +354,17 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Pops the innermost open bracket if the token closes it.
     fn closes(&mut self, token: Token) -> bool {
-        let opening = self.open.last().and_then(|at| self.tokens.get(*at as usize)).map(|t| t.0);
-        let closes = opening == Some(if token == Token::Close { Token::Open } else { Token::OpenSquare });
+        let opening = self
+            .open
+            .last()
+            .and_then(|at| self.tokens.get(*at as usize))
+            .map(|t| t.0);
+        let closes = opening
+            == Some(if token == Token::Close {
+                Token::Open
+            } else {
+                Token::OpenSquare
+            });
         if closes {
             self.open.pop();
         }
@@ -365,7 +381,9 @@ impl<'t> LayoutPass<'_, 't> {
         if !self.is_definition(at) {
             return false;
         }
-        let Some(innermost) = self.open.last().copied() else { return true };
+        let Some(innermost) = self.open.last().copied() else {
+            return true;
+        };
         let tokens = self.tokens;
         let closed = self.closed.get_or_insert_with(|| matched(tokens));
         !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)

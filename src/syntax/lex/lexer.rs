@@ -128,11 +128,17 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
 pub(super) fn swallows(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {
         let line = line.trim_start();
-        let name = line.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(line.len());
+        let name = line
+            .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .unwrap_or(line.len());
         let after = line.get(name..).unwrap_or_default().trim_start();
         name > 0 && after.starts_with('=') && !after.starts_with("==")
     };
-    let texts = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text).map(|(_, span)| *span);
+    let texts = lexed
+        .tokens
+        .iter()
+        .filter(|(token, _)| *token == Token::Text)
+        .map(|(_, span)| *span);
     let mut texts = texts.filter(|span| span.text(source).split('\n').skip(1).any(defines));
     texts.next().map_or(u32::MAX, |span| span.start)
 }

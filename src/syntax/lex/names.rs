@@ -50,5 +50,9 @@ impl SpecialTokens<'_> {
 
 /// Returns the name token that ends where the span begins.
 fn name_before(span: Span, lexed: &Lexed) -> Option<Span> {
-    lexed.tokens.last().filter(|(token, name)| *token == Token::Name && name.end == span.start).map(|(_, name)| *name)
+    lexed
+        .tokens
+        .last()
+        .filter(|(token, name)| *token == Token::Name && name.end == span.start)
+        .map(|(_, name)| *name)
 }

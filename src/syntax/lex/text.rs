@@ -13,11 +13,19 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
     if let Some(inner) = literal.strip_prefix('"') {
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let quotes = inner.bytes().any(|b| b == b'"');
-        return if quotes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) };
+        return if quotes {
+            Cow::Owned(inner.replace("\"\"", "\""))
+        } else {
+            Cow::Borrowed(inner)
+        };
     }
     let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}".contains(c);
     if literal.starts_with(curly) {
-        return Cow::Borrowed(literal.trim_start_matches(curly).trim_end_matches(|c| curly(c) || c == '"'));
+        return Cow::Borrowed(
+            literal
+                .trim_start_matches(curly)
+                .trim_end_matches(|c| curly(c) || c == '"'),
+        );
     }
     if let Some(inner) = literal.strip_prefix('\'') {
         return Cow::Owned(inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'"));

@@ -8,8 +8,14 @@ use super::{Node, NodeKind, YamlStyle};
 /// The function reads the value again and matches each character to its source: the same character, an escape, or a
 /// line break with the whitespace around it.
 pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
-    let NodeKind::Scalar { value, style } = &node.kind else { return Vec::new() };
-    let mut walk = YamlWalk { source, at: node.span.start as usize, offsets: Vec::with_capacity(value.len() + 1) };
+    let NodeKind::Scalar { value, style } = &node.kind else {
+        return Vec::new();
+    };
+    let mut walk = YamlWalk {
+        source,
+        at: node.span.start as usize,
+        offsets: Vec::with_capacity(value.len() + 1),
+    };
     match style {
         YamlStyle::Block => walk.block(value),
         YamlStyle::Plain => walk.flow(value, *style),
@@ -45,7 +51,12 @@ impl YamlWalk<'_> {
     /// Maps a block scalar: its lines without their indentation. Its span begins at the first line that is not empty,
     /// so the empty lines before it are the start of the value.
     fn block(&mut self, value: &str) {
-        let line = self.source.get(..self.at).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
+        let line = self
+            .source
+            .get(..self.at)
+            .unwrap_or_default()
+            .rfind('\n')
+            .map_or(0, |i| i + 1);
         let indent = self.at - line;
         let before = value.len() - value.trim_start_matches('\n').len();
         let mut breaks: Vec<usize> = Vec::with_capacity(before);
@@ -53,7 +64,12 @@ impl YamlWalk<'_> {
         for _ in 0..before {
             end = end.saturating_sub(1);
             breaks.push(end);
-            end = self.source.get(..end).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
+            end = self
+                .source
+                .get(..end)
+                .unwrap_or_default()
+                .rfind('\n')
+                .map_or(0, |i| i + 1);
         }
         breaks.into_iter().rev().for_each(|at| self.put('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
@@ -79,7 +95,11 @@ impl YamlWalk<'_> {
     /// Returns the length of the line break at the current position. `None` inside a line and at the end of the file.
     fn at_line_end(&self) -> Option<usize> {
         let rest = self.rest();
-        if rest.starts_with("\r\n") { Some(2) } else { rest.starts_with(['\n', '\r']).then_some(1) }
+        if rest.starts_with("\r\n") {
+            Some(2)
+        } else {
+            rest.starts_with(['\n', '\r']).then_some(1)
+        }
     }
 
     /// Skips a line break and the indentation of the next line.
@@ -136,7 +156,9 @@ impl YamlWalk<'_> {
     fn skip_escaped_break(&mut self) {
         loop {
             let rest = self.rest();
-            let Some(after) = rest.strip_prefix("\\\r\n").or_else(|| rest.strip_prefix("\\\n")) else { return };
+            let Some(after) = rest.strip_prefix("\\\r\n").or_else(|| rest.strip_prefix("\\\n")) else {
+                return;
+            };
             let blanks = after.len() - after.trim_start_matches([' ', '\t']).len();
             self.at = self.source.len() - after.len() + blanks;
         }

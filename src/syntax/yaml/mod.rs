@@ -68,13 +68,22 @@ impl Node {
 
     /// Returns whether the scalar is in quotes.
     pub fn is_quoted(&self) -> bool {
-        matches!(&self.kind, NodeKind::Scalar { style: YamlStyle::Single | YamlStyle::Double, .. })
+        matches!(
+            &self.kind,
+            NodeKind::Scalar {
+                style: YamlStyle::Single | YamlStyle::Double,
+                ..
+            }
+        )
     }
 
     /// Returns the value of an unquoted `true` or `false`.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
-            NodeKind::Scalar { value, style: YamlStyle::Plain } => match value.to_ascii_lowercase().as_str() {
+            NodeKind::Scalar {
+                value,
+                style: YamlStyle::Plain,
+            } => match value.to_ascii_lowercase().as_str() {
                 "true" => Some(true),
                 "false" => Some(false),
                 _ => None,
@@ -107,7 +116,10 @@ impl Node {
 
     /// Returns the value of a key.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.pairs()?.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v)
+        self.pairs()?
+            .iter()
+            .find(|(k, _)| k.text() == Some(key))
+            .map(|(_, v)| v)
     }
 
     /// Returns the name of the kind of node in messages.

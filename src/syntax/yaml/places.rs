@@ -26,10 +26,14 @@ impl<'s> YamlPlaces<'s> {
         if self.kept.is_empty() {
             return character.min(self.source.len());
         }
-        let Some(start) = self.kept.get(character / STEP) else { return self.source.len() };
+        let Some(start) = self.kept.get(character / STEP) else {
+            return self.source.len();
+        };
         let from = *start as usize;
         let rest = self.source.get(from..).unwrap_or_default();
-        rest.char_indices().nth(character % STEP).map_or(self.source.len(), |(at, _)| from + at)
+        rest.char_indices()
+            .nth(character % STEP)
+            .map_or(self.source.len(), |(at, _)| from + at)
     }
 }
 

@@ -29,13 +29,20 @@ enum OpenNode {
 /// # Errors
 ///
 /// Returns the first error that prevents reading the rest.
-#[allow(clippy::too_many_lines, reason = "one list of cases; to be divided when a case is added")]
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     // The YAML parser treats NUL as the end of the file and ignores the rest.
     if let Some(at) = source.find('\0') {
         let at = at as u32;
-        return Err(Diagnostic::new(Code::InvalidYaml, Span::new(at, at + 1), "control character U+0000 in the file")
-            .with_help("remove it; a YAML file holds text only"));
+        return Err(Diagnostic::new(
+            Code::InvalidYaml,
+            Span::new(at, at + 1),
+            "control character U+0000 in the file",
+        )
+        .with_help("remove it; a YAML file holds text only"));
     }
     let places = YamlPlaces::new(source);
     let offset = |mark: &Marker| places.byte(mark.index()) as u32;
@@ -49,7 +56,10 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     for event in Parser::new_from_str(source) {
         let (event, place) = event.map_err(|fault| {
             let at = offset(fault.marker());
-            let width = source.get(at as usize..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+            let width = source
+                .get(at as usize..)
+                .and_then(|t| t.chars().next())
+                .map_or(0, char::len_utf8);
             invalid(source, Span::new(at, at + width as u32), fault.info())
         })?;
         let (start, end) = (offset(&place.start), offset(&place.end));
@@ -82,7 +92,16 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 {
                     return Err(fault);
                 }
-                (Node { kind: NodeKind::Scalar { value: value.into_owned(), style }, span }, anchor)
+                (
+                    Node {
+                        kind: NodeKind::Scalar {
+                            value: value.into_owned(),
+                            style,
+                        },
+                        span,
+                    },
+                    anchor,
+                )
             }
             Event::SequenceStart(anchor, _) => {
                 stack.push((OpenNode::Sequence(Vec::new()), start, anchor));
@@ -95,12 +114,20 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some((open, start, anchor)) = stack.pop() else { continue };
+                let Some((open, start, anchor)) = stack.pop() else {
+                    continue;
+                };
                 let kind = match open {
                     OpenNode::Sequence(items) => NodeKind::Sequence(items),
                     OpenNode::Mapping(pairs, ..) => NodeKind::Mapping(pairs),
                 };
-                (Node { kind, span: Span::new(start, end.max(start)) }, anchor)
+                (
+                    Node {
+                        kind,
+                        span: Span::new(start, end.max(start)),
+                    },
+                    anchor,
+                )
             }
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
@@ -203,8 +230,12 @@ mod tests {
 
     /// Returns nested lists of ten aliases to the previous list: few bytes, but ten times as many values per level.
     fn levels(count: usize) -> String {
-        let list =
-            |level: usize| format!("l{level}: &l{level} [{}]\n", vec![format!("*l{}", level - 1); 10].join(", "));
+        let list = |level: usize| {
+            format!(
+                "l{level}: &l{level} [{}]\n",
+                vec![format!("*l{}", level - 1); 10].join(", ")
+            )
+        };
         let first = "l0: &l0 [a, b, c]\n".to_owned();
         first + &(1..=count).map(list).collect::<String>()
     }
@@ -222,7 +253,11 @@ mod tests {
     #[test]
     fn aliases_nest_no_deeper_than_lists() {
         let nested = |level: usize| {
-            let inside = if level == 0 { "a".to_owned() } else { format!("*l{}", level - 1) };
+            let inside = if level == 0 {
+                "a".to_owned()
+            } else {
+                format!("*l{}", level - 1)
+            };
             format!("l{level}: &l{level} {}{inside}{}\n", "[".repeat(20), "]".repeat(20))
         };
         let text = |levels: usize| (0..levels).map(nested).collect::<String>();

@@ -33,7 +33,11 @@ pub fn key_text(key: &str) -> String {
 /// Writes a mapping key on one line.
 pub fn write_key(out: &mut String, key: &str) {
     let clean = clean(key);
-    if is_plain(&clean) { out.push_str(&clean) } else { write_quoted(out, &clean) }
+    if is_plain(&clean) {
+        out.push_str(&clean)
+    } else {
+        write_quoted(out, &clean)
+    }
 }
 
 /// Removes NUL characters, and carriage returns because generated files use one style of line endings.
@@ -52,9 +56,15 @@ fn is_special(c: char) -> bool {
 
 fn has_special(value: &str) -> bool {
     // Most texts have no special characters, so check blocks of bytes without a branch per byte.
-    #[allow(clippy::needless_bitwise_bool, reason = "without branches, the compiler checks many bytes at once")]
+    #[allow(
+        clippy::needless_bitwise_bool,
+        reason = "without branches, the compiler checks many bytes at once"
+    )]
     let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
-    let all_usual = value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
+    let all_usual = value
+        .as_bytes()
+        .chunks(32)
+        .all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte)));
     !all_usual && value.contains(is_special)
 }
 
@@ -96,8 +106,9 @@ pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
 pub fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
     let mut rest = clean;
-    while let Some((at, escaped)) =
-        rest.char_indices().find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
+    while let Some((at, escaped)) = rest
+        .char_indices()
+        .find(|(_, c)| matches!(c, '\\' | '"' | '\n' | '\t') || is_special(*c))
     {
         out.push_str(rest.get(..at).unwrap_or_default());
         match escaped {

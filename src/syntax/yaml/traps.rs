@@ -7,8 +7,12 @@ use crate::span::Span;
 /// Reports a file that is not valid YAML, with the most likely reason.
 pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     if let Some(line) = unindented(source).filter(|line| line.start <= span.start) {
-        return Diagnostic::new(Code::InvalidYaml, line, "not valid YAML: a text block is indented below its key")
-            .with_help("indent the lines below `|`, by two blanks more than the key");
+        return Diagnostic::new(
+            Code::InvalidYaml,
+            line,
+            "not valid YAML: a text block is indented below its key",
+        )
+        .with_help("indent the lines below `|`, by two blanks more than the key");
     }
     let line = YamlLine::at(source, span.start);
     if let Some(tab) = line.tab() {
@@ -47,8 +51,12 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
 }
 
 fn indented_by(tab: Span) -> Diagnostic {
-    Diagnostic::new(Code::InvalidYaml, tab, "a tab indents this line, and YAML takes blanks only")
-        .with_help("indent with blanks, two for each level")
+    Diagnostic::new(
+        Code::InvalidYaml,
+        tab,
+        "a tab indents this line, and YAML takes blanks only",
+    )
+    .with_help("indent with blanks, two for each level")
 }
 
 /// Reports an anchor or tag at the beginning of a plain value, which YAML removes although it is part of the formula.
@@ -62,7 +70,10 @@ pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     match line.pair() {
         Some(pair) => {
             let quoted = pair.value.replace('\'', "''");
-            diagnostic.with_help(format!("leave it out, or put the value in quotes: `{}: '{quoted}'`", pair.key))
+            diagnostic.with_help(format!(
+                "leave it out, or put the value in quotes: `{}: '{quoted}'`",
+                pair.key
+            ))
         }
         None => diagnostic.with_help("leave it out, or put the value in quotes"),
     }
@@ -115,7 +126,11 @@ impl<'s> YamlLine<'s> {
         let start = from + before.rfind('\n').map_or(0, |i| i + 1);
         let window = source.get(start..floor(source, offset + LENGTH)).unwrap_or_default();
         let text = window.split('\n').next().unwrap_or_default();
-        Self { source, text: text.trim_end_matches('\r'), start: start as u32 }
+        Self {
+            source,
+            text: text.trim_end_matches('\r'),
+            start: start as u32,
+        }
     }
 
     /// Returns the next line.
@@ -127,7 +142,8 @@ impl<'s> YamlLine<'s> {
 
     /// Returns whether the line is a correct start of a block scalar, `key: |`.
     fn begins_a_block(&self) -> bool {
-        self.pair().is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
+        self.pair()
+            .is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
     /// Returns the span of the line's indentation from the first tab on.
@@ -147,14 +163,21 @@ impl<'s> YamlLine<'s> {
             return None;
         }
         let start = self.start as usize + head.len() + 2 + (value.len() - value.trim_start().len());
-        Some(KeyPair { key, value: trimmed, place: Span::new(start as u32, (start + trimmed.len()) as u32) })
+        Some(KeyPair {
+            key,
+            value: trimmed,
+            place: Span::new(start as u32, (start + trimmed.len()) as u32),
+        })
     }
 
     /// Returns whether the value continues on the next line.
     fn goes_on(&self) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let end = self.start as usize + self.text.len();
-        let rest = self.source.get(end..floor(self.source, end + LENGTH)).unwrap_or_default();
+        let rest = self
+            .source
+            .get(end..floor(self.source, end + LENGTH))
+            .unwrap_or_default();
         let next = rest.lines().skip(1).find(|line| !line.trim().is_empty());
         next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
     }
@@ -165,15 +188,23 @@ impl<'s> YamlLine<'s> {
             return diagnostic.with_help("put the value in single quotes, or into a block text (`|`)");
         };
         if self.goes_on() {
-            return diagnostic
-                .with_help(format!("put it into a block text: `{}: |`, with the formula below", pair.key));
+            return diagnostic.with_help(format!(
+                "put it into a block text: `{}: |`, with the formula below",
+                pair.key
+            ));
         }
         let mended = format!("'{}'", pair.value.replace('\'', "''"));
         let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {mended}`", pair.key));
         // No formula begins with most of YAML's special characters, so the value may be intended as something else.
         // Offer a fix only for a formula.
-        let is_formula = pair.value.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
-        if is_formula { diagnostic.with_fix(pair.place, mended) } else { diagnostic }
+        let is_formula = pair
+            .value
+            .starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
+        if is_formula {
+            diagnostic.with_fix(pair.place, mended)
+        } else {
+            diagnostic
+        }
     }
 
     /// Returns the diagnostic for a value that YAML cannot read but that may be a formula.
@@ -182,9 +213,17 @@ impl<'s> YamlLine<'s> {
         let first = pair.value.chars().next()?;
         let begins = |what: &str| {
             // A backtick cannot be quoted in backticks.
-            let sign = if first == '`' { "a backtick".to_owned() } else { format!("`{first}`") };
+            let sign = if first == '`' {
+                "a backtick".to_owned()
+            } else {
+                format!("`{first}`")
+            };
             let place = Span::new(pair.place.start, pair.place.start + first.len_utf8() as u32);
-            Diagnostic::new(Code::InvalidYaml, place, format!("to YAML, {sign} at the beginning of a value {what}"))
+            Diagnostic::new(
+                Code::InvalidYaml,
+                place,
+                format!("to YAML, {sign} at the beginning of a value {what}"),
+            )
         };
         let inside = pair.place.start <= span.start && span.start <= pair.place.end;
         let diagnostic = match first {
@@ -202,10 +241,15 @@ impl<'s> YamlLine<'s> {
             '?' | '-' | ',' if inside => begins("is not part of it"),
             '{' | '[' => return None,
             _ => {
-                let colon = pair.value.find(": ").or_else(|| pair.value.strip_suffix(':').map(str::len))?;
+                let colon = pair
+                    .value
+                    .find(": ")
+                    .or_else(|| pair.value.strip_suffix(':').map(str::len))?;
                 let at = pair.place.start + colon as u32;
-                let message =
-                    format!("`: ` is the end of a key to YAML, which cuts the formula of `{}` there", pair.key);
+                let message = format!(
+                    "`: ` is the end of a key to YAML, which cuts the formula of `{}` there",
+                    pair.key
+                );
                 Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)
             }
         };
@@ -221,7 +265,13 @@ fn rest_behind(value: &str, close: char) -> Option<&str> {
         // A doubled quote does not end the text.
         match rest.strip_prefix('\'').filter(|_| close == '\'') {
             Some(after) => rest = after,
-            None => return Some(if rest.trim_start().starts_with('#') { "" } else { rest.trim() }),
+            None => {
+                return Some(if rest.trim_start().starts_with('#') {
+                    ""
+                } else {
+                    rest.trim()
+                });
+            }
         }
     }
 }
@@ -232,7 +282,11 @@ fn unclosed(source: &str, before: u32) -> Option<Span> {
     let from = floor(source, (before as usize).saturating_sub(LENGTH));
     let mut start = from;
     let mut open = None;
-    for line in source.get(from..before as usize)?.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+    for line in source
+        .get(from..before as usize)?
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+    {
         let left = left_open(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
         if left.is_some() || line.contains([']', '}']) {
             open = left;
@@ -252,7 +306,11 @@ fn left_open(line: &str) -> Option<usize> {
             (Some(open), c) => quote = Some(open).filter(|open| *open != c),
             // In other positions, these characters are part of a text.
             (None, '\'' | '"' | '[' | '{') if matches!(before, ':' | '-' | '[' | '{' | ',') => {
-                if matches!(c, '[' | '{') { stack.push(at) } else { quote = Some(c) }
+                if matches!(c, '[' | '{') {
+                    stack.push(at)
+                } else {
+                    quote = Some(c)
+                }
             }
             (None, ']' | '}') => drop(stack.pop()),
             _ => {}
@@ -293,12 +351,20 @@ fn quoted_timeframes(line: &str) -> Option<String> {
     let list = list.trim_end().strip_suffix(']')?;
     let is_timeframe = |item: &str| {
         let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-        item.strip_suffix(']').and_then(|i| i.split_once('[')).is_some_and(|(name, frame)| word(name) && word(frame))
+        item.strip_suffix(']')
+            .and_then(|i| i.split_once('['))
+            .is_some_and(|(name, frame)| word(name) && word(frame))
     };
     let items: Vec<&str> = list.split(',').map(str::trim).collect();
     if !items.iter().any(|item| is_timeframe(item)) {
         return None;
     }
-    let quoted = items.iter().map(|i| if is_timeframe(i) { format!("\"{i}\"") } else { (*i).to_owned() });
+    let quoted = items.iter().map(|i| {
+        if is_timeframe(i) {
+            format!("\"{i}\"")
+        } else {
+            (*i).to_owned()
+        }
+    });
     Some(format!("{}: [{}]", key.trim(), quoted.collect::<Vec<_>>().join(", ")))
 }

@@ -56,7 +56,9 @@ struct ConditionTest<'p> {
 impl ConditionTest<'_> {
     /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
     fn bound(&self) -> Option<(ConstantBound, bool)> {
-        let OrderedLiteral::Number(at) = self.literal else { return None };
+        let OrderedLiteral::Number(at) = self.literal else {
+            return None;
+        };
         let (included, upper) = match self.comparison {
             ComparisonOperator::Greater => (false, false),
             ComparisonOperator::GreaterEqual => (true, false),
@@ -72,12 +74,17 @@ impl<'a> Lints<'a> {
     /// Parses a comparison of a name with a literal.
     fn test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
         let program = self.program;
-        let Ir::Apply { overload, args } = program.node(condition) else { return None };
+        let Ir::Apply { overload, args } = program.node(condition) else {
+            return None;
+        };
         let [a, b] = *program.args(args) else { return None };
         let function = catalog::owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
-        let comparison =
-            if ignores_case { ComparisonOperator::Equal } else { ComparisonOperator::from_function(function)? };
+        let comparison = if ignores_case {
+            ComparisonOperator::Equal
+        } else {
+            ComparisonOperator::from_function(function)?
+        };
         let (of, literal, comparison) = match (self.literal(a), self.literal(b)) {
             (None, Some(literal)) => (a, literal, comparison),
             (Some(literal), None) => (b, literal, comparison.mirrored()),
@@ -91,7 +98,11 @@ impl<'a> Lints<'a> {
                 _ => return None,
             },
         };
-        Some(ConditionTest { subject, comparison, literal })
+        Some(ConditionTest {
+            subject,
+            comparison,
+            literal,
+        })
     }
 
     fn literal(&self, id: IrId) -> Option<OrderedLiteral<'a>> {
@@ -130,7 +141,11 @@ impl<'a> Lints<'a> {
             }
             _ => String::new(),
         };
-        let starts = |word: &str| shown.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let starts = |word: &str| {
+            shown
+                .get(..word.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
         let (message, help) = if and {
             let help = match starts("AND") {
                 true => "write OR, which needs only one true condition".to_owned(),
@@ -171,7 +186,9 @@ impl<'a> Lints<'a> {
         let Some(test) = self.test(condition) else { return };
         let span = self.program.meta(condition).span;
         let seen = subjects.entry(test.subject).or_default();
-        let Some(earlier) = seen.find_covering_test(&test) else { return seen.add(&test, span, false) };
+        let Some(earlier) = seen.find_covering_test(&test) else {
+            return seen.add(&test, span, false);
+        };
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
             "remove it, or correct the tested value".to_owned()
@@ -233,15 +250,25 @@ impl<'p> SeenCondition<'p> {
         }
         if test.comparison == ComparisonOperator::Equal {
             let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
-            let OrderedLiteral::Number(at) = test.literal else { return other };
+            let OrderedLiteral::Number(at) = test.literal else {
+                return other;
+            };
             let point = ConstantBound { at, included: true };
             let outside = self.lower.is_some_and(|(lower, _)| !lower.holds(point, false))
                 || self.upper.is_some_and(|(upper, _)| !upper.holds(point, true));
             return other || outside;
         }
-        let Some((bound, upper)) = test.bound() else { return false };
+        let Some((bound, upper)) = test.bound() else {
+            return false;
+        };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
-            OrderedLiteral::Number(at) => !bound.holds(ConstantBound { at: *at, included: true }, upper),
+            OrderedLiteral::Number(at) => !bound.holds(
+                ConstantBound {
+                    at: *at,
+                    included: true,
+                },
+                upper,
+            ),
             OrderedLiteral::Text(_) => false,
         });
         let apart = match upper {
@@ -260,7 +287,9 @@ impl<'p> SeenCondition<'p> {
             if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
                 return Some(*span);
             }
-            let OrderedLiteral::Number(at) = test.literal else { return None };
+            let OrderedLiteral::Number(at) = test.literal else {
+                return None;
+            };
             let point = ConstantBound { at, included: true };
             return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
         }
@@ -277,8 +306,13 @@ impl<'p> SeenCondition<'p> {
         }
         let Some((bound, upper)) = test.bound() else { return };
         let kept = if upper { &mut self.upper } else { &mut self.lower };
-        let counts =
-            kept.is_none_or(|(old, _)| if narrowest { old.holds(bound, upper) } else { !old.holds(bound, upper) });
+        let counts = kept.is_none_or(|(old, _)| {
+            if narrowest {
+                old.holds(bound, upper)
+            } else {
+                !old.holds(bound, upper)
+            }
+        });
         if counts {
             *kept = Some((bound, span));
         }
@@ -287,6 +321,10 @@ impl<'p> SeenCondition<'p> {
 
 /// Whether some values are between two bounds. With `covers`: whether the two ranges together contain all values.
 fn meets(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
-    let at_end = if covers { lower.included || upper.included } else { lower.included && upper.included };
+    let at_end = if covers {
+        lower.included || upper.included
+    } else {
+        lower.included && upper.included
+    };
     lower.at < upper.at || (lower.at == upper.at && at_end)
 }

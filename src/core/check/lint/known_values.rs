@@ -41,7 +41,9 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
     let mut seen: HashSet<String> = HashSet::new();
     let mut waiting = vec![id];
     for _ in 0..NODES {
-        let Some(id) = waiting.pop() else { return (!values.is_empty()).then_some(values) };
+        let Some(id) = waiting.pop() else {
+            return (!values.is_empty()).then_some(values);
+        };
         let mut add = |text: &str| {
             if seen.insert(text.to_owned()) {
                 values.push(text.to_owned());
@@ -50,7 +52,9 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
         match program.node(id) {
             Ir::Text(text) => add(program.text(text)),
             Ir::Null => {}
-            Ir::Column(column) => listed_values(program, relations, column)?.iter().for_each(|value| add(value)),
+            Ir::Column(column) => listed_values(program, relations, column)?
+                .iter()
+                .for_each(|value| add(value)),
             Ir::Definition(used) => waiting.push(program.definitions.get(used as usize).filter(|d| !d.failed)?.root),
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 if arms.count as usize > NODES * 2 {
@@ -71,9 +75,16 @@ pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<
 
 /// Returns the values that the schema lists for a column.
 fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
-    let used = program.columns.get(column as usize).filter(|c| !c.unknown && c.merged.is_empty())?;
+    let used = program
+        .columns
+        .get(column as usize)
+        .filter(|c| !c.unknown && c.merged.is_empty())?;
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
-    relations.iter().filter(is_of).find_map(|r| r.column(&used.name))?.known_values()
+    relations
+        .iter()
+        .filter(is_of)
+        .find_map(|r| r.column(&used.name))?
+        .known_values()
 }
 
 impl Lints<'_> {
@@ -88,7 +99,9 @@ impl Lints<'_> {
         if letters != CaseConversion::AsTheyAre && letters.apply(text) != text {
             return self.wrong_letters(of, letters, text, span, is_criterion);
         }
-        let Some(values) = values_of(program, self.relations, of) else { return };
+        let Some(values) = values_of(program, self.relations, of) else {
+            return;
+        };
         let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
         if spelled.iter().any(|value| value == text) {
             return;
@@ -107,7 +120,9 @@ impl Lints<'_> {
         let program = self.program;
         let Ir::Text(text) = program.node(pattern) else { return };
         let (text, span) = (program.text(text), program.meta(pattern).span);
-        let Some(values) = values_of(program, self.relations, of) else { return };
+        let Some(values) = values_of(program, self.relations, of) else {
+            return;
+        };
         let meets = |value: &String| {
             let value = value.to_lowercase();
             if wild { is_like(&value, text) } else { value == text }
@@ -132,7 +147,9 @@ impl Lints<'_> {
             return;
         }
         let (of, letters) = self.letters(subject);
-        let Some(values) = values_of(program, self.relations, of) else { return };
+        let Some(values) = values_of(program, self.relations, of) else {
+            return;
+        };
         let spelled: Vec<String> = values.iter().map(|value| letters.apply(value)).collect();
         let all: HashSet<&str> = spelled.iter().map(String::as_str).collect();
         for (id, text) in texts {
@@ -186,7 +203,9 @@ impl Lints<'_> {
 
     /// Returns the argument of LOWER or UPPER and the case conversion, or the node itself.
     fn letters(&self, id: IrId) -> (IrId, CaseConversion) {
-        let Ir::Apply { overload, args } = self.program.node(id) else { return (id, CaseConversion::AsTheyAre) };
+        let Ir::Apply { overload, args } = self.program.node(id) else {
+            return (id, CaseConversion::AsTheyAre);
+        };
         let letters = match catalog::owner(overload) {
             internal::LOWER => CaseConversion::Small,
             internal::UPPER => CaseConversion::Capital,
@@ -200,7 +219,11 @@ impl Lints<'_> {
 }
 
 fn listed(values: &[String]) -> String {
-    let shown: Vec<String> = values.iter().take(NAMED).map(|value| format!("`\"{value}\"`")).collect();
+    let shown: Vec<String> = values
+        .iter()
+        .take(NAMED)
+        .map(|value| format!("`\"{value}\"`"))
+        .collect();
     let more = if values.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
 }
@@ -249,7 +272,11 @@ fn is_like(text: &str, pattern: &str) -> bool {
             }
         }
     }
-    signs.get(sign..).unwrap_or_default().iter().all(|sign| matches!(sign, KnownSign::Any))
+    signs
+        .get(sign..)
+        .unwrap_or_default()
+        .iter()
+        .all(|sign| matches!(sign, KnownSign::Any))
 }
 
 #[cfg(test)]

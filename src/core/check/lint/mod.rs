@@ -41,7 +41,10 @@ enum ComparisonOperator {
 
 impl ComparisonOperator {
     fn from_function(function: FunctionId) -> Option<Self> {
-        COMPARISONS.iter().find(|(id, _)| *id == function).map(|(_, comparison)| *comparison)
+        COMPARISONS
+            .iter()
+            .find(|(id, _)| *id == function)
+            .map(|(_, comparison)| *comparison)
     }
 
     /// Returns the comparison after swapping its sides.
@@ -87,7 +90,12 @@ pub(super) fn check_traps(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     check_names(ast, source, diagnostics);
-    let mut traps = Lints { source, relations: scope.relations, program, found: diagnostics };
+    let mut traps = Lints {
+        source,
+        relations: scope.relations,
+        program,
+        found: diagnostics,
+    };
     let mut weeks = weeks::WeekCalls::default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         let last = definition.root;
@@ -99,7 +107,11 @@ pub(super) fn check_traps(
                     traps.call(id, function, args);
                     weeks.note(program, id, function, args);
                 }
-                Ir::Aggregate { overload, args, distinct } => {
+                Ir::Aggregate {
+                    overload,
+                    args,
+                    distinct,
+                } => {
                     traps.total(id, catalog::owner(overload), program.args(args), distinct);
                 }
                 Ir::IsNull { x, negated: false } => traps.never_blank(id, x),
@@ -144,15 +156,25 @@ impl Lints<'_> {
             return self.total(id, function, args, false);
         }
         let [a, b] = *self.program.args(args) else { return };
-        if [internal::EQUAL_IGNORE_CASE, internal::LIKE_IGNORE_CASE, internal::LIKE_IGNORE_CASE_ESCAPED]
-            .contains(&function)
+        if [
+            internal::EQUAL_IGNORE_CASE,
+            internal::LIKE_IGNORE_CASE,
+            internal::LIKE_IGNORE_CASE_ESCAPED,
+        ]
+        .contains(&function)
         {
             return self.criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
         }
-        let Some(comparison) = ComparisonOperator::from_function(function) else { return };
+        let Some(comparison) = ComparisonOperator::from_function(function) else {
+            return;
+        };
         // Swap the sides so that the literal or date is on the right.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
-        let (a, b, comparison) = if turned { (b, a, comparison.mirrored()) } else { (a, b, comparison) };
+        let (a, b, comparison) = if turned {
+            (b, a, comparison.mirrored())
+        } else {
+            (a, b, comparison)
+        };
         match (self.program.node(b), self.program.meta(b).ty) {
             (Ir::Text(text), _) => self.compared_text(id, comparison, a, b, text),
             (Ir::Number(digits), _) => self.compared_weekday(id, comparison, a, digits),
@@ -188,19 +210,28 @@ impl Lints<'_> {
     }
 
     fn warn(&mut self, code: Code, at: IrId, message: String, help: String) {
-        self.found.push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
+        self.found
+            .push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
     }
 
     /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports totals, because a formula may
     /// check the promise that a column has no NULLs.
     fn never_blank(&mut self, id: IrId, x: IrId) {
-        let is_total = matches!(self.program.node(self.behind_name(x)), Ir::Aggregate { .. } | Ir::CountRows);
+        let is_total = matches!(
+            self.program.node(self.behind_name(x)),
+            Ir::Aggregate { .. } | Ir::CountRows
+        );
         if self.program.meta(x).nullable || !is_total {
             return;
         }
         let text = self.excerpt(x);
         let message = format!("`{text}` is never blank, and never an error");
-        self.warn(Code::NeverBlank, id, message, "the question is always answered FALSE: leave it out".to_owned());
+        self.warn(
+            Code::NeverBlank,
+            id,
+            message,
+            "the question is always answered FALSE: leave it out".to_owned(),
+        );
     }
 }
 
@@ -215,8 +246,12 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         if let Some(letters) = cell_letters(text) {
             let (letters, digits) = text.split_at(letters);
             diagnostics.push(
-                Diagnostic::new(Code::LooksLikeACell, name, format!("`{text}` reads as a cell of a worksheet"))
-                    .with_help(format!("give it a name that no cell has, such as `{letters}_{digits}`")),
+                Diagnostic::new(
+                    Code::LooksLikeACell,
+                    name,
+                    format!("`{text}` reads as a cell of a worksheet"),
+                )
+                .with_help(format!("give it a name that no cell has, such as `{letters}_{digits}`")),
             );
         }
     }

@@ -19,7 +19,9 @@ impl Lints<'_> {
         let program = self.program;
         let digits = program.text(text);
         // An expression may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
-        let Ir::Column(column) = program.node(self.behind_name(of)) else { return };
+        let Ir::Column(column) = program.node(self.behind_name(of)) else {
+            return;
+        };
         if program.meta(of).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
             return;
         }
@@ -36,7 +38,11 @@ impl Lints<'_> {
         let span = program.meta(id).span;
         let at = program.meta(literal).span;
         let diagnostic = Diagnostic::new(Code::NumbersAsText, span, message).with_help(help);
-        self.found.push(if at == span { diagnostic } else { diagnostic.with_other(at, "a text") });
+        self.found.push(if at == span {
+            diagnostic
+        } else {
+            diagnostic.with_other(at, "a text")
+        });
     }
 
     /// Warns about `region = ""`, which isn't true for blank values. Skips names that the program also tests for

@@ -33,7 +33,9 @@ impl Lints<'_> {
             },
             _ => value,
         };
-        let Ir::Apply { overload, args } = program.node(self.behind_name(value)) else { return };
+        let Ir::Apply { overload, args } = program.node(self.behind_name(value)) else {
+            return;
+        };
         let [a, b] = *program.args(args) else { return };
         let varies = |id: IrId| program.meta(id).level > Level::Const && program.meta(id).ty.is_number();
         if catalog::owner(overload) != internal::DIVIDE || !varies(a) || !varies(b) {

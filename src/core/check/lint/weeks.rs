@@ -37,7 +37,10 @@ impl WeekCalls {
         if first == Weekday::Sunday {
             return;
         }
-        for (call, frame, name) in [(self.weeknum, self.week, "WEEKNUM"), (self.weekday, self.day_of_week, "WEEKDAY")] {
+        for (call, frame, name) in [
+            (self.weeknum, self.week, "WEEKNUM"),
+            (self.weekday, self.day_of_week, "WEEKDAY"),
+        ] {
             let Some(call) = call else { continue };
             // A start other than Monday was set explicitly, so the warning needs no timeframe.
             if frame.is_none() && first == Weekday::Monday {
@@ -101,5 +104,8 @@ fn says_no_type(program: &Program, args: PoolRange) -> bool {
 
 fn capital(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
