@@ -62,7 +62,7 @@ fn main() {
                 &manifest,
                 None,
                 Dialect::default(),
-            )))
+            )));
         })
         .with("a tenth of it", || drop(read(&small, KeptParts::default())))
         .run(rounds);

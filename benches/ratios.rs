@@ -135,7 +135,7 @@ fn main() {
         let times = Race::new()
             .with("floor", || walked(text))
             .with("parse", || {
-                drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits)))
+                drop(black_box(formulac::parse::parse_with(text, LayoutMode::File, &limits)));
             })
             .with("compile", || compiled(&roomy)(text))
             .with("no schema", || compiled(&roomy_untyped)(text))
@@ -254,7 +254,7 @@ fn main() {
         .with("one by one", || {
             thousand
                 .iter()
-                .for_each(|text| drop(black_box(typed.compile_spec(text))))
+                .for_each(|text| drop(black_box(typed.compile_spec(text))));
         })
         .with("together", together)
         .run(rounds.min(5));

@@ -30,7 +30,7 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
                 all.push(Probe {
                     shape: ExpressionShape::Pair,
                     args: vec![range(), criterion],
-                })
+                });
             };
             for before in ["", "<>"] {
                 for text in WILD {

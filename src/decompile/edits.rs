@@ -105,7 +105,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
                     before: was,
                     after: now,
                     line,
-                })
+                });
             }
             _ => edits.rest.push(RestEdit {
                 what: described(&part.place),

@@ -232,7 +232,7 @@ fn operators(all: &mut Vec<Probe>) {
             all.push(Probe {
                 shape: shape.clone(),
                 args: vec![left, right],
-            })
+            });
         };
         for (left, _) in TYPES {
             for (right, _) in TYPES {
@@ -405,7 +405,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             all.push(Probe {
                 shape: ExpressionShape::Call(name),
                 args,
-            })
+            });
         };
         for types in assignments(&params).into_iter().chain([vec![Type::Unknown; count]]) {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {

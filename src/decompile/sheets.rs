@@ -20,7 +20,7 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
         all.push(Probe {
             shape: ExpressionShape::named(words),
             args,
-        })
+        });
     };
     for letter in letters(sheet) {
         for row in [ROW, NUMBERS[0]] {
@@ -72,7 +72,7 @@ pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
         all.push(Probe {
             shape: ExpressionShape::Words(words),
             args: Vec::new(),
-        })
+        });
     };
     for name in sheet.columns.iter().take(TOTALS) {
         for kind in ["column_total", "row_total", "grand_total"] {

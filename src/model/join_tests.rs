@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
         // Unmatched rows count as one row, as before the join.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.text(Span::default(), |out| {
-            out.push_str(&format!("(select row_count from {before})"))
+            out.push_str(&format!("(select row_count from {before})"));
         });
         let more = tree.binary(Op::Greater, count, select, Span::default());
         let body = Select {

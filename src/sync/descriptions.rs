@@ -81,7 +81,7 @@ pub fn described(
         let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
         let mut refuse = |reason: String| {
             done.refused
-                .extend(said.iter().map(|one| (description_place(view, one), reason.clone())))
+                .extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
         };
         let Some(node) = node else {
             refuse("dbt no longer has it".to_owned());

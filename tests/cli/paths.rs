@@ -282,7 +282,7 @@ fn nothing_outside_the_project_is_written() {
                     "project/metrics/revenue.yml",
                     "model: revenue",
                     "model: ../outside/kept",
-                )
+                );
             },
             &[],
         ),

@@ -87,7 +87,7 @@ fn formulas() {
 #[test]
 fn formulas_against_a_schema() {
     each(AGAINST_SCHEMA, |shape, dialect| {
-        compile(shape, dialect, wide_schema(100))
+        compile(shape, dialect, wide_schema(100));
     });
 }
 

@@ -44,7 +44,7 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
                         &mut s.steps[at].filter
                     } else {
                         &mut s.steps[at].having
-                    }) = Some(part.clone())
+                    }) = Some(part.clone());
                 });
             }
         }

@@ -147,7 +147,7 @@ pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out
     }
     for part in &query.ctes {
         cte(&part.name, out, &mut |out| {
-            write_select(tree, &part.body, inputs, 4, out)
+            write_select(tree, &part.body, inputs, 4, out);
         });
     }
     write_select(tree, &query.body, inputs, 0, out);

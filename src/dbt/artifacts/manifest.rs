@@ -375,7 +375,7 @@ impl<'de> Sections<'de> for ManifestReader {
         if let Some(kind) = kind_of_section(name) {
             let into = &mut manifest.nodes;
             map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
-                into.push(raw.node(id, kind, keep, interner))
+                into.push(raw.node(id, kind, keep, interner));
             }))?;
             return Ok(true);
         }

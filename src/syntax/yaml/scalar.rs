@@ -34,9 +34,9 @@ pub fn key_text(key: &str) -> String {
 pub fn write_key(out: &mut String, key: &str) {
     let clean = clean(key);
     if is_plain(&clean) {
-        out.push_str(&clean)
+        out.push_str(&clean);
     } else {
-        write_quoted(out, &clean)
+        write_quoted(out, &clean);
     }
 }
 

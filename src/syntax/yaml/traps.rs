@@ -307,9 +307,9 @@ fn left_open(line: &str) -> Option<usize> {
             // In other positions, these characters are part of a text.
             (None, '\'' | '"' | '[' | '{') if matches!(before, ':' | '-' | '[' | '{' | ',') => {
                 if matches!(c, '[' | '{') {
-                    stack.push(at)
+                    stack.push(at);
                 } else {
-                    quote = Some(c)
+                    quote = Some(c);
                 }
             }
             (None, ']' | '}') => drop(stack.pop()),
