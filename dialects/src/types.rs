@@ -24,7 +24,7 @@ pub enum Type {
     Timestamp,
     /// Instant (BigQuery TIMESTAMP).
     Timestamptz,
-    /// Type of the warehouse that formulas can only pass on.
+    /// Warehouse type that formulas can only pass through.
     Other,
     /// Unknown type.
     #[default]

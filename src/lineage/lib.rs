@@ -133,7 +133,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     Some(names)
 }
 
-/// Parses a query and returns it with the join words that were replaced in it.
+/// Parses a query; returns it together with the join keywords that were replaced.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokens(sql, &*of_parser)?;

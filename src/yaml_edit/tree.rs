@@ -440,7 +440,7 @@ impl<'s> TreeReader<'s> {
         self.add(node, open.anchor)
     }
 
-    /// A node is whole: it becomes the document, an item, a key, or the value of one.
+    /// A node is complete: it becomes the document, a list item, a key, or a key's value.
     fn add(&mut self, mut node: EditNode, anchor: usize) -> Result<(), YamlRefusal> {
         let source = self.source();
         node.anchored = anchor > 0;

@@ -78,7 +78,7 @@ pub struct VerifyArgs {
     /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: u32,
-    /// Largest allowed time of a formula's query and of a build [default: `budget` in the spec's `meta: {formulac: …}`]
+    /// Time limit for a formula's query and for a build [default: `budget` in the spec's `meta: {formulac: …}`]
     #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
     pub budget: Option<String>,
     /// Do not update `.formulac/evidence/`

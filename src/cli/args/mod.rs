@@ -46,7 +46,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Returns the version, with the commit in builds of a release.
+/// Returns the version, with the commit in release builds.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let commit = option_env!("FORMULAC_COMMIT").map(|commit| format!(" ({commit})"));
@@ -62,7 +62,7 @@ pub struct Global {
     /// Show errors only
     #[arg(long, global = true, hide_short_help = true)]
     pub quiet: bool,
-    /// Show every warning with its place, and how formulas are read
+    /// Show every warning with its position, and how formulas are interpreted
     #[arg(short, long, global = true, hide_short_help = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// When to color messages

@@ -137,7 +137,7 @@ pub struct ResolveArgs {
     /// Keep the spec, and remove the hand edit from the file
     #[arg(long, visible_aliases = ["spec", "omni"], group = "side")]
     pub ours: bool,
-    /// Keep the file: the edit becomes a formula if possible, else the spec returns to its base
+    /// Keep the file: turn the edit into a formula if possible; otherwise revert the spec to its base
     #[arg(long, visible_alias = "dbt", group = "side")]
     pub theirs: bool,
     /// Write the formula yourself, in EDITOR
@@ -205,7 +205,7 @@ pub struct LogArgs {
     /// Model, `model.definition`, or the number or hash of an entry [default: all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Maximum number of entries to show, the latest first
+    /// Maximum number of entries to show, latest first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
     /// Print one JSON object

@@ -78,7 +78,7 @@ pub struct EnvDiffArgs {
     pub models: Vec<String>,
     #[command(flatten)]
     pub selection: Selection,
-    /// Compare the built tables, too: rows, sums of columns, a sample of the differences
+    /// Also compare the built tables: row counts, column sums and a sample of the differences
     #[arg(long)]
     pub rows: bool,
     /// Engine that reads the rows: `dbt`, `postgres` or a `postgres://` URL [default: dbt]

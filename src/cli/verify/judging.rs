@@ -20,7 +20,7 @@ pub struct ComparedColumn {
     pub more: bool,
 }
 
-/// Two relations that are brought together.
+/// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
     /// What is known of them already.

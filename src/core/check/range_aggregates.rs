@@ -520,7 +520,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Builds an aggregate over a window. The first of the values is aggregated, the others may be constants.
+    /// Builds an aggregate over a window. The first value is aggregated; the others may be constants.
     pub(super) fn window_aggregate(
         &mut self,
         id: FunctionId,

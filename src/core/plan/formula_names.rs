@@ -33,7 +33,7 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
         .or_else(|| call_name(program, id, text))
 }
 
-/// Returns a name for a call or an operation by its own text. A node that is only part of a function's implementation
+/// Returns a name for a call or an operation, derived from its source text. A node that is only part of a function's implementation
 /// has the text of the function.
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {

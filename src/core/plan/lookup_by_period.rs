@@ -24,7 +24,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 pub(super) struct Lookups {
     /// Lookups in node order, each with its index in `joined`.
     found: Vec<(IrId, usize)>,
-    /// Joins: one for each distance in time, and one for each sought key.
+    /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
     /// CTEs with the joined rows, if not all rows are joined: the rows that can be identified, or the first row of
     /// each key.

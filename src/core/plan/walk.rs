@@ -41,7 +41,7 @@ impl<'p> Planner<'p> {
         self.walk(roots, stage).filter_map(|(_, computed)| computed)
     }
 
-    /// Returns the nodes that the stratum computes, without arguments that the SQL of their call does not contain.
+    /// Returns the nodes that the stratum computes, excluding arguments that do not appear in the SQL of their call.
     pub(super) fn computed_in_sql(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         let walk = StepWalk {
             only_in_sql: true,

@@ -379,7 +379,7 @@ impl ComparedPair<'_> {
         [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
     }
 
-    /// Returns the join condition on the key: an equality of both sides, which engines require for a full join.
+    /// Returns the join condition on the key: an equality between the two sides, which engines require for a full join.
     fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {

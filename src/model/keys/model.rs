@@ -71,7 +71,7 @@ pub static MODEL: Keys = Keys {
         ),
         Key::new("latest_version", Shape::Text, "The version that the spec makes."),
         Key::new("tags", Shape::Texts, "dbt's tags of the model."),
-        Key::new("meta", Shape::Mapping, "dbt's `meta` of the model."),
+        Key::new("meta", Shape::Mapping, "The model's dbt `meta`."),
         Key::new("owner", Shape::Text, "Owner of the model, written to `meta.owner`."),
         Key::new(
             "approvers",

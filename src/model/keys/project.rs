@@ -72,7 +72,7 @@ pub static PROJECT: Keys = Keys {
         Key::new(
             "approvals",
             Shape::Each(&Shape::Keys(&APPROVALS)),
-            "Number of approvals of each role that a push needs, by environment.",
+            "Number of approvals from each role that a push needs, by environment.",
         ),
     ],
 };

@@ -862,7 +862,7 @@ impl<'m, 't> Maker<'m, 't> {
         made
     }
 
-    /// Copies Omni's description and display settings of a column that is passed through.
+    /// Copies Omni's description and display settings for a column that is passed through.
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;

@@ -258,7 +258,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion text, which ignores case", "compare with `=` if case matters")
-        "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, with case. This warning is reported if a criterion begins with `=`, or if one spec or file looks for the same text in a column in both ways, so that two numbers would differ."
+        "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, with case. This warning is reported if a criterion begins with `=`, or if one spec or file matches the same text in a column both ways, which would give two different numbers."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name that says what is meant")
         "The function has the name of a different spreadsheet function; here it has the meaning of Omni. Use the name that makes clear which one is intended."
@@ -308,7 +308,7 @@ codes! {
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
-        "Warehouses read regular expressions differently. The constructs that all of them read alike are supported: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their opposites (of ASCII), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a literal special character, and `(?i)` at the beginning to ignore case. A replacement refers to groups as `$1`."
+        "Warehouses read regular expressions differently. The constructs that they all interpret the same way are supported: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their negations (ASCII only), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a literal special character, and `(?i)` at the beginning to ignore case. A replacement refers to groups as `$1`."
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
         "Number masks of TEXT consist of `0`, `#`, `,` between thousands or after the digits to divide by 1000, `.` and `%`; date masks of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, where `mm` next to hours or seconds means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
@@ -330,7 +330,7 @@ codes! {
         "WEEKDAY and WEEKNUM without a type count weeks from Sunday, as spreadsheets do; the timeframes `week` and `day_of_week_num` count from Monday, or from the day in `week_start`. `WEEKDAY(d) > 5` then means Friday and Saturday. Add the type: 2 counts from Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
     NeverBlank "W0475" "never-blank" Warning("test a value for NULL that is never NULL", "remove the test")
-        "ISERROR, ISNA and ISBLANK ask whether a value is NULL, which errors are here. A count or a sum is always there, 0 if nothing else, so the answer is always FALSE."
+        "ISERROR, ISNA and ISBLANK ask whether a value is NULL, which errors are here. A count or a sum always has a value, even if it is 0, so the answer is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
         "A condition that is the same for every row. `OR(status <> \"a\", status <> \"b\")` always holds, since no text is both: AND was meant, as OR was in `AND(status = \"a\", status = \"b\")`."
@@ -342,7 +342,7 @@ codes! {
         "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so that `region = \"\"` finds empty texts only. ISBLANK finds the blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
     SumOfDistinct "W0479" "sum-of-distinct" Warning("add up distinct values, so equal values count once", "aggregate in a step before the join")
-        "Values that are equal count once, so two orders of 10 add up to 10. Where a join repeats rows, aggregate in a step of its own before it."
+        "Values that are equal count once, so two orders of 10 add up to 10. If a join repeats rows, aggregate in a separate step before the join."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
         "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW look at the columns of a pivot: a worksheet whose `pivot_by` says what its columns are of."
@@ -429,7 +429,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column and let the readers filter")
-        "Readers of the model get only the first rows, without a notice. A `limit` is fine in a `query`; a model should return all rows, with a rank to filter by: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
+        "Readers of the model silently get only the first rows. A `limit` is fine in a `query`; a model should return all rows, with a rank to filter by: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
     NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
@@ -508,13 +508,13 @@ codes! {
         "A file to write was changed since formulac wrote it, or is not from formulac. Nothing is written, so that no work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     NothingToPromote "F0710" "nothing-to-promote" Error
-        "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or not the field."
+        "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
     NotCarried "W0711" "not-carried" Warning("have something that was not carried over from Omni", "look at the `# gap:` comments")
         "Part of Omni's files has no formula, or a formula that needs a review. The spec contains it as `# gap:` with Omni's file, line and text, so that a person can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
-        "A column and the Omni field that it was promoted from compute the same value. While both do, one can change without the other; and if Omni's view of the model has its own expression under the column's name, that expression is applied again. `promote … --repoint` makes the field read the column if that is exact. Without `promoted_from` in the spec, the two are treated as different."
+        "A column and the Omni field that it was promoted from compute the same value. While both do, one can change without the other; and if Omni's view of the model has its own expression under the column's name, that expression is applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the two are treated as different."
         Shown("`promoted_from: orders.revenue` beside a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
         "The field would have other values if it read the column. A field of a view can be grouped by everything in the view, while a model has its column per row of its own grain: only at the grain of the view's primary key is there a value per row, and only sums, counts, minima and maxima can be aggregated again."
@@ -566,7 +566,7 @@ codes! {
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use it or remove it")
-        "A row-level definition in a grouped step is not a column: it helps other definitions. An unused one has no effect; group by it or aggregate it to see it."
+        "A row-level definition in a grouped step is not an output column: only other definitions can use it. An unused one has no effect; group by it or aggregate it to see it."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning("have a key without effect", "remove the key")
