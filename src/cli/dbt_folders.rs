@@ -11,11 +11,12 @@ use formulac::sync::Plan;
 use super::bounds::absolute;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FailureKind};
+use super::orphans;
 use super::plurals::count;
+use super::project;
 use super::session::Session;
 use super::source::read_text;
 use super::workspace::Workspace;
-use super::{orphans, project};
 
 /// Subfolders of `test-paths` that dbt uses for something other than singular tests.
 const OTHER_TESTS: [&str; 2] = ["generic", "fixtures"];

@@ -9,12 +9,13 @@ use formulac::artifacts::KeptParts;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::artifacts::TargetFolder;
+use super::dbt_defaults;
+use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
 use super::exit::{Failure, FailureKind};
 use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
-use super::{dbt_defaults, dbt_jinja};
 
 pub const FILE: &str = "dbt_project.yml";
 const PROFILES: &str = "profiles.yml";

@@ -10,8 +10,9 @@ use super::args::Global;
 use super::exit::{Exit, Failure};
 use super::folder::or_here;
 use super::git::git;
+use super::identity;
+use super::project;
 use super::source::read_text;
-use super::{identity, project};
 
 const VARIABLE: &str = "FORMULAC_ENV";
 /// File in the project's folder that stores the environment chosen by `env use`.

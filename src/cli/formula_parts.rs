@@ -5,7 +5,7 @@ use formulac::lex::{self, Token};
 use formulac::{Compiler, Definition, parse};
 use serde_json::{Value, json};
 
-use super::compile;
+use crate::cli::commands::compile;
 use formulac::span::Span;
 
 /// Maximum number of parts for which types and SQL are shown. A larger formula is shown as a tree only.

@@ -12,13 +12,15 @@ use super::apply::{self, Delivery};
 use super::args::{Selection, TargetOptions};
 use super::atomic_write::Planned;
 use super::exit::{Exit, Failure, FailureKind};
+use super::folder;
 use super::models::{self, CompiledModel};
 use super::moved_files::MovedFile;
+use super::name_clashes;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
 use super::source::{SourceText, read_text};
+use super::time_spine;
 use super::workspace::Workspace;
-use super::{folder, name_clashes, time_spine};
 
 /// Models compiled from the specs, with their diagnostics.
 pub struct Generation<'p> {

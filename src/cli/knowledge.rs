@@ -13,16 +13,17 @@ use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema,
 use super::args::{Settings, TargetOptions};
 use super::artifacts::TargetFolder;
 use super::atomic_write::Planned;
-use super::compile::CompileOutcome;
 use super::exit::Failure;
+use super::models;
 use super::plurals::count;
+use super::project;
 use super::schema;
 use super::session::Session;
 use super::settings;
 use super::source::SourceText;
 use super::spec::{self, Spec};
 use super::workspace::Workspace;
-use super::{models, project};
+use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
 

@@ -13,7 +13,7 @@ use super::bounds::Bounds;
 use super::dbt_project::DbtProject;
 use super::folder;
 use super::source::{LIMIT, SourceText};
-use super::sync::make_local;
+use crate::cli::commands::sync::make_local;
 
 /// Folder of the saved results, relative to the project's folder.
 const KEPT: &str = ".formulac/local/run_results";

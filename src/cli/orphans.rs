@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use formulac::dbt::{is_as_written, spec_of};
 
 use super::bounds::absolute;
+use super::folder;
+use super::project;
 use super::source::read_text;
 use super::workspace::Workspace;
-use super::{folder, project};
 
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;

@@ -8,10 +8,11 @@ use super::args::{ChangeCommand, Command};
 use super::atomic_write::{Planned, write_all};
 use super::environment::{self, Environment};
 use super::exit::{Exit, Failure};
+use super::identity;
+use super::project;
 use super::session::Session;
-use super::sync::{REFUSALS, Repository, make_local};
 use super::workspace::Workspace;
-use super::{identity, project};
+use crate::cli::commands::sync::{REFUSALS, Repository, make_local};
 
 /// Right that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::{Format, Global, When};
 use super::exit::{Exit, Failure, FailureKind};
-use super::{grouped_warnings, human, json};
+use super::grouped_warnings;
+use super::human;
+use super::json;
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
 

@@ -12,9 +12,11 @@ use super::artifacts::{self, TargetFolder};
 use super::bounds::Bounds;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
+use super::folder;
+use super::models;
+use super::project;
 use super::session::Session;
 use super::source::SourceText;
-use super::{folder, models, project};
 
 /// The columns that `schema fetch` found, as seen from the project's folder; not committed.
 pub const FETCHED: &str = ".formulac/local/catalog.json";

@@ -12,11 +12,13 @@ use formulac::dbt::From as Read;
 use formulac::{Column as Known, Dialect, Project, Schema};
 
 use super::args::EngineArgs;
+use super::dbt_project;
+use super::environment;
 use super::environment::Environment;
 use super::exit::{Exit, Failure};
 use super::progress::Waiting;
+use super::project as project_file;
 use super::session::Session;
-use super::{dbt_project, environment, project as project_file};
 pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
 use dbt::DbtRun;

@@ -1,0 +1,211 @@
+//! `formulac authorize`: checks in CI whether the authors of a branch's commits were allowed to make them, and
+//! whether the commits have the required approvals.
+
+use std::fmt::Write as _;
+use std::path::{Component, Path};
+
+use formulac::dbt::is_layout_of;
+use formulac::sync::Evidence;
+use formulac::team::{DifferingContent, NotAllowed, approved_for_others, approvers, codeowners, not_allowed};
+use serde_json::{Value, json};
+
+use crate::cli::args::AuthorizeArgs;
+use crate::cli::atomic_write::{Planned, Present, write_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::commands::change::{self, UnderWay};
+use crate::cli::commands::sync::{self, Repository};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plurals::count;
+use crate::cli::session::Session;
+use crate::cli::source::read_text;
+use crate::cli::workspace::Workspace;
+
+pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    if let Some(path) = &args.codeowners {
+        write_owners(session, &place, &repository, path)?;
+    }
+    let Some(base) = &args.base else { return Ok(Exit::Done) };
+    let under_way = UnderWay::new(&place, &repository, base, session.global.env.as_deref())?;
+    let (changes, faults) = change::read(&place);
+    let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
+    let standing = under_way.state_of_changes(&changes);
+    let by_hand = by_hand(session, &place, &repository, &under_way)?;
+    let mut notes: Vec<String> = approved_for_others(&under_way.commits)
+        .into_iter()
+        .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
+        .collect();
+    notes.extend(under_way.altered_by_facts());
+    let lacks = if under_way.asks() {
+        standing.lacks.clone()
+    } else {
+        Vec::new()
+    };
+    let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
+    if args.json {
+        let one = |it: &NotAllowed| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
+        let refused: Vec<Value> = refused.iter().map(one).collect();
+        session.json(&json!({
+            "allowed": is_allowed,
+            "environment": under_way.environment.as_ref().map(|it| it.name.as_str()),
+            "commits": under_way.commits.len(),
+            "not_allowed": refused,
+            "generated_by_hand": by_hand.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
+            "notes": notes,
+            "approvals": change::show::standing_object(&standing),
+        }))?;
+    } else {
+        let mut text = String::new();
+        for it in &refused {
+            let path = it.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "not allowed: {}{path} {}",
+                it.commit.get(..7).unwrap_or_default(),
+                it.why
+            );
+        }
+        for ByHand { path, why } in &by_hand {
+            let _ = writeln!(text, "not allowed: {path}: {why}");
+        }
+        for by in &standing.rejected {
+            let _ = writeln!(text, "rejected by {by}");
+        }
+        for (by, why) in &standing.void {
+            let _ = writeln!(text, "not counted: the approval of {by}, {why}");
+        }
+        for note in &notes {
+            let _ = writeln!(text, "note: {note}");
+        }
+        for (path, why) in &faults {
+            let _ = writeln!(text, "not counted: {path}, {why}");
+        }
+        for lack in &lacks {
+            let _ = writeln!(text, "lacks {lack}");
+        }
+        let into = under_way
+            .environment
+            .as_ref()
+            .map(|it| format!(" into {}", it.name))
+            .unwrap_or_default();
+        let commits = count(under_way.commits.len(), "commit", "commits");
+        let verdict = if is_allowed {
+            "may be merged"
+        } else {
+            "may not be merged"
+        };
+        let approved = match standing.approved.as_slice() {
+            [] => String::new(),
+            by => format!(", approved by {}", by.join(", ")),
+        };
+        let _ = writeln!(text, "{commits} {verdict}{into}{approved}");
+        session.print_escaped(&text)?;
+    }
+    Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
+}
+
+/// A file whose content differs from what formulac writes.
+struct ByHand {
+    path: String,
+    why: &'static str,
+}
+
+/// Returns the files that nobody needs to approve because formulac writes them, but whose content differs from
+/// what formulac writes.
+fn by_hand(
+    session: &Session,
+    place: &Workspace,
+    repository: &Repository,
+    under_way: &UnderWay,
+) -> Result<Vec<ByHand>, Failure> {
+    let is_generated =
+        |it: &DifferingContent| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
+    let is_made = |it: &&DifferingContent| is_generated(it) || it.state_of().is_some() || it.is_known();
+    let made_by_specs: Vec<&DifferingContent> = under_way.files.iter().filter(is_made).collect();
+    let mut by_hand = Vec::new();
+    if !made_by_specs.is_empty() {
+        let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();
+        if let Some(path) = repository.differing(&paths)?.first() {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("`{path}` has uncommitted changes, so it cannot be judged"),
+            )
+            .with_help("look at a clean checkout of the branch"));
+        }
+        let mut made = sync::generated(session, place)?;
+        for file in made_by_specs {
+            let made_text = made.remove(&file.path);
+            let made = made_text.clone().map(|text| Planned {
+                path: place.root.join(&file.path),
+                text,
+            });
+            let present = made.as_ref().map(Planned::present).transpose()?;
+            // The state of a deleted model is missing on both sides.
+            let is_gone = made.is_none() && file.now.is_none();
+            let why = match is_generated(file) {
+                true => "its header says that formulac generated it, but the specs generate other content",
+                false => "it differs from the record of a push; `formulac push` writes it",
+            };
+            // Changes by a formatter, or in comments, do not change the meaning.
+            let is_layout = is_generated(file)
+                && file
+                    .text
+                    .as_deref()
+                    .zip(made_text.as_deref())
+                    .is_some_and(|(found, made)| is_layout_of(found, made));
+            if !is_gone && !is_layout && present != Some(Present::Same) {
+                by_hand.push(ByHand {
+                    path: file.path.clone(),
+                    why,
+                });
+            }
+        }
+    }
+    let evidence = under_way.files.iter().filter(|it| it.is_evidence() && it.now.is_some());
+    let forged = evidence.filter(|it| {
+        !it.text
+            .as_deref()
+            .is_some_and(|text| Evidence::is_written(&it.path, text))
+    });
+    let why = "it is not in the form that `formulac verify` writes";
+    by_hand.extend(forged.map(|it| ByHand {
+        path: it.path.clone(),
+        why,
+    }));
+    Ok(by_hand)
+}
+
+fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
+    if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
+        return Err(
+            Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
+                .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"),
+        );
+    }
+    let prefix = repository.prefix()?;
+    let specs = place.specs().unwrap_or_default();
+    let named = specs.iter().filter_map(|path| {
+        let names = approvers(&read_text(path).ok()?);
+        (!names.is_empty()).then(|| (place.inside(path), names))
+    });
+    let named: Vec<(String, Vec<String>)> = named.collect();
+    let whole = repository.top()?.join(path);
+    let before = read_text(&whole).unwrap_or_default();
+    let (models, tests) = place.folders();
+    let folders = [place.specs_folder(), models, tests, place.omni_folder()];
+    let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
+    if before == after {
+        session.note(&format!("{} is as it should be", path.display()));
+        return Ok(());
+    }
+    write_all(
+        &Bounds::from_project(&repository.top()?)?,
+        &[Planned {
+            path: whole,
+            text: after,
+        }],
+    )?;
+    session.note(&format!("wrote {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Finds the models whose SQL changes because of a change to `known.yml`.
+
+use std::collections::BTreeSet;
+
+use formulac::sync::KNOWN;
+use formulac::{CompiledSpec, Known, Project, SpecText};
+
+use super::open_changes::project_at;
+use crate::cli::commands::sync::Repository;
+use crate::cli::exit::Failure;
+use crate::cli::knowledge::with_known;
+use crate::cli::project;
+use crate::cli::workspace::{Workspace, clean};
+
+/// A model whose SQL changes because of the facts in `known.yml`, and the path of its spec.
+pub struct Altered {
+    pub model: String,
+    pub spec: String,
+}
+
+/// Compiles the specs of a commit with the facts of an earlier commit and with its own, and returns the models whose SQL
+/// differs. Models that were not generated before are left out, because their first push adds the facts that they read.
+/// dbt's artifacts are not read, so every machine gives the same answer.
+pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &str) -> Result<Vec<Altered>, Failure> {
+    let known = |commit: &str| -> Result<Known, Failure> {
+        let text = repository.texts_in(commit, &[KNOWN.to_owned()])?.pop().flatten();
+        Ok(text.map_or_else(|| Known::default().listing_some(), |text| Known::from_text(&text).0))
+    };
+    let (facts_before, facts_now) = (known(before)?, known(now)?);
+    let project = project_at(repository, now)?;
+    let specs = specs(repository, now, &project)?;
+    let texts: Vec<SpecText<'_>> = specs
+        .iter()
+        .map(|(path, text)| SpecText {
+            text,
+            path: Some(path.as_str()),
+        })
+        .collect();
+    let compiled = |own: &Known, other: &Known| {
+        let dialect = project.dialect().or(own.dialect).or(other.dialect).unwrap_or_default();
+        let builder = with_known(&project, dialect, own.clone()).contracts(place.enforces_contracts());
+        builder.build().compile_specs(&texts)
+    };
+    let earlier = compiled(&facts_before, &facts_now);
+    let later = compiled(&facts_now, &facts_before);
+    let generated = repository.files(before, &[".".to_owned()])?;
+    let generated: BTreeSet<&str> = generated
+        .iter()
+        .filter_map(|path| path.rsplit('/').next()?.strip_suffix(".sql"))
+        .collect();
+    let pairs = earlier
+        .iter()
+        .zip(&later)
+        .zip(&specs)
+        .filter(|((one, other), _)| sql(one) != sql(other));
+    let named = pairs.filter_map(|((one, _), (spec, _))| {
+        Some(Altered {
+            model: one.name()?.to_owned(),
+            spec: spec.clone(),
+        })
+    });
+    Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
+}
+
+/// Returns the SQL of a model and of those of its tests that are files.
+fn sql(spec: &CompiledSpec) -> Vec<&str> {
+    spec.model_sql()
+        .into_iter()
+        .chain(spec.model_tests().iter().map(formulac::ModelTest::sql))
+        .collect()
+}
+
+/// Returns the specs of a commit: their paths relative to the project, and their texts.
+fn specs(repository: &Repository, commit: &str, project: &Project) -> Result<Vec<(String, String)>, Failure> {
+    let folder = clean(project.specs().unwrap_or(project::SPECS));
+    let mut paths = repository.files(commit, &[folder])?;
+    paths.retain(|path| project::is_yaml(path.as_ref()));
+    let texts = repository.texts_in(commit, &paths)?;
+    Ok(paths
+        .into_iter()
+        .zip(texts)
+        .filter_map(|(path, text)| Some((path, text?)))
+        .collect())
+}

@@ -1,0 +1,276 @@
+//! `formulac change`: proposes, comments on, approves and rejects the changes of a branch, with records in files
+//! on that branch.
+
+mod facts;
+mod open_changes;
+pub mod show;
+
+use formulac::sync::{TextChange, content_hash};
+use formulac::team::{CHANGES, Change, ChangeComment, Event, Right, change_id, changes};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::args::{ChangeArgs, ChangeCommand, ProposeArgs};
+use crate::cli::commands::sync::{Lock, PushCommit, Repository, TRAILER, carry_out, placed};
+use crate::cli::environment;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::permissions;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+use formulac::diag::suggest;
+
+pub use open_changes::{UnderWay, revision};
+
+pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    let (all, faults) = read(&place);
+    for (path, fault) in &faults {
+        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
+    }
+    let ground = Ground {
+        session,
+        place,
+        repository,
+        all,
+    };
+    match &args.command {
+        ChangeCommand::Propose(args) => ground.propose(args),
+        ChangeCommand::Comment(args) => ground.comment(&args.id, &args.text, args.json),
+        ChangeCommand::Approve(args) => ground.decide(
+            ChangeComment::Approved,
+            &args.id,
+            args.message.as_deref().unwrap_or_default(),
+            args.json,
+        ),
+        ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
+        ChangeCommand::List(args) => show::list(&ground, args.json),
+        ChangeCommand::Show(args) => show::one(&ground, &args.id, args.json),
+    }
+}
+
+/// Returns the changes of the project, and the files that are not valid change records.
+pub fn read(place: &Workspace) -> (Vec<Change>, Vec<(String, &'static str)>) {
+    changes(folder::records(&place.root.join(CHANGES)))
+}
+
+/// Data that all subcommands of `change` use.
+struct Ground<'s> {
+    session: &'s Session,
+    place: Workspace,
+    repository: Repository,
+    all: Vec<Change>,
+}
+
+impl Ground<'_> {
+    fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
+        let named = self.session.global.env.as_deref();
+        let environment = environment::merged_into(named, &self.place.project, &self.place.root)?;
+        let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
+            (Some(base), _) => base.clone(),
+            (None, Some(branch)) => branch,
+            (None, None) => {
+                return Err(
+                    Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
+                        .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"),
+                );
+            }
+        };
+        let under_way = UnderWay::new(&self.place, &self.repository, &base, named)?;
+        let content = self.content(&under_way, &base)?;
+        if let Some(same) = self
+            .all
+            .iter()
+            .find(|it| it.events.iter().any(|it| it.content == content))
+        {
+            return Err(
+                Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
+                    .with_help(format!("`formulac change show {}` shows it", same.id)),
+            );
+        }
+        let title = args.title.trim();
+        if title.is_empty() {
+            return Err(Failure::new(Exit::Usage, "a change needs a title"));
+        }
+        let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
+        let event = self.event(ChangeComment::Proposed, title)?;
+        let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
+        event.environment = under_way
+            .environment
+            .as_ref()
+            .map(|it| it.name.clone())
+            .unwrap_or_default();
+        event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
+        event.content = content;
+        let commit = self.record(&id, &event)?;
+        self.session.note(&format!("proposed as `{id}`: {commit}"));
+        let standing = under_way.state_of_changes([]);
+        if !standing.lacks.is_empty() {
+            self.session.note(&format!("it needs {}", standing.lacks.join(", ")));
+        }
+        self.session.note("bring the branch to the others with `git push`");
+        self.report_event(args.json, &id, &event, &commit)
+    }
+
+    fn comment(&self, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+        let change = self.change(id)?;
+        if text.trim().is_empty() {
+            return Err(Failure::new(Exit::Usage, "nothing is said"));
+        }
+        let event = self.event(ChangeComment::Commented, text)?;
+        let commit = self.record(&change.id, &event)?;
+        self.session.note(&format!("said of `{}`: {commit}", change.id));
+        self.report_event(as_json, &change.id, &event, &commit)
+    }
+
+    fn decide(&self, said: ChangeComment, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+        let change = self.change(id)?;
+        let under_way = self.under_way(change)?;
+        let content = self.content(&under_way, &proposal(change)?.base)?;
+        let mut event = self.event(said, text)?;
+        event.content = content;
+        let command = if said == ChangeComment::Approved {
+            "change approve"
+        } else {
+            "change reject"
+        };
+        if !under_way.lets_judge(&event.by) {
+            return Err(permissions::refused(
+                self.session,
+                &self.place,
+                &event.by,
+                command,
+                Right::Approve,
+                None,
+            ));
+        }
+        if said == ChangeComment::Approved && under_way.is_by(&event.by, change) {
+            permissions::log(self.session, &self.place, &event.by, command, None);
+            return Err(Failure::new(
+                Exit::NotAllowed,
+                format!("users cannot approve their own changes: {}", event.by),
+            )
+            .with_help("somebody who wrote no part of it approves it. This is logged"));
+        }
+        let commit = self.record(&change.id, &event)?;
+        self.session.note(&format!("{said} `{}`: {commit}", change.id));
+        let mut after = change.clone();
+        after.events.push(event.clone());
+        let standing = under_way.state_of_changes([&after]);
+        match standing.lacks.as_slice() {
+            [] if standing.rejected.is_empty() => self.session.note("it has all approvals that it needs"),
+            [] => {}
+            lacks => self.session.note(&format!("it still needs {}", lacks.join(", "))),
+        }
+        self.report_event(as_json, &change.id, &event, &commit)
+    }
+
+    /// Returns the change with this name, or the only change whose name begins with it.
+    fn change(&self, id: &str) -> Result<&Change, Failure> {
+        let id = id.trim();
+        if let Some(exact) = self.all.iter().find(|change| change.id == id) {
+            return Ok(exact);
+        }
+        let begun: Vec<&Change> = self
+            .all
+            .iter()
+            .filter(|it| !id.is_empty() && it.id.starts_with(id))
+            .collect();
+        if let [one] = begun.as_slice() {
+            return Ok(one);
+        }
+        let near = suggest::nearest(id, self.all.iter().map(|change| change.id.as_str()));
+        let help = near.map_or_else(
+            || {
+                "`formulac change list` lists those of this branch; `git fetch` and `git switch` bring others"
+                    .to_owned()
+            },
+            suggest::similar,
+        );
+        let text = if begun.is_empty() {
+            "there is no change"
+        } else {
+            "there are several changes that begin with"
+        };
+        Err(Failure::new(Exit::Usage, format!("{text} `{id}`")).with_help(help))
+    }
+
+    /// Returns the differences of this branch that belong to a change.
+    fn under_way(&self, change: &Change) -> Result<UnderWay, Failure> {
+        let proposal = proposal(change)?;
+        let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
+        UnderWay::new(&self.place, &self.repository, &proposal.base, environment)
+    }
+
+    /// Returns the content hash of the differences. Returns an error if there are none or if they are not committed.
+    fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
+        let Some(content) = &under_way.content else {
+            return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
+                .with_help("commit the changes on a branch of their own, or pass another `--base`"));
+        };
+        let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
+        match self.repository.differing(&paths)?.first() {
+            None => Ok(content.clone()),
+            Some(path) => Err(
+                Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed")).with_help(
+                    "approvals cover committed content only: commit the changes, or put them away with `git stash`",
+                ),
+            ),
+        }
+    }
+
+    fn event(&self, said: ChangeComment, text: &str) -> Result<Event, Failure> {
+        // Record microseconds: the last event of each person counts, and two events may occur in the same second.
+        let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        Ok(Event::new(said, &at, &self.repository.author()?, text))
+    }
+
+    /// Writes an event to its file and commits it.
+    fn record(&self, id: &str, event: &Event) -> Result<String, Failure> {
+        let _lock = Lock::take(self.session, &self.place)?;
+        let path = format!("{CHANGES}/{id}/{}", event.file_name());
+        let hash = content_hash(event.text().as_bytes());
+        let first = event.text.lines().next().unwrap_or_default();
+        let title = match event.said {
+            ChangeComment::Proposed => format!("Propose: {first}"),
+            said if first.is_empty() => format!("{said} {id}"),
+            said => format!("{said} {id}: {first}"),
+        };
+        let message = format!("{title}\n\n{TRAILER}: {hash}\n");
+        let branch = self.repository.branch()?;
+        let commit = PushCommit {
+            message,
+            paths: vec![path.clone()],
+            entry: hash,
+            branch,
+            begins: None,
+        };
+        let changes = placed(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
+        carry_out(&self.place, &self.repository, &changes, &commit)?;
+        let made = self.repository.head()?.unwrap_or_default();
+        Ok(made.get(..7).unwrap_or_default().to_owned())
+    }
+
+    fn report_event(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
+        if as_json {
+            self.session
+                .json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn proposal(change: &Change) -> Result<&Event, Failure> {
+    change.proposal().ok_or_else(|| {
+        Failure::new(Exit::Failed, format!("the proposal of `{}` is not here", change.id))
+            .with_help("`git fetch` and merge the branch that it was made on")
+    })
+}
+
+fn object(event: &Event) -> Value {
+    json!({
+        "did": event.said.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
+        "environment": event.environment, "base": event.base, "content": event.content,
+    })
+}

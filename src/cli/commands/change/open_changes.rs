@@ -1,0 +1,236 @@
+//! Determines what a branch changes and which approvals that needs, according to the project file of the branch
+//! that it is merged into.
+
+use std::collections::BTreeSet;
+
+use formulac::sync::KNOWN;
+use formulac::team::{
+    ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval, approved,
+    approvers, content, is_same,
+};
+use formulac::{Environment, Project};
+
+use super::facts::{self, Altered};
+use crate::cli::commands::sync::Repository;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::project;
+use crate::cli::workspace::Workspace;
+
+/// Changes of a branch.
+pub struct UnderWay {
+    /// Project file of the branch that it is merged into.
+    pub project: Project,
+    /// Environment whose rules apply.
+    pub environment: Option<Environment>,
+    /// Files that differ.
+    pub files: Vec<DifferingContent>,
+    /// Hash of the content that people wrote. `None` if they wrote nothing.
+    pub content: Option<String>,
+    /// Models whose SQL changes because of the facts in `known.yml`.
+    pub altered: Vec<String>,
+    /// The commits.
+    pub commits: Vec<Commit>,
+    asked: RequiredApproval,
+}
+
+/// Resolves a revision, first by its name and then as a branch of `origin`.
+pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> {
+    for name in [name.to_owned(), format!("origin/{name}")] {
+        if let Some(commit) = repository.commit_of(&name)? {
+            return Ok(commit);
+        }
+    }
+    Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
+        .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
+}
+
+impl UnderWay {
+    /// Determines what the last commit changes compared with the base. The environment is the named one, else that of
+    /// the base's branch, else the first that is merged into.
+    pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
+        let tip = revision(repository, base)?;
+        let Some(head) = repository.head()? else {
+            return Err(Failure::new(Exit::Failed, "nothing is committed yet")
+                .with_help("commit the changes with `git commit`"));
+        };
+        let project = project_at(repository, &tip)?;
+        let environment = environment(&project, base, named)?;
+        let fork = repository.merge_base(&tip, &head)?;
+        Self::from(place, repository, project, environment, &fork, &head)
+    }
+
+    /// Determines what a commit changed on the branch of an environment, according to the rules that were in force
+    /// before it.
+    pub fn between(
+        place: &Workspace,
+        repository: &Repository,
+        before: &str,
+        commit: &str,
+        named: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let project = project_at(repository, before)?;
+        let all = project.environments();
+        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_merged_into(), |named| it.name == named);
+        let environment = all.iter().find(is_meant).cloned();
+        Self::from(place, repository, project, environment, before, commit)
+    }
+
+    fn from(
+        place: &Workspace,
+        repository: &Repository,
+        project: Project,
+        environment: Option<Environment>,
+        fork: &str,
+        head: &str,
+    ) -> Result<Self, Failure> {
+        let mut files = repository.differing_between(fork, head)?;
+        let mut altered = Vec::new();
+        if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
+            altered = facts::altered(place, repository, fork, head)?;
+            known.alters_sql = !altered.is_empty();
+        }
+        let signed = environment.as_ref().is_some_and(|environment| environment.signed);
+        let commits = repository.commits(fork, head, signed)?;
+        let mut asked = RequiredApproval::default();
+        asked.roles = environment
+            .as_ref()
+            .map(|environment| environment.approvals.clone())
+            .unwrap_or_default();
+        asked.specs = named_approvers(place, repository, (fork, head), &files, &altered)?;
+        let content = content(&files);
+        let altered = altered.into_iter().map(|it| it.model).collect();
+        Ok(Self {
+            project,
+            environment,
+            files,
+            content,
+            altered,
+            commits,
+            asked,
+        })
+    }
+
+    /// Returns the owners of the changes: the authors of commits to files that people wrote, and those who proposed
+    /// exactly this content.
+    fn owners(&self, changes: &[&Change]) -> Vec<String> {
+        let written: BTreeSet<&str> = self.written_paths().collect();
+        let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
+        let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
+        let events = changes.iter().flat_map(|change| &change.events);
+        let is_this =
+            |event: &&Event| event.said == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
+        let owners: BTreeSet<&String> = authors.chain(events.filter(is_this).map(|event| &event.by)).collect();
+        owners.into_iter().cloned().collect()
+    }
+
+    /// Returns the files that people wrote.
+    fn written_paths(&self) -> impl Iterator<Item = &str> {
+        self.files
+            .iter()
+            .filter(|file| file.is_written_by_people())
+            .map(|file| file.path.as_str())
+    }
+
+    /// Returns the files that an approval covers.
+    pub fn approved(&self) -> impl Iterator<Item = &str> {
+        approved(&self.files).map(|file| file.path.as_str())
+    }
+
+    /// Returns the approval state that results from the events of one or more changes.
+    pub fn state_of_changes<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> ApprovalState {
+        let Some(content) = &self.content else {
+            return ApprovalState::default();
+        };
+        // Skip other changes, because they were merged earlier or belong to another branch.
+        let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
+        let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
+        self.asked
+            .approval_state(self.project.people(), &events, &self.owners(&changes), content)
+    }
+
+    /// Returns whether this branch has an event of the change, or the change has an event about exactly the content
+    /// of this branch.
+    pub fn is_of(&self, change: &Change) -> bool {
+        let folder = format!("{CHANGES}/{}/", change.id);
+        self.files.iter().any(|file| file.path.starts_with(&folder))
+            || change
+                .events
+                .iter()
+                .any(|event| Some(&event.content) == self.content.as_ref())
+    }
+
+    /// Returns whether a user wrote a part of the content or proposed it.
+    pub fn is_by(&self, who: &str, change: &Change) -> bool {
+        self.owners(&[change]).iter().any(|owner| is_same(owner, who))
+    }
+
+    /// Returns whether a user may approve or reject the content.
+    pub fn lets_judge(&self, who: &str) -> bool {
+        self.asked.lets_judge(self.project.people(), who)
+    }
+
+    /// Returns a note that the facts in `known.yml` change the SQL of models, if they do.
+    pub fn altered_by_facts(&self) -> Option<String> {
+        let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
+        (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
+    }
+
+    /// Returns whether the content needs an approval.
+    pub fn asks(&self) -> bool {
+        self.content.is_some() && !self.asked.is_nothing()
+    }
+}
+
+/// Returns the project file as it is in a commit.
+pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
+    let text = repository
+        .texts_in(commit, &[project::FILE.to_owned()])?
+        .pop()
+        .flatten();
+    Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
+}
+
+fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
+    let all = project.environments();
+    if let Some(named) = named {
+        let found = all.iter().find(|environment| environment.name == named);
+        return found.cloned().map(Some).ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                format!("there is no environment `{named}` in formulac.yml of `{base}`"),
+            )
+        });
+    }
+    let branch = base.strip_prefix("origin/").unwrap_or(base);
+    let of_branch = all
+        .iter()
+        .find(|environment| environment.branch.as_deref() == Some(branch));
+    Ok(of_branch
+        .or_else(|| all.iter().find(|environment| environment.is_merged_into()))
+        .cloned())
+}
+
+/// Returns the specs that name their approvers. The names are those at the start of the branch, because a change
+/// must not choose its own approvers. The specs are the changed ones, and those whose SQL changes because of the
+/// facts in `known.yml`.
+fn named_approvers(
+    place: &Workspace,
+    repository: &Repository,
+    (fork, head): (&str, &str),
+    files: &[DifferingContent],
+    altered: &[Altered],
+) -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let folder = format!("{}/", place.specs_folder());
+    let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
+    let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
+    let specs: BTreeSet<&str> = changed.chain(altered.iter().map(|it| it.spec.as_str())).collect();
+    let paths: Vec<String> = specs.into_iter().map(str::to_owned).collect();
+    let (before, now) = (repository.texts_in(fork, &paths)?, repository.texts_in(head, &paths)?);
+    let names = |text: Option<String>| text.as_deref().map(approvers).unwrap_or_default();
+    let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| match names(before) {
+        none if none.is_empty() => (path, names(now)),
+        names => (path, names),
+    };
+    let named = paths.into_iter().zip(before.into_iter().zip(now)).map(of);
+    Ok(named.filter(|(_, names)| !names.is_empty()).collect())
+}

@@ -1,0 +1,322 @@
+//! `formulac check`: reports the diagnostics of formula files and specs as its output.
+
+use std::path::{Path, PathBuf};
+
+use formulac::{Compiler, Project};
+
+use crate::cli::args::CheckArgs;
+use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::commands::compile;
+use crate::cli::commands::promote;
+use crate::cli::commands::pull;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{Knowledge, note_undecided};
+use crate::cli::project;
+use crate::cli::safe_fixes;
+use crate::cli::session::{Session, Stream, reports};
+use crate::cli::source::SourceText;
+use crate::cli::spec;
+use crate::cli::spec::Spec;
+use crate::cli::workspace::Workspace;
+use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic};
+
+/// Maximum number of rounds of fixes. A fix may reveal another one, but no real file needs more rounds.
+const ROUNDS: usize = 10;
+
+pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
+    if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--fix` changes files, and standard input is none",
+        ));
+    }
+    let (found, fixed) = match setup(session, args) {
+        Ok(setup) => {
+            let (mut found, fixed) = setup.check(session, args)?;
+            if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.is_set_up()) {
+                beside_omni(place, &setup.files, &mut found);
+                if args.files.is_empty() {
+                    folders(place, &mut found)?;
+                    place.warn_of_folders(session, None);
+                }
+            }
+            (found, fixed)
+        }
+        Err(Failure::Found(found)) => (found, Vec::new()),
+        Err(failure) => return Err(failure),
+    };
+    write_all(&bounds(session, args)?, &fixed)?;
+    let reports = reports(&found);
+    if args.json {
+        session.json(&render::json(&reports))?;
+    } else {
+        session.styled(&session.diagnostics(&reports, Stream::Data))?;
+    }
+    for file in &fixed {
+        session.note(&format!("fixed {}", file.path.display()));
+    }
+    summary(session, &found);
+    let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
+    Ok(Exit::from_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
+}
+
+/// Adds diagnostics for folders in the project file in which dbt would not find generated files.
+fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
+    match place.check_folders() {
+        Err(Failure::Found(faults)) => found.extend(faults),
+        other => other?,
+    }
+    Ok(())
+}
+
+/// Returns the bounds for fixes: the project and the named files.
+fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
+    let root = project::folder(session.global.project_dir.as_deref())?;
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
+    Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
+}
+
+/// Files to check, and the knowledge used to check them.
+struct Setup {
+    knowledge: Knowledge,
+    files: Vec<PathBuf>,
+}
+
+impl Setup {
+    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
+        let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::file(path)).collect();
+        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
+        let done = self.check_with(session, args, &compiler, sources.clone())?;
+        let misses_names = done
+            .0
+            .iter()
+            .flat_map(|found| &found.diagnostics)
+            .any(|it| it.kind() == Code::UnknownName);
+        let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else {
+            return Ok(done);
+        };
+        // Report columns that existed at an earlier pull as removed columns.
+        let had = pull::pulled_columns(&place.root);
+        if had.is_empty() {
+            return Ok(done);
+        }
+        let compiler = args.settings.apply_to(self.knowledge.builder_with_former(had))?.build();
+        self.check_with(session, args, &compiler, sources)
+    }
+}
+
+/// Returns the knowledge of the project, and the files to check: the named files, else the project's specs.
+fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
+    let knowledge = Knowledge::new(session, &args.settings.target)?;
+    let files = match &knowledge.place {
+        _ if !args.files.is_empty() => Generation::specs_named(session, &args.settings.target, &args.files)?,
+        Some(_) if !args.selection.is_everything() => {
+            Generation::chosen_specs(session, &args.settings.target, &args.selection)?
+        }
+        Some(place) if place.is_set_up() => place.specs()?,
+        _ => {
+            return Err(Failure::new(
+                Exit::Usage,
+                "no file is given, and there is no project with specs to check",
+            )
+            .with_help("name files, or `-` for standard input"));
+        }
+    };
+    if let Some(place) = &knowledge.place {
+        place.warn_of_contradictions(session, knowledge.dialect)?;
+    }
+    Ok(Setup { knowledge, files })
+}
+
+/// Warns of definitions that both a spec and the project's Omni model contain.
+fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
+    let Workspace { project, root, .. } = place;
+    let texts: Vec<(String, String)> = found
+        .iter()
+        .zip(files)
+        .map(|(found, path)| {
+            let is_spec = project::is_yaml(path) && !project::is_project_file(path);
+            (
+                found.file.clone(),
+                if is_spec { found.text.clone() } else { String::new() },
+            )
+        })
+        .collect();
+    for (number, fault) in promote::twice(project, root, &texts) {
+        if let Some(found) = found
+            .get_mut(number)
+            .filter(|_| !project.silenced().contains(&fault.kind()))
+        {
+            found.diagnostics.push(fault);
+            found
+                .diagnostics
+                .sort_by_key(|fault| (fault.span().start, fault.span().end));
+        }
+    }
+}
+
+impl Setup {
+    fn check_with(
+        &self,
+        session: &Session,
+        args: &CheckArgs,
+        compiler: &Compiler,
+        sources: Vec<SourceText>,
+    ) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
+        let mut found = Vec::new();
+        let mut fixed = Vec::new();
+        // Either all files are fixed or none.
+        let fix = args.fix
+            && !sources
+                .iter()
+                .any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
+        let kinds: Vec<InputKind> = self
+            .files
+            .iter()
+            .zip(&sources)
+            .map(|(path, source)| InputKind::new(path, source))
+            .collect();
+        let is_spec = |(kind, source): &(&InputKind, &SourceText)| **kind == InputKind::Spec && source.fault.is_none();
+        let specs = kinds
+            .iter()
+            .zip(&sources)
+            .zip(self.knowledge.paths(&self.files))
+            .filter(|(it, _)| is_spec(it));
+        let specs: Vec<(SourceText, Option<String>)> =
+            specs.map(|((_, source), path)| (source.clone(), path)).collect();
+        let compiled = self.knowledge.compile_specs(compiler, specs)?;
+        note_undecided(session, compiled.iter().flat_map(Spec::undecided));
+        let knowing = if fix {
+            self.knowledge.with_models(compiler)?
+        } else {
+            compiler.clone()
+        };
+        let mut compiled = compiled.into_iter();
+        for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
+            let of_spec = if is_spec(&(&kind, &source)) {
+                compiled.next()
+            } else {
+                None
+            };
+            let of_formulas = match kind {
+                InputKind::Formulas => Some(
+                    self.knowledge
+                        .formula_compiler(session, &args.settings, &source.text)?
+                        .compiler,
+                ),
+                _ => None,
+            };
+            let mut it = match of_spec {
+                Some(mut spec) => {
+                    spec.take_model_faults();
+                    spec.found
+                }
+                None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
+            };
+            if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
+                fixed.push(Planned {
+                    path: path.clone(),
+                    text: it.text.clone(),
+                });
+            }
+            found.push(it);
+        }
+        Ok((found, fixed))
+    }
+}
+
+/// Applies fixes until none are left or they no longer reduce the number of diagnostics.
+fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
+    let mut changed = false;
+    for _ in 0..ROUNDS {
+        let (text, count) = safe_fixes::apply(&found.text, &found.diagnostics);
+        if count == 0 {
+            break;
+        }
+        let after = diagnose(
+            compiler,
+            kind,
+            SourceText {
+                name: found.file.clone(),
+                text,
+                fault: None,
+            },
+        );
+        if weight(&after.diagnostics) >= weight(&found.diagnostics) {
+            break;
+        }
+        *found = after;
+        changed = true;
+    }
+    changed
+}
+
+/// Returns the number of errors followed by the number of all diagnostics, so that errors are compared first.
+fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
+    (diagnostics.iter().filter(|d| d.is_error()).count(), diagnostics.len())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InputKind {
+    Formulas,
+    Spec,
+    Project,
+    Schema,
+}
+
+impl InputKind {
+    /// Determines the kind from the file's name. A schema file is recognized by its key `relations:`, and a spec on
+    /// standard input by a key that every spec has.
+    fn new(path: &Path, source: &SourceText) -> Self {
+        let yaml = project::is_yaml(path);
+        let unnamed = path.as_os_str() == "-";
+        if project::is_project_file(path) {
+            return Self::Project;
+        }
+        if yaml && source.text.lines().any(|l| l.starts_with("relations:")) {
+            return Self::Schema;
+        }
+        let keyed = || {
+            source
+                .text
+                .lines()
+                .any(|l| l.starts_with("model:") || l.starts_with("from:"))
+        };
+        if yaml || (unnamed && keyed()) {
+            Self::Spec
+        } else {
+            Self::Formulas
+        }
+    }
+}
+
+fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FailureKind {
+    match kind {
+        InputKind::Formulas => compile::compile(compiler, source).found,
+        InputKind::Spec => spec::compile(compiler, source, None).found,
+        InputKind::Project | InputKind::Schema => {
+            let faults = match source.fault.clone() {
+                Some(fault) => vec![fault],
+                None if kind == InputKind::Project => Project::from_text(&source.text).1,
+                None => formulac::known::from_text(&source.text, compiler.dialect()).1,
+            };
+            source.with_diagnostics(faults)
+        }
+    }
+}
+
+fn summary(session: &Session, found: &[FailureKind]) {
+    let all = found.iter().flat_map(|f| &f.diagnostics);
+    let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
+    let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let files = of(found.len(), "file");
+    session.note(&match (errors, count - errors) {
+        (0, 0) => format!("{files} checked: no faults"),
+        (e, 0) => format!("{files} checked: {}", of(e, "error")),
+        (0, w) => format!("{files} checked: {}", of(w, "warning")),
+        (e, w) => format!("{files} checked: {}, {}", of(e, "error"), of(w, "warning")),
+    });
+}

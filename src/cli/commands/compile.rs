@@ -1,0 +1,162 @@
+//! `formulac compile`: compiles formulas to SQL expressions.
+
+use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::CompileArgs;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::knowledge::{FormulaSettings, Knowledge};
+use crate::cli::session::{Session, reports};
+use crate::cli::source::SourceText;
+use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
+
+/// Result of compiling a source.
+#[derive(Debug)]
+pub struct CompileOutcome {
+    /// `None` if the source cannot be read, is not UTF-8 or is too large.
+    compiled: Option<Compiled>,
+    pub found: FailureKind,
+}
+
+impl CompileOutcome {
+    /// Returns the meanings of worksheet cells.
+    pub fn meanings(&self) -> &[(Span, String)] {
+        self.compiled.as_ref().map_or(&[], Compiled::meanings)
+    }
+
+    /// Returns the columns of unknown type that affect the SQL.
+    pub fn undecided(&self, compiler: &Compiler) -> Vec<UndecidedType> {
+        let undecided = |compiled| compiler.undecided_types(&self.found.text, compiled);
+        self.compiled.as_ref().map_or_else(Vec::new, undecided)
+    }
+
+    /// Returns the definitions that have no errors.
+    pub fn definitions(&self) -> &[Definition] {
+        self.compiled.as_ref().map_or(&[], Compiled::definitions)
+    }
+}
+
+pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
+    let source = read(args)?;
+    let formulas = match formulas(session, args, &source) {
+        Err(Failure::Found(found)) if args.json => {
+            let dialect = args.settings.target.dialect.unwrap_or_default();
+            session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
+            return Ok(Exit::from_all(&found));
+        }
+        formulas => formulas?,
+    };
+    let dialect = formulas.compiler.dialect();
+    let outcome = compile_some(&formulas.compiler, source);
+    formulas.note_undecided(session, &outcome);
+    if args.json {
+        session.json(&object(
+            dialect,
+            outcome.definitions(),
+            &render::objects(&outcome.found.report()),
+        ))?;
+    } else {
+        session.data(&lines(dialect, outcome.definitions()))?;
+        session.report(std::slice::from_ref(&outcome.found));
+    }
+    Ok(Exit::from_diagnostics(&outcome.found.diagnostics))
+}
+
+fn formulas(session: &Session, args: &CompileArgs, source: &SourceText) -> Result<FormulaSettings, Failure> {
+    let settings = &args.settings;
+    Knowledge::new(session, &settings.target)?.formula_compiler(session, settings, &source.text)
+}
+
+fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
+    match (&args.file, &args.formula) {
+        (Some(file), _) => Ok(SourceText::file(file)),
+        (None, Some(formula)) => {
+            crate::cli::usage::refuse_option(formula)?;
+            Ok(SourceText::argument(formula))
+        }
+        (None, None) => Err(Failure::new(Exit::Usage, "no formula is given")),
+    }
+}
+
+/// Compiles a source, unless the source itself could not be read.
+pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
+    if let Some(fault) = source.fault.clone() {
+        return CompileOutcome {
+            compiled: None,
+            found: source.with_diagnostics(vec![fault]),
+        };
+    }
+    let compiled = compiler.compile(&source.text);
+    let diagnostics = compiled.diagnostics().to_vec();
+    CompileOutcome {
+        compiled: Some(compiled),
+        found: source.with_diagnostics(diagnostics),
+    }
+}
+
+/// Compiles a source as `compile` does, but reports an error if it contains no formula.
+pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
+    let mut outcome = compile(compiler, source);
+    if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
+        let end = outcome.found.text.len() as u32;
+        let fault = Diagnostic::new(
+            Code::ExpectedExpression,
+            Span::new(end, end),
+            "there is no formula here",
+        );
+        outcome
+            .found
+            .diagnostics
+            .push(fault.with_help("write an expression, such as `SUM(amount)`"));
+    }
+    outcome
+}
+
+/// Returns the SQL of a bare formula, or one select-list item per definition.
+fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
+    let mut out = String::new();
+    for definition in definitions {
+        out.push_str(definition.sql());
+        if let Some(name) = definition.name() {
+            out.push_str(" as ");
+            out.push_str(&dialect.name_text(name, true));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// Returns the JSON object that `--json` prints.
+fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -> Value {
+    json!({
+        "dialect": dialect.name(),
+        "definitions": definitions.iter().map(definition_object).collect::<Vec<_>>(),
+        "diagnostics": diagnostics,
+    })
+}
+
+/// A definition as JSON.
+pub fn definition_object(definition: &Definition) -> Value {
+    let mut assumed = Map::new();
+    for column in definition.columns() {
+        let Some(ty) = column.assumed() else { continue };
+        // Two relations may have columns with the same name.
+        let name = if assumed.contains_key(column.name()) {
+            column.path()
+        } else {
+            column.name().to_owned()
+        };
+        assumed.insert(name, json!(ty.name()));
+    }
+    json!({
+        "name": definition.name(),
+        "sql": definition.sql(),
+        "type": definition.ty().name(),
+        "level": definition.level().name(),
+        "nullable": definition.nullable(),
+        "columns": definition.columns().map(formulac::ReadColumn::path).collect::<Vec<_>>(),
+        "assumed": assumed,
+    })
+}

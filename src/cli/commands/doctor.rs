@@ -1,0 +1,258 @@
+//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to get what
+//! is missing.
+
+use std::path::Path;
+
+use formulac::Dialect;
+
+use crate::cli::args::{DoctorArgs, Selection, TargetOptions};
+use crate::cli::commands::status;
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::dbt_run;
+use crate::cli::engine::{DUCKDB, PSQL};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder::or_here;
+use crate::cli::git::{GIT, git};
+use crate::cli::health::{HealthPart, OPTIONAL, show};
+use crate::cli::program::ExternalProgram;
+use crate::cli::progress::Waiting;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Lowest versions that run the generated code. docs/warehouses.md gives the reasons, and a test compares the versions.
+const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
+
+pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
+    let place = Workspace::around(session)?;
+    let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
+    let mut exit = Exit::Done;
+    let mut add = |mut part: HealthPart, fault: Exit| {
+        if !part.found.is_empty() {
+            exit = exit.worse(fault);
+            part.is_optional = fault == Exit::Done;
+        }
+        parts.push(part);
+    };
+    let dbt_project = place.as_ref().and_then(|place| place.dbt.as_ref());
+    let dialect = place
+        .as_ref()
+        .and_then(|place| place.dialect(&TargetOptions::default()).ok());
+    // Some versions of dbt take seconds to print their version.
+    let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
+    add(found, Exit::Failed);
+    add(
+        optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
+        Exit::Failed,
+    );
+    add(optional(&PSQL, "psql", "`preview --engine postgres`"), Exit::Done);
+    add(
+        repository(place.as_ref().map(|place| place.root.as_path())),
+        Exit::Failed,
+    );
+    add(project(place.as_ref()), Exit::Done);
+    if let Some(place) = place.as_ref().filter(|place| place.is_set_up()) {
+        for part in status::of_specs(session, place, &Selection::default())? {
+            let fault = if part.fix.starts_with("formulac check") {
+                Exit::Faulty
+            } else {
+                Exit::Done
+            };
+            add(part, fault);
+        }
+    }
+    if let (Some(place), Some(dbt)) = (&place, dbt_project) {
+        add(artifacts(place, dbt)?, Exit::Done);
+    }
+    let shown = show(session, args.json, &parts)?;
+    if !args.json && parts.iter().any(|part| part.is_optional) {
+        session.data(&format!(
+            "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
+        ))?;
+    }
+    Ok(shown.worse(exit))
+}
+
+fn well(name: &'static str, well: String) -> HealthPart {
+    HealthPart {
+        name,
+        well,
+        ..HealthPart::default()
+    }
+}
+
+/// Returns the part for a missing program that only some users need.
+fn not_needed(name: &'static str, well: String) -> HealthPart {
+    HealthPart {
+        name,
+        well,
+        is_optional: true,
+        ..HealthPart::default()
+    }
+}
+
+fn wrong(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
+    HealthPart {
+        name,
+        found: vec![found],
+        fix: fix.into(),
+        ..HealthPart::default()
+    }
+}
+
+/// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
+fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
+    let adapter = dialect.map(Dialect::name);
+    let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
+    let Ok(versions) = dbt_run::versions() else {
+        return match project {
+            Some(_) => wrong("dbt", "there is no program `dbt`".to_owned(), install),
+            None => not_needed("dbt", "not installed; it is only needed in a dbt project".to_owned()),
+        };
+    };
+    let adapters = versions
+        .adapters
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"));
+    let adapters = adapters.collect::<Vec<_>>().join(", ");
+    if let Some(found) = too_old("dbt", &versions.dbt) {
+        return wrong("dbt", found, "pip install --upgrade dbt-core");
+    }
+    if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
+    {
+        let has = if adapters.is_empty() {
+            "none".to_owned()
+        } else {
+            adapters
+        };
+        return wrong(
+            "dbt",
+            format!("it has no adapter for {missing}; installed: {has}"),
+            install,
+        );
+    }
+    let version = if versions.dbt.is_empty() {
+        "of an unknown version"
+    } else {
+        &versions.dbt
+    };
+    well(
+        "dbt",
+        if adapters.is_empty() {
+            version.to_owned()
+        } else {
+            format!("{version} with {adapters}")
+        },
+    )
+}
+
+/// Checks a program that only some commands run. A missing program is not an error, but a program that is too old
+/// is one.
+fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
+    match program.version() {
+        None => not_needed(
+            name,
+            format!("not installed; it is only needed for {needed_by}: {}", program.install),
+        ),
+        Some(version) => match too_old(name, &version) {
+            Some(found) => wrong(name, found, program.install),
+            None => well(name, version),
+        },
+    }
+}
+
+fn repository(root: Option<&Path>) -> HealthPart {
+    let Some(version) = GIT.version() else {
+        return wrong("git", "there is no program `git`".to_owned(), GIT.install);
+    };
+    if let Some(found) = too_old("git", &version) {
+        return wrong("git", found, GIT.install);
+    }
+    let Some(root) = root else { return well("git", version) };
+    let root = or_here(root);
+    let answers = |args: &[&str]| git(root, args, "").is_ok_and(|output| output.succeeded);
+    if !answers(&["rev-parse", "--git-dir"]) {
+        return wrong(
+            "git",
+            "the project is in no repository, so `push` cannot commit".to_owned(),
+            "git init",
+        );
+    }
+    if !answers(&["config", "user.email"]) {
+        let found = "it does not know who you are, so `push` cannot commit".to_owned();
+        return wrong("git", found, "git config user.email you@example.com");
+    }
+    well("git", version)
+}
+
+fn project(place: Option<&Workspace>) -> HealthPart {
+    let fix = "formulac init";
+    match place {
+        None => wrong(
+            "project",
+            "there is no dbt_project.yml and no formulac.yml here or in a folder above".to_owned(),
+            fix,
+        ),
+        Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
+        Some(place) => {
+            let root = or_here(&place.root);
+            match place.dialect(&TargetOptions::default()) {
+                Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
+                Err(_) => wrong(
+                    "project",
+                    "its dialect is not known".to_owned(),
+                    "`dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
+                ),
+            }
+        }
+    }
+}
+
+/// Checks the artifacts in which dbt describes its models and columns.
+fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
+    let name = "dbt artifacts";
+    if place.artifacts()?.is_none() {
+        let found = format!("there is no {}", dbt.manifest_path().display());
+        return Ok(wrong(name, found, "dbt build, then dbt docs generate"));
+    }
+    if !place.has_catalog()? {
+        let found = "no catalog: only columns that properties files describe are known".to_owned();
+        return Ok(wrong(name, found, "dbt docs generate, or formulac schema fetch"));
+    }
+    Ok(well(name, dbt.target().display().to_string()))
+}
+
+/// Returns a message if a version is below the lowest supported one. A version in another format counts as new enough.
+fn too_old(name: &str, version: &str) -> Option<String> {
+    let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
+    let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };
+    let is_lower = numbers(version)? < numbers(lowest)?;
+    is_lower.then(|| format!("version {version} is too old: {lowest} or newer is needed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        for (name, version, old) in [
+            ("dbt", "1.7.19", true),
+            ("dbt", "1.8.0", false),
+            ("dbt", "1.12.6", false),
+            ("dbt", "2.0.0-preview.5", false),
+            ("DuckDB", "1.3.2", true),
+            ("DuckDB", "1.10.0", false),
+            ("git", "nothing", false),
+            ("psql", "9.1", false),
+        ] {
+            assert_eq!(too_old(name, version).is_some(), old, "{name} {version}");
+        }
+    }
+
+    #[test]
+    fn the_docs_name_the_same_versions() {
+        let docs = include_str!("../../../docs/warehouses.md");
+        let [_, (name, version), _] = LOWEST;
+        assert!(docs.contains(&format!("| {name} | {version} |")));
+    }
+}

@@ -1,0 +1,220 @@
+//! `env check`: finds errors in the environments before a push or a build fails on them.
+
+use std::collections::BTreeMap;
+
+use formulac::secrets::masked;
+use formulac::{Environment, USER};
+use serde_json::{Value, json};
+
+use super::show;
+use crate::cli::args::EnvNameArgs;
+use crate::cli::commands::sync::Repository;
+use crate::cli::environment::{self, Reason};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::identity;
+use crate::cli::project;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// A problem found in one environment, or in the project as a whole.
+struct Finding {
+    environment: String,
+    is_fault: bool,
+    text: String,
+}
+
+pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
+    let all = environment::all(&place.project, &place.root);
+    if let Some(name) = &args.name {
+        environment::find(&place.project, name, Reason::Option)?;
+    }
+    let mut found = Vec::new();
+    let repository = Repository::find(&place.root).ok();
+    let is_meant = |it: &&(Environment, Vec<String>)| args.name.as_ref().is_none_or(|name| *name == it.0.name);
+    for (environment, missing) in all.iter().filter(is_meant) {
+        let mut tell = |is_fault: bool, text: String| {
+            found.push(Finding {
+                environment: environment.name.clone(),
+                is_fault,
+                text,
+            });
+        };
+        for placeholder in missing {
+            tell(
+                false,
+                format!("`{placeholder}` has no value here, so nothing can be run in it"),
+            );
+        }
+        connection(place, environment, &mut tell);
+        branch(place, repository.as_ref(), environment, &mut tell)?;
+        approvals(place, environment, &mut tell);
+        if environment.vars.as_deref().is_some_and(|vars| masked(vars) != vars) {
+            let text = "a variable looks like a secret: let dbt take it from `env_var('DBT_ENV_SECRET_…')` instead";
+            tell(false, text.to_owned());
+        }
+        if let Some(schema) = show::left_out_value(place, environment)?.filter(|left| left.is_own == Some(false)) {
+            let of = schema.schema.unwrap_or_default();
+            let text = format!("what dbt left in {} is of the schema {of}", schema.folder.display());
+            tell(false, text);
+        }
+    }
+    shared(&all, args.name.as_deref(), &mut found);
+    personal(place, repository.as_ref(), &mut found)?;
+    let exit = if found.iter().any(|it| it.is_fault) {
+        Exit::Faulty
+    } else {
+        Exit::Done
+    };
+    if args.json {
+        let one = |it: &Finding| json!({"environment": it.environment, "fault": it.is_fault, "text": it.text});
+        session.json(&json!({"found": found.iter().map(one).collect::<Vec<Value>>()}))?;
+        return Ok(exit);
+    }
+    let line = |it: &Finding| {
+        let kind = if it.is_fault { "error" } else { "warning" };
+        let of = if it.environment.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", it.environment)
+        };
+        format!("{kind}: {of}{}\n", it.text)
+    };
+    session.print_escaped(&found.iter().map(line).collect::<String>())?;
+    if found.is_empty() {
+        session.note("nothing is wrong with the environments");
+    }
+    Ok(exit)
+}
+
+/// Checks the environment's output in the dbt profile. Only the output's name and kind of adapter are read.
+fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+    let Some(dbt) = &place.dbt else { return };
+    let Some(connection) = &environment.connection else {
+        tell(
+            false,
+            "it names no connection, so dbt takes the profile's own target".to_owned(),
+        );
+        return;
+    };
+    let profile = match dbt.profile() {
+        Ok(profile) => profile,
+        Err(why) => return tell(false, format!("the connection was not looked at: {why}")),
+    };
+    let Some(output) = profile.outputs.iter().find(|output| output.name == *connection) else {
+        return tell(true, format!("the dbt profile has no output `{connection}`"));
+    };
+    let wanted = environment.dialect.or(place.project.dialect());
+    if let (Some(wanted), Some(adapter)) = (wanted, &output.adapter)
+        && *adapter != wanted.name()
+    {
+        let is_said = environment.dialect.is_some();
+        let what = if is_said {
+            "the environment's dialect"
+        } else {
+            "the project's dialect"
+        };
+        tell(
+            environment.protected || is_said,
+            format!("`{connection}` is {adapter}, and {what} is {wanted}"),
+        );
+    }
+}
+
+fn branch(
+    place: &Workspace,
+    repository: Option<&Repository>,
+    environment: &Environment,
+    tell: &mut impl FnMut(bool, String),
+) -> Result<(), Failure> {
+    let Some(branch) = &environment.branch else {
+        if environment.is_merged_into() {
+            tell(
+                true,
+                "a push to it is to be merged, and it has no `branch:` to be merged into".to_owned(),
+            );
+        }
+        return Ok(());
+    };
+    let who = identity::of(&place.root);
+    if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
+        tell(true, format!("no user is known for {USER} in `{branch}`"));
+    }
+    let name = environment::branch(&place.project, &place.root, environment).unwrap_or_default();
+    let Some(repository) = repository else { return Ok(()) };
+    if !repository.is_branch_name(&name)? {
+        tell(true, format!("`{name}` can be no branch"));
+    } else if environment.is_merged_into()
+        && repository.commit_of(&name)?.is_none()
+        && repository.commit_of(&format!("origin/{name}"))?.is_none()
+    {
+        tell(true, format!("there is no branch `{name}` here or at origin"));
+    }
+    Ok(())
+}
+
+/// Reports roles that too few people have for the approvals that the environment requires.
+fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
+    let people = place.project.people();
+    for (role, count) in &environment.approvals {
+        let named = people.with_role(*role).len();
+        // Everybody else has the default role, so their number is unknown. In a project without roles everybody is an
+        // engineer.
+        let is_default = people.roles("").contains(role);
+        if named < *count && !is_default {
+            let have = if named == 1 {
+                "1 has that role".to_owned()
+            } else {
+                format!("{named} have that role")
+            };
+            tell(
+                true,
+                format!("{count} of the role {role} are to approve, and {have}: nothing can be merged"),
+            );
+        }
+    }
+}
+
+/// Reports environments that would overwrite each other.
+fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<Finding>) {
+    let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
+    for (environment, _) in all {
+        if let Some(schema) = &environment.schema {
+            places
+                .entry((environment.connection.as_deref(), schema.to_lowercase()))
+                .or_default()
+                .push(environment);
+        }
+    }
+    for ((_, schema), of) in places {
+        let names: Vec<&str> = of.iter().map(|it| it.name.as_str()).collect();
+        if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
+            let text = format!(
+                "{} build in one schema, {schema}, and would overwrite each other",
+                names.join(" and ")
+            );
+            found.push(Finding {
+                environment: String::new(),
+                is_fault: true,
+                text,
+            });
+        }
+    }
+}
+
+/// Reports a file of personal values that git does not ignore: these values belong to one person, so they must
+/// not be committed.
+fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
+    let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else {
+        return Ok(());
+    };
+    let path = project::LOCAL.to_owned();
+    if repository.ignored(std::slice::from_ref(&path))?.is_empty() {
+        let text = format!("git does not ignore {path}; add it to .gitignore");
+        found.push(Finding {
+            environment: String::new(),
+            is_fault: true,
+            text,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! `env diff`: compares the definitions in the work tree with those of an environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use formulac::sync::diff_lines;
+use serde_json::{Value, json};
+
+use super::rows::{self, RowComparison};
+use crate::cli::args::EnvDiffArgs;
+use crate::cli::commands::change::revision;
+use crate::cli::commands::sync::Repository;
+use crate::cli::environment::{self, Reason};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::generation::Generation;
+use crate::cli::plurals::count;
+use crate::cli::session::Session;
+use crate::cli::source::read_text;
+use crate::cli::workspace::Workspace;
+
+/// Maximum number of lines shown of a diff.
+const LINES: usize = 60;
+
+/// A generated model in the work tree and in the environment.
+struct DiffedModel {
+    name: String,
+    here: Option<String>,
+    there: Option<String>,
+}
+
+impl DiffedModel {
+    fn description(&self) -> &'static str {
+        match (&self.here, &self.there) {
+            (Some(_), None) => "only here",
+            (None, _) => "only there",
+            _ if self.is_same() => "the same SQL",
+            (Some(_), Some(_)) => "differs",
+        }
+    }
+
+    fn is_same(&self) -> bool {
+        self.here == self.there
+    }
+
+    /// Returns the diff from the environment's version to the one here, if both exist.
+    fn diff(&self) -> Option<String> {
+        let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
+        Some(if self.is_same() {
+            String::new()
+        } else {
+            diff_lines(there, here)
+        })
+    }
+}
+
+pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
+    let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
+    let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` has no `branch:` in formulac.yml", environment.name),
+        )
+        .with_help("definitions of an environment are on its branch"));
+    };
+    let repository = Repository::find(&place.root)?;
+    let commit = revision(&repository, &branch)?;
+    let only = match args.selection.is_everything() {
+        true => Some(args.models.clone()).filter(|models| !models.is_empty()),
+        false => Some(Generation::chosen_models(session, &args.selection)?),
+    };
+    let all = models(place, &repository, &commit, only.as_deref())?;
+    let rows = match args.rows {
+        true => {
+            let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
+            let both = both.map(|it| it.name.clone()).collect();
+            Some(rows::compare(session, place, args, &environment, &both)?)
+        }
+        false => None,
+    };
+    let exit = rows.as_ref().map_or(Exit::Done, RowComparison::exit);
+    let shown: Vec<&DiffedModel> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
+    let same = all.iter().filter(|it| it.is_same()).count();
+    if args.json {
+        let one = |it: &&DiffedModel| {
+            let rows = rows.as_ref().map_or(Value::Null, |rows| rows.object(&it.name));
+            json!({"model": it.name, "is": it.description(), "diff": it.diff(), "rows": rows})
+        };
+        session.json(&json!({
+            "environment": environment.name, "branch": branch, "commit": commit, "same": same,
+            "models": shown.iter().map(one).collect::<Vec<Value>>(),
+        }))?;
+        return Ok(exit);
+    }
+    let mut text = String::new();
+    for model in &shown {
+        let _ = writeln!(text, "{}  {}", model.name, model.description());
+        for line in model.diff().unwrap_or_default().lines().take(LINES) {
+            let _ = writeln!(text, "    {line}");
+        }
+        text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));
+    }
+    session.print_escaped(&text)?;
+    let commit = commit.get(..7).unwrap_or_default();
+    let differ = match all.len() - same {
+        0 => format!("as on `{branch}` ({commit})"),
+        differ => {
+            let [differ, same] = [count(differ, "differs", "differ"), count(same, "is", "are")];
+            format!("{differ} from `{branch}` ({commit}), {same} the same")
+        }
+    };
+    session.note(&rows.map_or(differ.clone(), |rows| format!("{differ}; {}", rows.summary())));
+    Ok(exit)
+}
+
+/// Returns the generated models of the work tree and of a commit.
+fn models(
+    place: &Workspace,
+    repository: &Repository,
+    commit: &str,
+    only: Option<&[String]>,
+) -> Result<Vec<DiffedModel>, Failure> {
+    let (folder, _) = place.folders();
+    let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
+    let here: BTreeSet<String> = folder::files(&place.root.join(&folder), is_sql)
+        .iter()
+        .map(|path| place.inside(path))
+        .collect();
+    let there = repository.files(commit, std::slice::from_ref(&folder))?;
+    let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
+    let texts = repository.texts_in(commit, &there)?;
+    let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
+    let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
+    let mut found = Vec::new();
+    for path in paths {
+        let name = Path::new(path)
+            .file_stem()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        if only.is_some_and(|only| !only.contains(&name)) {
+            continue;
+        }
+        let plain = |text: String| text.replace('\r', "");
+        let here = read_text(place.root.join(path)).ok().map(plain);
+        let there = texts.get(path).cloned().flatten().map(plain);
+        found.push(DiffedModel { name, here, there });
+    }
+    match only
+        .into_iter()
+        .flatten()
+        .find(|name| found.iter().all(|model| model.name != **name))
+    {
+        Some(name) => Err(Failure::new(
+            Exit::Usage,
+            format!("no generated model is named `{name}`, here or there"),
+        )),
+        None => Ok(found),
+    }
+}

@@ -1,0 +1,343 @@
+//! `env diff --rows`: compares the tables built for a model here with those built in another environment. The
+//! artifacts of that environment supply their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use formulac::CompiledSpec;
+use formulac::artifacts::{Manifest, ResourceType};
+use formulac::dbt::{From as Read, RelationName};
+use formulac::diag::render::visible;
+use formulac::sync::{Proof, Verdict};
+use formulac::verify::{ColumnCounts, Comparison, RelationSide};
+use indicatif::ProgressBar;
+use serde_json::Value;
+
+use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
+use crate::cli::artifacts::TargetFolder;
+use crate::cli::commands::verify::judging::{DifferenceJudge, JudgedComparison, RowPair};
+use crate::cli::commands::verify::{row_line, show};
+use crate::cli::engine::{Engine, Presence};
+use crate::cli::environment::{self, Environment};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plurals::count;
+use crate::cli::progress;
+use crate::cli::session::Session;
+use crate::cli::spec;
+use crate::cli::workspace::Workspace;
+
+/// Comparisons of models that are built on both sides, by model.
+pub struct RowComparison(BTreeMap<String, JudgedComparison>);
+
+/// Compares the tables built for these models.
+pub fn compare(
+    session: &Session,
+    place: &Workspace,
+    args: &EnvDiffArgs,
+    there: &Environment,
+    models: &BTreeSet<String>,
+) -> Result<RowComparison, Failure> {
+    let here = environment::chosen(&session.global, &place.project)?;
+    if here.as_ref().is_some_and(|here| here.name == there.name) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{}` is the environment that is used here", there.name),
+        )
+        .with_help("choose the one whose rows are to be compared with it: `--env NAME`"));
+    }
+    if args.engine.as_deref() == Some("duckdb") {
+        return Err(
+            Failure::new(Exit::Usage, "DuckDB reads files, but no tables of an environment")
+                .with_help("choose dbt, postgres or a `postgres://` URL"),
+        );
+    }
+    let engine_args = EngineArgs {
+        data: None,
+        engine: args.engine.clone(),
+        schema: None,
+        dbt: args.dbt.clone(),
+    };
+    let engine = Engine::chosen(session, &engine_args, &place.project)?.undeferred();
+    let dialect = engine.dialect(&place.project)?;
+    let named = NamedRelation {
+        here: here.map_or_else(|| "here".to_owned(), |here| here.name),
+        there: there.name.clone(),
+        by_dbt: engine.runs_models(),
+        own: place.manifest()?,
+        other: manifest(place, there)?,
+    };
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        schema: None,
+    };
+    let compiler = place.compiler(session, &target, dialect)?;
+    let specs = spec::compile_all(&compiler, place.sources()?, || {});
+    let compiled: BTreeMap<&str, &CompiledSpec> = specs
+        .iter()
+        .filter_map(|spec| Some((spec.name.as_deref()?, spec.compiled.as_ref()?)))
+        .filter(|(name, _)| models.contains(*name))
+        .collect();
+    let begun: Vec<(&String, Proof, Result<Comparison, String>)> = models
+        .iter()
+        .map(|model| named.begin(model, compiled.get(model.as_str()).copied()))
+        .collect();
+    let relations: Vec<Read> = begun
+        .iter()
+        .filter_map(|(_, _, comparison)| comparison.as_ref().ok())
+        .flat_map(|comparison| [comparison.ours(), comparison.with()].into_iter().flatten().cloned())
+        .collect();
+    let mut presences = engine.presences(&relations, None)?.into_iter();
+    let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (model, mut proof, comparison) in begun {
+        let together = comparison.and_then(|comparison| {
+            let both = [presences.next(), presences.next()].map(|it| it.unwrap_or(Presence::Missing));
+            named.bring_together(model, comparison, both, &mut proof)
+        });
+        match together {
+            Err(why) => {
+                proof.why = Some(why);
+                judged.insert(
+                    model.clone(),
+                    JudgedComparison {
+                        proof,
+                        ..JudgedComparison::default()
+                    },
+                );
+            }
+            Ok(comparison) => {
+                names.push(model.clone());
+                let (tables, hidden) = (Vec::new(), BTreeSet::new());
+                pairs.push(RowPair {
+                    comparison,
+                    proof,
+                    tables,
+                    hidden,
+                    timed: None,
+                });
+            }
+        }
+    }
+    let bar = (!engine.runs_models()).then(|| progress::bar(session, pairs.len(), "comparing"));
+    let judge = DifferenceJudge {
+        engine: &engine,
+        typed: None,
+        limit: args.limit,
+    };
+    judged.extend(
+        names
+            .into_iter()
+            .zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
+    );
+    bar.iter().for_each(ProgressBar::finish_and_clear);
+    Ok(RowComparison(judged))
+}
+
+/// Returns the manifest that dbt wrote for an environment.
+fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Failure> {
+    let Some(dbt) = &place.dbt else {
+        return Err(Failure::new(
+            Exit::Usage,
+            "there is no dbt project here, so the names of its tables are unknown",
+        )
+        .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
+    };
+    let folder = environment::artifacts(&place.root, &dbt.target(), environment);
+    match TargetFolder::read(folder.join("manifest.json")) {
+        Ok(Some(artifacts)) => Ok(artifacts.manifest),
+        Ok(None) => {
+            let name = &environment.name;
+            let target = environment
+                .connection
+                .as_ref()
+                .map(|it| format!(" --target {it}"))
+                .unwrap_or_default();
+            let text = format!(
+                "dbt left no manifest of `{name}` in {}",
+                visible(&folder.to_string_lossy())
+            );
+            Err(Failure::new(Exit::Failed, text).with_help(format!(
+                "its models are called as that says: bring it from where `{name}` is built, or run \
+                 `dbt parse{target} --target-path {}`",
+                visible(&folder.to_string_lossy())
+            )))
+        }
+        Err(found) => Err(Failure::Found(vec![found])),
+    }
+}
+
+/// Names of the relations on both sides.
+struct NamedRelation<'n> {
+    here: String,
+    there: String,
+    /// The engine is dbt, which resolves the names of the relations here.
+    by_dbt: bool,
+    own: Option<&'n Manifest>,
+    other: Manifest,
+}
+
+impl NamedRelation<'_> {
+    fn begin<'m>(
+        &self,
+        model: &'m String,
+        compiled: Option<&CompiledSpec>,
+    ) -> (&'m String, Proof, Result<Comparison, String>) {
+        let mut proof = Proof::default();
+        (proof.ours, proof.with) = (Some(self.here.clone()), Some(self.there.clone()));
+        (model, proof, self.comparison(model, compiled))
+    }
+
+    /// Returns the comparison of a model, or the reason why it is not possible.
+    fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
+        let compiled = compiled.ok_or("no spec of it compiles here")?;
+        let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
+        let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
+        let own = self.own.map(|manifest| relation(manifest, model)).transpose();
+        let ours = match (self.by_dbt, comparison.ours(), own) {
+            (true, Some(ours), _) => ours.clone(),
+            (_, _, Ok(Some(own))) => own,
+            (_, _, Ok(None)) => return Err("there is no manifest of dbt with its name in this environment".to_owned()),
+            (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
+        };
+        if ours == theirs {
+            return Err(format!("the manifests say that both are {}", ours.display_name()));
+        }
+        Ok(comparison.between(ours, theirs))
+    }
+
+    /// Restricts the comparison to columns that both sides have, and records the columns that one side lacks.
+    fn bring_together(
+        &self,
+        model: &str,
+        mut comparison: Comparison,
+        both: [Presence; 2],
+        proof: &mut Proof,
+    ) -> Result<Comparison, String> {
+        for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
+            let columns = match presence {
+                Presence::Missing => return Err(format!("`{model}` is not built in {name}")),
+                Presence::Unknown(why) => return Err(why),
+                Presence::There(columns) => columns,
+            };
+            let lacking = comparison.keep_to(side, &columns);
+            if let Some(key) = lacking.keys.first() {
+                return Err(format!("{name} has no column `{key}`, which is part of the key"));
+            }
+            proof
+                .lacking
+                .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
+        }
+        if comparison.is_empty() && comparison.counts_rows() {
+            return Err("the two have no column in common".to_owned());
+        }
+        Ok(comparison)
+    }
+}
+
+/// Returns the relation name that a manifest gives a model.
+fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
+    let mut nodes = manifest
+        .nodes
+        .iter()
+        .filter(|node| node.resource_type == ResourceType::Model);
+    let node = nodes
+        .find(|node| &*node.name == model && node.is_latest())
+        .ok_or("knows no such model")?;
+    let name = node.relation_name.as_deref().ok_or("states that it is not built")?;
+    RelationName::read(name)
+        .map(Read::Relation)
+        .ok_or("calls it by a name that cannot be read")
+}
+
+impl RowComparison {
+    /// Returns the result for a model, as lines below its name.
+    pub fn text(&self, model: &str) -> String {
+        let mut out = String::new();
+        let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else {
+            return out;
+        };
+        let told = proof.message();
+        let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
+        // If both sides have the same rows, sums of floats may differ only because of the order of addition.
+        let counts = &proof.counts;
+        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
+        let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
+        for column in counts.columns.iter().filter(differs) {
+            let _ = writeln!(out, "    {}", self::column(column, proof));
+        }
+        for row in &compared.rows {
+            let _ = writeln!(
+                out,
+                "      {}",
+                row_line::line(row, proof, &compared.columns, |_| false)
+            );
+        }
+        if compared.more {
+            out.push_str("      and more\n");
+        }
+        out
+    }
+
+    /// Returns the result for a model as JSON.
+    pub fn object(&self, model: &str) -> Value {
+        self.0
+            .get(model)
+            .map_or(Value::Null, |judged| show::comparison(&judged.proof, &judged.compared))
+    }
+
+    /// Counts the models that agree, differ or are not compared.
+    pub fn summary(&self) -> String {
+        let with = |verdict: Verdict| self.0.values().filter(|judged| judged.proof.verdict == verdict).count();
+        let told = [
+            (Verdict::Agrees, "agrees", "agree"),
+            (Verdict::Differs, "differs", "differ"),
+            (Verdict::NotCompared, "is not compared", "are not compared"),
+        ];
+        let said = told.into_iter().filter(|(verdict, ..)| with(*verdict) > 0);
+        let said: Vec<String> = said
+            .map(|(verdict, one, many)| count(with(verdict), one, many))
+            .collect();
+        if said.is_empty() {
+            "nothing is built on both sides".to_owned()
+        } else {
+            format!("rows: {}", said.join(", "))
+        }
+    }
+
+    /// Returns a failure if a requested model could not be compared.
+    pub fn exit(&self) -> Exit {
+        let is_unknown = self
+            .0
+            .values()
+            .any(|judged| judged.proof.verdict == Verdict::NotCompared);
+        if is_unknown || self.0.is_empty() {
+            Exit::Failed
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+/// Describes a column whose values differ: `revenue: sum 35.5, not 41 in production; 1 row differs, by 5.5 at most`.
+fn column(column: &ColumnCounts, proof: &Proof) -> String {
+    let mut parts = Vec::new();
+    let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));
+    match ours == theirs {
+        _ if column.sums == [None, None] => {}
+        true => parts.push(format!("sum {ours} in both")),
+        false => parts.push(format!("sum {ours}, and {theirs} in {}", proof.other())),
+    }
+    if column.differing > 0 {
+        let rows = if column.differing == 1 {
+            "row differs"
+        } else {
+            "rows differ"
+        };
+        let most = column
+            .greatest
+            .as_ref()
+            .map(|it| format!(", by {it} at most"))
+            .unwrap_or_default();
+        parts.push(format!("{} {rows}{most}", column.differing));
+    }
+    visible(&format!("{}: {}", column.column, parts.join("; "))).into_owned()
+}

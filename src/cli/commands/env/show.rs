@@ -1,0 +1,255 @@
+//! Prints environments as text and as JSON.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use formulac::Environment;
+use formulac::artifacts::ResourceType;
+use formulac::secrets::masked;
+use serde_json::{Value, json};
+
+use crate::cli::args::EnvNameArgs;
+use crate::cli::artifacts::TargetFolder;
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::environment::{self, Reason};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Artifacts that dbt wrote for an environment, and whether they really belong to it.
+pub struct LeftOut {
+    pub folder: PathBuf,
+    pub age: Option<String>,
+    /// Whether the artifacts' models are in the environment's schema; `None` if that is unknown.
+    pub is_own: Option<bool>,
+    /// One schema that the artifacts' models are in.
+    pub schema: Option<String>,
+}
+
+/// Finds the artifacts of an environment: in its own folder, otherwise in the project's target folder. `is_own`
+/// records whether they belong to the environment.
+pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
+    let Some(dbt) = &place.dbt else { return Ok(None) };
+    let own = environment::artifacts(&place.root, &dbt.target(), environment);
+    let read = TargetFolder::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let found = match &read {
+        Some(read) => Some((own, read)),
+        None => dbt.artifacts()?.map(|read| (dbt.target(), read)),
+    };
+    let Some((folder, artifacts)) = found else {
+        return Ok(None);
+    };
+    let schema_of = |of: Option<&str>| {
+        let (Some(of), Some(schema)) = (of, &environment.schema) else {
+            return false;
+        };
+        let (of, schema) = (of.to_lowercase(), schema.to_lowercase());
+        of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
+    };
+    let models: Vec<Option<&str>> = artifacts
+        .manifest
+        .with_type(ResourceType::Model)
+        .map(|node| node.schema.as_deref())
+        .collect();
+    let is_own =
+        (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
+    let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
+    Ok(Some(LeftOut {
+        folder,
+        age: artifacts.age(),
+        is_own,
+        schema,
+    }))
+}
+
+/// `env list`: prints one line per environment.
+pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit, Failure> {
+    let used = environment::chosen_as_written(&session.global, &place.project)?;
+    let all: Vec<Environment> = environment::all(&place.project, &place.root)
+        .into_iter()
+        .map(|(it, _)| it)
+        .collect();
+    if as_json {
+        let objects: Vec<Value> = all.iter().map(|it| object(it, used.as_ref())).collect();
+        session.json(&json!({"environments": objects}))?;
+        return Ok(Exit::Done);
+    }
+    if all.is_empty() {
+        session.note("formulac.yml has no `environments:`; commands use the target of dbt's profile");
+        return Ok(Exit::Done);
+    }
+    let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<[String; 4]> = all
+        .iter()
+        .map(|it| {
+            [
+                it.name.clone(),
+                word(&it.connection),
+                word(&it.schema),
+                word(&it.branch),
+            ]
+        })
+        .collect();
+    let mut widths = ["environment", "connection", "schema", "branch"].map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |mark: &str, row: [&str; 4], more: &str| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{mark} {}  {more}", cells.collect::<Vec<_>>().join("  "))
+            .trim_end()
+            .to_owned()
+    };
+    let mut text = line(" ", ["environment", "connection", "schema", "branch"], "") + "\n";
+    for (environment, row) in all.iter().zip(&rows) {
+        let reason = used
+            .as_ref()
+            .filter(|(it, _)| it.name == environment.name)
+            .map(|(_, reason)| reason.description());
+        let mut more = Vec::new();
+        more.extend(environment.protected.then_some("protected"));
+        let used = reason.map(|reason| format!("used: {reason}"));
+        more.extend(used.as_deref());
+        let row = [row[0].as_str(), row[1].as_str(), row[2].as_str(), row[3].as_str()];
+        let _ = writeln!(
+            text,
+            "{}",
+            line(if reason.is_some() { "*" } else { " " }, row, &more.join(", "))
+        );
+    }
+    session.print_escaped(&text)?;
+    Ok(Exit::Done)
+}
+
+fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Value {
+    let reason = used
+        .filter(|(it, _)| it.name == environment.name)
+        .map(|(_, reason)| reason.description());
+    let approvals = environment
+        .approvals
+        .iter()
+        .map(|(role, count)| (role.name().to_owned(), json!(count)));
+    json!({
+        "name": environment.name, "used": reason.is_some(), "because": reason,
+        "connection": environment.connection, "schema": environment.schema, "branch": environment.branch,
+        "protected": environment.protected, "signed": environment.signed,
+        "dialect": environment.dialect.map(formulac::Dialect::name),
+        "vars": environment.vars.as_deref().map(|vars| masked(vars).trim().to_owned()),
+        "approvals": approvals.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// `env show`: prints all settings of one environment.
+pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
+    let used = environment::chosen_as_written(&session.global, &place.project)?;
+    let environment = match (&args.name, &used) {
+        (Some(name), _) => environment::named(&place.project, &place.root, name, Reason::Option)?,
+        (None, Some((used, reason))) => environment::named(&place.project, &place.root, &used.name, *reason)?,
+        (None, None) => {
+            return Err(Failure::new(Exit::Usage, "no environment is used")
+                .with_help("`formulac env list` shows those of formulac.yml; `--env NAME` takes one"));
+        }
+    };
+    let left = left_out_value(place, &environment)?;
+    let target = place.dbt.as_ref().map(DbtProject::target);
+    let deferred = target.and_then(|it| environment::deferred(&place.project, &place.root, &it, &environment));
+    let command = dbt_command(&environment, deferred.as_deref());
+    if args.json {
+        let mut object = object(&environment, used.as_ref());
+        if let Value::Object(fields) = &mut object {
+            let left = left.as_ref().map(|left| {
+                json!({"folder": left.folder, "age": left.age, "is_of_this_environment": left.is_own, "schema": left.schema})
+            });
+            fields.insert("artifacts".to_owned(), json!(left));
+            fields.insert("dbt".to_owned(), json!(command));
+        }
+        session.json(&object)?;
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    let reason = used
+        .as_ref()
+        .filter(|(it, _)| it.name == environment.name)
+        .map(|(_, reason)| reason.description());
+    let mark = reason.map(|reason| format!("  (used: {reason})")).unwrap_or_default();
+    let _ = writeln!(text, "{}{mark}", environment.name);
+    let mut line = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            let mut lines = value.trim().lines();
+            let _ = writeln!(text, "  {name:<11} {}", lines.next().unwrap_or_default());
+            lines.for_each(|more| {
+                let _ = writeln!(text, "  {:<11} {more}", "");
+            });
+        }
+    };
+    line("connection", environment.connection.as_deref());
+    line("schema", environment.schema.as_deref());
+    line("branch", environment.branch.as_deref());
+    line("dialect", environment.dialect.map(formulac::Dialect::name));
+    line(
+        "protected",
+        environment
+            .protected
+            .then_some("yes: a push to it is a branch to be merged"),
+    );
+    line(
+        "signed",
+        environment.signed.then_some("yes: commits are signed by their authors"),
+    );
+    let approvals: Vec<String> = environment
+        .approvals
+        .iter()
+        .map(|(role, count)| format!("{count} {role}"))
+        .collect();
+    line(
+        "approvals",
+        Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref(),
+    );
+    line("vars", environment.vars.as_deref().map(masked).as_deref());
+    let artifacts = left.map(|left| {
+        let age = left
+            .age
+            .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+        let whose = match (left.is_own, left.schema) {
+            (Some(false), Some(schema)) => format!(", made for the schema {schema}: not of this environment"),
+            _ => String::new(),
+        };
+        format!("{}, {age}{whose}", left.folder.display())
+    });
+    line("artifacts", Some(artifacts.as_deref().unwrap_or("none")));
+    line("dbt", Some(&command));
+    session.print_escaped(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Returns the dbt command that builds in an environment.
+fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
+    let mut command = String::new();
+    if let Some(schema) = &environment.schema {
+        let _ = write!(command, "FORMULAC_SCHEMA={} ", quoted(schema));
+    }
+    command.push_str("dbt build");
+    if let Some(target) = &environment.connection {
+        let _ = write!(command, " --target {}", quoted(target));
+    }
+    if let Some(vars) = &environment.vars {
+        let vars: Vec<String> = masked(vars).lines().map(|line| line.trim().to_owned()).collect();
+        let _ = write!(command, " --vars {}", quoted(&vars.join("\n")));
+    }
+    if let Some(folder) = deferred {
+        let _ = write!(command, " --defer --state {}", quoted(&folder.to_string_lossy()));
+    }
+    command
+}
+
+/// Quotes a word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

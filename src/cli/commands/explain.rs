@@ -1,0 +1,269 @@
+//! `formulac explain`: explains what a formula computes and how it is parsed, or what a diagnostic means.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use formulac::{Compiler, Definition, Dialect, Type};
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::ExplainArgs;
+use crate::cli::commands::compile::{CompileOutcome, compile, compile_some, definition_object};
+use crate::cli::diagnostic_page::{self, wrapped};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::formula_parts::{self, FormulaPart};
+use crate::cli::knowledge::Knowledge;
+use crate::cli::project;
+use crate::cli::sentence::{self, Sentence};
+use crate::cli::session::Session;
+use crate::cli::source::SourceText;
+use crate::cli::workspace::Workspace;
+use formulac::diag::Code;
+use formulac::diag::render;
+use formulac::diag::suggest::nearest;
+
+/// Result of compiling the whole text for one dialect.
+struct InDialect {
+    dialect: Dialect,
+    outcome: CompileOutcome,
+}
+
+pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    if let Some(word) = args.subject.to_str() {
+        if let Some(code) = Code::parse(word) {
+            return explain_code(session, code, args.json);
+        }
+        if looks_like_code(word) {
+            let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
+            let help = near.map_or_else(
+                || "codes are printed with each diagnostic".to_owned(),
+                |c| format!("there is `{c}`"),
+            );
+            return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
+        }
+    }
+    crate::cli::usage::refuse_option(&args.subject)?;
+    refuse_spec(session, &args.subject)?;
+    explain_formula(session, args)
+}
+
+/// Refuses a file as the subject. If a name is also the name of a model, prints a note.
+fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
+    let shown = subject.to_string_lossy();
+    let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
+    let refused = |what: &str| {
+        Failure::new(
+            Exit::Usage,
+            format!("`{shown}` is {what}, and `explain` takes a formula or a diagnostic's code"),
+        )
+        .with_help(help.clone())
+    };
+    let path = Path::new(subject);
+    if project::is_yaml(path) || path.is_file() {
+        return Err(refused("a file"));
+    }
+    let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let Some(place) = Workspace::find_any(session)?.filter(|_| is_name) else {
+        return Ok(());
+    };
+    let compiler = Compiler::default();
+    let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
+    if place.sources()?.iter().any(|(source, _)| is_model(source)) {
+        session.note(&format!(
+            "note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"
+        ));
+    }
+    Ok(())
+}
+
+/// Returns whether a word has the form of a code: `F` or `W` and four digits. No real worksheet has a cell F9999.
+fn looks_like_code(word: &str) -> bool {
+    let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
+    digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
+    if as_json {
+        session.json(&diagnostic_page::object(code))?;
+    } else {
+        session.data(&diagnostic_page::text(code))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let settings = &args.settings;
+    let source = SourceText::argument(&args.subject);
+    let knowledge = Knowledge::new(session, &settings.target)?;
+    let main = knowledge.dialect;
+    let chosen = settings.target.dialect;
+    let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
+    let compiler = &formulas.compiler;
+    let outcome = compile_some(compiler, source);
+    let parts = formula_parts::formula_parts(compiler, &outcome.found.text);
+    let sentences = sentence::sentences(&outcome.found.text, &parts);
+    let mut others = Vec::new();
+    for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
+        let found = &outcome.found;
+        let copy = SourceText {
+            name: found.file.clone(),
+            text: found.text.clone(),
+            fault: None,
+        };
+        let compiler = compiler.in_dialect(dialect);
+        others.push(InDialect {
+            dialect,
+            outcome: compile(&compiler, copy),
+        });
+    }
+    formulas.note_undecided(session, &outcome);
+    let main = InDialect { dialect: main, outcome };
+    if args.json {
+        session.json(&object(&main, &others, &parts, &sentences))?;
+    } else {
+        // For a formula with errors, an explanation would be a guess.
+        if Exit::from_diagnostics(&main.outcome.found.diagnostics) == Exit::Done {
+            session.data(&text(&main, &others, &parts, &sentences, session.global.verbose))?;
+        }
+        session.report(std::slice::from_ref(&main.outcome.found));
+    }
+    Ok(Exit::from_diagnostics(&main.outcome.found.diagnostics))
+}
+
+/// Returns the sentences, then type, level and SQL of each definition, then the tree. The tokens appear only with
+/// `--verbose`.
+fn text(
+    main: &InDialect,
+    others: &[InDialect],
+    parts: &[FormulaPart],
+    sentences: &[Sentence],
+    verbose: bool,
+) -> String {
+    let source = &main.outcome.found.text;
+    let mut out = String::new();
+    for Sentence { name, text, .. } in sentences {
+        let named = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        out.extend(
+            wrapped(&format!("{named}{text}"), 100)
+                .into_iter()
+                .flat_map(|line| [line, "\n".to_owned()]),
+        );
+    }
+    for definition in main.outcome.definitions() {
+        let blank = if definition.nullable() {
+            "may be NULL"
+        } else {
+            "never NULL"
+        };
+        let (name, ty, level) = (
+            definition.name().unwrap_or("result"),
+            definition.ty(),
+            definition.level(),
+        );
+        let _ = writeln!(out, "\n{name}\n  {ty}, {level}, {blank}");
+        let columns: Vec<String> = definition
+            .columns()
+            .map(|c| match c.assumed() {
+                None => c.path(),
+                Some(Type::Unknown) => format!("{} (of unknown type)", c.path()),
+                Some(ty) => format!("{} (taken for {})", c.path(), ty.described()),
+            })
+            .collect();
+        if !columns.is_empty() {
+            let _ = writeln!(out, "  reads {}", columns.join(", "));
+        }
+        for it in std::iter::once(main).chain(others) {
+            let why = || {
+                it.outcome
+                    .found
+                    .diagnostics
+                    .iter()
+                    .find(|d| d.is_error())
+                    .map_or("-", |d| d.message())
+            };
+            let _ = writeln!(
+                out,
+                "  {:<9}  {}",
+                it.dialect.name(),
+                it.sql_of(definition).unwrap_or_else(why)
+            );
+        }
+    }
+    let meanings = main.outcome.meanings();
+    if !meanings.is_empty() {
+        let _ = writeln!(out, "\ncells");
+    }
+    for (span, words) in meanings {
+        let _ = writeln!(out, "  {:<10} {words}", span.text(source));
+    }
+    let _ = writeln!(
+        out,
+        "\ntree{}",
+        if parts.iter().any(|p| p.made.is_some()) {
+            ", with type, level and SQL"
+        } else {
+            ""
+        }
+    );
+    let label = |part: &FormulaPart| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
+    let width = parts
+        .iter()
+        .map(|p| label(p).chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
+    for part in parts {
+        let _ = match &part.made {
+            Some(made) => {
+                let (ty, level) = (made.ty().name(), made.level().name());
+                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
+            }
+            None => writeln!(out, "{}", label(part)),
+        };
+    }
+    if verbose {
+        let _ = writeln!(out, "\ntokens");
+        for word in formula_parts::token_words(source) {
+            let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
+        }
+    }
+    out.trim_start_matches('\n').to_owned()
+}
+
+impl InDialect {
+    /// Returns the SQL of the same definition in this dialect, if it has one.
+    fn sql_of(&self, definition: &Definition) -> Option<&str> {
+        self.outcome
+            .definitions()
+            .iter()
+            .find(|d| d.span() == definition.span())
+            .map(Definition::sql)
+    }
+}
+
+fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentences: &[Sentence]) -> Value {
+    let source = &main.outcome.found.text;
+    let definition = |definition: &Definition| {
+        let all = std::iter::once(main).chain(others);
+        let sql: Map<String, Value> = all
+            .map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition))))
+            .collect();
+        let mut value = definition_object(definition);
+        value["sql"] = Value::Object(sql);
+        let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());
+        value["summary"] = json!(sentence.map(|sentence| &sentence.text));
+        value
+    };
+    let summary: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_str()).collect();
+    json!({
+        "dialect": main.dialect.name(),
+        "summary": summary.join(" "),
+        "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
+        "tree": parts.iter().map(formula_parts::part_object).collect::<Vec<_>>(),
+        "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
+        "cells": main.outcome.meanings().iter().map(|(span, words)| {
+            json!({"text": span.text(source), "span": span, "means": words})
+        }).collect::<Vec<_>>(),
+        "diagnostics": render::objects(&main.outcome.found.report()),
+    })
+}

@@ -1,0 +1,290 @@
+//! `formulac functions`: lists the function catalogue, or shows one entry with its SQL.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use formulac::catalog::{self, Function, Param, ParamType};
+use formulac::{Compiler, Context, Dialect, Level, Type};
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::FunctionsArgs;
+use crate::cli::diagnostic_page::wrapped;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::session::{Session, reports};
+use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
+
+/// The support matrix of each function in each dialect. A test writes this file.
+const MATRIX: &str = include_str!("../../../docs/matrix.md");
+
+pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
+    let found = match &args.name {
+        Some(name) => match catalog::lookup(name) {
+            Some(function) => vec![function],
+            None => return unknown(session, args, name),
+        },
+        None => searched(args.search.as_deref()),
+    };
+    if args.json {
+        let functions: Vec<Value> = found.iter().map(|f| object(f, args.dialect)).collect();
+        session.json(&json!({"functions": functions}))?;
+    } else if args.name.is_some() {
+        session.data(&found.iter().map(|f| entry(f, args.dialect)).collect::<String>())?;
+    } else {
+        session.data(&list(&found))?;
+    }
+    if found.is_empty() {
+        let text = args.search.as_deref().unwrap_or_default();
+        return Err(Failure::new(
+            Exit::Faulty,
+            format!("no function has `{text}` in its name, summary or notes"),
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Reports an unknown function in the same way as a formula that calls it, with the help that suggests a replacement.
+fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
+    let place = Span::new(0, name.len() as u32);
+    let faults = Compiler::default().check(&format!("={name}(x)"));
+    let help = faults
+        .iter()
+        .find(|fault| fault.kind() == Code::UnknownFunction)
+        .and_then(Diagnostic::help);
+    let help = help.unwrap_or("`formulac functions` lists them all");
+    let diagnostics =
+        vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
+    let found = vec![FailureKind {
+        file: "<name>".to_owned(),
+        text: name.to_owned(),
+        diagnostics,
+    }];
+    if !args.json {
+        return Err(Failure::Found(found));
+    }
+    session.json(&json!({"functions": [], "diagnostics": render::filed_objects(&reports(&found))}))?;
+    Ok(Exit::from_all(&found))
+}
+
+fn searched(text: Option<&str>) -> Vec<&'static Function> {
+    let text = text.unwrap_or_default().to_lowercase();
+    let has = |part: &str| part.to_lowercase().contains(&text);
+    catalog::functions()
+        .filter(|f| has(f.name) || f.aliases.iter().any(|a| has(a)) || has(f.summary) || has(f.notes))
+        .collect()
+}
+
+/// Lists functions by category, one line per function.
+fn list(functions: &[&Function]) -> String {
+    let mut groups: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+    for function in functions {
+        groups.entry(function.category).or_default().push(function);
+    }
+    let width = functions.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (category, functions) in groups {
+        let _ = writeln!(out, "{}{category}", if out.is_empty() { "" } else { "\n" });
+        for function in functions {
+            let _ = writeln!(out, "  {:<width$}  {}", function.name, function.summary);
+        }
+    }
+    out
+}
+
+fn entry(function: &Function, dialect: Option<Dialect>) -> String {
+    let mut out = format!("{}\n\n", function.signature());
+    for line in wrapped(function.summary, 80) {
+        let _ = writeln!(out, "{line}");
+    }
+    let width = function.args.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "\n{title}");
+            for line in lines {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+    };
+    section(
+        "Arguments",
+        function
+            .args
+            .iter()
+            .map(|(name, what)| format!("{name:<width$}  {what}"))
+            .collect(),
+    );
+    section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
+    let said = |text: &str| if text.is_empty() { Vec::new() } else { wrapped(text, 78) };
+    section("Warned of (W0419)", said(function.caution));
+    section("Notes", said(function.notes));
+    let (call, level) = example_call(function);
+    let sql = sql(function, &call, level, dialect);
+    let mut reasons = sql.iter().filter_map(|(_, sql)| sql.as_ref().err());
+    match reasons
+        .next()
+        .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
+    {
+        // A function that no dialect has as one expression, such as a lookup in a worksheet, has one reason for all
+        // dialects.
+        Some(reason) => section(
+            "SQL",
+            wrapped(&format!("not available as one expression: {reason}"), 78),
+        ),
+        None => {
+            let lines = sql.iter().map(|(dialect, sql)| match sql {
+                Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
+                Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
+            });
+            section(&format!("SQL of {call}"), lines.collect());
+        }
+    }
+    section(
+        "Shown by cases",
+        dialect_cells(function)
+            .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
+            .collect(),
+    );
+    section(
+        "Not verified",
+        function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)),
+    );
+    let mut facts = vec![
+        format!("{}, {}", function.category, function.level_in_words()),
+        function.nulls_in_words().to_owned(),
+    ];
+    if !function.aliases.is_empty() {
+        facts.push(format!("also {}", function.aliases.join(", ")));
+    }
+    facts.push(format!("as in {}", function.source));
+    section("Facts", facts);
+    section(
+        "Related",
+        function.related.iter().map(|name| (*name).to_owned()).collect(),
+    );
+    out
+}
+
+fn object(function: &Function, dialect: Option<Dialect>) -> Value {
+    let (call, level) = example_call(function);
+    let sql: Map<String, Value> = sql(function, &call, level, dialect)
+        .into_iter()
+        .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
+        .collect();
+    let shown: Map<String, Value> = dialect_cells(function)
+        .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
+        .collect();
+    let (least, most) = function.arity();
+    let args: Vec<Value> = function
+        .args
+        .iter()
+        .map(|(name, what)| json!({"name": name, "meaning": what}))
+        .collect();
+    json!({
+        "name": function.name,
+        "aliases": function.aliases,
+        "category": function.category,
+        "summary": function.summary,
+        "signature": function.signature(),
+        "least_arguments": least,
+        "most_arguments": most,
+        "arguments": args,
+        "level": function.level.name(),
+        "nulls": function.nulls_in_words(),
+        "volatile": function.volatile,
+        "examples": function.examples,
+        "notes": function.notes,
+        "caution": function.caution,
+        "source": function.source,
+        "call": call,
+        "sql": sql,
+        "shown_by_cases": shown,
+        "unverified": function.unverified,
+        "related": function.related,
+    })
+}
+
+/// Returns the matrix cell of each dialect, such as `verified 12`.
+fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
+    let row = MATRIX
+        .lines()
+        .find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
+    let cells = row
+        .unwrap_or_default()
+        .split('|')
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty());
+    Dialect::all().zip(cells)
+}
+
+/// Returns a call that shows the function at work, and the context to compile it in. The call passes the
+/// function's parameters, or 1 for parameters that must be constants, if that compiles. Otherwise it is the
+/// function's first example.
+fn example_call(function: &Function) -> (String, Context) {
+    let overload = function.overloads.iter().max_by_key(|o| o.params.len());
+    let params = overload.map_or(&[][..], |o| o.params);
+    let needed = params.iter().filter(|p| !p.optional).count();
+    let call = |count: usize, constants: bool| {
+        let constant = |p: &Param| constants && matches!(p.ty, ParamType::Is(Type::Integer) | ParamType::Literal(..));
+        let name = |p: &Param| if constant(p) { "1".to_owned() } else { p.name.to_owned() };
+        let mut names: Vec<String> = params.iter().take(count).map(name).collect();
+        if overload.is_some_and(|o| o.repeated) && count == params.len() {
+            let last = names.pop().unwrap_or_default();
+            names.extend([format!("{last}_1"), format!("{last}_2")]);
+        }
+        format!("{}({})", function.name, names.join(", "))
+    };
+    let counts = || (needed..=params.len()).rev();
+    let example = function
+        .examples
+        .first()
+        .and_then(|e| e.rsplit_once(" = "))
+        .map(|(call, _)| call.to_owned());
+    let calls = counts()
+        .map(|n| call(n, false))
+        .chain(counts().map(|n| call(n, true)))
+        .chain(example.clone());
+    let contexts = [Context::Row, Context::Measure];
+    let compiles = |call: &str, context: Context| {
+        Dialect::all().any(|dialect| {
+            compiler(function, dialect, context)
+                .compile(&format!("={call}"))
+                .into_result()
+                .is_ok()
+        })
+    };
+    calls
+        .flat_map(|call| contexts.map(|context| (call.clone(), context)))
+        .find(|(call, context)| compiles(call, *context))
+        .unwrap_or_else(|| (example.unwrap_or_else(|| function.signature()), Context::Measure))
+}
+
+fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
+    let builder = Compiler::builder().dialect(dialect).context(context);
+    // A window function needs to know the order of the rows.
+    let builder = if function.level == Level::Window {
+        builder.order_by(["month"])
+    } else {
+        builder
+    };
+    builder.build()
+}
+
+fn sql(
+    function: &Function,
+    call: &str,
+    context: Context,
+    chosen: Option<Dialect>,
+) -> Vec<(Dialect, Result<String, String>)> {
+    let dialects = Dialect::all().filter(|d| chosen.is_none_or(|c| c == *d));
+    let compile = |dialect: Dialect| {
+        let compiled = compiler(function, dialect, context).compile(&format!("={call}"));
+        let why = || compiled.diagnostics().first().map_or("", |d| d.message()).to_owned();
+        compiled
+            .definitions()
+            .first()
+            .map(|d| d.sql().to_owned())
+            .ok_or_else(why)
+    };
+    dialects.map(|dialect| (dialect, compile(dialect))).collect()
+}

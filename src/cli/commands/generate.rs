@@ -1,0 +1,225 @@
+//! `formulac generate`: generates dbt models, tests and docs from all specs of the project, in the work tree.
+
+use std::path::Path;
+
+use formulac::Dialect;
+use formulac::diag::render;
+use formulac::sync::Action;
+use serde_json::{Value, json};
+
+use crate::cli::apply::Delivery;
+use crate::cli::args::{GenerateArgs, Selection};
+use crate::cli::commands::sync;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{First, KNOWN, note_undecided};
+use crate::cli::models::{self, CompiledModel};
+use crate::cli::progress;
+use crate::cli::selection::SelectedModels;
+use crate::cli::session::{Session, reports};
+use crate::cli::validate;
+use crate::cli::workspace::Workspace;
+
+/// Maximum number of files listed by name; the others are counted.
+const NAMED: usize = 20;
+/// Maximum number of changes in `known.yml` that are listed; the others are counted.
+const NAMED_CHANGES: usize = 5;
+/// Maximum number of columns without a metric that are listed; the others are counted.
+const NO_METRICS: usize = 5;
+
+pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let bounds = place.bounds()?;
+    place.check_folders()?;
+    place.warn_of_folders(session, None);
+    let artifacts = place.artifacts()?;
+    if let Some(artifacts) = artifacts {
+        artifacts.report_age(session, place.dbt.as_ref());
+    }
+    let dialect = place.dialect(&args.target)?;
+    // `--check` compares with the committed facts, and updates nothing.
+    let first = if args.check { First::Committed } else { First::Artifacts };
+    let compiler = place.compiler_with(session, &args.target, dialect, first)?;
+    let sources = models::sources(&place.specs()?, Some(&place.root));
+    let bar = progress::bar(session, sources.len(), "compiling");
+    let mut made = Generation::new(&place, &compiler, sources, || bar.inc(1))?;
+    bar.finish_and_clear();
+    let chosen = made.choose(session, &args.selection)?;
+    let left_out = made.left_out();
+    // Specs that are neither selected nor read by a selected model report nothing.
+    for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
+        if !told {
+            found.diagnostics.clear();
+        }
+    }
+    let mut exit = Exit::from_all(&made.found);
+    let goes_on = exit == Exit::Done || args.keep_going;
+    note_undecided(session, made.undecided());
+    let mut renewed = Vec::new();
+    let mut delivery = if goes_on {
+        let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
+        let everything = args.selection.is_everything() && chosen.specs.iter().all(|told| *told);
+        let mut delivery = made.delivery(is_made, everything)?;
+        leave_kept_edits(session, &place, &mut delivery)?;
+        delivery
+    } else {
+        Delivery::default()
+    };
+    if goes_on
+        && !args.check
+        && let Some((known, changes)) = made.planned_known()?
+    {
+        renewed = changes;
+        delivery.add(known)?;
+    }
+    let Generation {
+        mut models, mut found, ..
+    } = made;
+    let mut notes = Vec::new();
+    if args.check {
+        exit = exit.worse(delivery.report(session));
+    } else if goes_on {
+        found.extend(delivery.conflicts());
+        if delivery.by_hand.is_empty() {
+            let changed = delivery.write(&bounds)?;
+            let refused = if args.validate {
+                validate::run(session, &args.dbt, &place.project, &place.root, &models, &found)?
+            } else {
+                Vec::new()
+            };
+            if refused.is_empty() {
+                notes = known_changes(&renewed);
+                notes.extend(summary(&delivery));
+            } else {
+                changed.undo();
+                found.extend(refused);
+                notes.push("nothing is written: dbt refuses it".to_owned());
+            }
+        } else {
+            notes.push("nothing is written".to_owned());
+        }
+        exit = Exit::from_all(&found);
+    } else {
+        let count = found
+            .iter()
+            .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
+            .count();
+        notes.push(format!(
+            "nothing is written: {count} of {} specs have errors",
+            found.len()
+        ));
+    }
+    let told = models
+        .iter()
+        .zip(&left_out)
+        .filter(|(model, _)| chosen.specs[model.spec] && goes_on);
+    notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
+    if goes_on {
+        notes.extend(no_metrics(&models, &chosen));
+    }
+    if args.json {
+        models.retain(|model| chosen.specs[model.spec]);
+        session.json(&data(dialect, &models, &delivery, &found))?;
+    } else {
+        session.report_grouped(&found);
+    }
+    notes.iter().for_each(|note| session.note(note));
+    Ok(exit)
+}
+
+/// Skips files whose hand edits a push would keep without other changes, because no spec can express these edits.
+fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Delivery) -> Result<(), Failure> {
+    if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
+        return Ok(());
+    }
+    let made = sync::planned(session, place, &Selection::default())?;
+    let kept = made
+        .plan
+        .models
+        .iter()
+        .filter(|model| model.action == Action::Keep && model.conflicts.is_empty());
+    for edit in kept.flat_map(|model| &model.kept) {
+        let path = place.root.join(&edit.file);
+        delivery.updated.retain(|file| file.path != path);
+        if delivery.by_hand.contains(&path) {
+            delivery.by_hand.retain(|by_hand| *by_hand != path);
+            delivery.unchanged.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Lists the columns that are not part of dbt's semantic layer: the first few by name, and the number of the others.
+fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
+    let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+    let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
+    let mut notes: Vec<String> = built.flat_map(|(model, built)| built.left_out(&model.name)).collect();
+    let more = notes.len().saturating_sub(NO_METRICS);
+    notes.truncate(NO_METRICS);
+    if more > 0 {
+        notes.push(format!(
+            "and {more} more columns that are not metrics; `--json` lists all"
+        ));
+    }
+    notes
+}
+
+/// Lists the changes in `known.yml`: the first few by name, and the number of the others.
+pub fn known_changes(changes: &[String]) -> Vec<String> {
+    let mut notes: Vec<String> = changes
+        .iter()
+        .take(NAMED_CHANGES)
+        .map(|change| format!("known: {change}"))
+        .collect();
+    if changes.len() > NAMED_CHANGES {
+        notes.push(format!(
+            "known: {} more changes, see {KNOWN}",
+            changes.len() - NAMED_CHANGES
+        ));
+    }
+    notes
+}
+
+/// Lists the written and removed files: the first few by name, and the number of the others.
+fn summary(delivery: &Delivery) -> Vec<String> {
+    let mut notes = delivery.notes();
+    if delivery.is_empty() {
+        return notes;
+    }
+    let more = notes.len().saturating_sub(NAMED);
+    notes.truncate(NAMED);
+    if more > 0 {
+        notes.push(format!("and {more} more"));
+    }
+    notes.push(format!(
+        "{} created, {} changed, {} removed, {} unchanged",
+        delivery.created.len(),
+        delivery.updated.len(),
+        delivery.removed.len(),
+        delivery.unchanged.len()
+    ));
+    notes
+}
+
+fn data(dialect: Dialect, models: &[CompiledModel], delivery: &Delivery, found: &[FailureKind]) -> Value {
+    let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
+    files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
+    files.extend(delivery.unchanged.iter().map(|path| (&**path, "unchanged")));
+    files.extend(delivery.removed.iter().map(|path| (&**path, "removed")));
+    files.sort();
+    let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
+    let model = |model: &CompiledModel| {
+        let mut object = json!({"name": model.name, "spec": model.path});
+        let built = model.built.as_ref().filter(|built| built.semantic.is_some());
+        if let (Some(built), Value::Object(fields)) = (built, &mut object) {
+            fields.insert("semantic_model".to_owned(), built.semantics());
+        }
+        object
+    };
+    json!({
+        "dialect": dialect.name(),
+        "models": models.iter().map(model).collect::<Vec<_>>(),
+        "files": files.iter().map(file).collect::<Vec<_>>(),
+        "diagnostics": render::filed_objects(&reports(found)),
+    })
+}

@@ -1,0 +1,157 @@
+//! `formulac impact`: shows what a change affects.
+
+mod known;
+mod since;
+
+use std::mem::ManuallyDrop;
+use std::path::Path;
+
+use formulac::impact::{ChangeStart, ColumnChange, Grade, Graph, Impact, NameError, RevisionDifference, show};
+
+use crate::cli::args::{FailOn, GraphFormat, ImpactArgs};
+use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::generation::Generation;
+use crate::cli::json;
+use crate::cli::project;
+use crate::cli::session::Session;
+
+pub use known::ImpactContext;
+
+pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
+    let format = format(args);
+    // These outputs compare and show code.
+    let is_whole = args.since.is_some() || format == GraphFormat::Html;
+    // The process ends after this command, and freeing every text of a large manifest would take time.
+    let known = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
+    let graph = ManuallyDrop::new(known.graph());
+    let change = match (args.removed, args.type_changed) {
+        (true, _) => ColumnChange::Gone,
+        (_, true) => ColumnChange::Type,
+        _ => ColumnChange::Values,
+    };
+    let (starts, differences) = match &args.since {
+        Some(revision) => since::compare(&known, &graph, revision)?,
+        None => {
+            let mut names = args.names.clone();
+            if !args.selection.is_everything() {
+                names.extend(Generation::chosen_models(session, &args.selection)?);
+            }
+            (starts(&graph, &names, change)?, Vec::new())
+        }
+    };
+    let impact = ManuallyDrop::new(formulac::impact::impact(&graph, &starts, &known.status));
+    known.keep(&graph);
+    let text = match format {
+        GraphFormat::Tree => {
+            let mut text = show::tree(&impact);
+            for difference in &differences {
+                text.push_str(&formulac::diag::render::visible(&difference_line(difference)));
+            }
+            text
+        }
+        GraphFormat::Json => json::text(&show::json(&impact, &differences)),
+        GraphFormat::Markdown => show::markdown(&impact),
+        GraphFormat::Mermaid => show::from_impact(&impact).mermaid(),
+        GraphFormat::Dot => show::from_impact(&impact).dot(),
+        GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.messages(args.since.as_deref())),
+    };
+    match &args.output {
+        Some(path) => write(session, path, &text)?,
+        None => session.data(&text)?,
+    }
+    Ok(exit(args.fail_on, &impact))
+}
+
+/// Returns the format set by the option, otherwise the format that the file's extension implies.
+fn format(args: &ImpactArgs) -> GraphFormat {
+    if args.json {
+        return GraphFormat::Json;
+    }
+    let end = args
+        .output
+        .as_deref()
+        .and_then(Path::extension)
+        .map(|end| end.to_string_lossy().to_lowercase());
+    match (args.format, end.as_deref()) {
+        (GraphFormat::Tree, Some("html" | "htm")) => GraphFormat::Html,
+        (GraphFormat::Tree, Some("json")) => GraphFormat::Json,
+        (GraphFormat::Tree, Some("md")) => GraphFormat::Markdown,
+        (GraphFormat::Tree, Some("mmd")) => GraphFormat::Mermaid,
+        (GraphFormat::Tree, Some("dot" | "gv")) => GraphFormat::Dot,
+        (format, _) => format,
+    }
+}
+
+fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
+    let start = |name: &String| Ok(graph.start(&graph.resolve_target(name).map_err(unknown)?, change));
+    names.iter().map(start).collect()
+}
+
+/// Returns the failure for a name that is unknown or ambiguous.
+pub fn unknown(fault: NameError) -> Failure {
+    let failure = Failure::new(Exit::Faulty, fault.message);
+    if fault.help.is_empty() {
+        failure
+    } else {
+        failure.with_help(fault.help)
+    }
+}
+
+fn difference_line(difference: &RevisionDifference) -> String {
+    let RevisionDifference {
+        name,
+        what,
+        before,
+        now,
+        whole,
+        ..
+    } = difference;
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let change = match (before.as_str(), now.as_str()) {
+        ("", "") => String::new(),
+        ("", now) => format!(": {}", line(now)),
+        (before, "") => format!(": was {}", line(before)),
+        (before, now) => format!(": {} → {}", line(before), line(now)),
+    };
+    let label = if *what == "sql" {
+        "known per model"
+    } else {
+        "not followed"
+    };
+    let whole = whole
+        .as_ref()
+        .map(|why| format!(" [{label}: {why}]"))
+        .unwrap_or_default();
+    format!("differs: {name} {what}{change}{whole}\n")
+}
+
+fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
+    let root = project::folder(session.global.project_dir.as_deref())?;
+    let bounds = root
+        .map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?
+        .and_named(path);
+    write_all(
+        &bounds,
+        &[Planned {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }],
+    )?;
+    session.note(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+fn exit(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
+    let limit = match fail_on {
+        None => return Exit::Done,
+        Some(FailOn::Breaking) => Grade::Breaking,
+        Some(FailOn::Changing) => Grade::Changing,
+    };
+    if impact.worst_grade() >= limit {
+        Exit::Faulty
+    } else {
+        Exit::Done
+    }
+}

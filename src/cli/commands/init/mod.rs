@@ -1,0 +1,256 @@
+//! `formulac init`: creates the files that a dbt project needs for formulac, or a whole example project.
+
+mod example;
+mod first_spec;
+mod project_file;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::{Dialect, Project};
+use serde_json::{Value, json};
+
+use crate::cli::args::InitArgs;
+use crate::cli::atomic_write::{Planned, Present, write_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::dbt_project::{self, DbtProject};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plurals::count;
+use crate::cli::project;
+use crate::cli::session::Session;
+use crate::cli::source::SourceText;
+use first_spec::FirstSpec;
+
+const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
+const GITIGNORE: &str = ".gitignore";
+const SPECS: &str = "metrics/";
+
+/// Files to write, and messages about files that are kept.
+#[derive(Debug, Default)]
+struct InitPlan {
+    files: Vec<Planned>,
+    /// Number of lines added to the existing `.gitignore`.
+    added: Option<usize>,
+    kept: Vec<String>,
+    /// Next steps, for a project that is new to formulac.
+    next: Option<String>,
+}
+
+pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
+    let plan = match &args.folder {
+        Some(folder) if args.example => example::plan(folder)?,
+        _ => plan(&dbt(session, args)?, args.dialect)?,
+    };
+    for kept in &plan.kept {
+        session.note(&format!("kept {kept}"));
+    }
+    if args.dry_run && !args.json {
+        let texts: Vec<String> = plan
+            .files
+            .iter()
+            .map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text))
+            .collect();
+        session.data(&texts.join("\n"))?;
+        session.note("nothing is written");
+        return Ok(Exit::Done);
+    }
+    let bounds = match &args.folder {
+        Some(folder) if args.example => Bounds::none().and_named(folder),
+        _ => Bounds::from_project(&dbt(session, args)?.folder)?,
+    };
+    if args.json {
+        let file = |file: &Planned| json!({"path": display_path(&file.path), "text": file.text});
+        let files: Vec<Value> = plan.files.iter().map(file).collect();
+        session.json(&json!({"files": files, "kept": plan.kept, "written": !args.dry_run}))?;
+    }
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    write_all(&bounds, &plan.files)?;
+    for file in &plan.files {
+        let added = plan.added.filter(|_| file.path.ends_with(GITIGNORE));
+        session.note(&match added {
+            Some(lines) => format!(
+                "added {} to {}",
+                count(lines, "line", "lines"),
+                display_path(&file.path)
+            ),
+            None => format!("wrote {}", display_path(&file.path)),
+        });
+    }
+    if plan.files.is_empty() {
+        session.note("everything is there");
+    }
+    match args.folder.as_deref().filter(|_| args.example) {
+        Some(folder) => session.note(&example::next(folder)),
+        None => plan.next.iter().for_each(|next| session.note(next)),
+    }
+    Ok(Exit::Done)
+}
+
+fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
+    let folder = args.folder.as_deref().or(session.global.project_dir.as_deref());
+    dbt_project::find(folder)?.ok_or_else(|| {
+        let text = match folder {
+            Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
+            None => "there is no dbt_project.yml here or in a folder above".to_owned(),
+        };
+        let help = "run it in a dbt project; or write one to begin with: `formulac init --example DIR`";
+        Failure::new(Exit::Usage, text).with_help(help)
+    })
+}
+
+fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure> {
+    let mut plan = InitPlan::default();
+    let place = dbt.folder.join(project::FILE);
+    let is_new = !place.exists();
+    let (specs, dialect) = if !is_new {
+        plan.kept.push(display_path(&place));
+        let project = project::read(Some(&dbt.folder))?;
+        (
+            project.specs().unwrap_or(SPECS).to_owned(),
+            known_dialect(dbt, dialect.or(project.dialect()))?,
+        )
+    } else {
+        let unresolved = dbt
+            .unresolved
+            .iter()
+            .find(|(key, _)| ["model-paths", "test-paths"].contains(&key.as_str()));
+        if let Some((key, value)) = unresolved {
+            let text = format!("`{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves");
+            return Err(Failure::new(Exit::Usage, text)
+                .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
+        }
+        let dialect = known_dialect(dbt, dialect)?;
+        let text = project_file::text(dbt, dialect, SPECS);
+        // Every other command reads this text, so it must be free of errors.
+        debug_assert_eq!(Project::from_text(&text).1, []);
+        plan.files.push(Planned { path: place, text });
+        (SPECS.to_owned(), dialect)
+    };
+    let first = first(dbt, dialect, &specs, &mut plan)?;
+    plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
+    ignored(&dbt.folder.join(GITIGNORE), &mut plan)?;
+    Ok(plan)
+}
+
+fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
+    told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
+        let failure = Failure::new(Exit::Usage, format!("the dialect is not known: {why}"));
+        failure.with_help("name it, for example `--dialect postgres`")
+    })
+}
+
+/// Plans a first spec, if there is no spec yet.
+fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<Option<PathBuf>, Failure> {
+    let folder = dbt.folder.join(specs);
+    let present = if folder.is_dir() {
+        project::specs(&folder)?.len()
+    } else {
+        0
+    };
+    if present > 0 {
+        plan.kept.push(format!(
+            "{} ({})",
+            display_path(&folder),
+            count(present, "spec", "specs")
+        ));
+        return Ok(None);
+    }
+    match first_spec::find(dbt, dialect)? {
+        Some(FirstSpec { name, text }) => {
+            let path = folder.join(format!("{name}.yml"));
+            plan.files.push(Planned {
+                path: path.clone(),
+                text,
+            });
+            Ok(Some(path))
+        }
+        None => {
+            plan.kept.push(format!(
+                "{} empty: there is no model yet that a spec could read",
+                display_path(&folder)
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the first commands to try.
+fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
+    let (specs, preview) = match spec.map(display_path) {
+        Some(spec) => (spec.clone(), format!("  formulac preview {spec}\n")),
+        None => (display_path(&dbt.folder.join(specs)), String::new()),
+    };
+    let known = if dbt.target().join("catalog.json").is_file() {
+        String::new()
+    } else {
+        "  dbt docs generate    # tells formulac all columns and their types\n".to_owned()
+    };
+    format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
+}
+
+/// Adds the missing lines at the end of `.gitignore`.
+fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
+    let now = Planned {
+        path: path.to_owned(),
+        text: String::new(),
+    };
+    let before = match now.present()? {
+        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::file(path)))?,
+        Present::Nothing | Present::Same => String::new(),
+    };
+    let missing: Vec<&str> = IGNORED
+        .into_iter()
+        .filter(|line| !before.lines().any(|present| present.trim() == *line))
+        .collect();
+    if missing.is_empty() {
+        plan.kept.push(display_path(path));
+        return Ok(());
+    }
+    plan.added = (!before.is_empty()).then_some(missing.len());
+    let end = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let text = format!("{before}{end}{}\n", missing.join("\n"));
+    plan.files.push(Planned {
+        path: path.to_owned(),
+        text,
+    });
+    Ok(())
+}
+
+fn display_path(path: &Path) -> String {
+    let path = path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned);
+    path.to_string_lossy().replace('\\', "/")
+}
+
+/// Returns whether a folder is missing or empty.
+fn is_free(folder: &Path) -> Result<bool, Failure> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Failure::from_source(SourceText::unreadable(folder, &error))),
+    }
+}
+
+/// Returns the files with this ending in a folder and its subfolders, in the order of their paths. Unreadable
+/// entries are skipped, because the files are only searched for useful facts.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,42 @@
+//! `formulac lineage`: shows the upstream and downstream lineage of a model or column.
+
+use std::mem::ManuallyDrop;
+
+use formulac::impact::show;
+
+use crate::cli::args::LineageArgs;
+use crate::cli::commands::impact::{ImpactContext, unknown};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::json;
+use crate::cli::session::Session;
+
+pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
+    // As in `impact`, nothing is freed because the process ends after this command.
+    let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
+    let graph = ManuallyDrop::new(known.graph());
+    let target = graph.resolve_target(&args.name).map_err(unknown)?;
+    let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
+    let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
+    known.keep(&graph);
+    let name = graph.display(&target);
+    let format = if args.json { "json" } else { args.format.as_str() };
+    let text = match format {
+        "json" => {
+            let pictures: Vec<_> = [&up, &down].into_iter().flatten().collect();
+            json::text(&show::lineage_json(&name, &root, &pictures, &notes))
+        }
+        "tree" => show::lineage_tree(&name, up.as_ref(), down.as_ref(), &root, &notes),
+        other => {
+            let mut all = up.unwrap_or_default();
+            let below = down.unwrap_or_default();
+            all.nodes.extend(below.nodes.into_iter().filter(|dot| dot.id != root));
+            if all.nodes.is_empty() {
+                all.nodes.push(show::DrawnNode::new(root.clone(), name, "changed"));
+            }
+            all.edges.extend(below.edges);
+            if other == "dot" { all.dot() } else { all.mermaid() }
+        }
+    };
+    session.data(&text)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,284 @@
+//! `formulac model`: compiles specs to dbt models, on standard output or as files.
+
+use std::path::{Path, PathBuf};
+
+use formulac::diag::render;
+use formulac::{Compiler, Draft};
+use serde_json::{Value, json};
+
+use crate::cli::apply;
+use crate::cli::args::ModelArgs;
+use crate::cli::atomic_write::Planned;
+use crate::cli::bounds::{Bounds, absolute};
+use crate::cli::dbt_folders;
+use crate::cli::dbt_project;
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{Knowledge, note_undecided};
+use crate::cli::models::{self, Built, CompiledModel};
+use crate::cli::moved_files::MovedFile;
+use crate::cli::orphans;
+use crate::cli::project;
+use crate::cli::session::{Session, reports};
+use crate::cli::source::SourceText;
+use crate::cli::spec::Spec;
+use crate::cli::time_spine;
+use crate::cli::unit_tests::Drafted;
+use crate::cli::workspace::Workspace;
+
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
+pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
+    let bounds = bounds(session, args)?;
+    if let Some(folder) = &args.out {
+        bounds.locate(folder)?;
+        bounds.locate(&tests_folder(session, folder)?)?;
+    }
+    let mut drafts = Vec::new();
+    let specs = match args.selection.is_everything() {
+        true => Generation::specs_named(session, &args.target, &args.specs)?,
+        false => Generation::chosen_specs(session, &args.target, &args.selection)?,
+    };
+    let (dialect, models, mut found) = match compiler(session, args) {
+        Ok((knowledge, compiler, lacks_spine)) => {
+            let mut sources = knowledge.sources(&specs);
+            if args.unit_tests {
+                drafts = draft(&compiler, &specs, &mut sources, args.out.is_some());
+            }
+            let specs = knowledge.compile_specs(&compiler, sources.clone())?;
+            note_undecided(session, specs.iter().flat_map(Spec::undecided));
+            let (models, mut found) = models::of_specs(specs, &sources);
+            if lacks_spine {
+                time_spine::warn(&models, &mut found);
+            }
+            (compiler.dialect(), models, found)
+        }
+        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
+        Err(failure) => return Err(failure),
+    };
+    // A file that a user moved out of the project's models folder stays where it is.
+    let place = Workspace::find_any(session)?.filter(|place| {
+        let models = absolute(&place.root.join(place.folders().0));
+        args.out.as_ref().is_some_and(|out| absolute(out) == models)
+    });
+    let mut notes = Vec::new();
+    let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
+    let mut exit = Exit::from_all(&found);
+    if let Some(folder) = &args.out {
+        if exit == Exit::Done {
+            let tests = tests_folder(session, folder)?;
+            let moved = place.as_ref().map(|place| (place, MovedFile::find(place, &models)));
+            let in_place = |file: Planned| match &moved {
+                Some((place, moved)) => {
+                    let inside = place.inside(&file.path);
+                    let path = moved.path(&inside);
+                    if path == inside {
+                        file
+                    } else {
+                        Planned {
+                            path: place.root.join(path),
+                            ..file
+                        }
+                    }
+                }
+                None => file,
+            };
+            let files = models
+                .iter()
+                .flat_map(|model| model.files(folder, &tests))
+                .map(in_place);
+            let files: Vec<Planned> = files.collect();
+            let left = left_over(folder, &tests, &models, &files);
+            let mut delivery = apply::compare(files, left, dialect)?;
+            // A spec with its draft is the analyst's own file, so it is written exactly as it is.
+            delivery
+                .updated
+                .extend(models.iter().filter_map(|model| drafted(model)?.planned()));
+            if args.check {
+                exit = delivery.report(session);
+            } else {
+                found.extend(delivery.conflicts());
+                exit = Exit::from_all(&found);
+                if exit == Exit::Done {
+                    delivery.write(&bounds)?;
+                    notes = delivery.notes();
+                }
+            }
+        }
+        if exit != Exit::Done && !args.check {
+            notes.push(nothing_written(&found));
+        }
+    }
+    if args.json {
+        session.json(&json!({
+            "dialect": dialect.name(),
+            "models": models::built(&models).map(|(model, built)| object(model, built, drafted(model))).collect::<Vec<Value>>(),
+            "diagnostics": render::filed_objects(&reports(&found)),
+        }))?;
+    } else {
+        if args.out.is_none() {
+            session.data(&text(&models, drafted))?;
+        }
+        session.report(&found);
+    }
+    for drafted in models.iter().filter_map(drafted) {
+        drafted
+            .note(args.out.is_some())
+            .iter()
+            .for_each(|note| session.warn(note));
+    }
+    if !args.json {
+        models::built(&models)
+            .flat_map(|(m, built)| built.left_out(&m.name))
+            .for_each(|note| session.note(&note));
+    }
+    for note in notes {
+        session.note(&note);
+    }
+    Ok(exit)
+}
+
+/// Allows writing files to the project and the named folder, and drafts to the named specs.
+fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
+    let given = session.global.project_dir.as_deref();
+    let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
+    let root = project::folder(given)?.or_else(of_dbt);
+    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
+    Ok(args
+        .out
+        .iter()
+        .chain(&args.specs)
+        .fold(bounds, |bounds, path| bounds.and_named(path)))
+}
+
+/// Returns the knowledge, the compiler, and whether the dbt project lacks a time spine.
+fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
+    let knowledge = Knowledge::new(session, &args.target)?;
+    let place = knowledge.place.as_ref();
+    let manifest = place.and_then(|place| place.manifest().ok().flatten());
+    let lacks_spine = manifest.is_some_and(time_spine::is_missing);
+    if let (Some(dbt), Some(out)) = (place.and_then(|place| place.dbt.as_ref()), &args.out) {
+        dbt_folders::check_named(dbt, out)?;
+    }
+    let contracts = match place.and_then(|place| place.dbt.as_ref()) {
+        Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
+        None => false,
+    };
+    let compiler = knowledge.builder().contracts(contracts).build();
+    Ok((knowledge, compiler, lacks_spine))
+}
+
+/// Returns whether dbt enforces contracts in the folder that the models are written to, or in the project's
+/// models folder by default.
+fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
+    let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
+    let given = session.global.project_dir.as_deref();
+    let of_project = || project::read(given).map(|it| PathBuf::from(it.models().unwrap_or(project::MODELS)));
+    Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
+}
+
+fn nothing_written(found: &[FailureKind]) -> String {
+    let count = |exit: Exit| {
+        found
+            .iter()
+            .filter(|f| Exit::from_diagnostics(&f.diagnostics) == exit)
+            .count()
+    };
+    match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
+        (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
+        _ => "nothing is written".to_owned(),
+    }
+}
+
+/// Drafts unit tests for specs, and treats each draft as a part of its spec.
+fn draft(
+    compiler: &Compiler,
+    paths: &[PathBuf],
+    sources: &mut [(SourceText, Option<String>)],
+    writes: bool,
+) -> Vec<Option<Drafted>> {
+    let with_draft = |(path, (source, _)): (&PathBuf, &mut (SourceText, Option<String>))| {
+        let drafted = source
+            .fault
+            .is_none()
+            .then(|| Drafted::new(compiler, source, path, writes))?;
+        if let Some(text) = drafted.with_draft.clone() {
+            source.text = text;
+        }
+        Some(drafted)
+    };
+    paths.iter().zip(sources).map(with_draft).collect()
+}
+
+/// Prints each file below a line with its name, as a comment in the language of the file.
+fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option<&'d Drafted>) -> String {
+    let part = |(model, built): (&CompiledModel, &Built)| {
+        let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
+        let tests: String = tests.collect();
+        let drafted = drafted(model).and_then(Drafted::text);
+        let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
+        let docs = built
+            .md
+            .iter()
+            .map(|text| format!("\n<!-- {}.md -->\n{text}", model.name))
+            .collect::<String>();
+        format!(
+            "-- {0}.sql\n{1}\n# {0}.yml\n{2}{docs}{tests}{drafted}",
+            model.name, built.sql, built.yml
+        )
+    };
+    models::built(models).map(part).collect::<Vec<_>>().join("\n")
+}
+
+fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Value {
+    let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
+    let mut object =
+        json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
+    let Value::Object(fields) = &mut object else {
+        return object;
+    };
+    fields.extend(built.md.iter().map(|text| ("md".to_owned(), json!(text))));
+    fields.extend(
+        built
+            .semantic
+            .iter()
+            .map(|_| ("semantic_model".to_owned(), built.semantics())),
+    );
+    fields.extend(drafted.map(|drafted| {
+        (
+            "examples".to_owned(),
+            json!(drafted.draft.as_ref().ok().map(Draft::text)),
+        )
+    }));
+    object
+}
+
+/// Returns the tests and docs that the specs once generated and no longer generate.
+fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Planned]) -> Vec<PathBuf> {
+    let made = |path: &Path| files.iter().any(|planned| planned.path == path);
+    let left = |(model, built): (&CompiledModel, &Built)| {
+        let mut left = orphans::tests(tests, &model.name, &built.path, made);
+        left.extend(orphans::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
+        left
+    };
+    models::built(models).flat_map(left).collect()
+}
+
+/// Returns the folder for tests that are separate files. In the folder of the models, dbt would read them as models.
+fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
+    let given = session.global.project_dir.as_deref();
+    if let Some((project, folder)) = project::read_with_place(given)? {
+        return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
+    }
+    let folder = given.unwrap_or(Path::new(""));
+    let dbt = if folder.join(dbt_project::FILE).is_file() {
+        dbt_project::find(Some(folder))?
+    } else {
+        None
+    };
+    let first = dbt.as_ref().and_then(|dbt| dbt.test_paths.first());
+    Ok(first.map_or_else(|| models.join("tests"), |first| folder.join(first).join("formulac")))
+}

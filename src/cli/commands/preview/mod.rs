@@ -1,0 +1,178 @@
+//! `formulac preview`: runs a spec and shows its rows.
+
+mod table;
+
+use std::path::Path;
+
+use formulac::{Compiler, Project};
+use serde_json::json;
+
+use crate::cli::args::{PreviewArgs, TargetOptions};
+use crate::cli::engine::{Answer, Engine, EngineRequest};
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{Knowledge, note_undecided};
+use crate::cli::project;
+use crate::cli::session::{Session, Stream, reports};
+use crate::cli::source::SourceText;
+use formulac::diag::{Code, Diagnostic, render};
+
+/// Help if the folder of `--data` lacks a file that the spec reads.
+const NO_FILE: &str = "correct the name, or put a file of it into the folder of `--data`";
+
+/// Result of previewing a spec: its SQL and rows, if available.
+#[derive(Debug, Default)]
+struct PreviewOutcome {
+    name: Option<String>,
+    sql: Option<String>,
+    answer: Option<Answer>,
+    found: Vec<FailureKind>,
+}
+
+pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
+    let project = project::read(session.global.project_dir.as_deref())?;
+    let mut engine = Engine::chosen(session, &args.engine, &project)?;
+    let target = TargetOptions {
+        dialect: None,
+        schema: args.engine.schema.clone(),
+    };
+    let path = Generation::one_spec(session, &target, args.spec.as_deref(), &args.selection, "preview")?;
+    let source = SourceText::file(&path);
+    engine.read_only(Compiler::default().compile_spec(&source.text).tables());
+    let outcome = match outcome(session, args, &project, &mut engine, &path, source) {
+        Err(Failure::Found(found)) => PreviewOutcome {
+            found,
+            ..PreviewOutcome::default()
+        },
+        outcome => outcome?,
+    };
+    let exit = Exit::from_all(&outcome.found);
+    if args.json {
+        let answer = outcome.answer.as_ref();
+        session.json(&json!({
+            "engine": engine.name(),
+            "engine_version": answer.map(|answer| answer.version.as_str()),
+            "name": outcome.name,
+            "sql": outcome.sql,
+            "columns": answer.map(Answer::columns_object).unwrap_or_default(),
+            "rows": answer.map(Answer::rows_object).unwrap_or_default(),
+            "more": answer.is_some_and(|answer| answer.more),
+            "diagnostics": render::filed_objects(&reports(&outcome.found)),
+        }))?;
+    } else {
+        session.report(&outcome.found);
+        if let Some(answer) = &outcome.answer {
+            show(session, answer)?;
+        }
+    }
+    if let Some(answer) = &outcome.answer {
+        session.note(&answer.summary());
+    }
+    Ok(exit)
+}
+
+/// The table is printed as data. A message reports the columns that are not in the table.
+fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
+    let (text, left_out) = table::text(answer, width());
+    session.data(&text)?;
+    if left_out > 0 {
+        let columns = if left_out == 1 {
+            "1 column is"
+        } else {
+            "the last columns are"
+        };
+        session.note(&format!(
+            "{columns} left out, {left_out} of {}; `--json` has all",
+            answer.columns.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the maximum number of characters in a line, if limited: `COLUMNS`, otherwise the terminal's width.
+fn width() -> Option<u16> {
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok())
+        .filter(|n| *n > 0);
+    let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
+    told.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
+}
+
+fn outcome(
+    session: &Session,
+    args: &PreviewArgs,
+    project: &Project,
+    engine: &mut Engine,
+    path: &Path,
+    source: SourceText,
+) -> Result<PreviewOutcome, Failure> {
+    let dialect = engine.dialect(project)?;
+    if let Some(own) = project.dialect().filter(|own| *own != dialect) {
+        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+    }
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        schema: args.engine.schema.clone(),
+    };
+    let knowledge = Knowledge::new(session, &target)?;
+    let shown = if target.schema.is_none() {
+        engine.data_schema(dialect)?
+    } else {
+        None
+    };
+    let data = knowledge.with_data_schema(shown);
+    let path = project::path_in_project(path, session.global.project_dir.as_deref());
+    let specs = knowledge.compile_specs(&data.compiler, vec![(source, path)])?;
+    let Some(mut spec) = specs.into_iter().next() else {
+        return Ok(PreviewOutcome::default());
+    };
+    if knowledge.place.is_some() {
+        spec.take_model_warnings();
+    }
+    note_undecided(session, spec.undecided());
+    if args.engine.schema.is_none() && args.engine.data.is_some() {
+        // Here, the schema is inferred from the files.
+        let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
+        let of_data = |fault: Diagnostic| match fault.kind() {
+            Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
+            _ => fault,
+        };
+        spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics)
+            .into_iter()
+            .map(of_data)
+            .collect();
+    }
+    let sql = if engine.runs_models() {
+        spec.found.diagnostics.extend(spec.model_fault.take());
+        spec.ordered.take()
+    } else {
+        spec.query.take()
+    };
+    let mut outcome = PreviewOutcome {
+        name: spec.name.take(),
+        sql,
+        answer: None,
+        found: Vec::new(),
+    };
+    let compiles = Exit::from_diagnostics(&spec.found.diagnostics) == Exit::Done;
+    if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
+        let what = format!("the rows of {}", outcome.name.as_deref().unwrap_or("the spec"));
+        let asked = EngineRequest {
+            sql,
+            what: &what,
+            columns: &spec.columns,
+            tables: &spec.tables,
+            own_limit: spec.limit,
+            limit: args.limit,
+            timed: None,
+        };
+        match engine.answer(asked, data.typed.as_ref()) {
+            Ok(answer) => outcome.answer = Some(answer),
+            Err(Failure::Found(found)) => outcome.found = found,
+            Err(failure) => return Err(failure),
+        }
+    }
+    outcome.found.insert(0, spec.found);
+    Ok(outcome)
+}

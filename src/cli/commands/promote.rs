@@ -1,0 +1,465 @@
+//! `formulac promote`: moves Omni fields to a model spec, and replaces Omni fields by the columns that took their
+//! place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::diag::{Code, Diagnostic, render};
+use formulac::promote::{PromoteGap, Promotion, Repoint, Request, TargetModel, promote, repoint};
+use formulac::span::Span;
+use formulac::{Project, SpecText};
+use serde_json::{Value, json};
+
+use crate::cli::args::PromoteArgs;
+use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::folder;
+use crate::cli::folder::or_here;
+use crate::cli::knowledge::Knowledge;
+use crate::cli::project;
+use crate::cli::session::{Session, reports};
+use crate::cli::source::SourceText;
+use crate::cli::workspace::Workspace;
+
+pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
+    let knowledge = Knowledge::new(session, &args.target)?;
+    let (file, fields) = find_file(&knowledge, &args.file)?;
+    let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
+    let files = omni_files(&knowledge, &file)?;
+    let path = display_path(&file);
+    if args.repoint {
+        back(session, args, &knowledge, &files, &path, &fields)
+    } else {
+        forth(session, args, &knowledge, &files, &path, fields)
+    }
+}
+
+/// Promotes Omni fields to a spec.
+fn forth(
+    session: &Session,
+    args: &PromoteArgs,
+    knowledge: &Knowledge,
+    files: &[(String, String)],
+    path: &str,
+    fields: Vec<String>,
+) -> Result<Exit, Failure> {
+    let compiler = knowledge.compiler();
+    let mut request = Request::from_file(path);
+    request.fields = fields;
+    request.grain = args
+        .grain
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    request.name.clone_from(&args.name);
+    request.sources = sources(knowledge)?;
+    let promotion = match promote(files, &request, &compiler) {
+        Ok(promotion) => promotion,
+        Err((number, fault)) => {
+            let (file, text) = files.get(number).cloned().unwrap_or_default();
+            let found = vec![FailureKind {
+                file,
+                text,
+                diagnostics: vec![fault],
+            }];
+            return report_lines(session, args, None, None, &found, &[]);
+        }
+    };
+    let folder = args
+        .out
+        .clone()
+        .or_else(|| knowledge.set_up().map(|place| place.root.join(place.specs_folder())));
+    let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
+    let named = target
+        .as_deref()
+        .map_or_else(|| format!("{}.yml", promotion.name), display_path);
+    let mut found = vec![FailureKind {
+        file: named,
+        text: promotion.spec.clone(),
+        diagnostics: promotion.diagnostics.clone(),
+    }];
+    found.extend(gaps(files, &promotion.gaps));
+    let mut notes = promotion.notes.clone();
+    let mut exit = Exit::from_all(&found);
+    match &target {
+        _ if args.dry_run => {}
+        Some(target) if exit == Exit::Done => {
+            if target.exists() {
+                found.push(file_exists_failure(target));
+                exit = Exit::from_all(&found);
+            } else {
+                let bounds = bounds(knowledge, args.out.as_deref())?;
+                write_all(
+                    &bounds,
+                    &[Planned {
+                        path: target.clone(),
+                        text: promotion.spec.clone(),
+                    }],
+                )?;
+                notes.push(format!("wrote {}", display_path(target)));
+            }
+        }
+        Some(_) => notes.push("nothing is written: the spec has errors; `--dry-run` shows it".to_owned()),
+        None => {}
+    }
+    let is_shown = args.dry_run || target.is_none();
+    report_lines(
+        session,
+        args,
+        Some((&promotion, is_shown)),
+        target.as_deref().filter(|_| !is_shown),
+        &found,
+        &notes,
+    )?;
+    Ok(exit)
+}
+
+/// Reports the result of the promotion.
+fn report_lines(
+    session: &Session,
+    args: &PromoteArgs,
+    made: Option<(&Promotion, bool)>,
+    target: Option<&Path>,
+    found: &[FailureKind],
+    notes: &[String],
+) -> Result<Exit, Failure> {
+    if args.json {
+        let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| data(promotion));
+        if let Value::Object(fields) = &mut data {
+            fields.insert("path".to_owned(), json!(target.map(display_path)));
+            fields.insert("notes".to_owned(), json!(notes));
+            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
+        }
+        session.json(&data)?;
+    } else {
+        if let Some((promotion, true)) = made {
+            session.data(&promotion.spec)?;
+        }
+        session.report(found);
+        notes.iter().for_each(|note| session.note(note));
+        if let Some((promotion, _)) = made {
+            session.note(&summary(promotion));
+        }
+    }
+    Ok(Exit::from_all(found))
+}
+
+fn data(promotion: &Promotion) -> Value {
+    let carried = promotion.carried.iter();
+    let carried: Vec<Value> = carried
+        .map(|carried| json!({"field": carried.field, "column": carried.column, "formula": carried.formula}))
+        .collect();
+    let gaps: Vec<Value> = promotion
+        .gaps
+        .iter()
+        .map(|gap| {
+            json!({
+                "file": gap.file, "line": gap.line, "what": gap.what, "original": gap.original,
+                "reason": gap.reason, "carried": gap.is_carried,
+            })
+        })
+        .collect();
+    json!({
+        "model": promotion.name, "grain": promotion.grain, "spec": promotion.spec, "carried": carried, "gaps": gaps,
+    })
+}
+
+fn summary(promotion: &Promotion) -> String {
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let open = promotion.gaps.iter().filter(|gap| !gap.is_carried).count();
+    let mut parts = vec![count(promotion.carried.len(), "definition", "definitions")];
+    if open > 0 {
+        parts.push(count(open, "gap that is not carried", "gaps that are not carried"));
+    }
+    if promotion.gaps.len() > open {
+        parts.push(format!("{} to look at", promotion.gaps.len() - open));
+    }
+    format!("{}: {}", promotion.name, parts.join(", "))
+}
+
+/// Returns gaps as warnings in Omni's files.
+fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
+    let mut found: Vec<FailureKind> = Vec::new();
+    for gap in gaps {
+        let text = files
+            .iter()
+            .find(|(path, _)| *path == gap.file)
+            .map(|(_, text)| text.clone())
+            .unwrap_or_default();
+        let begin: usize = text
+            .split_inclusive('\n')
+            .take(gap.line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let line = text
+            .get(begin..)
+            .and_then(|rest| rest.lines().next())
+            .unwrap_or_default();
+        let start = begin + (line.len() - line.trim_start().len());
+        let span = Span::new(
+            start.min(text.len()) as u32,
+            (begin + line.trim_end().len()).max(start) as u32,
+        );
+        let how = if gap.is_carried {
+            "is to be looked at"
+        } else {
+            "is not carried"
+        };
+        let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
+        match found.iter_mut().find(|found| found.file == gap.file) {
+            Some(found) => found.diagnostics.push(fault),
+            None => found.push(FailureKind {
+                file: gap.file.clone(),
+                text,
+                diagnostics: vec![fault],
+            }),
+        }
+    }
+    for found in &mut found {
+        found.diagnostics.sort_by_key(|fault| fault.span().start);
+    }
+    found
+}
+
+fn file_exists_failure(path: &Path) -> FailureKind {
+    let file = display_path(path);
+    let message = format!("there is `{file}` already");
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
+        .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
+    FailureKind {
+        file,
+        text: String::new(),
+        diagnostics: vec![fault],
+    }
+}
+
+/// Replaces an Omni field by the column that took its place.
+fn back(
+    session: &Session,
+    args: &PromoteArgs,
+    knowledge: &Knowledge,
+    files: &[(String, String)],
+    path: &str,
+    fields: &[String],
+) -> Result<Exit, Failure> {
+    let ([] | [_]) = fields else {
+        return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
+    };
+    let Some(place) = knowledge.set_up() else {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--repoint` needs the project's specs, but there is no formulac.yml",
+        )
+        .with_help("begin with `formulac init` in the dbt project"));
+    };
+    let specs = read_specs(&place.root.join(place.specs_folder()))?;
+    let what = Repoint::new(path, fields.first().map(String::as_str));
+    let changed = (|| {
+        let model = TargetModel::find(&specs, files, &what)?;
+        let manifest = place
+            .manifest()
+            .map_err(|_| "dbt's manifest cannot be read".to_owned())?;
+        let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
+        if !is_built {
+            return Err(format!(
+                "dbt's manifest has no model `{}` yet: `formulac generate` or a push brings it there, then `dbt build`",
+                model.name
+            ));
+        }
+        let texts: Vec<SpecText<'_>> = specs.iter().map(|(_, text)| SpecText { text, path: None }).collect();
+        let compiled = knowledge.compiler().compile_specs(&texts);
+        let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
+        let compiled = compiled.ok_or_else(|| format!("the spec of `{}` has errors", model.name))?;
+        repoint(files, &what, &model, compiled)
+    })();
+    let (repointed, found) = match changed {
+        Ok(repointed) => (Some(repointed), Vec::new()),
+        Err(reason) => {
+            let text = files
+                .iter()
+                .find(|(file, _)| file == path)
+                .map(|(_, text)| text.clone())
+                .unwrap_or_default();
+            let named = what
+                .field
+                .as_deref()
+                .map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
+            let fault = Diagnostic::new(
+                Code::NotRepointed,
+                Span::default(),
+                format!("`{named}` stays as it is: {reason}"),
+            );
+            (
+                None,
+                vec![FailureKind {
+                    file: path.to_owned(),
+                    text,
+                    diagnostics: vec![fault],
+                }],
+            )
+        }
+    };
+    let mut notes = Vec::new();
+    if let Some(repointed) = &repointed {
+        if !args.dry_run {
+            let path = PathBuf::from(&repointed.file);
+            write_all(
+                &bounds(knowledge, Some(&path))?,
+                &[Planned {
+                    path,
+                    text: repointed.text.clone(),
+                }],
+            )?;
+            notes.push(format!("changed {}: {}", repointed.file, repointed.what));
+        } else if !args.json {
+            session.data(&repointed.text)?;
+        }
+    }
+    if args.json {
+        let of = |repointed: &formulac::promote::Repointed| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
+        session.json(&json!({
+            "repointed": repointed.as_ref().map(of),
+            "diagnostics": render::filed_objects(&reports(&found)),
+        }))?;
+    } else {
+        session.report(&found);
+        notes.iter().for_each(|note| session.note(note));
+    }
+    Ok(Exit::from_all(&found))
+}
+
+/// Returns the texts of the project's specs, each with its path.
+fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let paths = if folder.is_dir() {
+        project::specs(folder)?
+    } else {
+        Vec::new()
+    };
+    read_all(&paths)
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let source = SourceText::file(path);
+        if source.fault.is_some() {
+            return Err(Failure::from_source(source));
+        }
+        files.push((display_path(path), source.text));
+    }
+    Ok(files)
+}
+
+fn display_path(path: &Path) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.to_string_lossy().into_owned()
+}
+
+/// Allows writing to the project, Omni's folder, and the path that the user named.
+fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
+    let bounds = knowledge
+        .set_up()
+        .map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
+    Ok(named.into_iter().fold(bounds, Bounds::and_named))
+}
+
+fn omni_folder(knowledge: &Knowledge) -> Option<PathBuf> {
+    knowledge.set_up().map(|place| place.root.join(place.omni_folder()))
+}
+
+/// Splits an argument into the file and the fields after it. Paths are relative to the working directory or to
+/// the folder of the Omni model.
+fn find_file(knowledge: &Knowledge, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+    let find = |name: &str| {
+        let here = PathBuf::from(name);
+        let there = omni_folder(knowledge).map(|omni| omni.join(name));
+        [Some(here), there].into_iter().flatten().find(|path| path.is_file())
+    };
+    if let Some(path) = find(argument) {
+        return Ok((path, Vec::new()));
+    }
+    let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at);
+    for at in colons {
+        let (file, rest) = argument.split_at_checked(at).unwrap_or((argument, ""));
+        if let Some(path) = find(file) {
+            let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
+            return Ok((path, names.map(str::to_owned).collect()));
+        }
+    }
+    let file = argument.split_once(':').map_or(argument, |(file, _)| file);
+    Err(Failure::from_source(SourceText::file(Path::new(file))))
+}
+
+/// Returns every file of the Omni model: the files in the project's Omni folder, or otherwise those in the folder
+/// of the given file.
+fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let own = fs::canonicalize(file).ok();
+    let of_project = omni_folder(knowledge).filter(|omni| {
+        let omni = fs::canonicalize(omni).ok();
+        matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
+    });
+    let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
+    let folder = or_here(&folder).to_owned();
+    let mut paths = omni_paths(&folder);
+    // The named file keeps the path that the argument has.
+    paths.retain(|path| fs::canonicalize(path).ok() != own);
+    paths.insert(0, file.to_owned());
+    read_all(&paths)
+}
+
+/// Returns the tables that are dbt sources and not models.
+fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
+    let Some(place) = &knowledge.place else {
+        return Ok(Vec::new());
+    };
+    let Some(manifest) = place.manifest()? else {
+        return Ok(Vec::new());
+    };
+    let is_model = |name: &str| {
+        manifest
+            .nodes
+            .iter()
+            .any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
+    };
+    let sources = manifest.with_type(formulac::artifacts::ResourceType::Source);
+    let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
+        let group = node.source()?.source_name.to_string();
+        Some((
+            node.schema.as_deref().unwrap_or_default().to_owned(),
+            node.name.to_string(),
+            group,
+        ))
+    });
+    Ok(sources.collect())
+}
+
+/// Returns the files in a folder that belong to an Omni model.
+pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
+    let is_omni = |path: &Path| {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        !name.starts_with('.')
+            && [".yaml", ".yml", ".view", ".topic"]
+                .iter()
+                .any(|end| name.ends_with(end))
+    };
+    folder::files(folder, is_omni)
+}
+
+/// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
+pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+    let omni = root.join(project.omni().unwrap_or(project::OMNI));
+    // An unreadable Omni file is not an error of the specs.
+    let files = omni_paths(&omni)
+        .into_iter()
+        .map(|path| SourceText::file(&path))
+        .filter(|source| source.fault.is_none());
+    let files: Vec<(String, String)> = files
+        .map(|source| (display_path(Path::new(&source.name)), source.text))
+        .collect();
+    formulac::promote::twice(specs, &files)
+}

@@ -1,0 +1,359 @@
+//! `formulac pull`: updates the Omni model from dbt's artifacts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use formulac::Project;
+use formulac::artifacts::KeptParts;
+use formulac::diag::{Code, Diagnostic, render};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, Pull, PullRecord, PulledPlace, STATUS_FILE, Wanted, Ways};
+use formulac::span::Span;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::args::PullArgs;
+use crate::cli::artifacts::{self, Beside};
+use crate::cli::atomic_write::{Planned, change_all};
+use crate::cli::bounds::Bounds;
+use crate::cli::commands::pull_report;
+use crate::cli::commands::pull_report::Done;
+use crate::cli::dbt_project::{self, DbtProject};
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::folder;
+use crate::cli::last_run;
+use crate::cli::project;
+use crate::cli::session::{Session, reports};
+use crate::cli::source::read_text;
+
+/// Folder of the records of the last pull, relative to the project's folder.
+pub const RECORDS: &str = ".formulac/state/omni";
+/// Interval between the checks of `--watch`.
+const WATCH: Duration = Duration::from_millis(500);
+/// Artifacts whose modification times `--watch` checks.
+const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
+
+/// Folders that a pull reads and writes.
+struct Folders {
+    /// Folder of the project.
+    root: PathBuf,
+    dbt: DbtProject,
+    target: PathBuf,
+    places: PullFolders,
+    /// Whether the project wants topics, and access grants, for everything that could have them.
+    topics: bool,
+    access_grants: bool,
+}
+
+/// Folders of the files that a pull updates.
+struct PullFolders {
+    omni: PathBuf,
+    records: PathBuf,
+    /// Folder of the project, and its project file if there is one.
+    root: PathBuf,
+    project: Option<Project>,
+}
+
+pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
+    let folders = Folders::find(session, args.target_path.as_deref())?;
+    let exit = once(session, args, &folders)?;
+    if args.watch {
+        watch(session, args, &folders)
+    } else {
+        Ok(exit)
+    }
+}
+
+/// Pulls whenever an artifact changes, until interrupted.
+fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
+    let mut seen = folders.times();
+    loop {
+        thread::sleep(WATCH);
+        let now = folders.times();
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        // dbt may still be writing, so a file that is unreadable now may be readable next time.
+        match once(session, args, folders) {
+            Ok(_) => {}
+            Err(Failure::Found(found)) => session.report(&found),
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
+    let (exit, read) = pull(session, args, folders)?;
+    if !args.watch {
+        // The process ends here, so all memory is released at once.
+        std::mem::forget(read);
+    }
+    Ok(exit)
+}
+
+/// The files that a pull read, and the pull that was computed from them.
+type ReadFolder = (artifacts::TargetFolder, Beside, OmniModel, Pull);
+
+fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, ReadFolder), Failure> {
+    let Some((read, beside)) = folders.read()? else {
+        let path = folders.target.join(ARTIFACTS[0]);
+        return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
+            .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
+    };
+    read.report_age(session, Some(&folders.dbt));
+    let (model, pull) = planned(&read, &beside, folders, args.strip_status, args.prune)?;
+    let found: Vec<FailureKind> = pull
+        .refused
+        .iter()
+        .map(|(file, refusal)| refused(&folders.places.omni, file, refusal))
+        .collect();
+    let mut exit = Exit::from_all(&found);
+    let writes_nothing = args.check || args.dry_run;
+    if exit == Exit::Done && !writes_nothing {
+        folders.places.write(&pull)?;
+    }
+    if args.check && !pull.is_empty() {
+        exit = exit.worse(Exit::Faulty);
+    }
+    if args.json {
+        let mut data = pull_report::data(&model, &pull, Timestamp::now());
+        if let Value::Object(fields) = &mut data {
+            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&found))));
+        }
+        session.json(&data)?;
+        return Ok((exit, (read, beside, model, pull)));
+    }
+    let report = if args.markdown {
+        pull_report::markdown
+    } else {
+        pull_report::table
+    };
+    session.print_escaped(&report(&model, &pull, Timestamp::now()))?;
+    session.report(&found);
+    for note in pull_report::notes(&model, &pull, read.catalog()?.is_some()) {
+        session.note(&note);
+    }
+    if found.is_empty() {
+        let done = if writes_nothing { Done::NotYet } else { Done::Already };
+        session.note(&pull_report::summary(&pull, done));
+    }
+    Ok((exit, (read, beside, model, pull)))
+}
+
+/// Computes the changes that a pull would make.
+fn planned(
+    read: &artifacts::TargetFolder,
+    beside: &Beside,
+    folders: &Folders,
+    strip_status: bool,
+    prune: bool,
+) -> Result<(OmniModel, Pull), Failure> {
+    let manifest = &read.manifest;
+    let mut artifacts = Artifacts::from_manifest(manifest);
+    artifacts.catalog = read.catalog()?;
+    artifacts.runs = &beside.runs;
+    artifacts.freshness = beside.freshness.as_ref();
+    let dialect = manifest
+        .metadata
+        .adapter_type
+        .as_deref()
+        .and_then(|name| name.parse().ok())
+        .unwrap_or_default();
+    let wanted = Wanted::from_dialect(dialect)
+        .strip_status(strip_status)
+        .topics(folders.topics)
+        .access_grants(folders.access_grants);
+    let model = OmniModel::new(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
+    let pull = Pull::plan(&model, &folders.places, Ways::default().prune(prune));
+    Ok((model, pull))
+}
+
+/// Changes that a pull would make to the Omni model.
+pub struct Pending {
+    pub pull: Pull,
+    /// Whether an earlier pull exists.
+    pub was_pulled: bool,
+}
+
+/// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
+/// no Omni model.
+pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Beside) -> Result<Option<Pending>, Failure> {
+    let folders = Folders::find(session, None)?;
+    let was_pulled = !folders.places.records().is_empty();
+    let has_omni = was_pulled
+        || folders.places.omni.is_dir()
+        || folders
+            .places
+            .project
+            .as_ref()
+            .is_some_and(|project| project.omni().is_some());
+    if !has_omni {
+        return Ok(None);
+    }
+    let (_, pull) = planned(read, beside, &folders, false, false)?;
+    Ok(Some(Pending { pull, was_pulled }))
+}
+
+/// Returns the records of views and topics from the last pull of the project in a folder.
+pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
+    let files = folder::files(&root.join(RECORDS), |path| {
+        path.extension().is_some_and(|end| end == "yml")
+    });
+    files
+        .into_iter()
+        .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+}
+
+/// Returns the columns that the last pull recorded, by the names that models and sources' tables have in dbt.
+pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
+    let named = recorded(root).filter_map(|record| {
+        // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
+        let mut parts = record.node.split('.');
+        let name = if parts.next() == Some("source") {
+            parts.nth(2)
+        } else {
+            parts.nth(1)
+        };
+        Some((
+            name?.to_owned(),
+            record.columns.into_iter().map(|(column, _)| column).collect(),
+        ))
+    });
+    named.collect()
+}
+
+fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FailureKind {
+    let path = omni.join(file);
+    let text = read_text(&path).unwrap_or_default();
+    let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
+    let at = (line as u32).min(text.len() as u32);
+    let message = format!("this file cannot be changed in place: {}", refusal.reason());
+    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
+        .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
+    FailureKind {
+        file: path.to_string_lossy().into_owned(),
+        text,
+        diagnostics: vec![fault],
+    }
+}
+
+impl Folders {
+    fn find(session: &Session, target: Option<&Path>) -> Result<Self, Failure> {
+        let given = session.global.project_dir.as_deref();
+        let (project, root) = match project::read_with_place(given)? {
+            Some((project, root)) => (Some(project), root),
+            None => (None, given.map_or_else(PathBuf::new, Path::to_owned)),
+        };
+        let dbt = dbt_project::find(
+            Some(&root)
+                .filter(|root| !root.as_os_str().is_empty())
+                .map(PathBuf::as_path),
+        )?;
+        let Some(dbt) = dbt else {
+            return Err(
+                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+                    .with_help("call it in the dbt project, or name its folder with `--project-dir`"),
+            );
+        };
+        let root = if project.is_some() { root } else { dbt.folder.clone() };
+        let omni = project
+            .as_ref()
+            .and_then(|project| project.omni())
+            .unwrap_or(project::OMNI);
+        let target = match target {
+            Some(target) => target.to_owned(),
+            None => dbt.target(),
+        };
+        let (topics, access_grants) = project
+            .as_ref()
+            .map_or((false, false), |project| (project.topics(), project.access_grants()));
+        let omni = root.join(omni);
+        let places = PullFolders {
+            omni,
+            records: root.join(RECORDS),
+            root: root.clone(),
+            project,
+        };
+        Ok(Self {
+            root,
+            dbt,
+            target,
+            places,
+            topics,
+            access_grants,
+        })
+    }
+
+    /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are none.
+    fn read(&self) -> Result<Option<(artifacts::TargetFolder, Beside)>, Failure> {
+        let path = self.target.join(ARTIFACTS[0]);
+        let (read, beside) = thread::scope(|scope| {
+            // If no thread can be started, these files are read afterwards.
+            let target = &self.target;
+            let beside = thread::Builder::new().spawn_scoped(scope, || Beside::read(target)).ok();
+            let read = artifacts::TargetFolder::read_kept(path, KeptParts::default(), &self.root);
+            (read, beside.and_then(|thread| thread.join().ok()))
+        });
+        let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else {
+            return Ok(None);
+        };
+        let beside = beside.unwrap_or_else(|| Beside::read(&self.target))?;
+        last_run::keep(&self.root, &self.target, &beside);
+        Ok(Some((read, beside)))
+    }
+
+    fn times(&self) -> [Option<SystemTime>; 4] {
+        ARTIFACTS.map(|name| {
+            fs::metadata(self.target.join(name))
+                .and_then(|data| data.modified())
+                .ok()
+        })
+    }
+}
+
+impl PullFolders {
+    fn path(&self, place: &PulledPlace) -> Option<PathBuf> {
+        match place {
+            PulledPlace::Omni(path) => Some(self.omni.join(path)),
+            PulledPlace::Record(name) => Some(self.records.join(format!("{name}.yml"))),
+            _ => None,
+        }
+    }
+
+    /// Writes all files, or none of them.
+    fn write(&self, pull: &Pull) -> Result<(), Failure> {
+        let planned = pull.writes.iter().filter_map(|(place, text)| {
+            Some(Planned {
+                path: self.path(place)?,
+                text: text.clone(),
+            })
+        });
+        let planned: Vec<Planned> = planned.collect();
+        let bounds = match &self.project {
+            Some(project) => crate::cli::workspace::bounds_with_omni(project, &self.root)?,
+            None => Bounds::from_project(&self.root)?,
+        };
+        let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();
+        change_all(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+    }
+}
+
+impl OmniFiles for PullFolders {
+    fn omni(&self, path: &str) -> Option<String> {
+        read_text(self.omni.join(path)).ok()
+    }
+
+    fn record(&self, name: &str) -> Option<String> {
+        read_text(self.records.join(format!("{name}.yml"))).ok()
+    }
+
+    fn records(&self) -> Vec<String> {
+        let files = folder::files(&self.records, |path| path.extension().is_some_and(|end| end == "yml"));
+        files
+            .iter()
+            .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+            .collect()
+    }
+}

@@ -1,0 +1,291 @@
+//! Reports the changes of a pull and the state of the tables, for people, merge requests and programs.
+
+use std::time::SystemTime;
+
+use formulac::artifacts::Status;
+use formulac::markdown::plain;
+use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledPlace, RunTrend, StaleSource};
+use formulac::yaml_edit::MergeKeep;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::artifacts::age;
+use crate::cli::plurals::count;
+
+/// Maximum number of places listed by name; the others are counted.
+const NAMED: usize = 10;
+
+/// One JSON object.
+pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
+    let (keys, joins) = model.unseen();
+    let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
+        places
+            .filter_map(|place| {
+                if let PulledPlace::Omni(path) = place {
+                    Some(path.clone())
+                } else {
+                    None
+                }
+            })
+            .collect()
+    };
+    let text = |value: &Option<formulac::yaml_edit::YamlValue>| value.as_ref().map(ToString::to_string);
+    let kept = pull.kept.iter().map(|(file, kept)| {
+        json!({"file": file, "place": kept.path.to_string(), "yours": text(&kept.file), "dbt": text(&kept.new)})
+    });
+    json!({
+        "changes": pull.changes,
+        "written": written(&mut pull.writes.iter().map(|(place, _)| place)),
+        "removed": written(&mut pull.removes.iter()),
+        "kept": kept.collect::<Vec<_>>(),
+        "left_out": pull.left_out,
+        "marked": pull.marked.iter().map(|(file, place)| json!({"file": file, "place": place})).collect::<Vec<_>>(),
+        "unseen_by_omni": {"keys": keys, "joins": joins},
+        "runs": model.health.runs.iter().map(run_object).collect::<Vec<_>>(),
+        "stale": model.health.stale.iter().map(|source| stale_object(source, now)).collect::<Vec<_>>(),
+        "gaps": model.gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason})).collect::<Vec<_>>(),
+    })
+}
+
+fn run_object(run: &RunTrend) -> Value {
+    let trend = if run.is_slower() { "slower" } else { "faster" };
+    let ratio = (run.ratio() * 100.0).round() / 100.0;
+    json!({"view": run.view, "trend": trend, "seconds": run.seconds, "median": run.median, "runs": run.runs, "ratio": ratio})
+}
+
+fn stale_object(source: &StaleSource, now: Timestamp) -> Value {
+    let time = |time: Option<SystemTime>| Timestamp::try_from(time?).ok();
+    let loaded = time(source.loaded_at);
+    let age = loaded.map(|at| now.as_second().saturating_sub(at.as_second()).max(0));
+    json!({
+        "source": source.source,
+        "status": source.status,
+        "loaded_at": loaded.map(|at| at.to_string()),
+        "checked_at": time(source.checked_at).map(|at| at.to_string()),
+        "age_in_seconds": age,
+        "readers": source.readers,
+        "reached": source.reached,
+    })
+}
+
+/// Returns the changes and the state of the tables as lines with columns; empty if there is nothing to report.
+pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = rows(model, pull, now);
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
+    let (first, second) = (width(0), width(1));
+    rows.iter()
+        .map(|[kind, view, what]| format!("{kind:first$}  {view:second$}  {what}").trim_end().to_owned() + "\n")
+        .collect()
+}
+
+/// Returns the rows of the report: the kind of change, its subject, and details.
+fn rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
+    let changes = pull.changes.iter().map(row);
+    let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower);
+    changes
+        .chain(runs)
+        .chain(model.health.stale.iter().map(|source| stale(source, now)))
+        .collect()
+}
+
+fn slower(run: &RunTrend) -> [String; 3] {
+    let what = format!(
+        "took {:.1}x its median of the last {}: {} s, {} s before",
+        run.ratio(),
+        count(run.runs, "run", "runs"),
+        rounded(run.seconds),
+        rounded(run.median)
+    );
+    ["slower run".to_owned(), run.view.clone(), what]
+}
+
+/// Rounds seconds to the precision that matters to people.
+fn rounded(seconds: f64) -> f64 {
+    if seconds < 10.0 {
+        (seconds * 100.0).round() / 100.0
+    } else {
+        seconds.round()
+    }
+}
+
+fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
+    let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
+    let loaded = loaded.map_or_else(
+        || "its age is not known".to_owned(),
+        |at| format!("loaded {} ago", age(now, at)),
+    );
+    let read_by = match source.readers.as_slice() {
+        [] => "no model reads it".to_owned(),
+        readers => format!("read by {}", listed(readers)),
+    };
+    let reached = source.reached.saturating_sub(source.readers.len());
+    let further = match reached {
+        0 => String::new(),
+        more => format!(", and {} made of these", count(more, "table", "tables")),
+    };
+    let kind = if source.status == Status::Warn.name() {
+        "late source"
+    } else {
+        "stale source"
+    };
+    [
+        kind.to_owned(),
+        source.source.clone(),
+        format!("{}, {loaded}; {read_by}{further}", source.status),
+    ]
+}
+
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!(
+        "{}{more}",
+        names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ")
+    )
+}
+
+fn row(change: &PullChange) -> [String; 3] {
+    let kind = format!("{} {}", change.kind.name(), change.of.name());
+    [kind, change.view.clone(), detail(change)]
+}
+
+fn detail(change: &PullChange) -> String {
+    let name = change.name.clone().unwrap_or_default();
+    let arrow = match (&change.before, &change.after) {
+        (None, None) => return name,
+        (before, after) => {
+            let text = |side: &Option<String>| side.clone().unwrap_or_else(|| "none".to_owned());
+            format!("{} → {}", text(before), text(after))
+        }
+    };
+    if name.is_empty() {
+        arrow
+    } else {
+        format!("{name}: {arrow}")
+    }
+}
+
+/// Returns the report as a Markdown table.
+pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = rows(model, pull, now);
+    if rows.is_empty() {
+        return "Nothing changed in dbt since the last pull.\n".to_owned();
+    }
+    let mut out = "| change | of | what |\n|---|---|---|\n".to_owned();
+    for row in rows {
+        out.push_str(&format!("| {} |\n", row.map(|cell| plain(&cell)).join(" | ")));
+    }
+    out
+}
+
+/// Returns notes for people in addition to the changes.
+pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut listed = |what: &str, lines: Vec<String>| {
+        let more = lines.len().saturating_sub(NAMED);
+        notes.extend(lines.into_iter().take(NAMED));
+        if more > 0 {
+            notes.push(format!("and {more} more {what}"));
+        }
+    };
+    listed("edits that were kept", pull.kept.iter().map(kept_line).collect());
+    listed(
+        "files that stay removed",
+        pull.left_out
+            .iter()
+            .map(|file| format!("{file} was removed by somebody, and stays so"))
+            .collect(),
+    );
+    let marked = pull.marked.iter().map(|(file, place)| {
+        let what = match place.as_str() {
+            "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
+            "" => "dbt has the view no more".to_owned(),
+            place => format!("dbt has `{place}` no more"),
+        };
+        format!("{file}: {what}; it is marked, and `--prune` removes it")
+    });
+    listed("marks", marked.collect());
+    listed(
+        "gaps",
+        model
+            .gaps
+            .iter()
+            .map(|gap| {
+                format!(
+                    "`{}` of the semantic layer has no like in Omni: {}",
+                    gap.name, gap.reason
+                )
+            })
+            .collect(),
+    );
+    let (keys, joins) = model.unseen();
+    if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
+        notes.push(format!(
+            "{} and {} that Omni cannot see by itself",
+            count(keys, "key", "keys"),
+            count(joins, "join", "joins")
+        ));
+    }
+    if !has_catalog {
+        notes.push(
+            "there is no catalog.json, so types and undocumented columns are unknown; `dbt docs generate` writes it"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn kept_line((file, kept): &(String, MergeKeep)) -> String {
+    format!(
+        "{file}: `{}` stays {} as you wrote it; dbt has {} now",
+        kept.path,
+        display_value(kept.file.as_ref()),
+        display_value(kept.new.as_ref())
+    )
+}
+
+/// Formats a value in one line, shortened if it is long.
+fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
+    let Some(value) = value else {
+        return "left out".to_owned();
+    };
+    let text = value.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
+        None => format!("`{text}`"),
+    }
+}
+
+/// Whether files were already written, or would be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    Already,
+    NotYet,
+}
+
+/// Returns the number of files written and removed.
+pub fn summary(pull: &Pull, done: Done) -> String {
+    let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
+    let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
+    let removed = pull.removes.iter().filter(is_omni).count();
+    let (wrote, took) = if done == Done::Already {
+        ("wrote", "removed")
+    } else {
+        ("would write", "would remove")
+    };
+    let parts = [(wrote, written), (took, removed)]
+        .into_iter()
+        .filter(|(_, number)| *number > 0);
+    let parts: Vec<String> = parts
+        .map(|(done, number)| format!("{done} {}", count(number, "file", "files")))
+        .collect();
+    if parts.is_empty() {
+        "everything is up to date".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,169 @@
+//! `formulac release`: gives a name to the specs, dbt's files and Omni's files of one commit, with the changes
+//! since the last release.
+
+mod notes;
+mod obstacles;
+mod tags;
+
+use std::fmt::Write as _;
+
+use formulac::Environment;
+use serde_json::json;
+
+use crate::cli::args::{ReleaseArgs, Selection};
+use crate::cli::commands::sync::{self, Lock, Repository, agreed};
+use crate::cli::environment;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::permissions;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+use tags::Release;
+
+pub use tags::find;
+
+pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    let _lock = Lock::take(session, &place)?;
+    let named = session.global.env.as_deref();
+    let environment = environment::merged_into(named, &place.project, &place.root)?;
+    let head = is_ready(session, &place, &repository, environment.as_ref())?;
+    let releases = tags::all(&repository)?;
+    let last = releases.first();
+    if let Some(same) = last.filter(|last| last.commit == head) {
+        session.note(&format!("all of this is in {} already", same.name));
+        return Ok(Exit::Done);
+    }
+    let name = name(&repository, args.version.as_deref(), last)?;
+    let made = sync::planned(session, &place, &Selection::default())?;
+    let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
+    let notes = notes::new(&place, &repository, last, &made)?;
+    let text = text(&name, environment.as_ref(), args.message.as_deref(), &notes);
+    if !args.json {
+        session.print_escaped(&text)?;
+        for it in &found {
+            session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
+        }
+    }
+    let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
+    if is_wanted {
+        tags::make(&repository, &name, &head, &text, environment.as_ref())?;
+        session.note(&format!(
+            "released {name}; `git push origin {name}` brings it to the others"
+        ));
+    } else {
+        session.note("nothing is released");
+    }
+    if args.json {
+        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "fix": it.fix})).collect();
+        session.json(&json!({
+            "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
+            "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
+            "released": is_wanted,
+        }))?;
+    }
+    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::worse))
+}
+
+/// Returns the commit to release: that of the environment's branch, without uncommitted changes.
+fn is_ready(
+    session: &Session,
+    place: &Workspace,
+    repository: &Repository,
+    environment: Option<&Environment>,
+) -> Result<String, Failure> {
+    let wanted = environment.and_then(|it| Some((it, environment::branch(&place.project, &place.root, it)?)));
+    if let Some((environment, branch)) = wanted {
+        let (now, name) = (repository.branch()?, &environment.name);
+        if now != branch {
+            let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
+            return Err(permissions::elsewhere(
+                session,
+                place,
+                "release",
+                environment,
+                &what,
+                &branch,
+            ));
+        }
+    }
+    let Some(head) = repository.head()? else {
+        return Err(Failure::new(Exit::Failed, "nothing is committed yet"));
+    };
+    if !repository.is_clean()? {
+        return Err(Failure::new(
+            Exit::Conflict,
+            "there are changes that are not committed, and would be in no release",
+        )
+        .with_help("commit them, or put them away with `git stash -u`; `git status` lists them"));
+    }
+    Ok(head)
+}
+
+/// Returns the requested name, otherwise the last release's name with its last number increased by one.
+fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
+    let name = match (asked, last) {
+        (Some(asked), _) => asked.to_owned(),
+        (None, None) => "v1".to_owned(),
+        (None, Some(last)) => next(&last.name).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("no name follows `{}`", last.name))
+                .with_help("say one: `formulac release v2`")
+        })?,
+    };
+    if name.starts_with('-') || !repository.is_tag_name(&name)? {
+        return Err(
+            Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
+                .with_help("take letters, digits, `.` and `-`, such as `v1.4`"),
+        );
+    }
+    // Hexadecimal numbers name entries of the log.
+    if name.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(
+            Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
+                .with_help(format!("put a letter before it: `v{name}`")),
+        );
+    }
+    if repository.has_tag(&name)? {
+        return Err(
+            Failure::new(Exit::Usage, format!("there is a tag `{name}` already")).with_help("take another name")
+        );
+    }
+    Ok(name)
+}
+
+fn next(last: &str) -> Option<String> {
+    let begin = last.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number: u64 = last.get(begin.len()..)?.parse().ok()?;
+    Some(format!("{begin}{}", number.checked_add(1)?))
+}
+
+/// Returns the text of the tag.
+fn text(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
+    let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
+    let mut text = format!("{name}{of}\n");
+    for line in message.iter().flat_map(|message| message.trim().lines()) {
+        let _ = write!(text, "\n{line}");
+    }
+    if message.is_some() {
+        text.push('\n');
+    }
+    let _ = write!(text, "\n{notes}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn the_last_number_counts() {
+        for (last, expected) in [
+            ("v1", Some("v2")),
+            ("v1.9", Some("v1.10")),
+            ("2026.11.09", Some("2026.11.10")),
+            ("final", None),
+        ] {
+            assert_eq!(next(last).as_deref(), expected);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Writes the notes of a release: its models if it is the first release, otherwise the differences in the models
+//! since the last release. Changes that were pushed and rolled back in between do not appear.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use formulac::sync::{Action, Ours};
+
+use super::tags::Release;
+use crate::cli::commands::sync::{PlannedModels, Repository};
+use crate::cli::exit::Failure;
+use crate::cli::plurals::count;
+use crate::cli::project;
+use crate::cli::workspace::Workspace;
+
+/// Returns the notes that follow the release's name.
+pub fn new(
+    place: &Workspace,
+    repository: &Repository,
+    last: Option<&Release>,
+    made: &PlannedModels,
+) -> Result<String, Failure> {
+    let Some(last) = last else { return Ok(first(&made.ours)) };
+    let mut text = format!("Since {}:\n", last.name);
+    if !made.is_sound() {
+        text.push_str("  not known, because the specs have errors\n");
+        return Ok(text);
+    }
+    let before = models_at(place, repository, &last.commit, made)?;
+    let differing = repository.differing_between(&last.commit, "HEAD")?;
+    let differing: BTreeSet<&str> = differing.iter().map(|file| file.path.as_str()).collect();
+    let names: BTreeSet<&String> = before.keys().chain(made.ours.keys()).collect();
+    let mut lines = Vec::new();
+    for name in names {
+        match (before.get(name), made.ours.get(name)) {
+            (None, Some(ours)) => {
+                lines.push(format!("{} {name}", Action::Create.name()));
+                lines.extend(
+                    ours.compiled
+                        .definitions()
+                        .iter()
+                        .map(|it| detail(&format!("{}: {}", it.name(), it.formula()))),
+                );
+            }
+            (Some(_), None) => lines.push(format!("{} {name}", Action::Delete.name())),
+            (Some(before), Some(ours)) => {
+                let changes = before
+                    .as_ref()
+                    .map(|before| ours.changes_since(name, before))
+                    .unwrap_or_default();
+                if changes.is_empty() && !ours.files.keys().any(|path| differing.contains(path.as_str())) {
+                    continue;
+                }
+                lines.push(format!("{} {name}", Action::Update.name()));
+                lines.extend(changes.iter().map(|change| detail(&change.to_string())));
+                if changes.is_empty() {
+                    lines.push(detail("its files, and none of its definitions"));
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    if lines.is_empty() {
+        lines.push("no model of a spec changed".to_owned());
+    }
+    for line in lines {
+        let _ = writeln!(text, "  {line}");
+    }
+    Ok(text)
+}
+
+/// Formats a formula as one line, without its line breaks.
+fn detail(text: &str) -> String {
+    format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn first(ours: &BTreeMap<String, Ours>) -> String {
+    let mut text = format!("The first release, of {}:\n", count(ours.len(), "model", "models"));
+    for name in ours.keys() {
+        let _ = writeln!(text, "  {name}");
+    }
+    text
+}
+
+/// Returns the models of the specs in a commit, by name. The value is `None` for a model whose spec at that
+/// commit does not compile now.
+fn models_at(
+    place: &Workspace,
+    repository: &Repository,
+    commit: &str,
+    made: &PlannedModels,
+) -> Result<BTreeMap<String, Option<Ours>>, Failure> {
+    let paths = repository.files(commit, &[place.specs_folder()])?;
+    let texts = repository.texts_in(commit, &paths)?;
+    let now: BTreeMap<&str, (&String, &Ours)> = made
+        .ours
+        .iter()
+        .map(|(name, it)| (it.spec.as_str(), (name, it)))
+        .collect();
+    let (models, tests) = place.folders();
+    let mut found = BTreeMap::new();
+    for (path, text) in paths
+        .iter()
+        .zip(texts)
+        .filter(|(path, _)| project::is_yaml(path.as_ref()))
+    {
+        let Some(text) = text else { continue };
+        // Most specs have not changed, so they are not compiled again.
+        if let Some((name, ours)) = now.get(path.as_str()).filter(|(_, ours)| ours.source == text) {
+            found.insert((*name).clone(), Some((*ours).clone()));
+            continue;
+        }
+        let Some(tools) = &made.tools else { continue };
+        let compiled = tools.borrowed().compiler.compile_spec_at(&text, Some(path));
+        if let Some(name) = compiled.name().map(str::to_owned) {
+            found.insert(name, Ours::new(path, &text, compiled, &models, &tests));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,217 @@
+//! Finds the obstacles to a release: parts that are out of step, failing tests, and missing approvals. All
+//! obstacles are reported at once.
+
+use std::path::Path;
+
+use formulac::Environment;
+use formulac::artifacts::{Status, last_results};
+use formulac::omni::PulledPlace as OmniPlace;
+
+use super::tags::Release;
+use crate::cli::artifacts::{Beside, TargetFolder};
+use crate::cli::commands::change::{self, UnderWay};
+use crate::cli::commands::pull::{self, Pending};
+use crate::cli::commands::sync::{PlannedModels, Repository};
+use crate::cli::environment;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::last_run;
+use crate::cli::plurals::count;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Maximum number of names listed.
+const NAMED: usize = 5;
+
+/// An obstacle to a release, and the command that removes it.
+pub struct Obstacle {
+    pub exit: Exit,
+    pub what: String,
+    pub fix: String,
+}
+
+fn obstacle(exit: Exit, what: impl Into<String>, fix: &str) -> Obstacle {
+    Obstacle {
+        exit,
+        what: what.into(),
+        fix: fix.to_owned(),
+    }
+}
+
+pub fn new(
+    session: &Session,
+    place: &Workspace,
+    repository: &Repository,
+    environment: Option<&Environment>,
+    last: Option<&Release>,
+    made: &PlannedModels,
+) -> Result<Vec<Obstacle>, Failure> {
+    let mut found = Vec::new();
+    found.extend(step(made));
+    if place.dbt.is_some() {
+        found.extend(omni(session, place)?);
+        found.extend(tests(place, environment)?);
+    }
+    found.extend(approvals(session, place, repository, last)?);
+    Ok(found)
+}
+
+/// Checks that specs and dbt's files are in step.
+fn step(made: &PlannedModels) -> Option<Obstacle> {
+    if !made.is_sound() {
+        return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
+    }
+    if made.plan.conflicts() > 0 {
+        return Some(obstacle(
+            Exit::Conflict,
+            "specs and dbt's files are in conflict",
+            "formulac plan",
+        ));
+    }
+    if made.plan.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
+    let what = format!("specs and dbt's files are out of step: {}", named(&names));
+    Some(obstacle(Exit::Faulty, what, "formulac push"))
+}
+
+/// Checks Omni's files, if the project has ever been pulled.
+fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failure> {
+    let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
+        return Ok(None);
+    };
+    let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
+    let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
+        return Ok(None);
+    };
+    let places = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes);
+    let files: Vec<String> = places
+        .filter_map(|place| match place {
+            OmniPlace::Omni(path) => Some(path.clone()),
+            _ => None,
+        })
+        .collect();
+    let what = format!("Omni's files are not what dbt knows: {}", named(&files));
+    Ok((!files.is_empty()).then(|| obstacle(Exit::Faulty, what, "formulac pull")))
+}
+
+/// Checks the results of dbt's last run in the environment.
+fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
+    let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
+    let target = dbt.target();
+    let own = environment.map(|it| environment::artifacts(&place.root, &target, it));
+    let folder = own
+        .filter(|folder| folder.join("run_results.json").is_file())
+        .unwrap_or(target);
+    let build = match environment.and_then(|it| it.connection.as_deref()) {
+        Some(connection) => format!("dbt build --target {connection}"),
+        None => "dbt build".to_owned(),
+    };
+    let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let mut beside = Beside::read(&folder)?;
+    last_run::keep(&place.root, &folder, &beside);
+    beside
+        .runs
+        .extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
+    let last = last_results(&beside.runs);
+    let (Some(read), false) = (read, last.is_empty()) else {
+        let other = beside
+            .runs
+            .iter()
+            .find(|run| !run.is_of_run())
+            .and_then(|run| run.which.as_deref());
+        return Ok(vec![no_results(&folder, other, &build)]);
+    };
+    let mut found = Vec::new();
+    let newer: Vec<String> = read
+        .newer_than(dbt, &beside.runs)
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    if !newer.is_empty() {
+        let what = format!(
+            "{} newer than dbt's last run: {}",
+            count(newer.len(), "file is", "files are"),
+            named(&newer)
+        );
+        found.push(obstacle(Exit::Faulty, what, &build));
+    }
+    let is_bad = |status: &Status| matches!(status, Status::Fail | Status::Error | Status::RuntimeError);
+    let bad: Vec<String> = last
+        .iter()
+        .filter(|(_, it)| is_bad(&it.result.status))
+        .map(|(id, _)| id.split('.').nth(2).unwrap_or(id).to_owned())
+        .collect();
+    if !bad.is_empty() {
+        let what = format!("{} failed in dbt's last run: {}", bad.len(), named(&bad));
+        found.push(obstacle(Exit::Faulty, what, &build));
+    }
+    let is_test = |id: &&&str| id.starts_with("test.") || id.starts_with("unit_test.");
+    if last.keys().filter(is_test).count() == 0 {
+        found.push(obstacle(Exit::Faulty, "no test ran in dbt's last run", &build));
+    }
+    Ok(found)
+}
+
+/// Returns the obstacle for missing build results. `other` is the command that overwrote the results.
+fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
+    let folder = folder.display();
+    let Some(other) = other else {
+        let what = format!("nothing is known of tests: {folder} has no run of dbt");
+        return obstacle(Exit::Faulty, what, build);
+    };
+    let other = if other == "generate" { "docs generate" } else { other };
+    // Building and then running the same command again would lead back to this obstacle.
+    let what = format!(
+        "nothing is known of tests: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
+    );
+    let fix = match other {
+        // With `--no-compile`, this command writes no results.
+        "docs generate" => format!(
+            "{build} && {}",
+            build.replace("dbt build", "dbt docs generate --no-compile")
+        ),
+        _ => format!("{build}, after `dbt {other}`"),
+    };
+    obstacle(Exit::Faulty, what, &fix)
+}
+
+/// Checks each commit of the branch since the last release, by the rules that were in force before the commit.
+fn approvals(
+    session: &Session,
+    place: &Workspace,
+    repository: &Repository,
+    last: Option<&Release>,
+) -> Result<Vec<Obstacle>, Failure> {
+    let (changes, _) = change::read(place);
+    let mut found = Vec::new();
+    for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
+        let Some(parent) = parent else { continue };
+        let under_way = UnderWay::between(place, repository, &parent, &commit, session.global.env.as_deref())?;
+        if !under_way.asks() {
+            continue;
+        }
+        let standing = under_way.state_of_changes(&changes);
+        if !standing.is_approved() {
+            let short = commit.get(..7).unwrap_or_default();
+            let mut lacks = standing.lacks;
+            lacks.extend(
+                standing
+                    .rejected
+                    .iter()
+                    .map(|by| format!("the agreement of {by}, who rejected it")),
+            );
+            let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
+            found.push(obstacle(Exit::NotAllowed, what, "formulac change approve"));
+        }
+    }
+    Ok(found)
+}
+
+fn named(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > NAMED {
+        text.push_str(&format!(" and {} more", names.len() - NAMED));
+    }
+    text
+}

@@ -1,0 +1,200 @@
+//! `formulac status`: what is out of step, what is stale, what failed last, and the command that fixes each.
+
+mod specs;
+
+pub use specs::spec_health as of_specs;
+
+use std::path::PathBuf;
+
+use formulac::artifacts::{RunResults, Status, last_results};
+use formulac::omni::PulledPlace as FilePlace;
+
+use crate::cli::args::StatusArgs;
+use crate::cli::artifacts::Beside;
+use crate::cli::commands::pull::{self, Pending};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::health::{HealthPart, named, show};
+use crate::cli::last_run;
+use crate::cli::plurals::count;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
+    let place = Workspace::around(session)?;
+    let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
+        return Err(
+            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+                .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"),
+        );
+    };
+    let mut parts = Vec::new();
+    let mut exit = Exit::Done;
+    if place.is_set_up() {
+        match place.check_folders() {
+            Err(Failure::Found(found)) => {
+                session.report(&found);
+                exit = Exit::from_all(&found);
+            }
+            other => other?,
+        }
+        place.warn_of_folders(session, None);
+        parts.extend(specs::spec_health(session, place, &args.selection)?);
+    }
+    let Some(read) = place.artifacts()? else {
+        let found = vec![format!("there is no {}", dbt.manifest_path().display())];
+        parts.push(HealthPart {
+            name: "dbt artifacts",
+            found,
+            fix: "dbt build, then dbt docs generate".to_owned(),
+            ..HealthPart::default()
+        });
+        return Ok(show(session, args.json, &parts)?.worse(exit));
+    };
+    let age = read
+        .age()
+        .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+    let newer = read.newer_than(dbt, &[]);
+    let mut found = Vec::new();
+    if !newer.is_empty() {
+        found.push(format!(
+            "{age}; {} newer: {}",
+            count(newer.len(), "file is", "files are"),
+            named(&paths(&newer))
+        ));
+    }
+    parts.push(HealthPart {
+        name: "dbt artifacts",
+        found,
+        well: age,
+        fix: "dbt parse".to_owned(),
+        ..HealthPart::default()
+    });
+    if !place.has_catalog()? {
+        let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
+        let fix = "dbt docs generate, or formulac schema fetch".to_owned();
+        parts.push(HealthPart {
+            name: "dbt catalog",
+            found,
+            fix,
+            ..HealthPart::default()
+        });
+    }
+    let mut beside = Beside::read(&dbt.target())?;
+    last_run::keep(&place.root, &dbt.target(), &beside);
+    parts.extend(pull::pending(session, read, &beside)?.as_ref().map(omni));
+    beside
+        .runs
+        .extend(last_run::overwritten(&place.root, dbt, &dbt.target(), &beside));
+    parts.push(tests(&beside.runs));
+    if let Some(freshness) = &beside.freshness {
+        let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
+        let stale: Vec<String> = stale
+            .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
+            .collect();
+        let found = if stale.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!(
+                "{}: {}",
+                count(stale.len(), "is stale", "are stale"),
+                named(&stale)
+            )]
+        };
+        let well = format!(
+            "{} when dbt looked",
+            count(freshness.results.len(), "is fresh", "are fresh")
+        );
+        parts.push(HealthPart {
+            name: "sources",
+            found,
+            well,
+            fix: "load them, then dbt source freshness".to_owned(),
+            ..HealthPart::default()
+        });
+    }
+    Ok(show(session, args.json, &parts)?.worse(exit))
+}
+
+/// The files of Omni beside what dbt left.
+fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
+    let files = pull
+        .writes
+        .iter()
+        .map(|(place, _)| place)
+        .chain(&pull.removes)
+        .filter_map(|place| match place {
+            FilePlace::Omni(path) => Some(path.clone()),
+            _ => None,
+        });
+    let files: Vec<String> = files.collect();
+    let mut found = Vec::new();
+    if !*was_pulled {
+        found.push("nothing was pulled yet".to_owned());
+    } else if !files.is_empty() {
+        let what = count(files.len(), "file is", "files are");
+        found.push(format!("{what} differ from dbt's current state: {}", named(&files)));
+    }
+    let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
+    if !refused.is_empty() {
+        found.push(format!(
+            "{} be changed in place: {}",
+            count(refused.len(), "file cannot", "files cannot"),
+            named(&refused)
+        ));
+    }
+    HealthPart {
+        name: "dbt and Omni",
+        found,
+        well: "in step".to_owned(),
+        fix: "formulac pull".to_owned(),
+        ..HealthPart::default()
+    }
+}
+
+/// What failed when it ran last.
+fn tests(runs: &[RunResults]) -> HealthPart {
+    let last = last_results(runs);
+    let failed = last
+        .iter()
+        .filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
+    let failed: Vec<String> = failed
+        .map(|(id, last)| match last.result.failures.filter(|rows| *rows > 0) {
+            Some(rows) => format!("{} ({})", last_part(id), count(rows as usize, "row", "rows")),
+            None => last_part(id).to_owned(),
+        })
+        .collect();
+    let found = match (failed.is_empty(), last.is_empty()) {
+        (true, true) => vec!["nothing is known of a run".to_owned()],
+        (true, false) => Vec::new(),
+        _ => vec![format!(
+            "{} last: {}",
+            count(failed.len(), "node failed", "nodes failed"),
+            named(&failed)
+        )],
+    };
+    let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
+    // A project that nobody built yet is not out of step.
+    let is_optional = last.is_empty();
+    HealthPart {
+        name: "last run of dbt",
+        found,
+        well,
+        fix: "dbt build".to_owned(),
+        is_optional,
+    }
+}
+
+fn paths(paths: &[PathBuf]) -> Vec<String> {
+    paths
+        .iter()
+        .map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string())
+        .collect()
+}
+
+/// The last part of a node's id, of tests without its hash.
+fn last_part(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
+        Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
+        _ => rest,
+    })
+}

@@ -1,0 +1,266 @@
+//! Specs beside what is made of them: dbt's files, by the last push where there was one, and Omni's fields.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use formulac::diag::Code;
+use formulac::sync::{Action, ModelPlan};
+
+use super::paths;
+use crate::cli::args::{Selection, TargetOptions};
+use crate::cli::atomic_write::Planned;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::health::{HealthPart, named};
+use crate::cli::plurals::count;
+use crate::cli::session::Session;
+use crate::cli::spec::{self, Spec};
+use crate::cli::workspace::Workspace;
+use crate::cli::commands::{promote, sync};
+
+/// What is to be said of the specs of the project.
+pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
+    let of_files = match sync::was_pushed(place) {
+        true => pushed(session, place, selection)?,
+        false => generated(session, place, selection)?,
+    };
+    let mut parts = vec![of_files];
+    parts.extend(knowledge(session, place)?);
+    parts.extend(twice(place)?);
+    Ok(parts)
+}
+
+/// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
+fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+    let target = TargetOptions::default();
+    let dialect = place.dialect(&target)?;
+    let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});
+    let warnings = specs
+        .iter()
+        .flat_map(|spec| &spec.found.diagnostics)
+        .filter(|it| it.kind() == Code::UnlistedColumn);
+    let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
+    let untyped: BTreeSet<String> = specs
+        .iter()
+        .flat_map(Spec::undecided)
+        .map(|it| it.column.clone())
+        .collect();
+    let otherwise = place.contradictions(dialect)?;
+    let mut found = Vec::new();
+    let of = |all: &BTreeSet<String>| named(&all.iter().cloned().collect::<Vec<_>>());
+    if !unlisted.is_empty() {
+        found.push(format!(
+            "{}: {}",
+            count(unlisted.len(), "column is not listed", "columns are not listed"),
+            of(&unlisted)
+        ));
+    }
+    if !untyped.is_empty() {
+        found.push(format!(
+            "{}: {}",
+            count(untyped.len(), "type is not known", "types are not known"),
+            of(&untyped)
+        ));
+    }
+    let fix = match found.is_empty() {
+        false => "dbt docs generate, or formulac schema fetch",
+        true => "formulac generate",
+    };
+    if !otherwise.is_empty() {
+        found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
+    }
+    let fix = fix.to_owned();
+    Ok((!found.is_empty()).then(|| HealthPart {
+        name: "columns",
+        found,
+        fix,
+        ..HealthPart::default()
+    }))
+}
+
+/// What a push would do.
+fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+    let made = sync::planned(session, place, selection)?;
+    if !made.is_sound() {
+        return Ok(health_part(
+            vec![faulty(&made.found).unwrap_or_default()],
+            String::new(),
+            "formulac check",
+        ));
+    }
+    let conflicts: Vec<&ModelPlan> = made
+        .plan
+        .models
+        .iter()
+        .filter(|model| !model.conflicts.is_empty())
+        .collect();
+    let mut found = Vec::new();
+    for (action, what) in [
+        (Action::Create, "to be made"),
+        (Action::Update, "to be changed"),
+        (Action::Delete, "to go"),
+    ] {
+        let models = made
+            .plan
+            .models
+            .iter()
+            .filter(|model| model.action == action && model.conflicts.is_empty());
+        let names: Vec<String> = models.map(|model| model.model.clone()).collect();
+        if !names.is_empty() {
+            found.push(format!(
+                "{} {what}: {}",
+                count(names.len(), "model is", "models are"),
+                named(&names)
+            ));
+        }
+    }
+    let uncommitted: Vec<String> = made
+        .plan
+        .models
+        .iter()
+        .flat_map(|model| &model.uncommitted)
+        .cloned()
+        .collect();
+    if !uncommitted.is_empty() {
+        let what = count(uncommitted.len(), "file is edited", "files are edited");
+        found.push(format!("{what} by hand and not committed: {}", named(&uncommitted)));
+    }
+    if !conflicts.is_empty() {
+        let places: Vec<String> = conflicts
+            .iter()
+            .flat_map(|model| {
+                model.conflicts.iter().map(|it| {
+                    it.definition
+                        .as_ref()
+                        .map_or_else(|| model.model.clone(), |name| format!("{}.{name}", model.model))
+                })
+            })
+            .collect();
+        found.push(format!(
+            "{} to be decided: {}",
+            count(places.len(), "conflict is", "conflicts are"),
+            named(&places)
+        ));
+    }
+    let kept: usize = made.plan.models.iter().map(|model| model.kept.len()).sum();
+    let well = match kept {
+        0 => "as pushed".to_owned(),
+        kept => format!("as pushed, with {}", count(kept, "hand edit", "hand edits")),
+    };
+    let first = conflicts
+        .first()
+        .and_then(|model| Some((model, model.conflicts.first()?)));
+    let fix = match first {
+        Some((model, one)) => {
+            let (command, others) = sync::resolve_command(model, one);
+            format!("formulac plan shows them; {command} (or {others})")
+        }
+        None => "formulac plan, then formulac push".to_owned(),
+    };
+    Ok(health_part(found, well, &fix))
+}
+
+/// What `generate` would do, where nothing was ever pushed.
+fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+    let target = TargetOptions::default();
+    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
+    let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
+    let chosen = made.choose(session, selection)?;
+    for (found, _) in made
+        .found
+        .iter_mut()
+        .zip(&chosen.specs)
+        .filter(|(_, is_needed)| !**is_needed)
+    {
+        found.diagnostics.clear();
+    }
+    let left_out = made.left_out();
+    let delivery = made.delivery(
+        |at| chosen.models[at] && left_out[at].is_none(),
+        selection.is_everything(),
+    )?;
+    let faulty = faulty(&made.found);
+    let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
+        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), named(&paths(&files))))
+    };
+    let planned = |files: &[Planned]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let updated = planned(&delivery.updated)
+        .into_iter()
+        .filter(|path| !delivery.by_hand.contains(path))
+        .collect();
+    let mut found: Vec<String> = faulty.iter().cloned().collect();
+    found.extend(of_files(
+        planned(&delivery.created),
+        "file is missing",
+        "files are missing",
+    ));
+    found.extend(of_files(
+        updated,
+        "file differs from its spec",
+        "files differ from their specs",
+    ));
+    found.extend(of_files(
+        delivery.by_hand.clone(),
+        "file was edited by hand",
+        "files were edited by hand",
+    ));
+    found.extend(of_files(
+        delivery.removed.clone(),
+        "file is left over",
+        "files are left over",
+    ));
+    let fix = match (faulty.is_none(), delivery.by_hand.is_empty()) {
+        (false, _) => "formulac check, then formulac generate",
+        (true, false) => "formulac adopt takes the edits into the specs, then formulac generate",
+        (true, true) => "formulac generate",
+    };
+    let well = match delivery.unchanged.len() {
+        0 => "there are no specs".to_owned(),
+        files => format!("{} as the specs make them", count(files, "file is", "files are")),
+    };
+    Ok(health_part(found, well, fix))
+}
+
+fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
+    HealthPart {
+        name: "specs and dbt",
+        found,
+        well,
+        fix: fix.to_owned(),
+        ..HealthPart::default()
+    }
+}
+
+fn faulty(found: &[FailureKind]) -> Option<String> {
+    let faulty: Vec<String> = found
+        .iter()
+        .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
+        .map(|found| found.file.clone())
+        .collect();
+    let what = count(faulty.len(), "spec has errors", "specs have errors");
+    (!faulty.is_empty()).then(|| format!("{what}: {}", named(&faulty)))
+}
+
+/// What specs and Omni both define, where there is such.
+fn twice(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+    let sources = place.sources()?;
+    let specs: Vec<(String, String)> = sources
+        .into_iter()
+        .map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text))
+        .collect();
+    let faults = promote::twice(&place.project, &place.root, &specs);
+    let told = faults
+        .iter()
+        .filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()));
+    let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
+    let found: Vec<String> = told
+        .map(|(number, fault)| format!("{}: {}", spec(*number), fault.message()))
+        .collect();
+    let fix = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
+    Ok((!found.is_empty()).then(|| HealthPart {
+        name: "specs and Omni",
+        found,
+        fix,
+        ..HealthPart::default()
+    }))
+}

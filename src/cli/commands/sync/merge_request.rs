@@ -1,0 +1,216 @@
+//! The merge request's text of a plan: what was looked at, what it reaches, who approves it.
+
+use std::path::Path;
+
+use formulac::impact::{self, ChangeStart, ColumnChange, show};
+use formulac::sync::{Action, Evidence, Log, MergeRequest, ModelPlan, Plan, Promised, Property, ToldValues, Verdict};
+
+use super::dbt_check::ParsedProject;
+use super::planner::PlannedModels;
+use super::push;
+use crate::cli::commands::impact::ImpactContext;
+use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::session::Session;
+use crate::cli::source::read_text;
+use crate::cli::workspace::Workspace;
+
+/// Where a push leaves it, seen from the project's folder.
+pub const FILE: &str = ".formulac/local/merge_request.md";
+
+/// The text as it is before a push or after it. `log` is the one before.
+pub fn new(
+    session: &Session,
+    place: &Workspace,
+    made: &PlannedModels,
+    parsed: &ParsedProject,
+    log: &Log,
+    title: Option<&str>,
+) -> Result<MergeRequest, Failure> {
+    let mut request = MergeRequest::default();
+    let is_one = made.plan.models.len() == 1;
+    request.title = title
+        .map(str::to_owned)
+        .or_else(|| (!is_one).then(|| push::title(&made.plan)))
+        .unwrap_or_default();
+    request.checks.push(format!("compiles{}", warnings(&made.found)));
+    match parsed {
+        ParsedProject::Yes => request.checks.push("dbt parses it".to_owned()),
+        ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
+        ParsedProject::Refused(..) => {}
+    }
+    let written = made
+        .plan
+        .models
+        .iter()
+        .filter_map(|model| Some((model, made.ours.get(&model.model)?)));
+    let promised = written.map(|(model, ours)| Promised::new(&model.model, &ours.files));
+    if let Some(tests) = promised.fold(Promised::default(), Promised::and).section() {
+        let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
+        let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
+        request
+            .not_run
+            .push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
+    }
+    quote_evidence(place, made, &mut request);
+    request.reaches = reaches(session, place, &made.plan)?;
+    let approvals = made
+        .environment
+        .as_ref()
+        .map(|it| it.approvals.as_slice())
+        .unwrap_or_default();
+    request.needs = approvals
+        .iter()
+        .map(|(role, count)| (role.to_string(), *count))
+        .collect();
+    request.undo = match log.heads().as_slice() {
+        [head] => log
+            .entries
+            .iter()
+            .find(|it| it.hash == *head)
+            .map(|it| format!("formulac rollback {}", it.number)),
+        _ => None,
+    };
+    Ok(request)
+}
+
+/// Quotes what `verify` found of exactly the specs that are pushed; of others it says that values were not verified.
+fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
+    let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
+    let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
+    let mut unverified = Vec::new();
+    for model in &models {
+        let name = model.model.clone();
+        let found = made
+            .ours
+            .get(&name)
+            .and_then(|ours| evidence(place, &name, &ours.source));
+        let Some(found) = found else {
+            unverified.push(name);
+            continue;
+        };
+        let about = [&found.environment, &found.engine]
+            .into_iter()
+            .filter(|it| !it.is_empty());
+        let about = about.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let start = if models.len() > 1 {
+            format!("`{name}` ")
+        } else {
+            String::new()
+        };
+        request.values.push(ToldValues {
+            model: name,
+            place: Some(about),
+            told: found.values(),
+        });
+        for proof in &found.proofs {
+            let other = match &proof.with {
+                Some(with) => format!("`{with}`"),
+                None => proof.other().to_owned(),
+            };
+            let told = proof.message();
+            let told = told.lines().next().unwrap_or_default();
+            match proof.verdict {
+                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
+                Verdict::Differs => request.checks.push(format!("{start}differs from {other}: {told}")),
+                Verdict::NotCompared => request.not_run.push(format!("{start}beside {other} ({told})")),
+            }
+        }
+    }
+    if !unverified.is_empty() {
+        let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
+        request.values.push(ToldValues {
+            model: unverified.join(", "),
+            place: None,
+            told,
+        });
+    }
+}
+
+/// What is kept of exactly this text of a spec.
+fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
+    let text = read_text(place.root.join(Evidence::path(model))).ok()?;
+    let versions = Evidence::versions(&text)
+        .into_iter()
+        .filter(|it| it.is_of(source) && it.model == model);
+    // Where two branches found different things, what does not agree is quoted.
+    versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
+}
+
+fn warnings(found: &[FailureKind]) -> String {
+    let all: Vec<&str> = found
+        .iter()
+        .flat_map(|found| &found.diagnostics)
+        .filter(|it| !it.is_error())
+        .map(formulac::Diagnostic::code)
+        .collect();
+    let mut codes = all.clone();
+    codes.sort_unstable();
+    codes.dedup();
+    match all.len() {
+        0 => String::new(),
+        count => {
+            format!(
+                " with {count} warning{} ({})",
+                if count == 1 { "" } else { "s" },
+                codes.join(", ")
+            )
+        }
+    }
+}
+
+/// What changed definitions reach, as Markdown; `None` if dbt left no manifest to tell it by.
+fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
+    if place.artifacts()?.is_none() {
+        return Ok(None);
+    }
+    let known = ImpactContext::read(session, false)?;
+    let graph = known.graph();
+    let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.resolve_target(&name).ok()?, change));
+    let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed).filter_map(start).collect();
+    let impact = impact::impact(&graph, &starts, &known.status);
+    known.keep(&graph);
+    Ok(Some(show::brief(&impact)))
+}
+
+/// The names that a plan changes for those who read them.
+fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
+    let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
+    match model.action {
+        Action::Delete => return whole(ColumnChange::Gone),
+        Action::Update => {}
+        _ => return Vec::new(),
+    }
+    let formulas = model
+        .changes
+        .iter()
+        .filter(|change| change.property == Property::Formula);
+    // Nobody reads what is new.
+    let old = formulas.filter(|change| change.before.is_some());
+    let names: Vec<(String, ColumnChange)> = old
+        .filter_map(|change| {
+            let kind = if change.after.is_some() {
+                ColumnChange::Values
+            } else {
+                ColumnChange::Gone
+            };
+            Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
+        })
+        .collect();
+    let own = format!("{}.sql", model.model);
+    let is_made_otherwise = model.files.iter().any(|file| {
+        Path::new(&file.path)
+            .file_name()
+            .is_some_and(|name| name == own.as_str())
+    });
+    if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
+        return whole(ColumnChange::Values);
+    }
+    names
+}
+
+/// How the text is brought to the forge.
+pub fn next_step(branch: &str, into: &str) -> String {
+    format!(
+        "the merge request's text is in {FILE}: `gh pr create --base {into} --head {branch} --body-file {FILE}`, or `glab mr create`"
+    )
+}

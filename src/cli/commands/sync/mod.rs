@@ -1,0 +1,129 @@
+//! Specs brought to dbt's files by plans, on git, with a log: `plan`, `push`, `log`, `rollback`.
+
+mod adopt;
+mod apply;
+mod conflict;
+mod dbt_check;
+mod disk;
+mod history;
+mod hooks;
+mod lock;
+mod merge_request;
+mod omni;
+mod planner;
+mod project_copy;
+mod push;
+mod repository;
+mod resolve;
+mod revisions;
+mod rollback;
+mod show;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use self::dbt_check::ParsedProject;
+use crate::cli::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs, Selection};
+use crate::cli::atomic_write::{Planned, write_all};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::json;
+use crate::cli::session::{Session, reports};
+use crate::cli::source::read_bytes;
+use crate::cli::workspace::Workspace;
+use formulac::diag::render;
+
+pub use apply::{PushCommit, TRAILER, carry_out, placed};
+pub use conflict::command as resolve_command;
+pub use history::{REFUSALS, run as log};
+pub use lock::{Lock, make_local};
+pub use planner::{PlannedModels, generated, was_pushed};
+pub use push::agreed;
+pub use repository::Repository;
+
+/// `formulac plan`: what a push would do.
+pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    place.check_folders()?;
+    lock::report_waiting(session, &place)?;
+    let made = planner::make_of(session, &place, &args.selection)?;
+    place.warn_of_folders(session, Some(&made.plan));
+    let exit = made.exit();
+    if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
+        let parsed = ParsedProject::No("a push runs it");
+        let request = merge_request::new(session, &place, &made, &parsed, &history::read(&place), None)?;
+        session.data(&request.text(&made.plan))?;
+    } else if args.json {
+        let mut data = made.plan.json();
+        if let Value::Object(fields) = &mut data {
+            fields.insert(
+                "diagnostics".to_owned(),
+                json!(render::filed_objects(&reports(&made.found))),
+            );
+        }
+        session.json(&data)?;
+    } else {
+        session.report_grouped(&made.found);
+        if made.is_sound() {
+            session.styled(&show::plan(session, &place, &made.plan))?;
+            show::refused(session, &made.refused);
+        }
+    }
+    if let Some(path) = args
+        .output
+        .as_deref()
+        .filter(|_| made.is_sound() && made.plan.conflicts() == 0)
+    {
+        let bounds = place.bounds()?.and_named(path);
+        let text = json::text(&push::plan_file(&made.plan, &args.selection));
+        write_all(
+            &bounds,
+            &[Planned {
+                path: path.to_owned(),
+                text,
+            }],
+        )?;
+        session.note(&format!(
+            "kept in {0}; `formulac push {0}` does exactly that",
+            path.display()
+        ));
+    }
+    Ok(exit)
+}
+
+/// Plans the push of the models that a selection chooses.
+pub fn planned(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
+    planner::make_of(session, place, selection)
+}
+
+/// `formulac push`: a plan carried out.
+pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
+    push::run(session, args)
+}
+
+/// `formulac rollback`: everything as it was after an entry of the log.
+pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
+    rollback::run(session, args)
+}
+
+/// `formulac resolve`: a conflict decided.
+pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
+    resolve::run(session, args)
+}
+
+/// `formulac adopt`: hand edits of generated files brought into the specs.
+pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
+    adopt::run(session, args)
+}
+
+/// What the log is asked for.
+pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
+    log(session, args)
+}
+
+/// The text of a file below the project's folder; `None` if there is none.
+fn text_of(root: &Path, path: &str) -> Option<String> {
+    read_bytes(root.join(path))
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,268 @@
+//! `formulac rollback`: specs, dbt's files, Omni's files and states as they were after an entry of the log or at a
+//! release, as a new commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use formulac::sync::{Action, LOG, Log, Logged, PushState, REFUSED, STATES, TextChange, diff_lines, short};
+use serde_json::{Value, json};
+
+use super::lock::Lock;
+use super::push::{self, PushAction, PushBranch};
+use super::repository::Repository;
+use super::{history, text_of};
+use crate::cli::args::RollbackArgs;
+use crate::cli::commands::release;
+use crate::cli::environment;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Entries that are listed if none is named.
+const ENTRIES: usize = 5;
+
+/// Lines of a diff that are shown.
+const LINES: usize = 40;
+
+pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
+    let place = Workspace::find(session)?;
+    let Some(id) = &args.id else {
+        return Err(unnamed(session, &place, args.json)?);
+    };
+    let repository = Repository::find(&place.root)?;
+    let _lock = Lock::take(session, &place)?;
+    let environment = environment::chosen(&session.global, &place.project)?;
+    push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
+    let log = history::read(&place);
+    let point = Point::new(&log, &repository, id)?;
+    let changes = changes(&place, &repository, &log, &point.commit)?;
+    if !args.json {
+        session.print_escaped(&display_changes(&changes, &point))?;
+    }
+    let mut done = None;
+    if changes.is_empty() {
+        session.note("everything is as it was then");
+    } else {
+        let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+        let lost = repository.differing(&paths)?;
+        if let Some(path) = lost.first() {
+            return Err(Failure::new(
+                Exit::Conflict,
+                format!("`{path}` has changes that are not committed, and would lose them"),
+            )
+            .with_help("commit them, or put them away with `git stash`"));
+        }
+        let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
+        let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
+        if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
+            session.note("nothing is written");
+            return Ok(Exit::Done);
+        }
+        let title = format!("Back to {} of {}", point.name, point.at);
+        let mut lines = vec![format!("back to {}", point.short)];
+        lines.extend(changes.iter().filter_map(model_line));
+        let environment = environment.map(|environment| environment.name);
+        let what = PushAction {
+            did: "rollback",
+            title,
+            lines,
+            environment,
+            paths,
+            changes: changes.clone(),
+        };
+        let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
+        session.note(&format!(
+            "went back to {}: {commit}, entry {}",
+            point.name,
+            short(&entry)
+        ));
+        done = Some(json!({"commit": commit, "entry": entry}));
+    }
+    if args.json {
+        let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});
+        let files: Vec<Value> = changes.iter().map(file).collect();
+        session.json(
+            &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": done}),
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows the last entries of the log, and asks for one of them.
+fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
+    let log = history::read(place);
+    let entries: Vec<&Logged> = log
+        .entries
+        .iter()
+        .rev()
+        .filter(|it| it.entry.did != REFUSED)
+        .take(ENTRIES)
+        .collect();
+    // The last entry is the state that is there.
+    let Some(before) = entries.get(1).or(entries.first()) else {
+        return Ok(Failure::new(
+            Exit::Usage,
+            "nothing was pushed yet, so there is no entry to restore",
+        ));
+    };
+    if !as_json {
+        session.print_escaped(&history::text(&entries))?;
+    }
+    let help = format!(
+        "for example, `formulac rollback {}` restores the state after entry {0}",
+        before.number
+    );
+    Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
+}
+
+/// What is gone back to: an entry of the log, or a release.
+struct Point {
+    /// `entry 3`, `v1.4`.
+    name: String,
+    /// The hash of the entry, else the release's name.
+    id: String,
+    /// The name with the begin of the hash: `entry 3, 6ce582266310`.
+    short: String,
+    number: Option<usize>,
+    commit: String,
+    at: String,
+    told: String,
+}
+
+impl Point {
+    fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
+        match log.named(id).as_slice() {
+            [one] => Self::entry(repository, one),
+            [] => match release::find(repository, id)? {
+                Some(release) => {
+                    let at = repository.time_of(&release.commit)?;
+                    let told = format!("release {}", release.name);
+                    Ok(Self {
+                        id: release.name.clone(),
+                        short: release.name.clone(),
+                        name: release.name,
+                        number: None,
+                        commit: release.commit,
+                        at,
+                        told,
+                    })
+                }
+                None => Err(Failure::new(
+                    Exit::Usage,
+                    format!("the log has no entry `{id}`, and there is no release with this name"),
+                )
+                .with_help("`formulac log` lists entries, with their numbers; `git tag` lists releases")),
+            },
+            several => {
+                let named: Vec<String> = several.iter().map(|logged| short(&logged.hash).to_owned()).collect();
+                Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
+                    .with_help(format!("name one by its hash: {}", named.join(", "))))
+            }
+        }
+    }
+
+    fn entry(repository: &Repository, logged: &Logged) -> Result<Self, Failure> {
+        if logged.entry.did == REFUSED {
+            return Err(
+                Failure::new(Exit::Usage, "that command was refused and changed nothing")
+                    .with_help("`formulac log` lists entries that did, with their numbers"),
+            );
+        }
+        let Some(commit) = repository.brought(&format!("{LOG}/{}", logged.file))? else {
+            return Err(
+                Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
+                    .with_help("`git fetch --unshallow` brings the whole history"),
+            );
+        };
+        let entry = &logged.entry;
+        Ok(Self {
+            name: format!("entry {}", logged.number),
+            short: format!("entry {}, {}", logged.number, short(&logged.hash)),
+            id: logged.hash.clone(),
+            number: Some(logged.number),
+            commit,
+            at: entry.time(),
+            told: format!(
+                "entry {} ({}, {}, {})",
+                logged.number,
+                entry.did,
+                entry.time(),
+                entry.by
+            ),
+        })
+    }
+}
+
+/// What differs between that commit and now, in all that a push may change.
+fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
+    let (models, tests) = place.folders();
+    let folders = [
+        place.specs_folder(),
+        models,
+        tests,
+        place.omni_folder(),
+        STATES.to_owned(),
+    ];
+    // A push since then may have changed other files too, such as properties that people wrote.
+    let logged = repository.files(commit, &[LOG.to_owned()])?;
+    let since = log
+        .entries
+        .iter()
+        .filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
+    let others = since.flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
+    let others: BTreeSet<String> = others
+        .filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore"))
+        .collect();
+    let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
+    let then = repository.files(commit, &asked)?;
+    let texts = repository.texts_in(commit, &then)?;
+    let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
+    let now = folders.iter().flat_map(|folder| {
+        let files = folder::files(&place.root.join(folder), |_| true);
+        files.iter().map(|path| place.inside(path)).collect::<Vec<_>>()
+    });
+    let paths: BTreeSet<String> = now.chain(others).chain(then.keys().cloned()).collect();
+    let mut changes = Vec::new();
+    for path in paths {
+        let before = text_of(&place.root, &path);
+        let after = then.get(&path).cloned().flatten();
+        if before != after {
+            changes.push(TextChange::new(&path, before, after));
+        }
+    }
+    Ok(changes)
+}
+
+/// A line of the log for a model that changes with its state: `update revenue`.
+fn model_line(change: &TextChange) -> Option<String> {
+    let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
+    let model = PushState::model_of(name).filter(|model| !model.contains('/'))?;
+    let action = match (&change.before, &change.after) {
+        (None, _) => Action::Create,
+        (_, None) => Action::Delete,
+        _ => Action::Update,
+    };
+    Some(format!("{} {model}", action.name()))
+}
+
+fn display_changes(changes: &[TextChange], point: &Point) -> String {
+    let mut out = format!("Back to {}\n", point.told);
+    for change in changes {
+        let what = match (&change.before, &change.after) {
+            (None, _) => "comes back",
+            (_, None) => "goes",
+            _ => "changes",
+        };
+        let _ = writeln!(out, "  {}  {what}", change.path);
+        if change.path.starts_with(STATES) {
+            continue;
+        }
+        if let (Some(before), Some(after)) = (&change.before, &change.after) {
+            for line in diff_lines(before, after).lines().take(LINES) {
+                let _ = writeln!(out, "    {line}");
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,140 @@
+//! A plan as people read it.
+
+use std::fmt::Write as _;
+
+use formulac::diag::render::visible;
+use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff_lines};
+
+use super::conflict;
+use crate::cli::commands::generate::known_changes;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Lines of a diff that are shown; `--json` has all.
+const LINES: usize = 40;
+
+/// The whole plan.
+pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
+    let mut out = String::new();
+    for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
+        write_model(&mut out, model, session.global.quiet);
+    }
+    let written: Vec<&str> = plan
+        .models
+        .iter()
+        .filter(|model| is_written(model))
+        .map(|model| &*model.model)
+        .collect();
+    if !written.is_empty() {
+        let _ = writeln!(
+            out,
+            "Files that are written already, and that `push` commits: {}\n",
+            written.join(", ")
+        );
+    }
+    let all = plan.conflicts();
+    let mut number = 0;
+    for model in &plan.models {
+        for one in &model.conflicts {
+            number += 1;
+            conflict::show(&mut out, place, model, one, number, all);
+        }
+    }
+    if let Some(known) = &plan.known {
+        known_changes(&known.facts).iter().for_each(|line| {
+            let _ = writeln!(out, "{line}");
+        });
+    }
+    if plan.models.is_empty() && plan.known.is_none() {
+        out.push_str("Everything is in step.\n");
+    }
+    let _ = writeln!(out, "{}", plan.summary());
+    visible(&out).into_owned()
+}
+
+/// What is described in Omni and cannot go to dbt.
+pub fn refused(session: &Session, refused: &[(String, String)]) {
+    for (place, reason) in refused {
+        session.warn(&format!(
+            "warning: {place}: this description stays in Omni alone: {reason}"
+        ));
+    }
+}
+
+fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
+    let sign = match model.action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Delete => '-',
+        _ => '=',
+    };
+    let _ = writeln!(
+        out,
+        "{sign} {:6}  {}  ({})",
+        model.action.name(),
+        model.model,
+        model.spec
+    );
+    for change in &model.changes {
+        let text = change.to_string();
+        let _ = writeln!(out, "    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    let edit = |out: &mut String, what: &str, edit: &HandEdit| {
+        let name = edit.definition.as_deref().unwrap_or(&model.model);
+        let why = edit.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let _ = writeln!(
+            out,
+            "    {what}: {} of {name}, {}:{}{why}",
+            edit.property, edit.file, edit.line
+        );
+    };
+    model
+        .carried
+        .iter()
+        .for_each(|one| edit(out, "taken into the spec", one));
+    model
+        .kept
+        .iter()
+        .for_each(|one| edit(out, "stays a hand edit because no spec can express it", one));
+    for file in displayed_files(model) {
+        write_file(out, file, brief);
+    }
+    for path in &model.uncommitted {
+        let _ = writeln!(out, "  {path}  edited by hand, not committed yet");
+    }
+    out.push('\n');
+}
+
+/// The files that change, but for those that formulac keeps for itself.
+fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
+    model.files.iter().filter(|file| !file.path.starts_with(STATES))
+}
+
+/// Whether a new model has all its files already, such as `generate` writes.
+fn is_written(model: &ModelPlan) -> bool {
+    model.action == Action::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
+}
+
+fn write_file(out: &mut String, file: &TextChange, brief: bool) {
+    let lines = |text: &Option<String>| text.as_deref().map_or(0, |text| text.lines().count());
+    let what = match (&file.before, &file.after) {
+        (None, _) => format!("{} lines", lines(&file.after)),
+        (_, None) => "removed".to_owned(),
+        _ => "changed".to_owned(),
+    };
+    let _ = writeln!(out, "  {}  {what}", file.path);
+    let (Some(before), Some(after)) = (&file.before, &file.after) else {
+        return;
+    };
+    if brief {
+        return;
+    }
+    let diff = diff_lines(&before.replace('\r', ""), &after.replace('\r', ""));
+    for line in diff.lines().take(LINES) {
+        let _ = writeln!(out, "    {line}");
+    }
+    let more = diff.lines().count().saturating_sub(LINES);
+    if more > 0 {
+        let _ = writeln!(out, "    … {more} more lines");
+    }
+}

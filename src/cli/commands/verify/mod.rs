@@ -1,0 +1,374 @@
+//! `formulac verify`: built models beside their formulas and beside what `compare:` names, row by row; how long they take
+//! and how fresh they are; what was found is kept as evidence.
+
+mod comparing;
+mod freshness;
+pub mod judging;
+pub mod row_line;
+pub mod show;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::CompiledSpec;
+use formulac::dbt::From as Read;
+use formulac::diag::{Code, suggest};
+use formulac::sync::{Evidence, Proof, Timing, Verdict};
+use indicatif::ProgressBar;
+use jiff::Timestamp;
+
+use crate::cli::args::{TargetOptions, VerifyArgs};
+use crate::cli::atomic_write::{Planned, Present, write_all};
+use crate::cli::commands::sync::make_local;
+use crate::cli::engine::{Engine, Presence};
+use crate::cli::environment;
+use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::generation::Generation;
+use crate::cli::knowledge::{self, First, OfData};
+use crate::cli::progress;
+use crate::cli::project;
+use crate::cli::session::Session;
+use crate::cli::source::{SourceText, read_text};
+use crate::cli::spec::{self, Spec};
+use crate::cli::workspace::Workspace;
+use comparing::{Comparer, VerifySubject};
+use freshness::{BuildState, KnownBuild};
+use judging::ComparedColumn;
+
+/// Tags of columns whose values are never written down, whether the project has them inherited or not.
+const PERSONAL: [&str; 2] = ["pii", "PII"];
+
+/// What was found of a model.
+pub struct Verified {
+    pub evidence: Evidence,
+    /// Each comparison with its rows, in the order of the evidence's proofs.
+    pub compared: Vec<ComparedColumn>,
+    /// How long this took, and the build.
+    pub timing: Timing,
+    /// How long the formula took when it was verified last.
+    pub last_seconds: Option<f64>,
+    /// How long the formula and the build may take.
+    pub budget_seconds: Option<f64>,
+    /// What took longer than it may: sentences.
+    pub over_budget: Vec<String>,
+    /// How it stands in each environment, this one first.
+    pub standings: Vec<BuildState>,
+    /// No file holds the built model; what is named stands beside its formula alone.
+    pub is_unbuilt: bool,
+}
+
+impl Verified {
+    fn exit(&self) -> Exit {
+        let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
+        let is_stale = self.standings.first().is_some_and(BuildState::is_stale);
+        let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
+        let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
+        let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
+        faulty.worse(if is_unknown { Exit::Failed } else { Exit::Done })
+    }
+}
+
+#[allow(
+    clippy::too_many_lines,
+    reason = "one list of cases; to be divided when a case is added"
+)]
+pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let mut place = Workspace::find(session)?;
+    place.project.inherit_too(PERSONAL.map(str::to_owned));
+    let target = TargetOptions {
+        dialect: None,
+        schema: args.engine.schema.clone(),
+    };
+    let named = match args.selection.is_everything() {
+        true => args.specs.clone(),
+        false => {
+            let named = Generation::chosen_specs(session, &target, &args.selection)?;
+            if named.is_empty() {
+                return Err(Failure::new(Exit::Usage, "the selection chooses no spec to verify"));
+            }
+            named.into_iter().map(PathBuf::into_os_string).collect()
+        }
+    };
+    let mut engine = Engine::chosen(session, &args.engine, &place.project)?;
+    let dialect = engine.dialect(&place.project)?;
+    if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
+        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+    }
+    let target = TargetOptions {
+        dialect: Some(dialect),
+        ..target
+    };
+    let known = place.facts(
+        knowledge::given_schema(session, &target, dialect)?,
+        First::Committed,
+        dialect,
+    )?;
+    // A schema that is given says what the files hold.
+    let shown = if target.schema.is_none() {
+        engine.data_schema(dialect)?
+    } else {
+        None
+    };
+    let OfData { compiler, typed } = OfData::new(place.builder(dialect, known.clone()), &known, shown);
+    let (sources, texts) = sources(&place, &named)?;
+    let specs = spec::compile_all(&compiler, sources, || {});
+    let chosen = choose(&specs, &texts, &named)?;
+    let faulty: Vec<FailureKind> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
+    if !args.json {
+        session.report(&faulty);
+    }
+    let sound = || {
+        chosen
+            .iter()
+            .filter_map(|at| Some((*at, specs.get(*at)?)))
+            .filter(|(_, it)| errors(it).is_none())
+    };
+    let models: Vec<(usize, &CompiledSpec)> = sound()
+        .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
+        .collect();
+    engine.read_only(&tables(&models));
+    let environment = match &engine {
+        Engine::Dbt(_) => environment::chosen(&session.global, &place.project)?,
+        _ => None,
+    };
+    let relations = relations(&models);
+    let presences = engine.presences(&relations, typed.as_ref())?;
+    let built = engine.built(&relations)?;
+    let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
+    let built = built.map(|built| relations.into_iter().zip(built).collect());
+    let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let comparer = Comparer {
+        place: &place,
+        engine: &engine,
+        presences,
+        built,
+        typed: typed.as_ref(),
+        args,
+    };
+    let subjects = models.iter().filter_map(|(at, compiled)| {
+        let (path, text) = texts.get(*at)?;
+        Some(VerifySubject {
+            compiled,
+            path: path.as_deref().unwrap_or_default(),
+            text,
+        })
+    });
+    let subjects: Vec<VerifySubject<'_>> = subjects.collect();
+    let comparisons = subjects
+        .iter()
+        .map(|subject| subject.compiled.comparisons().len() + 1)
+        .sum();
+    // dbt compares many in one call, and shows itself that it is being waited for.
+    let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
+    let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
+    bar.iter().for_each(ProgressBar::finish_and_clear);
+    for (verified, subject) in all.iter_mut().zip(&subjects) {
+        verified.standings = known.standings(subject.compiled.name().unwrap_or_default());
+        verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+        verified.timing.environment.clone_from(&verified.evidence.environment);
+        verified.timing.engine.clone_from(&verified.evidence.engine);
+        verified.timing.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
+        verified.last_seconds = last_seconds(&place, &verified.evidence);
+        hold_to_budget(verified, subject.compiled, args)?;
+    }
+    if !args.no_evidence {
+        keep(session, &place, &mut all)?;
+    }
+    show::all(session, args, &engine, &all, &faulty)?;
+    Ok(exit(&all, &faulty))
+}
+
+/// How it ends; a verification that compares nothing proves nothing.
+fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
+    let nothing = if all.is_empty() && faulty.is_empty() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    all.iter()
+        .map(Verified::exit)
+        .fold(nothing.worse(Exit::from_all(faulty)), Exit::worse)
+}
+
+/// A spec, and its path as seen from the project where it has one.
+type VerifyInput = (SourceText, Option<String>);
+/// The same path, and the spec's text.
+type VerifyText = (Option<String>, String);
+
+/// All specs of the project, and those that are named and stand elsewhere.
+fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
+    let mut sources = place.sources()?;
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    let known: BTreeSet<PathBuf> = sources
+        .iter()
+        .filter_map(|(source, _)| whole(Path::new(&source.name)))
+        .collect();
+    for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+        if whole(&path).is_none_or(|path| !known.contains(&path)) {
+            let shown = project::path_in_project(&path, Some(&place.root));
+            sources.push((SourceText::file(&path), shown));
+        }
+    }
+    let texts = sources
+        .iter()
+        .map(|(source, path)| (path.clone(), source.text.clone()))
+        .collect();
+    Ok((sources, texts))
+}
+
+/// The specs that are named, by file or by model; all of them where none is.
+fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
+    if named.is_empty() {
+        if specs.is_empty() {
+            return Err(
+                Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
+                    .with_help("write one, or name its file"),
+            );
+        }
+        return Ok((0..specs.len()).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in named {
+        let text = name.to_string_lossy();
+        let path = Path::new(name);
+        let is_it = |(at, spec): &(usize, &Spec)| {
+            let is_file = path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.found.file).ok();
+            is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*at).is_some())
+        };
+        match specs.iter().enumerate().find(is_it) {
+            Some((at, _)) if chosen.contains(&at) => {}
+            Some((at, _)) => chosen.push(at),
+            None => {
+                let names = specs.iter().filter_map(|spec| spec.name.as_deref());
+                let help = suggest::nearest(&text, names).map(suggest::similar);
+                return Err(
+                    Failure::new(Exit::Usage, format!("`{text}` is neither a file nor a model of a spec"))
+                        .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
+                );
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// The errors of a spec, where it has some; what is only warned of `check` tells.
+fn errors(spec: &Spec) -> Option<FailureKind> {
+    let fault = spec.model_fault.iter().cloned();
+    let all = spec.found.diagnostics.iter().cloned().chain(fault);
+    let diagnostics: Vec<_> = all
+        .filter(|it| it.is_error() || it.kind() == Code::UnreadableFile)
+        .collect();
+    let found = FailureKind {
+        diagnostics,
+        ..spec.found.clone()
+    };
+    (!found.diagnostics.is_empty()).then_some(found)
+}
+
+/// What is read, as it is spelled.
+fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
+    let of = |compiled: &CompiledSpec| {
+        let own = relations(&[(0, compiled)])
+            .iter()
+            .map(|it| it.display_name().into_owned())
+            .collect::<Vec<_>>();
+        compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
+    };
+    models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
+}
+
+/// The relations that are compared, each once.
+fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
+    let mut all: Vec<Read> = Vec::new();
+    for (_, compiled) in models {
+        let comparisons = compiled.beside_formula().into_iter().chain(compiled.comparisons());
+        for comparison in comparisons {
+            for read in [comparison.ours(), comparison.with()].into_iter().flatten() {
+                if !all.contains(read) {
+                    all.push(read.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
+/// How long the formula took last time in the same environment, by the same engine.
+fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
+    let text = read_text(place.root.join(Timing::path(&evidence.model))).ok()?;
+    let last = Timing::read(&text)?;
+    let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
+    last.formula_seconds.filter(|_| is_same)
+}
+
+/// Tells what takes longer than it may: by `--budget`, else by what the spec says.
+fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
+    let Some(text) = args.budget.as_deref().or(compiled.budget()) else {
+        return Ok(());
+    };
+    let budget = text
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let Some(budget) = budget else {
+        let text = format!(
+            "the budget of `{}` is `{text}`, and no number of seconds",
+            verified.evidence.model
+        );
+        return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
+    };
+    verified.budget_seconds = Some(budget);
+    let timing = &verified.timing;
+    for (what, seconds) in [
+        ("its formula takes", timing.formula_seconds),
+        ("its build took", timing.build_seconds),
+    ] {
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
+            verified
+                .over_budget
+                .push(format!("{what} {seconds:.1} s, and may take {budget} s"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the evidence of models of which something was found, and how long that took.
+fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<(), Failure> {
+    let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
+    let (mut files, mut timings) = (Vec::new(), Vec::new());
+    for Verified { evidence, timing, .. } in all.iter_mut().filter(|it| it.evidence.proofs.iter().any(is_found)) {
+        timing.at.clone_from(&at);
+        let planned = |path: String, text: String| Planned {
+            path: place.root.join(path),
+            text,
+        };
+        files.push(planned(Evidence::path(&evidence.model), evidence.text()));
+        timings.push(planned(Timing::path(&evidence.model), timing.text()));
+    }
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut changed = Vec::new();
+    for file in files {
+        if file.present()? != Present::Same {
+            changed.push(file);
+        }
+    }
+    let bounds = place.bounds()?;
+    write_all(&bounds, &changed)?;
+    make_local(&bounds, &place.root)?;
+    write_all(&bounds, &timings)?;
+    session.note(&format!("evidence in {}", formulac::sync::EVIDENCE));
+    Ok(())
+}
+
+/// What is known of a relation.
+fn presence<'p>(presences: &'p [(Read, Presence)], read: &Read) -> Option<&'p Presence> {
+    presences
+        .iter()
+        .find(|(known, _)| known == read)
+        .map(|(_, presence)| presence)
+}
