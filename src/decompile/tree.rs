@@ -1,53 +1,54 @@
-//! SQL expressions as trees in which equal parts are one node, so that to compare is to compare numbers.
+//! SQL expressions as trees in which equal parts share one node, so that a comparison only compares numbers.
 
 use rustc_hash::FxHashMap;
 
 /// A node's place.
 pub(super) type SqlNodeId = u32;
 
-/// What a node is; of leaves, with what they say.
+/// Kind of a node. The label of a leaf includes its value.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SqlLabel {
-    /// A keyword, a bare name or a sign, in small letters.
+    /// A keyword, an unquoted name or a symbol, in lower case.
     Word(String),
-    /// A name in quotes, without them.
+    /// A quoted name, without the quotes.
     Quoted(String),
-    /// The value of a text; with the letters before its quote, which may change what it means.
+    /// The value of a string literal, and the prefix letters before its opening quote, which may change its meaning.
     Text(String, &'static str),
     Number(String),
     Jinja(String),
-    /// `left op right`; `x like y`, `x is not distinct from y` too.
+    /// `left op right`, also `x like y` and `x is not distinct from y`.
     Op(String),
     Not,
     Negative,
-    /// `name(arguments)`; the name is the first child.
+    /// `name(arguments)`. The name is the first child.
     Call,
     /// `x.name`.
     Field,
     /// `date '2024-01-31'`.
     Typed,
-    /// `case when a then b else c end`: always three, so that a further arm is a case in the third.
+    /// `case when a then b else c end`. Always has three children, so each further branch is a nested `case` in the
+    /// third child.
     Case,
     /// `case x when a then b … else c end`.
     Switch,
-    /// `x over (…)`, `x filter (…)`, `x within group (…)`.
+    /// `x over (…)`, `x filter (…)` or `x within group (…)`.
     Behind(&'static str),
-    /// `x in (…)`, the first child and the list.
+    /// `x in (…)`: the first child is the value, the second is the list.
     In,
     Between,
     Subscript,
-    /// Side by side, without commas.
+    /// Parts next to each other, without commas.
     Row,
-    /// In brackets, with commas or with more than one word.
+    /// Parts in parentheses, separated by commas or consisting of more than one word.
     Group,
     Bracket,
-    /// A value of rows that are joined: the value, where the rows meet, and which rows these are.
+    /// A value from joined rows: the value, the join condition, and the definition of the joined rows.
     Joined(String),
-    /// What makes the rows of a CTE those that they are: what it filters, groups and joins, and those that it reads.
+    /// Everything that determines the rows of a CTE: its filters, groups and joins, and the rows that it reads.
     Rows,
-    /// A clause, with what stands in it.
+    /// A clause and its contents.
     Clause(String),
-    /// Nothing stands there.
+    /// An absent part.
     Nothing,
 }
 
@@ -57,11 +58,11 @@ pub(super) struct SqlNode {
     pub kids: Vec<SqlNodeId>,
 }
 
-/// All nodes; children stand before their parents.
+/// All nodes, children before parents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trees {
     nodes: Vec<SqlNode>,
-    /// How many levels each node has.
+    /// Number of levels of each node.
     heights: Vec<u32>,
     places: FxHashMap<SqlNode, SqlNodeId>,
 }
@@ -88,7 +89,7 @@ impl Trees {
         self.leaf(SqlLabel::Word(word.to_owned()))
     }
 
-    /// How many levels it has: what walks down recurses so deep.
+    /// Returns the number of levels of a node, which is the recursion depth of code that walks down the tree.
     pub fn height(&self, id: SqlNodeId) -> u32 {
         self.heights.get(id as usize).copied().unwrap_or(0)
     }
@@ -103,7 +104,7 @@ impl Trees {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
-    /// The column that a node is, bare or behind its relation.
+    /// Returns the column that a node refers to, with its relation if the column is qualified.
     pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
         match (self.label(id), self.kids(id)) {
             (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),
@@ -120,7 +121,7 @@ impl Trees {
         }
     }
 
-    /// A column without its relation.
+    /// Returns a column without its relation.
     pub fn bare(&self, id: SqlNodeId) -> SqlNodeId {
         match (self.label(id), self.kids(id)) {
             (SqlLabel::Field, [_, name]) => *name,
@@ -128,7 +129,7 @@ impl Trees {
         }
     }
 
-    /// Every node below and including one, each once, children first.
+    /// Returns a node and all nodes below it, each once, children before parents.
     pub fn below(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
         let mut found = vec![id];
         let mut seen: rustc_hash::FxHashSet<SqlNodeId> = found.iter().copied().collect();
@@ -141,7 +142,7 @@ impl Trees {
         found
     }
 
-    /// What a person calls the construct of a node.
+    /// Describes the construct of a node for people.
     pub fn construct(&self, id: SqlNodeId) -> String {
         let first = self.kids(id).first().copied();
         match self.label(id) {

@@ -1,14 +1,15 @@
-//! Probes of what looks at other rows: they are compiled in the step of the definition, whose order and partitions they have.
+//! Probes of functions that read other rows. The probes are compiled in the step of the definition, with its
+//! order and partitions.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 
-/// So many names are put into what one pattern serves as well.
+/// Maximum number of names tried in probes for which a single pattern would be enough.
 const NAMES: usize = 3;
-/// So many stand for the value of a single row.
+/// Maximum number of names used as the value of a single row.
 const SINGLE: usize = 4;
 
-/// Functions that look at single rows, of each of these names.
+/// Returns probes of functions that read single rows, for each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
@@ -37,7 +38,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             });
         }
     }
-    // The rows that have what this one has.
+    // Rows with the same value as the current row.
     for (at, name) in names.iter().enumerate().take(NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             all.push(Probe {
@@ -62,7 +63,8 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// LARGE and SMALL of each of these names, at a place that another is: a key of the group.
+/// Returns probes of LARGE and SMALL for each of these names, at a position given by another name, which is a key
+/// of the group.
 pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {
@@ -80,18 +82,19 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     calls.collect()
 }
 
-/// A number above zero and one below.
+/// Returns a number as a positive and as a negative argument.
 pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
-/// Aggregates of these ranges, or of any, for dialects in which they are not what the aggregate is over a window.
+/// Returns probes of aggregates over these ranges, or over any range if there are none, for dialects in which
+/// these aggregates differ from the aggregate over a window.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
 pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
-    // Each with how many numbers it has.
+    // Each range, with the number of its numeric placeholders.
     const RANGES: [(&str, usize); 7] = [
         ("FIRST({0}):{0}", 0),
         ("{0}:LAST({0})", 0),
@@ -129,7 +132,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         "SUMPRODUCT",
     ];
     const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
-    // Of those that the expression looks at nothing has to be guessed.
+    // The ranges that the expression reads need no guessing.
     let mut all_ranges: Vec<(String, usize)> = vec![("{0}:{0}".to_owned(), 0)];
     all_ranges.extend(
         ranges
@@ -170,7 +173,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         for call in PERCENTILES {
             for range in ["{0}", "{0}:{0}"] {
                 put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                // Those of a quartile stand in no SQL.
+                // The numbers of a quartile don't appear in SQL.
                 let of_call = if call == "QUARTILE" {
                     quarters.as_slice()
                 } else {

@@ -1,4 +1,4 @@
-//! Who has which role: `groups`, `roles` and `default_role` of the project file.
+//! Roles of people: `groups`, `roles` and `default_role` in the project file.
 
 use super::role::{Rights, Role};
 
@@ -21,19 +21,20 @@ pub struct People {
 }
 
 impl People {
-    /// What the project file says.
+    /// Creates the people from the settings in the project file.
     pub fn new(groups: Vec<(String, Vec<String>)>, roles: Vec<(String, Role)>, default: Option<Role>) -> Self {
         Self { groups, roles, default }
     }
 
-    /// Whether roles are written at all. Where they are not, everybody is an engineer.
+    /// Returns `true` if the project file defines any roles. If it does not, everybody is an engineer.
     #[must_use]
     pub fn have_roles(&self) -> bool {
         !self.roles.is_empty() || self.default.is_some()
     }
 
-    /// The roles of somebody, `Name <address>` or an address alone: those of the address and of its groups, else the
-    /// default; empty if there is no default either. Case does not matter.
+    /// Returns the roles of a person, given as `Name <address>` or as an address alone: the roles of the address and
+    /// of its groups, otherwise the default role. Empty if there is no default role either. The comparison ignores
+    /// case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.have_roles() {
@@ -49,7 +50,7 @@ impl People {
         roles
     }
 
-    /// What somebody may do: what each of the roles lets do.
+    /// Returns the combined rights of all roles of a person.
     #[must_use]
     pub fn rights(&self, who: &str) -> Rights {
         self.roles(who)
@@ -57,16 +58,16 @@ impl People {
             .fold(Rights::default(), |rights, role| rights.and(role.rights()))
     }
 
-    /// Whether somebody is the person of this name or address, or in the group of this name.
+    /// Returns `true` if a person has this name or address, or belongs to the group with this name.
     #[must_use]
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
-        // The name of a group is nobody's.
+        // The name of a group never refers to a person.
         self.members(name)
             .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
     }
 
-    /// The members of a group.
+    /// Returns the members of a group.
     #[must_use]
     pub fn members(&self, group: &str) -> Option<&[String]> {
         self.groups
@@ -75,7 +76,8 @@ impl People {
             .map(|(_, members)| members.as_slice())
     }
 
-    /// Those of a role whom the project file names: persons, and the members of groups, in the order written.
+    /// Returns the people to whom the project file gives a role: individual people and members of groups, in the
+    /// order of the file.
     #[must_use]
     pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();
@@ -91,7 +93,7 @@ impl People {
     }
 }
 
-/// The address of `Name <address>`; the whole text where it is not so.
+/// Returns the address in `Name <address>`, or the complete text if it has another form.
 #[must_use]
 pub fn address(who: &str) -> &str {
     let who = who.trim();

@@ -1,25 +1,25 @@
-//! Roles, and what each may do.
+//! Roles and their rights.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a role lets people do. Reading needs no right: whoever has the files can read them.
+/// A right that a role gives to people. Reading needs no right, because everybody who has the files can read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Right {
-    /// Speak about a change.
+    /// Comment on a change.
     Comment,
-    /// Approve or reject a change, never one's own.
+    /// Approve or reject a change, but never one's own.
     Approve,
-    /// Ask for approval of a change.
+    /// Propose a change for approval.
     Propose,
-    /// Change specs, and write what is made of them.
+    /// Change specs and write the files generated from them.
     Develop,
-    /// Run definitions beside other data, and leave what came of it as evidence.
+    /// Run definitions against other data and store the results as evidence.
     Test,
-    /// Bring changes to a protected environment, release them and take them back.
+    /// Deploy changes to a protected environment, release them and roll them back.
     Deploy,
-    /// Change the project file: environments, roles, approvals.
+    /// Change the project file: environments, roles and approvals.
     Settings,
 }
 
@@ -34,7 +34,7 @@ impl Right {
         Self::Settings,
     ];
 
-    /// What it lets people do, as a sentence goes on behind "may not".
+    /// Describes the right in words that continue a sentence after "may not".
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl Right {
 pub struct Rights(u8);
 
 impl Rights {
-    /// All there are.
+    /// Returns all rights.
     #[must_use]
     pub fn all() -> Self {
         Self::from_rights(&Right::ALL)
@@ -76,38 +76,38 @@ impl Rights {
         Self(rights.iter().fold(0, |bits, right| bits | right.bit()))
     }
 
-    /// Whether this one is among them.
+    /// Returns `true` if this right is included.
     #[must_use]
     pub fn has(self, right: Right) -> bool {
         self.0 & right.bit() != 0
     }
 
-    /// What these or the others let do.
+    /// Returns the combination of these rights and others.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }
 }
 
-/// What somebody is in a project.
+/// Role of a person in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Reads, comments, approves when asked.
+    /// Reads, comments, and approves when asked.
     Business,
-    /// Develops, tests, proposes.
+    /// Develops, tests and proposes.
     Analyst,
-    /// Does all but settings.
+    /// Does everything except change settings.
     Engineer,
     /// Does all.
     Admin,
 }
 
 impl Role {
-    /// All there are, as the project file names them.
+    /// All roles, as the project file names them.
     pub const ALL: [Self; 4] = [Self::Business, Self::Analyst, Self::Engineer, Self::Admin];
 
-    /// Its name in the project file.
+    /// Returns the role's name in the project file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -118,7 +118,7 @@ impl Role {
         }
     }
 
-    /// What it lets people do.
+    /// Returns the role's rights.
     #[must_use]
     pub fn rights(self) -> Rights {
         use Right::{Approve, Comment, Deploy, Develop, Propose, Test};
@@ -137,7 +137,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A word that names no role.
+/// A word that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no role `{0}`; there are business, analyst, engineer, admin")]
 pub struct UnknownRole(String);

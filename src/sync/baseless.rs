@@ -1,4 +1,5 @@
-//! A file as a spec makes it now, in the layout of the file that is there, with the edits that no spec says.
+//! Merges a file that a spec generates now with the existing file: keeps the layout of that file, and the edits
+//! that no spec can express.
 
 use super::hand_edits::HandEditKind;
 use super::{lines, state};
@@ -7,8 +8,8 @@ use crate::decompile::{self, Clash};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
 
-/// Brings together the last text that formulac wrote, the one that it makes now, and the file. `None` if both sides
-/// changed the same.
+/// Merges the last text that formulac wrote, the text that it generates now, and the file. `None` if both sides
+/// changed the same part.
 pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
@@ -22,7 +23,7 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
     }
 }
 
-/// What stops [`merged`]: parts of a query where there are such, else lines.
+/// Returns the parts that stop [`merged`]: parts of a query if there are any, otherwise lines.
 pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
     let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::clashes(base, ours, found, dialect),
@@ -62,11 +63,11 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     let model = name.split_once('.').map_or(name, |(model, _)| model);
     let text = state::lines(found);
     let made = state::lines(made);
-    // A formatter moves columns and leaves the rest as it is.
+    // A formatter may move columns, but it changes nothing else.
     let in_order = || as_written(&decompile::in_order_of(&text, &made, dialect)?);
     let merged = match as_written(&text).or_else(in_order) {
         Some(was) => merged(path, model, dialect, [&was, &made, &text])?,
-        // Somebody may have made the same edit.
+        // Somebody may have made the same edit by hand.
         None if made == text => text,
         None => return None,
     };
@@ -77,7 +78,8 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     })
 }
 
-/// Properties by their values. The hashes are those of what formulac makes now, so they are the same in all texts.
+/// Merges properties by their values. The hashes are taken from the properties that formulac generates now, so
+/// they are the same on all sides.
 fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     let rules = Rules::new()
         .list("models", &["name"])
@@ -88,7 +90,7 @@ fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
 }
 
-/// Properties with the hashes that others note.
+/// Replaces the hashes in a properties file with the hashes recorded in another.
 fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
     noted_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
         let node = Path::root().key("models").item("name", model);
@@ -96,7 +98,7 @@ fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
             Some(column) => node.key("columns").item("name", column),
             None => node,
         };
-        // Some of the keys may be missing: the first edit that is possible sets the most of them.
+        // Some of the keys may be missing, so try the most specific path first.
         let set = |count: usize| {
             let (above, below) = noted.keys.split_at(count);
             let at = above.iter().fold(node.clone(), |path, key| path.key(*key));

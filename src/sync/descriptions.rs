@@ -1,5 +1,5 @@
-//! Descriptions that people wrote in Omni, on their way to where dbt has them: the spec, or the file of properties that
-//! describes the node.
+//! Descriptions that people wrote in Omni, and their transfer to the place where dbt keeps them: the spec, or the
+//! properties file that describes the node.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::plan::{Action, ModelPlan, PlannedChange};
 use super::properties::line_at;
 use super::reconcile::{Conflict, TextChange};
 
-/// A description that is another in Omni than the last pull wrote.
+/// A description in Omni that differs from the description written by the last pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OmniDescription {
-    /// None for that of the table.
+    /// The column; `None` for the description of the table.
     column: Option<String>,
     before: Option<String>,
     after: String,
@@ -24,32 +24,32 @@ struct OmniDescription {
     line: usize,
 }
 
-/// What is to be done with descriptions from Omni.
+/// Actions that follow from the descriptions in Omni.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Described {
-    /// Changes of the files that describe nodes.
+    /// Changes to the files that describe nodes.
     pub plans: Vec<ModelPlan>,
-    /// Edits of models that specs make, each with the model.
+    /// Edits of models that are generated from specs, each with its model.
     pub of_specs: Vec<(String, HandEdit)>,
-    /// What cannot be brought to dbt: where it stands, and why.
+    /// Descriptions that cannot be transferred to dbt: the location and the reason.
     pub refused: Vec<(String, String)>,
 }
 
-/// A view that was pulled, as it stands in Omni's folder now.
+/// A view that was pulled, with its current file in Omni's folder.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PulledView {
-    /// What the last pull knew of it.
+    /// Record of the last pull of this view.
     pub record: PullRecord,
-    /// Its file, seen from the project's folder.
+    /// Path of the view's file, relative to the project's folder.
     pub file: String,
-    /// The text that the file has.
+    /// Contents of the file.
     pub text: String,
 }
 
 impl PulledView {
-    /// A view with the file that it stands in.
+    /// Creates a view from the record of its pull and its current file.
     #[must_use]
     pub fn new(record: PullRecord, file: &str, text: &str) -> Self {
         Self {
@@ -60,8 +60,8 @@ impl PulledView {
     }
 }
 
-/// Finds what people described in Omni since the last pull. `is_spec` tells the models that specs make, `read` gives the
-/// text of a file of the project.
+/// Finds the descriptions that people changed in Omni since the last pull. `is_spec` checks whether a model is
+/// generated from a spec, and `read` returns the contents of a file of the project.
 #[must_use]
 pub fn described(
     manifest: &Manifest,
@@ -71,7 +71,7 @@ pub fn described(
 ) -> Described {
     let mut done = Described::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
-    // A file may describe many nodes: all that is said of them goes into it together.
+    // One file may describe many nodes, so all its descriptions are changed together.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let said = omni_descriptions(view);
@@ -131,7 +131,8 @@ fn description_place(view: &PulledView, said: &OmniDescription) -> String {
 }
 
 impl PulledView {
-    /// The text of the file with this description of a column, or of the table; `None` if it cannot be edited.
+    /// Returns the file's contents with this description of a column or of the table. `None` if the file cannot be
+    /// edited.
     #[must_use]
     pub fn described(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
@@ -149,17 +150,17 @@ impl PulledView {
         with_description(&self.text, at, found?, description)
     }
 
-    /// The columns, each with the name of its dimension and what that was when it was pulled.
+    /// Returns the columns, each with the name of its dimension and the dimension as it was pulled.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
-        // The dimensions of columns come first, in the order of the columns.
+        // The dimensions for columns come first, in the order of the columns.
         let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
 }
 
-/// The text of a file of properties with this description of a node's column, or of the node; `None` if it does not
-/// describe the node, or cannot be edited.
+/// Returns a properties file with this description of a node or of one of its columns. `None` if the file does
+/// not describe the node or cannot be edited.
 #[must_use]
 pub fn described_in_properties(
     node: &DbtNode,
@@ -179,7 +180,7 @@ pub fn described_in_properties(
     }
 }
 
-/// A text of YAML with this description of what stands at a place.
+/// Returns a YAML file with this description of the node at a path.
 fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
     let at = at.key("description");
     let change = match description {
@@ -194,7 +195,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
     edit(text, &[change]).ok()
 }
 
-/// What is described in another way than it was pulled.
+/// Returns the descriptions that have changed since the view was pulled.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
     let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
     let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else {
@@ -229,7 +230,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 
 fn edit_of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
-        // A spec's columns are named as it names them.
+        // The spec's own names are used for its columns.
         definition: said.column,
         cte: None,
         property: Property::Description,
@@ -243,7 +244,7 @@ fn edit_of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
     }
 }
 
-/// A file of properties with what is to be said in it.
+/// A properties file and the descriptions to write into it.
 struct DescriptionFile {
     text: String,
     edits: Vec<Edit>,
@@ -346,7 +347,7 @@ impl DescriptionFile {
     }
 }
 
-/// Where the node stands in its file, and what stands there.
+/// Returns the path of the node in its properties file, and the YAML found there.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let named = |list: &Node, name: &str| {
@@ -385,7 +386,7 @@ fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     })
 }
 
-/// The edit that describes a column or the node itself.
+/// Returns the edit that sets the description of the node or of one of its columns.
 fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
     let value = YamlValue::text(text);
     let after = vec!["name".to_owned()];

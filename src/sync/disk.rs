@@ -1,65 +1,65 @@
-//! What a transaction does to files. Only the command does it; tests let each operation fail.
+//! File operations of a transaction. Only the command runs them on real files; tests let each operation fail.
 
 use std::io;
 
-/// Files of a project, by paths seen from its folder, with `/` between their parts.
+/// Files of a project, by paths relative to its folder, with `/` between the parts.
 pub trait Disk {
-    /// The bytes of a file; `None` if nothing is there.
+    /// Returns the contents of a file; `None` if there is no file.
     ///
     /// # Errors
     ///
-    /// There is something that cannot be read.
+    /// The file exists but cannot be read.
     fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>>;
 
-    /// Writes a file that is not there yet, down to the disk, with the permissions of another where that is named.
+    /// Writes a new file and flushes it to the disk, with the permissions of another file if one is named.
     ///
     /// # Errors
     ///
-    /// It cannot be written; a part of it may be.
+    /// The file cannot be written; a part of it may have been written.
     fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()>;
 
-    /// Moves a file, over what stands there.
+    /// Moves a file and replaces the file at the destination.
     ///
     /// # Errors
     ///
-    /// It stays where it was.
+    /// The file cannot be moved; it stays at its old path.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
     ///
     /// # Errors
     ///
-    /// It is still there.
+    /// The file cannot be removed; it still exists.
     fn remove(&mut self, path: &str) -> io::Result<()>;
 
-    /// Whether there is a folder.
+    /// Returns `true` if a folder exists.
     fn has_folder(&mut self, path: &str) -> bool;
 
-    /// Makes one folder in one that is there.
+    /// Creates a folder in an existing folder.
     ///
     /// # Errors
     ///
-    /// It is not there.
+    /// The folder cannot be created.
     fn make_folder(&mut self, path: &str) -> io::Result<()>;
 
-    /// Removes a folder where it is empty.
+    /// Removes a folder if it is empty.
     ///
     /// # Errors
     ///
-    /// It is still there.
+    /// The folder cannot be removed; it still exists.
     fn remove_folder(&mut self, path: &str) -> io::Result<()>;
 
-    /// The names of the files in a folder; empty if it is not there.
+    /// Returns the names of the files in a folder; empty if the folder does not exist.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The folder cannot be read.
     fn list(&mut self, path: &str) -> io::Result<Vec<String>>;
 
-    /// Brings a folder's names down to the disk.
+    /// Flushes the file names of a folder to the disk.
     ///
     /// # Errors
     ///
-    /// The disk does not say that they are there.
+    /// The disk does not confirm that the names were written.
     fn flush_folder(&mut self, path: &str) -> io::Result<()>;
 }

@@ -1,4 +1,5 @@
-//! What a verification found of a model, kept as a file beside the spec that it was of: a merge request quotes it.
+//! Results of a verification of a model, stored in a file for the spec that was verified. Merge requests quote
+//! these results.
 
 use super::state::{branches, lines};
 use super::transaction::content_hash;
@@ -6,16 +7,16 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::verify::{ColumnCounts, Counts};
 use crate::yaml::{self, Node};
 
-/// The folder of the evidence, seen from the project's.
+/// The folder of the evidence, relative to the project's folder.
 pub const EVIDENCE: &str = ".formulac/evidence";
-/// The first line of such a file.
+/// The first line of an evidence file.
 const HEADER: &str = "# What `formulac verify` found of this model last; formulac keeps this file itself.\n";
-/// What stands for the formula where other comparisons name a relation.
+/// Placeholder for the formula, used in the position in which other comparisons name a relation.
 const FORMULA: &str = "its formula";
-/// Rows that a merge request quotes.
+/// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;
 
-/// What was found of a model.
+/// Results of the verification of a model.
 ///
 /// ```
 /// use formulac_sync::{Evidence, Proof};
@@ -30,32 +31,32 @@ const QUOTED: usize = 3;
 pub struct Evidence {
     /// The model.
     pub model: String,
-    /// The path of its spec, seen from the project's folder.
+    /// Path of the model's spec, relative to the project's folder.
     pub spec: String,
-    /// The hash of the spec's text.
+    /// Hash of the spec's contents.
     pub content: String,
-    /// The environment; empty where the project has none.
+    /// The environment; empty if the project has no environments.
     pub environment: String,
-    /// What compared, with its version.
+    /// The engine that ran the comparison, with its version.
     pub engine: String,
-    /// What was compared, and what came of it: the formula first.
+    /// Comparisons and their results, starting with the formula.
     pub proofs: Vec<Proof>,
 }
 
-/// What came of a comparison.
+/// Result of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// Both sides hold the same rows.
+    /// Both sides have the same rows.
     Agrees,
-    /// They do not.
+    /// The rows of the two sides differ.
     Differs,
-    /// It is not known, since they could not be compared.
+    /// The result is unknown, because the two sides could not be compared.
     #[default]
     NotCompared,
 }
 
 impl Verdict {
-    /// Its name in files.
+    /// Returns the name of the verdict in files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,47 +74,47 @@ impl Verdict {
     }
 }
 
-/// What was compared with what, and what came of it.
+/// A comparison and its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// What was compared, where that is another than the model or its formula. It is in no evidence.
+    /// The compared relation, if it is neither the model nor its formula. It is not written to the evidence file.
     pub ours: Option<String>,
-    /// The relation that the model was compared with; none for its formula.
+    /// The relation that the model was compared with; `None` for the model's formula.
     pub with: Option<String>,
-    /// What came of it.
+    /// Result of the comparison.
     pub verdict: Verdict,
-    /// Why it could not be compared.
+    /// Reason why the comparison was not possible.
     pub why: Option<String>,
-    /// The rows of the formula stood for the model, which is not built.
+    /// The rows of the formula were used in place of the model, because the model is not built.
     pub of_formula: bool,
-    /// The columns that tell the rows apart.
+    /// Columns that identify a row.
     pub keys: Vec<String>,
-    /// How far numbers may lie apart, where that was said.
+    /// Largest allowed difference between two numbers, if it was set.
     pub tolerance: Option<String>,
-    /// What was counted.
+    /// Row counts of the comparison.
     pub counts: Counts,
-    /// Columns that one side lacks: sentences.
+    /// Sentences about columns that one side lacks.
     pub lacking: Vec<String>,
-    /// The worst rows, a line each.
+    /// The worst rows, one line per row.
     pub worst: Vec<String>,
 }
 
 impl Proof {
-    /// What it was compared with, for people.
+    /// Returns a readable name for the relation that this comparison was made with.
     #[must_use]
     pub fn other(&self) -> &str {
         self.with.as_deref().unwrap_or(FORMULA)
     }
 
-    /// What was compared, for people.
+    /// Returns a readable name for the compared relation.
     #[must_use]
     pub fn ours(&self) -> &str {
         let own = if self.of_formula { FORMULA } else { "the model" };
         self.ours.as_deref().unwrap_or(own)
     }
 
-    /// What was found, in a line: `10 of 10 rows within 0.01`.
+    /// Returns the result in one line, for example `10 of 10 rows within 0.01`.
     #[must_use]
     pub fn message(&self) -> String {
         if let (Verdict::NotCompared, why) = (self.verdict, &self.why) {
@@ -148,7 +149,7 @@ impl Proof {
 }
 
 impl Evidence {
-    /// Evidence of a spec's text, of which nothing is found yet.
+    /// Creates evidence for a spec, without any results.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
         let content = content_hash(lines(source).as_bytes());
@@ -160,19 +161,20 @@ impl Evidence {
         }
     }
 
-    /// The path of its file, seen from the project's folder.
+    /// Returns the path of a model's evidence file, relative to the project's folder.
     #[must_use]
     pub fn path(model: &str) -> String {
         format!("{EVIDENCE}/{model}.yml")
     }
 
-    /// Whether it was found of exactly this text of the spec.
+    /// Returns `true` if this evidence was collected for exactly these contents of the spec.
     #[must_use]
     pub fn is_of(&self, source: &str) -> bool {
         self.content == content_hash(lines(source).as_bytes())
     }
 
-    /// What came of all of it: what differs weighs most, then what is not known. Nothing compared is not known.
+    /// Returns the combined verdict of all comparisons. "Differs" has priority, then "not compared". The verdict is
+    /// "not compared" if there were no comparisons.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let has = |verdict: Verdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
@@ -183,7 +185,7 @@ impl Evidence {
         }
     }
 
-    /// What a reviewer is told of values: how many rows agree, or the worst of those that do not.
+    /// Describes the values for a reviewer: the number of rows that agree, or the worst of the rows that differ.
     #[must_use]
     pub fn values(&self) -> String {
         let worst = self
@@ -213,7 +215,7 @@ impl Evidence {
         }
     }
 
-    /// The text of its file: the same for the same findings, whenever and by whomever they were made.
+    /// Returns the contents of the evidence file. They depend only on the results, and not on the time or the person.
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
@@ -233,7 +235,8 @@ impl Evidence {
         format!("{HEADER}{}", write_value(&map(pairs)))
     }
 
-    /// Whether a file is exactly what formulac writes of some findings. It does not prove that they were made.
+    /// Returns `true` if a file is exactly as formulac writes it for some results. This does not prove that a
+    /// verification produced these results.
     #[must_use]
     pub fn is_written(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
@@ -242,8 +245,8 @@ impl Evidence {
         }
     }
 
-    /// Reads the text of its file: the evidence, or that of both branches where git could not merge them. None where it
-    /// is something else.
+    /// Reads the contents of an evidence file: one version, or the versions of both branches if git could not merge
+    /// them. Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match branches(text) {
@@ -284,7 +287,7 @@ impl Proof {
             YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
         pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
-        // What there is none of is not worth a line.
+        // A count of zero is not written.
         for (key, counted) in [("only", counts.only), ("repeated", counts.repeated)] {
             if counted != [0, 0] {
                 pairs.push((key, both(counted)));

@@ -1,4 +1,4 @@
-//! What people changed in files that formulac wrote, by definition and property.
+//! Changes that people made in generated files, by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,23 +10,23 @@ use crate::decompile::{Edits, ItemEdit, RestEdit, in_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::YamlValue;
 
-/// What may be said of a definition or a model.
+/// A property of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
-    /// How it is computed.
+    /// The formula that computes the definition.
     Formula,
-    /// What people read of it.
+    /// The description for people.
     Description,
-    /// What dbt tests of it.
+    /// The dbt tests of a column or model.
     Tests,
-    /// Tags, meta and the like.
+    /// Tags, meta and similar settings.
     Config,
-    /// Something else in a file, which no spec says.
+    /// Another part of a file, which no spec can express.
     Text,
 }
 
 impl Property {
-    /// Its name, as people write it.
+    /// Returns the property's name for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,40 +45,40 @@ impl fmt::Display for Property {
     }
 }
 
-/// A change that somebody made by hand in a generated file.
+/// A manual change in a generated file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
-    /// The column or definition; `None` if it is of the model as a whole.
+    /// The column or definition; `None` if the edit concerns the whole model.
     pub definition: Option<String>,
-    /// The CTE of the SQL in which it stands.
+    /// The CTE that contains the edit.
     pub cte: Option<String>,
-    /// What it changes.
+    /// The changed property.
     pub property: Property,
-    /// The key below the property, or the item.
+    /// The key below the property, or the list item.
     pub detail: String,
-    /// The file, seen from the project's folder.
+    /// Path of the file, relative to the project's folder.
     pub file: String,
-    /// The line in it, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
-    /// What formulac wrote; `None` if it wrote nothing.
+    /// The text that formulac wrote; `None` if it wrote nothing.
     pub before: Option<String>,
-    /// The text now; `None` if it is gone.
+    /// The text now; `None` if it was removed.
     pub after: Option<String>,
-    /// Why no spec says it, where it stays in the file alone.
+    /// Reason why no spec can express the edit, if the edit stays only in the file.
     pub why: Option<String>,
-    /// The values of properties, to be carried over.
+    /// The values of the property before and after the edit, to be transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
 impl HandEdit {
-    /// Whether it is of a file, and of nothing in it that has a name.
+    /// Returns `true` if the edit concerns a file but no named part of it.
     pub(super) fn is_whole(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
 }
 
-/// The kinds of a model's files.
+/// The kinds of files that belong to a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandEditKind {
     Model,
@@ -99,7 +99,8 @@ impl HandEditKind {
     }
 }
 
-/// What differs between the files as formulac wrote them and as they stand there. Files that are gone do not count.
+/// Returns the differences between the files that formulac wrote and the files that exist now. Files that no
+/// longer exist are skipped.
 pub(super) fn between(
     model: &str,
     written: &BTreeMap<String, String>,
@@ -113,7 +114,7 @@ pub(super) fn between(
         };
         match HandEditKind::new(path, model) {
             HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
-            // Properties and docs are one thing.
+            // Properties and docs blocks are compared together, below.
             HandEditKind::Properties | HandEditKind::Docs => {}
             HandEditKind::Test if canonical(written) == canonical(&now) => {}
             HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
@@ -149,7 +150,8 @@ pub(super) fn between(
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
-    // Other values that nobody looks at one by one, such as the order of columns. Layout and comments are no edits.
+    // Report other changed values that are not compared individually, such as the order of columns. Changes in
+    // layout and comments are not edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {
             edits.push(whole_file_edit(&path, &yml, &now, Property::Text));
@@ -164,7 +166,7 @@ pub(super) fn between(
     edits
 }
 
-/// A file as one thing.
+/// Returns one edit for the complete file.
 fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
     let line = 1 + before
         .lines()
@@ -185,7 +187,8 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
     }
 }
 
-/// The edits of a model's SQL: of columns and of other parts. Layout, comments and the order of columns are no edits.
+/// Adds the edits in a model's SQL: those of columns, then those of other parts. Changes in layout, comments and
+/// the order of columns are not edits.
 fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::between(written, now, dialect);
     let begin = edits.len();

@@ -1,6 +1,7 @@
-//! Texts merged line by line.
+//! Line-by-line merge of text files.
 
-/// What two texts that came from one have in common and what each changed; `None` if both changed the same lines.
+/// Merges two versions of a file line by line, with their common base. `None` if both changed the same
+/// lines.
 ///
 /// ```
 /// use formulac_sync::merge_lines;
@@ -13,7 +14,7 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
     diffy::merge(base, ours, theirs).ok()
 }
 
-/// The lines that stop a merge: those of the base, of ours and of theirs, for each place.
+/// Returns the lines that stop a merge: for each conflict, the lines of the base, of ours and of theirs.
 pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]> {
     let Err(marked) = diffy::merge(base, ours, theirs) else {
         return Vec::new();
@@ -40,7 +41,7 @@ pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]
     found
 }
 
-/// What differs between two texts, as a unified diff without a head.
+/// Returns a unified diff of two strings, without the file header.
 ///
 /// ```
 /// assert_eq!(formulac_sync::diff_lines("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");

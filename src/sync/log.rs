@@ -1,5 +1,5 @@
-//! Who changed what and when: an entry a file, each with the hashes of those before it, so that branches merge whole and
-//! a changed entry is noticed.
+//! Log of changes, with their authors and times. Each entry is a separate file with the hashes of the entries
+//! before it, so branches merge without conflicts and a modified entry is detected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,36 +7,36 @@ use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The folder of the entries, seen from the project's.
+/// The folder of the log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
-/// What an entry did that tells of a command which somebody's role did not let them call. It changed nothing, so no other
-/// entry follows it, and it takes the number of the last entry before it.
+/// Action of an entry about a command that somebody called without the required role. The command changed
+/// nothing, so no other entry follows this one, and it takes the number of the last entry before it.
 pub const REFUSED: &str = "refused";
-/// Letters of a hash that name an entry.
+/// Number of letters of a hash that identify an entry.
 const SHORT: usize = 12;
 
-/// What was done once.
+/// An action recorded in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// The hashes of the entries before it, sorted.
+    /// Hashes of the entries before this one, sorted.
     pub parents: Vec<String>,
     /// When, as `2026-11-20T10:00:00.123456Z`.
     pub at: String,
     /// Who.
     pub by: String,
-    /// What: `push`, `rollback`, `release`, or [`REFUSED`].
+    /// The action: `push`, `rollback`, `release`, or [`REFUSED`].
     pub did: String,
     /// The environment.
     pub environment: String,
-    /// What became of each model and definition, a line each.
+    /// Changes of models and definitions, one line each.
     pub changes: Vec<String>,
-    /// The files that were changed, with the hashes of what they hold since; `None` if they are gone.
+    /// The changed files, each with the hash of its new contents; `None` if the file was removed.
     pub files: Vec<(String, Option<String>)>,
 }
 
 impl LogEntry {
-    /// The text of its file.
+    /// Returns the contents of the entry's file.
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &String| YamlOutput::Dbt(text.clone());
@@ -70,21 +70,22 @@ impl LogEntry {
         content_hash(self.text().as_bytes())
     }
 
-    /// When, without parts of seconds: those are for the order.
+    /// Returns the time without fractions of a second, which are only needed to sort entries.
     #[must_use]
     pub fn time(&self) -> String {
         let whole = self.at.split('.').next().unwrap_or_default();
         format!("{}Z", whole.trim_end_matches('Z'))
     }
 
-    /// The name of its file: when, and the begin of its hash.
+    /// Returns the name of the entry's file: the time and the first letters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
         format!("{time}-{}.yml", short(&self.hash()))
     }
 
-    /// Reads the text of its file; `None` if it is none, or where its name shows that it was changed.
+    /// Reads an entry from the contents of its file. `None` if the file is not an entry, or if its name shows that it
+    /// was changed.
     #[must_use]
     pub fn read_as(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
@@ -118,23 +119,24 @@ fn is_named_after(name: &str, hash: &str) -> bool {
         .is_some_and(|stem| stem.ends_with(short(hash)))
 }
 
-/// The begin of a hash, enough for people.
+/// Returns the first letters of a hash, which are enough for people.
 #[must_use]
 pub fn short(hash: &str) -> &str {
     hash.get(..SHORT).unwrap_or(hash)
 }
 
-/// An entry in its place.
+/// An entry with its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Logged {
-    /// Its number: one more than the greatest of those before it. Two branches may have the same.
+    /// Number of the entry: one more than the greatest number of the entries before it. Entries on two branches may
+    /// have the same number.
     pub number: usize,
     /// Its hash.
     pub hash: String,
-    /// The name of its file.
+    /// Name of the entry's file.
     pub file: String,
-    /// What was done.
+    /// The recorded action.
     pub entry: LogEntry,
 }
 
@@ -142,14 +144,14 @@ pub struct Logged {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Log {
-    /// By their numbers, then by time: no entry stands before one that it follows.
+    /// Entries sorted by number, then by time. Each entry comes after the entries that it follows.
     pub entries: Vec<Logged>,
-    /// What is wrong: the file, and what with it.
+    /// Faults: the file and a description of each.
     pub faults: Vec<(String, String)>,
 }
 
 impl Log {
-    /// Reads entries: names of files with their texts.
+    /// Reads log entries from pairs of file name and contents.
     ///
     /// ```
     /// use formulac_sync::{LogEntry, Log};
@@ -166,7 +168,7 @@ impl Log {
         let mut log = Self::default();
         let mut found: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
         for (name, text) in files {
-            // Line ends may have been changed on the way.
+            // The line endings may have been converted in transit.
             let text = text.replace('\r', "");
             let hash = content_hash(text.as_bytes());
             let Some(entry) = LogEntry::read(&text) else {
@@ -207,7 +209,7 @@ impl Log {
         log
     }
 
-    /// The hashes of the entries that no other follows: the parents of the next.
+    /// Returns the hashes of the entries that no other entry follows. They are the parents of the next entry.
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
         let changed: Vec<&Logged> = self
@@ -222,7 +224,7 @@ impl Log {
         heads
     }
 
-    /// The entries that a person may mean: by number, or by the begin of the hash.
+    /// Returns the entries that match a number or the first letters of a hash.
     #[must_use]
     pub fn named(&self, id: &str) -> Vec<&Logged> {
         let is_meant = |logged: &&Logged| match id.parse::<usize>() {
@@ -233,7 +235,7 @@ impl Log {
     }
 }
 
-/// The number of each entry, by one pass from the first ones on.
+/// Computes the number of each entry in one pass, starting with the entries without parents.
 fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usize> {
     let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -278,11 +280,11 @@ fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usi
     numbers
 }
 
-/// Gives each refusal the greatest number of the entries that were made before it, so that it is listed after them.
+/// Gives each refusal the greatest number of the entries before it, so that the refusal is listed after them.
 fn number_refusals(entries: &mut [Logged]) {
     let (refused, mut changed): (Vec<&mut Logged>, Vec<&mut Logged>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
-    // Older entries have no parts of seconds, which `Z` would sort after.
+    // Older entries have no fractions of a second, and `Z` would sort after a fraction.
     fn at(logged: &Logged) -> &str {
         logged.entry.at.trim_end_matches('Z')
     }
@@ -363,7 +365,7 @@ mod tests {
             [&second]
         );
         assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
-        // One of this work tree has no parents, and is listed after the entries that were there.
+        // A refusal in this work tree has no parents, and is listed after the entries that existed at its time.
         let own = LogEntry {
             did: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])

@@ -1,4 +1,4 @@
-//! The text of a merge request: what a plan changes, what was looked at, whom it reaches and how it is undone.
+//! The text of a merge request: the changes in a plan, the checks, whom the changes affect and how to undo them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,52 +10,53 @@ use super::properties;
 use crate::markdown::{block, code, plain, sentence};
 use crate::yaml_edit::YamlValue;
 
-/// Changes of a model that are listed.
+/// Maximum number of listed changes per model.
 const LISTED: usize = 100;
 
-/// What a merge request says beside its plan.
+/// Contents of a merge request in addition to its plan.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MergeRequest {
-    /// What it is about, in a line; empty where nobody said.
+    /// Subject of the merge request, in one line; empty if none was given.
     pub title: String,
-    /// What was looked at and found right: `dbt parses it`.
+    /// Checks that passed, for example `dbt parses it`.
     pub checks: Vec<String>,
-    /// What was not, with the reason: `values (no connection)`.
+    /// Checks that did not run, with the reason, for example `values (no connection)`.
     pub not_run: Vec<String>,
-    /// What is known of the values of each model that is made or changed.
+    /// Verification results for the values of each created or updated model.
     pub values: Vec<ToldValues>,
-    /// What it reaches, as Markdown; `None` if that is not known.
+    /// The impact of the change, as Markdown; `None` if it is not known.
     pub reaches: Option<String>,
-    /// Roles and how many of each approve it.
+    /// Roles, each with the number of approvals that it must give.
     pub needs: Vec<(String, usize)>,
-    /// The command that takes it back.
+    /// The command that undoes the change.
     pub undo: Option<String>,
 }
 
-/// What is known of a model's values.
+/// Verification results for a model's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToldValues {
     /// The model.
     pub model: String,
-    /// Where they were verified: `development, dbt 1.12.6 on duckdb`; `None` if they were not.
+    /// The environment and engine of the verification, for example `development, dbt 1.12.6 on duckdb`; `None` if the
+    /// values were not verified.
     pub place: Option<String>,
-    /// What was found, as a sentence in which names stand between backticks.
+    /// The result, as a sentence with names between backticks.
     pub told: String,
 }
 
-/// The tests that a push promises for its models.
+/// Number of tests that a push promises for its models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Promised {
-    /// Tests of data, those in files of their own among them.
+    /// Data tests, including those in separate files.
     pub data: usize,
     /// Unit tests.
     pub unit: usize,
 }
 
 impl Promised {
-    /// Counts them in the files of a model, by path.
+    /// Counts the tests in the files of a model, given by path.
     #[must_use]
     pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {
         let mut promised = Self::default();
@@ -86,7 +87,7 @@ impl Promised {
         }
     }
 
-    /// `5 data tests and 1 unit test`; `None` if there is none.
+    /// Describes the counts, for example `5 data tests and 1 unit test`; `None` if there are no tests.
     #[must_use]
     pub fn section(self) -> Option<String> {
         let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
@@ -100,8 +101,8 @@ impl Promised {
 }
 
 impl MergeRequest {
-    /// The whole text, as Markdown. Names, formulas and SQL come from files of many hands, so nothing of them becomes
-    /// markup.
+    /// Returns the complete text as Markdown. Names, formulas and SQL come from files that many people edit, so they
+    /// are escaped and none of their contents becomes markup.
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut out = String::new();
@@ -236,7 +237,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
 }
 
-/// What changes in SQL, folded.
+/// Writes the diffs of SQL and of other files, in collapsed sections.
 fn details(out: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));

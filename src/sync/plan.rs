@@ -1,4 +1,4 @@
-//! What a push would do: a plan is data, made without touching anything.
+//! Plan of a push. A plan is data, and creating it changes no files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,37 +12,38 @@ use super::state::{PushState, lines};
 use crate::CompiledSpec;
 use crate::dbt::are_of_one_text;
 
-/// The folder of the bases, seen from the project's.
+/// The folder of the bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// The file of what was known of the data when models were last generated, seen from the project's folder.
+/// The file with the facts about the data that were known when models were last generated. The path is relative
+/// to the project's folder.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
-/// The path of a model's base, seen from the project's folder.
+/// Returns the path of a model's base, relative to the project's folder.
 #[must_use]
 pub fn state_path(model: &str) -> String {
     format!("{STATES}/{}", PushState::file_name(model))
 }
 
-/// What becomes of a model.
+/// Action that a push takes for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
-    /// Its files are new.
+    /// Create the model's files.
     Create,
-    /// Its files or its spec change.
+    /// Update the model's files or its spec.
     Update,
-    /// Its spec is gone, so its files go.
+    /// Delete the model's files, because its spec was removed.
     Delete,
-    /// Nothing but what somebody changed by hand, which stays.
+    /// Change nothing: the only differences are hand edits, which stay.
     Keep,
-    /// Its files are as they are to be, and an edit of comments or layout is not committed.
+    /// Change no file, but commit an edit of comments or layout that is not committed yet.
     Commit,
     /// Nothing.
     Nothing,
 }
 
 impl Action {
-    /// The word for it.
+    /// Returns the action's name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,17 +57,17 @@ impl Action {
     }
 }
 
-/// What changes in what a model says.
+/// A change in a property of a model or of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedChange {
-    /// The definition or column; none for the model.
+    /// The definition or column; `None` for the model.
     pub definition: Option<String>,
-    /// What of it.
+    /// The changed property.
     pub property: Property,
-    /// What it was; `None` if it is new.
+    /// The old value; `None` if the property is new.
     pub before: Option<String>,
-    /// What it is to be; `None` if it goes.
+    /// The new value; `None` if the property is removed.
     pub after: Option<String>,
 }
 
@@ -86,7 +87,7 @@ impl fmt::Display for PlannedChange {
     }
 }
 
-/// What becomes of one model.
+/// Plan for one model.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelPlan {
@@ -94,26 +95,26 @@ pub struct ModelPlan {
     pub model: String,
     /// Its spec.
     pub spec: String,
-    /// What is done.
+    /// The action to take.
     pub action: Action,
-    /// What changes in what it says.
+    /// Changes in the model's properties and definitions.
     pub changes: Vec<PlannedChange>,
-    /// Hand edits that the spec says now.
+    /// Hand edits that are now in the spec.
     pub carried: Vec<HandEdit>,
-    /// Hand edits that stay in the files alone.
+    /// Hand edits that stay only in the files.
     pub kept: Vec<HandEdit>,
-    /// What is for a person to decide; nothing is written as long as there is such.
+    /// Conflicts that a person must resolve. Nothing is written while there are conflicts.
     pub conflicts: Vec<Conflict>,
-    /// The files that change, specs and states among them.
+    /// Files that change, including specs and states.
     pub files: Vec<TextChange>,
-    /// All its files, which belong into the commit.
+    /// All files of the model that belong in the commit.
     pub paths: Vec<String>,
-    /// Its files that stay as people edited them, and that are not committed.
+    /// Files of the model that keep their hand edits and are not committed yet.
     pub uncommitted: Vec<String>,
 }
 
 impl ModelPlan {
-    /// A plan in which nothing is yet.
+    /// Creates an empty plan.
     pub(super) fn empty(model: &str, spec: &str, action: Action) -> Self {
         Self {
             model: model.to_owned(),
@@ -129,7 +130,7 @@ impl ModelPlan {
         }
     }
 
-    /// Notes files that stay as people edited them and that are not committed: the push commits them.
+    /// Records files that keep their hand edits and are not committed yet. The push commits these files.
     #[must_use]
     pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
         if self.action == Action::Nothing && !files.is_empty() {
@@ -140,8 +141,8 @@ impl ModelPlan {
         self
     }
 
-    /// The plan for one model. `base` is the last push's spec as it compiles now, none where nothing is new since; `before` the text of the spec's file and
-    /// of the state's, as they stand there.
+    /// Creates the plan for one model. `base` is the spec of the last push as it compiles now; `None` if nothing is
+    /// new since then. `before` has the current contents of the spec's file and of the state's file.
     ///
     /// A model without a state was never pushed.
     #[must_use]
@@ -158,7 +159,7 @@ impl ModelPlan {
             mut conflicts,
         } = reconciled;
         let (mut changed, more) = files(sides, &kept);
-        // What is decided by definition need not be decided by file again.
+        // If there are conflicts between definitions, conflicts between files need no separate decision.
         if conflicts.is_empty() {
             conflicts.extend(more);
         }
@@ -201,7 +202,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
         }
-        // A spec that was removed is a part of the change too.
+        // A removed spec is part of the change too.
         if action == Action::Delete {
             paths.push(spec.clone());
         }
@@ -266,8 +267,8 @@ impl ModelPlan {
 }
 
 impl PushState {
-    /// The base of a model that was never pushed, of which somebody edited files that its spec still makes as it did when
-    /// they were written. None where that is not so.
+    /// Returns the base of a model that was never pushed, if somebody edited its files and its spec still generates
+    /// the same files as when they were written. `None` otherwise.
     #[must_use]
     pub fn from_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
@@ -282,7 +283,7 @@ impl PushState {
         Some(Self::from_pushed(model, ours))
     }
 
-    /// The base that a push of a spec leaves.
+    /// Returns the base that a push of a spec stores.
     #[must_use]
     pub fn from_pushed(model: &str, ours: &Ours) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
@@ -292,7 +293,7 @@ impl PushState {
 }
 
 impl Ours {
-    /// What differs in what a model says since an earlier spec of it.
+    /// Returns the changes in a model since an earlier version of its spec.
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
         let base = [PushState::from_pushed(model, earlier)];
@@ -306,7 +307,7 @@ impl Ours {
     }
 }
 
-/// What differs in what the model says: formulas by the specs, all else by the properties.
+/// Returns the changes in a model: formulas are compared by the specs, everything else by the properties.
 fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
@@ -342,7 +343,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     for (key, formula) in before.iter().filter(|(key, _)| find(&after, key).is_none()) {
         say(&key.1, Some(formula.clone()), None);
     }
-    // What is new or gone altogether is told by its definitions.
+    // For a new or removed model, only its definitions are listed.
     let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else {
         return changes;
     };
@@ -364,7 +365,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // What nobody describes is described by its formula.
+        // A column without a description is described by its formula, which may be listed already.
         let is_told = changes
             .iter()
             .any(|told| told.definition == about.column && told.before == was && told.after == is);
@@ -381,29 +382,29 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
     changes
 }
 
-/// What a push would do.
+/// Plan of a push.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The environment that it is for; `None` if the project has none.
+    /// The environment of the push; `None` if the project has no environments.
     pub environment: Option<String>,
-    /// The models, by name; those of which nothing is to be said are left out.
+    /// The models, sorted by name, without the models that have nothing to report.
     pub models: Vec<ModelPlan>,
-    /// What changes in `known.yml`.
+    /// Change to `known.yml`.
     pub known: Option<KnownChange>,
 }
 
-/// A change of `known.yml`, which holds what was known of the data when models were generated.
+/// A change to `known.yml`, which stores the facts about the data that were known when models were generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownChange {
     /// The file.
     pub file: TextChange,
-    /// The facts that change, a line each.
+    /// The changed facts, one line each.
     pub facts: Vec<String>,
 }
 
 impl Plan {
-    /// A plan of these models.
+    /// Creates a plan for these models.
     #[must_use]
     pub fn new(environment: Option<String>, models: impl IntoIterator<Item = ModelPlan>) -> Self {
         let is_told = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
@@ -416,7 +417,7 @@ impl Plan {
         }
     }
 
-    /// How many models there are of an action; those with conflicts are none of them.
+    /// Returns the number of models with this action. Models with conflicts are not counted.
     #[must_use]
     pub fn count(&self, action: Action) -> usize {
         self.models
@@ -425,13 +426,13 @@ impl Plan {
             .count()
     }
 
-    /// How many conflicts there are.
+    /// Returns the number of conflicts.
     #[must_use]
     pub fn conflicts(&self) -> usize {
         self.models.iter().map(|plan| plan.conflicts.len()).sum()
     }
 
-    /// Whether there is nothing to write.
+    /// Returns `true` if there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.models
@@ -440,7 +441,7 @@ impl Plan {
             && self.known.is_none()
     }
 
-    /// `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
+    /// Returns a summary, for example `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
     #[must_use]
     pub fn summary(&self) -> String {
         let conflicts = self.conflicts();
@@ -467,7 +468,7 @@ impl Plan {
         out
     }
 
-    /// All of it, as it is kept in a file.
+    /// Returns the complete plan in the format in which it is saved to a file.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({

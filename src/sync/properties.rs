@@ -1,4 +1,4 @@
-//! What the properties files of a model say, thing by thing.
+//! Properties in a model's properties file, one entry per property.
 
 use std::collections::BTreeMap;
 
@@ -7,34 +7,35 @@ use crate::dbt::is_hash;
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
-/// What is said of what.
+/// Identifies one property of a model or column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct About {
-    /// The column; none for the model.
+    /// The column; `None` for the model.
     pub column: Option<String>,
     pub property: Property,
-    /// The key below it, or the item; empty for what there is one of.
+    /// The key below the property, or the list item; empty if the property has only one value.
     pub detail: String,
 }
 
-/// What is said, and where.
+/// The value of a property and its location.
 #[derive(Clone, Debug)]
 pub(super) struct StatedProperties {
     pub value: YamlValue,
-    /// The line in its file, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
-    /// Whether it stands in the file of docs blocks.
+    /// The value is in the file with docs blocks.
     pub in_docs: bool,
 }
 
 impl StatedProperties {
-    /// The text of a scalar, else the YAML in one line.
+    /// Returns the value of a scalar, or the YAML in one line for other values.
     pub fn text(&self) -> String {
         display_value(&self.value)
     }
 }
 
-/// All that the properties of a model say, docs blocks in the place of their calls. None where they are no properties.
+/// Reads all properties of a model and replaces calls of docs blocks with their contents. `None` if the file has
+/// no properties.
 pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, StatedProperties>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
     let mut reader = PropertiesReader {
@@ -79,7 +80,7 @@ impl PropertiesReader<'_> {
         }
     }
 
-    /// What is said of a model or a column under a key.
+    /// Adds the properties of a model or column that are stored under a key.
     fn add_property(&mut self, column: Option<&str>, key: &str, value: &Node) {
         match key {
             "description" => self.description(column, value),
@@ -149,7 +150,7 @@ impl PropertiesReader<'_> {
     }
 }
 
-/// A mapping of `meta` without the hash that formulac notes there; `None` if it has nothing else.
+/// Returns a `meta` mapping without the hash that formulac stores in it. `None` if nothing else is left.
 fn without_hash(meta: &Node) -> Option<YamlValue> {
     let Some(pairs) = meta.pairs() else {
         return Some(value_of(meta));
@@ -176,14 +177,15 @@ fn without_hash(meta: &Node) -> Option<YamlValue> {
     (!kept.is_empty()).then(|| YamlValue::map(kept))
 }
 
-/// The name in `{{ doc('name') }}`, where that is all.
+/// Returns the name in `{{ doc('name') }}`, if the text has no other contents.
 fn doc_call(text: &str) -> Option<&str> {
     let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let name = inside.strip_prefix("doc(")?.strip_suffix(')')?.trim();
     Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
 }
 
-/// The docs blocks of a file, by name, each with the line of its text. What `raw` keeps from Jinja stands bare.
+/// Returns the docs blocks of a file by name, each with the line on which its text begins. `raw` blocks, which
+/// protect text from Jinja, are removed.
 fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let mut found = BTreeMap::new();
     let mut rest = md;
@@ -203,19 +205,19 @@ fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     found
 }
 
-/// A text without the `raw` block around it.
+/// Removes the `raw` block around a text.
 pub(super) fn bare_name(text: &str) -> &str {
     text.strip_prefix("{% raw %}")
         .and_then(|text| text.strip_suffix("{% endraw %}"))
         .unwrap_or(text)
 }
 
-/// The line of a byte, from 1.
+/// Returns the line of a byte offset, from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// A node as a value to be written. A file's depth is bounded where it is read, so is the recursion.
+/// Converts a node to a value for output. The parser limits the depth of a file, so the recursion is limited too.
 fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
         NodeKind::Scalar {
@@ -232,7 +234,7 @@ fn value_of(node: &Node) -> YamlValue {
     }
 }
 
-/// A value in one line, for people and for comparing: keys in their order.
+/// Formats a value in one line, for display and for comparison. Keys stay in their order.
 pub(super) fn display_value(value: &YamlValue) -> String {
     match value {
         YamlValue::Bare(text) if yaml::parse_boolean(text).is_some() => {

@@ -1,4 +1,5 @@
-//! A conflict decided: an edit taken out of the file that it stands in, or brought into the spec over what that says.
+//! Resolution of a conflict: removes an edit from its file, or transfers it to the spec and overwrites the spec's
+//! version.
 
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::reconcile::{Conflict, Ours, Tools};
@@ -7,7 +8,7 @@ use super::{reconcile, write_back};
 use crate::decompile::with_formula;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit as edit_yaml};
 
-/// The file without the edit: what formulac wrote stands there again. None where it cannot be told what that would be.
+/// Returns the file without the edit, with the text that formulac wrote. `None` if that text cannot be determined.
 #[must_use]
 pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole() {
@@ -35,7 +36,7 @@ pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     }
 }
 
-/// The edit of YAML that takes back another.
+/// Returns the YAML edit that undoes a hand edit.
 fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
     let node = Path::root().key("models").item("name", model);
     let node = match &edit.definition {
@@ -68,8 +69,8 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
     })
 }
 
-/// The spec with what the file says, over what the spec says; where no spec can say it, without what the spec changed, so
-/// that the edit stays in the file. None where that cannot be.
+/// Returns the spec with the file's version in place of its own. If no spec can express the file's formula,
+/// reverts the spec's own change, so that the edit stays in the file. `None` if neither is possible.
 #[must_use]
 pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) -> Option<String> {
     let edit = conflict.edit.as_ref()?;
@@ -84,7 +85,8 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
     write_back::candidates(&ours.source, edit).into_iter().find(says)
 }
 
-/// The spec with another formula of the definition that the conflict is of. `None` if it is not of a formula.
+/// Returns the spec with another formula for the definition in conflict. `None` if the conflict does not concern
+/// a formula.
 #[must_use]
 pub fn spoken(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
     let name = conflict

@@ -1,11 +1,11 @@
-//! What the last push made of a model: the base that both sides are compared with.
+//! State of a model after the last push: the base that both sides are compared with.
 
 use std::collections::BTreeMap;
 
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The first line of a state.
+/// The first line of a state file.
 const HEADER: &str = "# What the last `formulac push` made of this model; formulac keeps this file itself.\n";
 
 /// The base of a model.
@@ -20,21 +20,21 @@ const HEADER: &str = "# What the last `formulac push` made of this model; formul
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushState {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// The path of its spec, seen from the project's folder.
+    /// Path of the model's spec, relative to the project's folder.
     pub spec: String,
-    /// The text of its spec.
+    /// Contents of the model's spec.
     pub source: String,
-    /// The texts that were generated, by their paths as seen from the project's folder.
+    /// Contents of the generated files, by path relative to the project's folder.
     pub files: BTreeMap<String, String>,
 }
 
-/// A file beside the states, with another content: a model of this name has its state in another file.
+/// Name of another file in the folder of states. A model with this name stores its state under a different file name.
 const TAKEN: &str = "known";
 
 impl PushState {
-    /// The file of a model's state, as seen from the folder of states.
+    /// Returns the file name of a model's state, relative to the folder of states.
     #[must_use]
     pub fn file_name(model: &str) -> String {
         if model.eq_ignore_ascii_case(TAKEN) {
@@ -44,7 +44,7 @@ impl PushState {
         }
     }
 
-    /// The model whose state a file holds; `None` if the file holds something else.
+    /// Returns the model whose state is stored in a file; `None` if the file has other contents.
     ///
     /// ```
     /// use formulac_sync::PushState;
@@ -60,7 +60,7 @@ impl PushState {
         (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
     }
 
-    /// A state without files.
+    /// Creates a state without files.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
         Self {
@@ -71,10 +71,10 @@ impl PushState {
         }
     }
 
-    /// The text of its file.
+    /// Returns the contents of the state's file.
     #[must_use]
     pub fn text(&self) -> String {
-        // A block of lines has no break at its end, so that git merges it line by line.
+        // The block has no line break at its end, so that git merges it line by line.
         let block = |text: &str| YamlOutput::Dbt(lines(text).trim_end_matches('\n').to_owned());
         let files = self
             .files
@@ -91,8 +91,8 @@ impl PushState {
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
-    /// Reads the text of its file: the state, or the two of both branches where git could not merge them. None where it
-    /// is something else.
+    /// Reads the contents of a state file: one version, or the versions of both branches if git could not merge them.
+    /// Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match branches(text) {
@@ -117,13 +117,13 @@ fn read(text: &str) -> Option<PushState> {
     })
 }
 
-/// The two texts that git left in one, with its marks between them.
+/// Splits a file with git's conflict markers into the versions of the two branches. `None` if there are no markers.
 pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return None;
     }
     let (mut ours, mut theirs) = (String::new(), String::new());
-    // What both branches came from stands between `|||||||` and `=======`, where git is asked for it.
+    // The common base of both branches is between `|||||||` and `=======`, if git is configured to show it.
     let (mut in_ours, mut in_theirs) = (true, true);
     for line in text.lines() {
         match line.get(..7) {
@@ -144,7 +144,7 @@ pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     Some([ours, theirs])
 }
 
-/// A text as it is compared: its line ends made alike, one at the end.
+/// Normalizes a text for comparison: uses the same line endings everywhere, with one at the end.
 pub(super) fn lines(text: &str) -> String {
     let text = text.replace('\r', "");
     format!("{}\n", text.trim_end_matches('\n'))

@@ -1,10 +1,10 @@
-//! How long a verification took, and when. It differs with each run, so it is kept apart from the evidence and not
-//! committed.
+//! Duration and time of a verification. They differ in each run, so they are stored separately from the evidence
+//! and not committed.
 
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The folder of timings, seen from the project's; git ignores it.
+/// The folder of timings, relative to the project's folder. Git ignores it.
 const TIMINGS: &str = ".formulac/local/timings";
 
 /// Times of one verification of a model.
@@ -19,26 +19,26 @@ const TIMINGS: &str = ".formulac/local/timings";
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The environment; empty where the project has none.
+    /// The environment; empty if the project has no environments.
     pub environment: String,
-    /// What compared, with its version.
+    /// The engine that ran the comparison, with its version.
     pub engine: String,
     /// When, as `2026-11-20T10:00:00Z`.
     pub at: String,
-    /// How long the formula's query took.
+    /// Duration of the formula's query, in seconds.
     pub formula_seconds: Option<f64>,
-    /// How long dbt took to build the model.
+    /// Time that dbt took to build the model, in seconds.
     pub build_seconds: Option<f64>,
 }
 
 impl Timing {
-    /// The path of a model's file, seen from the project's folder.
+    /// Returns the path of a model's timing file, relative to the project's folder.
     #[must_use]
     pub fn path(model: &str) -> String {
         format!("{TIMINGS}/{model}.yml")
     }
 
-    /// The text of its file.
+    /// Returns the contents of the timing file.
     #[must_use]
     pub fn text(&self) -> String {
         let words = [
@@ -61,7 +61,7 @@ impl Timing {
         write_value(&YamlOutput::Map(pairs.collect()))
     }
 
-    /// Reads the text of its file. `None` if the text is something else.
+    /// Reads the contents of a timing file. `None` if the file has other contents.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;

@@ -1,9 +1,9 @@
-//! Changes to many files, all or none of them, whatever happens meanwhile.
+//! Transactions: changes to many files, of which either all or none are applied, even if the process is killed.
 //!
-//! All new texts are written to a folder of their own first, with a journal that is put in place by one move: from then
-//! on the change is sure to be finished, by the next run where this one is killed. Each file is moved to its place; a
-//! file that somebody else has changed since is never touched. What fails is undone: the journal is renamed first, so that
-//! the next run goes the same way.
+//! All new contents are first written to a separate folder, with a journal that one move puts in place. After
+//! that move the change will be completed, by the next run if this one is killed. Each file is then moved to its
+//! final path; a file that somebody else has changed in the meantime is never touched. A failed change is undone:
+//! the journal is renamed first, so that the next run continues in the same direction.
 
 use std::fmt;
 use std::io;
@@ -13,21 +13,21 @@ use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
 
-/// Where a change waits, seen from the project's folder.
+/// Folder of a pending change, relative to the project's folder.
 pub const JOURNAL: &str = ".formulac/local/journal";
 
-/// What becomes of a file.
+/// A change to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileChange {
-    /// Its path, seen from the project's folder.
+    /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// The text of the file; `None` if there is no file.
+    /// The current contents; `None` if the file does not exist.
     pub before: Option<Vec<u8>>,
-    /// The text to write; `None` to remove the file.
+    /// The contents to write; `None` to remove the file.
     pub after: Option<Vec<u8>>,
 }
 
-/// Why a change could not be made.
+/// Reason why a change failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransactionFault {
@@ -35,7 +35,7 @@ pub enum TransactionFault {
     Io(String, io::Error),
     /// Somebody has changed this file since the change was planned.
     Foreign(String),
-    /// The journal of an earlier run is no journal.
+    /// The journal of an earlier run, at this path, is not a valid journal.
     Unreadable(String),
 }
 
@@ -51,13 +51,13 @@ impl fmt::Display for TransactionFault {
 
 impl std::error::Error for TransactionFault {}
 
-/// A change that waits in its folder.
+/// A pending change in its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
-    /// What whoever began it wants to know when it is finished.
+    /// Data that the caller needs when the change is completed.
     pub note: Value,
     entries: Vec<JournalEntry>,
-    /// Folders that it makes, outer ones first.
+    /// Folders that the change creates, outer folders first.
     folders: Vec<String>,
 }
 
@@ -68,18 +68,18 @@ struct JournalEntry {
     after: Option<String>,
 }
 
-/// What an earlier run left.
+/// State left by an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftTransaction {
     /// Nothing.
     Nothing,
-    /// A change that is to be finished.
+    /// A change that must be completed.
     ToFinish(Journal),
-    /// A change that failed and is to be undone.
+    /// A change that failed and must be undone.
     ToUndo(Journal),
 }
 
-/// The hash of a content.
+/// Returns the hash of a file's contents.
 #[must_use]
 pub fn content_hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -93,12 +93,12 @@ const FORWARD: &str = "journal.json";
 const BACKWARD: &str = "undo.json";
 const DRAFT: &str = "journal.json.tmp";
 
-/// Writes a change down, and changes nothing yet but in its own folder. Once this is done the change is sure to be
-/// finished or undone.
+/// Writes a change to the journal's folder, without changing any other file. After this, the change is
+/// guaranteed to be completed or undone.
 ///
 /// # Errors
 ///
-/// What failed; nothing will be changed then.
+/// An operation failed. In this case, nothing will be changed.
 pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, TransactionFault> {
     let mut folders: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| change.after.is_some()) {
@@ -139,16 +139,16 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &file(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // From here on the change is made; that its name may not be on the disk yet is no reason to stop.
+    // The change is final from here on. It continues even if the journal's name may not be on the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }
 
-/// What an earlier run left. What it had only begun to prepare is thrown away.
+/// Returns the state left by an earlier run. A change that was not completely prepared is discarded.
 ///
 /// # Errors
 ///
-/// The journal cannot be read, or is none.
+/// The journal cannot be read or is invalid.
 pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = file(name);
@@ -171,18 +171,18 @@ pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, Transac
 }
 
 impl Journal {
-    /// The files that it changes.
+    /// Returns the paths of the files in this change.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.path.as_str())
     }
 
-    /// Brings every file to what it is to be; those that are already stay.
+    /// Applies the change to every file. Files that already have their new contents stay as they are.
     ///
     /// # Errors
     ///
-    /// An operation failed, or somebody has changed a file since. The change can be undone, or tried again.
+    /// An operation failed, or somebody has changed a file since. The change can be undone or tried again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
-        // All are looked at before the first is touched.
+        // Check all files before touching the first one.
         if let Some(entry) = self.rewritten(disk)? {
             return Err(TransactionFault::Foreign(entry.path.clone()));
         }
@@ -195,7 +195,7 @@ impl Journal {
         self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Whether somebody else changed a file: it has neither the old text nor the new one.
+    /// Returns `true` if somebody else changed a file, so that it has neither its old nor its new contents.
     ///
     /// # Errors
     ///
@@ -214,20 +214,21 @@ impl Journal {
         Ok(None)
     }
 
-    /// Brings every file back to what it was. What somebody has changed since stays as it is.
+    /// Restores the old contents of every file. Files that somebody has changed since stay as they are.
     ///
     /// # Errors
     ///
-    /// An operation failed; the next run tries again, or, where it was the first, goes on to finish the change.
+    /// An operation failed. The next run tries again. If the first operation failed, the next run instead
+    /// completes the change.
     pub fn undo(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, false)
     }
 
-    /// The same, also for files that were rewritten since the change was applied.
+    /// Restores every file, including files that were rewritten after the change was applied.
     ///
     /// # Errors
     ///
-    /// As for [`Journal::undo`].
+    /// The same errors as [`Journal::undo`].
     pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, true)
     }
@@ -244,7 +245,7 @@ impl Journal {
         }
         self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
-            // One that somebody has put something into since stays.
+            // A folder stays if somebody has added a file to it since.
             let _ = disk.remove_folder(folder);
         }
         disk.remove(&backward)
@@ -252,16 +253,16 @@ impl Journal {
         clear(disk)
     }
 
-    /// Forgets the change, once all is done that belongs to it.
+    /// Removes the journal after the change and all related steps are completed.
     ///
     /// # Errors
     ///
-    /// The journal is still there; the next run finishes it again, which changes nothing.
+    /// The journal still exists. The next run completes the change again, which has no effect.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         let forward = file(FORWARD);
         disk.remove(&forward)
             .map_err(|error| TransactionFault::Io(forward, error))?;
-        // What is left over is thrown away by the next run.
+        // The next run discards any remaining files.
         let _ = clear(disk);
         Ok(())
     }
@@ -276,7 +277,7 @@ impl Journal {
         let mut touched: Vec<&str> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
-            // Looked at once more: between two runs somebody may have been here.
+            // Check again, because somebody may have changed the file between two runs.
             let now = entry.now(disk)?;
             if now == *to || (now != *from && !all) {
                 continue;
@@ -345,7 +346,7 @@ impl JournalEntry {
     }
 }
 
-/// Removes what stands in the folder of changes.
+/// Removes the contents of the folder of pending changes.
 fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
     let failed = |path: &str| {
         let path = path.to_owned();
@@ -361,7 +362,7 @@ fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
     Ok(())
 }
 
-/// The folders above a path, outer ones first.
+/// Returns the folders above a path, outer folders first.
 fn above(path: &str) -> Vec<String> {
     path.match_indices('/')
         .filter_map(|(at, _)| path.get(..at))
@@ -376,7 +377,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation, once, or from then on as if the process were killed in it.
+    /// A disk that fails at one operation: either only once, or from then on, as if the process had been killed
+    /// during that operation.
     #[derive(Clone, Debug, Default)]
     struct Failing {
         files: BTreeMap<String, Vec<u8>>,
@@ -387,7 +389,7 @@ mod tests {
     }
 
     impl Failing {
-        /// What operations do before they do anything; true where this one is cut off in the middle.
+        /// Runs at the start of each operation and counts it. Returns an error if this operation is interrupted.
         fn step(&mut self) -> io::Result<()> {
             self.done += 1;
             match self.fails_at {
@@ -418,7 +420,7 @@ mod tests {
         fn write(&mut self, path: &str, bytes: &[u8], _: Option<&str>) -> io::Result<()> {
             assert!(self.has_folder(Self::folder_of(path)), "{path}");
             let cut = self.step();
-            // What is cut off leaves a part.
+            // An interrupted write leaves a partial file.
             let whole = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
             if cut.is_ok() || self.fails_at == Some(self.done) {
                 self.files.insert(path.to_owned(), bytes[..whole].to_vec());
@@ -513,7 +515,8 @@ mod tests {
         (disk, changes)
     }
 
-    /// A change with what belongs to it, which counts as done once `commits` is true; undone where something fails.
+    /// Applies a change with a step that belongs to it. The change counts as completed once `committed` is true, and
+    /// is undone if something fails.
     fn run(disk: &mut Failing, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
         let journal = prepare(disk, changes, Value::Null)?;
         let applied = journal.apply(disk);
@@ -526,7 +529,7 @@ mod tests {
         applied.and(Err(TransactionFault::Io(String::new(), io::Error::other("planted"))))
     }
 
-    /// What the next run does first.
+    /// Runs the first steps of the next run.
     fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), TransactionFault> {
         match left_transaction(disk)? {
             LeftTransaction::Nothing => Ok(()),
@@ -562,13 +565,14 @@ mod tests {
                 let mut committed = false;
                 let result = run(&mut disk, &changes, &mut committed);
                 let context = format!("operation {at}, kill {is_kill}: {result:?}");
-                // At once, and without a kill, it is as before or as after, as it was said.
+                // Without a kill, the project is immediately in the state before or after the change, as the result
+                // reports.
                 if !is_kill && result.is_ok() {
                     assert_eq!(disk.project(), after, "{context}");
                 } else if !is_kill && !committed {
                     assert_eq!(disk.project(), before, "{context}");
                 }
-                // The next run may be killed as well, anywhere; the one after it is not.
+                // The next run may also be killed at any operation, but the run after it is not.
                 for again in [None, Some(1), Some(3), Some(7), Some(12)] {
                     let mut disk = Failing {
                         fails_at: again,
@@ -606,7 +610,7 @@ mod tests {
         );
         journal.undo(&mut disk).unwrap();
         assert_eq!(disk.project(), before);
-        // Also after it was made, and then is to be undone.
+        // A file that was changed after the change was applied also stays when the change is undone.
         let (mut disk, changes) = start();
         let journal = prepare(&mut disk, &changes, Value::Null).unwrap();
         journal.apply(&mut disk).unwrap();

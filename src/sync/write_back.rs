@@ -1,11 +1,11 @@
-//! Hand edits of generated files, brought into the spec that the files are made of.
+//! Transfers hand edits from generated files to the spec that generates them.
 
 use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
-/// The texts that the spec may become so that it says what the edit says, the best first. Whether one does is for who
-/// compiles it to see. None where no spec can say it.
+/// Returns possible new versions of the spec that may contain the edit, best first. The caller must compile a
+/// version to check it. Empty if no spec can express the edit.
 pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
@@ -44,7 +44,7 @@ pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     }
 }
 
-/// The ways to describe a column or the model.
+/// Returns the spec with each possible way to describe a column or the model.
 fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
     let value = YamlValue::text(text);
     let Some(column) = column else {
@@ -56,7 +56,7 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
         };
         return edit(source, &[first]).into_iter().collect();
     };
-    // Where it is described now comes first.
+    // The place of the current description comes first.
     let mut texts: Vec<String> = comment_above(source, column, text).into_iter().collect();
     let keys = below_column(column, "description");
     texts.extend(
@@ -76,7 +76,8 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
     texts
 }
 
-/// The spec with another `///` comment above a definition of its text block, where there is one now.
+/// Returns the spec with a new `///` comment above a definition in its text block, if the definition already has
+/// such a comment.
 fn comment_above(source: &str, name: &str, text: &str) -> Option<String> {
     let is_definition = |line: &str| {
         let rest = line.trim_start().strip_prefix(name).map(str::trim_start);
@@ -111,7 +112,7 @@ fn path(keys: &[String]) -> Path {
     keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// The edits that set a key, one for each of the keys above that may be missing.
+/// Returns the edits that set a key: one edit for each parent key that may be missing.
 fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
@@ -128,7 +129,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             after: Vec::new(),
         })
         .collect();
-    // The shorter ones would replace what stands there: they are for what is missing.
+    // The edits with shorter paths would replace existing values, so they are used only for missing keys.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
             edit(source, &[Edit::Remove { at: at.clone() }]).is_err()
@@ -138,7 +139,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     edits
 }
 
-/// The edits that add an item to a list, or set the list where there is none.
+/// Returns the edits that add an item to a list, or that create the list if there is none.
 fn added(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
     let mut edits = vec![Edit::Add {
         to: path(keys),

@@ -1,4 +1,4 @@
-//! Whether a change has the approvals that its environment and its specs ask for.
+//! Checks whether a change has the approvals that its environment and its specs require.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,32 +7,33 @@ use crate::yaml::{self, Node};
 use formulac_model::People;
 use formulac_model::{Right, Role};
 
-/// What is asked for.
+/// Required approvals of a change.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RequiredApproval {
-    /// How many of each role.
+    /// Number of required approvals per role.
     pub roles: Vec<(Role, usize)>,
-    /// Specs that name who approves them: the path, and names of people and groups, one of whom is enough.
+    /// Specs that name their approvers: the path, and the names of people and groups. An approval by one of them is
+    /// enough.
     pub specs: Vec<(String, Vec<String>)>,
 }
 
-/// How a change stands.
+/// Approval state of a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ApprovalState {
-    /// Who approved exactly this content, and may.
+    /// People who approved exactly this content and have the right to do so.
     pub approved: Vec<String>,
-    /// Who rejected exactly this content, and may.
+    /// People who rejected exactly this content and have the right to do so.
     pub rejected: Vec<String>,
-    /// Who approved, and why that does not count.
+    /// People whose approval does not count, each with the reason.
     pub void: Vec<(String, &'static str)>,
-    /// What is not there yet: `1 approval by business`.
+    /// Missing approvals, for example `1 approval by business`.
     pub lacks: Vec<String>,
 }
 
 impl ApprovalState {
-    /// Whether nothing is in the way.
+    /// Returns `true` if no approval is missing and nobody rejected the change.
     #[must_use]
     pub fn is_approved(&self) -> bool {
         self.lacks.is_empty() && self.rejected.is_empty()
@@ -40,21 +41,22 @@ impl ApprovalState {
 }
 
 impl RequiredApproval {
-    /// Whether nobody needs to approve anything.
+    /// Returns `true` if no approval is required.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.roles.is_empty() && self.specs.is_empty()
     }
 
-    /// Whether somebody may approve or reject: by their role, or as one whom a spec names.
+    /// Returns `true` if a person may approve or reject the change, by their role or because a spec names them.
     #[must_use]
     pub fn lets_judge(&self, people: &People, who: &str) -> bool {
         let mut named = self.specs.iter().flat_map(|(_, names)| names);
         people.rights(who).has(Right::Approve) || named.any(|name| people.is_among(who, name))
     }
 
-    /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
-    /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
+    /// Returns the approval state of a change from its comments, its authors and the hash of its current content.
+    /// Only the last approval or rejection of this content by each person counts. People cannot approve their own
+    /// change, and each person counts for one role.
     #[must_use]
     pub fn approval_state(
         &self,
@@ -120,13 +122,15 @@ impl RequiredApproval {
     }
 }
 
-/// How many count for each role, each person for one, so that as much as can be is given.
+/// Returns the number of approvals that count for each role. Each person counts for one role, assigned so that as
+/// many approvals as possible count.
 fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
     let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
-        // The shortest way to a role with room: through people who can count for another role instead.
+        // Find the shortest path to a role that needs more approvals, through people who can count for another role
+        // instead.
         let mut came: BTreeMap<Role, usize> = BTreeMap::new();
         let mut waits = VecDeque::from([start]);
         let mut end = None;
@@ -159,7 +163,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
     given
 }
 
-/// Whom a spec names to approve changes of it.
+/// Returns the approvers whom a spec names for its changes.
 #[must_use]
 pub fn approvers(spec: &str) -> Vec<String> {
     let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
@@ -204,7 +208,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert!(approval_state(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
             (comment_event(Approved, "a@x", "c"), 0, 0, 0),
-            // What one said of other content is neither here nor there.
+            // An approval of other content does not change the state if the person also approved this content.
             (comment_event(Approved, "f@x", "old"), 0, 0, 0),
             (comment_event(Approved, "g@x", "old"), 0, 1, 0),
             (comment_event(Approved, "own@x", "c"), 0, 1, 0),
@@ -241,7 +245,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
                 .collect();
             asked.approval_state(&people, &events, &[], "c").lacks
         };
-        // The one who is both makes room for the other, in whatever order they come.
+        // The person with both roles counts for the role that the other person does not have, in either order.
         assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
@@ -263,7 +267,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])],
         };
         let of = |by: &str| asked.approval_state(&people, &[comment_event(ChangeComment::Approved, by, "c")], &[], "c");
-        // Whom it names may approve, whatever their role is.
+        // People named by a spec may approve, whatever their role is.
         assert!(of("n@x").is_approved());
         assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
     }

@@ -1,41 +1,41 @@
-//! Whether the commits of a branch were allowed to their authors. The command's own checks hold nobody back who has the
-//! files; this is for CI, where the branch does not decide.
+//! Checks whether the authors of a branch's commits were allowed to make them. The command's own checks cannot
+//! stop anybody who has the files. This check is for CI, where the branch itself does not decide the result.
 
 use super::change::{CHANGES, ChangeComment, Event, is_same};
 use crate::model::{Environment, Project};
 use crate::{LOG, LogEntry, REFUSED};
 use formulac_model::Right;
 
-/// A commit that is to be merged.
+/// A commit to be merged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// What names it.
+    /// Identifier of the commit.
     pub id: String,
-    /// Its author, `Name <address>`.
+    /// The author, as `Name <address>`.
     pub author: String,
-    /// Who committed it, in the same form; empty where that is not known.
+    /// The committer, in the same form; empty if not known.
     pub committer: String,
-    /// Whose valid signature it bears, where that is known.
+    /// Owner of the commit's valid signature, if known.
     pub signer: Option<String>,
-    /// The files that it changed.
+    /// Files changed by the commit.
     pub files: Vec<Touched>,
 }
 
-/// A file that a commit changed.
+/// A file changed by a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Touched {
-    /// Its path, seen from the project's folder.
+    /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// Whether it was there before.
+    /// The file existed before the commit.
     pub was_there: bool,
-    /// Its text since, of those in `.formulac/`; `None` if it is gone.
+    /// New contents of a file in `.formulac/`; `None` if the file was removed.
     pub text: Option<String>,
 }
 
 impl Touched {
-    /// A file that a commit changed.
+    /// Creates a file changed by a commit.
     #[must_use]
     pub fn new(path: &str, was_there: bool, text: Option<String>) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Commit {
         }
     }
 
-    /// The same, committed by somebody.
+    /// Sets the person who committed the change.
     #[must_use]
     pub fn committed_by(mut self, committer: &str) -> Self {
         committer.clone_into(&mut self.committer);
         self
     }
 
-    /// Who approved something in this commit, if somebody else committed it.
+    /// Returns the person who approved something in this commit, if somebody else committed it.
     fn approved_for(&self) -> Option<String> {
         if self.committer.is_empty() || is_same(&self.author, &self.committer) {
             return None;
@@ -79,7 +79,7 @@ impl Commit {
     }
 }
 
-/// What was not allowed.
+/// A violation of the project's permissions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotAllowed {
@@ -87,14 +87,14 @@ pub struct NotAllowed {
     pub commit: String,
     /// Its author.
     pub author: String,
-    /// The file; `None` if it is of the whole commit.
+    /// The file; `None` if the violation concerns the whole commit.
     pub path: Option<String>,
-    /// What is the matter with it.
+    /// Reason why the change is not allowed.
     pub why: String,
 }
 
-/// Approvals that somebody else committed: the commit, and who approved. A program may run formulac for its users, and
-/// somebody may pass for another; people have to know which.
+/// Returns approvals that somebody else committed: the commit and the approver. Either a program runs formulac
+/// for its users, or somebody pretends to be another person, and people have to know which.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits
@@ -103,7 +103,7 @@ pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
         .collect()
 }
 
-/// Files by which forges know who owns what.
+/// Files in which forges look up code owners.
 const OWNERS: [&str; 4] = [
     "CODEOWNERS",
     ".github/CODEOWNERS",
@@ -111,7 +111,7 @@ const OWNERS: [&str; 4] = [
     "docs/CODEOWNERS",
 ];
 
-/// What is not allowed in these commits, by the project as it is where they are merged into.
+/// Returns the violations in these commits, according to the project file of the branch that they are merged into.
 #[must_use]
 pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits: &[Commit]) -> Vec<NotAllowed> {
     let mut found = Vec::new();
@@ -165,7 +165,8 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         return match event.said {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
-            // Whether it counts is seen when approvals are counted: whom a spec names may approve.
+            // Whether the approval counts is checked later, when approvals are counted, because people named by a spec
+            // may approve.
             ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
         };
     }
@@ -190,7 +191,7 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
     })
 }
 
-/// The text of a record, which is written once and then stays.
+/// Returns the contents of a record. A record is written once and must not change afterwards.
 fn written_once(file: &Touched) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),

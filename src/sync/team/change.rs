@@ -1,5 +1,5 @@
-//! What is said of a change that waits for approval: a file each in `.formulac/approvals/<id>/`, so that branches merge
-//! and who said what stands in git.
+//! Comments on a change that waits for approval. Each comment is a separate file in `.formulac/approvals/<id>/`,
+//! so that branches merge and git records who wrote it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use crate::yaml::{self, Node};
 use crate::{content_hash, short};
 use formulac_model::address;
 
-/// The folder of the changes, seen from the project's.
+/// The folder of the changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
-/// Letters of a title that name a change.
+/// Maximum number of letters from the title that identify a change.
 const NAME: usize = 48;
 
-/// What somebody did with a change.
+/// Action of a person on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeComment {
-    /// Asked for its approval.
+    /// Asked for approval of the change.
     Proposed,
-    /// Spoke about it.
+    /// Commented on the change.
     Commented,
     /// Approved it.
     Approved,
@@ -31,7 +31,7 @@ pub enum ChangeComment {
 impl ChangeComment {
     const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
 
-    /// Its name, as the file has it.
+    /// Returns the name used in the file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,30 +49,30 @@ impl fmt::Display for ChangeComment {
     }
 }
 
-/// What somebody said of a change, once.
+/// A comment, approval, rejection or proposal on a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What they did.
+    /// The action.
     pub said: ChangeComment,
     /// When, as `2026-11-20T10:00:00Z`.
     pub at: String,
-    /// Who, as `Name <address>`.
+    /// The person, as `Name <address>`.
     pub by: String,
-    /// The title of a proposal, else what was said with it; may be empty.
+    /// The title of a proposal, or the comment for other actions; may be empty.
     pub text: String,
-    /// More of it.
+    /// Further text.
     pub more: String,
-    /// The environment that a proposal is for; empty where there is none.
+    /// The environment of a proposal; empty if there is none.
     pub environment: String,
-    /// What a proposal is compared with: a branch or revision; empty for the others.
+    /// Branch or revision that a proposal is compared with; empty for other actions.
     pub base: String,
-    /// The hash of the content that it is about; empty for comments.
+    /// Hash of the content that the event concerns; empty for comments.
     pub content: String,
 }
 
 impl Event {
-    /// Something said now; what it is about comes with [`Event::content`].
+    /// Creates an event. The content that it concerns is set with [`Event::content`].
     #[must_use]
     pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
@@ -89,14 +89,14 @@ impl Event {
         }
     }
 
-    /// The same with more text.
+    /// Adds further text to the event.
     #[must_use]
     pub fn with_more(mut self, more: &str) -> Self {
         self.more = plain(more);
         self
     }
 
-    /// The text of its file.
+    /// Returns the contents of the event's file.
     #[must_use]
     pub fn text(&self) -> String {
         let pairs = [
@@ -117,7 +117,7 @@ impl Event {
         ))
     }
 
-    /// The name of its file: when, and the begin of its hash.
+    /// Returns the name of the event's file: the time and the first letters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -159,18 +159,18 @@ impl Event {
     }
 }
 
-/// A change, with all that was said of it.
+/// A change with all its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// What names it.
+    /// Identifier of the change.
     pub id: String,
-    /// In the order of time.
+    /// Events sorted by time.
     pub events: Vec<Event>,
 }
 
 impl Change {
-    /// How it was proposed first; `None` if that file is not there.
+    /// Returns the first proposal of the change; `None` if its file does not exist.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
         self.events.iter().find(|event| event.said == ChangeComment::Proposed)
@@ -205,13 +205,14 @@ pub fn changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change
     (found.into_iter().map(change).collect(), faults)
 }
 
-/// What people typed, without signs that only a terminal reads.
+/// Returns the text that a person typed, without control characters for terminals.
 fn plain(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     text.trim().to_owned()
 }
 
-/// What names a change of this title, and nothing else that is there: letters, digits and `-`.
+/// Returns a new identifier for a change with this title, made of letters, digits and `-`. The identifier is not
+/// used by any other change.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let plain: String = title
@@ -235,7 +236,7 @@ pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
         .unwrap_or_default()
 }
 
-/// Whether two people are the same one.
+/// Returns `true` if both strings refer to the same person.
 #[must_use]
 pub fn is_same(one: &str, other: &str) -> bool {
     address(one).eq_ignore_ascii_case(address(other))

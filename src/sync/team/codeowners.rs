@@ -1,4 +1,4 @@
-//! Who owns what, as GitHub and GitLab read it.
+//! Code owners, in the format of GitHub and GitLab.
 
 use std::fmt::Write as _;
 
@@ -9,9 +9,11 @@ const BEGIN: &str =
     "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
 const END: &str = "# formulac: end";
 
-/// The file's text: what people wrote in it stays, and behind it stands who owns the project's files: engineers these
-/// folders, whom a spec names that spec, admins the project file. `prefix` is the way from the repository's folder to the
-/// project's, with `/` at both ends. Of lines that match a file the last counts, so nothing else may match here.
+/// Returns the contents of the code owners file. Lines that people wrote stay, followed by the owners of the
+/// project's files: engineers own these folders, the approvers named by a spec own that spec, and admins own the
+/// project file. `prefix` is the path from the repository's folder to the project's folder, with `/` at both
+/// ends. If several lines match a file, the last line applies, so the generated patterns must match no other
+/// files.
 #[must_use]
 pub fn codeowners(
     written: &str,
@@ -23,7 +25,7 @@ pub fn codeowners(
     let mut own = String::new();
     let mut line = |path: &str, owners: &[&str]| {
         let owners: Vec<&str> = owners.iter().copied().filter_map(owner).collect();
-        // A pattern without owners would take away those of an earlier line.
+        // A pattern without owners would remove the owners set by an earlier line.
         if !owners.is_empty() {
             let _ = writeln!(own, "{prefix}{} {}", pattern(path), owners.join(" "));
         }
@@ -62,14 +64,15 @@ pub fn codeowners(
     format!("{before}{gap}{BEGIN}\n{own}{END}\n{after}")
 }
 
-/// A person as forges name them: an address or `@name`; nobody else can be named there.
+/// Returns a person's name in the format of forges: an address or `@name`. `None` for other names, which the file
+/// cannot contain.
 fn owner(name: &str) -> Option<&str> {
     let name = address(name);
     let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');
     is_one.then_some(name)
 }
 
-/// A path as a pattern that matches it alone.
+/// Returns a pattern that matches only this path.
 fn pattern(path: &str) -> String {
     let mut pattern = String::new();
     for c in path.chars() {

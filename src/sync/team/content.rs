@@ -1,4 +1,5 @@
-//! What a change holds: the files that people wrote and the evidence beside them, so that an approval is of exactly these.
+//! Content of a change: the files that people wrote and the evidence for them, so that an approval covers exactly
+//! these files.
 
 use super::change::CHANGES;
 use crate::dbt::is_as_written;
@@ -8,18 +9,18 @@ use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DifferingContent {
-    /// Its path, seen from the project's folder.
+    /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// What names its content now, and its mode; `None` if it is gone.
+    /// Identifier of the current content, and the file mode; `None` if the file was removed.
     pub now: Option<String>,
-    /// The text now, else the one it had; `None` if nobody needs it.
+    /// The current contents, or the previous contents if the file was removed; `None` if they are not needed.
     pub text: Option<String>,
-    /// Whether it is a change of `known.yml` that alters the SQL of models, so that people answer for it.
+    /// The file is `known.yml` and its change alters the SQL of models, so people are responsible for it.
     pub alters_sql: bool,
 }
 
 impl DifferingContent {
-    /// A file that differs.
+    /// Creates a file that differs between two revisions.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
         Self {
@@ -30,27 +31,29 @@ impl DifferingContent {
         }
     }
 
-    /// Whether people answer for it: it is neither a record that formulac judges in another way nor exactly the output of
-    /// the generator. Facts of `known.yml` that alter SQL count as written by people, as specs do. Records of pulls count
-    /// too, because no spec can make them again.
+    /// Returns `true` if people are responsible for the file: it is neither a record that formulac checks in another
+    /// way nor exactly the output of the generator. Facts in `known.yml` that alter SQL count as written by people,
+    /// as specs do. Records of pulls count too, because no spec can generate them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
         self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_as_written)
     }
 
-    /// Whether it is `known.yml`, the state of a model, evidence, a change that is proposed, or an entry of the log.
+    /// Returns `true` if the file is `known.yml`, the state of a model, evidence, a proposed change, or a log entry.
     fn is_own_record(&self) -> bool {
         let is_below = |folder: &str| self.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         self.is_known() || self.state_of().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
     }
 
-    /// Whether it is `known.yml`. It decides the SQL as specs do, and no spec can make its facts again.
+    /// Returns `true` if the file is `known.yml`. This file determines the SQL as specs do, and no spec can generate
+    /// its facts again.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.path == KNOWN
     }
 
-    /// Whether it is the evidence of a verification. No spec can make it again, so an approval covers it.
+    /// Returns `true` if the file is the evidence of a verification. No spec can generate it again, so an approval
+    /// covers it.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
         self.path
@@ -58,7 +61,7 @@ impl DifferingContent {
             .is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The model of which it is the state; none for other files.
+    /// Returns the model whose state is stored in the file; `None` for other files.
     #[must_use]
     pub fn state_of(&self) -> Option<&str> {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
@@ -66,8 +69,8 @@ impl DifferingContent {
     }
 }
 
-/// The files of a change that an approval covers: those that people wrote, and the evidence beside them. Evidence alone
-/// needs no approval.
+/// Returns the files of a change that an approval covers: the files that people wrote and the evidence for them.
+/// Evidence alone needs no approval.
 pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
     let is_written = files.iter().any(DifferingContent::is_written_by_people);
     files

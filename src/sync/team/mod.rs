@@ -1,5 +1,5 @@
-//! Who may do what in a project: roles and groups of its `formulac.yml`, changes and the approvals that they need, and
-//! whether commits were allowed to their authors.
+//! Permissions in a project: roles and groups from its `formulac.yml`, changes and their required approvals, and
+//! checks of the commits' authors.
 
 mod approval;
 mod authorize;

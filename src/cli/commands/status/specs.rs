@@ -9,6 +9,7 @@ use formulac::sync::{Action, ModelPlan};
 use super::paths;
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::Planned;
+use crate::cli::commands::{promote, sync};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthPart, named};
@@ -16,7 +17,6 @@ use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
-use crate::cli::commands::{promote, sync};
 
 /// What is to be said of the specs of the project.
 pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
