@@ -55,13 +55,14 @@ case $task in --full | fault | record) shift ;; esac
 [ "$task" != fault ] || exec tests/planted_faults/run.py "$@"
 
 export FORMULAC_REQUIRE_ENGINES=1
-# A run can be repeated because its random cases are the same ones, unless other seeds are given.
+# A run can be repeated, because its random cases are always the same unless other seeds are given.
 if [ "$full" ]; then
     export FORMULAC_ANSWERS=none PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-$(date +%Y%m%d)} FORMULAC_SEED=${FORMULAC_SEED:-$(date +%j | sed 's/^0*//')}
     echo "tests/run.sh: PROPTEST_RNG_SEED=$PROPTEST_RNG_SEED FORMULAC_SEED=$FORMULAC_SEED repeat this run" >&2
 else
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
-    # Numbers of random cases. Without these variables, as with `--full`, each test draws its default number.
+    # Numbers of random cases. If these variables are not set, for example with `--full`, each test draws its
+    # default number.
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-6000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-5000}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1500} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1500}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-3000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}

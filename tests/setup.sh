@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: the engines that run the generated SQL, a spreadsheet,
+# Installs what the tests need in addition to Rust: the engines that run the generated SQL, a spreadsheet,
 # dbt, and the program `duckdb`.
 #
-#   tests/setup.sh        safe to repeat; an installed part is left alone
+#   tests/setup.sh        safe to repeat; installed parts are left alone
 #   . target/test-tools/env.sh && cargo test
 #
-# Needs Debian (or Ubuntu) with Python 3.11 or newer. As root it installs the missing Debian
-# packages (postgresql, openssh-client, python3-venv, libreoffice-calc); as another user it says which ones to install.
+# Needs Debian (or Ubuntu) with Python 3.11 or newer. As root, it installs the missing Debian
+# packages (postgresql, openssh-client, python3-venv, libreoffice-calc); as another user, it lists
+# the packages to install.
 #
-#   FORMULAC_TEST_HOME  where everything goes   (target/test-tools)
-#   PYTHON              the Python that makes the environments   (python3)
+#   FORMULAC_TEST_HOME  folder for all installed tools         (target/test-tools)
+#   PYTHON              Python that creates the environments   (python3)
 set -euo pipefail
 
 tests=$(cd "$(dirname "$0")" && pwd)
@@ -41,7 +42,7 @@ have_postgres() {
 
 have_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
 
-# environment NAME REQUIREMENTS: a virtual environment that holds exactly these packages
+# environment NAME REQUIREMENTS: creates a virtual environment with exactly these packages
 environment() {
     local venv=$home/$1 requirements=$2 stamp
     stamp=$venv/.installed-$(cksum <"$requirements" | tr ' ' -)
@@ -49,8 +50,9 @@ environment() {
     say "installing $1 into $venv"
     rm -rf "$venv"
     "$python" -m venv --without-pip "$venv"
-    # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be
-    # built without a download, and dbt runs without it. What is imported is compiled then, and kept (env.sh).
+    # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be built without a
+    # download, and dbt runs without that package. Imported modules are compiled at their first import, and the
+    # result is kept (env.sh).
     "$home/pip/bin/python" -m pip --python "$venv/bin/python" install --quiet \
         --disable-pip-version-check --no-compile --no-deps --requirement "$requirements"
     touch "$stamp"
@@ -62,15 +64,15 @@ environment() {
 }
 packages=()
 have_postgres || packages+=(postgresql)
-# Commits are signed with it in a test.
+# A test signs commits with it.
 command -v ssh-keygen >/dev/null || packages+=(openssh-client)
 have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
-# One pip installs into all environments.
+# One pip installs packages into all environments.
 "$home/pip/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$home/pip"
-# Two at a time, the largest first: pip waits for the index about as long as it works.
+# Two environments at a time, largest first, because pip waits for the index about as long as it works.
 running=()
 begin() {
     if [ ${#running[@]} = 2 ]; then
@@ -89,8 +91,8 @@ begin python "$tests/oracle/python-requirements.txt"
 begin duckdb "$tests/oracle/duckdb-requirements.txt"
 for one in "${running[@]}"; do wait "$one"; done
 
-# served NAME: a `dbt` that does what the one of this environment does, and starts in a tenth of the
-# time (tests/oracle/dbt_client.py); beside it the environment's Python, as there.
+# served NAME: installs a `dbt` that does the same as the environment's `dbt` but starts in a tenth of the time
+# (tests/oracle/dbt_client.py). The environment's Python is next to it, as in the environment.
 served() {
     local folder=$home/$1/served
     mkdir -p "$folder"
@@ -112,7 +114,7 @@ export FORMULAC_DBT_1_8="$home/dbt-1.8/served/dbt"
 export FORMULAC_DBT_UNSERVED="$home/dbt/bin/dbt"
 export FORMULAC_DUCKDB="$home/duckdb/bin/duckdb"
 export FORMULAC_SQLFLUFF="$home/sqlfluff/bin/sqlfluff"
-# Otherwise each start of Python compiles anew what it imports.
+# Otherwise, each start of Python compiles its imports again.
 unset PYTHONDONTWRITEBYTECODE
 END
 # shellcheck disable=SC1091

@@ -1,9 +1,9 @@
-//! Each filter operator of Omni: the condition that it becomes, or why it becomes none.
+//! Tests of Omni's filter operators: the condition that each one becomes, or why it has no condition.
 
 use formulac::promote::{Request, promote};
 use formulac::{Compiler, Schema};
 
-/// A field, what Omni says of it, and the condition; behind `!` the beginning of the refusal.
+/// A field, Omni's filter on it, and the resulting condition. After `!`, the beginning of the refusal.
 const OPERATORS: &[(&str, &str, &str)] = &[
     ("text", "is: a", r#"text = "a""#),
     ("text", "is: 94110", r#"text = "94110""#),
@@ -194,7 +194,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("text", "not_is: q", "!`not_is` is not an operator"),
 ];
 
-/// Of Omni's list, each once at least; `case_insensitive` is a modifier.
+/// Operators in Omni's list. Each occurs at least once in the tests. `case_insensitive` is a modifier.
 const ALL: &[&str] = &[
     "is",
     "not",

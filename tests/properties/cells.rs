@@ -1,15 +1,15 @@
-//! Formulas of cells, put together from pieces: of sheets as they are, of sheets that no table is, and of no sheet.
+//! Cell formulas assembled from fragments: some are valid in a sheet, some in no table, and some in no sheet at all.
 
 use proptest::prelude::*;
 
-/// A column's letters, some of which no sheet has.
+/// Generates the letters of a column, including letters that no sheet has.
 fn column() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "A", "B", "C", "D", "E", "F", "G", "b", "Z", "AA", "XFD", "ZZZ", "ZZZZ", "$A", "$C",
     ])
 }
 
-/// A row as it is written, some of which no sheet has.
+/// Generates a row as written in a formula, including rows that no sheet has.
 fn row() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "",
@@ -53,7 +53,7 @@ fn reference() -> impl Strategy<Value = String> {
     ]
 }
 
-/// An expression of references.
+/// Generates an expression over references.
 pub fn formula() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![6 => reference(), 1 => Just("1".to_owned()), 1 => Just("\">5\"".to_owned())];
     leaf.prop_recursive(5, 24, 4, |inner| {
@@ -93,7 +93,7 @@ pub fn formula() -> impl Strategy<Value = String> {
     })
 }
 
-/// A worksheet with some calculations, which may name each other.
+/// Generates a worksheet with some calculations, which may refer to each other.
 pub fn worksheet() -> impl Strategy<Value = String> {
     let keys = prop::sample::select(vec![
         "columns: [id, amount, status]\norder_by: id\n",
@@ -108,7 +108,7 @@ pub fn worksheet() -> impl Strategy<Value = String> {
     (keys, prop::collection::vec(formula(), 1..5)).prop_map(|(keys, formulas)| {
         let names = ["first", "D", "total", "e1"];
         let calculations = names.iter().zip(formulas).map(|(name, formula)| {
-            // Quotes are YAML's own, twice in what they enclose.
+            // YAML's single quotes: a quote inside the string is doubled.
             format!("  {name}: '={}'\n", formula.replace('\'', "''"))
         });
         format!(

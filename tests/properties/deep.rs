@@ -1,11 +1,11 @@
-//! The largest inputs, on a small stack: through parsing, checking, lowering, emitting and dropping.
+//! The largest inputs on a small stack, through parsing, checking, lowering, emitting and dropping.
 
 use formulac::{Column, Compiler, Diagnostic, Dialect, Relation, Schema, Type};
 
 use crate::large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 use crate::small_stack::small_stack;
 
-/// A relation of many columns.
+/// Returns a schema with one relation of many columns.
 pub fn wide_schema(columns: usize) -> Schema {
     let mut relation = Relation::new("wide").with(Column::new("id", Type::Integer).nullable(false));
     for i in 0..columns {
@@ -18,7 +18,7 @@ fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
     Compiler::builder().dialect(dialect).schema(schema).build()
 }
 
-/// No fault of ours, and no message too long to read.
+/// Asserts that no diagnostic is an internal error and that no message is too long to read.
 fn readable(shape: Shape, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let message = diagnostic.message();
@@ -32,7 +32,7 @@ fn readable(shape: Shape, diagnostics: &[Diagnostic]) {
     }
 }
 
-/// An answer for every definition, or at least one error, each in words.
+/// Asserts that `compile` returns SQL for a definition or reports at least one readable error.
 fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
     let text = (shape.make)(shape.size);
     let compiled = compiler(dialect, schema).compile(&text);
@@ -64,7 +64,7 @@ fn dialects() -> Vec<Dialect> {
     Dialect::all().collect()
 }
 
-/// Prints before each, so that a shape that kills the process is known.
+/// Runs `work` on each shape, and prints the shape's name first, so that a crash of the process can be traced to it.
 fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
     let chosen = std::env::var("SHAPE").unwrap_or_default();
     for (index, shape) in shapes
@@ -96,7 +96,7 @@ fn specs() {
     each(SPECS, compile_spec);
 }
 
-/// A source as large as the limit allows, and one byte more.
+/// Compiles a source as large as the limit allows, and one that is one byte larger.
 #[test]
 fn sixteen_mebibytes() {
     let limit = formulac::limits::Limits::default().source;

@@ -1,11 +1,12 @@
-//! What folding leaves of a formula keeps the rows: a total stays one row, although nothing of its aggregate is left.
+//! Proves that a folded formula keeps its number of rows: a total stays one row, even if nothing of its aggregate
+//! is left.
 
 use formulac::{Compiler, Dialect, Level};
 use proptest::prelude::*;
 
 use crate::fuzz::orders;
 
-/// A total, and constants around it that decide its value without it. `{}` is the formula inside.
+/// Totals, and formulas whose constants decide their value without the total. `{}` stands for the total.
 const TOTALS: [&str; 4] = ["SUM(amount)", "COUNT()", "MAX(id) - 1", "AVERAGE(amount)"];
 const FOLDINGS: [&str; 12] = [
     "{} / 0",

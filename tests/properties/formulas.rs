@@ -1,4 +1,4 @@
-//! Formulas by chance: over the whole grammar, and over what compiles.
+//! Random formulas: over the whole grammar, and over the part that compiles.
 
 use proptest::prelude::*;
 
@@ -42,20 +42,20 @@ fn pick(list: &'static [&'static str]) -> impl Strategy<Value = String> + Clone 
     prop::sample::select(list).prop_map(str::to_owned)
 }
 
-/// A text literal of any characters.
+/// Generates a string literal with arbitrary characters.
 pub fn text_literal() -> impl Strategy<Value = String> {
     "[^\\x00]{0,12}".prop_map(|t| formulac::parse::quote(&t))
 }
 
-/// Any expression that the grammar takes.
+/// Generates any expression that the grammar accepts.
 pub fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![pick(NAMES), pick(REFERENCES), pick(NUMBERS), text_literal()];
     leaf.prop_recursive(6, 64, 4, |inner| {
         let gap = || pick(GAPS);
-        // Comparisons and their operands stand in brackets, since chains of comparisons are refused.
+        // Comparisons and their operands are parenthesized, because chained comparisons are refused.
         let binary = (inner.clone(), gap(), pick(OPERATORS), gap(), inner.clone()).prop_map(|(l, g, op, h, r)| {
             let compares = op.starts_with(['=', '<', '>']);
-            // `a - -b` and `a < >b` keep a blank between.
+            // `a - -b` and `a < >b` need a space between the signs.
             if compares {
                 format!("(({l}){g}{op} {h}({r}))")
             } else {
@@ -78,7 +78,7 @@ pub fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// A value of each kind, so that most of what is made has no fault of type or level.
+/// Generates a number. One generator per kind of value avoids most errors of type and level.
 fn number() -> impl Strategy<Value = String> + Clone {
     let leaf = prop_oneof![pick(&["amount", "id", "1", "2.5", "customer_id"])];
     leaf.prop_recursive(4, 24, 3, |x| {
@@ -98,7 +98,8 @@ fn number() -> impl Strategy<Value = String> + Clone {
     })
 }
 
-/// A row-level text that holds a literal of any characters, with that literal's value.
+/// Generates a row-level string expression that contains a literal with arbitrary characters, and the value of
+/// that literal.
 pub fn text_with_literal() -> impl Strategy<Value = (String, String)> {
     ("[^\\x00]{0,16}", 0..5usize).prop_map(|(value, shape)| {
         let literal = formulac::parse::quote(&value);
@@ -113,7 +114,7 @@ pub fn text_with_literal() -> impl Strategy<Value = (String, String)> {
     })
 }
 
-/// An aggregate over the columns of `orders`.
+/// Generates an aggregate over the columns of `orders`.
 pub fn measure() -> impl Strategy<Value = String> {
     let n = number();
     let one = prop_oneof![
@@ -128,12 +129,12 @@ pub fn measure() -> impl Strategy<Value = String> {
     (one.clone(), pick(&["+", "/", "*", "-"]), one).prop_map(|(l, o, r)| format!("{l} {o} {r}"))
 }
 
-/// A value of one row.
+/// Generates a row-level value.
 pub fn dimension() -> impl Strategy<Value = String> {
     number()
 }
 
-/// Calls of one function, as its overload depends on the value of a literal.
+/// Generates calls of one function whose overload depends on the value of a literal.
 pub fn calls_with_literals() -> impl Strategy<Value = Vec<String>> {
     let unary = pick(&["LN", "LOG10", "ABS", "SQRT", "CHAR"]);
     let binary = pick(&[

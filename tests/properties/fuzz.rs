@@ -1,4 +1,4 @@
-//! Nothing panics, whatever is given, and every answer is whole.
+//! Proves that no input causes a panic and that every answer is complete.
 
 use formulac::diag::Diagnostic;
 use formulac::{Compiler, Context, Dialect, Schema};
@@ -11,7 +11,7 @@ pub fn orders() -> Schema {
     Schema::new().with(crate::orders::orders())
 }
 
-/// Every dialect and context, with and without a schema.
+/// Returns compilers for every dialect and context, with and without a schema.
 fn compilers() -> Vec<Compiler> {
     let mut all = Vec::new();
     for dialect in Dialect::all() {
@@ -54,7 +54,7 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
     Ok(())
 }
 
-/// What fuzzing found once.
+/// Inputs that fuzzing found earlier.
 #[test]
 fn found_before() {
     let compilers = [Compiler::default()];

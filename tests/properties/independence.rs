@@ -1,5 +1,5 @@
-//! A definition's SQL depends on what it uses and on nothing else: not on its neighbours, nor on what the same compiler
-//! was given before.
+//! Proves that a definition's SQL depends only on what it uses: not on neighboring definitions, nor on earlier
+//! inputs of the same compiler.
 
 use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ proptest! {
     }
 }
 
-/// SQL of definitions in the order of their names.
+/// Returns the SQL of the definitions, sorted by name.
 fn sql_in_order(compiler: &Compiler, definitions: &[String]) -> Vec<(Option<String>, String)> {
     let mut sql = sql_by_name(compiler, &definitions.join("\n"));
     sql.sort();
@@ -62,7 +62,7 @@ fn sql_in_order(compiler: &Compiler, definitions: &[String]) -> Vec<(Option<Stri
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Definitions give the same SQL in either order, and alone.
+    /// Proves that definitions give the same SQL in either order, and alone.
     #[test]
     fn of_order(calls in calls_with_literals()) {
         for dialect in Dialect::all() {
@@ -78,7 +78,7 @@ proptest! {
     }
 }
 
-/// All that comes of a text, by a compiler that has worked before or by a new one.
+/// Returns all results for a source, so that a used compiler can be compared with a new one.
 fn outcome(compiler: &Compiler, text: &str) -> String {
     let (compiled, spec) = (compiler.compile(text), compiler.compile_spec(text));
     let columns: Vec<Vec<String>> = compiled
@@ -96,7 +96,7 @@ fn outcome(compiler: &Compiler, text: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A compiler keeps its working memory; nothing of one text is left in it for the next.
+    /// Proves that a compiler, which reuses its working memory, carries nothing from one source over to the next.
     #[test]
     fn of_texts_before(
         good in prop::collection::vec(measure(), 1..4),
@@ -117,7 +117,7 @@ proptest! {
     }
 }
 
-/// A fault in one definition does not change the SQL of those that do not use it.
+/// Proves that an error in one definition does not change the SQL of definitions that do not use it.
 #[test]
 fn faults_stay_where_they_are() {
     let good = "a = SUM(amount)\nb = COUNT(DISTINCT(customer_id))\nc = a / b";

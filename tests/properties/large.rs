@@ -1,10 +1,10 @@
-//! Inputs of any size: each is a shape that could make a careless pass recurse or go over its input again and again.
+//! Inputs of any size. Each shape could make a careless pass recurse or scan its input repeatedly.
 
-/// A shape of input, made at any size.
+/// Shape of an input, which can be generated at any size.
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub name: &'static str,
-    /// How large the deep test makes it.
+    /// Size that the deep test uses.
     pub size: usize,
     pub make: fn(usize) -> String,
 }
@@ -13,12 +13,12 @@ const fn shape(name: &'static str, size: usize, make: fn(usize) -> String) -> Sh
     Shape { name, size, make }
 }
 
-/// A worksheet with one formula.
+/// Returns a worksheet with one formula.
 fn sheet(formula: &str) -> String {
     format!("model: m\nfrom: orders\ncolumns: [id, amount]\norder_by: id\ncalculations:\n  x: ={formula}\n")
 }
 
-/// Texts for `compile`.
+/// Inputs for `compile`.
 pub const FORMULAS: &[Shape] = &[
     shape("nested parentheses", 100_000, |n| {
         format!("{}1{}", "(".repeat(n), ")".repeat(n))
@@ -169,7 +169,7 @@ pub const FORMULAS: &[Shape] = &[
     }),
 ];
 
-/// Texts for `compile` with a schema of many columns, all names in it unknown.
+/// Inputs for `compile` with a schema of many columns. No name in the inputs is known.
 pub const AGAINST_SCHEMA: &[Shape] = &[
     shape("unknown names", 20_000, |n| {
         (0..n).map(|i| format!("d{i} = SUM(nothing_like_{i}_it)\n")).collect()
@@ -193,7 +193,7 @@ fn spec_of(n: usize, line: impl Fn(usize) -> String) -> String {
     spec(&(0..n).map(|i| format!("  {}\n", line(i))).collect::<String>())
 }
 
-/// Texts for `compile_spec`.
+/// Inputs for `compile_spec`.
 pub const SPECS: &[Shape] = &[
     shape("nested calls over cells", 30_000, |n| {
         sheet(&format!("{}B1{}", "SUM(".repeat(n), ")".repeat(n)))

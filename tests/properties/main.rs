@@ -1,4 +1,4 @@
-//! What holds for every input: no crash, spans that fit, texts that come back, growth that is linear.
+//! Properties that hold for every input: no crash, spans that fit, sources that round-trip, linear growth.
 
 #[allow(dead_code, reason = "the benches use the rest")]
 mod cells;

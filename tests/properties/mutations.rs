@@ -1,4 +1,4 @@
-//! Faulty inputs that are nearly right: a valid text with tokens taken out, put in, doubled, cut off.
+//! Faulty inputs that are almost valid: a valid source with tokens removed, inserted, duplicated or truncated.
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ pub const SPECS: &[&str] = &[
     "model: m\nfrom: ref('p', 'orders', v=2)\nsteps:\n  - name: one\n    group_by: customer_id\n    definitions: {last: MAX(ordered_on), n: 'COUNT()'}\n  - name: two\n    keep: all\n    order_by: customer_id\n    partition_by: []\n    definitions:\n      before: OFFSET(n, -1)\n      text: {formula: \"\\\"é\\\" & n\", description: x}\ncolumns: {n: {description: count}}\n",
 ];
 
-/// What may be put in: every token, and what people type by mistake.
+/// Fragments to insert: every token, and common typing mistakes.
 pub const PIECES: &[&str] = &[
     "(", ")", "[", "]", "{", "}", ",", ";", ":", "!", ".", "#", "\"", "'", "“", "”", "${", "}", "$", "=", "==", "<>",
     "!=", "<", "<=", ">", ">=", "&", "&&", "|", "+", "-", "*", "/", "//", "///", "/*", "^", "%", "@", "?", "\\", "`",
@@ -44,7 +44,7 @@ pub fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// The text with the changes made, by characters.
+/// Returns the source with the changes applied, counted in characters.
 pub fn changed(text: &str, changes: &[Change]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for change in changes {
@@ -70,7 +70,7 @@ pub fn changed(text: &str, changes: &[Change]) -> String {
     chars.into_iter().collect()
 }
 
-/// A mutated formula text.
+/// Generates a mutated formula source.
 pub fn faulty_formula() -> impl Strategy<Value = String> {
     (prop::sample::select(FORMULAS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
 }
@@ -80,7 +80,7 @@ pub fn faulty_spec() -> impl Strategy<Value = String> {
     (prop::sample::select(SPECS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
 }
 
-/// Pieces in any order.
+/// Generates fragments in any order.
 pub fn soup() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..40).prop_map(|p| p.concat())
 }

@@ -1,6 +1,7 @@
-//! Work on a thread whose stack is 1 MiB, as in a language server's pool or a web worker.
+//! Runs work on a thread with a 1 MiB stack, as in the thread pool of a language server or in a web worker.
 
-/// Runs `work` there; a stack overflow kills the process, so a test that comes back has shown there is none.
+/// Runs `work` on this thread. A stack overflow kills the process, so a test that returns has proved that there
+/// is none.
 pub fn small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap();
     match thread.join() {

@@ -1,4 +1,5 @@
-//! The tree of any text fits that text: children inside parents, whole characters, every hole reported.
+//! Proves that the tree of any source fits that source: children lie inside their parents, spans hold whole
+//! characters, and every hole is reported.
 
 use formulac::ast::{Ast, Expr};
 use formulac::diag::Diagnostic;
@@ -80,7 +81,7 @@ proptest! {
         check(parsed.ast(), &text, &found)?;
     }
 
-    /// Tokens stand in order, do not overlap, and what lies between is blank or comment.
+    /// Proves that tokens are in order and do not overlap, and that only whitespace or comments lie between them.
     #[test]
     fn of_tokens(text in soup()) {
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What is written is SQL to an independent parser, and texts are in it unchanged.
+//! Proves that an independent parser accepts the generated SQL, and that string literals are unchanged in it.
 
 use formulac::{Compiler, Context, Dialect};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn check(text: &str, context: Context) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The texts of a SQL text as its dialect reads them.
+/// Returns the string literals in the SQL as its dialect interprets them.
 fn literals(dialect: Dialect, sql: &str) -> Vec<String> {
     let parser_dialect = parser_of(dialect, sql);
     let tokens = Tokenizer::new(&*parser_dialect, sql).tokenize().unwrap_or_default();

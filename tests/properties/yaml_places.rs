@@ -1,12 +1,13 @@
-//! A fault of a formula is shown at its characters in the YAML file, however the formula is written there.
+//! Proves that an error in a formula is reported at its exact characters in the YAML file, however the formula is
+//! written there.
 
 use formulac::Compiler;
 use proptest::prelude::*;
 
-/// The function that no formula has; it stands in each file once.
+/// A function that does not exist. It occurs once in each file.
 const FAULT: &str = "NOPE";
 
-/// The parts of a formula, between any two of which a line may break: one of them is faulty.
+/// Generates the parts of a formula, one of which is faulty. A line may break between any two parts.
 fn parts() -> impl Strategy<Value = Vec<String>> {
     let part = prop_oneof![
         Just("SUM(x)".to_owned()),
@@ -28,7 +29,8 @@ fn parts() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-/// What stands between two parts, as the choice says: a blank, blanks, or a break of lines of so many.
+/// Returns the whitespace between two parts, depending on `choice`: one space, several spaces, or line breaks
+/// with this indentation.
 fn between(choice: u8, line_break: &str, indent: &str) -> String {
     match choice % 5 {
         0 | 1 => " ".to_owned(),
@@ -38,7 +40,7 @@ fn between(choice: u8, line_break: &str, indent: &str) -> String {
     }
 }
 
-/// A text in double quotes; some characters are written as escapes.
+/// Returns the contents of a double-quoted string. Some characters are written as escapes.
 fn escaped(text: &str, choices: &[u8]) -> String {
     let mut out = String::new();
     for (number, c) in text.chars().enumerate() {
@@ -56,7 +58,7 @@ fn escaped(text: &str, choices: &[u8]) -> String {
     out
 }
 
-/// The ways to write a formula behind `a:`.
+/// Number of ways to write a formula after `a:`.
 const STYLES: usize = 9;
 
 fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
@@ -82,7 +84,7 @@ fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
             lines(&|i, part| escaped(part, &[choice(i), 3, choice(i + 1), 4]), "     ")
         ),
         4 => {
-            // A backslash joins lines.
+            // A backslash joins two lines.
             let joined: Vec<String> = parts.iter().map(|part| escaped(part, &[3])).collect();
             format!("  a: \"{}\"", joined.join(" \\\n      "))
         }
@@ -124,7 +126,7 @@ proptest! {
         prop_assert_eq!(shown, Some(FAULT), "style {} of {:?}", style, text);
     }
 
-    /// A name in a comma-separated text, and one in a list.
+    /// Proves that names are reported at their position, in a comma-separated string and in a list.
     #[test]
     fn names_are_shown_where_they_stand(
         before in prop::collection::vec("[a-zé]{1,4}", 0..4),

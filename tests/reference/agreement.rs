@@ -1,8 +1,9 @@
-//! Random formulas over the whole catalogue: what the compiler's SQL gives on the engines beside what the interpreter
-//! says.
+//! Random formulas over the whole catalogue: compares the results of the compiler's SQL on the engines with those
+//! of the interpreter.
 //!
-//! Many formulas share a query, one column each. `FORMULAC_FORMULAS=2000` draws so many, `FORMULAC_SEED=7` others; one
-//! that fails is shown cut down, with `FORMULAC_FUNCTION=MOD` only such are drawn, `FORMULAC_ENGINES=duckdb` asks one.
+//! Many formulas share a query, one column each. `FORMULAC_FORMULAS=2000` sets the number of formulas,
+//! `FORMULAC_SEED=7` draws others, `FORMULAC_FUNCTION=MOD` draws only formulas of this function, and
+//! `FORMULAC_ENGINES=duckdb` runs one engine. A failing formula is shown in its shrunk form.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -28,11 +29,11 @@ use crate::value::Value;
 use crate::written::yaml;
 
 const SUITE: &str = "agreement";
-/// How many tables the formulas share.
+/// Number of tables that the formulas share.
 const TABLES: u64 = 24;
-/// How many formulas share a query.
+/// Number of formulas per query.
 const TOGETHER: usize = 32;
-/// How often another is drawn when one says nothing.
+/// Maximum number of attempts to draw a formula with informative values.
 const TRIES: usize = 12;
 const SHOWN: usize = 6;
 
@@ -41,7 +42,7 @@ pub struct Formula {
     pub name: String,
     pub function: &'static str,
     pub expr: ReferenceExpr,
-    /// By row; `None` if the last bits decide.
+    /// Expected value of each row. `None` if the last bits decide.
     pub expected: Vec<Option<Value>>,
 }
 
@@ -66,7 +67,7 @@ impl Formula {
     }
 }
 
-/// Formulas of one level over one table.
+/// Formulas at one level over one table.
 #[derive(Clone)]
 pub struct Sheet {
     pub database: Database,
@@ -75,7 +76,7 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// The spec of all formulas.
+    /// Returns the spec with all formulas.
     pub fn text(&self) -> String {
         yaml(&self.spec(&self.formulas))
     }
@@ -109,11 +110,11 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceEx
     }
 }
 
-/// What each row gives, as far as it is certain; `None` if an engine may fail.
+/// Returns the value of each row, as far as it is certain. `None` if an engine may fail.
 fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
-    // What reads no more than the group's key is not of the group.
+    // A formula that reads only the group's key does not depend on the group's rows.
     if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::ReferenceLevel::Aggregate {
         return None;
     }
@@ -159,7 +160,7 @@ fn alike(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Results that are exempt, or too long to show.
+/// Returns whether a result is exempt from comparison or too long to show.
 fn is_unwieldy(value: &Value) -> bool {
     match value {
         Value::Text(text) => text.len() > 400,
@@ -172,7 +173,7 @@ fn is_unwieldy(value: &Value) -> bool {
     }
 }
 
-/// The levels at which a form can stand outermost.
+/// Returns the levels at which a form can be the outermost call.
 fn levels(form: &Form) -> Vec<Level> {
     match form.level {
         Level::Window => vec![Level::Window],
@@ -192,7 +193,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for at in 0..count {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
-        // Each function in its turn, so that none is rare.
+        // Functions take turns, so that none is rare.
         let function = functions[(at % functions.len() as u64) as usize];
         let forms: Vec<&Form> = known
             .forms
@@ -230,7 +231,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
             if best.is_none() || good {
                 best = Some((level, formula));
             }
-            // Of a table without rows nothing more can be said.
+            // A table with fewer than two rows cannot give more information.
             if good || database.tables[0].rows.len() < 2 {
                 break;
             }
@@ -279,7 +280,7 @@ struct Asked<'a> {
 }
 
 pub enum Refusal {
-    /// The dialect has no such function, as the matrix says.
+    /// The dialect has no such function, as documented in the matrix.
     Unsupported,
     Fault(String),
 }
@@ -294,7 +295,7 @@ pub fn compiled(database: &Database, spec: &ReferenceSpec, dialect: Dialect) -> 
     })
 }
 
-/// What became of the formulas in one dialect.
+/// Results of the formulas in one dialect.
 #[derive(Default)]
 struct Tally {
     agreed: usize,
@@ -430,7 +431,7 @@ fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
     }
 }
 
-/// The share of the formulas that an engine is asked, which is slower than others.
+/// Returns the number of sheets to run on a dialect's engine: all of them, or a third if the engine is slow.
 pub fn share(dialect: Dialect, sheets: usize) -> usize {
     match dialect.name() {
         "duckdb" | "postgres" => sheets,
@@ -457,7 +458,7 @@ fn ask<'a>(
         }
         let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         if query.is_err() {
-            // Some are not to be had in this dialect; the others are asked.
+            // Formulas that this dialect does not support are skipped; the others are run.
             formulas.retain(
                 |formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
                     Ok(_) => true,
@@ -498,7 +499,7 @@ fn ask<'a>(
     (batch, asked)
 }
 
-/// Whether one of these is called, inside of one of those.
+/// Returns whether the expression calls a function in `of`, inside a call of a function in `inside`.
 fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
         ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),
@@ -510,7 +511,7 @@ fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -
 }
 
 impl Known {
-    /// Why the stand-in cannot be asked.
+    /// Returns the reason why the stand-in cannot evaluate this formula, if there is one.
     pub fn gap(&self, dialect: Dialect, formula: &Formula) -> Option<&str> {
         let holds = |gap: &&Gap| calls(&formula.expr, &gap.of, &gap.inside, gap.inside.is_empty());
         Some(&self.gaps.get(dialect.name())?.iter().find(holds)?.why)
@@ -530,7 +531,7 @@ fn judge<'a>(
     tally: &mut Tally,
     failures: &mut Vec<Failure<'a>>,
 ) {
-    // Where one of many fails, each is asked by itself.
+    // If one formula of a query fails, each formula is run separately.
     let mut again = Batch::default();
     let mut alone: Vec<(&Sheet, &Formula, usize)> = Vec::new();
     for asked in asked {
@@ -594,7 +595,7 @@ fn verdict<'a>(
     }
 }
 
-/// Where a column of the answer is not what is expected.
+/// Returns the difference between a column of the answer and the expected values.
 pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
     let Some(at) = table
         .columns
@@ -624,7 +625,7 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(a), Json::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
-            // Some quotients of the emulator have six digits, as those of NUMBER have in the warehouse.
+            // Some quotients have six digits in the emulator, as quotients of NUMBER do in the warehouse.
             let tolerance = if is_emulator(dialect) {
                 tolerance.max(1e-6)
             } else {
@@ -632,13 +633,13 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
             };
             a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
         }
-        // It sums integers as floats, and writes them so in texts.
+        // The emulator sums integers as floats, and writes these sums as floats in strings.
         (Json::String(a), Json::String(b)) if is_emulator(dialect) => a.replace(".0", "") == b.replace(".0", ""),
         _ => expected == got,
     }
 }
 
-/// The smallest formula and table found that still fail.
+/// Returns the smallest formula and table found that still fail.
 fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
     let (dialect, sheet) = (failure.dialect, failure.sheet);
     let name = failure.formula.name.clone();

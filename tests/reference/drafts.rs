@@ -1,6 +1,7 @@
-//! Examples that are drafted for random specs: on the rows that they give, the compiled queries give what they expect.
+//! Drafted examples for random specs: on the rows that an example supplies, the compiled queries must return the
+//! rows that it expects.
 //!
-//! `FORMULAC_DRAFTS=500` drafts for more specs, `FORMULAC_SEED=7` for others.
+//! `FORMULAC_DRAFTS=500` drafts examples for more specs, `FORMULAC_SEED=7` for others.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use crate::yaml::{self, Result};
 
 const SUITE: &str = "drafts";
 
-/// An example as it was written.
+/// An example as drafted.
 struct Example {
     tables: Vec<Json>,
     columns: Vec<String>,
@@ -167,7 +168,7 @@ fn table(relation: &Relation, rows: &[BTreeMap<String, Json>]) -> Json {
     json!({"name": relation.name(), "columns": columns, "rows": rows})
 }
 
-/// How an answer differs in the columns that are expected.
+/// Returns the difference between an answer and the expected columns.
 fn fault(example: &Example, table: &Table) -> Option<String> {
     let places: Option<Vec<usize>> = example
         .columns
@@ -187,7 +188,7 @@ fn fault(example: &Example, table: &Table) -> Option<String> {
         .iter()
         .map(|row| places.iter().map(|at| row[*at].clone()).collect())
         .collect();
-    // Decimals are written as texts, for their digits.
+    // Decimals are written as strings to preserve their digits.
     let as_number = |json: &Json| {
         json.as_str()
             .and_then(|text| text.parse::<f64>().ok())

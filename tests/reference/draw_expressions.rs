@@ -1,4 +1,4 @@
-//! Expressions of random specs, each of the type that is asked for.
+//! Expressions of random specs, each of the requested type.
 
 use crate::calendar::days;
 use crate::draw_specs::{Maker, Scope};
@@ -7,12 +7,12 @@ use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
-    /// An expression of groups.
+    /// Draws an expression over groups.
     pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.expr(kind, scope, 2)
     }
 
-    /// An expression that reads something.
+    /// Draws an expression that reads at least one name.
     pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.with_name_in(kind, scope, 2)
     }
@@ -64,7 +64,7 @@ impl Maker<'_> {
             .filter(|(_, k)| *k == kind)
             .map(|(x, _)| x)
             .collect();
-        // Times have no literals of their own.
+        // There are no literals for times.
         if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
             return (*self.random.pick(&fitting)).clone();
         }
@@ -119,7 +119,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
-    /// So few days that no date leaves the calendar.
+    /// Draws a number of days so small that no date leaves the calendar.
     pub fn days(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let literal = ReferenceExpr::Literal(Value::Int(self.random.between(1, 60)));
         if self.random.percent(75) {
@@ -216,7 +216,7 @@ impl Maker<'_> {
         match self.random.below(5) {
             0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
-                // Digits behind the point do not add up.
+                // Multiplying by an integer keeps the number of decimal digits from adding up.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
                 ReferenceExpr::Binary(ReferenceOp::Multiply, Box::new(a), Box::new(b))
             }
@@ -260,7 +260,7 @@ impl Maker<'_> {
         match self.random.below(4) {
             0 => ReferenceExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
-                // DuckDB 1.4 fails on `left('x', 0)`, an error of its own.
+                // DuckDB 1.4 fails on `left('x', 0)`, which is a bug in DuckDB.
                 let count = ReferenceExpr::Literal(Value::Int(self.random.between(1, 3)));
                 ReferenceExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
@@ -285,7 +285,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
-    /// An aggregate that gives this kind.
+    /// Draws an aggregate that returns this kind.
     pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         let rows = Scope {
             leaves: scope.rows.clone(),
@@ -356,7 +356,7 @@ impl Maker<'_> {
     }
 }
 
-/// Whether there is a time to make others of.
+/// Returns whether there is a time to derive other times from.
 pub fn has_times(scope: &Scope) -> bool {
     scope.leaves.iter().any(|(_, kind)| *kind == Kind::Time) || can_aggregate(Kind::Time, scope)
 }

@@ -1,4 +1,4 @@
-//! Random formulas whose types fit, of any function of the catalogue.
+//! Random well-typed formulas, of any function in the catalogue.
 
 use formulac::catalog::Function;
 use formulac::{Level, Type};
@@ -23,14 +23,14 @@ pub const TYPES: [Type; 7] = [
 const NUMBERS: [Type; 3] = [Type::Integer, Type::Decimal, Type::Float];
 const TEMPORAL: [Type; 2] = [Type::Date, Type::Timestamp];
 
-/// What stands at a place of a formula.
+/// Values that an expression at one position of a formula is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Values of one row.
     Row,
-    /// Values of a group.
+    /// Values of one group.
     Group,
-    /// Values of a row that looks at others.
+    /// Values of one row, which can refer to other rows.
     Sheet,
 }
 
@@ -40,11 +40,11 @@ pub struct Draw<'a> {
     pub table: &'a Table,
 }
 
-/// The types that letters stand for in one call.
+/// Types that the letters of a signature represent in one call.
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
-    /// A call of this form at a level, its arguments nested so deep.
+    /// Draws a call of this form at a level, with arguments nested to this depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> ReferenceExpr {
         let place = match level {
             Level::Aggregate => At::Group,
@@ -57,7 +57,7 @@ impl Draw<'_> {
         };
         let drawn = self.call(form, ty, place, depth);
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
-            // Of nothing it is the same in each row.
+            // A function without arguments returns the same value in each row.
             let other = self.expr(Type::Float, place, depth - 1);
             return binary(ReferenceOp::Multiply, drawn, other);
         }
@@ -101,7 +101,8 @@ impl Draw<'_> {
         for takes in &form.takes {
             let ty = self.type_of(takes, letters, before);
             let arg = self.argument(takes, ty, place, depth);
-            // Of constants aggregates and windows say little; DuckDB fails on their mode, Postgres on a text's lag.
+            // Aggregates and windows over constants tell little. DuckDB fails on the mode of constants, Postgres on the
+            // lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
             args.push(if named {
                 ReferenceExpr::Name(self.column(ty))
@@ -113,10 +114,10 @@ impl Draw<'_> {
         args
     }
 
-    /// The type that an argument gets here.
+    /// Returns the type that an argument gets in this call.
     fn type_of(&mut self, takes: &Takes, letters: &mut Letters, before: Type) -> Type {
         match takes {
-            // What widens to it is taken too.
+            // Types that widen to the parameter's type are accepted, too.
             Takes::Is(Type::Float) if self.random.percent(20) => *self.random.pick(&NUMBERS),
             Takes::Is(Type::Decimal) if self.random.percent(15) => Type::Integer,
             Takes::Is(ty) => *ty,
@@ -186,7 +187,7 @@ impl Draw<'_> {
         ReferenceExpr::Literal(self.random.pick(written).clone())
     }
 
-    /// Any expression of a type.
+    /// Draws an expression of a type.
     fn expr(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(ty, place);
@@ -199,7 +200,7 @@ impl Draw<'_> {
             At::Group => Level::Aggregate,
             At::Sheet => Level::Window,
         };
-        // Windows over groups are steps of their own; an aggregate in a sheet is one of a range.
+        // Windows over groups are separate steps. An aggregate in a sheet is an aggregate of a range.
         let fitting = |form: &&Form| {
             let ranged = place != At::Sheet || form.level != Level::Aggregate || form.ranges;
             form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged
@@ -254,7 +255,7 @@ impl Draw<'_> {
                 let op = *self
                     .random
                     .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
-                // Digits behind the point do not add up.
+                // Multiplying by an integer prevents decimal digits from adding up.
                 of(
                     self,
                     op,
@@ -336,7 +337,7 @@ impl Draw<'_> {
         (*self.random.pick(&fitting)).to_owned()
     }
 
-    /// An aggregate of a column, or what the groups are made by.
+    /// Draws an aggregate of a column, or a column that the groups are formed by.
     fn group_leaf(&mut self, ty: Type) -> ReferenceExpr {
         if ty == Type::Text && self.random.percent(25) {
             return ReferenceExpr::name(GROUP);
@@ -383,7 +384,7 @@ impl Draw<'_> {
         })
     }
 
-    /// From one row to another, mostly all.
+    /// Draws the rows of a window: usually all rows, otherwise those from one row to another.
     fn rows(&mut self) -> WindowRows {
         if self.random.percent(60) {
             return WindowRows::All;
@@ -397,7 +398,7 @@ impl Draw<'_> {
         WindowRows::Between(from, to)
     }
 
-    /// An aggregate of columns over rows.
+    /// Draws an aggregate of columns over a window's rows.
     fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> ReferenceExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();
@@ -426,7 +427,7 @@ fn reads_something(x: &ReferenceExpr) -> bool {
     !names.is_empty()
 }
 
-/// A call of a window function as the interpreter has it.
+/// Returns a call of a window function in the interpreter's form.
 fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
     let number = |at: usize| match args.get(at) {
         Some(ReferenceExpr::Literal(Value::Int(n))) => *n,

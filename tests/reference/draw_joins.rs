@@ -1,4 +1,4 @@
-//! Joins drawn at random: by keys and by what is no key, with more conditions, of tables and of earlier steps.
+//! Random joins: by keys and by other columns, with additional conditions, of tables and of earlier steps.
 
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
@@ -6,16 +6,16 @@ use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
 use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, bare};
 
-/// A table, or a step that was drawn.
+/// A table, or a step drawn earlier.
 #[derive(Clone)]
 pub struct Relation {
     pub name: String,
     pub columns: Vec<(String, Kind)>,
-    /// What tells its rows apart.
+    /// Columns that identify a row.
     pub grain: Vec<String>,
-    /// No part of that is ever NULL.
+    /// No column of the grain is ever NULL.
     pub sure: bool,
-    /// It has one row at most.
+    /// The relation has at most one row.
     pub single: bool,
 }
 
@@ -35,30 +35,30 @@ impl Relation {
     }
 }
 
-/// What a join with many rows allows: aggregates of that relation's columns alone.
+/// Relation joined with many rows. The step may only aggregate the columns of this relation.
 #[derive(Clone)]
 pub struct Many {
     relation: String,
-    /// Its columns as they are spelled.
+    /// Columns of the relation, spelled as in formulas.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
-    /// There may be rows without any of its own.
+    /// There may be rows that match no row of this relation.
     pub unmatched: bool,
 }
 
-/// A column of `using` and the relations that have it.
+/// A column of `using` and the relations that contain it.
 struct Merged {
     name: String,
     of: Vec<usize>,
 }
 
-/// The relations of a step, as far as they are joined.
+/// Relations of a step that are joined so far.
 struct Joined {
     relations: Vec<Relation>,
     merged: Vec<Merged>,
 }
 
 impl Joined {
-    /// Which relations have a column; those that `using` has made one count as one.
+    /// Returns the relations that contain a column. Relations whose column is merged by `using` count as one.
     fn owners(&self, name: &str) -> Vec<usize> {
         let merged = self.merged.iter().find(|m| m.name == name);
         let mut owners: Vec<usize> = (0..self.relations.len())
@@ -70,7 +70,7 @@ impl Joined {
         owners
     }
 
-    /// Every column by the names that tell it.
+    /// Returns every column under the names that identify it.
     fn leaves(&self) -> Vec<(ReferenceExpr, Kind)> {
         let mut leaves = Vec::new();
         for (at, relation) in self.relations.iter().enumerate() {
@@ -86,7 +86,7 @@ impl Joined {
 }
 
 impl Maker<'_> {
-    /// Draws joins for the step, which change what it reads. Any of the `known` relations may be joined.
+    /// Draws joins for the step, and updates the step's input. Any of the `known` relations may be joined.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -146,7 +146,7 @@ impl Maker<'_> {
                     }
                     sure = sure && target.sure && join.kind != ReferenceJoinKind::Left;
                 }
-                // The compiler was told that one is found; here several are.
+                // The compiler assumes that a row finds one match, but here it finds several.
                 _ if repeats => grain.clear(),
                 _ => {}
             }
@@ -201,7 +201,7 @@ impl Maker<'_> {
             single: false,
             name: self.input.relation.name.clone(),
         };
-        // Of a column with two names some draws know one, some the other.
+        // If a column has two names, some draws know one name and some the other.
         let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
@@ -240,13 +240,13 @@ impl Maker<'_> {
             join.by = self.by(joined, target, join.name())?;
         }
         if self.repeats(&join, target) {
-            // Rows are not to grow beyond what can be walked over.
+            // The number of rows must stay small enough for the interpreter to walk over them.
             if self.multiplied > 1 {
                 return None;
             }
             join.many |= self.random.percent(70);
         }
-        // A condition that is no equality is taken by all engines only where rows that find nothing are dropped.
+        // All engines accept a condition without an equality only if unmatched rows are dropped.
         if let (ReferenceJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
             && self.multiplied < 2
             && self.random.percent(12)
@@ -257,7 +257,7 @@ impl Maker<'_> {
         Some(join)
     }
 
-    /// Whether a row may find several.
+    /// Returns whether a row may find several matches.
     fn repeats(&self, join: &ReferenceJoin, target: &Relation) -> bool {
         let asked: Vec<String> = match &join.by {
             JoinCondition::Using(names) => names.clone(),
@@ -285,7 +285,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A condition with an equality of both sides, by the target's key or by another column.
+    /// Draws a condition with an equality between the two sides, on the target's key or on another column.
     fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {
@@ -364,7 +364,7 @@ fn same_names(a: &[String], b: &[String]) -> bool {
     a.len() == b.len() && a.iter().all(|name| b.contains(name))
 }
 
-/// The columns of a relation that a condition wants equal to something of another.
+/// Returns the columns of a relation that a condition requires to be equal to something in another relation.
 fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
     let own = |x: &ReferenceExpr| match x {
         ReferenceExpr::Name(name) => name

@@ -1,4 +1,5 @@
-//! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
+//! Random specs that are meaningful: every name is known, every type fits, and every order is total if rows
+//! depend on it.
 
 use crate::calendar::Frame;
 use crate::database::Table;
@@ -9,15 +10,15 @@ use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
 
-/// What a step can read.
+/// Columns and relations that a step can read.
 pub struct Input {
-    /// What `keep` is about; of joined relations the first, with what tells the joined rows apart.
+    /// Relation that `keep` refers to. After joins, this is the first relation, with the grain of the joined rows.
     pub relation: Relation,
-    /// Columns as formulas spell them.
+    /// Columns, spelled as in formulas.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
-    /// All of these; formulas read some.
+    /// All readable columns. Formulas read some of them.
     pub every: Vec<(ReferenceExpr, Kind)>,
-    /// Relations that are joined with many rows.
+    /// Relations joined with many rows.
     pub many: Vec<Many>,
 }
 
@@ -76,24 +77,24 @@ pub struct Maker<'a> {
     pub made: usize,
     /// Kinds of the definitions.
     pub kinds: Vec<(String, Kind)>,
-    /// How many joins of the spec may find several rows.
+    /// Number of joins in the spec that may find several rows.
     pub multiplied: usize,
-    /// The period by which the step is grouped and ordered, so that others can be looked up.
+    /// Period that groups and orders the step, so that formulas can look up other periods.
     pub calendar: Option<KeptColumn>,
 }
 
-/// What expressions are made of.
+/// Operands that expressions are built from.
 #[derive(Clone, Default)]
 pub struct Scope {
-    /// What stands for itself.
+    /// Columns and definitions that can be used directly.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
-    /// What aggregates take; empty where none may stand.
+    /// Operands of aggregates. Empty if aggregates are not allowed here.
     pub rows: Vec<(ReferenceExpr, Kind)>,
-    /// What windows take; empty where none may stand.
+    /// Operands of windows. Empty if windows are not allowed here.
     pub windowed: Vec<(ReferenceExpr, Kind)>,
 }
 
-/// Kinds that can be compared and ordered by; times where there are some.
+/// Kinds that can be compared and sorted by. Times are used only if there are any.
 pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
 pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
 
@@ -111,11 +112,11 @@ impl Maker<'_> {
             self.row_definition(&mut rows);
         }
         if self.random.percent(35) {
-            // Where a column and a definition share a name, the column is meant, which has the same kind.
+            // If a column and a definition share a name, the filter uses the column, which has the same kind.
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
         }
-        // Of two relations with many rows each repeats the other's.
+        // If two relations are joined with many rows, each one repeats the other's rows.
         let aggregates = match self.input.many.as_slice() {
             [] => true,
             [one] => !one.leaves.is_empty(),
@@ -128,7 +129,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Mostly a plain name, at times one that needs quotes.
+    /// Draws a name: usually a plain one, sometimes one that needs quotes.
     pub fn name(&mut self) -> String {
         self.made += 1;
         match self.random.below(40) {
@@ -140,7 +141,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A kind of which something can be made here.
+    /// Draws a kind that the scope can supply.
     pub fn any_kind(&mut self, scope: &Scope) -> Kind {
         if has_times(scope) && self.random.percent(12) {
             Kind::Time
@@ -163,7 +164,7 @@ impl Maker<'_> {
         self.step.definitions.push((name, x));
     }
 
-    /// A definition of single rows, at times under the name of a column that it cleans.
+    /// Draws a row-level definition, sometimes with the name of a column that it cleans.
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
@@ -176,7 +177,8 @@ impl Maker<'_> {
             Some((ReferenceExpr::Name(name), _))
                 if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
             {
-                // Others that are there already now read this one; it must not read them.
+                // Earlier definitions that use this name now read the new definition, so the new definition must not
+                // read them.
                 if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
                     let cleaned =
                         ReferenceExpr::Call("COALESCE", vec![ReferenceExpr::Name(name.clone()), self.literal(kind)]);
@@ -214,7 +216,7 @@ impl Maker<'_> {
                 continue;
             }
             let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
-            // Periods with a neighbour are the months mostly.
+            // Periods with a neighbor are usually months.
             let frame = frame.map(|frame| match date {
                 true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
                 false => frame,
@@ -239,7 +241,7 @@ impl Maker<'_> {
             }
         }
         let mut leaves = keys.clone();
-        // What is made of keys alone has one value in a group.
+        // A definition that uses only keys has one value per group.
         for (name, kind) in &self.kinds {
             let mut names = Vec::new();
             self.step.definition(name).into_iter().for_each(|x| x.names(&mut names));
@@ -257,7 +259,7 @@ impl Maker<'_> {
         self.shadow(&mut scope);
         for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
             let kind = self.any_kind(&scope);
-            // Without keys it is an aggregate that makes a step a grouped one.
+            // Without keys, an aggregate makes the step a grouped step.
             let x = if keys.is_empty() && at == 0 {
                 self.aggregate(kind, &scope)
             } else {
@@ -280,7 +282,7 @@ impl Maker<'_> {
             .zip(&keys)
             .map(|(e, (_, kind))| (e.output(), *kind));
         let mut columns: Vec<(String, Kind)> = key_columns.collect();
-        // What is made of keys alone is a helper.
+        // A definition that uses only keys is a helper.
         let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != ReferenceLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
         let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
@@ -294,7 +296,7 @@ impl Maker<'_> {
         }
     }
 
-    /// What aggregates may take.
+    /// Returns the operands that aggregates may take.
     fn aggregated(&self, rows: &Scope) -> Vec<(ReferenceExpr, Kind)> {
         self.input
             .many
@@ -303,7 +305,7 @@ impl Maker<'_> {
     }
 
     fn keep(&mut self) -> ReferenceKeep {
-        // A row of several relations keeps columns of any.
+        // A row of several relations keeps columns of any of them.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
             false => self
@@ -330,7 +332,7 @@ impl Maker<'_> {
                     }
                 };
                 let likely = if self.step.joins.is_empty() { 60 } else { 35 };
-                // Mostly with what tells the rows apart.
+                // The columns that identify rows are usually included.
                 if !self.step.joins.is_empty() {
                     self.input
                         .relation
@@ -355,13 +357,13 @@ impl Maker<'_> {
         }
     }
 
-    /// What is kept, in order: what it is called, its kind, and the name that tells which column it is.
+    /// Returns the kept columns in order: the output name, the kind, and the name that identifies the column.
     fn kept(&self) -> Vec<(String, Kind, String)> {
         let relation = &self.input.relation;
         let joined = !self.step.joins.is_empty();
         let own = |name: &String| {
             let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
-            // Grain is told by merged names, or by those of relations.
+            // The grain uses merged names, or names qualified by their relation.
             let merged = !joined || relation.grain.contains(name);
             let told = if merged {
                 name.clone()
@@ -422,7 +424,7 @@ impl Maker<'_> {
         }
     }
 
-    /// `amount = SUM(amount)`: the column in its own expression, the sum elsewhere.
+    /// `amount = SUM(amount)`: inside its own expression the name is the column, elsewhere it is the sum.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
         let ReferenceExpr::Name(name) = &leaf else { return };

@@ -1,4 +1,4 @@
-//! Windows of random specs, whose rows are in a total order.
+//! Windows of random specs whose rows are in a total order.
 
 use crate::calendar::{Frame, ReferenceUnit};
 use crate::draw_joins::Many;
@@ -67,7 +67,8 @@ impl Maker<'_> {
             windowed: scope.leaves.clone(),
             ..scope.clone()
         };
-        // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
+        // If there are two dates, lookups shift the first one. The interpreter cannot determine the first one if a date
+        // is NULL in all rows.
         let dates = [Kind::Date, Kind::Time];
         let is_date = |entry: &KeptColumn| {
             scope
@@ -79,7 +80,7 @@ impl Maker<'_> {
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
-            // A helper that is made of keys is no column, which lookups need.
+            // A helper that uses only keys is not a column, but lookups need columns.
             let is_column = |maker: &Self, x: &ReferenceExpr| {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
                 !maker.step.is_grouped() || key || maker.step.level(x, None) != ReferenceLevel::Row
@@ -113,13 +114,13 @@ impl Maker<'_> {
                 };
             }
             let name = self.name();
-            // A window over a window takes another stratum.
+            // A window over a window needs another stratum.
             scope.windowed.push((ReferenceExpr::name(&name), made));
             self.define(name, made, x);
         }
     }
 
-    /// A value that looks at other rows, and its kind; `None` if this one cannot be looked at so.
+    /// Draws a value that looks at other rows, and its kind. `None` if `inner` cannot be used this way.
     pub fn window(&mut self, inner: &ReferenceExpr, kind: Kind, scope: &Scope) -> Option<(ReferenceExpr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
@@ -176,7 +177,7 @@ impl Maker<'_> {
         if !matches!(inner, ReferenceExpr::Name(_) | ReferenceExpr::Period(..)) {
             return None;
         }
-        // Of rows only those of the relation that has many are told once.
+        // If rows are joined, only the rows of the relation joined with many rows occur once.
         let is_repeated = |many: &Many| many.leaves.iter().all(|(x, _)| x != inner);
         if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
             return None;

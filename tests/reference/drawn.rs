@@ -1,4 +1,4 @@
-//! What is drawn at random: compiled for each dialect, asked of the engines, and compared with what an interpreter says.
+//! Random cases: compiled for each dialect, run on the engines, and compared with the results of an interpreter.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,47 +12,47 @@ use crate::compare::same;
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
 use crate::quiet::quietly;
 
-/// How many failures are shrunk and shown.
+/// Number of failures that are shrunk and shown.
 const SHOWN: usize = 3;
 
-/// How often what fails is made smaller.
+/// Maximum number of rounds that shrink a failing case.
 const SHRUNK: usize = 40;
 
-/// Something drawn from a seed, which knows what is right.
+/// A random case drawn from a seed, which knows its expected result.
 pub trait Drawn: Sized {
-    /// What an interpreter gives.
+    /// Result of the interpreter.
     type Right;
     const SUITE: &'static str;
-    /// What several of them are called.
+    /// Plural noun for these cases.
     const KIND: &'static str;
-    /// Which variable says how many are drawn; 5,000 otherwise.
+    /// Environment variable that sets the number of cases. The default is 5,000.
     const COUNT: &'static str;
-    /// Of how many a slower engine is asked one.
+    /// Slower engines run one out of this many cases.
     const ONE_OF: u64;
 
     fn draw(seed: u64) -> Self;
     fn seed(&self) -> u64;
-    /// As the compiler reads it.
+    /// Returns the case as the text that the compiler reads.
     fn text(&self) -> String;
     fn schema(&self) -> Schema;
     fn tables(&self) -> Vec<Json>;
     fn right(&self) -> Self::Right;
-    /// All that has one thing less.
+    /// Returns all cases that have one element less.
     fn smaller(&self) -> Vec<Self>;
-    /// How an answer differs from what is right.
+    /// Returns the difference between an answer and the expected result.
     fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
 
-    /// Whether the dialect's engine can be asked at all.
+    /// Returns whether the case can run on the dialect's engine at all.
     fn is_asked(&self, _: Dialect) -> bool {
         true
     }
 
-    /// Whether the contract leaves to the engine that it fails so.
+    /// Returns whether the contract allows the engine to fail with this message.
     fn may_fail(_: &str) -> bool {
         false
     }
 
-    /// What is to be said of all that was drawn.
+    /// Returns a summary of all the drawn cases.
     fn told(_: &[Self], _: &[Self::Right]) -> Option<String> {
         None
     }
@@ -65,7 +65,7 @@ pub fn number(variable: &str, otherwise: u64) -> u64 {
         .unwrap_or(otherwise)
 }
 
-/// The dialects that are asked.
+/// Returns the dialects to test.
 pub fn dialects() -> Vec<Dialect> {
     let chosen = env::var("FORMULAC_ENGINES").ok();
     Dialect::all()
@@ -77,7 +77,7 @@ pub fn dialects() -> Vec<Dialect> {
         .collect()
 }
 
-/// The query, or the codes and messages of why there is none.
+/// Returns the query, or the codes and messages of the errors that prevent it.
 pub fn compiled(text: &str, schema: Schema, dialect: Dialect) -> Result<String, Vec<(String, String)>> {
     let compile = || {
         let compiled = Compiler::builder()
@@ -119,7 +119,7 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
 )]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, 5000);
-    // A seed that was shown is one case's own; a small one begins another series.
+    // A large seed, as shown in a failure, draws exactly this case. A small seed starts another series.
     let first = match number("FORMULAC_SEED", 1) {
         shown @ 1_000_000.. => shown,
         series => series * 1_000_000,
@@ -161,7 +161,7 @@ pub fn run<C: Drawn>() {
         batches.push((*dialect, batch));
         places.push(place);
     }
-    // Two series at a time keep their batches apart.
+    // The name includes the seed, so that two series that run at the same time keep separate batches.
     let runs = run_all(&format!("{}-{first}", C::SUITE), &batches);
     let mut failures: Vec<(Dialect, &C)> = Vec::new();
     for ((dialect, run), place) in dialects.iter().zip(&runs).zip(&places) {
@@ -225,14 +225,14 @@ pub fn run<C: Drawn>() {
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
 }
 
-/// Whether all that is wrong is a PERIODOFFSET by a unit that is shorter than the periods of its key, which is an error.
+/// Returns whether every error is a PERIODOFFSET by a unit shorter than the periods of its key, which is not allowed.
 fn moves_within_a_period(fault: &str) -> bool {
     fault
         .split("; ")
         .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
 }
 
-/// The smallest case found that still fails, with its query and its fault.
+/// Returns the smallest case found that still fails, with its query and its fault.
 fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
     let mut least: Option<C> = None;
     let mut told = String::new();
@@ -260,7 +260,7 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             let found = fault(&case, dialect, &right, &answers[place])?;
             Some((format!("{}\n{query}\n{found}", case.text()), case))
         });
-        // The first of the first round is the case as it is; what fails of the others is smaller.
+        // In the first round, the first case is the original case. Any other case that fails is smaller.
         let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else {
             break;
         };
@@ -277,7 +277,7 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
     )
 }
 
-/// How the rows of an answer differ from those that are right.
+/// Returns the difference between the rows of an answer and the expected rows.
 pub fn rows_fault(
     wanted: &[Vec<Json>],
     got: &[Vec<Json>],
@@ -299,8 +299,8 @@ pub fn rows_fault(
     (!right).then(|| format!("gives    {}\nexpected {}", lines(got), lines(wanted)))
 }
 
-/// Whether two values are the same; of numbers of an emulator, whose quotients have six digits as those of NUMBER have
-/// in the warehouse, whether they are as near as that.
+/// Returns whether two values are equal. Numbers of an emulator are compared with `tolerance`, because the
+/// emulator's quotients have six digits, as quotients of NUMBER do in the warehouse.
 pub fn near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),

@@ -1,4 +1,4 @@
-//! How functions can be called: the catalogue's signatures, and `agreement.yml` where these do not tell.
+//! Ways to call functions: the catalogue's signatures, and `agreement.yml` if the signatures are not sufficient.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,20 +11,20 @@ use crate::files;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
-/// What an argument is made of.
+/// Kinds of arguments.
 #[derive(Clone, Debug)]
 pub enum Takes {
     Is(Type),
     Number,
     Temporal,
     Any,
-    /// The same type wherever this letter stands; N is a number, D a date or a time.
+    /// Same type wherever this letter occurs. N is a number, D a date or a time.
     Same(char),
-    /// A criterion for the argument before.
+    /// A criterion for the previous argument.
     Criterion,
     /// All rows of the first argument.
     AllRows,
-    /// One of these; with a column among them, other expressions too.
+    /// One of these choices. If one of them is a column, other expressions are allowed, too.
     OneOf(Vec<Choice>, Option<Box<Takes>>),
     /// An integer literal.
     Literal(i64, i64),
@@ -52,28 +52,28 @@ pub struct Form {
     pub gives: Gives,
     /// `COUNT` of `COUNT(DISTINCT(x))`.
     pub inside: Option<&'static str>,
-    /// Whether its aggregate can stand over the rows of ranges.
+    /// Whether the aggregate can be computed over rows of ranges.
     pub ranges: bool,
 }
 
-/// Calls that a stand-in computes otherwise than its warehouse.
+/// Calls for which a stand-in gives a different result than its warehouse.
 pub struct Gap {
     pub of: Vec<String>,
-    /// Only inside of one of these, where there are some.
+    /// If not empty, the gap exists only inside calls of these functions.
     pub inside: Vec<String>,
     pub why: String,
 }
 
-/// What is known beside signatures.
+/// Facts about the functions in addition to their signatures.
 pub struct Known {
     pub forms: Vec<Form>,
-    /// Functions that are not drawn, with the reason.
+    /// Functions that are not drawn, and the reason for each.
     pub excluded: BTreeMap<String, String>,
-    /// Criteria by the type of what they test.
+    /// Criteria by the type of the tested value.
     pub criteria: BTreeMap<String, Vec<Value>>,
-    /// By dialect: what its stand-in computes otherwise than the warehouse.
+    /// Calls that the stand-in computes differently from the warehouse, by dialect.
     pub gaps: BTreeMap<String, Vec<Gap>>,
-    /// By function: how far floats may be apart, with the reason.
+    /// Maximum difference between floats, and its reason, by function.
     pub tolerances: BTreeMap<String, (f64, String)>,
 }
 
@@ -203,7 +203,7 @@ fn value(json: &Json, node: &Node) -> Result<Value> {
     }
 }
 
-/// `{takes: [T, integer, [1, 2]], gives: T}`.
+/// Parses `{takes: [T, integer, [1, 2]], gives: T}` into a form.
 fn form_of(function: &'static Function, node: &Node) -> Result<Form> {
     let mut map = node.map()?;
     let takes = map.need("takes")?;
@@ -268,7 +268,7 @@ fn takes_of(node: &Node) -> Result<Takes> {
     })
 }
 
-/// The forms that the catalogue tells of.
+/// Returns the forms that the catalogue specifies.
 fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, Vec<Choice>>>) -> Vec<Form> {
     let mut forms = Vec::new();
     for overload in function.overloads {
@@ -306,7 +306,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
                 add(function.level, takes.iter().cloned().chain(again).collect());
             }
         } else if function.level == Level::Aggregate && function.arity().1.is_none() && takes.len() == 1 {
-            // Across the row.
+            // Several arguments are aggregated across the row.
             (2..4).for_each(|count| add(Level::Row, vec![takes[0].clone(); count]));
         }
     }
@@ -337,7 +337,7 @@ fn takes(overload: &Overload, at: usize, arguments: Option<&BTreeMap<String, Vec
 }
 
 impl Form {
-    /// Whether it may give this type.
+    /// Returns whether the form may return this type.
     pub fn may_give(&self, ty: Type) -> bool {
         match self.gives {
             Gives::Is(given) => given == ty,
@@ -346,7 +346,7 @@ impl Form {
     }
 }
 
-/// Whether a letter may stand for a type.
+/// Returns whether a letter may represent a type.
 pub fn fits(letter: char, ty: Type) -> bool {
     match letter {
         'N' => ty.is_number(),

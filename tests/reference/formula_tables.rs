@@ -1,4 +1,4 @@
-//! Small tables that formulas are drawn over: every type, with and without NULL, and values that functions trip over.
+//! Small tables for random formulas: every type, with and without NULL, and values that are difficult for functions.
 
 use formulac::Type;
 
@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::random::Random;
 use crate::value::{DAY, Value};
 
-/// What groups are made by, and what tells rows apart.
+/// The key column, which identifies rows, and the column that groups are formed by.
 pub const KEY: &str = "id";
 pub const GROUP: &str = "team";
 
@@ -94,7 +94,7 @@ pub fn draw(seed: u64) -> Database {
         column("done", Type::Boolean, Kind::Bool, true),
         column("valid", Type::Boolean, Kind::Bool, false),
     ];
-    // Mostly a handful of rows; empty ones and single ones come up.
+    // Usually a few rows; empty tables and tables with one row occur.
     let count = match random.below(12) {
         0 => random.below(2),
         1 => 18 + random.below(8),
@@ -114,7 +114,7 @@ pub fn draw(seed: u64) -> Database {
 
 fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Vec<Value> {
     let text = |random: &mut Random, from: &[&str]| Value::Text((*random.pick(from)).to_owned());
-    // Halves and quarters add up alike everywhere; tenths and hundredths are what rounding is about.
+    // Sums of halves and quarters are exact on every engine. Tenths and hundredths test rounding.
     let number = |random: &mut Random| match random.below(5) {
         0 => random.between(-40, 40) as f64 / 10.0,
         1 => random.between(-3000, 3000) as f64 / 100.0,
@@ -148,7 +148,7 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
     values
 }
 
-/// Month ends, leap days and turns of years oftener than chance has them.
+/// Draws a date. Ends of months, leap days and turns of years are more frequent than by chance.
 fn date(year: i64, random: &mut Random) -> i64 {
     match random.below(8) {
         0 => days(2024, 2, 29),

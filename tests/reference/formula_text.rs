@@ -1,4 +1,4 @@
-//! The value of a formula's text over a row, as the crate's interpreter reads and works it out.
+//! Evaluates a formula over a row, as the crate's interpreter parses and computes it.
 
 use formulac::Type;
 use formulac::interpret::from_ast::{self, Reading, Unread, folded};
@@ -13,14 +13,14 @@ use crate::spec::ReferenceStep;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
 
-/// A cell as case files write it.
+/// Parses a cell in the notation of the case files.
 pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
     let text = || {
         json.as_str()
             .map(str::to_owned)
             .ok_or_else(|| format!("{json} as {ty}"))
     };
-    // Decimals are quoted to keep their digits.
+    // Decimals are quoted to preserve their digits.
     let number = || {
         json.as_f64()
             .or_else(|| json.as_str()?.parse().ok())
@@ -38,7 +38,7 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
         (Type::Integer, Json::Number(n)) if n.is_i64() => Value::Int(n.as_i64().unwrap_or_default()),
         (Type::Integer | Type::Decimal | Type::Float, _) => Value::Number(number()?),
         (Type::Text, _) => Value::Text(text()?),
-        // The sessions of the tests are in UTC.
+        // Test sessions use UTC.
         (Type::Date | Type::Timestamp | Type::Timestamptz, _) => {
             moment(text()?.trim_end_matches("+00:00")).ok_or("a fraction of a second")?
         }
@@ -46,7 +46,8 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
     })
 }
 
-/// The value over a row, whose values the columns have in order, of a formula that the parser made one definition of.
+/// Returns the value of a formula over a row. The values of the row are in the order of the columns, and the
+/// parser must have read exactly one definition.
 pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
     let [definition] = parsed.ast().definitions.as_slice() else {
         return Err("not one sound formula".to_owned());

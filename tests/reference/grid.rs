@@ -1,7 +1,9 @@
-//! Functions of one row over every combination of chosen values (`grid.yml`), on all engines, beside the interpreter.
+//! Functions of one row over every combination of chosen values (`grid.yml`), on all engines, compared with the
+//! interpreter.
 //!
-//! `FORMULAC_CASES=datedif` takes the formulas with this text, `FORMULAC_ENGINES=duckdb,postgres` these engines.
-//! Random formulas seldom draw the one pair of arguments where an engine goes its own way; these are all of them.
+//! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres`
+//! selects engines. Random formulas rarely draw the one pair of arguments for which an engine differs; this test
+//! covers all pairs.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +20,11 @@ use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
-/// Of more combinations than this some are left out, evenly.
+/// Maximum number of combinations. If there are more, some are left out, spread evenly.
 const MOST_ROWS: usize = 300;
-/// The slower engines take this many of them.
+/// Number of combinations for the slower engines.
 const MOST_SLOW_ROWS: usize = 60;
-/// How many wrong rows are shown of a formula.
+/// Maximum number of wrong rows shown per formula.
 const SHOWN: usize = 4;
 
 struct Pool {
@@ -31,7 +33,7 @@ struct Pool {
     values: Vec<Json>,
 }
 
-/// A formula over the combinations of the values that it names.
+/// A formula with all combinations of the values that it names.
 struct Probe {
     formula: String,
     columns: Vec<(String, Type)>,
@@ -41,7 +43,7 @@ struct Probe {
 
 struct Grid {
     probes: Vec<Probe>,
-    /// Formula and engine, with the reason.
+    /// Known differences by formula and engine, with the reason.
     differs: BTreeMap<(String, String), String>,
 }
 
@@ -163,7 +165,8 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         .filter(|pool| words.contains(&pool.name.as_str()))
         .collect();
     let count: usize = named.iter().map(|pool| pool.values.len()).product();
-    // A step of the golden section spreads them however many are taken; sharing no divisor with the count it meets all.
+    // Steps of the golden section spread the rows evenly, however many are taken. A step that shares no divisor with
+    // the count reaches all rows.
     let step = ((count as f64 * 0.618) as usize + 1..)
         .find(|step| common(*step, count) == 1)
         .unwrap_or(1);
@@ -178,7 +181,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         rows.push(row);
     }
     let columns: Vec<(String, Type)> = named.iter().map(|pool| (pool.name.clone(), pool.ty)).collect();
-    // With a sign before it `day = finish` is no definition.
+    // With `=` in front of it, `day = finish` is not read as a definition.
     let formula = format!("={formula}");
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {
@@ -207,7 +210,7 @@ fn common(a: usize, b: usize) -> usize {
 }
 
 impl Probe {
-    /// The formula in SQL, and the whole query.
+    /// Returns the formula in SQL, and the complete query.
     fn query(&self, dialect: Dialect) -> std::result::Result<(String, String), String> {
         let relation = self
             .columns
@@ -279,7 +282,8 @@ impl Probe {
     }
 }
 
-/// Some quotients of the emulator have six digits, as those of NUMBER have in the warehouse.
+/// Returns whether two values are equal. Some quotients have six digits in the emulator, as quotients of NUMBER
+/// do in the warehouse.
 fn alike(dialect: Dialect, expected: &Json, got: &Json) -> bool {
     match (expected.as_f64(), got.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),

@@ -1,4 +1,4 @@
-//! Values as cases and engines write them.
+//! Values in the notation of case files and engines.
 
 use serde_json::{Value as Json, json};
 

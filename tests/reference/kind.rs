@@ -1,12 +1,12 @@
-//! What random expressions are made of.
+//! Kinds of values that random expressions are built from.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Bool,
     Int,
-    /// Numbers whose digits every engine keeps: they can be compared and grouped by.
+    /// Numbers whose digits every engine preserves, so they can be compared and grouped by.
     Exact,
-    /// Quotients and averages: the last bits differ.
+    /// Quotients and averages, whose last bits differ between engines.
     Float,
     Text,
     Date,
@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Those of which there is always something to make values of.
+    /// Kinds that values can always be built from.
     pub const ALL: [Self; 6] = [Self::Bool, Self::Int, Self::Exact, Self::Float, Self::Text, Self::Date];
 
     pub fn is_number(self) -> bool {

@@ -1,8 +1,9 @@
-//! Random specs: what the compiler's SQL gives on the engines beside what a small interpreter says.
+//! Random specs: compares the results of the compiler's SQL on the engines with those of a small interpreter.
 //!
-//! The interpreter walks rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more of them, `FORMULAC_SEED=7`
-//! others; what fails is shown with its seed, shrunk to what is needed to fail, and `FORMULAC_SEED=7000123
-//! FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that one again; `FORMULAC_SHOW=1` shows what is drawn.
+//! The interpreter walks over rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more specs, and
+//! `FORMULAC_SEED=7` runs others. A failing spec is shown with its seed, shrunk to what is needed for the
+//! failure. `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that spec again.
+//! `FORMULAC_SHOW=1` shows what is drawn.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,8 +1,8 @@
-//! Relations that hold for every formula, over the whole catalogue: what is written in another way, or beside other
-//! definitions, gives the same SQL. Those that give the same values are in `metamorphic_values.rs`.
+//! Relations that hold for every formula, over the whole catalogue: a formula written differently, or next to
+//! other definitions, gives the same SQL. Relations between values are in `metamorphic_values.rs`.
 //!
-//! `FORMULAC_METAMORPHIC=100000` takes so many formulas, `FORMULAC_SEED=7` others, `FORMULAC_FUNCTION=MOD` those of one
-//! function.
+//! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` draws others,
+//! `FORMULAC_FUNCTION=MOD` draws the formulas of one function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,7 +23,7 @@ use crate::rewritten::{Names, in_other_layout, renamed, rewritten};
 const COUNT: u64 = 5000;
 const SHOWN: u64 = 5;
 
-/// The formulas that are drawn, once for all tests, and what is known of them.
+/// Returns the drawn formulas and the facts about their functions. They are drawn once for all tests.
 pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
@@ -37,7 +37,8 @@ pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     })
 }
 
-/// Names that a template uses itself: every word of the SQL in the dialects' files, and one letter.
+/// Returns the names that SQL templates use themselves: every word of SQL in the dialects' files, and every
+/// single letter.
 fn words() -> &'static [&'static str] {
     static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -72,7 +73,7 @@ fn words() -> &'static [&'static str] {
     })
 }
 
-/// Words that the stand-in of Snowflake reserves and Snowflake does not.
+/// Words that are reserved in Snowflake's stand-in, but not in Snowflake.
 const NOT_ON_STAND_INS: &[&str] = &[
     "anti",
     "array",
@@ -96,7 +97,7 @@ const NOT_ON_STAND_INS: &[&str] = &[
     "window",
 ];
 
-/// Another name for each column but the key and the group, some of one letter.
+/// Returns new names, some of one letter, for all columns except the key and the group.
 pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut taken = BTreeSet::new();
     let mut name = || loop {
@@ -139,7 +140,7 @@ pub fn compiler(sheet: &Sheet, dialect: Dialect) -> Compiler {
     }
 }
 
-/// The SQL of each definition by its name; of one with an error its code.
+/// Returns the SQL of each definition by its name. A definition with an error has its code instead.
 fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     let compiled = compiler.compile(&lines.join("\n"));
     let named = compiled
@@ -149,8 +150,8 @@ fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     named.collect()
 }
 
-/// Definitions give the same SQL alone, in any order and in any layout; other column names change names only, and a part
-/// that has a name of its own changes nothing.
+/// Proves that definitions give the same SQL alone, in any order and in any layout. Other column names change
+/// only the names, and a separately named part changes nothing.
 pub fn run() {
     let mut random = Random::new(number("FORMULAC_SEED", 3));
     let (mut faults, mut compared) = (Vec::new(), 0);
@@ -209,10 +210,10 @@ pub fn fail_on(faults: &[String]) {
     assert!(faults.is_empty(), "{} differ:\n{}", faults.len(), shown.join("\n\n"));
 }
 
-/// The formula in two definitions: a part of it, and the whole that names the part.
+/// Splits a formula into two definitions: a part of it, and the whole formula, which uses the part's name.
 fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
     let (part, whole) = with_named_part(&formula.expr, random)?;
-    // NOT turns the sign of a comparison that is written inside it, and `not name` stays.
+    // NOT inverts a comparison inside it, but `not name` stays as it is.
     if calls_of_part(&whole).is_some_and(|name| name == "NOT") {
         return None;
     }
@@ -224,7 +225,7 @@ fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
 
 pub const PART: &str = "part_of_";
 
-/// The function whose argument the part is.
+/// Returns the function whose argument is the part.
 fn calls_of_part(x: &ReferenceExpr) -> Option<&'static str> {
     match x {
         ReferenceExpr::Call(name, args) if args.contains(&ReferenceExpr::name(PART)) => Some(name),
@@ -238,7 +239,8 @@ pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
     })
 }
 
-/// A part that can have a name, which a literal, a column and a range cannot, and the whole with `PART` in its place.
+/// Returns a part that can have a name, and the whole expression with `PART` in its place. A literal, a column
+/// and a range cannot have names.
 pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(ReferenceExpr, ReferenceExpr)> {
     let mut parts: Vec<&ReferenceExpr> = Vec::new();
     let mut left: Vec<&ReferenceExpr> = x.children();
@@ -269,12 +271,12 @@ fn reads_a_column(x: &ReferenceExpr) -> bool {
     !names.is_empty()
 }
 
-/// Whether two statements differ in the names of columns only.
+/// Returns whether two statements differ only in column names.
 fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     let escapes = matches!(dialect.name(), "bigquery" | "snowflake");
     let (a, b) = (tokens(a, escapes), tokens(b, escapes));
     let same = |(a, b): (&String, &String)| {
-        // A template's alias takes one more `_` where a column has its name.
+        // A template's alias gets one more `_` if a column has the same name.
         let is_alias = a.ends_with('_') && b.strip_suffix('_') == Some(a);
         a == b
             || is_alias
@@ -285,7 +287,8 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }
 
-/// Words, literals, in which a backslash may escape, and signs; a name in quotes is its word.
+/// Returns the words, string literals and signs of a SQL text. A backslash may escape characters in literals; a
+/// quoted name counts as a word.
 fn tokens(sql: &str, escapes: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = sql;

@@ -1,7 +1,7 @@
-//! Relations between the values of a formula and those of the same formula written in another way.
+//! Relations between the values of a formula and the values of the same formula written differently.
 //!
-//! Each sheet of formulas takes one of the ways in turn. `FORMULAC_WAY=renamed` takes this one for all of them; what
-//! chooses the formulas is in `metamorphic.rs`.
+//! Each sheet of formulas is rewritten in one way, taking turns. `FORMULAC_WAY=renamed` uses this way for all
+//! sheets. The variables that select formulas are in `metamorphic.rs`.
 
 use std::env;
 
@@ -22,14 +22,14 @@ use crate::rule_pass::without_constraints;
 use crate::value::Value;
 use crate::written::yaml;
 
-/// A sheet in another way: its query and its tables, and the formulas with the values that must come of them.
+/// A rewritten sheet: its query, its tables, and the formulas with their expected values.
 struct Other {
     query: String,
     tables: Vec<Json>,
     formulas: Vec<Formula>,
 }
 
-/// The sheet in another way, or why it cannot be written so.
+/// Rewrites a sheet, or returns the reason why it cannot be rewritten this way.
 type Way = fn(&Sheet, Dialect, &mut Random) -> Result<Other, String>;
 
 const WAYS: [(&str, Way); 5] = [
@@ -54,7 +54,7 @@ fn with_other_names(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Res
     other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
 }
 
-/// A part of each formula has a definition of its own.
+/// Rewrites the sheet so that a part of each formula has a separate definition.
 fn with_parts(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
     let mut spec = sheet.spec(&sheet.formulas);
     let definitions = std::mem::take(&mut spec.steps[0].definitions);
@@ -71,7 +71,7 @@ fn with_parts(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Ot
     other(sheet, sheet.database.schema(), &yaml(&spec), dialect)
 }
 
-/// A table of one of the rows, whose values are literals of the formulas.
+/// Rewrites the sheet as a table with only one of the rows, and puts the row's values into the formulas as literals.
 fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
     let rows = sheet.database.tables[0].rows.len();
     if sheet.level != Level::Row || rows == 0 {
@@ -79,7 +79,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
     }
     let mut sheet = sheet.clone();
     let at = random.below(rows);
-    // The expected values are in the order of the key.
+    // The expected values are in key order.
     let table = &mut sheet.database.tables[0];
     table.rows.sort_by_key(|row| row[0].number().map(|n| n as i64));
     table.rows = vec![table.rows.swap_remove(at)];
@@ -88,7 +88,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
             .columns
             .iter()
             .position(|column| column.name == name && column.name != KEY)?;
-        // NULL and a time have no literal, and a number with a point is no float.
+        // NULL and times have no literals, and a number with a decimal point is not a float.
         let has_literal =
             table.columns[at].ty != Type::Float && !matches!(table.rows[0][at], Value::Null | Value::Time(_));
         has_literal.then(|| table.rows[0][at].clone())
@@ -103,7 +103,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
     other(&sheet, sheet.database.schema(), &sheet.text(), dialect)
 }
 
-/// A query of expressions that `compile` gives.
+/// Rewrites the sheet as a query of expressions that `compile` returns.
 fn by_compile(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result<Other, String> {
     let lines: Vec<String> = sheet
         .formulas
@@ -139,7 +139,8 @@ fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result
     )
 }
 
-/// The sheet with those of its formulas that the dialect has, and that its stand-in computes as the warehouse does.
+/// Returns the sheet with those formulas that the dialect supports and that its stand-in computes as the
+/// warehouse does.
 fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
     let mut sheet = sheet.clone();
     let has = |formulas: &[Formula], sheet: &Sheet| {
@@ -155,7 +156,7 @@ fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
     sheet
 }
 
-/// Each formula of a sheet by itself.
+/// Returns one sheet for each formula.
 fn alone(sheet: &Sheet) -> Vec<Sheet> {
     let of = |formula: &Formula| Sheet {
         formulas: vec![formula.clone()],
@@ -164,7 +165,8 @@ fn alone(sheet: &Sheet) -> Vec<Sheet> {
     sheet.formulas.iter().map(of).collect()
 }
 
-/// What a dialect's engine is asked: the number of a sheet, the sheet, how it is written, and the place of its answer.
+/// A query for a dialect's engine: the number of a sheet, the sheet, its rewritten form, and the position of its
+/// answer.
 type Asked = (usize, Sheet, Other, usize);
 
 struct Asking {
@@ -187,8 +189,8 @@ impl Asking {
     }
 }
 
-/// Formulas give the same values with other column names, with a named part, with literals in place of columns, by
-/// `compile` in place of a spec, and without knowledge of keys and NULLs.
+/// Proves that formulas give the same values with other column names, with a separately named part, with literals
+/// in place of columns, by `compile` instead of a spec, and without knowledge of keys and NULLs.
 pub fn run() {
     let (known, sheets) = sheets();
     let chosen = env::var("FORMULAC_WAY").ok();
@@ -212,7 +214,8 @@ pub fn run() {
             if sheet.formulas.is_empty() || asking.ask(at, &sheet).is_ok() {
                 continue;
             }
-            // Some cannot be written so, such as a literal where a function needs a column.
+            // Some formulas cannot be rewritten this way, for example with a literal for an argument that must be a
+            // column.
             for sheet in alone(&sheet) {
                 let Err(why) = asking.ask(at, &sheet) else { continue };
                 left_out += 1;
@@ -234,7 +237,7 @@ pub fn run() {
         );
         askings.push(asking);
     }
-    // Where one of many fails, each is asked by itself.
+    // If one of many formulas fails, each formula is run separately.
     for round in ["", " alone"] {
         let batches: Vec<(Dialect, Batch)> = askings
             .iter_mut()
@@ -287,7 +290,7 @@ pub fn run() {
     fail_on(&faults);
 }
 
-/// Whether the engine answers the sheet as it was drawn: where it does not, no other way is wrong.
+/// Returns whether the engine answers the sheet as it was drawn. If not, the rewritten sheets prove nothing.
 fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
     let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
         return false;

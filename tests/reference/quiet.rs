@@ -1,4 +1,4 @@
-//! Panics that are expected, and told of by nobody.
+//! Expected panics, which print no message.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,10 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What this gives; `None` if it panics, as the interpreter does of what was cut down blindly and means nothing.
+/// Returns the result of `work`, or `None` if it panics. The interpreter panics if a formula was shrunk blindly
+/// and has become meaningless.
 ///
-/// Only this thread keeps silent: other tests of the same run go on telling of their faults.
+/// Only this thread stays silent; other tests of the same run still report their panics.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

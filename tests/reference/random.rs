@@ -1,4 +1,4 @@
-//! Numbers drawn from a seed, the same on every machine.
+//! Random numbers from a seed, the same on every machine.
 
 use crate::split_mix::SplitMix;
 
@@ -6,13 +6,13 @@ pub struct Random(SplitMix);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        // Seeds that follow each other give series that have nothing to do with each other.
+        // Consecutive seeds give unrelated series.
         Self(SplitMix::new(
             seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d,
         ))
     }
 
-    /// From 0 up to, not with, `end`.
+    /// Returns a number from 0 up to, but not including, `end`.
     pub fn below(&mut self, end: usize) -> usize {
         self.0.below(end)
     }
@@ -21,7 +21,7 @@ impl Random {
         low + self.below((high - low + 1) as usize) as i64
     }
 
-    /// True so many times out of a hundred.
+    /// Returns `true` this many times out of a hundred.
     pub fn percent(&mut self, of_a_hundred: usize) -> bool {
         self.below(100) < of_a_hundred
     }

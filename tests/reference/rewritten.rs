@@ -1,4 +1,4 @@
-//! Formulas written another way: with parts replaced, names changed, or the text in another layout.
+//! Rewritten formulas: with parts replaced, names changed, or the source in another layout.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::agreement::Sheet;
 use crate::expr::{ReferenceExpr, Window};
 use crate::random::Random;
 
-/// The expression with each part replaced for which `change` gives another.
+/// Returns the expression with every part replaced for which `change` returns another part.
 pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Option<ReferenceExpr>) -> ReferenceExpr {
     if let Some(changed) = change(x) {
         return changed;
@@ -33,10 +33,10 @@ pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Op
     }
 }
 
-/// New names by old ones.
+/// New names, keyed by the old names.
 pub type Names = BTreeMap<&'static str, &'static str>;
 
-/// The sheet with its columns renamed, in tables and formulas alike.
+/// Returns the sheet with its columns renamed in both the tables and the formulas.
 pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
     let mut sheet = sheet.clone();
     let new = |name: &str| names.get(name).copied();
@@ -53,7 +53,8 @@ pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
     sheet
 }
 
-/// The text of a formula with other gaps between its words, and other letters in the names of its functions.
+/// Returns the formula's source with different whitespace, and with its function names in different upper and
+/// lower case.
 pub fn in_other_layout(text: &str, random: &mut Random) -> String {
     const GAPS: &[&str] = &["", " ", "  ", "\n    ", "\t"];
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! Random specs: how they are drawn, compared and made smaller.
+//! Drawing, comparing and shrinking of random specs.
 
 use formulac::interpret::from_ast::folded;
 use formulac::{Compiler, Dialect, Schema, interpreted};
@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::walk::StepRows;
 use crate::written::yaml;
 
-/// How many tables the specs share: engines load each once.
+/// Number of databases that the specs share. Engines load each of them only once.
 const DATABASES: u64 = 97;
 
 pub struct Case {
@@ -27,7 +27,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// The interpreter reads the spec's text as what it was written from.
+    /// Asserts that the interpreter reads the spec's text as the spec that it was written from.
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
@@ -96,7 +96,8 @@ impl Drawn for Case {
             .collect()
     }
 
-    /// A length may be that of a sum in a text, which the emulator writes with `.0`.
+    /// Excludes specs on the emulator that may take the length of a string with a sum in it, because the emulator
+    /// writes the sum with `.0`.
     fn is_asked(&self, dialect: Dialect) -> bool {
         let text = if is_emulator(dialect) {
             self.text()
@@ -118,7 +119,8 @@ impl Drawn for Case {
             .map(|row| row.iter().map(Value::json).collect())
             .collect();
         let alike = |a: &Json, b: &Json| match (a, b) {
-            // The emulator sums integers as floats, and writes them so in texts (`tests/oracle/README.md`).
+            // The emulator sums integers as floats, and writes these sums as floats in strings
+            // (`tests/oracle/README.md`).
             (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),
             _ => near(dialect, a, b, 1e-6),
         };

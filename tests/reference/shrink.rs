@@ -1,11 +1,11 @@
-//! What fails, made smaller while it still fails.
+//! Shrinking of a failing case while it still fails.
 
 use crate::database::Database;
 use crate::expr::ReferenceExpr;
 use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::written::yaml;
 
-/// All that has one thing less.
+/// Returns all cases that have one element less.
 pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {
@@ -69,7 +69,7 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
     found
 }
 
-/// The expression with one of its operands put in place of what holds it.
+/// Returns expressions in which one operand replaces the expression that contains it.
 fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {

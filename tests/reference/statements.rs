@@ -1,4 +1,4 @@
-//! The statements of random specs and formulas, for the rules of the warehouses.
+//! The statements of random specs and formulas, checked against the rules of the warehouses.
 
 use formulac::{Compiler, Dialect, Schema, Type};
 
@@ -7,9 +7,9 @@ use crate::metamorphic::sheets;
 use crate::rule_pass::{Statements, without_constraints};
 use crate::run::Case;
 
-/// How many specs; the formulas are those of `metamorphic.rs`.
+/// Number of specs. The formulas are those of `metamorphic.rs`.
 const COUNT: u64 = 200;
-/// How many sheets of formulas.
+/// Number of sheets of formulas.
 const SHEETS: usize = 40;
 
 pub fn run() {

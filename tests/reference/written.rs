@@ -11,7 +11,7 @@ pub fn yaml(spec: &ReferenceSpec) -> String {
     Written(spec).to_string()
 }
 
-/// A part of a spec, to be written.
+/// A part of a spec, as it is written.
 struct Written<'a, T>(&'a T);
 
 impl Display for Written<'_, ReferenceSpec> {
@@ -51,7 +51,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The entries of a flow list.
+/// Returns the entries of a flow list, with quotes if needed.
 fn quoted(names: &[String]) -> String {
     joined(names.iter().map(|name| {
         if is_plain(name) {

@@ -1,4 +1,4 @@
-//! A change of one definition changes only the lines of what depends on it.
+//! Proves that a change of one definition changes only the lines of the definitions that depend on it.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::orders::orders;
 
-/// A definition: what it is made of, and which of the ones before it uses.
+/// A definition: its shape and number, and an earlier definition that it uses.
 #[derive(Clone, Debug)]
 struct Part {
     shape: usize,
@@ -15,7 +15,7 @@ struct Part {
     uses: prop::sample::Index,
 }
 
-/// The definitions of each step: of groups, of windows over them, of groups of those.
+/// Definitions of each step: over groups, over windows on these groups, over groups of the windows.
 type Steps = [Vec<Part>; 3];
 
 fn parts(least: usize, most: usize) -> impl Strategy<Value = Vec<Part>> {
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Steps> {
     (parts(2, 6), parts(0, 6), parts(0, 3)).prop_map(|(groups, windows, last)| [groups, windows, last])
 }
 
-/// A formula of a group, and whether it uses the name.
+/// Returns a formula over a group, and whether it uses the name.
 fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     match (shape % 7, used) {
         (0, _) => (format!("SUM(amount * {n})"), false),
@@ -43,7 +43,7 @@ fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     }
 }
 
-/// One that looks at other rows, or computes with a row's own; the last of them looks along the calendar.
+/// Returns a formula that looks at other rows or computes with its own row. The last shape looks along the calendar.
 fn of_windows(shape: usize, n: u32, u: &str, periods: bool) -> String {
     match shape % (7 + usize::from(periods)) {
         0 => format!("OFFSET({u}, -{n})"),
@@ -57,7 +57,7 @@ fn of_windows(shape: usize, n: u32, u: &str, periods: bool) -> String {
     }
 }
 
-/// The spec, and for each definition the one that it uses.
+/// Returns the spec, and for each definition the definition that it uses.
 fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
     let mut text = "model: m\nfrom: orders\nsteps:\n".to_owned();
     let mut uses: Vec<Option<usize>> = Vec::new();
@@ -71,9 +71,11 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
         let known = uses.len();
         for part in parts {
             let i = uses.len();
-            // No two say the same: what two definitions say is computed once, and both then read that column.
+            // No two definitions have the same meaning, because such definitions are computed once, and both read the
+            // same column.
             let n = part.number + 100 * i as u32;
-            // A group sees rows of the step before, and what is grouped beside it; a look at other rows sees both.
+            // A group sees rows of the previous step and the definitions in the same group. A reference to other rows
+            // sees both.
             let among = if step == 2 { known } else { i };
             let used = (among > 0).then(|| part.uses.index(among));
             let name = used.map(|used| format!("name{used}x"));
@@ -95,7 +97,7 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
     (text, uses)
 }
 
-/// What changes with a definition: itself, and what uses it.
+/// Returns the definitions that a change affects: the definition itself and all definitions that use it.
 fn dependents(uses: &[Option<usize>], at: usize) -> HashSet<usize> {
     let mut found = HashSet::from([at]);
     for (i, used) in uses.iter().enumerate() {
@@ -106,7 +108,7 @@ fn dependents(uses: &[Option<usize>], at: usize) -> HashSet<usize> {
     found
 }
 
-/// Whether a column goes on in the next line: brackets or a `case` are open.
+/// Returns whether a column continues on the next line, because a bracket or a `case` is open.
 fn is_open(item: &str) -> bool {
     let words = |word: &str| {
         item.split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -116,7 +118,7 @@ fn is_open(item: &str) -> bool {
     !item.ends_with(" as (") && (item.matches('(').count() > item.matches(')').count() || words("case") > words("end"))
 }
 
-/// The columns and clauses of a text, those of several lines whole.
+/// Returns the columns and clauses of a SQL text. An item of several lines is joined into one.
 fn items(sql: &str) -> Vec<String> {
     const GOES_ON: &[&str] = &[
         "+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is ",
@@ -131,20 +133,20 @@ fn items(sql: &str) -> Vec<String> {
             _ => all.push(line.to_owned()),
         }
     }
-    // A comma belongs to the list.
+    // The trailing comma belongs to the list, not to the item.
     all.iter()
         .map(|item| item.trim().trim_end_matches(',').to_owned())
         .collect()
 }
 
-/// What says which selects there are and what they read, and computes nothing.
+/// Returns whether an item only says which selects exist and what they read, without computing anything.
 fn is_frame(item: &str) -> bool {
     let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
     let begins = ["from ", "order by "].iter().any(|word| item.starts_with(word));
     is_name(item) || matches!(item, "*" | ")") || begins || item.ends_with(" as (")
 }
 
-/// Columns that the change put there and that are of none of the definitions that it may change.
+/// Fails if a column differs although none of the definitions that the change may affect appears in it.
 fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -> Result<(), TestCaseError> {
     let ((one, uses), (two, uses_after)) = (spec(before, periods), spec(after, periods));
     let mut changed = dependents(&uses, at);
@@ -164,7 +166,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
         let (first, second) = (query(&one)?, query(&two)?);
         let (mut old, mut new) = (items(&first), items(&second));
         if frame {
-            // In another select the same column may be broken into other lines.
+            // In another select, the same column may be broken into other lines.
             let joined = |item: &String| {
                 let words = item.split_whitespace().collect::<Vec<_>>().join(" ");
                 words.replace("( ", "(").replace(" )", ")")
@@ -178,7 +180,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
                 .filter(|item| !(known.contains(item) || frame && is_frame(item)))
             {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
-                // The row that is looked for is called by when it is.
+                // A row that a formula looks up is named after its period.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));
                 prop_assert!(
                     mentions || looks_up,
@@ -190,7 +192,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
     Ok(())
 }
 
-/// The place of a definition among all: its step, and where it stands there.
+/// Returns the position of a definition: its step, and the index within the step.
 fn place(steps: &Steps, at: usize) -> (usize, usize) {
     let mut left = at;
     for (step, parts) in steps.iter().enumerate() {
@@ -205,7 +207,7 @@ fn place(steps: &Steps, at: usize) -> (usize, usize) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Another number in a formula changes no select and no line of another column.
+    /// Proves that another number in a formula changes no select and no line of another column.
     #[test]
     fn another_number(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
@@ -215,7 +217,7 @@ proptest! {
         check(&steps, &changed, at, true, false)?;
     }
 
-    /// Another formula may need other selects, and computes no other column in another way.
+    /// Proves that another formula may change the selects, but not how other columns are computed.
     #[test]
     fn another_formula(
         steps in steps(),
@@ -230,10 +232,10 @@ proptest! {
         check(&steps, &changed, at, false, true)?;
     }
 
-    /// A definition more at the end of a step is a column more.
+    /// Proves that an additional definition at the end of a step adds one column.
     #[test]
     fn one_more(steps in steps(), step in 0..2usize, added in parts(1, 2)) {
-        // The names behind it stay the same where it is the last.
+        // The added definition is the last of the spec, so that the names of other definitions stay the same.
         let mut steps = steps;
         steps[2].clear();
         if step == 0 {

@@ -1,4 +1,4 @@
-//! The columns that the library states are those of the SQL, in order.
+//! Proves that the columns that the library reports are those of the SQL, in order.
 
 use formulac::{Compiler, Dialect, Schema};
 
@@ -42,7 +42,7 @@ fn as_stated() {
     }
 }
 
-/// Where no schema says the columns, `*` gives those of earlier strata as well, and none of them twice.
+/// If no schema lists the columns, `*` also includes columns of earlier strata, each of them once.
 #[test]
 fn of_unknown_columns_none_comes_twice() {
     let query = |definitions: &str| {
@@ -71,7 +71,7 @@ fn of_unknown_columns_none_comes_twice() {
     }
 }
 
-/// A spec says what its definitions are, each with its place in the YAML.
+/// Proves that a spec reports its definitions, each with its position in the YAML file.
 #[test]
 fn definitions_of_a_spec() {
     let spec = "model: m\nfrom: t\nsteps:\n  - name: one\n    group_by: g\n    definitions: |\n      /// all of it\n      total = SUM(x) // here\n  - name: two\n    keep: all\n    order_by: g\n    definitions:\n      before: OFFSET(total, -1)\n";
@@ -102,7 +102,8 @@ fn definitions_of_a_spec() {
     );
 }
 
-/// Months between first days of months need no comparison of days, also where an earlier step gives these days.
+/// Proves that months between first days of months are computed without comparing days, even if the days come
+/// from an earlier step.
 #[test]
 fn months_between_first_days() {
     let sql = |first: &str, last: &str| {

@@ -1,4 +1,4 @@
-//! Specs, and what is known of their data: those of the example project and those of `specs/`.
+//! Specs and the facts about their data: those of the example project and those of `specs/`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub struct Written {
     pub spec: String,
     pub query: String,
     pub model: String,
-    /// The relations that it reads.
+    /// Relations that the spec reads.
     pub tables: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ fn specs_in(folder: &str) -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
-/// Another relation, in which lookups find rows: nothing is known to tell its rows apart.
+/// Returns a relation for lookups that has no known key.
 fn rates() -> Relation {
     Relation::new("rates")
         .with(Column::new("status", Type::Text))
@@ -53,7 +53,7 @@ fn rates() -> Relation {
         .with(Column::new("since", Type::Date))
 }
 
-/// A relation that is called like the CTE in which values of `orders` are computed.
+/// Returns a relation with the same name as the CTE that computes values of `orders`.
 fn orders_calculated() -> Relation {
     Relation::new("orders_calculated")
         .with(Column::new("id", Type::Integer))
@@ -61,7 +61,7 @@ fn orders_calculated() -> Relation {
         .primary_key(["id"])
 }
 
-/// Every spec with the schema that it is compiled against.
+/// Returns every spec with the schema that it is compiled against.
 pub fn specs() -> Vec<(String, String, Schema)> {
     let facts = std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap();
     let (founding, faults) = Schema::from_text(&facts, Dialect::default());
@@ -78,7 +78,7 @@ pub fn specs() -> Vec<(String, String, Schema)> {
     all
 }
 
-/// Every spec in every dialect; what a dialect refuses is left out, and asserted in the snapshots.
+/// Returns every spec in every dialect. A spec that a dialect refuses is left out; the snapshots assert the refusal.
 pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {

@@ -1,4 +1,4 @@
-//! How the SQL lies on the page.
+//! Layout of the SQL.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
@@ -25,7 +25,7 @@ fn all_parses() {
     each(|w, sql| parse(w.dialect, sql).err().into_iter().collect());
 }
 
-/// A line is longer only when one token alone is.
+/// A line is longer than 80 characters only if a single token is.
 #[test]
 fn lines_of_80() {
     each(|w, sql| {
@@ -82,7 +82,7 @@ fn clean_ends() {
     });
 }
 
-/// In a list of columns each begins on a line of its own.
+/// Each column of a list begins on a line of its own.
 #[test]
 fn one_column_a_line() {
     each(|w, sql| {

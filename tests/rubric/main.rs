@@ -1,4 +1,4 @@
-//! The SQL of many specs, judged by rules that a reviewer would apply, and shown for review.
+//! The SQL of many specs, checked by rules that a reviewer would apply, and written out for review.
 
 mod change;
 mod columns;

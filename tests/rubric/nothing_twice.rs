@@ -1,4 +1,4 @@
-//! Nothing is computed twice, nothing is there for nothing, and names say what they mean.
+//! Nothing is computed twice, nothing is useless, and names describe their contents.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,8 @@ const AGGREGATES: &[&str] = &[
     "sumif",
 ];
 
-/// The calls of a text: the function's name and the whole text, white space made one; of a window with its rows.
+/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A window call
+/// includes its rows.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);
     let word = |index: usize| match all.get(index) {
@@ -30,7 +31,7 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     };
     let mut open: Vec<Option<(String, usize)>> = Vec::new();
     let mut found = Vec::new();
-    // A call that has ended and what its rows are, until they end.
+    // Calls that have ended, while the window that belongs to them is still open.
     let mut windows: Vec<(usize, (String, usize))> = Vec::new();
     for (index, (token, range)) in all.iter().enumerate() {
         let text = |start: usize| sql[start..range.end].split_whitespace().collect::<Vec<_>>().join(" ");
@@ -57,8 +58,8 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     found
 }
 
-/// An aggregate stands once in a query, unless the query reads it from two different steps; so does the value of other
-/// rows.
+/// Proves that an aggregate occurs once in a query, unless the query reads it from two different steps. The same
+/// holds for the value of other rows.
 #[test]
 fn aggregates_and_windows_once() {
     each(|w, sql| {
@@ -76,7 +77,7 @@ fn aggregates_and_windows_once() {
     });
 }
 
-/// A generated column does not hold what another column of the query holds.
+/// Proves that a generated column does not repeat another column of the query.
 #[test]
 fn columns_once() {
     each(|w, sql| {
@@ -96,7 +97,7 @@ fn columns_once() {
     });
 }
 
-/// What goes on with another condition is one more arm of the same case.
+/// Proves that a case within an `else` becomes one more branch of the same case.
 #[test]
 fn no_case_in_else() {
     each(|_, sql| {
@@ -107,7 +108,7 @@ fn no_case_in_else() {
     });
 }
 
-/// A literal is written as of the type that it must have; a cast is for what is not known.
+/// Proves that a literal is written in the type that it needs. Casts are only for expressions of unknown type.
 #[test]
 fn literals_are_not_cast() {
     each(|w, sql| {
@@ -120,13 +121,14 @@ fn literals_are_not_cast() {
     });
 }
 
-/// No fallback for what cannot be NULL: a column declared so, a literal, a count, a fallback.
+/// Proves that there is no fallback for an expression that cannot be NULL: a column declared so, a literal, a
+/// count, a fallback.
 #[test]
 fn fallbacks_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
-            // A division by 0 is NULL, as one by NULL is.
+            // A division by 0 is NULL, as is a division by NULL.
             if name == "safe_divide" && text.ends_with(", 0))") && text.contains(", coalesce(") {
                 faults.push(format!("0 is as good as NULL: {text}"));
             }
@@ -158,7 +160,8 @@ fn fallbacks_that_matter() {
     });
 }
 
-/// No cast of a column to the type that it has, of a cast to the same, of a function to its own type.
+/// Proves that no column is cast to the type that it has, no cast is cast to the same type, and no function is
+/// cast to its own type.
 #[test]
 fn casts_that_matter() {
     const COLUMNS: &[(&str, &[&str])] = &[
@@ -183,7 +186,7 @@ fn casts_that_matter() {
             let Some((value, ty)) = inside.rsplit_once(" as ") else {
                 continue;
             };
-            // In the founding specs a column of these names may have another type.
+            // In the founding specs, columns with these names may have another type.
             let own = !w.name.starts_with("founding");
             if own
                 && COLUMNS
@@ -203,7 +206,7 @@ fn casts_that_matter() {
     });
 }
 
-/// The names that `with` gives; those of windows are no relations.
+/// Returns the names that `with` defines. Named windows are not relations.
 fn cte_names(sql: &str) -> Vec<&str> {
     let opened = sql.lines().filter_map(|l| l.strip_suffix(" as ("));
     opened
@@ -250,7 +253,7 @@ fn ctes_distinct_and_used() {
     }
 }
 
-/// A generated name says what it is: no `_1`, `cte2`, `t0`.
+/// Proves that a generated name describes its contents: no `_1`, `cte2`, `t0`.
 #[test]
 fn no_counters_in_names() {
     each(|w, sql| {
@@ -264,7 +267,7 @@ fn no_counters_in_names() {
             Token::Word(word) => Some(word.value),
             _ => None,
         };
-        // The wide form of a pivot by days calls its columns after those that the spec lists.
+        // The wide form of a pivot by days names its columns after the days that the spec lists.
         let of_day = |name: &str| {
             let day = name.len().checked_sub("2024-01-31".len()).and_then(|at| name.get(at..));
             day.is_some_and(|day| w.spec.contains(&day.replace('_', "-")))

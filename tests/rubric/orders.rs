@@ -1,4 +1,4 @@
-//! The relation that specs and formulas of several tests read.
+//! The relation that the specs and formulas of several tests read.
 
 use formulac::{Column, Relation, Type};
 

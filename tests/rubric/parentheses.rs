@@ -1,11 +1,11 @@
-//! No brackets that could be left out.
+//! No redundant parentheses.
 
 use sqlparser::tokenizer::Token;
 
 use crate::layout::each;
 use crate::sql_text::{tokens, tree};
 
-/// Words after which a bracket groups an expression; after any other it belongs to a call or a subquery.
+/// Words before a parenthesized expression. After any other word, the parenthesis belongs to a call or a subquery.
 const BEFORE_EXPRESSIONS: &[&str] = &[
     "and", "or", "not", "when", "then", "else", "case", "select", "where", "having", "by", "on", "between", "distinct",
     "is", "like",
@@ -22,7 +22,7 @@ fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
     }
 }
 
-/// `(a > 1) = true`: comparisons cannot be chained in Postgres, though sqlparser reads them so.
+/// `(a > 1) = true`: Postgres does not allow chained comparisons, although sqlparser reads them this way.
 fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     let compares = |t: Option<&Token>| {
         matches!(
@@ -33,7 +33,7 @@ fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     compares(before) || compares(after)
 }
 
-/// `a or (b and c)`: right without brackets, and no reader is sure of it.
+/// `a or (b and c)`: correct without parentheses, but readers would not be sure of it.
 fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>)], after: Option<&Token>) -> bool {
     let is = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Word(w)) if w.value == word);
     (is(before, "or") || is(after, "or")) && inside.iter().any(|(token, _)| is(Some(token), "and"))

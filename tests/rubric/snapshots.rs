@@ -1,4 +1,4 @@
-//! All SQL, for review: one snapshot a spec, the dialects one below the other.
+//! All SQL, for review: one snapshot per spec, with one dialect below the other.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ fn every_spec() {
     }
 }
 
-/// Every spec of the corpus compiles somewhere, most of them everywhere.
+/// Proves that every spec of the corpus compiles in some dialect, and most specs in every dialect.
 #[test]
 fn specs_compile() {
     for (name, spec, schema) in specs() {

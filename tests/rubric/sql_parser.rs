@@ -1,4 +1,4 @@
-//! The independent parser of each dialect.
+//! The independent parser for each dialect.
 
 use formulac::Dialect;
 use sqlparser::ast::Statement;
@@ -7,7 +7,7 @@ use sqlparser::parser::Parser;
 
 pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
     match dialect.name() {
-        // DuckDB has the escapes of Postgres, and sqlparser's DuckDB has not.
+        // DuckDB supports the escapes of Postgres, but sqlparser's DuckDB dialect does not.
         "duckdb" if sql.contains("E'") => Box::new(PostgreSqlDialect {}),
         "bigquery" => Box::new(BigQueryDialect {}),
         "snowflake" => Box::new(SnowflakeDialect {}),
@@ -16,7 +16,7 @@ pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
     }
 }
 
-/// The statements of a text.
+/// Returns the statements of a SQL text.
 pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
     let parser_dialect = parser_of(dialect, sql);
     Parser::new(&*parser_dialect)

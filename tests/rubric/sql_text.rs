@@ -1,11 +1,11 @@
-//! SQL as tokens and trees, by an independent parser.
+//! SQL as tokens and syntax trees, by an independent parser.
 
 use formulac::Dialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::sql_parser::{parse, parser_of};
 
-/// The tokens of a text with the bytes that each covers, white space left out.
+/// Returns the tokens of a SQL text without whitespace, each with its byte range.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {
     let parser_dialect = parser_of(dialect, sql);
     let found = Tokenizer::new(&*parser_dialect, sql).tokenize_with_location().unwrap();
@@ -29,11 +29,11 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
         .collect()
 }
 
-/// A tree in words, without places and without the brackets that are in the text.
+/// Returns the syntax tree as text, without locations and without the parentheses of the SQL.
 pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     let debug = format!("{:?}", parse(dialect, sql).ok()?);
     let mut out = String::with_capacity(debug.len());
-    // For each open bracket of the debug text: whether it is one of `Nested`.
+    // For each open bracket in the debug text: whether it belongs to a `Nested` node.
     let mut open = Vec::new();
     let mut rest = debug.as_str();
     while let Some(c) = rest.chars().next() {
@@ -69,7 +69,7 @@ pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     Some(out)
 }
 
-/// Where a string of a debug text, which begins here, ends.
+/// Returns the end of the string in a debug text that begins here.
 fn closing_quote(text: &str) -> usize {
     let mut escaped = false;
     for (i, c) in text.char_indices().skip(1) {

@@ -1,12 +1,12 @@
-//! The models of all specs, as sqlfluff sees them with the rules that the example project ships.
+//! The models of all specs, linted by sqlfluff with the rules that the example project ships.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::corpus::written;
 
-/// Specs whose findings are the user's, or misreadings: quoted names, a text longer than a line, `not (…)` taken for a
-/// call.
+/// Specs whose findings are caused by the user or by misreadings: quoted names, a string longer than a line, `not
+/// (…)` mistaken for a call.
 const LEFT_OUT: [&str; 3] = ["quoted_names", "long_text", "logic_values"];
 
 #[test]
@@ -27,7 +27,7 @@ fn sqlfluff_finds_nothing() {
         let models = folder.join(dialect);
         std::fs::create_dir_all(&models).unwrap();
         std::fs::copy(&rules, folder.join(".sqlfluff")).unwrap();
-        // sqlfluff reads `week(sunday)` of BigQuery as a keyword before a bracket.
+        // sqlfluff reads BigQuery's `week(sunday)` as a keyword before a parenthesis.
         let is_left_out = |name: &str| LEFT_OUT.contains(&name) || dialect == "bigquery" && name == "periods_of_groups";
         for model in written()
             .iter()
@@ -39,11 +39,11 @@ fn sqlfluff_finds_nothing() {
         command
             .current_dir(&folder)
             .args(["lint", "--nocolor", "--disable-progress-bar", "--processes", "2"]);
-        // RF04: names that are keywords are the spec's own.
+        // RF04: names that are keywords come from the spec.
         command.args(["--exclude-rules", "ST06,RF04", "--dialect", dialect, dialect]);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        // The header is one line, however long the path of the spec is.
+        // The header is one line, however long the spec's path is.
         let is_header = |line: &str| line.starts_with("L:   1 | P:   1 | LT05 ");
         let findings: Vec<&str> = said
             .lines()

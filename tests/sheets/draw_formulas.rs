@@ -1,4 +1,4 @@
-//! Draws formulas over the cells of a sheet, of each kind of value.
+//! Draws formulas over the cells of a sheet, for each kind of value.
 
 use crate::formula::{Aggregate, Cell, Criterion, Expr, Fold, Op, Range, Row, Style};
 use crate::random::Random;
@@ -27,7 +27,7 @@ impl Draw<'_> {
         }
     }
 
-    /// What only a sheet with another tab has, or one that is pivoted.
+    /// Draws an expression that needs a sheet with another tab or a pivoted sheet.
     fn of_other_cells(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         if depth == 0 {
             return None;
@@ -43,7 +43,7 @@ impl Draw<'_> {
     fn row(&mut self) -> Row {
         match self.random.below(20) {
             0..=7 => Row::At(0),
-            // What stands before row 1 has no number: an anchor further down reaches it.
+            // Rows before row 1 have no number, so only a formula whose anchor is further down can refer to them.
             8..=15 => Row::At(self.random.between(-self.sheet.anchor, 3)),
             16 => Row::At(self.random.between(5, 40)),
             _ => Row::Fixed(self.random.between(1, 6)),
@@ -82,7 +82,7 @@ impl Draw<'_> {
         Some(Expr::Cell(Cell { column, row, style }))
     }
 
-    /// The first and the last row of a range, and whether OFFSET says so.
+    /// Draws the first and last row of a range, and whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
         let mut number = |low: i64, high: i64| self.random.between(low, high);
@@ -101,7 +101,7 @@ impl Draw<'_> {
             },
         };
         let open = matches!((a, b), (Row::Unsaid, _) | (_, Row::Unsaid));
-        // `C1:C` and `C:C1` are two different things; other corners may be written either way.
+        // `C1:C` and `C:C1` are different ranges. The corners of other ranges may be written in either order.
         if !open && self.random.percent(20) {
             (b, a, false)
         } else {
@@ -126,7 +126,7 @@ impl Draw<'_> {
         }
     }
 
-    /// A range that may be several columns wide.
+    /// Draws a range that may span several columns.
     fn wide(&mut self, fits: impl Fn(Kind) -> bool + Copy) -> Option<Range> {
         let columns = self.columns(fits);
         if columns.is_empty() {
@@ -170,7 +170,8 @@ impl Draw<'_> {
             by_offset,
         };
         let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
-        // Rows that have this row's value are looked for in all rows, or in those up to it or from it on.
+        // Rows with this row's value are searched in all rows, in the rows up to this one, or in the rows from this one
+        // on.
         let looks = matches!(
             (a, b),
             (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))
@@ -345,7 +346,7 @@ impl Draw<'_> {
         drawn.unwrap_or_else(|| Expr::Text(self.random.pick::<&str>(&["a", "none", "up"])))
     }
 
-    /// There is a column of dates.
+    /// Draws a formula for a date. The sheet has a column of dates.
     fn date(&mut self, depth: usize) -> Expr {
         if let Some(drawn) = self.of_other_cells(Kind::Date, depth) {
             return drawn;

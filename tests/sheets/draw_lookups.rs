@@ -1,4 +1,4 @@
-//! Draws lookups: in the sheet's own columns and in those of another tab.
+//! Draws lookups in the sheet's own columns and in the columns of another tab.
 
 use crate::draw_formulas::Draw;
 use crate::formula::Expr;
@@ -6,7 +6,7 @@ use crate::lookup::{Form, Lookup, Mode};
 use crate::table::Kind;
 
 impl Draw<'_> {
-    /// A lookup that gives a value of this kind; `None` if there is nothing to look in.
+    /// Draws a lookup that returns a value of this kind. `None` if there is nothing to look in.
     pub fn lookup(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         let tab = self.sheet.tab.as_ref()?;
         let in_tab = self.random.percent(55);
@@ -46,7 +46,7 @@ impl Draw<'_> {
         match form {
             Form::Vlookup if by > gives => return None,
             Form::Index if self.random.percent(60) => by = gives,
-            // A range that begins before the column that is given.
+            // The range begins before the result column.
             Form::Index => by = gives.saturating_sub(self.random.below(3)),
             _ => {}
         }
@@ -90,14 +90,14 @@ impl Draw<'_> {
         match self.random.below(4) {
             0 => Expr::Int(self.random.between(1, 9)),
             1 => Expr::RowNumber,
-            // A constant may come to 0, which is all rows.
+            // A constant could evaluate to 0, which means all rows.
             _ => Some(self.exact(depth - 1))
                 .filter(|x| !x.is_constant())
                 .unwrap_or(Expr::RowNumber),
         }
     }
 
-    /// What is looked for: often a plain cell, so that something is found.
+    /// Draws the lookup key: often a plain cell, so that the lookup finds something.
     fn key(&mut self, kind: Kind, depth: usize) -> Expr {
         let plain = self.random.percent(60);
         match kind {

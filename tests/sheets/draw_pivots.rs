@@ -1,4 +1,4 @@
-//! Draws what a worksheet is pivoted by, and what looks along its rows.
+//! Draws the columns that a worksheet is pivoted by, and the formulas that look along its rows.
 
 use crate::draw_formulas::Draw;
 use crate::formula::{Aggregate, Cell, Expr, Row, Style};
@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::table::{Kind, Table};
 use crate::value::Value;
 
-/// A pivot of a table whose rows are cells.
+/// Draws a pivot of a table whose rows are cells.
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     let (period, channel) = (table.apart[0], *table.apart.last().expect("a key"));
     let of_three = table.apart.len() == 3;
@@ -26,7 +26,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
                 known.push(row[place].clone());
             }
         }
-        // One that no row has.
+        // A value that occurs in no row.
         if known.is_empty() || random.percent(30) {
             known.push(match table.columns[place].kind {
                 Kind::Exact => Value::Int(99),
@@ -43,10 +43,11 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     }
 }
 
-/// What orders the rows of a pivot, which with the key tells them apart.
+/// Draws the order of a pivot's rows, which identifies the rows together with the key.
 pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
     let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
-    // Where no key is known, all that tells rows apart is named; else some of it, and at times what is no key.
+    // If no key is known, the order names all columns that identify rows. Otherwise it names some of them, and
+    // sometimes other columns.
     let mut names = table.apart.clone();
     if table.key_known {
         random.shuffle(&mut names);
@@ -68,7 +69,7 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
 }
 
 impl Draw<'_> {
-    /// Something that looks along the row of a pivot and gives a value of this kind.
+    /// Draws an expression that looks along the row of a pivot and returns a value of this kind.
     pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
         const FOLDS: &[Aggregate] = &[
             Aggregate::Sum,
@@ -104,7 +105,7 @@ impl Draw<'_> {
     fn along(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
         let cell = self.here(kind)?;
         let area = match self.random.below(5) {
-            // Cells outside of the sheet are no blanks, and a range of them is not cut off there yet.
+            // Cells outside the sheet are not blank cells, and a range of them is not truncated at this point.
             0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
                 down: self.random.between(-2, 1),
                 right: self.random.between(-2, 1),
@@ -116,7 +117,7 @@ impl Draw<'_> {
         Some(Pivoted::Aggregate(aggregate, Box::new(cell), area))
     }
 
-    /// A cell of this row.
+    /// Draws a reference to a cell of this row.
     fn here(&mut self, kind: Kind) -> Option<Expr> {
         let columns = self.columns(|k| k == kind);
         if columns.is_empty() {

@@ -1,4 +1,4 @@
-//! Formulas over cells, as data, and as they are written.
+//! Formulas over cells: as data, and as written in a spec.
 
 use std::fmt::Write as _;
 
@@ -6,17 +6,17 @@ use crate::lookup::Lookup;
 use crate::pivot::Pivoted;
 use crate::sheet::Sheet;
 
-/// Which row is meant.
+/// Row that a reference points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row {
-    /// None is said: this one, and in a range an open end.
+    /// No row is given: this row, or an open end in a range.
     Unsaid,
-    /// So many rows on.
+    /// A row this many rows further down.
     At(i64),
     Fixed(i64),
 }
 
-/// How a cell is written.
+/// Notation of a cell reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     Plain,
@@ -24,7 +24,7 @@ pub enum Style {
     Dollar,
     /// `b1`.
     Lower,
-    /// `revenue`, of this row.
+    /// `revenue`, in this row.
     Name,
     /// `OFFSET(B1, -2, 0)`.
     Offset,
@@ -107,14 +107,14 @@ impl Aggregate {
     }
 }
 
-/// What a range must hold in a row.
+/// Condition that a row of a range must meet.
 #[derive(Clone, Copy, Debug)]
 pub enum Criterion {
     /// `">5"`.
     Number(Op, i64),
     /// `"north"`.
     Text(&'static str),
-    /// What the range's column has in this row: `SUMIF(B:B, B1, C:C)`.
+    /// The value of the range's column in this row: `SUMIF(B:B, B1, C:C)`.
     SameAsHere,
     /// `SUMIF(B2:B9, B2 > 5, C2:C9)`.
     FirstCell(Op, i64),
@@ -137,7 +137,7 @@ pub enum Expr {
     RowNumber,
     Binary(Op, Box<Expr>, Box<Expr>),
     Call(&'static str, Vec<Expr>),
-    /// The ranges, and a value beside them.
+    /// The ranges, and an additional value.
     Aggregate(Aggregate, Vec<Range>, Option<Box<Expr>>),
     SumProduct(Range, Range),
     /// LARGE and SMALL.
@@ -197,13 +197,13 @@ impl Expr {
         matches!(self, Self::Lookup(_)) || self.children().into_iter().any(Self::has_lookup)
     }
 
-    /// Whether it is made of literals alone.
+    /// Returns whether the expression consists only of literals.
     pub fn is_constant(&self) -> bool {
         matches!(self, Self::Int(_) | Self::Text(_) | Self::Binary(..) | Self::Call(..))
             && self.children().into_iter().all(Self::is_constant)
     }
 
-    /// Every column that is named, to be named otherwise.
+    /// Calls `work` on every column that the formula names, so that `work` can replace the column.
     pub fn each_column(&mut self, work: &mut dyn FnMut(&mut usize)) {
         let mut of_range = |range: &mut Range| {
             work(&mut range.from.0);
@@ -227,7 +227,7 @@ impl Expr {
             .for_each(|child| child.each_column(work));
     }
 
-    /// Whether it names a column; one between the corners of a range is named too.
+    /// Returns whether the formula names a column. This includes the columns between the corners of a range.
     pub fn names(&self, column: usize) -> bool {
         let in_range = |r: &Range| (r.from.0.min(r.to.0)..=r.from.0.max(r.to.0)).contains(&column);
         let own = match self {

@@ -1,7 +1,7 @@
-//! What a sheet gives, worked out cell by cell: each reference is a row and a column of the grid.
+//! Computes the results of a sheet cell by cell: each reference is a row and a column of the grid.
 //!
-//! A pivot puts several grids side by side, one for each of its columns, and `partition_by` makes one of each part; else a
-//! sheet is a single grid.
+//! A pivot consists of several grids side by side, one for each of its columns, and `partition_by` makes one grid
+//! per part. Otherwise a sheet is a single grid.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::sheet::Sheet;
 use crate::table::Table;
 use crate::value::Value;
 
-/// A cell's row, and which of the grids side by side it is in; both from 1.
+/// Position of a cell: its row, and its grid among the grids side by side. Both start at 1.
 #[derive(Clone, Copy)]
 pub struct Here {
     pub row: i64,
@@ -22,9 +22,9 @@ pub struct Here {
 pub struct Grid<'a> {
     pub sheet: &'a Sheet,
     pub layout: Layout,
-    /// What has been worked out of each calculation, by grid and row.
+    /// Values computed so far, by calculation, grid and row.
     known: Vec<Vec<Vec<Option<Value>>>>,
-    /// The rows of the other tab in its order, with the columns that the tab has.
+    /// Rows of the other tab in its order, with the columns of the tab.
     pub tab: Vec<Vec<Value>>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// The value of a column in a cell; outside the sheet there is none.
+    /// Returns the value of a column in a cell, or NULL outside the sheet.
     pub fn cell(&mut self, column: usize, at: Here) -> Value {
         let Some((across, row)) = self.layout.place(at) else {
             return Value::Null;
@@ -59,7 +59,7 @@ impl<'a> Grid<'a> {
         value
     }
 
-    /// The rows that a range holds for this one, cut off at the ends of the sheet.
+    /// Returns the rows that a range contains for this row, truncated at the ends of the sheet.
     fn rows(&self, range: &Range, here: Here) -> std::ops::RangeInclusive<i64> {
         let number = |row: Row| match row {
             Row::At(by) => here.row + by,
@@ -70,7 +70,7 @@ impl<'a> Grid<'a> {
             (Row::Unsaid, Row::Unsaid) => (i64::MIN, i64::MAX),
             (Row::Unsaid, to) => (i64::MIN, number(to)),
             (from, Row::Unsaid) => (number(from), i64::MAX),
-            // The sheet begins with `B$1`: a range from it does not turn.
+            // The sheet begins at `B$1`, so a range from there keeps its direction.
             (Row::Fixed(1), to @ Row::At(_)) => (i64::MIN, number(to)),
             (from @ Row::At(_), Row::Fixed(1)) => (i64::MIN, number(from)),
             (from, to) => (number(from).min(number(to)), number(from).max(number(to))),
@@ -164,14 +164,14 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// All rows of a column, in the cell's own grid.
+    /// Returns all rows of a column in the cell's own grid.
     pub fn column(&mut self, column: usize, here: Here) -> Vec<Value> {
         (1..=self.layout.height(here.across))
             .map(|row| self.cell(column, Here { row, ..here }))
             .collect()
     }
 
-    /// Whether a row of a range is one of those that are looked for in this row.
+    /// Returns whether a row of a range meets the criterion of this row.
     fn holds(&mut self, range: &Range, criterion: &Criterion, row: i64, here: Here) -> bool {
         let column = range.from.0;
         let cell = self.cell(column, Here { row, ..here });
@@ -192,7 +192,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// The place of a value among others, from 1; equal ones share it.
+/// Returns the rank of a value among others, starting at 1. Equal values share a rank.
 pub fn place_among(own: &Value, others: &[Value], ascending: bool) -> Value {
     if own.is_null() {
         return Value::Null;

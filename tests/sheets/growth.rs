@@ -1,4 +1,4 @@
-//! How large the SQL of a large sheet is: as long as the sheet, with a CTE for each depth of windows.
+//! Proves how the SQL of a large sheet grows: in proportion to the sheet, with one CTE per depth of windows.
 
 use std::fmt::Write as _;
 
@@ -28,19 +28,20 @@ fn spec(calculations: &[String]) -> String {
     spec
 }
 
-/// The letters of a calculation of the sheet.
+/// Returns the column letters of a calculation.
 fn of(calculation: usize) -> String {
     letters(COLUMNS + calculation)
 }
 
-/// Calculations in layers: each looks at rows of two of the layer before, by their letters, and at one by its name.
+/// Returns calculations in layers. Each calculation looks at the rows of two calculations in the previous layer,
+/// by their letters, and at one by its name.
 fn layered(layers: usize, count: usize) -> Vec<String> {
     let in_layer = count / layers;
     (0..count)
         .map(|at| {
             let column = letters(1 + at % (COLUMNS - 1));
             if at < in_layer {
-                // No two are alike: what is equal is computed once, ahead of the others.
+                // All calculations differ, because equal ones are computed once, before the others.
                 return format!("{column}1 - {column}0 + {at}");
             }
             let first = (at / in_layer - 1) * in_layer;
@@ -51,7 +52,7 @@ fn layered(layers: usize, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// A chain: each is a window over the one before.
+/// Returns a chain of calculations, in which each calculation is a window over the previous one.
 fn chained(depth: usize) -> Vec<String> {
     (0..depth)
         .map(|at| {
@@ -91,7 +92,7 @@ fn sql_grows_with_the_calculations() {
     for dialect in Dialect::all() {
         let [once, twice, four_times] = [100, 200, 400].map(|count| query(dialect, &layered(4, count)));
         let grown = [twice.len() - once.len(), four_times.len() - twice.len()];
-        // The second step is twice the first where growth is linear.
+        // If the growth is linear, the second difference is twice the first.
         assert!(
             grown[1] * 10 <= grown[0] * 23,
             "{dialect}: {} {} {}",
@@ -99,7 +100,7 @@ fn sql_grows_with_the_calculations() {
             twice.len(),
             four_times.len()
         );
-        // What several calculations share is finished in a stratum of its own, ahead of each depth.
+        // Values that several calculations share are finished in a separate stratum before each depth.
         for written in [&once, &four_times] {
             assert!(
                 ctes(written) <= 2 * 4,

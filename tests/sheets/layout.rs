@@ -1,5 +1,5 @@
-//! Where a table's rows stand in a sheet: in its order, in grids of their own where the sheet is in parts, and in a pivot
-//! below each other and side by side.
+//! Position of a table's rows in a sheet: in the sheet's order, in separate grids if the sheet is in parts, and
+//! below each other and side by side in a pivot.
 
 use std::cmp::Ordering;
 
@@ -9,11 +9,11 @@ use crate::table::Table;
 use crate::value::Value;
 
 pub struct Layout {
-    /// The sheet's own columns of each cell, by grid and row; a cell that no row is in has its row's and its grid's keys.
+    /// Values of the sheet's own columns, by grid and row. A cell without a row has the keys of its row and its grid.
     pub cells: Vec<Vec<Vec<Value>>>,
-    /// The cells that rows are in, in the order of the rows.
+    /// Cells that contain rows, in row order.
     pub filled: Vec<Here>,
-    /// Which of the sheet's columns tell its rows apart in a pivot, and which its grids.
+    /// Columns of the sheet that identify the rows of a pivot, and columns that identify its grids.
     pub of_rows: Vec<bool>,
     pub of_grids: Vec<bool>,
 }
@@ -105,7 +105,7 @@ impl Layout {
         }
     }
 
-    /// How many rows a grid has.
+    /// Returns the number of rows in a grid.
     pub fn height(&self, across: i64) -> i64 {
         let grid = usize::try_from(across - 1).ok().and_then(|at| self.cells.get(at));
         grid.map_or(0, |rows| rows.len() as i64)
@@ -115,14 +115,14 @@ impl Layout {
         self.cells.len()
     }
 
-    /// The place of a cell; none outside the sheet.
+    /// Returns the indices of a cell. `None` outside the sheet.
     pub fn place(&self, at: Here) -> Option<(usize, usize)> {
         let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
         within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))
     }
 }
 
-/// The different values that rows have of some columns, in their order.
+/// Returns the distinct values of some columns, in their order.
 fn keys(rows: &[&Vec<Value>], by: &[(usize, bool)]) -> Vec<Vec<Value>> {
     let mut keys: Vec<Vec<Value>> = rows
         .iter()

@@ -1,4 +1,4 @@
-//! VLOOKUP, XLOOKUP, MATCH and INDEX as data, as they are written, and which value they give.
+//! VLOOKUP, XLOOKUP, MATCH and INDEX: as data, as written, and the values that they return.
 
 use std::cmp::Ordering;
 
@@ -7,17 +7,17 @@ use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
 use crate::value::Value;
 
-/// How a key is looked for.
+/// How a lookup matches a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// None is said, which is an equal key.
+    /// No mode is given, so the keys must be equal.
     Unsaid,
     Equal,
-    /// The largest that is not larger.
+    /// The largest key that is not larger than the lookup key.
     Below,
-    /// The smallest that is not smaller.
+    /// The smallest key that is not smaller than the lookup key.
     Above,
-    /// A text with `*` and `?`.
+    /// A string with `*` and `?`.
     Pattern,
 }
 
@@ -26,7 +26,7 @@ pub enum Form {
     Vlookup,
     Xlookup,
     Match,
-    /// By the number of the row.
+    /// By row number.
     Index,
     /// `INDEX(C:C, MATCH(key, B:B))`.
     IndexOfMatch,
@@ -35,20 +35,20 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub struct Lookup {
     pub form: Form,
-    /// In the other tab, else in the sheet itself.
+    /// Whether the lookup searches the other tab or the sheet itself.
     pub in_tab: bool,
-    /// The column that is looked in.
+    /// Lookup column.
     pub by: usize,
-    /// The column that is given; VLOOKUP and INDEX take a range up to `last`.
+    /// Result column. VLOOKUP and INDEX take a range up to `last`.
     pub gives: usize,
     pub last: usize,
     pub mode: Mode,
-    /// What is looked for, or the number of the row; then what is given where none is found.
+    /// Lookup key or row number, and then the value that is returned if nothing is found.
     pub args: Vec<Expr>,
 }
 
 impl Lookup {
-    /// The columns of the sheet that it names.
+    /// Returns the columns of the sheet that the lookup names.
     pub fn columns_mut(&mut self) -> Vec<&mut usize> {
         if self.in_tab {
             Vec::new()
@@ -57,7 +57,7 @@ impl Lookup {
         }
     }
 
-    /// Whether it takes a range of several columns, from the one that is looked in to the last.
+    /// Returns whether the lookup takes a range of several columns, from the lookup column to the last one.
     pub fn is_wide(&self) -> bool {
         self.form == Form::Vlookup || (self.form == Form::Index && self.last > self.by)
     }
@@ -113,7 +113,7 @@ impl Lookup {
 }
 
 impl Grid<'_> {
-    /// A column as a lookup sees it: of the other tab, or of the cell's own grid.
+    /// Returns a column as the lookup sees it: a column of the other tab, or of the cell's own grid.
     fn looked_in(&mut self, lookup: &Lookup, column: usize, here: Here) -> Vec<Value> {
         if lookup.in_tab {
             return self.tab.iter().map(|row| row[column].clone()).collect();
@@ -121,7 +121,7 @@ impl Grid<'_> {
         self.column(column, here)
     }
 
-    /// The number of the row that is found, from 0: of several the first.
+    /// Returns the number of the row that is found, starting at 0. If several rows match, it is the first one.
     fn row_found(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
         let key = self.value(&lookup.args[0], here);
         let keys = self.looked_in(lookup, lookup.by, here);
@@ -178,7 +178,8 @@ impl Grid<'_> {
     }
 }
 
-/// Whether a text has a pattern's form, whatever the case: `*` is any text, `?` one character, `~` takes their meaning away.
+/// Returns whether a string matches a pattern, ignoring case: `*` is any string, `?` is one character, and `~`
+/// escapes both.
 fn is_like(text: &str, pattern: &str) -> bool {
     fn fits(text: &[char], pattern: &[char]) -> bool {
         match (pattern, text) {

@@ -1,8 +1,10 @@
-//! Random worksheets: what the compiler's SQL gives on the engines beside what an interpreter says that walks the grid.
+//! Random worksheets: compares the results of the compiler's SQL on the engines with those of an interpreter that
+//! walks over the grid.
 //!
-//! The interpreter looks cells up by row and column and knows no SQL. `FORMULAC_RANDOM_SHEETS=20000` runs more of them,
-//! `FORMULAC_SEED=7` others; what fails is shown with its seed, shrunk, and `FORMULAC_SEED=7000123
-//! FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that one again; `FORMULAC_SHOW=1` shows what is drawn.
+//! The interpreter looks cells up by row and column and knows no SQL. `FORMULAC_RANDOM_SHEETS=20000` runs more
+//! sheets, and `FORMULAC_SEED=7` runs others. A failing sheet is shown with its seed, shrunk.
+//! `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that sheet again.
+//! `FORMULAC_SHOW=1` shows what is drawn.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What operators, functions and aggregates make of values.
+//! Results of operators, functions and aggregates on values.
 
 use std::cmp::Ordering;
 

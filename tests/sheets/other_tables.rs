@@ -1,4 +1,4 @@
-//! Random tables that lookups read, and tables whose rows are the cells of a pivot.
+//! Random tables for lookups, and tables whose rows are the cells of a pivot.
 
 use formulac::Type;
 
@@ -29,7 +29,7 @@ fn blanked(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
 }
 
 impl Table {
-    /// What a sheet of this table looks things up in: many of its keys, some twice, and others.
+    /// Returns the table that a sheet of this table uses for lookups: many of its keys, some twice, and other keys.
     pub fn looked_up(&self) -> Self {
         let mut random = Random::new(self.seed ^ 0x7ab);
         let named = |plain, hostile| if self.seed % 3 == 1 { hostile } else { plain };
@@ -85,7 +85,8 @@ impl Table {
         }
     }
 
-    /// At most one row for each month and channel, and in some for each region too; some cells have none.
+    /// Draws a table with at most one row per month and channel, in some tables also per region. Some cells have no
+    /// row.
     pub fn crossed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xce11);
         let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
@@ -150,7 +151,7 @@ impl Table {
                     Value::Bool(random.percent(50)),
                     Value::Date(first + random.between(0, 90)),
                 ];
-                // What tells rows apart is blank where that is one of its values.
+                // A column that identifies rows is blank only if blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);
                 blanked(&mut random, others, &columns[3..]);
                 if apart.len() == 2 {

@@ -6,20 +6,20 @@ use crate::operations::aggregated;
 use crate::sheet::Sheet;
 use crate::value::Value;
 
-/// What a worksheet is pivoted by.
+/// Columns that a worksheet is pivoted by.
 #[derive(Clone, Debug)]
 pub struct Pivot {
     pub by: Vec<String>,
-    /// For the wide form.
+    /// Values for the wide form.
     pub values: Option<Vec<Value>>,
 }
 
-/// Which cells an aggregate takes of a pivot.
+/// Cells of a pivot that an aggregate uses.
 #[derive(Clone, Copy, Debug)]
 pub enum Area {
     /// PIVOTROW.
     Row,
-    /// PIVOTOFFSET: rows down and columns to the right, and how many of each.
+    /// PIVOTOFFSET: the offset down and to the right, and the number of rows and columns.
     Offset {
         down: i64,
         right: i64,
@@ -84,7 +84,7 @@ impl Pivoted {
 }
 
 impl Grid<'_> {
-    /// What a formula gives in another cell; outside the sheet nothing.
+    /// Returns the value of a formula in another cell, or NULL outside the sheet.
     fn elsewhere(&mut self, x: &Expr, at: Here) -> Value {
         if self.layout.place(at).is_some() {
             self.value(x, at)
@@ -125,7 +125,7 @@ impl Grid<'_> {
                 for across in here.across + right..here.across + right + width {
                     for row in here.row + down..here.row + down + height {
                         let at = Here { row, across };
-                        // Cut off at the ends of the sheet.
+                        // The area is truncated at the ends of the sheet.
                         if self.layout.place(at).is_some() {
                             cells.push(self.value(x, at));
                         }

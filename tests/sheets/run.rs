@@ -1,4 +1,4 @@
-//! Random worksheets: how they are drawn, compared and made smaller.
+//! Drawing, comparing and shrinking of random worksheets.
 
 use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
@@ -16,7 +16,7 @@ use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
 
-/// How many tables the sheets share: engines load each once.
+/// Number of tables that the sheets share. Engines load each of them only once.
 const TABLES: u64 = 97;
 
 pub struct Case {
@@ -44,7 +44,7 @@ impl Drawn for Case {
     const COUNT: &'static str = "FORMULAC_RANDOM_SHEETS";
     const ONE_OF: u64 = 10;
 
-    /// A fifth of the sheets is pivoted, a quarter has another tab and looks things up.
+    /// Draws a worksheet. A fifth of them are pivoted, and a quarter have another tab and contain lookups.
     fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let is_pivot = random.percent(20);
@@ -99,7 +99,7 @@ impl Drawn for Case {
         Some(share::told(cases, rights))
     }
 
-    /// The rows come in the order of the sheet.
+    /// The rows are expected in the order of the sheet.
     fn fault(&self, dialect: Dialect, right: &Shown, table: &engine::Table) -> Option<String> {
         let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
         let (wanted, rows) = right.expected(&self.sheet, &names);

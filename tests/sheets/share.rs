@@ -1,4 +1,5 @@
-//! How much the expected values can tell: one that is NULL, or the same in all cells of its calculation, tells little.
+//! How much the expected values prove: a value that is NULL, or the same in all cells of its calculation, proves
+//! little.
 
 use crate::run::Case;
 use crate::shown::Shown;
@@ -10,7 +11,7 @@ struct Share {
     telling: usize,
 }
 
-/// The shares among all sheets, and among those with lookups and with pivots.
+/// Reports the shares among all sheets, among those with lookups and among pivoted ones.
 pub fn told(cases: &[Case], expected: &[Shown]) -> String {
     let mut shares: [(&str, Share); 3] = [
         ("sheets", Share::default()),

@@ -1,4 +1,4 @@
-//! A worksheet: the columns it takes of a table, its order, its calculations, and the spec that says so.
+//! A worksheet: the columns that it takes from a table, its order, its calculations, and the spec for it.
 
 use std::fmt::{Display, Formatter};
 
@@ -12,11 +12,11 @@ use crate::value::Value;
 pub struct Sheet {
     pub from: String,
     pub columns: Vec<(String, Kind)>,
-    /// Names of the table's columns, and whether from above.
+    /// Names of the table's columns, and whether the order is descending.
     pub order_by: Vec<(String, bool)>,
-    /// What begins the sheet anew; a pivot has none.
+    /// Columns whose values start the sheet anew. Empty for a pivot.
     pub partition_by: Vec<String>,
-    /// The row for which the formulas are written.
+    /// Row that the formulas are written for.
     pub anchor: i64,
     pub calculations: Vec<Calculation>,
     pub tab: Option<Tab>,
@@ -31,7 +31,7 @@ pub struct Calculation {
 }
 
 impl Sheet {
-    /// What the columns are called, then the calculations.
+    /// Returns the name of a column. The calculations follow the columns.
     pub fn name_of(&self, column: usize) -> &str {
         match self.columns.get(column) {
             Some((name, _)) => name,
@@ -50,7 +50,8 @@ impl Sheet {
         self.columns.len() + self.calculations.len()
     }
 
-    /// The sheet with its calculations in another order: `places` says where each goes.
+    /// Returns the sheet with its calculations in another order. `places` specifies the new position of each
+    /// calculation.
     pub fn arranged(&self, places: &[usize]) -> Self {
         let own = self.columns.len();
         let mut moved = self.clone();
@@ -67,7 +68,7 @@ impl Sheet {
         moved
     }
 
-    /// Without a calculation that none names.
+    /// Returns the sheet without a calculation, if no other calculation uses it.
     pub fn without(&self, place: usize) -> Option<Self> {
         let column = self.columns.len() + place;
         let mut changed = self.clone();
@@ -82,7 +83,7 @@ impl Sheet {
     }
 }
 
-/// An entry of `order_by`.
+/// Returns an entry of `order_by`.
 pub fn written_order(name: &str, descending: bool) -> String {
     let name = if name.contains(' ') {
         format!("${{{name}}}")

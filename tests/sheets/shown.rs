@@ -1,4 +1,5 @@
-//! What a sheet shows: a row for each of its table, or in the wide form of a pivot one for each row of the sheet.
+//! The rows that a sheet shows: one for each row of its table, or in the wide form of a pivot, one for each row
+//! of the sheet.
 
 use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
@@ -7,7 +8,7 @@ use crate::value::Value;
 
 pub enum Shown {
     Long(Vec<Vec<Value>>),
-    /// By row and column of the sheet, each with its values in the pivot's columns.
+    /// By row and column of the sheet, each with its values in the columns of the pivot.
     Wide {
         rows: Vec<Vec<Vec<Value>>>,
         of_rows: Vec<bool>,
@@ -43,7 +44,8 @@ impl Shown {
         }
     }
 
-    /// The columns and the rows that an answer must have; which calculations stand once it may say, where that is true.
+    /// Returns the columns and rows that an answer must have. The answer may list a calculation once instead of once
+    /// per pivot value, if this is correct.
     pub fn expected(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
         let name_of = |column: usize| sheet.name_of(column).to_lowercase();
         let (rows, of_rows, of_grids) = match self {
@@ -76,7 +78,7 @@ impl Shown {
         (wanted, cells)
     }
 
-    /// The values of each calculation, for what is told about them.
+    /// Returns the values of each calculation, for the report about them.
     pub fn calculated(&self, own: usize) -> Vec<Vec<&Value>> {
         match self {
             Self::Long(rows) => {

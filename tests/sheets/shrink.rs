@@ -1,11 +1,11 @@
-//! What fails, made smaller while it still fails.
+//! Shrinking of a failing case while it still fails.
 
 use crate::formula::Expr;
 use crate::pivot::Pivot;
 use crate::sheet::Sheet;
 use crate::table::Table;
 
-/// All that has one thing less.
+/// Returns all cases that have one element less.
 pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
     for place in (0..sheet.calculations.len()).rev() {
@@ -17,7 +17,7 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
         found.push((sheet.clone(), fewer));
     }
     for place in 0..sheet.order_by.len() {
-        // Where no key is known, all of it is needed.
+        // If no key is known, the entire order is needed.
         if sheet.order_by.len() > 1 && table.key_known {
             let mut changed = sheet.clone();
             changed.order_by.remove(place);
@@ -56,7 +56,7 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     found
 }
 
-/// The expression with one of its operands put in place of what holds it, or with a literal in its place.
+/// Returns expressions in which one operand, or a literal, replaces the expression that contains it.
 fn parts(x: &Expr) -> Vec<Expr> {
     let mut found: Vec<Expr> = x.children().into_iter().cloned().collect();
     for (at, child) in x.children().into_iter().enumerate() {

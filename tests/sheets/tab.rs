@@ -10,7 +10,7 @@ pub struct Tab {
     pub name: &'static str,
     pub table: Table,
     pub columns: Vec<(String, Kind)>,
-    /// Without one, rows are found by the key alone.
+    /// Order of the rows. Without an order, rows are found by the key alone.
     pub order_by: Vec<(String, bool)>,
 }
 
@@ -24,11 +24,11 @@ impl Tab {
         places.truncate(2 + random.below(table.columns.len() - 1));
         let is_key = |place: &usize| table.key_known && table.apart == [table.columns[*place].name];
         let mut order_by = Vec::new();
-        // By the key alone rows are found without an order too.
+        // Rows can be found by the key alone even without an order.
         if !(random.percent(15) && places.iter().any(is_key)) {
             let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
             order_by.push((random.pick(&columns).name.to_owned(), random.percent(30)));
-            // Where no key is known, all that tells rows apart orders them.
+            // If no key is known, all columns that identify rows are part of the order.
             for name in &table.apart {
                 if order_by[0].0 != *name && (!table.key_known || random.percent(10)) {
                     order_by.push(((*name).to_owned(), random.percent(30)));
@@ -47,12 +47,13 @@ impl Tab {
         }
     }
 
-    /// Whether rows are found by this column: without an order a column that all rows differ in is.
+    /// Returns whether rows can be found by this column. Without an order, the column must have a different value in
+    /// each row.
     pub fn finds_by(&self, column: usize) -> bool {
         !self.order_by.is_empty() || self.table.apart == [self.columns[column].0.as_str()]
     }
 
-    /// Its rows in its order.
+    /// Returns the rows of the tab in its order.
     pub fn rows(&self) -> Vec<Vec<Value>> {
         let order = self.table.order(&self.order_by);
         let places: Vec<usize> = self.columns.iter().map(|(name, _)| self.table.place(name)).collect();
@@ -63,12 +64,12 @@ impl Tab {
             .collect()
     }
 
-    /// As a formula names it.
+    /// Returns the tab's name as a formula spells it.
     pub fn written(&self) -> String {
         format!("'{}'!", self.name.replace('\'', "''"))
     }
 
-    /// As a spec has it, on one line.
+    /// Returns the tab as one line of a spec.
     pub fn spec(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
         let order: Vec<String> = self

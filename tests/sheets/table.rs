@@ -1,4 +1,4 @@
-//! Random tables for sheets: few rows, many blanks, ties in what they are sorted by.
+//! Random tables for sheets: few rows, many blanks, and ties in the sort columns.
 
 use std::cmp::Ordering;
 
@@ -10,12 +10,12 @@ use crate::json::AsJson;
 use crate::random::Random;
 use crate::value::Value;
 
-/// What may be done with the values of a column.
+/// How the values of a column may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Numbers whose digits every engine keeps: they can be compared.
+    /// Numbers whose digits every engine preserves, so they can be compared.
     Exact,
-    /// Quotients and averages: the last bits differ.
+    /// Quotients and averages, whose last bits differ between engines.
     Inexact,
     Text,
     Date,
@@ -28,7 +28,8 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
-    /// Every engine puts its values in the same order; texts that differ in case only are in none, truth values seldom.
+    /// Every engine sorts the values in the same order. Strings that differ only in case have no such order, and
+    /// booleans rarely do.
     pub ordered: bool,
 }
 
@@ -37,9 +38,9 @@ pub struct Table {
     pub seed: u64,
     pub name: String,
     pub columns: Vec<TableColumn>,
-    /// What tells the rows apart.
+    /// Columns that identify the rows.
     pub apart: Vec<&'static str>,
-    /// The schema says so.
+    /// The schema declares the key.
     pub key_known: bool,
     pub rows: Vec<Vec<Value>>,
 }
@@ -71,7 +72,7 @@ impl Table {
                 ordered: kind != Kind::Text && kind != Kind::Bool,
             })
             .collect();
-        // An empty sheet and one of a single row are drawn more often than chance has it.
+        // Empty sheets and sheets with one row are drawn more often than by chance.
         let count = match random.below(10) {
             0 => random.below(2),
             1 => 15 + random.below(10),
@@ -116,7 +117,8 @@ impl Table {
             .expect("a column of the table")
     }
 
-    /// The columns that order rows, and whether from above: what is said, and then the key where it is known.
+    /// Returns the columns that order the rows, and whether each is descending: the given columns, then the key if it
+    /// is known.
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()

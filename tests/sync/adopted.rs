@@ -1,8 +1,8 @@
-//! How formulas are spelled that hand edits of SQL become.
+//! Spelling of the formulas that hand edits of the SQL become.
 
 use crate::world::{SQL, World, compiler};
 
-/// The spec after a push that finds the edited SQL.
+/// Returns the spec after a push that finds the edited SQL.
 fn adopted(spec: &str, from: &str, to: &str) -> String {
     let compiler = compiler();
     let mut world = World::of(spec).pushed(&compiler);
@@ -18,7 +18,8 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
     world.after(&plan).spec().to_owned()
 }
 
-/// A spreadsheet has no default in IFS but a condition that always holds.
+/// Proves that a default in IFS is written as a condition that always holds, because spreadsheets have no other
+/// default.
 #[test]
 fn ifs_keeps_its_true() {
     let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: |\n  \
@@ -29,8 +30,8 @@ fn ifs_keeps_its_true() {
     assert!(less.contains("amount < 100, \"middle\", TRUE, \"huge\")"), "{less}");
 }
 
-/// Where the fiscal year begins in January, calendar and fiscal timeframes have the same SQL; nothing here asks for a
-/// fiscal one.
+/// If the fiscal year begins in January, calendar and fiscal timeframes have the same SQL. Nothing in this test
+/// asks for a fiscal timeframe.
 #[test]
 fn the_calendar_comes_before_the_fiscal_year() {
     let step = [

@@ -1,4 +1,5 @@
-//! sqlfluff formats generated SQL by several sets of rules; the next change of the spec goes into the formatted file.
+//! Proves that after sqlfluff has formatted generated SQL by several sets of rules, the next change of the spec
+//! goes into the formatted file.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -82,7 +83,8 @@ fn formatted_files_take_the_next_change_of_the_spec() {
                 plan.json()
             );
             let after = world.after(&plan);
-            // `generate` has no base and does the same, unless a column is gone whose place it does not know.
+            // `generate` has no base but gives the same result, unless a column is gone whose position it does not
+            // know.
             let made = ours(&compiler, world.spec()).unwrap();
             let generated = in_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
@@ -90,7 +92,7 @@ fn formatted_files_take_the_next_change_of_the_spec() {
                 generated.is_none_or(|generated| generated == after.text(SQL)),
                 "{name}: {from}"
             );
-            // All lines but those of the column that changed are as the formatter left them.
+            // All lines except those of the changed column are as the formatter left them.
             let others = |text: &str| -> Vec<String> {
                 let lines = text
                     .lines()
@@ -142,7 +144,7 @@ fn comments_of_parts_that_are_gone_stay() {
     assert_eq!(words(&rest), words(&after), "{merged}");
 }
 
-/// Each line with another indentation, by its own and the number of lists around it.
+/// Gives each line another indentation, based on its own indentation and the number of lists around it.
 fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     let mut lists: Vec<usize> = Vec::new();
     let mut out = String::new();
@@ -164,20 +166,20 @@ fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     out
 }
 
-/// The text of a properties file in another layout.
+/// Returns the text of a properties file in another layout.
 type Style = fn(&str) -> String;
 
-/// Lists that are indented by four, as prettier with `tabWidth: 4`.
+/// Indents lists by four spaces, like prettier with `tabWidth: 4`.
 fn wide(yml: &str) -> String {
     indented(yml, |indent, lists| indent + 2 * lists)
 }
 
-/// Lists that are not indented, as yamlfmt with `indentless_arrays`.
+/// Removes the indentation of lists, like yamlfmt with `indentless_arrays`.
 fn indentless(yml: &str) -> String {
     indented(yml, |indent, lists| indent - 2 * lists)
 }
 
-/// Texts in quotes.
+/// Puts strings in quotes.
 fn quoted(yml: &str) -> String {
     let quoted = |line: &str| {
         let item = line.trim_start().strip_prefix("- ").filter(|item| !item.contains(": "));
@@ -192,7 +194,7 @@ fn quoted(yml: &str) -> String {
     yml.lines().map(|line| quoted(line) + "\n").collect()
 }
 
-/// Quotes of the other kind.
+/// Uses the other kind of quotes.
 fn single(yml: &str) -> String {
     let other = |line: &str| {
         if line.contains('(') {
@@ -204,7 +206,7 @@ fn single(yml: &str) -> String {
     quoted(yml).lines().map(|line| other(line) + "\n").collect()
 }
 
-/// Short lists in brackets, and `true` for `yes`.
+/// Writes short lists in brackets, and `true` instead of `yes`.
 fn flow(yml: &str) -> String {
     let lines: Vec<&str> = yml.lines().collect();
     let item = |line: &&str| {

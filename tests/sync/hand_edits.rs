@@ -1,4 +1,4 @@
-//! Forty hand edits of generated files, each followed by a change of the spec elsewhere in the model.
+//! Forty hand edits of generated files, each followed by a change elsewhere in the spec of the model.
 
 use formulac::Compiler;
 
@@ -23,21 +23,21 @@ columns:
   revenue: {data_tests: [not_null]}
 ";
 
-/// The changes of the spec that follow: a formula, a new definition, one that goes.
+/// Subsequent changes of the spec: a changed formula, a new definition, a removed definition.
 pub const CHANGES: [(&str, &str); 3] = [
     ("largest = MAX(amount)", "largest = MAX(amount - refund)"),
     ("  share =", "  smallest = MIN(amount)\n  share ="),
     ("  largest = MAX(amount)\n", ""),
 ];
 
-/// What becomes of a hand edit.
+/// Result of a hand edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    /// It is no edit, and its bytes are in the file after the change.
+    /// It is not an edit, and the file keeps its bytes after the change.
     Bytes,
-    /// It is in the file after the change, or in the spec.
+    /// The edit is in the file after the change, or in the spec.
     Merged,
-    /// It is shown as a conflict by this name.
+    /// The edit is reported as a conflict with this name.
     Conflict(&'static str),
 }
 use Outcome::{Bytes, Conflict, Merged};
@@ -49,7 +49,7 @@ fn sub(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
-/// Keywords in upper case, as a formatter writes them.
+/// Returns the text with keywords in upper case, as a formatter writes them.
 fn upper(text: &str) -> String {
     let words = [
         "with", "as", "select", "from", "where", "group by", "having", "and", "case", "when", "then", "else", "end",
@@ -347,18 +347,18 @@ const YML_EDITS: [Edit; 10] = [
     ),
 ];
 
-/// The outcome of an edit of a file, and the file after the change of the spec.
+/// Returns the outcome of an edit of a file, and the world after the change of the spec.
 fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
     let (name, change, expected, _) = edit;
     let mut world = World::of(MODEL).pushed(compiler);
     let edited = change(world.text(file));
     assert_ne!(edited, world.text(file), "{name}");
     world.set(file, edited.clone());
-    // What is no edit changes nothing, whoever asks.
+    // A change that is not an edit has no effect, whichever way it is checked.
     let quiet = world.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();
-    // The hash is of the tokens in their order.
+    // The hash covers the tokens in their order.
     if is_layout && *name != "columns moved" {
         assert!(formulac::dbt::is_as_written(&edited), "{name}: {edited}");
     }
@@ -375,7 +375,7 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     let after = world.after(&plan);
     let made = crate::world::ours(compiler, after.spec()).unwrap();
     let text = after.text(file);
-    // A column that the spec does not make any more takes what was written at it along.
+    // If the spec no longer makes a column, what was written at the column goes, too.
     let is_there = text.contains(expected) || made.files[file].contains(expected);
     assert!(is_there, "{name}: {expected}\n{text}");
     let again = after.plan(compiler);

@@ -1,4 +1,4 @@
-//! Specs and dbt's files that people changed on both sides, brought together.
+//! Specs and dbt files that people changed on both sides, and their merge.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod adopted;

@@ -1,4 +1,4 @@
-//! Random edits of a spec by one person and of its files by another.
+//! Random edits of a spec by one person and of its files by another person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ const TEXTS: [&str; 6] = [
     "Größe in €",
 ];
 
-/// What may be said of the model, each by a small number.
+/// Facts about the model, each as a small number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
     formulas: [usize; 3],
     descriptions: [usize; 3],
     tests: [bool; 3],
     about: usize,
-    /// Whether the definitions are a mapping, not a text block.
+    /// Whether the definitions are a mapping instead of a text block.
     is_mapping: bool,
 }
 
@@ -87,7 +87,7 @@ fn yaml(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// What a person does to the files.
+/// Edits that a person makes in the files.
 #[derive(Clone, Debug)]
 struct ByHand {
     edits: Vec<(Thing, usize)>,
@@ -103,7 +103,7 @@ fn column(number: usize) -> Path {
         .item("name", NAMES[number])
 }
 
-/// The files with those edits, and what they say now.
+/// Applies the edits to the files, and returns what the files say afterwards.
 fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
     let mut now = said.clone();
     let mut edits = Vec::new();
@@ -163,7 +163,7 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
     now
 }
 
-/// Writes a column as another formula would have been written, where that is one line in the same place.
+/// Writes a column as another formula would be written, if the result is one line in the same position.
 fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
     let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
@@ -178,7 +178,7 @@ fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said
     true
 }
 
-/// The line of a definition's column.
+/// Returns the line of a definition's column.
 fn column_line(text: &str, number: usize) -> Option<String> {
     let ends = [format!(" as {},", NAMES[number]), format!(" as {}", NAMES[number])];
     text.lines()
@@ -238,7 +238,8 @@ fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// As many as the project promises; `FORMULAC_SYNC_CASES` asks for more, or for few while one works on it.
+/// Returns the number of cases: as many as the project promises, unless `FORMULAC_SYNC_CASES` asks for more, or
+/// for fewer during development.
 fn count() -> u32 {
     std::env::var("FORMULAC_SYNC_CASES")
         .ok()
@@ -246,7 +247,7 @@ fn count() -> u32 {
         .unwrap_or(10_000)
 }
 
-/// What a spec says, read from what it makes.
+/// Returns the meaning of a spec, read from the files that it generates.
 fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
     let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
     made.files
@@ -255,7 +256,7 @@ fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A file without its head: the same formula may be spelled in another way.
+/// Returns a file without its header and hash, because the same formula may be spelled differently.
 fn without_hash(text: &str) -> String {
     let body = text.split_once(" #}\n").map_or(text, |(_, body)| body);
     let lines = body
@@ -263,14 +264,15 @@ fn without_hash(text: &str) -> String {
         .filter(|line| !line.contains("hash "))
         .collect::<Vec<_>>()
         .join("\n");
-    // Helpers are called by how the formula is spelled.
+    // The names of helpers depend on the spelling of the formula.
     lines.replace("countunique_y", "count_distinct_y")
 }
 
 proptest! {
     #![proptest_config(cases(count()))]
 
-    /// Edits of one side are on both afterwards, equal ones are no conflict, different ones are told and nothing else is.
+    /// Proves that edits of one side are on both sides afterwards, that equal edits are not a conflict, and that
+    /// different edits, and only these, are reported.
     #[test]
     fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
         let compiler = compiler();
@@ -295,8 +297,8 @@ proptest! {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
         }).collect();
-        // Columns that were written alike may be made in one place: then no formula alone gives the line that was found,
-        // and it stays in the file, or is in the way there.
+        // Columns with the same SQL may be computed in one place. In this case, no formula alone gives the line that
+        // was found, so the line stays in the file or is a conflict there.
         let kept: Vec<usize> = plan.models.iter().flat_map(|model| &model.kept).filter_map(|edit| {
             let name = edit.definition.as_deref().filter(|_| edit.property == Property::Formula)?;
             NAMES.iter().position(|other| *other == name)
@@ -315,13 +317,13 @@ proptest! {
             let line = column_line(world.text(SQL), number).unwrap();
             prop_assert!(after.text(SQL).contains(line.trim_end_matches(',')), "{line}\n{}", after.text(SQL));
         }
-        // The spec says it all, and so do the files.
+        // The spec contains all edits, and so do the files.
         prop_assert_eq!(meaning(&compiler, after.spec()), meaning(&compiler, &expected.spec()), "{}", after.spec());
         for name in NAMES {
             prop_assert!(after.spec().contains(&format!("about {name}")), "{}", after.spec());
         }
         if hand.yml_comment.is_some() {
-            // A comment inside a list goes with the list if the spec removes that.
+            // A comment inside a list is removed with the list if the spec removes the list.
             let lists = |text: &str| text.matches("data_tests:").count();
             let (before, now) = (world.text(YML), after.text(YML));
             let is_gone = before.contains("data_tests:\n# somebody was here") && lists(now) < lists(before);
@@ -330,12 +332,12 @@ proptest! {
         if hand.sql_comment {
             prop_assert!(after.text(SQL).contains("-- and here"), "{}", after.text(SQL));
         }
-        // A second push has nothing to do.
+        // A second push has nothing left to do.
         let again = after.plan(&compiler);
         prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
     }
 
-    /// Two branches that both push, merged by git one way or the other, come to the same.
+    /// Proves that two branches that both push, merged by git in either order, give the same result.
     #[test]
     fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
         let compiler = compiler();
@@ -357,7 +359,7 @@ proptest! {
             }
             Some(World { files })
         };
-        // What git cannot merge a person does.
+        // A person resolves what git cannot merge.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
         if ours(&compiler, one.spec()).is_none() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A model with its spec, its files and the base of both, all in memory, and what a push does to them.
+//! A model with its spec, its files and their base, all in memory, and the effects of a push on them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ pub const SPEC: &str = "metrics/m.yml";
 pub const SQL: &str = "models/m.sql";
 pub const YML: &str = "models/m.yml";
 
-/// Everything that stands somewhere.
+/// All files of the world.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub files: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
     Ours::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
 }
 
-/// What is learned of SQL is learned once.
+/// Returns the decompiler, which learns the SQL only once.
 fn decompiler() -> &'static Decompiler {
     static LEARNED: OnceLock<Decompiler> = OnceLock::new();
     LEARNED.get_or_init(Decompiler::default)
@@ -40,7 +40,7 @@ fn state_path() -> String {
 }
 
 impl World {
-    /// A spec of which nothing was pushed yet.
+    /// Returns a world with a spec that was never pushed.
     pub fn of(spec: &str) -> Self {
         Self {
             files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]),
@@ -59,7 +59,7 @@ impl World {
         self.files.insert(path.to_owned(), text);
     }
 
-    /// What a push would do.
+    /// Returns the plan of a push.
     pub fn plan(&self, compiler: &Compiler) -> Plan {
         let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();
@@ -95,7 +95,7 @@ impl World {
         )
     }
 
-    /// The same world once that is done.
+    /// Returns the world after the plan was carried out.
     pub fn after(&self, plan: &Plan) -> Self {
         let mut files = self.files.clone();
         for TextChange {
