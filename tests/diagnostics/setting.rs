@@ -1,5 +1,7 @@
 //! What an input of these tests is compiled with: the words of its first line, `#! spec orders bigquery`.
 
+use std::path::{Path, PathBuf};
+
 use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
 
 use crate::orders::orders;
@@ -94,34 +96,53 @@ impl Setting {
     }
 }
 
-/// An input of `cases/`.
+/// Case file: `#! ` and the words of the setting, the input, then `#! reports` and one report per diagnostic.
 pub struct Case {
     pub name: String,
     pub setting: Setting,
     pub text: String,
+    pub reports: String,
+    path: PathBuf,
 }
 
-/// All inputs of `cases/`, by name.
-pub fn cases() -> Vec<Case> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics/cases");
-    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: std::path::PathBuf| {
-        let whole = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
-        let (head, text) = whole.split_once('\n').unwrap();
+/// Line between the input and its reports.
+const REPORTS: &str = "#! reports\n";
+
+impl Case {
+    fn read(path: PathBuf) -> Self {
+        let file = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+        let (head, rest) = file.split_once('\n').unwrap();
         let words = head.strip_prefix("#! ").expect("a case begins with `#! `");
-        // Kept with plain line ends, so that no version control can change what is tested.
-        let text = if words.contains("crlf") {
-            text.replace('\n', "\r\n")
-        } else {
-            text.to_owned()
-        };
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        Case {
-            name,
+        let (text, reports) = rest.split_once(REPORTS).expect("a case has a line `#! reports`");
+        let mut text = text.to_owned();
+        if words.contains("unterminated") {
+            text.truncate(text.trim_end_matches('\n').len());
+        }
+        // Stored with LF, so that version control cannot change what is tested.
+        if words.contains("crlf") {
+            text = text.replace('\n', "\r\n");
+        }
+        Self {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
             setting: Setting::of(words),
             text,
+            reports: reports.to_owned(),
+            path,
         }
-    };
-    paths.into_iter().map(read).collect()
+    }
+
+    /// Replaces the reports in the case file.
+    pub fn write_reports(&self, reports: &str) {
+        let file = std::fs::read_to_string(&self.path).unwrap();
+        let (input, _) = file.split_once(REPORTS).unwrap();
+        std::fs::write(&self.path, format!("{input}{REPORTS}{reports}")).unwrap();
+    }
+}
+
+/// Returns all cases of `cases/`, sorted by name.
+pub fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics/cases");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(Case::read).collect()
 }

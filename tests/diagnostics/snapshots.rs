@@ -1,4 +1,4 @@
-//! Every input of `cases/` with what is said about it, for a reader to judge.
+//! Compares the diagnostics of every case file with the reports in the same file.
 
 use std::fmt::Write as _;
 
@@ -38,20 +38,33 @@ fn render(text: &str, diagnostic: &Diagnostic) -> String {
     out
 }
 
+/// With `INSTA_UPDATE=always`, the test writes the reports that differ into the case files.
 #[test]
 fn every_case() {
     let cases = cases();
     assert!(cases.len() >= 80, "only {} cases", cases.len());
-    let mut settings = insta::Settings::clone_current();
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.set_snapshot_path("snapshots");
+    let accept = std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always");
+    let mut differences = String::new();
     for case in cases {
         let outcome = case.setting.run(&case.text);
-        let said: Vec<String> = outcome.diagnostics.iter().map(|d| render(&case.text, d)).collect();
-        let shown = format!("{}\n---\n{}", case.text.replace('\r', ""), said.join("\n"));
-        settings.bind(|| insta::assert_snapshot!(case.name.as_str(), shown));
+        let reports: String = outcome
+            .diagnostics
+            .iter()
+            .map(|d| render(&case.text, d) + "\n")
+            .collect();
+        if reports == case.reports {
+            continue;
+        }
+        if accept {
+            case.write_reports(&reports);
+        } else {
+            let _ = write!(differences, "\n{}\nexpected:\n{}found:\n{reports}", case.name, case.reports);
+        }
     }
+    assert!(
+        differences.is_empty(),
+        "the reports differ; accept them with `tests/run.sh accept diagnostics`\n{differences}"
+    );
 }
 
 /// What a message must be, whatever it says: `style.md` section 4.
