@@ -56,15 +56,15 @@ fn main() {
         println!("    about: {}", diagnostic.kind().page().text);
     }
 
-    // Quick fixes, from the last to the first so that the places stay right.
+    // Quick fixes, from the last to the first so that the earlier spans stay valid.
     let mut fixes: Vec<&Fix> = compiled.diagnostics().iter().filter_map(|d| d.fix()).collect();
     fixes.sort_by_key(|fix| std::cmp::Reverse(fix.span.start));
-    let mut mended = TEXT.to_owned();
+    let mut fixed = TEXT.to_owned();
     for fix in fixes {
-        mended.replace_range(fix.span.range(), &fix.text);
+        fixed.replace_range(fix.span.range(), &fix.text);
     }
-    println!("\nwith all fixes:\n{mended}");
-    for definition in compiler.compile(&mended).definitions() {
+    println!("\nwith all fixes:\n{fixed}");
+    for definition in compiler.compile(&fixed).definitions() {
         println!("{}: {}", definition.name().unwrap_or_default(), definition.sql());
     }
 }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use formulac::{Compiler, Dialect};
 
-const SPEC: &str = r"
+const SPEC: &str = r#"
 model: monthly_revenue
-description: Revenue by month, with the month before beside it.
+description: Revenue by month, and its growth since the month before.
 from: invoices
 steps:
   - name: months
@@ -19,9 +19,9 @@ steps:
     keep: all
     order_by: invoice_date_month
     definitions: |
-      /// Empty in the first month.
-      growth_rate = revenue / OFFSET(revenue, -1) - 1
-";
+      /// Growth since the month before; NULL in the first month.
+      growth_rate = revenue / PERIODOFFSET(revenue, -1, "month") - 1
+"#;
 
 fn main() -> ExitCode {
     // The library reads no files: whoever calls it does.

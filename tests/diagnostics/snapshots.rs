@@ -58,7 +58,11 @@ fn every_case() {
         if accept {
             case.write_reports(&reports);
         } else {
-            let _ = write!(differences, "\n{}\nexpected:\n{}found:\n{reports}", case.name, case.reports);
+            let _ = write!(
+                differences,
+                "\n{}\nexpected:\n{}found:\n{reports}",
+                case.name, case.reports
+            );
         }
     }
     assert!(

@@ -10,6 +10,7 @@ mod names;
 #[path = "../example_project/page.rs"]
 mod page;
 mod pages;
+mod programs;
 #[path = "../example_project/project.rs"]
 #[allow(dead_code, reason = "the example is read by its own tests")]
 mod project;
