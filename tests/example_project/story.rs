@@ -125,6 +125,7 @@ fn from_omni_to_dbt_on_duckdb() {
 }
 
 #[test]
+#[ignore = "takes over a minute; runs with --full"]
 fn from_omni_to_dbt_on_postgres() {
     let Some((mut story, _server)) = done_on_postgres(FROM_OMNI, "story_postgres") else {
         return;
@@ -155,6 +156,7 @@ fn from_a_proposal_to_production_on_duckdb() {
 }
 
 #[test]
+#[ignore = "takes over a minute; runs with --full"]
 fn from_a_proposal_to_production_on_postgres() {
     let Some((mut story, _server)) = done_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else {
         return;
