@@ -1,5 +1,5 @@
-//! Puts generated files in their places: writes files that differ, removes files that are no longer generated,
-//! and keeps files that people changed.
+//! Delivers generated files to the project: writes files that differ, removes files that are no longer generated,
+//! and keeps files that people edited.
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,12 @@ pub struct Delivery {
     pub updated: Vec<Planned>,
     pub unchanged: Vec<PathBuf>,
     pub removed: Vec<PathBuf>,
-    /// Files that were edited since formulac wrote them.
+    /// Files edited by users since formulac wrote them.
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares files with the existing files at their paths. `left` contains the files that no spec generates any more.
+/// Compares generated files with the existing files at their paths. `left` contains the files that no spec
+/// generates any longer.
 pub fn compare(
     files: impl IntoIterator<Item = Planned>,
     left: Vec<PathBuf>,
@@ -63,7 +64,7 @@ impl Delivery {
         self.created.is_empty() && self.updated.is_empty() && self.removed.is_empty()
     }
 
-    /// Adds a file that replaces whatever is at its path.
+    /// Adds a file that replaces any existing file at its path.
     pub fn add(&mut self, planned: Planned) -> Result<(), Failure> {
         match planned.present()? {
             Present::Same => self.unchanged.push(planned.path),
@@ -73,7 +74,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Reports the pending changes as the result of a check.
+    /// Reports the pending changes as the result of `--check`.
     pub fn report(&self, session: &Session) -> Exit {
         let mut all: Vec<(&Path, &str)> = self.created.iter().map(|file| (&*file.path, "is missing")).collect();
         all.extend(self.updated.iter().map(|file| (&*file.path, "differs from its spec")));
@@ -89,7 +90,7 @@ impl Delivery {
         if all.is_empty() { Exit::Done } else { Exit::Faulty }
     }
 
-    /// Returns the files that people edited, as diagnostics of these files.
+    /// Returns one failure, with a diagnostic, for each file that people edited.
     pub fn conflicts(&self) -> Vec<FailureKind> {
         self.by_hand.iter().map(|path| by_hand(path)).collect()
     }

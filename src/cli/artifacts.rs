@@ -1,4 +1,4 @@
-//! dbt's artifacts in its target folder: the manifest, its age, and whether models are newer.
+//! dbt's artifacts in its target folder: the manifest, its age, and whether files of the project are newer.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -61,7 +61,7 @@ pub fn catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
 fn refused(source: SourceText, error: &ArtifactError) -> FailureKind {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
-    // Show no source text, because an artifact can be hundreds of megabytes in a single line.
+    // Omit the source text, because an artifact can contain hundreds of megabytes in a single line.
     FailureKind {
         file: source.name,
         text: String::new(),
@@ -110,13 +110,13 @@ impl TargetFolder {
         Self::read_with(path, KeptParts::default())
     }
 
-    /// Reads the manifest at a path, keeping the optional parts that `keep` specifies.
+    /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
     pub fn read_with(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
-    /// Reads the manifest at a path and keeps the parts that `keep` specifies. For a large manifest, uses the cache
+    /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
         let beside = path.with_file_name("catalog.json");
@@ -142,7 +142,7 @@ impl TargetFolder {
     /// Returns the catalog in the manifest's folder.
     pub fn catalog(&self) -> Result<Option<&Catalog>, Failure> {
         let path = self.path.with_file_name("catalog.json");
-        // A manifest with another name may be next to a catalog by coincidence.
+        // If the file's name does not contain `manifest`, the catalog next to it may be unrelated.
         let is_named = self
             .path
             .file_name()
@@ -186,13 +186,13 @@ impl TargetFolder {
         known
     }
 
-    /// Returns the age of the manifest. `None` if it does not record when it was generated.
+    /// Returns the age of the manifest, or `None` if the manifest does not record when it was generated.
     pub fn age(&self) -> Option<String> {
         let generated = Timestamp::try_from(self.manifest.metadata.generated()?).ok()?;
         Some(age(Timestamp::now(), generated))
     }
 
-    /// Returns the files that dbt reads and that are newer than the manifest or the last run, whichever is older.
+    /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older.
     pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs
             .iter()
@@ -202,16 +202,16 @@ impl TargetFolder {
         oldest.map(|time| newer(project, time)).unwrap_or_default()
     }
 
-    /// Reports the age of a manifest that was passed to a command, as [`Self::report_age`] does. Only the project's
-    /// own manifest is compared with the files of the project.
+    /// Reports the age of a manifest that was passed to a command, like [`Self::report_age`]. The files of the
+    /// project are compared only with the project's own manifest.
     pub fn report_given_age(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
         self.report_age(session, own.as_ref());
     }
 
-    /// Reports files of the project that are newer than the manifest, a manifest that is older than a day, and an
-    /// unknown version.
+    /// Warns if files of the project are newer than the manifest, if the manifest is older than a day, or if its
+    /// version is unknown.
     pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer() {
             session.warn(&format!("warning: {newer}"));
@@ -252,7 +252,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     ));
 }
 
-/// Formats an age in the largest unit that occurs at least once, such as `3 hours` or `2 days`.
+/// Formats an age in the largest unit that is not zero, such as `3 hours` or `2 days`.
 pub fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
@@ -263,7 +263,7 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the files that dbt reads and that changed after `then`. Files that formulac wrote are left out because
+/// Returns the files read by dbt that changed after `then`. Files that formulac wrote are skipped, because
 /// formulac knows their content without dbt.
 fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_newer = |path: &Path| {
@@ -285,7 +285,7 @@ fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();
     found.sort();
-    // Two kinds of files may share a folder.
+    // Two kinds of files may share a folder, so a file can occur twice.
     found.dedup();
     found
 }

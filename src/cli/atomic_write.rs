@@ -1,4 +1,4 @@
-//! Atomic writes of several files, inside the bounds of the command: each file is first written next to its
+//! Atomic writes of several files within the bounds of a command. Each file is first written next to its
 //! destination, then all files are moved.
 
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use super::bounds::Bounds;
 use super::exit::Failure;
 use super::source::read_bytes;
 
-/// Number of files written in parallel. Writing waits for the disk and not for the processor.
+/// Number of files written in parallel. Writes wait for the disk rather than for the processor.
 const AT_ONCE: usize = 32;
 
 /// A file and the text to write to it.
@@ -28,7 +28,7 @@ pub enum Present {
     Nothing,
     /// The text to be written, ignoring differences in line endings.
     Same,
-    /// Another text, or content that is not text.
+    /// Different text, or content that is not text.
     Other(Vec<u8>),
 }
 
@@ -82,8 +82,8 @@ pub struct ChangedFile {
 }
 
 impl ChangedFile {
-    /// Restores the files that were replaced and removes the temporary files. Errors are ignored because nothing more
-    /// can be done about them here.
+    /// Restores the files that were replaced and removes the temporary files. Errors are ignored because they cannot
+    /// be handled here.
     pub fn undo(self) {
         for (path, before) in self.removed {
             let _ = fs::write(path, before);
@@ -92,7 +92,7 @@ impl ChangedFile {
             let _ = file.undo();
         }
         for folder in self.folders.iter().rev() {
-            // A folder that has received other files in the meantime stays.
+            // A folder to which other files have been added in the meantime is not removed.
             let _ = fs::remove_dir(folder);
         }
     }
@@ -103,7 +103,7 @@ impl ChangedFile {
 struct Staged {
     place: PathBuf,
     beside: PathBuf,
-    /// Previous content at the destination; set when the file has been moved there.
+    /// Previous content at the destination. Set once the temporary file has been moved there.
     before: Option<Option<Vec<u8>>>,
 }
 
@@ -162,7 +162,7 @@ fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
         let others = others.into_iter().filter_map(|other| other.join().ok());
         std::iter::once(own).chain(others).filter_map(Result::err).collect()
     });
-    // Report the first file in the list that failed, regardless of which thread failed first.
+    // Report the error of the first file in the list, regardless of which thread failed first.
     match failures.into_iter().min_by_key(|(number, _)| *number) {
         Some((number, error)) => Err(files.get(number).map_or_else(
             || failed("write", Path::new(""), &error),
@@ -231,7 +231,8 @@ mod tests {
         let folder = folder("none");
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
-        // A file cannot replace a folder. The files before it have already been moved by then.
+        // A file cannot replace a folder, so `c` cannot be written. The files before `c` have already been moved by
+        // then.
         let bounds = Bounds::from_project(&folder).unwrap();
         write_all(
             &bounds,

@@ -1,5 +1,5 @@
-//! Folders in which a command may write. Every write and removal of a file goes through [`Bounds::locate`], so
-//! that no path, key or link leads out of the project.
+//! Folders in which a command may write. All writes and removals of files go through [`Bounds::locate`], so that
+//! no path, YAML key or link leads out of the project.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -12,12 +12,12 @@ use super::folder::or_here;
 pub struct Bounds {
     /// Canonical paths of the folders, with links resolved.
     folders: Vec<PathBuf>,
-    /// Absolute path of the project's folder as it was given, with links not resolved.
+    /// Absolute path of the project's folder as it was passed, without resolving links.
     root: Option<PathBuf>,
 }
 
 impl Bounds {
-    /// Allows writes in the project in this folder.
+    /// Allows writes in the project at `root`.
     pub fn from_project(root: &Path) -> Result<Self, Failure> {
         let root = or_here(root);
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
@@ -27,7 +27,7 @@ impl Bounds {
         })
     }
 
-    /// Allows no writes in a project, only in paths that the user names.
+    /// Allows writes only to paths that the user names, not to a project.
     pub fn none() -> Self {
         Self {
             folders: Vec::new(),
@@ -35,8 +35,8 @@ impl Bounds {
         }
     }
 
-    /// Also allows writes to a file or folder that the user named on the command line. A path inside the project adds
-    /// nothing, because somebody else may have created a link there.
+    /// Also allows writes to a file or folder that the user named on the command line. A path inside the project is
+    /// ignored, because somebody else may have created a link there.
     pub fn and_named(mut self, path: &Path) -> Self {
         let whole = absolute(path);
         let is_inside = self
@@ -57,7 +57,7 @@ impl Bounds {
     }
 
     /// Resolves the links in a path and returns its real location. Returns an error if the location is outside these
-    /// folders or belongs to git.
+    /// folders or inside a `.git` folder.
     pub fn locate(&self, path: &Path) -> Result<PathBuf, Failure> {
         let place = real(path);
         let inner = |place: &PathBuf| {

@@ -1,12 +1,12 @@
 //! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL,
-//! and the columns that the fields of many Omni files read. The cache is in a format that is fast to read, and is
-//! kept from one call to the next.
+//! and the columns that the fields of many Omni files read. The cache has a format that is fast to read, and
+//! persists between calls.
 //!
-//! The cache of a manifest records the file that it was made from: the file's size, its timestamps and inode
+//! The cache of a manifest records the file that it was created from: the file's size, its timestamps and inode
 //! number according to the operating system, and a hash of its first and last bytes, where dbt writes the ID of
-//! the run. The cache is used if all of these still match and its own checksum is valid. Otherwise the manifest
-//! is read again, but only the nodes whose text has changed are parsed. The differences are stored next to the
-//! cache; if there are many, the whole cache is rewritten.
+//! the run. The cache is used if these values still match and its own checksum is valid. Otherwise the manifest
+//! is read again, but only nodes whose source has changed are parsed. The differences are stored next to the
+//! cache. If there are many differences, the complete cache is rewritten.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -21,14 +21,15 @@ use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline,
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
-/// Minimum size in bytes of a manifest that is cached. A smaller manifest is read as fast as its cache would be.
+/// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest takes no longer than reading
+/// its cache.
 const SMALL: u64 = 16 << 20;
 /// Number of bytes that are hashed at either end of the file.
 const END: u64 = 4 << 10;
-/// Minimum age of a file's last change. A file that changed more recently may change again without getting
-/// another timestamp.
+/// Minimum time since the last change to a cached file. A file that changed more recently may change again
+/// without getting a new timestamp.
 const SETTLED: Duration = Duration::from_secs(2);
-/// If more than one in this many nodes has changed, the whole cache is rewritten.
+/// The complete cache is rewritten if more than one in `FEW` nodes has changed.
 const FEW: usize = 20;
 /// Minimum number of parsed queries or files for which a cache file is written.
 const MANY: usize = 100;
@@ -37,8 +38,9 @@ const OMNI: &str = "omni";
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// Returns the manifest in `path`, from the cache if possible. `read` reads the file, given an outline of an
-/// earlier state and a function that returns the cached manifest, and also returns the nodes that it parsed.
+/// Returns the manifest at `path`, from the cache if possible. Otherwise `read` reads the file. Its arguments are
+/// an outline of an earlier state and a function that returns the cached manifest. `read` also returns the nodes
+/// that it parsed.
 pub fn read<E>(
     path: &Path,
     keep: KeptParts,
@@ -104,7 +106,7 @@ pub fn read<E>(
     Ok(Some(manifest))
 }
 
-/// A completely cached manifest.
+/// A completely cached manifest, with its checksum.
 struct CachedManifest {
     manifest: Manifest,
     checksum: [u8; 8],
@@ -120,14 +122,14 @@ impl CachedManifest {
     }
 }
 
-/// Returns the checksum of stored data, which is its last bytes.
+/// Returns the checksum in the last bytes of stored data.
 fn checksum_of(bytes: &[u8]) -> Option<[u8; 8]> {
     bytes.last_chunk().copied()
 }
 
-/// Changes since a manifest was cached completely.
+/// Changes to a manifest since the complete cache was written.
 struct Since {
-    /// The checksum of the cached manifest.
+    /// Checksum of the cached manifest.
     of: [u8; 8],
     difference: NodeDifference,
 }
@@ -142,8 +144,8 @@ impl Since {
     }
 }
 
-/// Returns the name of the cache file. Each combination of kept parts has a file of its own, so that commands do
-/// not overwrite each other's cache.
+/// Returns the name of the cache file. Each combination of retained parts has a separate file, so that commands
+/// do not overwrite each other's cache.
 fn name(keep: KeptParts) -> String {
     let all = [
         ("-raw", keep.has_raw_code()),
@@ -158,12 +160,12 @@ fn name(keep: KeptParts) -> String {
     format!("manifest{words}")
 }
 
-/// Returns the parts for a command that needs the SQL and, of each column, only its name.
+/// Returns the manifest parts for a command that needs the SQL and, for each column, only the name.
 pub fn with_names() -> KeptParts {
     KeptParts::default().compiled_code().only_names_of_columns()
 }
 
-/// Reads the cached column lineage of queries. Each lineage records the SQL that it belongs to.
+/// Reads the cached column lineage of queries. Each lineage records the SQL that it was derived from.
 pub fn lineages(folder: &Path) -> Lineages {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes
@@ -179,9 +181,9 @@ pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
     }
 }
 
-/// Returns the columns that the fields of Omni's files read, from the cache or else from `read`. The result is
-/// cached if the files have no errors, and is computed again when one of the files changes. `about` describes
-/// everything else that the result depends on.
+/// Returns the columns that the fields of Omni's files read, from the cache if possible, otherwise from `read`.
+/// The result is cached if the files have no errors, and is computed again if one of the files changes. `about`
+/// describes everything else that the result depends on.
 pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -> (OmniFields, bool)) -> OmniFields {
     let start = SystemTime::now();
     let Some(key) = key_of_all(files, about).filter(|_| files.len() >= MANY) else {
@@ -257,7 +259,7 @@ fn of_system(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
-/// Returns the content of a file after this header. `None` if the file has another header.
+/// Returns the content of a file after the header `text`, or `None` if the file has a different header.
 fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
     let mut said = vec![0; text.len()];
@@ -270,7 +272,7 @@ fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Writes a file of the project in `root`, unless a link leads out of the project.
+/// Writes a cache file in the project at `root`, unless a link leads out of the project.
 fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let is_inside = Bounds::from_project(root)
         .and_then(|bounds| bounds.locate(file))
@@ -284,7 +286,7 @@ fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
         // `init` writes a `.gitignore` for the whole project, but the project may not have been set up with `init`.
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
-    // Write a temporary file first, so that no other call sees a partial file.
+    // Write a temporary file first, so that other processes never see a partial file.
     let beside: PathBuf = file.with_extension(format!("{}", std::process::id()));
     let written = File::create(&beside).and_then(|mut out| parts.iter().try_for_each(|part| out.write_all(part)));
     let done = written.and_then(|()| fs::rename(&beside, file));
@@ -300,8 +302,8 @@ mod tests {
 
     use super::*;
 
-    /// Proves that the cache is used only while the manifest is the file from which it was made, and only if the
-    /// cache itself is intact.
+    /// Proves that the cache is used only if the manifest has not changed since the cache was created, and the cache
+    /// itself is intact.
     #[test]
     fn what_is_stale_or_broken_is_not_believed() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
@@ -328,7 +330,7 @@ mod tests {
                 .unwrap();
         };
         let code = KeptParts::default().compiled_code();
-        // Returns the name in the manifest, and whether the manifest was read from JSON.
+        // Returns the name in the manifest, and whether the manifest was parsed from JSON.
         let look = |keep: KeptParts| {
             let is_read = Cell::new(false);
             let found = read(&path, keep, &folder, |outline, before| {
@@ -384,7 +386,7 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
     }
 
-    /// Proves that many files are read once, and read again when one of them is changed, removed or added.
+    /// Proves that many files are read once, and read again if a file is changed or added.
     #[test]
     fn files_are_read_again_when_one_is_another() {
         let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));

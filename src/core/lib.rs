@@ -1,14 +1,14 @@
-//! Compiler core: translates formulas to SQL expressions, for a dialect and a schema of the data.
+//! Compiler core: translates formulas to SQL expressions for a dialect and a schema of the data.
 //!
 //! ```text
 //! text ─ formulac-grammar ─ tree ─ check ─ ir ─ emit ─ sql ─ text
 //!                                           ╰─ plan ─ emit ─ sql    (a step of a model, for the crate above)
 //! ```
 //!
-//! The crate is pure: it uses no files, clock, environment or network. It does not panic on any input, and its
-//! recursion depth does not grow with the input. It always returns a result: everything that could be compiled, and
-//! diagnostics with exact spans. Link this crate to compile only formulas, for example in an editor, a web page or a
-//! language server.
+//! The crate is pure: it does not access files, the clock, the environment or the network. No input makes
+//! it panic, and its recursion depth does not grow with the input. A compilation always returns a result:
+//! everything that could be compiled, and diagnostics with exact spans. Use this crate to compile only
+//! formulas, for example in an editor, a web page or a language server.
 //!
 //! ```
 //! use formulac_core::{Column, Compiler, Dialect, Relation, Schema, Type};
@@ -20,14 +20,16 @@
 //! assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
 //! ```
 //!
-//! [`Builder`] configures a compiler, [`Compiler::compile`] returns [`Compiled`], and [`Compiler::check`] returns only
-//! the diagnostics. [`Schema`] holds relations and columns, built in code or read from text.
+//! [`Builder`] configures a compiler, [`Compiler::compile`] returns [`Compiled`], and [`Compiler::check`]
+//! returns only the diagnostics. [`Schema`] contains relations and columns, either built in code or parsed
+//! from a string.
 //!
-//! The modules are the stages, in the order of the diagram: [`check`] resolves names and infers types and levels,
-//! [`ir`] is the typed program, [`plan`] divides a step's program into selects, [`emit`] writes expressions by the
-//! dialect's templates, and [`sql`] is the expression tree and its printer. The modules are public for the crate
-//! `formulac`, which compiles models with them, and change with it. Other crates should use only the names that are
-//! re-exported at the crate root.
+//! The modules are the stages of the compiler, in the order of the diagram: [`check`] resolves names and
+//! infers types and levels, [`ir`] is the typed program, [`plan`] divides a step's program into selects,
+//! [`emit`] writes expressions with the dialect's templates, and [`sql`] contains the expression tree and
+//! its printer. The modules are public only because the crate `formulac` compiles models with them, and
+//! they change together with that crate. Other crates should use only the names that are re-exported at the
+//! crate root.
 
 #![forbid(unsafe_code)]
 #![warn(

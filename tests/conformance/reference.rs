@@ -79,7 +79,7 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
         .iter()
         .map(|(name, what)| format!("| `{name}` | {} |\n", cell_text(what)));
     let args: String = args.collect();
-    let head = "| argument | what it is |\n|---|---|\n";
+    let head = "| argument | description |\n|---|---|\n";
     section(
         "Arguments",
         &if args.is_empty() { args } else { format!("{head}{args}") },
@@ -93,7 +93,7 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
     section("Rules", &rules(function));
     let caution = match function.caution {
         "" => String::new(),
-        what => format!("A call is warned of ([W0419](../diagnostics.md#w0419-not-as-in-sheets)): {what}.\n"),
+        what => format!("Each call causes a warning ([W0419](../diagnostics.md#w0419-not-as-in-sheets)): {what}.\n"),
     };
     section("Warning", &caution);
     section(
@@ -111,7 +111,7 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
     let reason = function
         .unverified
         .map_or(String::new(), |reason| format!("\nUnverified: {reason}.\n"));
-    section("Known of each dialect", &format!("{known}{reason}"));
+    section("Status per dialect", &format!("{known}{reason}"));
     let related = function
         .related
         .iter()
@@ -134,8 +134,8 @@ fn rules(function: &Function) -> String {
         function.level_in_words().to_owned(),
         function.nulls_in_words().to_owned(),
     ];
-    lines.extend(function.empty.map(|value| format!("of nothing it is {value}")));
-    lines.extend(function.volatile.then(|| "another value at each call".to_owned()));
+    lines.extend(function.empty.map(|value| format!("{value} over no rows")));
+    lines.extend(function.volatile.then(|| "returns a new value at each call".to_owned()));
     if !function.aliases.is_empty() {
         lines.push(format!("also called {}", function.aliases.join(", ")));
     }
@@ -147,7 +147,7 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
     let Some(file) = file.filter(|_| function.unverified.is_none()) else {
         return function.examples.iter().map(|e| format!("- `{e}`\n")).collect();
     };
-    let mut text = String::from("| formula | of | gives | says |\n|---|---|---|---|\n");
+    let mut text = String::from("| formula | values | result | explanation |\n|---|---|---|---|\n");
     for case in file
         .cases
         .iter()

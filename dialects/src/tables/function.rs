@@ -202,7 +202,7 @@ impl Function {
     pub fn level_in_words(&self) -> &'static str {
         match self.level {
             Level::Aggregate => "one value per group",
-            Level::Window => "one value per row, looking at other rows",
+            Level::Window => "one value per row, computed from several rows",
             Level::Row => "one value per row",
             Level::Const => "the same value for all rows",
         }
@@ -213,13 +213,13 @@ impl Function {
     pub fn nulls_in_words(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
         match self.nulls {
-            Nulls::Any if aggregates && self.empty.is_none() => "NULLs are skipped; of nothing it is NULL",
-            Nulls::Any if aggregates => "NULLs are skipped",
-            Nulls::Any => "NULL when an argument is",
+            Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL over no rows",
+            Nulls::Any if aggregates => "skips NULLs",
+            Nulls::Any => "NULL if an argument is NULL",
             Nulls::Always => "may be NULL",
             Nulls::Never => "never NULL",
-            Nulls::All => "NULL when all arguments are",
-            Nulls::Skipped => "NULLs are skipped; may be NULL",
+            Nulls::All => "NULL if all arguments are NULL",
+            Nulls::Skipped => "skips NULLs; may be NULL",
         }
     }
 

@@ -21,7 +21,7 @@ pub struct InitArgs {
     /// Folder of the dbt project [default: found from the working directory upwards]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_if_eq("example", "true"))]
     pub folder: Option<PathBuf>,
-    /// Write an example project, with dbt's files and data, to a new or empty DIR
+    /// Write an example project, including dbt files and data, to a new or empty DIR
     #[arg(long)]
     pub example: bool,
     /// SQL dialect [default: that of the dbt adapter]
@@ -47,14 +47,14 @@ Examples:
   # The columns of a table, with their types
   formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
-    /// Formula or definitions; `-` is standard input
+    /// Formula or definitions; use `-` for standard input
     #[arg(
         allow_hyphen_values = true,
         required_unless_present = "file",
         conflicts_with = "file"
     )]
     pub formula: Option<OsString>,
-    /// File of definitions
+    /// File that contains the definitions
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ Examples:
   formulac query revenue
   formulac query metrics/revenue.yml --dialect bigquery")]
 pub struct QueryArgs {
-    /// Model spec, or the name of its model in a project; `-` is standard input
+    /// Model spec, or the name of its model in a project; use `-` for standard input
     #[arg(
         value_hint = ValueHint::FilePath,
         required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
@@ -98,7 +98,7 @@ Examples:
   # Add drafts of unit tests to the spec
   formulac model metrics/revenue.yml --unit-tests --out models/formulac")]
 pub struct ModelArgs {
-    /// Model specs; `-` is standard input
+    /// Model specs; use `-` for standard input
     #[arg(
         value_name = "SPEC", value_hint = ValueHint::FilePath,
         required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
@@ -109,7 +109,7 @@ pub struct ModelArgs {
     /// Folder to write the .sql and .yml files to
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// Write nothing; exit with 1 if files in DIR differ
+    /// Write nothing; exit with status 1 if files in DIR differ
     #[arg(long, requires = "out")]
     pub check: bool,
     /// Draft unit tests as `examples:` for review; with --out, append them to the specs
@@ -138,13 +138,13 @@ Examples:
 pub struct GenerateArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Skip specs with errors and the specs that read their models; write the others
+    /// Skip specs with errors and specs that read their models, and write all others
     #[arg(long)]
     pub keep_going: bool,
-    /// Write nothing; exit with 1 if a file is out of date
+    /// Write nothing; exit with status 1 if a file is out of date
     #[arg(long, conflicts_with = "validate")]
     pub check: bool,
-    /// Run `dbt parse` on the result, and undo the writing if dbt rejects it
+    /// Run `dbt parse` on the result, and restore the previous files if dbt rejects it
     #[arg(long)]
     pub validate: bool,
     #[command(flatten)]
@@ -168,13 +168,13 @@ Examples:
   # The specs that changed since production was built, as annotations of a GitHub workflow
   formulac check --select state:modified --state prod-artifacts --output-format github")]
 pub struct CheckArgs {
-    /// Formula files and specs (.yml, .yaml), `-` for standard input [default: the project's specs]
+    /// Formula files and specs (.yml, .yaml), or `-` for standard input [default: the project's specs]
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub files: Vec<PathBuf>,
-    /// Apply the fixes that are safe
+    /// Apply safe fixes
     #[arg(long)]
     pub fix: bool,
-    /// Exit with 1 for these diagnostics, too
+    /// Also exit with status 1 for these diagnostics
     #[arg(long, value_name = "WHAT")]
     pub deny: Option<Deny>,
     #[command(flatten)]
@@ -201,7 +201,7 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301")]
 pub struct ExplainArgs {
-    /// Formula or definitions, `-` for standard input, or a diagnostic's code such as F0301
+    /// Formula or definitions, `-` for standard input, or a diagnostic code such as F0301
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]
@@ -220,7 +220,7 @@ Examples:
 pub struct FunctionsArgs {
     /// Function to show
     pub name: Option<String>,
-    /// List the functions with this text in their name, summary or notes
+    /// List functions whose name, summary or notes contain TEXT
     #[arg(long, value_name = "TEXT", conflicts_with = "name")]
     pub search: Option<String>,
     /// SQL dialect to show [default: all]
@@ -254,7 +254,7 @@ pub struct SchemaArgs {
     pub of: SchemaOf,
 }
 
-/// Subject of a JSON Schema.
+/// Subcommands of `schema`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SchemaOf {
     /// Print the JSON Schema of a model spec
@@ -263,10 +263,10 @@ pub enum SchemaOf {
     /// Print the JSON Schema of the project file, formulac.yml
     #[command(after_long_help = "Examples:\n  formulac schema project > formulac-project.schema.json")]
     Project,
-    /// Print the JSON Schema of personal settings, formulac.local.yml
+    /// Print the JSON Schema of the personal settings file, formulac.local.yml
     #[command(after_long_help = "Examples:\n  formulac schema local")]
     Local,
-    /// Fetch the columns of the relations that specs read from the warehouse, through dbt
+    /// Fetch the columns of all relations that specs read, by querying the warehouse through dbt
     #[command(
         after_long_help = "Examples:\n  formulac schema fetch\n  formulac schema fetch --select tag:finance --target prod"
     )]
@@ -289,7 +289,7 @@ pub struct SchemaFetchArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct SchemaJsonArgs {
-    /// Command with a `--json` option
+    /// Command that supports `--json`
     #[arg(value_name = "COMMAND", required = true, num_args = 1..=2)]
     pub command: Vec<String>,
 }

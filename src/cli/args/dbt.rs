@@ -1,4 +1,4 @@
-//! Options that are passed on to dbt, and the selection of models in dbt's syntax.
+//! Options that are passed to dbt, and model selection in dbt's syntax.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use clap::{Args, ValueHint};
 const DBT: &str = "Options passed on to dbt";
 const SELECTION: &str = "Selection of models, in dbt's syntax";
 
-/// dbt options, passed on whenever dbt is started.
+/// Options that are passed to dbt each time it runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DbtArgs {
-    /// Output of the dbt profile [default: `connection` of the environment]
+    /// Output in the dbt profile [default: `connection` of the environment]
     #[arg(long, help_heading = DBT, value_name = "OUTPUT")]
     pub target: Option<String>,
-    /// Folder of profiles.yml [default: `DBT_PROFILES_DIR`, else where dbt looks]
+    /// Folder that contains profiles.yml [default: `DBT_PROFILES_DIR`, else where dbt looks]
     #[arg(long, help_heading = DBT, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub profiles_dir: Option<PathBuf>,
-    /// Variables as a YAML mapping [default: `vars` of the environment]
+    /// dbt variables as a YAML mapping [default: `vars` of the environment]
     #[arg(long, help_heading = DBT, value_name = "YAML", allow_hyphen_values = true)]
     pub vars: Option<String>,
     /// Number of threads
@@ -27,13 +27,13 @@ pub struct DbtArgs {
 /// Models that a command applies to.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Selection {
-    /// Only these models: `revenue+`, `tag:finance`, `path:metrics/sales`, `state:modified`
+    /// Select only these models: `revenue+`, `tag:finance`, `path:metrics/sales`, `state:modified`
     #[arg(long, help_heading = SELECTION, short, value_name = "SELECTION", num_args = 1..)]
     pub select: Vec<String>,
     /// Exclude these models
     #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
-    /// Folder with the earlier manifest.json that `state:` compares with
+    /// Folder that contains the earlier manifest.json for `state:` to compare with
     #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }

@@ -10,10 +10,11 @@ use super::dbt::{DbtArgs, Selection};
 /// Engine and data of a command that runs SQL.
 #[derive(Debug, Default, Args)]
 pub struct EngineArgs {
-    /// Folder with one CSV, Parquet or JSON file per relation, named like the relation
+    /// Folder with one CSV, Parquet or JSON file per relation, named after the relation
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: duckdb with --data, else the project's dbt]
+    /// Engine to use: `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: duckdb with --data, else the
+    /// project's dbt]
     #[arg(long, value_name = "ENGINE")]
     pub engine: Option<String>,
     /// Schema file, dbt manifest or properties file, or folder of Omni views [default: the columns of the data]
@@ -35,7 +36,7 @@ Examples:
   # Over files, without dbt
   formulac preview metrics/revenue.yml --data seeds --limit 50")]
 pub struct PreviewArgs {
-    /// Model spec; `-` is standard input
+    /// Model spec; use `-` for standard input
     #[arg(
         value_hint = ValueHint::FilePath,
         required_unless_present_any = ["select", "exclude"], conflicts_with_all = ["select", "exclude"]
@@ -65,7 +66,7 @@ Examples:
   # The text of a merge request
   formulac verify --markdown --no-evidence")]
 pub struct VerifyArgs {
-    /// Specs or models [default: all of the project]
+    /// Specs or models to verify [default: all of the project]
     #[arg(value_name = "SPEC|MODEL", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub specs: Vec<OsString>,
     #[command(flatten)]
@@ -78,7 +79,8 @@ pub struct VerifyArgs {
     /// Maximum number of differing rows to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub limit: u32,
-    /// Time limit for a formula's query and for a build [default: `budget` in the spec's `meta: {formulac: …}`]
+    /// Time limit for a formula's query and for the build of a model [default: `budget` in the spec's `meta:
+    /// {formulac: …}`]
     #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
     pub budget: Option<String>,
     /// Do not update `.formulac/evidence/`
@@ -87,7 +89,7 @@ pub struct VerifyArgs {
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
-    /// Print Markdown for a merge request
+    /// Print a Markdown report for a merge request
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
 }

@@ -21,7 +21,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Understand", &["impact", "lineage", "schema", "doctor"]),
 ];
 
-/// Parses the arguments of the process, and returns whether they ask for JSON.
+/// Parses the arguments of the process, and returns whether they request JSON output.
 pub fn parse() -> Result<(Cli, bool), clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -82,7 +82,7 @@ mod tests {
         }
     }
 
-    /// Splits a line into words as a shell does, with support for single quotes.
+    /// Splits a line into words as a shell does; supports single quotes.
     fn example_words(line: &str) -> Vec<String> {
         let mut words = Vec::new();
         for (number, part) in line.split('\'').enumerate() {

@@ -35,10 +35,10 @@ pub struct ImpactArgs {
     /// Assume that NAME is removed or renamed [default: its values change]
     #[arg(long, visible_alias = "renamed", conflicts_with = "since")]
     pub removed: bool,
-    /// Assume that NAME changes its type
+    /// Assume that the type of NAME changes
     #[arg(long, conflicts_with_all = ["removed", "since"])]
     pub type_changed: bool,
-    /// Exit with 1 if the impact has this grade or a worse one
+    /// Exit with status 1 if the impact has this grade or a worse grade
     #[arg(long, value_name = "GRADE")]
     pub fail_on: Option<FailOn>,
     /// Format of the report
@@ -86,13 +86,13 @@ Examples:
   formulac lineage orders.amount --down --depth 2
   formulac lineage revenue --format mermaid")]
 pub struct LineageArgs {
-    /// Column, model, source or anything else of the project: `orders.amount`, `orders`, or a unique id
+    /// Column, model, source or other node of the project: `orders.amount`, `orders`, or a unique id
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Show only the upstream part
+    /// Show only the upstream lineage
     #[arg(long, conflicts_with = "down")]
     pub up: bool,
-    /// Show only the downstream part
+    /// Show only the downstream lineage
     #[arg(long)]
     pub down: bool,
     /// Maximum number of steps from NAME [default: all]

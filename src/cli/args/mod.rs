@@ -1,4 +1,4 @@
-//! Arguments of the command line.
+//! Command-line arguments.
 
 mod compiling;
 mod dbt;
@@ -75,16 +75,16 @@ pub struct Global {
         hide_default_value = true
     )]
     pub color: When,
-    /// Never ask; exit with 2 if an answer is needed
+    /// Never prompt; exit with status 2 if an answer is needed
     #[arg(long, global = true, hide_short_help = true)]
     pub no_input: bool,
     /// Folder of the project [default: found from the working directory upwards]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
-    /// Ignore the settings of the project and its knowledge of the data
+    /// Ignore the project's settings and its knowledge of the data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
-    /// Environment of the project
+    /// Environment of the project to use
     #[arg(long, global = true, hide_short_help = true, value_name = "NAME")]
     pub env: Option<String>,
     /// Format of diagnostics
@@ -99,7 +99,7 @@ pub struct Global {
     pub output_format: Format,
 }
 
-/// Choice of when messages are colored.
+/// Setting that controls when messages are colored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
     /// On a terminal, unless `NO_COLOR` is set
@@ -115,7 +115,7 @@ pub enum When {
 pub enum Format {
     /// Text with the source line and help
     Human,
-    /// One line per diagnostic, with the help at its end
+    /// One line per diagnostic, ending with the help
     Concise,
     /// A JSON object
     Json,
@@ -125,7 +125,7 @@ pub enum Format {
     Sarif,
 }
 
-/// The commands, in the order of the help.
+/// Commands, in the order in which the help lists them.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Set up formulac in a dbt project, or write an example project
@@ -152,9 +152,9 @@ pub enum Command {
     Status(StatusArgs),
     /// Show what `push` would change, and the conflicts
     Plan(PlanArgs),
-    /// Write the generated dbt files and commit them (asks first; atomic)
+    /// Write the generated dbt files and commit them atomically, after confirmation
     Push(PushArgs),
-    /// Take hand edits of generated files into the specs
+    /// Apply hand edits in generated files to the specs
     Adopt(AdoptArgs),
     /// Resolve a conflict in favor of the spec or the edited file
     Resolve(ResolveArgs),
@@ -170,7 +170,7 @@ pub enum Command {
     Env(EnvArgs),
     /// Propose, review, approve or reject a change
     Change(ChangeArgs),
-    /// CI gate: check that the commits of a branch were permitted
+    /// CI gate: check that all commits on a branch are permitted
     Authorize(AuthorizeArgs),
     /// Tag a release of specs, dbt files and Omni files
     Release(ReleaseArgs),

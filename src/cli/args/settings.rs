@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use formulac::{Context, Dialect};
 
-/// Dialect, and schema of the data.
+/// SQL dialect, and schema of the data.
 #[derive(Debug, Default, Args)]
 pub struct TargetOptions {
     /// SQL dialect [default: the project's, else postgres]
@@ -22,25 +22,25 @@ pub struct TargetOptions {
 pub struct Settings {
     #[command(flatten)]
     pub target: TargetOptions,
-    /// Relation of unqualified names
+    /// Relation that unqualified names refer to
     #[arg(long, value_name = "RELATION")]
     pub from: Option<String>,
-    /// Where the formulas are used [default: measure]
+    /// Context in which the formulas are used [default: measure]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<ContextName>,
     /// Names that the query groups by
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub group_by: Vec<String>,
-    /// Columns of the worksheet: A, B, C …
+    /// Names of the worksheet columns A, B, C …
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
-    /// Row of the worksheet for which the formulas are written [default: 1]
+    /// Worksheet row for which the formulas are written [default: 1]
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
     pub row: Option<u32>,
-    /// Order of rows, `name` or `name desc`
+    /// Sort order of the rows: `name` or `name desc`
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub order_by: Vec<String>,
-    /// Names that partition the windows
+    /// Names to partition the windows by
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub partition_by: Vec<String>,
     /// Time zone used to convert instants to dates
@@ -56,7 +56,7 @@ pub struct Settings {
 pub enum ContextName {
     /// A dimension: one value per row
     Row,
-    /// A measure: aggregates group
+    /// A measure: aggregates compute one value per group
     Measure,
     /// A calculation over the rows of a result
     Worksheet,
@@ -75,7 +75,7 @@ impl From<ContextName> for Context {
 /// `--blanks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Blanks {
-    /// As in Omni's engine
+    /// Blanks count as zero, as in Omni's engine
     Zero,
 }
 

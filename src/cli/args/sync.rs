@@ -38,7 +38,7 @@ pub struct PullArgs {
     /// Folder with dbt's artifacts [default: the project's target folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub target_path: Option<PathBuf>,
-    /// Write nothing; exit with 1 if a pull would change something
+    /// Write nothing; exit with status 1 if a pull would change files
     #[arg(long)]
     pub check: bool,
     /// Show the changes without writing them
@@ -47,10 +47,10 @@ pub struct PullArgs {
     /// Delete views and fields that were removed from dbt, instead of hiding them
     #[arg(long)]
     pub prune: bool,
-    /// Leave out test results
+    /// Omit test results
     #[arg(long)]
     pub strip_status: bool,
-    /// Keep running, and pull when dbt's artifacts change
+    /// Keep running, and pull whenever dbt's artifacts change
     #[arg(long, conflicts_with_all = ["check", "dry_run", "json"])]
     pub watch: bool,
     /// Print the changes as Markdown
@@ -75,10 +75,10 @@ Examples:
 pub struct PlanArgs {
     #[command(flatten)]
     pub selection: Selection,
-    /// Write the plan to this file, for `push FILE`
+    /// Write the plan to this file, to be applied with `push FILE`
     #[arg(short, long, alias = "out", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Print the text of a merge request instead, as Markdown
+    /// Print the description of a merge request as Markdown instead of the plan
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
     /// Print one JSON object, errors included
@@ -100,7 +100,7 @@ Examples:
   # Exactly the plan that was reviewed
   formulac push plan.json")]
 pub struct PushArgs {
-    /// Plan file to apply, exactly as it is or not at all
+    /// Plan file to apply, either exactly as written or not at all
     #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
@@ -108,10 +108,10 @@ pub struct PushArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-    /// Skip parsing the project with dbt before anything is written
+    /// Do not parse the project with dbt before writing
     #[arg(long)]
     pub no_parse: bool,
-    /// First line of the commit's message
+    /// First line of the commit message
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
     #[command(flatten)]
@@ -131,7 +131,7 @@ Examples:
   # Take the hand edit into the spec
   formulac resolve revenue.net --theirs")]
 pub struct ResolveArgs {
-    /// Conflict: `model.definition`, `model.definition:property`, or a model for all its conflicts
+    /// Conflict to resolve: `model.definition`, `model.definition:property`, or a model to resolve all its conflicts
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Keep the spec, and remove the hand edit from the file
@@ -140,10 +140,10 @@ pub struct ResolveArgs {
     /// Keep the file: turn the edit into a formula if possible; otherwise revert the spec to its base
     #[arg(long, visible_alias = "dbt", group = "side")]
     pub theirs: bool,
-    /// Write the formula yourself, in EDITOR
+    /// Write the formula yourself, in the editor that VISUAL or EDITOR specifies
     #[arg(long, group = "side")]
     pub edit: bool,
-    /// Keep neither: restore the state of the last push
+    /// Keep neither side: restore the state of the last push
     #[arg(long, group = "side")]
     pub base: bool,
     /// Print one JSON object, errors included
@@ -161,7 +161,7 @@ pub enum Side {
 }
 
 impl ResolveArgs {
-    /// Returns the chosen side; clap requires exactly one.
+    /// Returns the chosen side. The parser of the command line requires exactly one side.
     pub fn side(&self) -> Side {
         match (self.theirs, self.edit, self.base) {
             (true, ..) => Side::Theirs,
@@ -181,7 +181,7 @@ Examples:
   formulac adopt revenue
   formulac adopt models/formulac/revenue.sql")]
 pub struct AdoptArgs {
-    /// Models, specs or generated files [default: all with hand edits]
+    /// Models, specs or generated files to adopt [default: all with hand edits]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     #[command(flatten)]
@@ -202,7 +202,7 @@ Examples:
   # The history of one definition
   formulac log revenue.net")]
 pub struct LogArgs {
-    /// Model, `model.definition`, or the number or hash of an entry [default: all]
+    /// Model, `model.definition`, or the number or hash of a log entry [default: all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Maximum number of entries to show, latest first
@@ -222,8 +222,7 @@ Examples:
   # The state of a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Entry of the log to restore: its number or the beginning of its hash; or a release [default: list the last
-    /// entries]
+    /// Log entry to restore, by its number or the beginning of its hash, or a release [default: list the last entries]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Do not ask
@@ -249,10 +248,10 @@ Examples:
   # After the model is built: let Omni's field read the column
   formulac promote omni/orders.view.yaml:revenue --repoint")]
 pub struct PromoteArgs {
-    /// View, query view or topic of Omni, with fields: `omni/orders.view.yaml:revenue,count`
+    /// Omni view, query view or topic, with fields: `omni/orders.view.yaml:revenue,count`
     #[arg(value_name = "OMNI_FILE[:FIELD…]")]
     pub file: String,
-    /// More fields: measures, dimensions, calculations, or a saved query
+    /// Additional fields: measures, dimensions, calculations, or a saved query
     #[arg(value_name = "FIELD")]
     pub fields: Vec<String>,
     /// Dimensions to group by, with timeframes such as `created_at[month]`
@@ -267,7 +266,7 @@ pub struct PromoteArgs {
     /// Show the spec, or the changed Omni file, without writing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Make the Omni field read the model's column, if the values are exactly the same
+    /// Make the Omni field read the model's column, if both return exactly the same values
     #[arg(long, conflicts_with_all = ["grain", "name", "out"])]
     pub repoint: bool,
     #[command(flatten)]

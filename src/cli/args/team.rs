@@ -1,4 +1,4 @@
-//! Arguments of the commands for teams: environments, changes, authorization, releases.
+//! Arguments of the commands for teams: environments, changes, authorization and releases.
 
 use std::path::PathBuf;
 
@@ -73,7 +73,7 @@ pub struct EnvDiffArgs {
     /// Environment to compare with
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Only these models
+    /// Compare only these models
     #[arg(value_name = "MODEL", conflicts_with_all = ["select", "exclude"])]
     pub models: Vec<String>,
     #[command(flatten)]
@@ -104,7 +104,7 @@ pub struct ChangeArgs {
 /// Subcommands of `change`.
 #[derive(Debug, Subcommand)]
 pub enum ChangeCommand {
-    /// Ask for approval of the changes on this branch
+    /// Request approval of the changes on this branch
     #[command(
         after_long_help = "Examples:\n  formulac change propose 'Net revenue without refunds' -m 'Finance asked'"
     )]
@@ -118,7 +118,7 @@ pub enum ChangeCommand {
     /// Reject a change
     #[command(after_long_help = "Examples:\n  formulac change reject 3 -m 'Refunds count twice'")]
     Reject(RejectArgs),
-    /// List the changes, and the approvals that each still needs
+    /// List the changes and the approvals that they still need
     #[command(after_long_help = "Examples:\n  formulac change list --json")]
     List(JsonArgs),
     /// Show a change: its content, comments and missing approvals
@@ -128,7 +128,7 @@ pub enum ChangeCommand {
 
 #[derive(Debug, Args)]
 pub struct ProposeArgs {
-    /// Title, one line
+    /// One-line title
     #[arg(value_name = "TITLE")]
     pub title: String,
     /// Description: the reason for the change
@@ -160,7 +160,7 @@ pub struct DecideArgs {
     /// Change
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Text of the approval
+    /// Comment to record with the approval
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// Print one JSON object
@@ -210,7 +210,7 @@ pub struct AuthorizeArgs {
         allow_hyphen_values = true
     )]
     pub base: Option<String>,
-    /// Write the owners of all files in GitHub's and GitLab's format to this file
+    /// Write the owners of all files to this file, in the CODEOWNERS format of GitHub and GitLab
     #[arg(
         long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 0..=1,
         default_missing_value = ".github/CODEOWNERS"
@@ -232,7 +232,7 @@ pub struct ReleaseArgs {
     /// Name of the release, such as `v1.4` [default: the last name with its number increased]
     #[arg(value_name = "VERSION")]
     pub version: Option<String>,
-    /// Summary, one line
+    /// One-line summary
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// Show the release without tagging it

@@ -1,5 +1,5 @@
-//! `formulac authorize`: checks in CI whether the authors of a branch's commits were allowed to make them, and
-//! whether the commits have the required approvals.
+//! `formulac authorize`: checks in CI whether the authors of a branch's commits were allowed to make these
+//! commits, and whether the commits have the required approvals.
 
 use std::fmt::Write as _;
 use std::path::{Component, Path};
@@ -111,8 +111,8 @@ struct ByHand {
     why: &'static str,
 }
 
-/// Returns the files that nobody needs to approve because formulac writes them, but whose content differs from
-/// what formulac writes.
+/// Returns files that need no approval because formulac writes them, although their content differs from
+/// formulac's output.
 fn by_hand(
     session: &Session,
     place: &Workspace,
@@ -141,13 +141,13 @@ fn by_hand(
                 text,
             });
             let present = made.as_ref().map(Planned::present).transpose()?;
-            // The state of a deleted model is missing on both sides.
+            // The state of a deleted model is missing both from the generated files and from the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
                 true => "its header says that formulac generated it, but the specs generate other content",
                 false => "it differs from the record of a push; `formulac push` writes it",
             };
-            // Changes by a formatter, or in comments, do not change the meaning.
+            // Formatting and comments do not affect the meaning of a file.
             let is_layout = is_generated(file)
                 && file
                     .text

@@ -1,4 +1,4 @@
-//! `formulac check`: reports the diagnostics of formula files and specs as its output.
+//! `formulac check`: prints the diagnostics for formula files and specs.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
-/// Maximum number of rounds of fixes. A fix may reveal another one, but no real file needs more rounds.
+/// Maximum number of rounds of fixes. A fix may reveal another fix, but no real file needs more rounds.
 const ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::from_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
-/// Adds diagnostics for folders in the project file in which dbt would not find generated files.
+/// Adds diagnostics for folders in the project file that dbt would not search for generated files.
 fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
@@ -98,7 +98,7 @@ impl Setup {
         let Some(place) = self.knowledge.place.as_ref().filter(|_| misses_names) else {
             return Ok(done);
         };
-        // Report columns that existed at an earlier pull as removed columns.
+        // Report columns that existed at an earlier pull as removed.
         let had = pull::pulled_columns(&place.root);
         if had.is_empty() {
             return Ok(done);
@@ -108,7 +108,7 @@ impl Setup {
     }
 }
 
-/// Returns the knowledge of the project, and the files to check: the named files, else the project's specs.
+/// Returns the knowledge of the project, and the files to check: the named files, otherwise the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let knowledge = Knowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
@@ -131,7 +131,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     Ok(Setup { knowledge, files })
 }
 
-/// Warns of definitions that both a spec and the project's Omni model contain.
+/// Warns about definitions that exist both in a spec and in the project's Omni model.
 fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
     let Workspace { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
@@ -168,7 +168,7 @@ impl Setup {
     ) -> Result<(Vec<FailureKind>, Vec<Planned>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
-        // Either all files are fixed or none.
+        // Fix no file if one of them cannot be read.
         let fix = args.fix
             && !sources
                 .iter()
@@ -268,8 +268,8 @@ enum InputKind {
 }
 
 impl InputKind {
-    /// Determines the kind from the file's name. A schema file is recognized by its key `relations:`, and a spec on
-    /// standard input by a key that every spec has.
+    /// Determines the kind of a file from its name. A schema file is recognized by its `relations:` key, and a spec
+    /// on standard input by a key that every spec contains.
     fn new(path: &Path, source: &SourceText) -> Self {
         let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";

@@ -21,7 +21,7 @@ pub struct CompileOutcome {
 }
 
 impl CompileOutcome {
-    /// Returns the meanings of worksheet cells.
+    /// Returns the descriptions of worksheet cells, with their spans.
     pub fn meanings(&self) -> &[(Span, String)] {
         self.compiled.as_ref().map_or(&[], Compiled::meanings)
     }
@@ -80,7 +80,7 @@ fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
     }
 }
 
-/// Compiles a source, unless the source itself could not be read.
+/// Compiles a source, unless it could not be read.
 pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     if let Some(fault) = source.fault.clone() {
         return CompileOutcome {

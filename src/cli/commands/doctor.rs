@@ -1,5 +1,5 @@
-//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to get what
-//! is missing.
+//! `formulac doctor`: checks whether dbt, the engines, git and the project are ready, and shows how to install or
+//! fix missing parts.
 
 use std::path::Path;
 
@@ -19,7 +19,8 @@ use crate::cli::progress::Waiting;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Lowest versions that run the generated code. docs/warehouses.md gives the reasons, and a test compares the versions.
+/// Minimum versions of the programs that run the generated code. docs/warehouses.md gives the reasons, and a test
+/// compares the DuckDB version with that page.
 const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
@@ -80,7 +81,7 @@ fn well(name: &'static str, well: String) -> HealthPart {
     }
 }
 
-/// Returns the part for a missing program that only some users need.
+/// Returns the report line for a missing program that only some users need.
 fn not_needed(name: &'static str, well: String) -> HealthPart {
     HealthPart {
         name,
@@ -145,8 +146,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     )
 }
 
-/// Checks a program that only some commands run. A missing program is not an error, but a program that is too old
-/// is one.
+/// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.
 fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> HealthPart {
     match program.version() {
         None => not_needed(
@@ -221,7 +221,7 @@ fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure>
     Ok(well(name, dbt.target().display().to_string()))
 }
 
-/// Returns a message if a version is below the lowest supported one. A version in another format counts as new enough.
+/// Returns a message if a version is lower than the minimum version. Versions in other formats count as new enough.
 fn too_old(name: &str, version: &str) -> Option<String> {
     let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
     let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };

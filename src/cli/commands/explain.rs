@@ -22,7 +22,7 @@ use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
 
-/// Result of compiling the whole text for one dialect.
+/// Result of compiling the complete source for one dialect.
 struct InDialect {
     dialect: Dialect,
     outcome: CompileOutcome,
@@ -47,7 +47,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     explain_formula(session, args)
 }
 
-/// Refuses a file as the subject. If a name is also the name of a model, prints a note.
+/// Returns an error if the subject is a file. Prints a note if the subject is also the name of a model.
 fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let shown = subject.to_string_lossy();
     let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
@@ -76,7 +76,8 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns whether a word has the form of a code: `F` or `W` and four digits. No real worksheet has a cell F9999.
+/// Returns whether a word has the form of a code: `F` or `W`, followed by four digits. No real worksheet uses a
+/// cell such as F9999.
 fn looks_like_code(word: &str) -> bool {
     let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
     digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
@@ -130,8 +131,8 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     Ok(Exit::from_diagnostics(&main.outcome.found.diagnostics))
 }
 
-/// Returns the sentences, then type, level and SQL of each definition, then the tree. The tokens appear only with
-/// `--verbose`.
+/// Formats the explanation: the sentences, then the type, level and SQL of each definition, then the tree. The
+/// tokens are included only with `--verbose`.
 fn text(
     main: &InDialect,
     others: &[InDialect],
@@ -231,7 +232,7 @@ fn text(
 }
 
 impl InDialect {
-    /// Returns the SQL of the same definition in this dialect, if it has one.
+    /// Returns the SQL of the same definition in this dialect, if it compiles in this dialect.
     fn sql_of(&self, definition: &Definition) -> Option<&str> {
         self.outcome
             .definitions()

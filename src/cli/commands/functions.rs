@@ -15,7 +15,7 @@ use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// The support matrix of each function in each dialect. A test writes this file.
+/// Support matrix with one row per function and one column per dialect. A test writes this file.
 const MATRIX: &str = include_str!("../../../docs/matrix.md");
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
@@ -44,7 +44,8 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Reports an unknown function in the same way as a formula that calls it, with the help that suggests a replacement.
+/// Reports an unknown function in the same way as in a formula that calls it, including help that suggests a
+/// replacement.
 fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
@@ -116,7 +117,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
     let said = |text: &str| if text.is_empty() { Vec::new() } else { wrapped(text, 78) };
-    section("Warned of (W0419)", said(function.caution));
+    section("Warning (W0419)", said(function.caution));
     section("Notes", said(function.notes));
     let (call, level) = example_call(function);
     let sql = sql(function, &call, level, dialect);
@@ -125,8 +126,8 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         .next()
         .filter(|first| sql.len() > 1 && reasons.filter(|reason| reason == first).count() + 1 == sql.len())
     {
-        // A function that no dialect has as one expression, such as a lookup in a worksheet, has one reason for all
-        // dialects.
+        // If no dialect supports a function as a single expression, such as a lookup in a worksheet, the reason is the
+        // same for all dialects.
         Some(reason) => section(
             "SQL",
             wrapped(&format!("not available as one expression: {reason}"), 78),
@@ -136,11 +137,11 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
                 Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
                 Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
             });
-            section(&format!("SQL of {call}"), lines.collect());
+            section(&format!("SQL for {call}"), lines.collect());
         }
     }
     section(
-        "Shown by cases",
+        "Test cases",
         dialect_cells(function)
             .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
             .collect(),
@@ -156,7 +157,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     if !function.aliases.is_empty() {
         facts.push(format!("also {}", function.aliases.join(", ")));
     }
-    facts.push(format!("as in {}", function.source));
+    facts.push(format!("source: {}", function.source));
     section("Facts", facts);
     section(
         "Related",
@@ -217,9 +218,9 @@ fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static
     Dialect::all().zip(cells)
 }
 
-/// Returns a call that shows the function at work, and the context to compile it in. The call passes the
-/// function's parameters, or 1 for parameters that must be constants, if that compiles. Otherwise it is the
-/// function's first example.
+/// Returns an example call of the function, and the context to compile the call in. The arguments are the names
+/// of the function's parameters, or 1 for parameters that must be constants. If no such call compiles, returns
+/// the function's first example.
 fn example_call(function: &Function) -> (String, Context) {
     let overload = function.overloads.iter().max_by_key(|o| o.params.len());
     let params = overload.map_or(&[][..], |o| o.params);
@@ -261,7 +262,7 @@ fn example_call(function: &Function) -> (String, Context) {
 
 fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
     let builder = Compiler::builder().dialect(dialect).context(context);
-    // A window function needs to know the order of the rows.
+    // A window function requires an order of the rows.
     let builder = if function.level == Level::Window {
         builder.order_by(["month"])
     } else {

@@ -20,11 +20,11 @@ use crate::cli::session::{Session, reports};
 use crate::cli::validate;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of files listed by name; the others are counted.
+/// Maximum number of files listed by name. The remaining files are only counted.
 const NAMED: usize = 20;
-/// Maximum number of changes in `known.yml` that are listed; the others are counted.
+/// Maximum number of changes in `known.yml` that are listed. The remaining changes are only counted.
 const NAMED_CHANGES: usize = 5;
-/// Maximum number of columns without a metric that are listed; the others are counted.
+/// Maximum number of columns without a metric that are listed. The remaining columns are only counted.
 const NO_METRICS: usize = 5;
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         artifacts.report_age(session, place.dbt.as_ref());
     }
     let dialect = place.dialect(&args.target)?;
-    // `--check` compares with the committed facts, and updates nothing.
+    // `--check` compares the files with the committed facts and updates nothing.
     let first = if args.check { First::Committed } else { First::Artifacts };
     let compiler = place.compiler_with(session, &args.target, dialect, first)?;
     let sources = models::sources(&place.specs()?, Some(&place.root));
@@ -46,7 +46,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let chosen = made.choose(session, &args.selection)?;
     let left_out = made.left_out();
-    // Specs that are neither selected nor read by a selected model report nothing.
+    // Omit the diagnostics of specs that are neither selected nor read by a selected model.
     for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
         if !told {
             found.diagnostics.clear();
@@ -127,7 +127,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Skips files whose hand edits a push would keep without other changes, because no spec can express these edits.
+/// Skips files that a push would leave unchanged because they contain hand edits that no spec can express.
 fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Delivery) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
@@ -149,7 +149,8 @@ fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Deliver
     Ok(())
 }
 
-/// Lists the columns that are not part of dbt's semantic layer: the first few by name, and the number of the others.
+/// Lists the columns that are not part of dbt's semantic layer: the first few by name, then the number of
+/// remaining columns.
 fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> {
     let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
     let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
@@ -164,7 +165,7 @@ fn no_metrics(models: &[CompiledModel], chosen: &SelectedModels) -> Vec<String> 
     notes
 }
 
-/// Lists the changes in `known.yml`: the first few by name, and the number of the others.
+/// Lists the changes in `known.yml`: the first few in full, then the number of remaining changes.
 pub fn known_changes(changes: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = changes
         .iter()
@@ -180,7 +181,7 @@ pub fn known_changes(changes: &[String]) -> Vec<String> {
     notes
 }
 
-/// Lists the written and removed files: the first few by name, and the number of the others.
+/// Lists the written and removed files: the first few by name, then the number of remaining files.
 fn summary(delivery: &Delivery) -> Vec<String> {
     let mut notes = delivery.notes();
     if delivery.is_empty() {

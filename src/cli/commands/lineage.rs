@@ -11,7 +11,7 @@ use crate::cli::json;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // As in `impact`, nothing is freed because the process ends after this command.
+    // As in `impact`, no memory is freed, because the process ends after this command.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.resolve_target(&args.name).map_err(unknown)?;

@@ -1,5 +1,5 @@
-//! The commands: one file or folder each. `sync` holds those that change the project together: `plan`, `push`, `adopt`,
-//! `resolve`, `log` and `rollback`.
+//! The commands, one file or folder per command. `sync` contains the commands that keep specs and dbt files in
+//! sync: `plan`, `push`, `adopt`, `resolve`, `log` and `rollback`.
 
 pub(super) mod authorize;
 pub(super) mod change;

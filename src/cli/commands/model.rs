@@ -1,4 +1,4 @@
-//! `formulac model`: compiles specs to dbt models, on standard output or as files.
+//! `formulac model`: compiles specs to dbt models, and prints the models or writes them to files.
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
     };
-    // A file that a user moved out of the project's models folder stays where it is.
+    // If a user moved a file out of the project's models folder, the file is updated at its new path.
     let place = Workspace::find_any(session)?.filter(|place| {
         let models = absolute(&place.root.join(place.folders().0));
         args.out.as_ref().is_some_and(|out| absolute(out) == models)
@@ -93,7 +93,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let files: Vec<Planned> = files.collect();
             let left = left_over(folder, &tests, &models, &files);
             let mut delivery = apply::compare(files, left, dialect)?;
-            // A spec with its draft is the analyst's own file, so it is written exactly as it is.
+            // A spec with a draft is written verbatim, because it is the analyst's own file.
             delivery
                 .updated
                 .extend(models.iter().filter_map(|model| drafted(model)?.planned()));
@@ -141,7 +141,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// Allows writing files to the project and the named folder, and drafts to the named specs.
+/// Allows writes of files to the project and the named folder, and of drafts to the named specs.
 fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
@@ -154,7 +154,7 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
         .fold(bounds, |bounds, path| bounds.and_named(path)))
 }
 
-/// Returns the knowledge, the compiler, and whether the dbt project lacks a time spine.
+/// Returns the knowledge of the project, the compiler, and whether the dbt project lacks a time spine.
 fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
     let knowledge = Knowledge::new(session, &args.target)?;
     let place = knowledge.place.as_ref();
@@ -193,7 +193,7 @@ fn nothing_written(found: &[FailureKind]) -> String {
     }
 }
 
-/// Drafts unit tests for specs, and treats each draft as a part of its spec.
+/// Drafts unit tests for specs, and replaces the source of each spec with the version that includes its draft.
 fn draft(
     compiler: &Compiler,
     paths: &[PathBuf],
@@ -213,7 +213,8 @@ fn draft(
     paths.iter().zip(sources).map(with_draft).collect()
 }
 
-/// Prints each file below a line with its name, as a comment in the language of the file.
+/// Formats the files of all models. Each file follows a comment that contains its name, in the comment syntax of
+/// the file.
 fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option<&'d Drafted>) -> String {
     let part = |(model, built): (&CompiledModel, &Built)| {
         let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
@@ -256,7 +257,7 @@ fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Va
     object
 }
 
-/// Returns the tests and docs that the specs once generated and no longer generate.
+/// Returns the tests and docs that the specs generated earlier but no longer generate.
 fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Planned]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
     let left = |(model, built): (&CompiledModel, &Built)| {
@@ -267,7 +268,7 @@ fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Pla
     models::built(models).flat_map(left).collect()
 }
 
-/// Returns the folder for tests that are separate files. In the folder of the models, dbt would read them as models.
+/// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
     let given = session.global.project_dir.as_deref();
     if let Some((project, folder)) = project::read_with_place(given)? {

@@ -39,9 +39,9 @@ pub(super) enum NameTarget {
     CellRange(u32),
     /// Argument of a range of cells or of OFFSET with a cell.
     PartOfCells,
-    /// Whole columns of another tab.
+    /// Entire columns of another tab.
     TabRange(u32),
-    /// Unresolved name that is already reported.
+    /// Unresolved name whose error is already reported.
     Error,
 }
 
@@ -50,20 +50,21 @@ pub(super) enum NameTarget {
 pub(super) struct NameResolver {
     /// Target of each node.
     pub targets: Vec<NameTarget>,
-    /// Dependencies between definitions: pairs of the using and the used definition, sorted by the using one.
+    /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
     pub uses: Vec<(u32, u32)>,
-    /// Whether each definition already has an error.
+    /// For each definition, whether it already has an error.
     pub failed: Vec<bool>,
     /// Whether any definition uses an aggregate.
     pub aggregates: bool,
-    /// Grouping keys of the step: columns, definitions and their timeframes.
+    /// Grouping keys of the step, which are columns, definitions or their timeframes.
     pub keys: Vec<SymbolKey>,
-    /// Whether each node contains a range that no call below the node consumes. Empty if there are no ranges.
+    /// For each node, whether the node contains a range that no call within the node consumes. Empty if there are no
+    /// ranges.
     pub holds_range: Vec<bool>,
-    /// Cells and ranges of cells that targets refer to by index.
+    /// Cells and cell ranges to which targets refer by index.
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
-    /// Columns of other tabs that targets refer to by index.
+    /// Column ranges in other tabs, to which targets refer by index.
     pub tab_ranges: Vec<TabRange>,
 }
 
@@ -76,16 +77,15 @@ pub(super) enum SymbolKey {
     Timeframe(NameTarget, Span),
 }
 
-/// Scratch buffers of name resolution, reused for the next text.
+/// Scratch buffers of name resolution, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct NameTables {
     pub symbols: Symbols,
-    /// Use of each column, by relation and position: the number of the text in which the column is used, and the index
-    /// of the use.
+    /// Last use of each column, by relation and position: the number of the source and the index of the use.
     pub used: Vec<Vec<(u32, u32)>>,
-    /// Number of the current text, so that the uses of the previous text don't have to be cleared.
+    /// Number of the current source. Uses recorded under another number are outdated, so they don't have to be cleared.
     pub text: u32,
-    /// Use of each column outside of the known relations that is written with a view or as `${…}`.
+    /// Index of the use of each column that is outside of the known relations and is written with a view or as `${…}`.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
@@ -107,17 +107,17 @@ pub(super) struct Resolver<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     pub tables: &'a mut NameTables,
     pub columns: &'a mut Vec<ColumnUse>,
-    /// Relation of the first resolved column, if the scope doesn't choose a relation.
+    /// Relation of the first resolved column, if the scope doesn't specify a relation.
     pub settled: Option<Arc<str>>,
-    /// Grouping columns of the step that are resolved so far.
+    /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
     /// Whether a relation has columns whose names differ only by case, so that names are case-sensitive.
     twins: bool,
-    /// Remaining number of searches for similar names, limited so that a text with many errors is checked quickly.
+    /// Remaining number of searches for similar names. The limit keeps checks fast if a source contains many errors.
     pub searches: u32,
-    /// Content of each column of the worksheet.
+    /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,
-    /// Whether each worksheet column is already reported as unknown.
+    /// For each worksheet column, whether it is already reported as unknown.
     pub missing: Vec<bool>,
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,
@@ -125,7 +125,7 @@ pub(super) struct Resolver<'a> {
     pub in_ranges: usize,
 }
 
-/// Resolves all names. Clears the previous content of `names` and `columns`.
+/// Resolves all names and replaces the previous contents of `names` and `columns`.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -317,7 +317,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Resolves a name, `None` if the name is unknown.
+    /// Resolves a name. Returns `None` if the name is unknown.
     #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: DefinitionRole) -> Option<NameTarget> {
         let name = HashedName::from(span.text(self.source));
@@ -333,7 +333,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Resolves a name that occurs for the first time, or that isn't only a column.
+    /// Resolves a name that occurs for the first time, or that may refer to something other than a column.
     #[inline(never)]
     fn look_up(
         &mut self,
@@ -376,7 +376,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the grouping column with a name, for roles that apply to groups.
+    /// Returns the grouping column with the given name, if the role applies to groups.
     fn key_called(&self, text: &str, role: DefinitionRole) -> Option<u32> {
         let of_groups = role == DefinitionRole::Having || role.orders_groups();
         let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
@@ -479,7 +479,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Returns the value of a text literal in the syntax tree, `None` for other nodes.
+/// Returns the value of a text literal in the syntax tree. `None` for other nodes.
 pub(super) fn text_value(ast: &Ast, source: &str, id: ExprId) -> Option<String> {
     matches!(ast.expr(id), Expr::Text).then(|| unquote(ast.span(id).text(source)).into_owned())
 }

@@ -5,13 +5,14 @@ use crate::Type;
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
-/// Kind of an argument for the choice of an overload: the type of an expression, or one of these constants.
+/// Kinds of arguments for choosing an overload: the type of an expression, or one of these constants.
 pub(super) mod kind {
     use crate::Type;
 
     /// Decimal literal, whose type depends on the other arguments.
     pub const POINT: u32 = Type::COUNT as u32;
-    /// Integer literal of up to nine digits, and one with more digits. Its value can determine the overload.
+    /// Integer literals with up to nine digits, and with more digits (`LONG_INTEGER`). The value of the literal can
+    /// determine the overload.
     pub const SHORT_INTEGER: u32 = POINT + 1;
     pub const LONG_INTEGER: u32 = POINT + 2;
     /// Text literal that may be a date.
@@ -25,17 +26,18 @@ pub(super) mod kind {
 /// Summary of the arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
-    /// Combined metadata of the arguments, nullable if one of them is.
+    /// Combined metadata of the arguments, nullable if any argument is nullable.
     pub meta: NodeMeta,
     /// Whether all arguments are nullable.
     pub all_null: bool,
-    /// Set of the arguments' kinds as bits, and the kinds of the last arguments as digits of a number.
+    /// Kinds of the arguments: `kinds` is a bit set of all kinds, and `digits` encodes the kinds of the last
+    /// arguments as digits of a number.
     kinds: u32,
     pub digits: u32,
 }
 
 impl Operands {
-    /// Whether at least one argument has a kind.
+    /// Whether at least one argument has the given kind.
     #[inline]
     pub fn some(&self, kind: u32) -> bool {
         self.kinds & (1 << kind) != 0
@@ -59,8 +61,8 @@ impl Operands {
         self.some(kind::POINT)
     }
 
-    /// Whether no argument changes its type because of another one: there are no decimal literals, NULLs, dates and
-    /// timestamps.
+    /// Whether the type of each argument is independent of the other arguments, because none of the arguments is a
+    /// decimal literal, a NULL, a date or a timestamp.
     #[inline]
     pub fn keep_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
@@ -73,7 +75,7 @@ impl Operands {
         self.kinds & !(1 << kind::NULL) == 0
     }
 
-    /// Whether all arguments are texts.
+    /// Whether all arguments are text values.
     #[inline]
     pub fn texts(&self) -> bool {
         self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0

@@ -111,7 +111,8 @@ impl Lower<'_> {
             operands = self.operands(&[a, b], span);
         }
         if op == BinaryOp::Divide && self.is_zero(b) && self.program.meta(a).level == Level::Const {
-            // `1/0` is the documented way to write NULL of any type. A column divided by zero is a NULL number.
+            // `1/0` is the documented way to write a NULL of any type. Dividing a column by zero results in a numeric
+            // NULL.
             return self.null(Type::Float, span);
         }
         if self.scope.blank_zero {
@@ -133,7 +134,7 @@ impl Lower<'_> {
         }
         let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.some(Type::Time as u32);
         if sum && operands.some(Type::Date as u32) {
-            // A time is added to midnight of the date.
+            // The date becomes a timestamp at midnight before the time is added or subtracted.
             a = self.timestamp_of_date(a);
             b = self.timestamp_of_date(b);
             operands = self.operands(&[a, b], span);
@@ -144,8 +145,8 @@ impl Lower<'_> {
         self.apply_to(function_of(op), &[a, b], operands, op.symbol())
     }
 
-    /// Warns about a fraction of a day that is added to a date, which has no time of day: a literal with decimals, or
-    /// a multiple of a time.
+    /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
+    /// with decimals or a multiple of a time.
     fn warn_of_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
         let is_made_of_time = || {
@@ -195,7 +196,8 @@ impl Lower<'_> {
         i32::try_from(value).is_err().then_some(value)
     }
 
-    /// Returns the value of an integer literal, or of arithmetic on integer literals up to a nesting depth.
+    /// Returns the value of an integer literal, or of arithmetic on integer literals that is nested at most `depth`
+    /// levels deep.
     pub(super) fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
         let Ir::Apply { overload, args } = self.program.node(id) else {
             return self.literal_integer(id);
@@ -269,7 +271,7 @@ fn hundredth(text: &str) -> Option<String> {
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    // Pad to at least three digits before the decimal point, so that it can move.
+    // Pad to at least three digits before the decimal point, so that the point can move two digits to the left.
     let zeros = &"000"[whole.len().min(3)..];
     let all = [zeros, whole, fraction].concat();
     let (front, back) = all.split_at(zeros.len() + whole.len() - 2);

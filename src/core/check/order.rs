@@ -1,4 +1,4 @@
-//! Topological order of the definitions. Circular definitions are reported.
+//! Sorts the definitions topologically and reports circular definitions.
 
 use rustc_hash::FxHashMap;
 
@@ -20,7 +20,7 @@ pub(super) fn order(
         order.extend(0..count as u32);
         return;
     }
-    // Uses are grouped by user. `starts` contains the index of each user's first use.
+    // The uses are sorted by user. `starts` contains the index of each user's first use.
     let mut starts = vec![0u32; count + 1];
     for (user, _) in &names.uses {
         starts[*user as usize + 1] += 1;
@@ -28,8 +28,8 @@ pub(super) fn order(
     for i in 0..count {
         starts[i + 1] += starts[i];
     }
-    // Tarjan's algorithm for strongly connected components: discovery time of each node, and the lowest discovery time
-    // reachable from it.
+    // Tarjan's algorithm for strongly connected components. `found` contains the discovery time of each node, and
+    // `least` the lowest discovery time reachable from the node.
     const NEW: u32 = 0;
     const DONE: u32 = u32::MAX;
     let mut found = vec![NEW; count];
@@ -83,7 +83,8 @@ pub(super) fn order(
     }
 }
 
-/// Reports definitions that all use each other, once, with the shortest cycle through the first definition.
+/// Reports a group of definitions that depend on each other as a single error, which shows the shortest cycle
+/// through the first definition.
 #[cold]
 fn report(
     ast: &Ast,

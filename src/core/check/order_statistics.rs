@@ -23,7 +23,7 @@ impl Lower<'_> {
         node
     }
 
-    /// Lowers an order statistic with arguments that are already lowered. Uses the rows of ranges if `rows` is given,
+    /// Lowers an order statistic whose arguments are already lowered. Covers the window frame `rows` if it is given,
     /// otherwise the rows of the group.
     pub(super) fn ordered(
         &mut self,
@@ -67,7 +67,7 @@ impl Lower<'_> {
         // arguments are reported.
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
-        // The number is emitted unchanged, without a type of its own.
+        // With the integer type, the digits are emitted unchanged, even those of a fraction.
         let place = self
             .program
             .add(Ir::Number(digits), Self::constant(Type::Integer, span));
@@ -81,8 +81,8 @@ impl Lower<'_> {
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 
-    /// Builds the nth value of a group if `n` is a grouping key. The value is that of the row whose position in the
-    /// group is `n`.
+    /// Builds the nth value of a group for an `n` that is a grouping key: the value in the row at position `n` of the
+    /// group.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,
@@ -111,7 +111,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Resolves references to definitions to the expression that they name.
+    /// Follows references to definitions and returns the expression that they name.
     fn root_of(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program.node(id) {
             id = self.program.definitions[used as usize].root;
@@ -136,7 +136,7 @@ impl Lower<'_> {
     }
 }
 
-/// Formats a number if it is in the given range, `None` otherwise.
+/// Formats a number. Returns `None` if the number is outside of the given range.
 fn at_most(number: f64, least: f64, most: f64) -> Option<String> {
     (least..=most).contains(&number).then(|| number.to_string())
 }

@@ -9,7 +9,7 @@ use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Pa
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
-/// Ranks of how well an argument matches a parameter. Lower is better.
+/// Ranks for the match between an argument and a parameter. Lower is better.
 const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
@@ -30,14 +30,14 @@ pub(super) struct OverloadChoice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
-    /// Whether the function can return a different value at each call.
+    /// Whether each call of the function can return a different value.
     pub volatile: bool,
-    /// Type that decimal literals among the arguments receive.
+    /// Type assigned to decimal literals among the arguments.
     point: Type,
 }
 
-/// Cache of overload choices, keyed by the function, the kinds of its arguments and possibly the value of a literal.
-/// Contains only calls that these determine and that need no conversions.
+/// Cache of overload choices, keyed by the function, the kinds of its arguments and possibly the value of a
+/// literal. Contains only choices that the key fully determines and that need no conversions.
 #[derive(Debug, Default)]
 pub(super) struct OverloadCache {
     /// Cached choices, by a hash of the call. A newer entry replaces an older one in the same slot.
@@ -67,7 +67,7 @@ impl OverloadCache {
 }
 
 impl Lower<'_> {
-    /// Chooses the overload for the arguments. `None` if no overload matches, which is reported.
+    /// Chooses the overload for the arguments. Reports an error and returns `None` if no overload matches.
     #[inline(always)]
     pub(super) fn choose(
         &mut self,
@@ -147,7 +147,7 @@ impl Lower<'_> {
         Some(ChosenOverload { args, choice, as_given })
     }
 
-    /// Encodes the function and the kinds of its arguments as a cache key, `None` for more than two arguments.
+    /// Encodes the function and the kinds of its arguments as a cache key. `None` for more than two arguments.
     #[inline]
     fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
         let digits = match args {
@@ -159,11 +159,12 @@ impl Lower<'_> {
         Some(u64::from(u32::from(id.0) * kind::COUNT * kind::COUNT + digits))
     }
 
-    /// Returns the cache key of a call if it determines the overload: the function, the kinds of its arguments, and
-    /// possibly the value of a short literal. `None` if the overload depends on more.
+    /// Returns the cache key of a call: the function, the kinds of its arguments, and the value of a short literal if
+    /// the overload can depend on the value. `None` if the key doesn't determine the overload.
     fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
-        // A text may be a date, unless all arguments are texts. A NULL literal has any type, and so has an expression
-        // with the type of a decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
+        // In these cases, the kinds of the arguments don't determine the overload. A text literal may be a date, unless
+        // all arguments are text values. A NULL literal can have any type, and so can an expression with the type of a
+        // decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.null()
             || (operands.points() && function.narrow_literals)
             || operands.some(Type::Point as u32)
@@ -177,7 +178,7 @@ impl Lower<'_> {
         }
         let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
         match (values.next(), values.next()) {
-            // Odd, so that the key differs from all keys without a value.
+            // The upper half is odd, so that the key differs from all keys without a value.
             (Some(value), None) => Some(call | (value.wrapping_mul(2) as u64 | 1) << u32::BITS),
             _ => None,
         }
@@ -196,9 +197,9 @@ impl Lower<'_> {
         list.extend_from_slice(args);
         self.settle_points(function, &mut list);
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
-        // Precedence: overloads for literals, exact matches, then the first match. Between two matches, prefer the
-        // overload with exactly this number of parameters, and a specific type to a generic one. A number of unknown
-        // type uses the last match, which accepts every numeric type.
+        // Prefer overloads for literals, then exact matches, then the first match. If two overloads match equally well,
+        // prefer a fixed number of parameters over a repeated parameter, and a specific type over a generic type. For a
+        // number of unknown type, use the last match, which accepts every numeric type.
         let mut best: Option<(u8, usize)> = None;
         for (index, overload) in function.overloads.iter().enumerate() {
             // The best rank that this overload could have.
@@ -223,8 +224,8 @@ impl Lower<'_> {
         Some((index, self.convert_arguments(&function.overloads[index], list, shown)))
     }
 
-    /// Gives decimal literals a type: decimal if another argument is a decimal, float otherwise. They keep their
-    /// literal type if another argument determines it.
+    /// Assigns a type to decimal literals: decimal if another argument is a decimal, float otherwise. The literals
+    /// remain unchanged if another argument determines their type.
     fn settle_points(&mut self, function: &'static Function, args: &mut [IrId]) {
         let is_point = |id: &IrId| self.program.meta(*id).ty == Type::Point;
         if !args.iter().any(is_point) {
@@ -262,7 +263,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Whether a node is `1/0`, which is NULL of any type.
+    /// Whether a node is a NULL literal of any type, which formulas write as `1/0`.
     pub(super) fn is_null(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Null)
     }
@@ -275,7 +276,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Ranks how well all arguments match an overload, as the rank of the worst one.
+    /// Ranks how well the arguments match an overload. The result is the rank of the worst match.
     fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
         if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
@@ -323,7 +324,7 @@ impl Lower<'_> {
                 (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
-                // Like `&`, because codes and order numbers are often integers.
+                // As with `&`, an integer is accepted as text, because codes and order numbers are often integers.
                 (Integer, Text) => Some(WIDENS),
                 _ => self.is_null(arg).then_some(CONVERTS),
             },
@@ -331,8 +332,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Converts the arguments to the parameters of an overload, adds defaults, and unifies arguments of the generic
-    /// type T.
+    /// Converts the arguments to the parameters of an overload, adds defaults, and unifies the types of arguments
+    /// with the generic type T.
     fn convert_arguments(
         &mut self,
         overload: &'static Overload,

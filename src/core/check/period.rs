@@ -38,7 +38,7 @@ impl Lower<'_> {
         let (length, months) = unit.length();
         let most = if months { YEARS * 12 } else { YEARS * SECONDS_OF_YEAR };
         if count.unsigned_abs().saturating_mul(length.unsigned_abs()) > most.unsigned_abs() {
-            // The offset exceeds the calendar, so there is no such row.
+            // The offset exceeds the range of the calendar, so no such row exists.
             return self.null(ty, span);
         }
         let period = self.period(count, unit, span);
@@ -51,7 +51,7 @@ impl Lower<'_> {
         self.program.add(Ir::PeriodLookup { value, period }, meta)
     }
 
-    /// Resolves a unit from its name in the singular or plural.
+    /// Resolves a calendar unit from its singular or plural name.
     fn unit(&mut self, id: IrId) -> Option<CalendarUnit> {
         let span = self.program.meta(id).span;
         let Some(text) = self.literal_text(id).map(str::to_ascii_lowercase) else {
@@ -85,8 +85,8 @@ impl Lower<'_> {
         None
     }
 
-    /// Adds a period with the words that SQL templates need. A quarter becomes three months, which every engine
-    /// supports.
+    /// Adds a calendar offset with the words that SQL templates need. A quarter is written as three months, because
+    /// every engine supports months.
     fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
         let (written, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
@@ -99,7 +99,7 @@ impl Lower<'_> {
         self.program.periods.len() as u32 - 1
     }
 
-    /// Returns a number of units, the unit, and both as a text: `3`, `month`, `3 months`.
+    /// Returns the number of units, the unit, and both together as a string: `3`, `month`, `3 months`.
     pub(super) fn distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
@@ -123,19 +123,19 @@ fn named(text: &str) -> Option<CalendarUnit> {
         .find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
 }
 
-/// Whether a text names a unit that is shorter than a day.
+/// Whether a string is the name of a unit that is shorter than a day.
 pub(super) fn is_of_clock(text: &str) -> bool {
     named(text).is_some_and(CalendarUnit::is_shorter_than_day)
 }
 
-/// Returns the sort key that period lookups move: the first key that is a date or a time. A key of unknown type counts
-/// as a date if there is no such key.
+/// Returns the sort key that period lookups shift: the first key that is a date or a time. If there is no such
+/// key, returns the first key of unknown type.
 pub fn moved_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
     let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
 
-/// Reports period lookups whose sort key can't be moved. Runs after the types of all keys are known.
+/// Reports period lookups whose sort key can't be shifted. Runs after the types of all keys are known.
 pub(super) fn check_periods(
     ast: &Ast,
     source: &str,
@@ -153,7 +153,7 @@ pub(super) fn check_periods(
     let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
-        // The key has an error, or its absence is already reported.
+        // The sort key has an error, or the missing sort key is already reported.
         return;
     }
     let key = moved_key(program, order.iter().copied());

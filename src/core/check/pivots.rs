@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 
-/// Maximum number of columns for PIVOTOFFSET with several rows.
+/// Maximum number of columns in a PIVOTOFFSET range that spans several rows.
 const WIDEST: i64 = 100;
 
 impl Lower<'_> {
@@ -45,7 +45,7 @@ impl Lower<'_> {
         pivoted
     }
 
-    /// Whether the rows of the pivoted sheet can be identified, by a sort order or a grain. Reports it if they can't.
+    /// Whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error otherwise.
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
         let known = self
             .scope
@@ -109,7 +109,7 @@ impl Lower<'_> {
         (!self.is_error(value)).then_some(value)
     }
 
-    /// Lowers `PIVOT(x, n)` to the value in the n-th column of the current row.
+    /// Lowers `PIVOT(x, n)` to the value in the n-th pivot column of the current row.
     fn pivot(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else {
             return self.error(span);
@@ -135,7 +135,7 @@ impl Lower<'_> {
         )
     }
 
-    /// Returns the value at a number of columns to the right.
+    /// Returns the value that is `columns` pivot columns to the right, or to the left if `columns` is negative.
     fn value_at_distance(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
         if columns == 0 {
             return value;
@@ -155,7 +155,7 @@ impl Lower<'_> {
         )
     }
 
-    /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the numbers of rows and columns are given.
+    /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies the size of a range.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else {
             return self.error(span);

@@ -16,15 +16,16 @@ use crate::{Level, Type};
 struct RangeAggregate {
     call: Call,
     values: Vec<IrId>,
-    /// Range marker of each value, with its span. `None` for values that aren't ranges.
+    /// Range marker of each value, with the span of the range. `None` for values that aren't ranges.
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
-    /// Whether the ranges have different rows, so that the rows of each must be resolved separately.
+    /// Whether the ranges cover different rows, so that the rows of each range must be resolved separately.
     has_different_rows: bool,
 }
 
 impl Lower<'_> {
-    /// Lowers `FIRST(x)` or a similar call at the end of a range to the name in it. The range itself resolves the row.
+    /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
+    /// the row.
     pub(super) fn range_end(&mut self, call: Call, span: Span) -> IrId {
         // The row offset isn't part of the value.
         self.program.folded = true;
@@ -102,7 +103,7 @@ impl Lower<'_> {
             }
         };
         self.markers = true;
-        // Only one of the two names is read.
+        // Only one of the two names is used.
         self.program.folded = true;
         let x = self.lowered(first.name);
         let meta = NodeMeta {
@@ -126,7 +127,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Reports a range in a place where a single value is required.
+    /// Reports a range that is used instead of a single value.
     #[cold]
     pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
@@ -210,7 +211,7 @@ impl Lower<'_> {
         node
     }
 
-    /// Counts the blank values among values of the current row.
+    /// Counts the blanks among several values of the current row.
     fn blanks_side_by_side(&mut self, values: &[IrId], span: Span) -> IrId {
         let mut each = self.list();
         for value in values {
@@ -226,8 +227,8 @@ impl Lower<'_> {
         node
     }
 
-    /// Builds a CASE for a range from a fixed row to a relative one: `behind` is the value at and after the fixed row,
-    /// `before` the value before it.
+    /// Builds a CASE for a range between a fixed row and a relative row. `behind` is the result at and after the
+    /// fixed row, and `before` is the result before the fixed row.
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
@@ -238,8 +239,8 @@ impl Lower<'_> {
         )
     }
 
-    /// Collects the arguments of a call and the range of each. `None` if an error was reported or no argument is a
-    /// range.
+    /// Collects the arguments of a call, and the range of each argument. `None` if an error was reported or no
+    /// argument is a range.
     fn range_arguments(&mut self, id: FunctionId, call: Call) -> Option<RangeAggregate> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
@@ -252,8 +253,8 @@ impl Lower<'_> {
             has_different_rows: false,
         };
         let mut found: Option<(IrId, ExprId)> = None;
-        // Functions that also work across a row aggregate each of several ranges separately. Conditional functions
-        // need the same rows in all ranges.
+        // If a function also accepts several values of one row, each range is aggregated separately. Conditional
+        // functions need the same rows in all ranges.
         let alone = args.len() > 1 && function.across.is_some();
         let mut failed = false;
         for arg in args {
@@ -308,8 +309,8 @@ impl Lower<'_> {
         Some(taken)
     }
 
-    /// Returns the rows of a range. A range with a fixed end has other rows if `before` is set, for the rows before
-    /// the fixed one.
+    /// Returns the rows of a range. For a range with a fixed end, `before` selects the rows that apply before the
+    /// fixed row.
     fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (
@@ -429,7 +430,7 @@ impl Lower<'_> {
         self.each_range(entry, across, function, taken, before, span)
     }
 
-    /// Adds up the numbers of blanks in several columns.
+    /// Counts the blanks in each of several columns and adds up the counts.
     fn blanks_of_each(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
@@ -562,7 +563,7 @@ impl Lower<'_> {
             return self.error(span);
         };
         if self.is_null(x) {
-            // An aggregate of NULLs has the same result as one of no rows.
+            // An aggregate over NULLs returns the same result as an aggregate over no rows.
             self.program.folded = true;
             return match function.empty {
                 Some(digits) => self.number_of(digits, choice.ty, span),

@@ -1,4 +1,5 @@
-//! Ranges of names such as `FIRST(x):x`: detected before name resolution, with ends that are resolved after it.
+//! Ranges of names such as `FIRST(x):x`. The ranges are detected before name resolution, and their ends are
+//! resolved afterwards.
 
 use super::names::{NameResolver, NameTarget};
 use super::symbols::Symbols;
@@ -12,7 +13,7 @@ use crate::span::Span;
 /// End of a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RangeEnd {
-    /// Expression of the name.
+    /// Name in the end of the range, such as `x` in `FIRST(x)`.
     pub name: ExprId,
     pub at: RangeEndKind,
 }
@@ -27,8 +28,8 @@ pub(super) enum RangeEndKind {
     Offset { rows: ExprId },
 }
 
-/// Marks the parts of cell ranges and tab references before name resolution, so that only the whole range is reported,
-/// not its parts.
+/// Marks the parts of cell ranges and tab references before name resolution, so that an error covers the complete
+/// range instead of its parts.
 pub(super) fn mark_cells(
     ast: &Ast,
     source: &str,
@@ -76,7 +77,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
     }
 }
 
-/// Whether a text looks like a cell (`C1`) or a column letter (`C`).
+/// Whether a name looks like a cell (`C1`) or a column letter (`C`).
 pub(super) fn reads_as_cell(text: &str) -> bool {
     (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
 }
@@ -121,7 +122,7 @@ pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameR
     }
 }
 
-/// Whether a call is `PIVOTROW(x)`, or PIVOTOFFSET with numbers of rows and columns.
+/// Whether a call is `PIVOTROW(x)`, or a PIVOTOFFSET that specifies the size of a range.
 fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) -> bool {
     match catalog::get(function).lower {
         Some(Lowering::PivotRow) => true,
@@ -130,7 +131,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// Parses an end of a range of names. `None` if the expression isn't such an end.
+/// Parses an end of a range of names. `None` if the expression can't be an end.
 pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(

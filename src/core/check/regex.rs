@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-/// Maximum count of a repetition, including nested ones. Some engines reject higher counts.
+/// Maximum repetition count, with nested counts multiplied. Some engines reject higher counts.
 const MOST_REPEATS: u32 = 255;
 /// Maximum length of a pattern, in characters.
 const MOST_CHARACTERS: usize = 1000;
@@ -27,13 +27,13 @@ pub(super) struct RegexPattern {
     pub are: String,
     /// Whether the pattern starts with `(?i)`.
     pub ignore_case: bool,
-    /// Number of each capturing group in `ere`, where all groups capture.
+    /// Number of each capturing group within `ere`, in which all groups capture.
     pub groups: Vec<u32>,
     /// Whether the first group can be absent from a match.
     pub first_optional: bool,
-    /// Whether the pattern can match an empty text.
+    /// Whether the pattern can match an empty string.
     pub matches_empty: bool,
-    /// Span of alternatives for which engines choose different matches.
+    /// Span of the alternatives for which engines choose different matches.
     pub ambiguous: Option<Range<usize>>,
 }
 
@@ -51,13 +51,13 @@ struct RegexPiece {
     /// Length of every match, `None` if the lengths differ.
     length: Option<u32>,
     literal: Option<char>,
-    /// Product of the repetition counts inside.
+    /// Product of the repetition counts inside the piece.
     repeats: u32,
     /// Whether the piece is an anchor, which can't be repeated.
     anchor: bool,
     /// Whether the piece already has a quantifier.
     repeated: bool,
-    /// Capturing groups inside.
+    /// Capturing groups inside the piece.
     groups: Range<usize>,
 }
 
@@ -66,7 +66,7 @@ struct RegexPiece {
 struct Alternative {
     least: u32,
     length: Option<u32>,
-    /// Text of the alternative, if it consists only of literal characters.
+    /// Literal string of the alternative, if it consists only of literal characters.
     literal: Option<String>,
     first: Option<char>,
     repeats: u32,
@@ -86,7 +86,7 @@ impl Alternative {
 #[derive(Debug)]
 struct GroupFrame {
     at: usize,
-    /// Number of capturing groups before this group, and before its contents.
+    /// Number of capturing groups that start before this group (`first_group`) and before its contents (`first_inner`).
     first_group: usize,
     first_inner: usize,
     branches: Vec<Alternative>,
@@ -218,7 +218,7 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    /// Writes a literal character. Escapes it if it is one of the special characters.
+    /// Writes a literal character. Escapes the character if it occurs in `special`.
     fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), RefusedRegex> {
         match c {
             '\n' => self.write("\\n"),
@@ -516,7 +516,7 @@ impl RegexReader<'_> {
         Ok(())
     }
 
-    /// Writes a character of a class.
+    /// Writes a character of a character class.
     fn member(&mut self, at: usize, c: char) -> Result<(), RefusedRegex> {
         self.character(at, c, "\\]^-[")
     }
@@ -541,8 +541,8 @@ fn not_known(c: char) -> String {
     }
 }
 
-/// Whether the first of two alternatives can have a shorter match than the second. Some engines choose the first
-/// alternative that matches, others the longest match.
+/// Whether the first of two alternatives can match a shorter string than the second. Some engines choose the
+/// first alternative that matches, and others the longest match.
 fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {
         (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),
@@ -551,8 +551,8 @@ fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     }
 }
 
-/// Converts a replacement text to SQL: `$1` becomes `\1`, and in the second text the group number of engines in which
-/// all groups capture. Returns an error if a group doesn't exist.
+/// Converts a replacement string to SQL: `$1` becomes `\1`. The second result contains the group numbers for
+/// engines in which all groups capture. Returns an error if a group doesn't exist.
 pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), RefusedRegex> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();

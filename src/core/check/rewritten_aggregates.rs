@@ -1,6 +1,6 @@
-//! Alternative forms of aggregates for dialects that lack them: a window function whose single value is taken, or an
-//! aggregate of values that depend on each row's position in its group. The planner computes these values in separate
-//! strata.
+//! Alternative forms of aggregates for dialects that don't support the aggregates. An alternative form is either
+//! a window function that has a single value per group, or an aggregate of values that depend on each row's
+//! position in its group. The planner computes these values in separate strata.
 
 use super::lower::Lower;
 use super::overload::ChosenOverload;
@@ -18,18 +18,18 @@ enum AggregateRows {
     OfPartition,
 }
 
-/// Facts about a row, computed on demand while an alternative form is built.
+/// Properties of a row, such as its position in the group, computed on demand while an alternative form is built.
 struct KnownAggregate {
     value: IrId,
     rows: AggregateRows,
     span: Span,
-    /// Number of rows in the group with the same value, if it was needed.
+    /// Number of rows in the group with the same value. `None` until the number is needed.
     repeats: Option<IrId>,
 }
 
 impl Lower<'_> {
-    /// Builds the alternative form of an aggregate for dialects that lack it. `None` if every dialect supports the
-    /// aggregate.
+    /// Builds the alternative form of an aggregate for dialects that don't support the aggregate. `None` if every
+    /// dialect supports it.
     pub(super) fn other_aggregate(
         &mut self,
         function: &'static Function,
@@ -60,8 +60,8 @@ impl Lower<'_> {
         self.gathered(entry.gathered?, row, meta)
     }
 
-    /// Builds the alternative form of an aggregate over a whole partition from other window functions, for dialects
-    /// that lack the call.
+    /// Builds the alternative form of an aggregate over an entire partition from other window functions, for dialects
+    /// that don't support the call.
     pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
         let function = catalog::get(id);
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
@@ -85,8 +85,8 @@ impl Lower<'_> {
         Some(self.over(call, WindowFrame::Partition, meta))
     }
 
-    /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for dialects
-    /// that lack the call.
+    /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for
+    /// dialects that don't support the call.
     pub(super) fn other_framed(
         &mut self,
         id: FunctionId,
@@ -123,8 +123,8 @@ impl Lower<'_> {
         ))
     }
 
-    /// Builds the value of a single row. Parameters of `entry` are either parameters of the function or names of facts
-    /// about the row.
+    /// Builds the value for a single row. Each parameter of `entry` is either a parameter of the function or a named
+    /// property of the row.
     fn row_of_many(
         &mut self,
         function: &Function,
@@ -156,7 +156,7 @@ impl Lower<'_> {
         Some(row)
     }
 
-    /// Builds the window function for a named fact about a row.
+    /// Builds the window function for a named property of a row.
     fn known_of_row(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
         let KnownAggregate {
             value: x, rows, span, ..
@@ -232,7 +232,7 @@ impl Lower<'_> {
         self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
-    /// Counts distinct values as the largest `DENSE_RANK`.
+    /// Computes the number of distinct values as the largest `DENSE_RANK`.
     fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
         let number = NodeMeta {

@@ -1,5 +1,5 @@
-//! Criteria that compare with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. Such a criterion selects
-//! the rows before the current row, ordered by that value.
+//! Criteria that compare other rows with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. In the
+//! sort order of that value, the criterion selects the rows before the current row.
 
 use super::criteria::criterion;
 use super::lower::Lower;
@@ -41,8 +41,8 @@ impl Lower<'_> {
         Some((op, right))
     }
 
-    /// Returns the rows selected by an operator and the value of the current row. `None` if a sort order can't express
-    /// the comparison.
+    /// Returns the rows that satisfy a comparison with the value of the current row. `None` if a sort order can't
+    /// express the comparison.
     pub(super) fn row_comparison(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;
         let (descending, own) = match op {
@@ -52,7 +52,7 @@ impl Lower<'_> {
             BinaryOp::GreaterEqual => (true, true),
             _ => return None,
         };
-        // The sort order of texts differs between warehouses.
+        // The sort order of text values differs between warehouses.
         (!matches!(ty, Type::Text | Type::Boolean)).then_some(ComparedRow {
             key,
             descending,
@@ -60,7 +60,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Counts the selected rows among the rows with equal values in `same`.
+    /// Counts the selected rows, considering only rows with equal values in `same`.
     pub(super) fn count_ahead(
         &mut self,
         compared: ComparedRow,
@@ -127,8 +127,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Wraps a node in a CASE that returns the `empty` number, or NULL, if the compared value is NULL: comparisons
-    /// with NULL select no rows.
+    /// Wraps a node in a CASE for NULL keys. If the compared value is NULL, the CASE returns the number `empty`, or
+    /// NULL without that number, because comparisons with NULL select no rows.
     pub(super) fn guard_null_key(
         &mut self,
         node: IrId,
@@ -157,8 +157,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Reports a comparison with the current row's value over a part of a column, because that part differs from row
-    /// to row.
+    /// Reports a criterion that compares a part of a column with the value of the current row, because that part
+    /// differs from row to row.
     #[cold]
     pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(

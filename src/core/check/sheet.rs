@@ -1,8 +1,8 @@
 //! Rows and columns of a worksheet. Cells, ranges and OFFSET are resolved here, before lowering.
 //!
-//! A formula is written for one row, the anchor, and applies to all rows: in a formula for row 1, `B1` is the current
-//! row's value in the second column and `B0` the value of the previous row. Source: Omni's calculations, `C1`,
-//! `B$1:B1`, `C:C`.
+//! A formula is written for one row, the anchor, and applies to all rows. In a formula for row 1, `B1` is the
+//! current row's value in the second column, and `B0` is the previous row's value. The syntax is that of Omni's
+//! calculations: `C1`, `B$1:B1`, `C:C`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet_columns::{column_of, letters};
@@ -40,14 +40,14 @@ pub struct Pivot {
 pub(super) enum SheetRow {
     /// No row number: the current row, or all rows in a range.
     Unspecified,
-    /// Row at a distance from the current row.
+    /// Row at an offset from the current row.
     At(i64),
     /// Row with a fixed number.
     Fixed(i64),
 }
 
 impl SheetRow {
-    /// Returns the row at a distance from this row.
+    /// Returns the row at an offset from this row.
     fn moved(self, rows: i64) -> Self {
         match self {
             Self::Unspecified => Self::At(rows),
@@ -89,10 +89,11 @@ pub(super) enum KnownRow {
     Column,
 }
 
-/// Maximum number of columns in all ranges of a text together, because each column becomes a separate value.
+/// Maximum total number of columns in all ranges of a source. The number is limited because each column becomes a
+/// separate value.
 const MOST_COLUMNS: usize = 1 << 20;
 
-/// Parses a cell reference, `None` if the text isn't one.
+/// Parses a cell reference. `None` if the string isn't a cell reference.
 pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
@@ -101,7 +102,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
     let column = column_of(name);
     if rest.is_empty() {
-        // `c` is a name. A column letter without a row must be upper case.
+        // A column letter without a row must be uppercase, because `c` is a name.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
         return (capitals || pinned).then_some(WrittenCell { column, row: None });
     }
@@ -116,7 +117,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 }
 
 impl Resolver<'_> {
-    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if it isn't a cell.
+    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the source at `span` isn't a cell.
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
@@ -125,7 +126,7 @@ impl Resolver<'_> {
         };
         let is_name = !text.contains('$');
         match self.known_name(text).filter(|_| is_name) {
-            // If any name may be a column, a name in the list of the sheet's columns is a column, even if it looks
+            // If any name can be a column, a name that the sheet lists as a column is a column, even if the name looks
             // like a cell.
             Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
                 return Some(NameTarget::Column(self.open_column(None, text)));
@@ -155,7 +156,8 @@ impl Resolver<'_> {
         Some(NameTarget::Cell(self.cells.len() as u32 - 1))
     }
 
-    /// Returns the kind of an existing name, which takes precedence over a cell or a total with that name.
+    /// Returns the kind of an existing name. The existing name takes precedence over a cell or total with the same
+    /// name.
     pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
         let name = HashedName::from(text);
         if self
@@ -170,7 +172,7 @@ impl Resolver<'_> {
         is_column.then_some(KnownRow::Column)
     }
 
-    /// Resolves a column of the sheet to its target.
+    /// Resolves a column of the sheet to the target of its name.
     fn resolve_sheet_column(&mut self, column: usize, span: Span, own: Option<&str>) -> NameTarget {
         let Some(name) = self.letters.name(column) else {
             return NameTarget::Error;
@@ -191,7 +193,7 @@ impl Resolver<'_> {
         }
         match self.column(name.into()) {
             ColumnLookup::Column(column) => NameTarget::Column(column),
-            // If any name may be a column, the list of the sheet's columns shows that this one is.
+            // If any name can be a column, this name is a column because the sheet lists it.
             _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
@@ -263,7 +265,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Resolves ranges of cells and OFFSET of a cell, after each cell is resolved.
+    /// Resolves cell ranges and calls of OFFSET on a cell, after all cells are resolved.
     pub(super) fn settle_cells(&mut self, names: &mut NameResolver) {
         let ast = self.ast;
         for (index, definition) in (0u32..).zip(&ast.definitions) {
@@ -316,15 +318,15 @@ impl Resolver<'_> {
                 names.targets[at] = target;
             }
         }
-        // Lookups need the uses sorted by user.
+        // Lookups require `uses` to be sorted by user.
         names.uses.sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);
     }
 
-    /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`: the condition refers to the first cell of the range
-    /// but applies to each of its cells, as in Omni's documentation. The cells in the condition are moved to the row
-    /// that is tested.
+    /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`. The condition refers to the first cell of the
+    /// range but applies to each cell of the range, as in Omni's documentation. The cells in the condition are
+    /// shifted to the row that is tested.
     fn compares_first_cell(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
@@ -353,7 +355,7 @@ impl Resolver<'_> {
                     Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
                         moved.row = match moved.row {
-                            // `C$1` is the first cell if the range starts with it.
+                            // `C$1` refers to the first cell if the range starts at this fixed row.
                             row if Some(row) == fixed => SheetRow::At(0),
                             SheetRow::At(row) => SheetRow::At(row.saturating_sub(first)),
                             row => row,
@@ -361,7 +363,7 @@ impl Resolver<'_> {
                         self.cells.push(moved);
                         names.targets[id.index()] = NameTarget::Cell(self.cells.len() as u32 - 1);
                     }
-                    // Ranges relative to the current row don't move.
+                    // Ranges in the condition remain relative to the current row.
                     Some(NameTarget::CellRange(_)) => {}
                     _ => below.extend(self.ast.children(id)),
                 }
@@ -369,7 +371,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds the range between two cells, which can be any opposite corners.
+    /// Builds the range between two cells, which can be any two opposite corners of the range.
     fn rectangle(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
@@ -432,7 +434,8 @@ impl Resolver<'_> {
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.get(of.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
-            // A name is the cell in the current row. Its neighbors are known if it is one of the sheet's columns.
+            // A name refers to the cell in the current row. The neighboring columns are known if the sheet lists the
+            // named column.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
                 let column = self.letters.position(text.into())?;

@@ -24,7 +24,7 @@ pub(super) fn letters(column: usize) -> String {
     text.iter().rev().map(|b| *b as char).collect()
 }
 
-/// Name of each column of a sheet.
+/// Names of the columns of a sheet.
 #[derive(Debug, Default)]
 pub(super) struct SheetColumns<'a> {
     names: Vec<&'a str>,
@@ -77,7 +77,7 @@ impl<'a> SheetColumns<'a> {
         self.names.get(..count).unwrap_or(&self.names)
     }
 
-    /// Returns the index of the first column with a name.
+    /// Returns the index of the first column with the given name.
     pub fn position(&self, name: HashedName<'_>) -> Option<usize> {
         self.index.find(name, |place| bytes_at(&self.names, place))
     }

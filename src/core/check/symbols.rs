@@ -1,4 +1,4 @@
-//! Symbol table of the names in a text.
+//! Symbol table of the names in a source.
 
 use crate::span::Span;
 use crate::symbol_table::{HashedName, NameIndex};
@@ -13,7 +13,7 @@ pub(super) enum ColumnLookup {
     Ambiguous,
 }
 
-/// Entry for a name of the text.
+/// Entry for a name in the source.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
     name: Span,
@@ -29,7 +29,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Clears the table and reserves space for a number of names.
+    /// Clears the table and reserves space for the given number of names.
     pub fn reset(&mut self, names: usize) {
         self.all.clear();
         self.index.reset(names);
@@ -46,7 +46,7 @@ impl Symbols {
         &mut self.all[place]
     }
 
-    /// Returns the index of the symbol with a name. Adds a symbol with the given span if there is none.
+    /// Returns the index of the symbol with the given name. Adds a symbol with the given span if the name is new.
     #[inline]
     pub fn entry(&mut self, name: HashedName<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;

@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet, which are other models: resolves references such as `'Targets'!A:B`.
+//! Other tabs of a worksheet, which are other models. Resolves references such as `'Targets'!A:B`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
@@ -9,17 +9,17 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
 use crate::span::Span;
 
-/// Another tab, by its name in formulas.
+/// Another tab, identified by its name in formulas.
 #[derive(Clone, Debug)]
 pub struct Tab {
     pub name: String,
-    /// Columns A, B, C and so on.
+    /// Columns of the tab, in order: A, B, C and so on.
     pub columns: Vec<Column>,
     /// Whether the tab has a sort order.
     pub ordered: bool,
 }
 
-/// Adjacent whole columns of a tab.
+/// Range of adjacent, entire columns of a tab.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TabRange {
     pub tab: u32,
@@ -70,7 +70,8 @@ impl Resolver<'_> {
                     }
                     _ => continue,
                 };
-                // The node of a range comes after that of its start, which was first resolved as a separate column.
+                // A range's node comes after the node of its start, so the start has already been resolved as a
+                // separate column.
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);
@@ -120,7 +121,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Returns the index of the tab with a name. Reports an unknown tab.
+    /// Returns the index of the tab with the given name. Reports an unknown tab.
     fn tab_called(&mut self, tab: u32, base: ExprId, span: Span) -> Option<usize> {
         let name_span = *self.ast.names.get(tab as usize)?;
         let text = name_span.text(self.source).trim_end_matches('!').trim();

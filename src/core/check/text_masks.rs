@@ -62,8 +62,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats a text with the only section or the fourth section of a mask, which must be `@` or `General`. `None`
-    /// for other values and masks.
+    /// Formats a text value with the only section or the fourth section of a mask. `None` if the value isn't text, or
+    /// if the section doesn't contain `@` or `General`.
     fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
@@ -89,11 +89,11 @@ impl Lower<'_> {
         self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
     }
 
-    /// Formats a number by its sign: a section for positive numbers, one for negative numbers, which includes the
-    /// sign, and an optional one for 0.
+    /// Formats a number with the mask section for its sign. The first section is for positive numbers, the second is
+    /// for negative numbers and includes the sign, and an optional third section is for 0.
     fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
         let mut texts = self.list();
-        // The fourth section is for texts.
+        // The fourth section is for text values.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
             let text = match (mask::literal_section(section), mask::number(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
@@ -122,12 +122,12 @@ impl Lower<'_> {
         node
     }
 
-    /// Converts a value to the type that the mask formats. `None` if the value has another type, which is reported.
+    /// Converts a value to the type that the mask formats. Reports values of other types and returns `None`.
     fn convert_for_mask(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
         let meta = self.program.meta(value);
         match meta.ty {
             Type::Unknown => Some(value),
-            // Add the time of day to a date, because date masks format timestamps.
+            // Add the time of day to a fixed date, because date masks format timestamps.
             Type::Time if of_dates => {
                 let day = self.program.add_text("1899-12-30");
                 let day = self.program.add(Ir::Date(day), Self::constant(Type::Date, meta.span));
@@ -176,8 +176,8 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Formats a number. Rounds first, so that halves round away from zero and zero has no sign, then adds the digits
-    /// and the prefix and suffix of the mask.
+    /// Formats a number. Rounds the number first, so that halves round away from zero and zero has no sign, and then
+    /// formats the digits and adds the prefix and suffix of the mask.
     fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: MaskSign, span: Span) -> IrId {
         if let Some(exponent) = mask.exponent {
             return self.scientific_text(value, mask, exponent, sign, span);
@@ -238,7 +238,7 @@ impl Lower<'_> {
                 text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
-            // Insert the prefix after the sign. It replaces a leading zero that the mask doesn't contain.
+            // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask doesn't contain.
             let pattern = if mask.zeros == 0 {
                 mask::SIGN_AND_ZERO
             } else {
@@ -260,7 +260,8 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
-        // Digits that round up to 10 need the next power: `9.996` is `1.00E+1`, because the limit is 9.995.
+        // Digits that round up to 10 need the next power of ten. For example, `9.996` is formatted as `1.00E+1`,
+        // because the limit is 9.995.
         let limit = match mask.decimals {
             0 => "9.5".to_owned(),
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
@@ -337,13 +338,13 @@ impl Lower<'_> {
         text
     }
 
-    /// Replaces the only match of a pattern in a text.
+    /// Replaces the only match of a pattern in a string.
     fn replaced_in(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
         let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
         self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
-    /// Formats a date. Engines that support all parts use a single format, the others concatenate the parts.
+    /// Formats a date. Engines that support all parts use a single format string; other engines concatenate the parts.
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
@@ -379,8 +380,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats the parts that a plain `TO_CHAR` supports together, and the other parts separately, and concatenates
-    /// them.
+    /// Formats consecutive parts that a plain `TO_CHAR` supports in one call, formats each other part separately, and
+    /// concatenates the results.
     fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.list();
         let mut run: Vec<&DatePart> = Vec::new();

@@ -1,14 +1,16 @@
-//! Timeframes in square brackets, such as `billing_date[month]`: Omni's names, with the functions that compute them.
+//! Timeframes in square brackets, such as `billing_date[month]`. Maps Omni's names to the functions that compute
+//! the timeframes.
 //!
-//! Source: Omni's documentation of dimensions. Days of the week count from 1, which is the day on which weeks start. A
-//! fiscal quarter is its first day, a fiscal year the number of the year in which it starts.
+//! The meanings follow Omni's documentation of dimensions. Days of the week count from 1, which is the day on
+//! which weeks start. A fiscal quarter is represented by its first day, and a fiscal year by the number of the
+//! year in which it starts.
 
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 
-/// Timeframes, with the catalog function of each. `raw` is the column itself.
+/// Timeframes and the catalog function of each timeframe. `raw` is the column itself.
 const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("raw", None),
     ("date", Some(internal::TRUNC_DAY)),
@@ -56,7 +58,7 @@ pub(super) enum CalendarShift {
     Months(u8),
 }
 
-/// Returns the function that computes a timeframe, `Ok(None)` for `raw`.
+/// Returns the function that computes a timeframe. `Ok(None)` for `raw`.
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {

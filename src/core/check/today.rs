@@ -1,4 +1,4 @@
-//! The current date: `today:` of a spec, the date in the zone of `timezone:`, or the date of the session.
+//! The current date: the `today:` of a spec, the date in the time zone of `timezone:`, or the date of the session.
 
 use super::lower::Lower;
 use crate::Type;
@@ -16,8 +16,9 @@ pub enum Today {
 }
 
 impl Lower<'_> {
-    /// Replaces `TODAY()` and `NOW()` if the spec sets the current date: by that date, or by its midnight. Otherwise
-    /// computes `TODAY()` in the time zone of the spec or project. `None` if neither is set.
+    /// Replaces `TODAY()` by the date that the spec sets, and `NOW()` by midnight of that date. If the spec doesn't
+    /// set the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date
+    /// nor the time zone is set.
     pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

@@ -12,9 +12,9 @@ use crate::span::Span;
 /// Rows over which a total recomputes a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SheetTotalKind {
-    /// Input rows of the column: of one pivot column, or of all.
+    /// Input rows of one pivot column, or all input rows if there is no pivot.
     Column,
-    /// Input rows of one row of the sheet, in all pivot columns.
+    /// Input rows of one row of the sheet, across all pivot columns.
     Row,
     Grand,
 }
@@ -49,7 +49,7 @@ pub struct SheetTotal {
 #[derive(Clone, Debug)]
 pub struct TotalUse {
     pub measure: String,
-    /// Kind of the total, `None` if the name is unknown.
+    /// Kind of the total. `None` if the name is unknown.
     pub kind: Option<SheetTotalKind>,
     pub span: Span,
 }
@@ -71,7 +71,7 @@ fn by_letter(text: &str) -> Option<(usize, Option<i64>, SheetTotalKind)> {
     Some((column_of(name), row, kind))
 }
 
-/// Returns the totals to which formulas of a sheet with the given columns refer.
+/// Returns the totals to which the formulas of a sheet refer. `columns` contains the columns of the sheet.
 pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
     let of = |id| {
         let span = ast.span(id);
@@ -100,7 +100,7 @@ pub fn totals_in(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse> {
 }
 
 impl Resolver<'_> {
-    /// Resolves a total such as `B_TOTAL`, `None` if the name isn't a total.
+    /// Resolves a total such as `B_TOTAL`. `None` if the name isn't a total.
     pub(super) fn total_by_letter(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
@@ -137,7 +137,7 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         };
-        // A missing total was reported when it couldn't be computed.
+        // A missing total was already reported when it couldn't be computed.
         let found = totals
             .iter()
             .find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));

@@ -10,7 +10,7 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 
-/// Maximum number of candidates of each kind with which a name is compared.
+/// Maximum number of candidates of each kind that are compared with a name.
 pub(super) const CANDIDATES: usize = 1000;
 /// Maximum number of names for which similar names are searched.
 pub(super) const SEARCHES: u32 = 50;
@@ -215,7 +215,7 @@ impl Resolver<'_> {
                     .relations
                     .first()
                     .map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
-                // `status = open`: the quotes of a text may be missing.
+                // In `status = open`, the quotes around a text literal may be missing.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if it is a text; {names}")
                 } else {
@@ -227,9 +227,9 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Resolves a name to a column of the only relation that may have it, although the relation's known columns don't
-    /// include it. Reports the name if several relations may have it. `None` if no relation may have it, or if another
-    /// name in the text or the schema is similar.
+    /// Resolves a name to an unlisted column if only one relation may have columns other than its known columns.
+    /// Reports the name if several relations may have the column. `None` if no relation may have it, or if another
+    /// name in the source or the schema is similar.
     fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let partial: Vec<&Relation> = scope
@@ -265,7 +265,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Returns the use of a column that a relation may have but doesn't list. Warns at the first use.
+    /// Returns the index of the use of a column that a relation may have but doesn't list. Warns about the first use.
     pub(super) fn take_for_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.open_column(Some(relation.name()), text);
@@ -333,8 +333,8 @@ impl Resolver<'_> {
 /// Maximum number of letters by which a typo differs from a known column.
 const SLIP: usize = 2;
 
-/// Reports a column that a relation doesn't list: as an error, or as a warning if only some of its columns are known
-/// and none has a similar name.
+/// Returns the diagnostic for a column that a relation doesn't list. The diagnostic is a warning if only some
+/// columns of the relation are known and none of them has a similar name; otherwise it is an error.
 pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
     let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
@@ -348,7 +348,7 @@ pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce(
     diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
 }
 
-/// Reports a name that several relations may have, because not all of their columns are known.
+/// Reports a name that may be a column of several relations, because not all columns of these relations are known.
 fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
     Diagnostic::new(
@@ -369,7 +369,7 @@ fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
     )
 }
 
-/// Adds the note to a diagnostic that the relation used to have a column with this name.
+/// Adds a note to a diagnostic, which explains that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic
         .with_label("it existed at an earlier pull but was removed")
@@ -379,7 +379,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
         ))
 }
 
-/// Describes a relation by its first columns.
+/// Describes a relation by listing its first columns.
 pub(super) fn columns_of(relation: &Relation) -> String {
     let names: Vec<&str> = relation
         .columns()
@@ -390,12 +390,13 @@ pub(super) fn columns_of(relation: &Relation) -> String {
     format!("`{}` has {}", relation.name(), listed(&names))
 }
 
-/// Whether a name probably isn't a column, even if any name may be one.
+/// Whether a name probably isn't a column, even if any name may be a column.
 pub(super) fn means_something_else(name: &str) -> bool {
     if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // `SUM + 1`: only upper-case names of some functions, because columns may be called `month` or `DATE`.
+    // `SUM + 1`: only uppercase names of aggregates and logic functions count, because columns may be called `month`
+    // or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name)
             .map(catalog::get)
@@ -412,14 +413,14 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a text looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
+/// Whether a name looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
 pub(super) fn looks_like_cell(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let rest = text.get(letters..).unwrap_or_default();
     (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Describes worksheet names: totals such as `B_TOTAL` and `B2_ROW_TOTAL`, and column letters such as `C`.
+/// Describes the kind of a worksheet name: a total such as `B_TOTAL` or `B2_ROW_TOTAL`, or a column letter such as `C`.
 fn worksheet_name(text: &str) -> Option<&'static str> {
     let column = |t: &str| {
         let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();

@@ -2,7 +2,7 @@
 
 use super::regex::{RegexPattern, SPECIAL};
 
-/// Parsed character of a text with wildcards.
+/// Parsed character of a string with wildcards.
 pub(super) enum WildcardChar {
     /// `*`: any characters.
     Any,
@@ -24,7 +24,7 @@ pub(super) fn characters(text: &str) -> impl Iterator<Item = WildcardChar> {
     })
 }
 
-/// Converts a text with the wildcards of spreadsheets to a regular expression. `None` if the text has no wildcards.
+/// Converts a string with spreadsheet wildcards to a regular expression. `None` if the string contains no wildcards.
 pub(super) fn wildcards(text: &str) -> Option<RegexPattern> {
     let mut pattern = RegexPattern {
         re2: "(?is)".into(),

@@ -1,4 +1,4 @@
-//! Window functions OFFSET, FIRST, LAST and ROW, and the places in which window functions are allowed.
+//! Window functions OFFSET, FIRST, LAST and ROW, and the checks for whether a window function is allowed.
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -33,7 +33,7 @@ impl Lower<'_> {
         self.shifted(value, rows, "OFFSET", span)
     }
 
-    /// Returns the value at a distance of `rows` rows from the current row.
+    /// Returns the value that is `rows` rows after the current row, or before it if `rows` is negative.
     pub(super) fn shifted(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
         if rows == 0 {
             return value;
@@ -47,13 +47,13 @@ impl Lower<'_> {
         self.row_of(function, &[value, count], WindowFrame::Ordered, true, span)
     }
 
-    /// Returns the constant row distance of OFFSET. Reports other expressions.
+    /// Returns the row offset of OFFSET, which must be a constant. Reports other expressions.
     pub(super) fn rows(&mut self, id: IrId) -> Option<i32> {
         let Some(rows) = self.literal_integer(id) else {
             self.constant_expected(id, "OFFSET", "rows", "OFFSET(x, -1)");
             return None;
         };
-        // No engine and no sheet supports larger numbers.
+        // No engine or spreadsheet supports larger numbers.
         let rows = i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN);
         if rows.is_none() {
             let span = self.program.meta(id).span;
@@ -69,7 +69,7 @@ impl Lower<'_> {
         self.constant_expected_or(id, function, param, format!("write it out, `{example}`"))
     }
 
-    /// Reports that a parameter must be a constant, with help for other solutions.
+    /// Reports that a parameter must be a constant. `help` suggests other solutions.
     pub(super) fn constant_expected_or(&mut self, id: IrId, function: &str, param: &str, help: String) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
@@ -161,7 +161,7 @@ impl Lower<'_> {
         self.over_parted(call, over, &[], meta)
     }
 
-    /// Adds a window node over the rows with the same values in `by`.
+    /// Adds a window node, partitioned by the values in `by`.
     pub(super) fn over_parted(&mut self, call: IrId, over: WindowFrame, by: &[IrId], meta: NodeMeta) -> IrId {
         let over = self.program.add_over(over, by);
         self.program.add(Ir::Window { call, over }, meta)
@@ -172,7 +172,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(text), Self::constant(ty, span))
     }
 
-    /// Whether a window function is allowed here and can use the given value. Reports it otherwise.
+    /// Whether a window function is allowed here and can use the given value. Reports an error otherwise.
     pub(super) fn check_window_allowed(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_too_late(Level::Window, span) {
             return false;
@@ -207,7 +207,7 @@ impl Lower<'_> {
         true
     }
 
-    /// Whether the rows have a sort order. Reports a missing order.
+    /// Whether the rows have a sort order. Reports an error otherwise.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {

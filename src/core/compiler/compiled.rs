@@ -14,7 +14,7 @@ use crate::{Level, Type};
 pub struct ReadColumn(pub(super) ColumnUse);
 
 impl ReadColumn {
-    /// Returns the relation of the column, `None` if the relation is neither known nor written in the formula.
+    /// Returns the relation of the column. `None` if the relation is neither known nor written in the formula.
     #[must_use]
     pub fn relation(&self) -> Option<&str> {
         self.0.relation.as_deref()
@@ -33,18 +33,19 @@ impl ReadColumn {
             .map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// Returns the type that was inferred from the column's uses, unknown if the uses don't determine it. `None` if a
-    /// schema declares the type.
+    /// Returns the type inferred from the column's uses, or the unknown type if the uses don't determine a type.
+    /// `None` if a schema declares the type.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
     }
 }
 
-/// Columns of the text that a definition reads.
+/// Columns that a definition reads, as a subset of the columns of the source.
 #[derive(Clone, Debug)]
 pub(super) enum DefinitionReads {
-    /// The first columns, up to this number. This is the case for the only definition of a text.
+    /// Number of columns, counted from the first column of the source. The only definition of a source always reads
+    /// its columns this way.
     First(usize),
     /// Columns by index, in the order of first use.
     Indices(Vec<u32>),
@@ -70,7 +71,7 @@ pub struct Definition {
     pub(super) level: Level,
     pub(super) nullable: bool,
     pub(super) reads: DefinitionReads,
-    /// All columns that the text reads, set after all of its definitions are compiled.
+    /// All columns that the source reads, set after all definitions of the source are compiled.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
     pub(super) span: Span,
@@ -78,19 +79,19 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Returns the name of the definition, `None` for a formula without a name.
+    /// Returns the name of the definition. `None` for a formula without a name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Returns the SQL as a single expression in one line.
+    /// Returns the SQL as a single expression on one line.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// Returns the type of the values.
+    /// Returns the type of the definition's values.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty

@@ -103,7 +103,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Move names and columns out of the program instead of sharing them, because sharing costs more than a copy.
+        // Move the names and columns out of the program, because sharing them costs more than copying them.
         let mut named = program.definitions.iter_mut();
         for definition in &mut definitions {
             definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
@@ -116,8 +116,8 @@ impl Compiler {
         definitions
     }
 
-    /// Emits the sort keys and partitions of windows. As in a step of a spec, the grouping keys that aren't sort keys
-    /// are the partitions, unless partitions are specified.
+    /// Emits the sort keys and partition keys of windows. As in a step of a spec, the grouping keys that aren't sort
+    /// keys become the partition keys, unless partition keys are specified.
     fn windows(
         &self,
         program: &Program,
@@ -177,8 +177,9 @@ impl Compiler {
         }
     }
 
-    /// Returns the keys for lookups of values in other periods: the first date among the sort keys, in rows that the
-    /// grouping keys or the key of the relation identify. `None` if a period can have several rows.
+    /// Returns the keys for period lookups: the first date among the sort keys, and the partition keys. Together,
+    /// they must identify a row by the grouping keys or by the key of the relation. `None` if a period can contain
+    /// several rows.
     fn moved(
         &self,
         program: &Program,

@@ -41,7 +41,7 @@ pub struct Compiler {
     pub pool: Arc<MemoryPool>,
 }
 
-/// Source text with the grouping, partition and sort keys appended.
+/// Source text, followed by the grouping, partition and sort keys.
 struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
@@ -76,12 +76,13 @@ pub struct CompilerOptions {
 }
 
 impl CompilerOptions {
-    /// Returns the relation with a name, from the models of other specs or from the schema.
+    /// Returns the relation with the given name, from the models of other specs or from the schema.
     pub fn known_by_name(&self, name: &str) -> Option<&Relation> {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
-    /// Returns the help for an unknown relation without similar names. `key` is the option that contains the name.
+    /// Returns the help text for an unknown relation if no known relation has a similar name. `key` is the option
+    /// that contains the unknown name.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`")
@@ -111,7 +112,7 @@ impl Builder {
         self
     }
 
-    /// Sets the relation for column names without a qualifier.
+    /// Sets the relation to which unqualified column names belong.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.options.from = Some(relation.into());
         self
@@ -167,7 +168,7 @@ impl Builder {
         self
     }
 
-    /// Sets the time zone in which an instant becomes a date, such as `Europe/Berlin`.
+    /// Sets the time zone in which instants are converted to dates, such as `Europe/Berlin`.
     pub fn timezone(mut self, zone: impl Into<String>) -> Self {
         self.options.timezone = Some(zone.into());
         self
@@ -306,7 +307,7 @@ impl Compiler {
         }
     }
 
-    /// Returns the worksheet of the formulas, `None` in other contexts.
+    /// Returns the worksheet that contains the formulas. `None` in contexts other than a worksheet.
     fn sheet(&self, relations: &[Relation]) -> Option<WorksheetGrid> {
         let options = &*self.options;
         if options.context != Context::Worksheet {
@@ -326,7 +327,8 @@ impl Compiler {
         })
     }
 
-    /// Appends the keys in the options to the source text, each as a separate part. `None` if there are no keys.
+    /// Appends the keys in the options to the source text, with each key as a separate part. `None` if the options
+    /// contain no keys.
     fn keys(&self, source: &str) -> Option<RelationKeys> {
         let options = &*self.options;
         let keys = [
@@ -428,7 +430,7 @@ impl Compiler {
             context: options.context,
             relations,
             merged: &[],
-            // An unknown relation can have any column, because only the relation itself is reported, once.
+            // If the relation is unknown, any column is accepted, so that only the relation is reported, once.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
@@ -443,8 +445,8 @@ impl Compiler {
         }
     }
 
-    /// Warns about `status = "open"`, which defines `status`, if a column has the same name and a comparison may be
-    /// intended.
+    /// Warns about a definition such as `status = "open"` if there is also a column `status`, because a comparison
+    /// may be intended.
     fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
             let Some(name) = &definition.name else { continue };
@@ -466,7 +468,7 @@ impl Compiler {
     }
 }
 
-/// Splits a sort key such as `month desc` into its name and whether it is descending.
+/// Splits a sort key such as `month desc` into its name and a flag for descending order.
 pub fn order_key(text: &str) -> (&str, bool) {
     let text = text.trim();
     match text.rsplit_once(char::is_whitespace) {
@@ -476,8 +478,8 @@ pub fn order_key(text: &str) -> (&str, bool) {
     }
 }
 
-/// Removes definitions that contain an error. The definitions are in source order. An error concerns all definitions
-/// if it is an unknown relation, or if the source is a formula without a name.
+/// Removes definitions that contain an error. The definitions are in source order. An unknown relation is an
+/// error in all definitions, and so is any error in a formula without a name.
 fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
     let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
     let is_of_all = |d: &Diagnostic| {
@@ -498,7 +500,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Moves errors in options, which have no position in the source, to its end.
+/// Moves errors in options to the end of the source, because options have no position in the source.
 fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
@@ -515,8 +517,8 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Removes warnings that the options turn off, or a comment on the same line: `// noqa: W0412`, the name instead of
-/// the code, or `// noqa` for all warnings.
+/// Removes warnings that are turned off by the options or by a comment on the same line. The comment is `// noqa:
+/// W0412`, with the code or the name of the warning, or `// noqa` for all warnings.
 pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
@@ -539,7 +541,7 @@ pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code
         };
         match comment.trim().strip_prefix("noqa") {
             Some(codes) => {
-                // In YAML, the formula may be quoted.
+                // In YAML, the formula may be quoted, so a closing quote may follow the codes.
                 let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
                 !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
             }

@@ -1,4 +1,4 @@
-//! Columns of unknown type whose type changes the SQL.
+//! Columns of unknown type for which the choice of type changes the SQL.
 
 use std::sync::Arc;
 
@@ -8,23 +8,23 @@ use super::{Compiled, Compiler};
 use crate::Type;
 use crate::ir::ColumnUse;
 
-/// Maximum number of columns that are tried per text. Each column needs another compilation.
+/// Maximum number of columns that are tested per source. Each column needs another compilation.
 const TRIED: usize = 20;
 
-/// Column of unknown type in a text whose SQL would be different for another type.
+/// Column of unknown type for which another type would change the SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UndecidedType {
-    /// Name of the column, prefixed with its relation if that is known.
+    /// Name of the column, prefixed with its relation if the relation is known.
     pub column: String,
-    /// Type inferred from the use of the column, `Unknown` if nothing in the text determines it.
+    /// Type inferred from the uses of the column. `Unknown` if nothing in the source determines the type.
     pub assumed: Type,
-    /// Type for which the SQL is different.
+    /// Alternative type that changes the SQL.
     pub other: Type,
 }
 
 impl Compiler {
-    /// Lists the columns of unknown type whose type changes the SQL of a text.
+    /// Lists the columns of unknown type for which the choice of type changes the SQL of a source.
     ///
     /// ```
     /// use formulac_core::{Compiler, Type};
@@ -51,8 +51,8 @@ impl Compiler {
         })
     }
 
-    /// Lists the columns whose type changes the SQL, for any kind of text. `columns` contains paths, names and assumed
-    /// types. `differs` compiles the text again and compares the SQL.
+    /// Lists the columns for which the choice of type changes the SQL, for any kind of source. `columns` contains
+    /// paths, names and inferred types. `differs` compiles the source again and compares the SQL.
     pub fn undecided<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
@@ -79,7 +79,7 @@ impl Compiler {
     }
 }
 
-/// Returns the name of a column, prefixed with its relation if that is known.
+/// Returns the name of a column, prefixed with its relation if the relation is known.
 #[must_use]
 pub fn path(column: &ColumnUse) -> String {
     match &column.relation {
@@ -88,8 +88,8 @@ pub fn path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns the alternative types for a column with an inferred type. SQL for a number of unknown type is correct for
-/// every numeric type.
+/// Returns the alternative types to test for a column with an inferred type. For a number of unknown type, the
+/// SQL is correct for every numeric type.
 fn others(assumed: Type) -> &'static [Type] {
     match assumed {
         Type::Date => &[Type::Timestamp],

@@ -1,4 +1,4 @@
-//! SQL of aggregates and function calls, from the dialect's template for each overload.
+//! SQL generation for aggregates and function calls, from the dialect's template for each overload.
 
 use super::Emitter;
 use crate::Type;
@@ -21,7 +21,7 @@ impl Emitter<'_> {
         let function = catalog::owner(overload);
         let program = self.program;
         for arg in args {
-            // Cast a bare NULL, because it has no type to aggregate.
+            // Cast a bare NULL, because a NULL without a type can't be aggregated.
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
                 let ty = self
@@ -47,8 +47,8 @@ impl Emitter<'_> {
         let Some(empty) = empty else {
             return self.call(overload, args, distinct, span);
         };
-        // A sum of no values is 0 instead of NULL. With grouping keys, every group has a row, so the default may not
-        // be needed.
+        // The sum of no values is 0 instead of NULL. With grouping keys, every group has at least one row, so the
+        // default may not be needed.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
                 return self.call(overload, args, distinct, span);
@@ -72,8 +72,8 @@ impl Emitter<'_> {
         self.work.tree.call("coalesce", &[sum, empty], span)
     }
 
-    /// Returns the condition and the value of an IF without an else. Follows a definition to its root, unless the
-    /// definition is a column in this select.
+    /// Returns the condition and the value of an IF without an else. Follows references to definitions, unless the
+    /// definition is a column in this SELECT.
     fn conditional(&self, id: IrId) -> Option<(IrId, IrId)> {
         let mut of = id;
         while let Ir::Definition(used) = self.program.node(of) {
@@ -91,7 +91,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Emits the maximum of a column that holds the node's values.
+    /// Emits the maximum of a column that contains the node's values.
     pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
@@ -111,7 +111,7 @@ impl Emitter<'_> {
         self.work.tree.call("count", &[star], Span::default())
     }
 
-    /// Emits a call of a function or operator. Half of these calls are operators, which need only their operands.
+    /// Emits a call of a function or operator. Half of the calls are operators, which need only their operands.
     #[inline(always)]
     pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
@@ -172,14 +172,14 @@ impl Emitter<'_> {
         self.null_placeholder(span)
     }
 
-    /// Returns whether a subquery would contain windows or aggregates, which some engines refuse.
+    /// Returns whether a subquery would contain windows or aggregates, which some engines reject.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()
             .any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
     }
 
-    /// Applies the template for two arguments repeatedly, from the first argument to the last.
+    /// Combines the arguments from left to right, with the template for two arguments.
     fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::owner(overload));
         let two = function
@@ -205,7 +205,7 @@ impl Emitter<'_> {
         let mut left = args[0];
         let mut joined = self.work.sql[left.index()];
         for right in &args[1..] {
-            // Temporarily put the intermediate result in the place of the first argument.
+            // Temporarily store the intermediate result as the SQL of the first argument.
             let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
             let grown = self.repeated_of(joined) * 2 + u64::from(self.work.tree.width(joined));
             joined = self.instantiate(template, &[left, *right], false, span);

@@ -1,4 +1,4 @@
-//! Emitter: translates the typed IR to SQL expressions of one dialect, in a loop over the needed nodes.
+//! Emitter: translates the typed IR to SQL expressions in one dialect, in a loop over the nodes that are needed.
 
 mod calls;
 mod period;
@@ -23,21 +23,21 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
-/// Scratch buffers of the emitter, reused from one text to the next.
+/// Scratch buffers of the emitter, reused for the next source.
 #[derive(Debug, Default)]
 pub struct EmitBuffers {
     pub tree: SqlTree,
-    /// SQL of each node, by IR node.
+    /// SQL expression of each IR node.
     sql: Vec<SqlId>,
-    /// Number of bytes that exist only because a template repeats an argument, by node of the SQL tree.
+    /// For each node of the SQL tree, the number of bytes that are written only because a template repeats an argument.
     repeated: Vec<u64>,
-    /// SQL of each definition, by definition.
+    /// SQL expression of each definition.
     roots: Vec<Option<SqlId>>,
     columns: Vec<EmittedColumn>,
-    /// Columns whose names are already in the tree, in the order in which they were added.
+    /// Columns whose names are already in the tree, in insertion order.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// Upper bounds of numbers, by IR node, as far as they were requested.
+    /// Upper bounds of numbers, by IR node. Computed on demand, up to the last node that was requested.
     sizes: Vec<u32>,
     template: template::TemplateBuffers,
     reads: reads::TemplateReads,
@@ -48,7 +48,7 @@ pub struct EmitBuffers {
 struct EmittedColumn {
     /// Tree node with the column's name.
     name: Option<SqlId>,
-    /// Last definition that was seen to read the column, counted from 1.
+    /// Last definition found to read the column, counted from 1.
     reader: u32,
 }
 
@@ -86,27 +86,30 @@ pub struct Emitter<'p> {
     pub program: &'p Program,
     pub dialect: Dialect,
     limits: &'p Limits,
-    /// Whether every group has a row, so that a sum of values that are never NULL is never NULL.
+    /// Whether the query has grouping keys. Every group then contains a row, so a sum of values that are never NULL
+    /// is never NULL.
     pub grouped_by_keys: bool,
-    /// Relation that qualifies columns which could be confused with an output of the same name.
+    /// Relation with which columns are qualified, because a column could be confused with an output of the same name.
     pub qualifier: Option<SqlId>,
-    /// Whether several relations are read, so that every column is qualified with its own.
+    /// Whether several relations are read, so that every column is qualified with its own relation.
     joined: bool,
-    /// Whether an earlier select of the same step is read, so that no column is qualified with its original relation.
+    /// Whether the input is an earlier select of the same step, so that no column is qualified with its original
+    /// relation.
     passed_on: bool,
-    /// Name under which the earlier select passes a column on, by column, if it is not the column's own name.
+    /// For each column that the earlier select passes on under a different name: that name.
     pub renamed: FxHashMap<u32, String>,
-    /// Columns whose names are quoted in the source, so that their case matters.
+    /// Column names that are quoted in the source, so that their case matters.
     pub cased: FxHashSet<String>,
-    /// Whether every column must be qualified, for example because the relation has a column with the relation's own
-    /// name.
+    /// Whether every column must be qualified, for example because a column of the relation has the same name as the
+    /// relation.
     pub shadowed: bool,
     /// Whether a column or a definition has a name that a template could also use as an alias.
     has_alias_names: bool,
-    /// Relation of a standalone expression, in dialects where a relation's name hides a column of the same name.
+    /// Relation that a standalone expression reads, in dialects in which a relation's name hides a column of the same
+    /// name.
     pub only_relation: Option<&'p str>,
     pub windows: Windows,
-    /// Nodes that are columns of the relation that is read.
+    /// Nodes that are emitted as columns of the current relation.
     read: FxHashSet<IrId>,
     work: &'p mut EmitBuffers,
     warned: Option<(Span, Span)>,
@@ -114,7 +117,7 @@ pub struct Emitter<'p> {
     failed: bool,
 }
 
-/// Checkpoint of the emitter: sizes of the tree and of the list of written column names.
+/// Checkpoint of the emitter: the size of the tree, and the number of column names that are already in it.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanMark {
     tree: (usize, usize, usize),
@@ -124,7 +127,7 @@ pub struct SpanMark {
 const NOTHING: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
-    /// Creates an emitter that adds nodes to the tree of `work`.
+    /// Creates an emitter that adds nodes to the SQL tree in `work`.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut EmitBuffers) -> Self {
         work.reset(program);
         let mut names = program.columns.iter().map(|column| &*column.name).chain(
@@ -160,8 +163,8 @@ impl<'p> Emitter<'p> {
         &mut self.work.tree
     }
 
-    /// Emits a definition and returns its expression. The definitions that it uses must be emitted before, and are
-    /// inlined. Returns `None` if the dialect cannot express the definition, which is reported.
+    /// Emits a definition and returns its expression. The definitions that it uses are inlined, so they must be
+    /// emitted first. If the dialect cannot express the definition, reports that and returns `None`.
     pub fn definition(&mut self, index: u32) -> Option<SqlId> {
         let program = self.program;
         let definition = &program.definitions[index as usize];
@@ -200,7 +203,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Removes the nodes that were added after a checkpoint. No other node may depend on them.
+    /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on them.
     pub fn roll_back(&mut self, mark: SpanMark) {
         let work = &mut *self.work;
         work.tree.cut(mark.tree);
@@ -210,7 +213,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Marks the nodes that the root depends on. All other nodes were folded away.
+    /// Marks the nodes that the root depends on. All other nodes have been folded away.
     fn mark_needed(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
@@ -224,19 +227,19 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Reports why the definition has no SQL.
+    /// Reports why the definition cannot be expressed in SQL.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.failed = true;
         self.diagnostics.push(diagnostic);
     }
 
-    /// Returns a placeholder for a node without SQL, and marks the definition as failed.
+    /// Returns a placeholder for a node that cannot be expressed in SQL, and marks the definition as failed.
     pub fn null_placeholder(&mut self, span: Span) -> SqlId {
         self.failed = true;
         self.work.tree.word("null", span)
     }
 
-    /// Returns the SQL of a definition's root. Casts a bare NULL if the dialect cannot infer its type otherwise.
+    /// Returns the SQL of a definition's root. Casts a bare NULL if the dialect cannot infer its type.
     pub fn emit_alone(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
@@ -254,8 +257,9 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    /// Emits one node. Its operands must be emitted before.
-    // Inlined because there are only two callers, and the loop over a definition's nodes gets much faster.
+    /// Emits one node. Its operands must be emitted first.
+    // Inlined because there are only two callers, and because inlining makes the loop over a definition's nodes much
+    // faster.
     #[inline(always)]
     fn node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
         let program = self.program;
@@ -322,10 +326,10 @@ impl<'p> Emitter<'p> {
             } => self.aggregate(id, overload, program.args(args), distinct, span),
             Ir::Window { call, over } => self.window(call, program.over(over), program.partition_keys(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
-            // When the planner builds selects, it joins the other row and sets this node's SQL itself.
+            // When the planner builds selects, it joins the other row and sets the SQL of this node itself.
             Ir::PeriodLookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
-            // The planner sets the SQL of these nodes when it joins the row that is found.
+            // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
             Ir::Ranges(_) | Ir::RowLookup { .. } | Ir::TabColumn { .. } => self.null_placeholder(span),
         };
         self.work.sql[id.index()] = sql;
@@ -354,7 +358,7 @@ impl<'p> Emitter<'p> {
             Type::Float => &forms.float,
             _ => &Form::BARE,
         };
-        // Engines read a literal with an exponent as a float, so write decimals without one.
+        // Engines interpret a literal with an exponent as a float, so write decimals without an exponent.
         let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
         self.work
             .tree
@@ -364,7 +368,7 @@ impl<'p> Emitter<'p> {
     #[inline(always)]
     fn column(&mut self, index: u32, span: Span) -> SqlId {
         match (self.note_read(index), self.qualifier) {
-            // Share the text, but add a new node because its span differs.
+            // Reuse the written name, but add a new node because its span differs.
             (Some(id), None) => self.work.tree.copy_node(id, span),
             _ => self.new_column(index, span),
         }
@@ -388,12 +392,12 @@ impl<'p> Emitter<'p> {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
-            // Only the text names the relation, and no schema does: write the relation as given.
+            // The relation occurs only in the source and not in any schema, so write its name as given.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 let qualifier = self.name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
-            // The bare name would mean the whole row.
+            // The unqualified name would refer to the entire row.
             _ if self
                 .only_relation
                 .is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) =>
@@ -408,7 +412,7 @@ impl<'p> Emitter<'p> {
         id
     }
 
-    /// Sets the input of the next expressions: several relations, or an earlier select of the same step.
+    /// Sets the kind of input for the next expressions: several relations, or an earlier select of the same step.
     pub fn set_input_kind(&mut self, joined: bool, passed_on: bool) {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
@@ -417,7 +421,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Ends the renaming of columns, so that they have their own names again.
+    /// Clears the renamed columns, so that columns are emitted under their own names again.
     pub fn clear_renamed_columns(&mut self) {
         if !self.renamed.is_empty() {
             self.renamed.clear();
@@ -432,12 +436,12 @@ impl<'p> Emitter<'p> {
             .for_each(|column| work.columns[column as usize].name = None);
     }
 
-    /// Emits a column, by its index in the program.
+    /// Emits the column with the given index in the program.
     pub fn emit_column(&mut self, index: u32) -> SqlId {
         self.column(index, Span::default())
     }
 
-    /// Emits a column qualified with its relation, for selects that read several relations.
+    /// Emits a column that is qualified with its relation, for selects that read several relations.
     pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.name(relation, span);
@@ -448,7 +452,8 @@ impl<'p> Emitter<'p> {
         self.work.tree.add(Sql::Field { qualifier, name }, span)
     }
 
-    /// Emits one node, whose operands must be emitted before. A definition gets the SQL of its root.
+    /// Emits one node. Its operands must be emitted first. A reference to a definition uses the SQL of the
+    /// definition's root.
     pub fn emit(&mut self, id: IrId) {
         if let Ir::Definition(used) = self.program.node(id) {
             self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
@@ -465,7 +470,7 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    /// Emits a column of the current relation, by name.
+    /// Emits a column of the current relation, specified by name.
     pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
         let name = self
@@ -475,13 +480,13 @@ impl<'p> Emitter<'p> {
         self.qualify_if_shadowed(name, Span::default())
     }
 
-    /// Sets the SQL of a node to a column of the current relation.
+    /// Emits a node as a column of the current relation.
     pub fn set_column(&mut self, id: IrId, name: &str) {
         self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
     }
 
-    /// Emits a column that an earlier select computes, by name.
+    /// Emits the name of a column that an earlier select computes.
     pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
         let name = self.generated_name(name, span);
         self.qualify_if_shadowed(name, span)
@@ -493,12 +498,12 @@ impl<'p> Emitter<'p> {
         self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
     }
 
-    /// Returns the unqualified name of a column that this step computes, as text.
+    /// Returns the unqualified name of a column that this step computes, as written in SQL.
     pub fn generated_name_text(&self, name: &str) -> String {
         self.dialect.name_text(name, !self.cased.contains(name))
     }
 
-    /// Qualifies a column with its relation if the relation has a column with the relation's own name.
+    /// Qualifies a column with its relation if a column of the relation has the same name as the relation.
     pub fn qualify_if_shadowed(&mut self, name: SqlId, span: Span) -> SqlId {
         match self.qualifier.filter(|_| self.shadowed) {
             Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
@@ -516,7 +521,7 @@ impl<'p> Emitter<'p> {
         self.note_reads_of(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
-            // The definition could not be emitted, and its error is already reported.
+            // The definition could not be emitted. Its error is already reported.
             None => self.null_placeholder(span),
         }
     }
@@ -527,13 +532,13 @@ impl<'p> Emitter<'p> {
         self.work.tree.text(span, |out| dialect.push_name(out, name, true))
     }
 
-    /// Emits a comparison of two join keys in which a NULL equals a NULL.
+    /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
     pub fn same_key(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
         let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.null_placeholder(Span::default());
         };
-        // The operands belong to no program, so they get temporary places after the program's nodes.
+        // The operands belong to no program, so store them temporarily after the program's nodes.
         let end = self.work.sql.len();
         self.work.sql.extend([left, right]);
         let operands = [IrId(end as u32), IrId(end as u32 + 1)];
@@ -542,7 +547,7 @@ impl<'p> Emitter<'p> {
         same
     }
 
-    /// Turns a constant into a value of the group: `case when count(*) >= 0 then 1 end`.
+    /// Wraps a constant so that it is a value of the group: `case when count(*) >= 0 then 1 end`.
     pub fn group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
@@ -553,7 +558,7 @@ impl<'p> Emitter<'p> {
         tree.add(Sql::Case { subject: None, arms }, span)
     }
 
-    /// Emits a key of `order by`, with NULLs last in either direction.
+    /// Emits an `order by` key, with NULLs last in either direction.
     pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
         let default = if descending {
@@ -581,8 +586,8 @@ fn or_zero(digits: &str) -> &str {
     if digits.is_empty() { "0" } else { digits }
 }
 
-/// Writes `1e3` as `1000.0`. Returns `None` for a number without an exponent, or with more digits than a decimal can
-/// have.
+/// Writes a number without an exponent: `1e3` becomes `1000.0`. Returns `None` if the number contains no
+/// exponent, or needs more digits than a decimal can hold.
 fn without_exponent(number: &str) -> Option<String> {
     const DIGITS: usize = 38;
     let (mantissa, exponent) = number.split_once('e')?;
@@ -606,7 +611,7 @@ fn without_exponent(number: &str) -> Option<String> {
     is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
 }
 
-/// Returns the dialect's template for a call or an aggregate, if it has one.
+/// Returns the dialect's template for a call or an aggregate. `None` if there is none.
 fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
         Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {

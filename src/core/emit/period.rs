@@ -1,5 +1,5 @@
-//! Value of another period as a single expression: a window frame with the one row whose key is the current row's key,
-//! moved by the period.
+//! Value of another period as a single expression: a window whose frame contains only the row with the current
+//! row's key, moved by the period.
 
 use super::Emitter;
 use crate::catalog::{self, internal};
@@ -11,7 +11,7 @@ use crate::sql::{Sql, SqlId};
 /// Columns that identify the row of the other period.
 #[derive(Clone, Debug)]
 pub struct ShiftedDate {
-    /// Partition keys, which are equal in both rows.
+    /// Partition keys, whose values are equal in both rows.
     pub partition: Vec<SqlId>,
     /// Order key, which the period moves.
     pub key: SqlId,
@@ -61,7 +61,7 @@ impl Emitter<'_> {
         if !moved.nullable {
             return window;
         }
-        // Rows without a key are peers of each other, but none of them is a period before another.
+        // Rows whose key is NULL are peers of each other, but none of them is a period before another.
         let there = tree.add(
             Sql::Postfix {
                 op: "is not null",

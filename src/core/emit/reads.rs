@@ -1,4 +1,4 @@
-//! Columns that definitions read, recorded while the definitions are emitted.
+//! Columns that definitions read. They are recorded while the definitions are emitted.
 
 use super::Emitter;
 use crate::ir::{Ir, IrId, Program};
@@ -10,9 +10,9 @@ pub(super) struct TemplateReads {
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,
-    /// Columns of all definitions that other definitions use, one definition after another.
+    /// Columns that are read by the definitions that other definitions use, one definition after another.
     kept: Vec<u32>,
-    /// Range in `kept`, by definition.
+    /// Range of each definition's columns in `kept`.
     places: Vec<(u32, u32)>,
 }
 
@@ -33,8 +33,8 @@ impl TemplateReads {
 }
 
 impl Emitter<'_> {
-    /// Returns the columns that the last emitted definition reads, directly or through other definitions, in the order
-    /// of first use.
+    /// Returns the columns that the most recently emitted definition reads, directly or through other definitions, in
+    /// the order of first use.
     pub fn reads(&self) -> &[u32] {
         &self.work.reads.found
     }
@@ -72,7 +72,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Records the columns that a folded node reads: the text mentions them, so they count as read.
+    /// Records the columns that a folded node reads. The source mentions them, so they count as read.
     pub(super) fn note_folded(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.note_read(column),

@@ -1,4 +1,4 @@
-//! Repetition of arguments by templates: a warning, and a limit on the growth of the SQL.
+//! Repetition of arguments by templates: reports a warning, and limits the growth of the SQL.
 
 use super::Emitter;
 use crate::diag::{Code, Diagnostic};
@@ -19,8 +19,8 @@ impl Emitter<'_> {
         );
     }
 
-    /// Returns the spans of the first call that repeats an argument and of that argument, in the last emitted
-    /// definition.
+    /// Returns the first call in the most recently emitted definition that repeats an argument, and that argument, as
+    /// spans.
     pub fn repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
@@ -40,17 +40,17 @@ impl Emitter<'_> {
         self.work.repeated[index] = self.work.repeated[index].max(bytes);
     }
 
-    /// Returns whether a node costs nothing to write again, either in the formula or in the emitted SQL.
+    /// Returns whether a node is so simple, in the formula or in the emitted SQL, that repeating it costs nothing.
     pub(super) fn is_simple(&self, id: IrId) -> bool {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            // A volatile value is drawn again each time it is written, however short it is.
+            // A volatile value is computed again each time it is written, however short its expression is.
             Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
             _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
 
-    /// Returns the number of repeated bytes in an emitted node: at least those of its operands.
+    /// Returns the number of repeated bytes in an emitted node, which is at least the sum for its operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
         let grown = self

@@ -1,8 +1,8 @@
-//! Upper bounds of numbers, for engines that compute in the width of the operands.
+//! Upper bounds of numbers, for engines whose results are only as wide as the operands.
 //!
-//! Formulas have 64-bit integers, and decimals that keep their digits. Some engines compute two 32-bit integers in 32
-//! bits, or return a decimal with so many digits that another scale no longer fits. For these engines the operands are
-//! widened, but only where the values may need it, so that `end - start + 1` remains unchanged.
+//! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute with two 32-bit
+//! integers in 32 bits, or return a decimal with so many digits that no other scale fits. For these engines,
+//! operands are widened, but only if their values may require it, so that `end - start + 1` remains unchanged.
 
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
@@ -11,11 +11,11 @@ use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::sql::Sql;
 use crate::{ALL_DIGITS, Type};
 
-/// Largest 32-bit integer. The size of an integer is at most this, or 0 if the integer is not narrow.
+/// Largest 32-bit integer. The size of a narrow integer is at most this number. The size of any other integer is 0.
 const MAX_NARROW: u32 = i32::MAX as u32;
 
-/// Computes the sizes of the nodes up to `last`. Operands come before their nodes, and definitions after those that
-/// they use.
+/// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow
+/// those that they use.
 fn fill(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {
@@ -47,7 +47,7 @@ fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
 fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
     let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
-    // Largest size of several nodes, or 0 if one of them is not narrow.
+    // Largest size of several nodes, or 0 if any of them is not narrow.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let sizes = ids
             .filter(|id| !matches!(program.node(*id), Ir::Null))
@@ -70,7 +70,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
-        // Inside a window, an aggregate is a call like any other.
+        // Inside a window, an aggregate is an `Apply` node.
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
             match catalog::owner(overload) {
                 internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
@@ -88,7 +88,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
                     (0, _) | (_, 0) => 0,
                     (left, right) => narrow_result_size(function, left, right).unwrap_or(0),
                 },
-                // A remainder is smaller than the divisor.
+                // The result of MOD is smaller than the divisor.
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
                 (_, Some((ResultType::Param(index), _))) => args.get(index as usize).map_or(0, size),
                 (_, Some((ResultType::Same, params))) => {
@@ -112,7 +112,7 @@ fn is_arithmetic(function: FunctionId) -> bool {
     [internal::ADD, internal::SUBTRACT, internal::MULTIPLY].contains(&function)
 }
 
-/// Returns the size of a sum, difference or product of narrow numbers. `None` if the result is not narrow.
+/// Returns the size of the sum, difference or product of two narrow numbers. `None` if the result is not narrow.
 fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32> {
     let size = if function == internal::MULTIPLY {
         left.checked_mul(right)
@@ -123,7 +123,7 @@ fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32
 }
 
 impl Emitter<'_> {
-    /// Returns the upper bound of a node's numbers, or 0 if no bound is known. Most programs never call this.
+    /// Returns the upper bound of a node's numbers, or 0 if none is known. Most programs never call this function.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }
@@ -134,8 +134,8 @@ impl Emitter<'_> {
         &self.work.sizes
     }
 
-    /// Widens an operand of an operation before it is emitted, if the engine would compute it in 32 bits and the
-    /// result may not fit.
+    /// Widens an operand before its operation is emitted, if the engine would compute the operation in 32 bits and
+    /// the result may not fit.
     #[inline]
     pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
         let function = catalog::owner(overload);
@@ -168,7 +168,7 @@ impl Emitter<'_> {
         if !fits {
             let literal = |id: &&IrId| matches!(self.program.node(**id), Ir::Number(_));
             let first = args.iter().find(|id| !literal(id)).or(args.first());
-            // A sum of many operands is joined from the left.
+            // A sum of more than two operands is computed from left to right, so widen the first operand.
             let widened = if args.len() == 2 { first } else { args.first() };
             if let Some(id) = widened {
                 self.cast(*id, Type::Integer);
@@ -176,8 +176,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Casts values that the engine combines into one decimal to the same scale, if the widest of them would leave no
-    /// room for the others' scale.
+    /// Casts values to the same scale if the engine combines them into one decimal and the widest value would leave
+    /// no digits for the scale of the others.
     pub(super) fn make_alike(&mut self, ids: &[IrId]) {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
@@ -205,7 +205,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Casts the branches of a CASE to the same scale, like `make_alike`.
+    /// Casts the branches of a CASE to the same scale, as `make_alike` does.
     pub(super) fn make_branches_alike(&mut self, arms: PoolRange) {
         let program = self.program;
         if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)

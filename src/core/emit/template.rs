@@ -14,18 +14,19 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
 
-/// Scratch buffers for filling in templates. Nested templates share them: each begins where the enclosing one ended.
+/// Scratch buffers for filling in templates. Nested templates share the buffers: each template starts where the
+/// enclosing one ended.
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.
     locals: Vec<SqlId>,
-    /// Parts that represent several nodes because their argument is repeated, which only lists accept: the part's
-    /// index, and its range in `spread_ids`.
+    /// Parts that stand for several nodes because their argument is repeated, which only lists accept. Each entry
+    /// consists of the part's index and its range in `spread_ids`.
     spread: Vec<(usize, Range<usize>)>,
     spread_ids: Vec<SqlId>,
-    /// Window that a template with its own `over` adds to its calls.
+    /// Window for the calls in a template that contains `over`.
     pub window: Option<WindowSpec>,
-    /// Names in the template's arguments that its aliases must not have, such as `number_`.
+    /// Names that occur in the template's arguments, such as `number_`. The template's aliases must differ from them.
     names: Vec<String>,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct WindowSpec {
     pub partition: SqlSlice,
     pub order: SqlSlice,
     pub rows: Option<SqlId>,
-    /// Name of the partition and order in the select.
+    /// Name under which the select's `window` clause defines the partition and the order.
     pub name: Option<SqlId>,
 }
 
@@ -95,7 +96,7 @@ impl Emitter<'_> {
         self.work.tree.add(Sql::Spaced(both), span)
     }
 
-    /// Fills in a template in one forward loop over its parts, because the operands of a part come before it.
+    /// Fills in a template in one forward loop over its parts, because each part follows its operands.
     #[inline(never)]
     fn fill_parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let base = self.work.template.locals.len();
@@ -165,8 +166,8 @@ impl Emitter<'_> {
         root.unwrap_or_else(|| self.word("null", span))
     }
 
-    /// Collects the names in the arguments that end like aliases of templates. Returns the names of the enclosing
-    /// template.
+    /// Collects the names in the arguments that end like the aliases of templates. Returns the previous names, which
+    /// belong to the enclosing template.
     #[cold]
     fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
@@ -193,7 +194,7 @@ impl Emitter<'_> {
         std::mem::replace(&mut self.work.template.names, names)
     }
 
-    /// Puts the parts of a call's argument next to each other, except for those in `left_out`.
+    /// Writes the parts of a call's argument next to each other, except for the parts in `left_out`.
     fn side_by_side(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let kept = parts.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
@@ -211,7 +212,7 @@ impl Emitter<'_> {
         self.work.tree.word(word, span)
     }
 
-    /// Adds the nodes of these parts to the tree, as a list.
+    /// Adds the nodes of the given parts to the tree as a list.
     fn list(&mut self, items: &[u16], base: usize, spread: usize) -> SqlSlice {
         let TemplateBuffers {
             locals,
@@ -240,7 +241,7 @@ impl Emitter<'_> {
         let at = |i: u16| locals[base + i as usize];
         let tree = &mut self.work.tree;
         match *part {
-            // A user's column with the name of an alias keeps its name, so rename the alias.
+            // If a user's column has the same name as an alias, the column keeps its name and the alias is renamed.
             Part::Word(word) if self.work.template.names.iter().any(|name| name == word) => {
                 let names = &self.work.template.names;
                 let mut alias = format!("{word}_");
@@ -338,8 +339,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Replaces `nullif(coalesce(x, 0), 0)` by `nullif(x, 0)`. Likewise for a safe division, which returns NULL for 0
-    /// as for NULL. `at` is the index of the argument for which 0 and NULL are equivalent.
+    /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Likewise for a safe division, which returns NULL
+    /// whether the divisor is 0 or NULL. `at` is the index of the argument for which 0 and NULL are equivalent.
     fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
@@ -358,7 +359,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes `{start} - 1` if the start is a literal, so that readers see the result.
+    /// Computes `{start} - 1` if the start is a literal, so that the SQL contains the result.
     fn sum_of_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
@@ -371,7 +372,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Replaces `x + -3` by `x - 3` if the right operand is a literal.
+    /// Replaces `x + -3` with `x - 3` if the right operand is a literal.
     fn without_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
         let opposite = match op {
             Op::Add => Op::Subtract,
@@ -397,7 +398,7 @@ impl Emitter<'_> {
         )
     }
 
-    /// Replaces `3 * interval '1 month'` by `interval '3 months'` if the count is a literal.
+    /// Replaces `3 * interval '1 month'` with `interval '3 months'` if the count is a literal.
     fn counted_interval(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
         let tree = &self.work.tree;
         let (Op::Multiply, Sql::Text { first, len }, Sql::Spaced(parts)) =
@@ -419,8 +420,8 @@ impl Emitter<'_> {
         Some(self.work.tree.text(span, |out| out.push_str(&written)))
     }
 
-    /// Returns `x` of `nullif(x, 0)` if it is a literal other than 0, such as 12, or a product of such literals, such
-    /// as `60 * 60`.
+    /// Returns the `x` of `nullif(x, 0)` if `x` is a literal other than 0, such as 12, or a product of such literals,
+    /// such as `60 * 60`.
     fn pointless_nullif(&self, args: SqlSlice) -> Option<SqlId> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
@@ -452,7 +453,7 @@ impl Emitter<'_> {
         (not_zero(left) && tree.is_text(*zero, "0")).then_some(*x)
     }
 
-    /// Returns an argument, converted as its placeholder requires.
+    /// Returns the SQL of an argument, converted as the template's placeholder requires.
     #[inline]
     fn argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
         match mode {
@@ -526,12 +527,12 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns the kind of number that the dialect's template returns, if the template specifies it. Results of `+ -
-    /// *`, fallbacks and branches that consist of such numbers and exact ones have the same kind.
+    /// Returns the kind of number that the dialect's template returns, if the template specifies it. The results
+    /// of `+`, `-`, `*`, fallbacks and branches have that kind if their operands have it or are exact.
     fn number_kind(&self, id: IrId) -> Option<Type> {
         let mut given = None;
         let mut open = vec![id];
-        // A caller may be above many nodes, so only the nearest ones are checked.
+        // The expression may contain many nodes, so check at most 32 of them.
         let mut left = 32;
         while let Some(id) = open.pop() {
             left -= 1;
@@ -581,7 +582,7 @@ impl Emitter<'_> {
                     .is_some_and(|p| is_literal(p.ty) == literal && fits(p.ty))
             })
         };
-        // For a number of unknown kind or a value of unknown type, use the most general overload.
+        // If the kind of number or the type of the value is unknown, use the most general overload.
         let last_number = || {
             overloads.iter().rfind(|o| {
                 o.params
@@ -602,7 +603,8 @@ impl Emitter<'_> {
     }
 }
 
-/// Returns whether a column of this name could be confused with an alias of a template. All these aliases end in `_`.
+/// Returns whether a column with this name could be confused with an alias in a template. All of these aliases
+/// end in `_`.
 pub(super) fn is_like_alias(name: &str) -> bool {
     name.ends_with('_')
 }

@@ -15,25 +15,25 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 /// Keys of the windows in a select.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    /// Partition keys of windows in the step's order, including the default ones.
+    /// Partition keys of windows in the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
-    /// Partition keys that the spec specifies. Rankings use only these, unless they are limited to the step's
+    /// Partition keys that the spec specifies. Rankings use only these keys, unless they are limited to the step's
     /// partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
-    /// Keys that identify the rows of a pivoted sheet; `pivot_order` has the order of its columns.
+    /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.
     pub pivot_rows: Vec<SqlId>,
     pub pivot_order: Vec<SqlId>,
     /// Grouping keys.
     pub groups: Vec<SqlId>,
-    /// Name of the partition and order in the select's `window` clause.
+    /// Name under which the select's `window` clause defines the partition and the order.
     pub name: Option<SqlId>,
-    /// Keys that find the values of other periods, if a single expression can hold such values.
+    /// Keys for looking up values of other periods. `None` if a single expression cannot contain these values.
     pub moved: Option<ShiftedDate>,
 }
 
 impl Emitter<'_> {
-    /// Returns a partition key in a form that the dialect accepts for its type.
+    /// Returns a partition key in a form that the dialect accepts for the key's type.
     pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
         let meta = self.program.meta(id);
         if meta.ty.in_sql() != Type::Float {
@@ -86,7 +86,7 @@ impl Emitter<'_> {
         self.work.tree.add(window.fill(x), span)
     }
 
-    /// Returns a window over rows, in the step's order if it has one.
+    /// Returns a window over rows. If the window uses the step's order, its rows are sorted by that order.
     fn row_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> WindowSpec {
         let (parted_by, ahead) = match (over, parted_by.split_last()) {
             (WindowFrame::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
@@ -102,7 +102,7 @@ impl Emitter<'_> {
         }
         let partition = self.work.tree.slice(&divided_by);
         let order = match ahead {
-            // Rows without a value do not affect the result, so the position of NULLs is irrelevant.
+            // Rows without a value do not affect the result, so the position of NULLs does not matter.
             Some((key, descending)) => {
                 let key = self.order_key(self.work.sql[key.index()], descending, false);
                 self.work.tree.slice(&[key])
@@ -115,9 +115,9 @@ impl Emitter<'_> {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.text(span, |out| out.push_str(rows)))
             }
-            // The default frame of engines is a range, which includes rows with an equal key.
+            // The default frame in SQL engines is a range, which includes all rows with an equal key.
             WindowFrame::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
-            // The first value of the rows up to the current one is also the first value of the range up to it.
+            // A `rows` frame and a `range` frame up to the current row have the same first value.
             _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
                 self.work
                     .tree
@@ -137,7 +137,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Adds further keys to a partition.
+    /// Appends keys to a partition.
     fn parted(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
         for by in parted_by {
             let key = self.work.sql[by.index()];
@@ -170,7 +170,7 @@ impl Emitter<'_> {
         matches!(self.program.node(call), Ir::Apply { overload, .. } if Some(overload) == first)
     }
 
-    /// Returns whether the dialect accepts this order only together with an explicit `rows` frame.
+    /// Returns whether the dialect requires an explicit `rows` frame for this order.
     fn is_range_refused(&self, order: SqlSlice) -> bool {
         let tree = &self.work.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
@@ -206,7 +206,7 @@ impl Emitter<'_> {
         )
     }
 
-    /// Emits a window in the order of the call's argument.
+    /// Emits a window that is ordered by the call's argument.
     fn ranked(
         &mut self,
         x: SqlId,
@@ -221,13 +221,13 @@ impl Emitter<'_> {
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
-            // The value is also tested for NULL outside of the window.
+            // The expression of a ranking also tests the value for NULL, outside of the window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // With `apart`, NULLs have a partition of their own, so their position is irrelevant.
+        // With `apart`, NULLs are in a separate partition, so their position does not matter.
         let key = self.order_key(key, descending, nullable && !apart);
         let partition = self.work.tree.slice(&partition);
         let order = self.work.tree.slice(&[key]);

@@ -1,4 +1,4 @@
-//! Typed IR of definitions, with levels but without a dialect: nodes in one arena, children before parents.
+//! Typed IR of definitions: includes levels but no dialect. All nodes are in one arena, children before parents.
 
 use std::sync::Arc;
 
@@ -26,17 +26,17 @@ pub struct PoolRange {
 /// Node of the IR: an operation or a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ir {
-    /// Placeholder for an expression with an error. Later stages report nothing about it.
+    /// Placeholder for an expression with an error. Later stages do not report anything about it.
     Error,
     Null,
     Bool(bool),
-    /// A number; its digits are in the text pool.
+    /// Number. Its digits are stored in the pool of strings.
     Number(PoolRange),
     /// Text value.
     Text(PoolRange),
     /// ISO date.
     Date(PoolRange),
-    /// Replacement for the current date: the text of an SQL expression.
+    /// SQL expression that replaces the current date.
     Today(PoolRange),
     /// Input column.
     Column(u32),
@@ -47,9 +47,9 @@ pub enum Ir {
         overload: OverloadId,
         args: PoolRange,
     },
-    /// Conditions and values in turn. If their number is odd, the last one is the default value.
+    /// Alternating conditions and values. If there is an odd number of arguments, the last one is the default value.
     Case(PoolRange),
-    /// CASE that compares one subject with a value per branch.
+    /// CASE that compares one subject with one value per branch.
     Switch {
         subject: IrId,
         arms: PoolRange,
@@ -75,48 +75,48 @@ pub enum Ir {
         call: IrId,
         over: WindowFrameId,
     },
-    /// Window over the rows of each group, before grouping, for aggregates that the dialect lacks. The first argument
-    /// is the call; for some roles, partition keys besides the grouping keys follow.
+    /// Window over the rows of each group, before grouping, for aggregates that the dialect does not support. The
+    /// first argument is the call. For some roles, it is followed by partition keys in addition to the grouping keys.
     GroupWindow {
         args: PoolRange,
         role: GroupRole,
     },
-    /// Value of the row whose order key is the current row's order key, moved by a period.
+    /// Value from the row whose order key equals the current row's order key, moved by a period.
     PeriodLookup {
         value: IrId,
         /// Index in `periods`.
         period: u32,
     },
-    /// Value of the row of the sheet or of another tab that a key finds. The arguments are the sought value, the key
-    /// that it is compared with and, unless the row's number is requested, the value to return. If rows are counted,
-    /// the third argument is the counted value, and the fourth is a second value that the condition reads.
+    /// Value from a row that is found by its key, in the sheet or in another tab. The arguments are the sought value,
+    /// the key that it is compared with and, unless the row's number is requested, the value to return. If rows are
+    /// counted, the third argument is the counted value, and the fourth is a second value that the condition reads.
     RowLookup {
         args: PoolRange,
         /// Index in `finds`.
         find: u32,
     },
-    /// Column of another tab, which only lookups in that tab read. Without a tab (`u32::MAX`), the number of a row.
+    /// Column of another tab, which is read only by lookups in that tab. If the tab is `u32::MAX`, the number of a row.
     TabColumn {
         tab: u32,
         column: u32,
     },
-    /// `DISTINCT(x)`, until the enclosing aggregate absorbs it.
+    /// `DISTINCT(x)`, until the enclosing aggregate consumes it.
     Distinct(IrId),
-    /// `FIRST(x):x`, until the enclosing aggregate absorbs it.
+    /// `FIRST(x):x`, until the enclosing aggregate consumes it.
     Range {
         x: IrId,
         over: WindowFrameId,
     },
-    /// `A:C`: one `Range` per column, until the enclosing aggregate absorbs them.
+    /// `A:C`: one `Range` per column, until the enclosing aggregate consumes them.
     Ranges(PoolRange),
 }
 
 /// Purpose of a window over the rows of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupRole {
-    /// Value of the aggregate, the same in all rows of the group.
+    /// Value of the aggregate, which is the same in all rows of the group.
     Value,
-    /// Rank of the row's value within its group, from the smallest or from the largest value.
+    /// Rank of the row's value within its group, in descending or ascending order.
     Place { descending: bool },
     /// Number of values in the group.
     Count,
@@ -142,15 +142,15 @@ impl GroupRole {
 /// Rows that a window call reads, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowFrame {
-    /// Rows of the partition in the step's order. The function determines which of them it reads.
+    /// Rows of the partition in the step's order. The function determines which of these rows it reads.
     Ordered,
     /// All rows of the partition, without an order.
     Partition,
-    /// Rows from one place to another in the step's order, both included.
+    /// Rows from one bound to another in the step's order, including both bounds.
     Rows { from: FrameBound, to: FrameBound },
-    /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, have a partition of their
-    /// own. With `within`, the rows are those of the step's partition; otherwise only the partition that the spec
-    /// specifies divides them.
+    /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, are in a separate
+    /// partition. With `within`, the rows are divided by the step's partition keys; otherwise, only by the partition
+    /// keys that the spec specifies.
     Ranked {
         descending: bool,
         apart: bool,
@@ -158,10 +158,10 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows before the current row in the order of the last `parted_by` value. With `own`, rows with the same value
-    /// are included.
+    /// Rows before the current row in the order of the last `parted_by` value. With `own`, the rows with the current
+    /// row's value are included.
     Ahead { descending: bool, own: bool },
-    /// Cells of one row of a pivoted sheet, one per column.
+    /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),
     /// All rows of a pivoted sheet, in the order of its columns.
     PivotColumns,
@@ -172,16 +172,16 @@ pub enum WindowFrame {
 pub enum CellFrame {
     /// All cells, without an order.
     All,
-    /// All cells, in the order of the columns. The function determines which of them it reads.
+    /// All cells, in the order of the columns. The function determines which of these cells it reads.
     Ordered,
-    /// Cells from one column to another, both included.
+    /// Cells from one column to another, including both columns.
     Cells { from: FrameBound, to: FrameBound },
     /// All cells, in the order of the call's own argument.
     Ranked { descending: bool },
 }
 
 impl WindowFrame {
-    /// Returns whether the step's order matters.
+    /// Returns whether the window depends on the step's order.
     pub fn ordered(self) -> bool {
         matches!(
             self,
@@ -220,8 +220,8 @@ impl WindowFrame {
         }
     }
 
-    /// Returns whether the window remains correct if rows with equal values get partitions of their own. It then has
-    /// no other bounds than the current row and the ends of the partition.
+    /// Returns whether the window remains correct if the rows with equal values are moved to separate partitions. The
+    /// bounds of such a window are the current row or the ends of the partition.
     pub fn holds_when_parted(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {
@@ -238,16 +238,16 @@ impl WindowFrame {
     }
 }
 
-/// Row of a partition, as a bound of a window.
+/// Bound of a window: a row of the partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FrameBound {
     First,
-    /// Number of rows after the current row; negative for rows before it.
+    /// Number of rows after the current row. Negative for rows before the current row.
     At(i32),
     Last,
 }
 
-/// Index of an [`WindowFrame`] in its program.
+/// Index of a [`WindowFrame`] in its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowFrameId(u32);
 
@@ -257,24 +257,25 @@ pub struct NodeMeta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
-    /// Whether the node reads only grouping keys per row, so that it can be used together with aggregates.
+    /// Whether grouping keys are the only columns that the node reads per row, so that it can be used together with
+    /// aggregates.
     pub reads_only_keys: bool,
-    /// Whether the value is different each time it is computed.
+    /// Whether the value changes each time it is computed.
     pub volatile: bool,
-    /// Whether an aggregate in the node reads no column. Inside a subquery, that aggregate would belong to the
-    /// subquery.
+    /// Whether the node contains an aggregate that reads no column. Inside a subquery, that aggregate would belong to
+    /// the subquery.
     pub columnless: bool,
     pub span: Span,
 }
 
 impl NodeMeta {
-    /// Returns whether the value is the same in all rows and each time it is computed.
+    /// Returns whether the value is the same in all rows, and the same each time it is computed.
     #[inline]
     pub fn is_constant(&self) -> bool {
         self.level == Level::Const && !self.volatile
     }
 
-    /// Merges the level and flags of an operand into those of the node.
+    /// Merges an operand's level and flags into this node's.
     #[inline]
     pub fn merge_operand(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
@@ -283,13 +284,13 @@ impl NodeMeta {
         self.columnless |= operand.columnless;
     }
 
-    /// Returns whether an aggregate of the node reads a column. Volatile values read none.
+    /// Returns whether an aggregate of the node reads a column. Volatile values do not read any columns.
     pub fn reads_columns(&self) -> bool {
         self.level > Level::Const && !self.volatile
     }
 
-    /// Returns whether a subquery can contain the node: no window, and an aggregate of columns only if the dialect
-    /// supports it.
+    /// Returns whether a subquery can contain the node. A subquery cannot contain windows, and can contain aggregates
+    /// of columns only if the dialect supports them there.
     pub fn fits_subquery(&self, aggregates: bool) -> bool {
         match self.level {
             Level::Window => false,
@@ -299,64 +300,65 @@ impl NodeMeta {
     }
 }
 
-/// Distance along the calendar.
+/// Offset along the calendar: a number of calendar units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalendarOffset {
-    /// Number of units; never 0, and never more than the length of the calendar.
+    /// Number of units. Never 0, and never larger than the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
-    /// Arguments of the catalogue entries `earlier` and `later` after the time: the number of units, the unit, and
-    /// both as one text.
+    /// Arguments that follow the time in calls of the catalogue entries `earlier` and `later`: the number of units,
+    /// the unit, and a string that combines the two.
     pub words: PoolRange,
 }
 
-/// How a lookup compares its key.
+/// Comparison between a lookup's key and the sought value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyMatching {
-    /// Finds an equal key.
+    /// Finds the key that equals the sought value.
     Exact,
-    /// Finds the largest key that is not larger.
+    /// Finds the largest key that is not larger than the sought value.
     Below,
-    /// Finds the smallest key that is not smaller.
+    /// Finds the smallest key that is not smaller than the sought value.
     Above,
-    /// Finds a key that matches the pattern.
+    /// Finds a key that matches the sought pattern.
     Pattern,
-    /// Counts all rows for which the condition holds.
+    /// Counts all rows that meet the condition.
     Count,
 }
 
-/// Where and how a lookup finds its row.
+/// Rows that a lookup searches, and how it finds its row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookupSpec {
-    /// Index of the other tab among the sheet's tabs. `None` for the sheet itself.
+    /// Index of the searched tab among the sheet's other tabs. `None` for the sheet itself.
     pub tab: Option<u32>,
     /// Whether the row is found by its number.
     pub by_number: bool,
     pub matching: KeyMatching,
-    /// Condition on the sought value and the row's key. It is not part of any value.
+    /// Condition on the sought value and the row's key. The condition is not part of any definition's value.
     pub test: IrId,
 }
 
-/// Holidays in a column of another tab, each day from Monday to Friday once. The planner makes them a tab of their
-/// own.
+/// Holidays in a column of another tab: each distinct date from Monday to Friday. The planner creates a separate
+/// tab for them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Holidays {
-    /// Tab of the sheet that has the holidays, and their column in it.
+    /// Tab of the sheet that lists the holidays, and the holiday column in that tab.
     pub tab: u32,
     pub column: u32,
-    /// Nodes of the holiday column, of its value as a date, and of the test whether that date is a weekday.
+    /// Nodes of the holiday column, of the column's value as a date, and of the test for whether that date is a
+    /// weekday.
     pub column_node: IrId,
     pub date: IrId,
     pub on_weekday: IrId,
-    /// Day of a holiday in the planner's tab, and the number of weekdays up to it.
+    /// Nodes of a holiday's date in the planner's tab, and of the number of weekdays up to that date.
     pub day: IrId,
     pub weekdays: IrId,
 }
 
 impl Holidays {
-    /// First number for tabs of holidays. The sheet's own tabs have smaller numbers.
+    /// Smallest index of a tab of holidays. The sheet's own tabs have smaller indices.
     pub const TABS: u32 = 1 << 24;
-    /// Columns of the planner's tab: the day, and the number of working days before it.
+    /// Columns of the planner's tab: the date of the holiday, and the number of working days before that date.
     pub const DAY: u32 = 0;
     pub const WORKING_DAYS: u32 = 1;
 }
@@ -399,12 +401,13 @@ impl CalendarUnit {
         }
     }
 
-    /// Returns whether the unit is shorter than a day, so that only times can be moved by it.
+    /// Returns whether the unit is shorter than a day. Only times can be moved by such a unit, not dates.
     pub fn is_shorter_than_day(self) -> bool {
         matches!(self, Self::Second | Self::Minute | Self::Hour)
     }
 
-    /// Returns the length in seconds, or in months (with `true`) if the number of seconds varies.
+    /// Returns the unit's length in seconds, or in months if the number of seconds varies. The flag is `true` for
+    /// months.
     pub fn length(self) -> (i64, bool) {
         match self {
             Self::Second => (1, false),
@@ -420,7 +423,7 @@ impl CalendarUnit {
 }
 
 impl CalendarOffset {
-    /// Returns the distance in seconds or in months, which is equal for a quarter and for three months.
+    /// Returns the offset in seconds or in months. One quarter and three months are the same distance.
     pub fn distance(self) -> (i64, bool) {
         let (length, months) = self.unit.length();
         (self.count.saturating_mul(length), months)
@@ -435,7 +438,7 @@ pub struct ColumnUse {
     pub name: Arc<str>,
     /// Whether the source quotes the name. The case of an unquoted name does not matter.
     pub quoted: bool,
-    /// Dialects, as bits, in which the name is known to be valid without quotes.
+    /// Bit set of the dialects in which the name is known to be valid without quotes.
     pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
@@ -443,12 +446,13 @@ pub struct ColumnUse {
     pub size: u32,
     /// Whether each value is the first day of a month.
     pub month_start: bool,
-    /// Whether the type is inferred from usage instead of taken from a schema.
+    /// Whether the type is inferred from the column's use instead of specified by a schema.
     pub assumed: bool,
-    /// Whether no known relation has the column. The column's relation, if any, then comes only from the text.
+    /// Whether the column is not part of any known relation. The column's relation, if any, is then only named in the
+    /// source.
     pub unknown: bool,
-    /// Columns that a full join merges into this one because both sides have them: its value is the first that is not
-    /// NULL.
+    /// Columns that a full join merges into this one because both sides contain them. The value is the first one that
+    /// is not NULL.
     pub merged: Vec<u32>,
 }
 
@@ -458,42 +462,43 @@ pub struct IrDefinition {
     /// Name of the definition. `None` for a bare formula.
     pub name: Option<Arc<str>>,
     pub root: IrId,
-    /// First node of the definition; the root is the last one.
+    /// First node of the definition. The last node is the root.
     pub first: IrId,
     pub span: Span,
-    /// Whether the definition, or one that it uses, has an error.
+    /// Whether this definition or a definition that it uses contains an error.
     pub failed: bool,
     /// Whether another definition uses this one.
     pub used: bool,
-    /// Whether some nodes are part of no value because they were folded away.
+    /// Whether some nodes do not contribute to any value because they were folded away.
     pub folded: bool,
 }
 
-/// All definitions of a text or step.
+/// All definitions of a source or of a step.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, NodeMeta)>,
-    /// Windows, each with the values that divide its rows in addition to the step's partitions.
+    /// Windows, each with the values that divide its rows in addition to the step's partition keys.
     overs: Vec<(WindowFrame, PoolRange)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
-    /// Periods by which lookups move their key.
+    /// Periods by which lookups move their keys.
     pub periods: Vec<CalendarOffset>,
     /// Lookups by key or row number.
     pub finds: Vec<LookupSpec>,
-    /// Columns of tabs that contain holidays.
+    /// Columns in other tabs that contain holidays.
     pub holidays: Vec<Holidays>,
-    /// Aggregates and windows, each with an equivalent built from windows, for dialects without the call.
+    /// Aggregates and windows, each with an equivalent expression that is built from windows, for dialects that do
+    /// not support the call.
     pub other_forms: Vec<(IrId, IrId)>,
-    /// Criteria texts: the values that they test, the text that they look for, and their span.
+    /// Text criteria: the values to test, the text to find, and the span of the criterion.
     pub criteria: Vec<(IrId, PoolRange, Span)>,
-    /// Meanings of cells and cell ranges, in words.
+    /// Descriptions of cells and cell ranges, in words.
     pub meanings: Vec<(Span, String)>,
-    /// Whether some definition is folded. During lowering: whether the current definition is folded.
+    /// Whether any definition is folded. During lowering: whether the current definition is folded.
     pub folded: bool,
-    /// Indices of `definitions`, sorted so that each comes after those that it uses.
+    /// Indices into `definitions`, sorted so that each definition comes after those that it uses.
     pub order: Vec<u32>,
 }
 
@@ -580,7 +585,7 @@ impl Program {
         self.nodes.iter().map(|n| n.0)
     }
 
-    /// Replaces a node by another one.
+    /// Replaces a node with another one.
     pub fn replace(&mut self, id: IrId, node: Ir) {
         self.nodes[id.index()].0 = node;
     }
@@ -606,7 +611,7 @@ impl Program {
     #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
         let first = self.args.len() as u32;
-        // Most lists are so short that a call to copy them would cost more.
+        // Most lists are so short that a call to copy them would be slower.
         match *args {
             [a] => self.args.push(a),
             [a, b] => self.args.extend_from_slice(&[a, b]),
@@ -630,12 +635,12 @@ impl Program {
             .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
-    /// Returns the values that divide the rows of a window in addition to the step's partitions.
+    /// Returns the values that divide the rows of a window in addition to the step's partition keys.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }
 
-    /// Appends an argument to the list that was added last.
+    /// Appends an argument to the most recently added list.
     #[inline]
     pub fn extend_args(&mut self, slice: &mut PoolRange, arg: IrId) {
         self.args.push(arg);
@@ -651,7 +656,7 @@ impl Program {
         }
     }
 
-    /// Adds a copy of a text in lower case (ASCII letters only).
+    /// Adds a copy of a string in lower case. Only ASCII letters change.
     pub fn add_lowercase(&mut self, slice: PoolRange) -> PoolRange {
         let first = self.texts.len();
         self.texts
@@ -663,13 +668,14 @@ impl Program {
         }
     }
 
-    /// Resolves names: a definition whose formula is only another definition's name has the same meaning as that one.
+    /// Resolves references to definitions. If a definition's formula is only another definition's name, the two
+    /// definitions have the same meaning.
     #[inline]
     pub fn resolve_names(&self, id: IrId) -> IrId {
         self.resolve_names_until(id, |_, _| false)
     }
 
-    /// Resolves names like `behind_names`, but stops if `stop` returns true for a name and its definition.
+    /// Resolves references like `resolve_names`, but stops if `stop` returns true for a reference and its definition.
     #[inline]
     pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
@@ -680,8 +686,8 @@ impl Program {
         id
     }
 
-    /// Returns whether a date is known to be the first day of a month, also as the minimum, maximum, first or last of
-    /// such dates.
+    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last of such
+    /// dates is also such a date.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         let mut date = self.resolve_names(date);
@@ -722,7 +728,8 @@ impl Program {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
 
-    /// Returns whether a node is a name, a literal or today's date, which costs nothing to write again.
+    /// Returns whether a node is so simple that repeating it costs nothing: a column, a literal, or a call without
+    /// arguments that is not volatile, such as today's date.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
             Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
@@ -731,7 +738,8 @@ impl Program {
         }
     }
 
-    /// Maps a column of a tab to the tab and column of the sheet that it is or comes from.
+    /// Maps a column of a tab to the original tab and column of the sheet. Only the columns of holiday tabs have a
+    /// different origin.
     pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)

@@ -1,4 +1,4 @@
-//! Lookup of the row whose key is nearest to the sought value: the CTEs that choose it.
+//! Lookup of the row whose key is nearest to the sought value: the CTEs that choose that row.
 
 use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, as_part_of_name};
 use super::planner::Planner;
@@ -6,7 +6,7 @@ use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
-    /// Returns the rows that a lookup of the nearest key searches, with row numbers if a lookup returns these.
+    /// Returns the rows that a lookup of the nearest key searches, with row numbers if any lookup returns a row number.
     pub(super) fn candidates_of(
         &mut self,
         found: &mut FoundRow,
@@ -35,7 +35,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the order in which the first key is the one to choose.
+    /// Returns the sort keys that put the row to choose first.
     pub(super) fn nearest(
         &mut self,
         parts: LookupParts,
@@ -69,7 +69,7 @@ impl Planner<'_> {
         order
     }
 
-    /// Adds CTEs that choose the row with the nearest key, for each sought value.
+    /// Adds the CTEs that choose the row with the nearest key for each sought value.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -198,7 +198,7 @@ impl Planner<'_> {
         found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
     }
 
-    /// Adds CTEs that choose the row with the nearest key, if all rows seek the same value.
+    /// Adds the CTEs that choose the row with the nearest key if all rows seek the same value.
     pub(super) fn one_of_ordered(
         &mut self,
         found: &mut FoundRow,

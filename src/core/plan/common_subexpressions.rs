@@ -1,4 +1,4 @@
-//! Sharing of columns between equal arguments.
+//! Shares one column between equal arguments.
 
 use rustc_hash::FxHashMap;
 
@@ -10,7 +10,8 @@ use super::value_numbering::numbers;
 use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
-/// Arguments with columns of their own. An argument that equals another one, or a definition, uses the same column.
+/// Arguments that are computed in separate columns. If an argument equals another argument or a definition, both
+/// use the same column.
 pub(super) struct SharedArguments<'s> {
     pub step: &'s StepPlan<'s>,
     live: &'s [bool],
@@ -23,11 +24,11 @@ struct SharedValues {
     numbers: Vec<u32>,
     /// Definition of each value, by value number.
     definitions: FxHashMap<u32, usize>,
-    /// Place of each definition in the order of computation.
+    /// Position of each definition in the order of computation.
     places: Vec<usize>,
-    /// Whether each definition is the `having` condition or is read by it.
+    /// For each definition, whether it is the `having` condition or is read by that condition.
     tested: Vec<bool>,
-    /// Existing columns, by value number, whether they are at row level, and whether `having` tests them.
+    /// Existing columns, by value number, by whether the value is at row level, and by whether `having` tests it.
     columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 
@@ -66,7 +67,7 @@ impl<'s> SharedArguments<'s> {
         })
     }
 
-    /// Cuts an argument of the definition `of`.
+    /// Cuts an argument of the definition `of`: assigns it to a new column, or to the column of an equal value.
     pub fn cut(
         &mut self,
         arg: IrId,

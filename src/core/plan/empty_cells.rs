@@ -1,5 +1,5 @@
-//! Checks for pivoted worksheets: whether cells without a row affect the step's values, and which values are constant
-//! along a row.
+//! Checks for pivoted worksheets: whether cells for which no row exists affect the step's values, and which
+//! values are constant along a row.
 
 use super::StepPlan;
 use super::liveness::{live_definitions, needed};
@@ -7,8 +7,8 @@ use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Returns whether a window counts cells or reads a value in cells without a row. LAG, for example, then needs a row
-/// for each cell.
+/// Returns whether a window counts cells for which no row exists, or reads a value in these cells. LAG, for
+/// example, then needs one row per cell.
 pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;
     let live = live_definitions(step);
@@ -21,7 +21,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
-        // If the sheet's own rows are searched, the rows of empty cells count too.
+        // If the sheet's own rows are searched, the search includes the rows of empty cells.
         Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
@@ -48,7 +48,7 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
             .next()
             .is_some_and(|value| is_empty(program, value, keys)),
         WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
-        // From one end to the current cell, cells without a row make no difference.
+        // Cells for which no row exists do not change a window from one end to the current cell or to the other end.
         WindowFrame::Rows {
             from: FrameBound::First,
             to: FrameBound::At(0) | FrameBound::Last,
@@ -61,7 +61,7 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
     }
 }
 
-/// Returns whether a value is NULL in a cell without a row.
+/// Returns whether a value is NULL in a cell for which no row exists.
 fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(value);
     let operand = |id: IrId| is_empty(program, id, keys);
@@ -86,7 +86,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     }
 }
 
-/// Returns whether a condition is not met in a cell without a row.
+/// Returns whether a condition is not met in a cell for which no row exists.
 fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(condition);
     match program.node(id) {
@@ -98,7 +98,8 @@ fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
     }
 }
 
-/// Returns, by definition, whether the value is the same in all columns of a row. `rows` are the keys of the rows.
+/// Returns, for each definition, whether its value is the same in all columns of a row. `rows` contains the keys
+/// that identify the rows.
 pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
     let mut same = vec![false; program.definitions.len()];
     for index in &program.order {
@@ -125,8 +126,8 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     WindowFrame::Across(CellFrame::All) => true,
-                    // There are no cells beyond the ends, so a window along the row has different values in different
-                    // cells.
+                    // No window extends beyond the ends of the row, so a window along the row has different values in
+                    // different cells.
                     WindowFrame::Across(_) | WindowFrame::PivotColumns => false,
                     _ => all,
                 },

@@ -1,4 +1,4 @@
-//! First row of each key, and rows by number: the CTEs that lookups join.
+//! CTEs that lookups join: the first row of each key, and numbered rows.
 
 use rustc_hash::FxHashSet;
 
@@ -12,8 +12,8 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// Returns the order of the searched rows, qualified by this name. With `behind_key`, returns only the keys after
-    /// the compared key.
+    /// Returns the sort keys of the searched rows, qualified with `qualifier`. With `behind_key`, returns only the
+    /// sort keys that follow the compared key.
     pub(super) fn order_of(
         &mut self,
         parts: LookupParts,
@@ -22,7 +22,7 @@ impl Planner<'_> {
         behind_key: bool,
     ) -> Vec<SqlId> {
         let Some(tab) = self.tab(parts.find.tab) else {
-            // The searched rows are the sheet's own.
+            // The lookup searches the sheet's own rows.
             if self.roles.order.is_empty() {
                 self.needs_order(parts, stage);
             }
@@ -39,7 +39,7 @@ impl Planner<'_> {
         let mut keys: Vec<(Column, bool)> = tab.order.clone();
         let by = self.searched_column(parts.by, stage).map(|(name, _)| name);
         if keys.is_empty() {
-            // No order is specified, so order by all columns to choose the same row each time.
+            // No order is specified, so sort by all other columns to choose the same row each time.
             let is_key = |column: &&Column| by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by));
             keys.extend(
                 tab.columns
@@ -95,7 +95,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns a name for a column of a CTE that no other column has.
+    /// Returns a name that no other column of the CTE uses.
     pub(super) fn free_name(&self, wanted: &str, columns: &[(SpelledKey, IrId)], tab: Option<u32>) -> String {
         let mut name = wanted.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
@@ -113,7 +113,8 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, !quoted)
     }
 
-    /// Adds a CTE that numbers the rows of a sheet: in the sheet's order, and among the rows with the same key.
+    /// Adds a CTE that numbers the rows of a sheet in the sheet's order, both overall and among the rows with the
+    /// same key.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -122,7 +123,7 @@ impl Planner<'_> {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
         let key = (!by_number).then(|| self.finds.number(parts.by));
-        // Another tab is the same in all strata, but the sheet's own rows are those of the previous stratum.
+        // The rows of another tab are the same in all strata, but the sheet's own rows come from the previous stratum.
         let rows = match parts.find.tab {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
@@ -234,7 +235,7 @@ impl Planner<'_> {
         made
     }
 
-    /// Returns the partition keys of the searched rows, for a select that reads no other rows.
+    /// Returns the partition keys of the searched rows, for a select that reads only these rows.
     pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
@@ -269,7 +270,7 @@ impl Planner<'_> {
             .push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }
 
-    /// Looks up a constant once. The values are NULL if there is no such row.
+    /// Looks up a constant key only once. The values are NULL if no row has that key.
     pub(super) fn one_row(
         &mut self,
         found: &mut FoundRow,
@@ -311,8 +312,9 @@ impl Planner<'_> {
         self.emit_condition(parts.find.test, &[parts.by])
     }
 
-    /// Adds a CTE of one row: the values that lookups read from the only row that meets the condition, or NULL. For a
-    /// sheet with parts, the CTE has one row for each part that has such a row.
+    /// Adds a CTE with a single row: the values that lookups read from the only row that meets the condition, or
+    /// NULL. If the sheet is divided into parts, the CTE contains one row for each part in which a row meets the
+    /// condition.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
     pub(super) fn add_single_row_cte(
         &mut self,
@@ -346,7 +348,7 @@ impl Planner<'_> {
                 });
                 continue;
             }
-            // The key is one of the columns only if a lookup returns it.
+            // Select the key only if a lookup returns it.
             if !read.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }

@@ -4,8 +4,8 @@ use super::names::snake_case;
 use crate::catalog::{self, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Largest number of bytes of a formula that is read for a name. In nested calls each part needs a name, so reading
-/// long parts would take quadratic time.
+/// Maximum length in bytes of a formula from which a name is derived. In nested calls, a name is derived for each
+/// part, so longer parts would take quadratic time.
 const LONGEST_TEXT: usize = 1_000;
 
 /// Returns a name for a value, derived from its formula.
@@ -21,7 +21,7 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
         let Ir::Apply { overload, .. } = program.node(call) else {
             return None;
         };
-        // If a call has several ranges, each is named separately.
+        // If a call contains several ranges, each range is named separately.
         let function =
             catalog::shown(catalog::owner(overload)).filter(|_| text.contains(':') && !text.ends_with(')'))?;
         name_of_range(&format!("{function}({text})"))
@@ -33,8 +33,8 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
         .or_else(|| call_name(program, id, text))
 }
 
-/// Returns a name for a call or an operation, derived from its source text. A node that is only part of a function's implementation
-/// has the text of the function.
+/// Returns a name for a call or an operation, derived from its source. If a node is only part of a function's
+/// implementation, its source is the call of that function.
 fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
@@ -71,8 +71,8 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
 
-/// Returns a name for an argument with a column of its own, derived from its formula, or else from the call that uses
-/// it.
+/// Returns a name for an argument that is computed in a separate column. The name is derived from the argument's
+/// formula or, if that is not possible, from the call that uses the argument.
 pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: NamedCall<'_>) -> String {
     let NamedCall {
         function,
@@ -92,7 +92,7 @@ pub(super) fn name_of_argument(program: &Program, id: IrId, source: &str, call: 
 /// Call that uses an argument.
 #[derive(Clone, Copy)]
 pub(super) struct NamedCall<'c> {
-    /// Name of the function in formulas. `None` for an operator.
+    /// Name of the function in formulas. `None` for operators.
     pub function: Option<&'static str>,
     pub param: &'static str,
     pub is_first: bool,
@@ -100,8 +100,8 @@ pub(super) struct NamedCall<'c> {
     pub of: &'c str,
 }
 
-/// Returns a name for a finished value whose formula is too long for a name: its function, and the definition that
-/// reads it.
+/// Returns a name for a value whose formula is too long for a name. The name consists of the value's function and
+/// the definition that reads the value.
 pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
@@ -114,7 +114,7 @@ pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String 
     format!("{}_for_{of}", function.as_deref().unwrap_or("value"))
 }
 
-/// Returns a name for a cell or a range of cells, derived from its column, because the text does not contain the
+/// Returns a name for a cell or a cell range, derived from its column, because the source does not contain the
 /// column's name.
 fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     let (call, over) = match program.node(id) {
@@ -153,7 +153,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
             format!("{name}_values_of_some_rows")
         });
     }
-    // The value of one row has the same name, however the formula is spelled.
+    // The value of a single row gets the same name, regardless of how the formula is written.
     let is_of_row = [
         internal::LAG,
         internal::LEAD,
@@ -194,7 +194,8 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     })
 }
 
-/// Returns a name for a column limited to some rows of a sheet: `revenue_from_row_3`, `revenue_in_rows_2_to_5`.
+/// Returns a name for a column that is limited to some rows of a sheet, such as `revenue_from_row_3` or
+/// `revenue_in_rows_2_to_5`.
 pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     let Ir::Case(arms) = program.node(id) else { return None };
     let [only, value] = program.args(arms) else { return None };
@@ -230,8 +231,8 @@ pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     })
 }
 
-/// Returns a name for a cell in another column of a pivot, or for all cells in a row: `revenue_to_the_left`,
-/// `row_sum_revenue`.
+/// Returns a name for a cell in another column of a pivot, such as `revenue_to_the_left`, or for all cells in a
+/// row, such as `row_sum_revenue`.
 fn across_row(
     program: &Program,
     function: crate::catalog::FunctionId,
@@ -256,7 +257,7 @@ fn across_row(
     })
 }
 
-/// Returns the name of the column that a value is, unless the text contains it.
+/// Returns the name of the column that a value refers to. `None` if the source already contains that name.
 fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
         Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
@@ -272,7 +273,7 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
     name_of_text(&name).filter(|_| !said)
 }
 
-/// Converts a text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the text is too long for a name.
+/// Converts source text to a name: `SUM(amount)` becomes `sum_amount`. `None` if the source is too long for a name.
 fn name_of_text(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
@@ -281,7 +282,7 @@ fn name_of_text(text: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
-/// Replaces the operators of a formula by words, and returns the number of operators.
+/// Replaces the operators in a formula with words. Also returns the number of operators.
 fn operators_in_words(text: &str) -> (String, usize) {
     const WORDS: [(&str, &str); 10] = [
         ("<>", "not"),
@@ -312,7 +313,8 @@ fn operators_in_words(text: &str) -> (String, usize) {
     (words, count)
 }
 
-/// Converts an expression to a name: `revenue / orders` becomes `revenue_per_orders`. `None` for several operators.
+/// Converts an expression to a name: `revenue / orders` becomes `revenue_per_orders`. `None` for an expression
+/// with several operators.
 fn name_of_expression(text: &str) -> Option<String> {
     if text.len() > LONGEST_TEXT {
         return None;
@@ -325,14 +327,14 @@ fn name_of_expression(text: &str) -> Option<String> {
     }
 }
 
-/// Returns whether a name ends like a counter: `amount_2` would look like the second of several.
+/// Returns whether a name ends in a number, like a counter: `amount_2` would look like the second of several columns.
 fn reads_as_counted(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }
 
-/// Converts an aggregate to a name: `SUM(amount)` becomes `total_amount`, `COUNT(order_id)` `order_count`,
-/// `MINIFS(price, region, "EU")` `min_price_if_region_eu`. If the conditions are too long, the name ends in
-/// `_with_conditions`.
+/// Converts an aggregate to a name: `SUM(amount)` becomes `total_amount`, `COUNT(order_id)` becomes
+/// `order_count`, and `MINIFS(price, region, "EU")` becomes `min_price_if_region_eu`. If the conditions are too
+/// long, the name ends in `_with_conditions`.
 fn name_of_aggregate(text: &str) -> Option<String> {
     const LONGEST: usize = 48;
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
@@ -342,7 +344,8 @@ fn name_of_aggregate(text: &str) -> Option<String> {
         None => (function.strip_suffix("if").unwrap_or(&function), false),
     };
     let conditional = base != function;
-    // The value is last in `SUMIF(condition, value)` and `SUMIF(column, criterion, value)`, and first in `…IFS`.
+    // The value is the last argument of `SUMIF(condition, value)` and `SUMIF(column, criterion, value)`, and the
+    // first argument of `…IFS`.
     let (value, condition) = match (conditional, base) {
         (false, _) => (inside, None),
         (true, "count") => ("", Some(inside)),
@@ -379,8 +382,8 @@ fn name_of_aggregate(text: &str) -> Option<String> {
     }
 }
 
-/// Converts an OFFSET to a name: `OFFSET(revenue, -1)` becomes `previous_revenue`, `OFFSET(revenue, 3)`
-/// `revenue_3_rows_after`.
+/// Converts an OFFSET to a name: `OFFSET(revenue, -1)` becomes `previous_revenue`, and `OFFSET(revenue, 3)`
+/// becomes `revenue_3_rows_after`.
 fn name_of_offset(text: &str) -> Option<String> {
     let inside = text
         .strip_suffix(')')?
@@ -401,8 +404,8 @@ fn name_of_offset(text: &str) -> Option<String> {
     })
 }
 
-/// Converts a range to a name: `SUM(revenue:revenue)` becomes `sum_of_all_revenue`, `AVERAGE(FIRST(revenue):revenue)`
-/// `running_average_revenue`.
+/// Converts a range to a name: `SUM(revenue:revenue)` becomes `sum_of_all_revenue`, and
+/// `AVERAGE(FIRST(revenue):revenue)` becomes `running_average_revenue`.
 fn name_of_range(text: &str) -> Option<String> {
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let (from, to) = inside.split_once(':').filter(|(_, to)| !to.contains(','))?;

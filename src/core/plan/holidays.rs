@@ -1,4 +1,4 @@
-//! Holidays of a column, each once, and the number of holidays between days: the CTEs for NETWORKDAYS and WORKDAY.
+//! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
 use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SpelledKey, as_part_of_name};
 use super::planner::Planner;
@@ -10,7 +10,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// Returns the holidays of a step, as tabs.
+/// Returns the holiday columns of a step as tabs.
 pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
     let tab = |holidays: &Holidays| {
         let of = input.tabs.get(holidays.tab as usize);
@@ -41,7 +41,7 @@ pub(super) fn tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabSource> {
 }
 
 impl Planner<'_> {
-    /// Adds the CTEs of the holidays that a lookup searches, unless they already exist.
+    /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
     pub(super) fn make_holidays(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
@@ -148,7 +148,7 @@ impl Planner<'_> {
         }
         let names: Vec<String> = values.iter().map(|(name, _)| as_part_of_name(name)).collect();
         let shown = names.join("_and_");
-        // Many rows have the same dates, so count only once per date.
+        // Many rows contain the same dates, so count only once per date.
         let dates = self.cte_names.choose(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {

@@ -1,4 +1,4 @@
-//! Selects from several relations: the joins, and the columns that later strata of the step read.
+//! Selects that read several relations: their joins, and the columns that later strata of the step read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -10,12 +10,12 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Item, Join, SqlId};
 
-/// Columns that the joining select passes on to later strata, besides values of its own.
+/// Columns that the joining select passes on to later strata, in addition to the values that it computes.
 #[derive(Default)]
 pub(super) struct PassedOn {
     /// Columns, each with its name in later strata.
     columns: Vec<(InputColumn, String)>,
-    /// Indices in `columns`, by relations and by name in lower case.
+    /// Indices into `columns`, by the column's relations and its lowercase name.
     places: FxHashMap<(Vec<usize>, String), usize>,
 }
 
@@ -55,12 +55,12 @@ impl JoinedInput {
 }
 
 impl Planner<'_> {
-    /// Returns the joined input if this stratum reads several relations.
+    /// Returns the joined input. `None` if this stratum does not read several relations.
     pub(super) fn joins_in(&self, stage: u32) -> Option<&JoinedInput> {
         self.input.joined.filter(|_| stage == 0)
     }
 
-    /// Returns the column of the joined input for a column of the program.
+    /// Returns the column of the joined input that corresponds to a column of the program.
     pub(super) fn input_of(&self, joined: &JoinedInput, column: u32) -> InputColumn {
         let columns = &self.step.program.columns;
         let place = |column: u32| {
@@ -102,7 +102,7 @@ impl Planner<'_> {
         joins
     }
 
-    /// Emits a column of the input, as this stratum reads it.
+    /// Emits a column of the input as this stratum refers to it.
     pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
         let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
             let (name, quoted) = self.input_name(column);
@@ -159,7 +159,7 @@ impl Planner<'_> {
         (name.to_owned(), name == own && known.is_some_and(Column::is_quoted))
     }
 
-    /// Returns the name of a column that is kept, as written in SQL.
+    /// Returns the name of a kept column, as written in SQL.
     pub(super) fn kept_name(&self, column: &InputColumn) -> String {
         let known = self.known_input(column).filter(|known| known.is_quoted());
         let name = known.map_or(column.name.as_str(), Column::name);
@@ -182,7 +182,7 @@ impl Planner<'_> {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
         };
-        // Kept columns come first, so that they keep their own names in later strata.
+        // Kept columns come first, so that their names do not change in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
         if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
             columns.extend(kept.iter().map(|column| (None, column.clone())));
@@ -226,7 +226,8 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that is exactly this column of the joined input, if there is one.
+    /// Returns the name of the output that is exactly this column of the joined input. `None` if there is no such
+    /// output.
     pub(super) fn output_of_input(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
@@ -281,7 +282,7 @@ impl Planner<'_> {
         items
     }
 
-    /// Returns the columns of the program that strata after the first read.
+    /// Returns the columns of the program that are read by strata after the first.
     fn read_later(&self) -> Vec<u32> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });

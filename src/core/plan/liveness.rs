@@ -22,12 +22,12 @@ impl Liveness {
     }
 }
 
-/// Returns whether a value costs nothing to write again, or is computed elsewhere.
+/// Returns whether repeating a value costs nothing, or the value is computed elsewhere.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
 
-/// Returns the nodes of a definition that its value depends on, in order.
+/// Returns the nodes of a definition that its value depends on, in node order.
 pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
     let mut wanted = vec![false; root.index() - base + 1];
@@ -35,7 +35,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     for at in (first.0..=root.0).rev() {
         if wanted[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
-                // If the definition's value is another definition, the nodes are in that one's range.
+                // If the definition's value is another definition, the nodes are in the other definition's range.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
                     *mark = true;
                 }
@@ -48,7 +48,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
         .collect()
 }
 
-/// Returns, by node, whether it is computed per row of the input, before grouping.
+/// Returns, for each node, whether it is computed per row of the input, before grouping.
 fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut rows = vec![false; program.len()];
@@ -81,15 +81,15 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     rows
 }
 
-/// Returns, by definition, whether the step's columns, filters or keys need it. Join conditions are inlined, so a
-/// definition that only they read is computed nowhere else.
+/// Returns, for each definition, whether the step's columns, filters or keys need it. Definitions that only join
+/// conditions read are excluded: join conditions are inlined, so these definitions are computed nowhere else.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| {
         !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))
     })
 }
 
-/// Returns, by definition, whether the step's columns, filters, keys or joins need it.
+/// Returns, for each definition, whether the step's columns, filters, keys or joins need it.
 pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| role != DefinitionRole::Definitions)
 }

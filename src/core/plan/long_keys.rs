@@ -1,11 +1,12 @@
-//! Grouping keys that are computed in a select of their own, so that GROUP BY can refer to them by name.
+//! Grouping keys that are computed in a separate select, so that GROUP BY can refer to them by name.
 
 use super::materialization::Cuts;
 use super::time_columns::cut_time;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
-/// Largest number of calls and operators that GROUP BY may repeat from the select list. A timeframe does not count.
+/// Maximum number of calls and operators that GROUP BY may repeat from the select list. The timeframe of a key is
+/// not counted.
 const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be written twice, in the select list and in GROUP BY.

@@ -1,7 +1,8 @@
-//! Lookups of rows by key or by number, in the sheet or in another tab, as joins that do not repeat rows.
+//! Lookups of rows by key or by number, in the sheet or in another tab. The lookups become joins that do not
+//! repeat rows.
 //!
-//! If several rows have the same key, a CTE keeps the first. For the next smaller or larger key, a CTE chooses one row
-//! per sought value. A constant finds one row for all.
+//! If several rows have the same key, a CTE keeps the first one. For lookups of the next smaller or next larger
+//! key, a CTE chooses one row per sought value. A lookup of a constant finds the same row for all rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,12 +15,13 @@ use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
-/// Properties of lookups that can share a join: the tab, the compared key, the matching and the sought value.
+/// Properties that lookups must have in common to share a join: the tab, the compared key, the kind of matching
+/// and the sought value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     tab: Option<u32>,
-    /// Number of the compared key, from value numbering. `sought` has the numbers of the sought values, or is `None`
-    /// for all of them.
+    /// Value number of the compared key. `sought` contains the value numbers of the sought values, or is `None` to
+    /// include lookups of any value.
     by: u32,
     matching: KeyMatching,
     sought: Option<(u32, Option<u32>)>,
@@ -36,17 +38,17 @@ pub(super) struct FoundRow {
     /// Whether the alias differs from the name of the source.
     renamed: bool,
     pub how: LookupJoinKind,
-    /// Column with the row numbers.
+    /// Name of the column that contains the row numbers.
     pub position: String,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum LookupJoinKind {
-    /// Joined by the condition on the key.
+    /// Joined on the condition on the key.
     ByKey,
-    /// Joined by the values for which the row was chosen: the column of each value on both sides.
+    /// Joined on the values for which the row was chosen. For each value, its column on both sides of the join.
     ByValues(Vec<(SpelledKey, SpelledKey)>),
-    /// One row for all rows, or one row per part in a sheet with parts.
+    /// Joined without a key: one row for all rows, or one row per part if the sheet is divided into parts.
     One,
 }
 
@@ -55,7 +57,7 @@ pub(super) enum LookupJoinKind {
 pub(super) struct SearchedRows {
     pub name: String,
     pub source: SelectSource,
-    /// Whether the rows are read under a name that is not their own.
+    /// Whether the rows are read under an alias.
     pub renamed: bool,
 }
 
@@ -65,11 +67,13 @@ pub(super) type SpelledKey = (String, bool);
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
 pub(super) struct KeyLookups {
-    /// Lookups that find the same rows, and, under a key without `sought`, those that differ only in the sought value.
+    /// Lookups that find the same rows. A key without `sought` also includes lookups that differ only in the sought
+    /// value.
     alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
-    /// Value numbers, by node.
+    /// Value number of each node.
     numbers: Vec<u32>,
-    /// CTEs with row numbers that already exist, by the rows and by the key that divides them.
+    /// Existing CTEs with row numbers: the rows that are numbered, the value number of the key that divides them, and
+    /// the CTE.
     pub made: Vec<(String, Option<u32>, NumberedRows)>,
 }
 
@@ -77,7 +81,7 @@ pub(super) struct KeyLookups {
 #[derive(Clone, Debug)]
 pub(super) struct NumberedRows {
     pub name: String,
-    /// CTE with only the first row of each key.
+    /// Name of the CTE that contains only the first row of each key.
     pub first: Option<String>,
     pub place: Option<String>,
     pub position: String,
@@ -168,9 +172,9 @@ pub(super) struct LookupParts {
     pub find: LookupSpec,
     pub sought: IrId,
     pub by: IrId,
-    /// Value to return. `None` for the number of the row.
+    /// Value to return. `None` for the row number.
     pub returned: Option<IrId>,
-    /// Second sought value, if rows are counted.
+    /// Second sought value, for lookups that count rows.
     pub second_sought: Option<IrId>,
 }
 
@@ -217,7 +221,7 @@ impl Planner<'_> {
         LookupParts::new(self.step.program, id)
     }
 
-    /// Returns the join for a lookup. Its source is set later.
+    /// Returns the join for a lookup. The join's source is set later.
     pub(super) fn new_lookup_join(&self, id: IrId) -> Option<FoundRow> {
         let same = self.finds.same(self.lookup_parts(id)?);
         Some(FoundRow {
@@ -231,7 +235,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits the value of the row that a lookup finds.
+    /// Emits a value from the row that a lookup finds.
     pub(super) fn emit_found_value(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
         let parts = self.lookup_parts(id)?;
         let (name, quoted) = match parts.returned {
@@ -241,7 +245,7 @@ impl Planner<'_> {
         Some(self.emitter.field(&found.alias, &name, quoted))
     }
 
-    /// Returns the column of a node in the searched rows.
+    /// Returns the column of the searched rows that a node refers to.
     pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
         match self.step.program.node(id) {
             Ir::TabColumn { tab, column } => {
@@ -252,7 +256,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines the source of the rows to join, and adds the CTEs that it needs.
+    /// Determines the source of the rows to join, and adds the CTEs that the source needs.
     pub(super) fn resolve_lookup_join(
         &mut self,
         found: &mut FoundRow,
@@ -285,7 +289,7 @@ impl Planner<'_> {
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
     }
 
-    /// Returns the join to the rows that are found.
+    /// Returns the join to the rows that a lookup finds.
     pub(super) fn build_lookup_join(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
         let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
         let on = match &found.how {
@@ -328,7 +332,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits a condition whose nodes, except for the `known` ones, are part of no other value.
+    /// Emits a condition. Its nodes, except for those in `known`, are not part of any other value.
     pub(super) fn emit_condition(&mut self, test: IrId, known: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
@@ -349,7 +353,7 @@ impl Planner<'_> {
         self.emitter.emitted(test)
     }
 
-    /// Returns the sought value as a part of CTE names.
+    /// Returns the sought value in a form that can be part of a CTE name.
     pub(super) fn name_sought(&self, sought: IrId) -> String {
         let program = self.step.program;
         let meant = program.resolve_names(sought);
@@ -366,7 +370,7 @@ impl Planner<'_> {
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
-        // A number at the end would look like a counter, so use the name of the definition with the lookup.
+        // A number at the end would look like a counter, so use the name of the definition that contains the lookup.
         let asks = program
             .definitions
             .iter()
@@ -375,7 +379,7 @@ impl Planner<'_> {
             .map_or_else(|| "key".to_owned(), as_part_of_name)
     }
 
-    /// Returns the key as a part of CTE names.
+    /// Returns the key's name in a form that can be part of a CTE name.
     pub(super) fn name_of_key(&self, parts: LookupParts, stage: u32) -> String {
         self.searched_column(parts.by, stage)
             .map_or_else(String::new, |(name, _)| as_part_of_name(&name))
@@ -388,7 +392,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the rows that a lookup searches, without changes.
+    /// Returns the rows that a lookup searches, unchanged.
     pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
         match self.tab(tab) {
             Some(tab) => SearchedRows {
@@ -404,8 +408,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Sets and returns the qualifier for the columns of a relation that is read alone. `None` unless the relation's
-    /// name could be mistaken for a column.
+    /// Sets and returns the qualifier for the columns of the only relation that a select reads. `None` unless the
+    /// relation's name could be mistaken for a column.
     pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
@@ -424,7 +428,7 @@ impl Planner<'_> {
         name
     }
 
-    /// Removes the qualifier, because another CTE is read next.
+    /// Removes the qualifier, because the next select reads another CTE.
     pub(super) fn reset_qualifier(&mut self) {
         self.emitter.qualifier = None;
         self.emitter.shadowed = false;
@@ -453,14 +457,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the columns that partition the sheet, as the keys of a pivot do. A lookup in the sheet finds only rows
-    /// of its own part. Another tab has no parts.
+    /// Returns the columns that divide the sheet into parts, such as the keys of a pivot. A lookup in the sheet finds
+    /// only rows in the part of the current row. Another tab is not divided into parts.
     pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
     }
 
-    /// Emits the condition that the row found belongs to the same part.
+    /// Emits the condition that the found row and the current row belong to the same part.
     pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
         let mut both = None;
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
@@ -481,8 +485,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the lookups that can share a CTE with this one: in another tab, all lookups of the step; otherwise
-    /// those of this stratum.
+    /// Returns the lookups that can share a CTE with this one: all of the step's lookups in another tab, but only
+    /// this stratum's lookups in the sheet itself.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
         let same = if with_sought {
@@ -495,7 +499,8 @@ impl Planner<'_> {
         here.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
-    /// Returns the columns that lookups read, each once: first the key, then the partition keys of the sheet.
+    /// Returns the distinct columns that lookups read: the key first, then the sheet's partition keys, then the
+    /// returned columns.
     pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(SpelledKey, IrId)> {
         let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
@@ -523,7 +528,7 @@ impl Planner<'_> {
         columns
     }
 
-    /// Joins rows by the key itself.
+    /// Joins rows on the key itself.
     pub(super) fn by_key(
         &mut self,
         found: &mut FoundRow,
@@ -558,7 +563,7 @@ impl Planner<'_> {
     }
 }
 
-/// Converts a value or a name to a part of CTE names.
+/// Converts a value or a name to a form that can be part of a CTE name.
 pub(super) fn as_part_of_name(text: &str) -> String {
     let name: String = snake_case(text).chars().take(32).collect();
     if name.is_empty() {

@@ -1,8 +1,8 @@
-//! Lookups of values in other periods: a stratum joins the previous one to itself on the order key, moved along the
-//! calendar.
+//! Lookups of values in other periods: a stratum joins the previous stratum to itself on the order key, moved
+//! along the calendar.
 //!
-//! A row never matches more than one other row: the compared columns identify the rows of the stratum, or the join
-//! reads only the rows that they identify.
+//! A row never matches more than one other row, because the compared columns identify the rows of the stratum, or
+//! because the join reads only the rows that these columns identify.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,12 +22,12 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 /// Lookups that one stratum computes.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    /// Lookups in node order, each with its index in `joined`.
+    /// Lookups in node order, each with the index of its join in `joined`.
     found: Vec<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
-    /// CTEs with the joined rows, if not all rows are joined: the rows that can be identified, or the first row of
-    /// each key.
+    /// CTEs with the joined rows, if the join does not read all rows. These CTEs contain the rows that can be
+    /// identified, or the first row of each key.
     pub sources: Vec<Cte>,
 }
 
@@ -70,7 +70,7 @@ impl Lookups {
         self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
     }
 
-    /// Returns the join that has the node's value.
+    /// Returns the join that provides the node's value.
     fn joined_for(&self, id: IrId) -> Option<&PeriodJoin> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
         self.joined.get(self.found[at].1)
@@ -82,12 +82,12 @@ struct IdentifyingColumn {
     name: String,
     quoted: bool,
     nullable: bool,
-    /// Node of a value that is not a column. It is written out on both sides.
+    /// Node of a value that is not a column. The value's expression is repeated on both sides of the join.
     computed: Option<IrId>,
 }
 
 impl Planner<'_> {
-    /// Returns the lookups that these roots need in this stratum.
+    /// Returns the lookups that the given roots need in this stratum.
     pub(super) fn lookups_of(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
         let mut lookups = Lookups::default();
         if !self.step.has_lookups() && self.step.program.finds.is_empty() {
@@ -148,7 +148,7 @@ impl Planner<'_> {
         self.emitter.set(id, sql);
     }
 
-    /// Adds the CTEs with the rows that keys find, for the joins.
+    /// Adds the CTEs with the rows that lookups by key find, for the joins.
     pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut taken: FxHashSet<String> = self
@@ -172,7 +172,7 @@ impl Planner<'_> {
         self.lookups.sources = ctes;
     }
 
-    /// Reports an internal error: the looked-up value is not a column, although it should be one.
+    /// Reports an internal error: the looked-up value must be a column but is not.
     #[cold]
     fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
@@ -280,13 +280,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Emits a value of the current row.
+    /// Emits a value from the current row.
     pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit(&[id], stage);
         self.written_node(id, stage)
     }
 
-    /// Emits a value of the other row.
+    /// Emits a value from the other row.
     fn emit_other_row_value(&mut self, told: &IdentifyingColumn, alias: &str, unique: bool, stage: u32) -> SqlId {
         let Some(id) = told.computed.filter(|_| unique) else {
             return self.emitter.field(alias, &told.name, told.quoted);
@@ -295,7 +295,7 @@ impl Planner<'_> {
         let own = self.emitter.qualifier.replace(alias);
         let there = self.emit_current_row_value(id, stage);
         self.emitter.qualifier = own;
-        // Emit the value of the current row again, because other values share its operands.
+        // Emit the value for the current row again, because other values share its operands.
         self.emit_current_row_value(id, stage);
         there
     }
@@ -342,7 +342,8 @@ impl Planner<'_> {
         self.emitter.apply(overload.id, &args, program.meta(key).span)
     }
 
-    /// Returns the values that are compared in addition to the key, and whether they and the key identify the rows.
+    /// Returns the values that are compared in addition to the key, and whether these values and the key together
+    /// identify the rows.
     fn compared_columns(&self, key: IrId, stage: u32) -> (Vec<IdentifyingColumn>, bool) {
         let program = self.step.program;
         let mut compared: Vec<IdentifyingColumn> = Vec::new();
@@ -355,8 +356,8 @@ impl Planner<'_> {
         if said {
             self.roles.partition.iter().for_each(|id| add(self.row_key(*id, stage)));
         }
-        // Columns that identify the rows: the name, whether it is quoted, whether it is nullable, and whether it is
-        // the key.
+        // Columns that identify the rows: the column's name, whether it is quoted, whether it is nullable, and whether
+        // it is the key.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
             let of = |o: &StepColumn| {
@@ -367,7 +368,7 @@ impl Planner<'_> {
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
-            // A column that a definition computes is not the column of the grain, even with the same name.
+            // A column that a definition computes is not a column of the grain, even if the two have the same name.
             let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
@@ -396,7 +397,7 @@ impl Planner<'_> {
             .map(|(name, _)| name)
             .collect();
         for (name, quoted, nullable, is_key) in &told_apart {
-            // If the date is not a grouping key, only the grouping keys that do not order the rows are compared.
+            // If the date is not a grouping key, compare only the grouping keys that are not sort keys.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
                 add(IdentifyingColumn {
@@ -417,8 +418,7 @@ impl Planner<'_> {
         (compared, unique)
     }
 
-    /// Adds a CTE with the rows of the previous stratum that can be identified, and with the columns that lookups
-    /// read.
+    /// Adds a CTE with the identifiable rows of the previous stratum, and with the columns that lookups read.
     fn distinct_rows(
         &mut self,
         stage: u32,
@@ -452,7 +452,7 @@ impl Planner<'_> {
             taken.insert(told.name.to_lowercase());
             let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
             select.items.push(Item { expr, alias });
-            // GROUP BY may mistake the relation's name for the output of the same name.
+            // GROUP BY may interpret the relation's name as the output of the same name.
             select.group_by.push(match shadows {
                 true => {
                     let name = self.emitter.dialect.name_text(&told.name, !told.quoted);
@@ -482,7 +482,7 @@ impl Planner<'_> {
         select.having = Some(self.emitter.tree().binary(Op::Equal, count, one, Span::default()));
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
-        // Emit the values again, because other values that share their operands need a qualifier.
+        // Emit the values again, because other values share their operands and need a qualifier.
         for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
             self.emit_current_row_value(id, stage);
         }

@@ -1,4 +1,4 @@
-//! Selection of the values that get a column of their own.
+//! Selection of the values that are computed in separate columns.
 
 use rustc_hash::FxHashMap;
 
@@ -21,9 +21,9 @@ use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Progr
 #[derive(Debug, Default)]
 pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
-    /// Nodes that equal another node, which is computed instead of them.
+    /// Nodes that are not computed because they equal another node, with the node that is computed instead.
     same: FxHashMap<IrId, IrId>,
-    /// Helpers over keys that become columns of the groups, by definition: the reference that is computed.
+    /// Helpers over keys that become columns of the groups: for each definition, the reference that is computed.
     helpers: FxHashMap<usize, IrId>,
 }
 
@@ -59,7 +59,7 @@ impl Cuts {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 
-    /// Returns all cut values, in node order.
+    /// Returns all nodes that are cut, in node order.
     pub fn sorted(&self) -> Vec<IrId> {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
@@ -70,7 +70,7 @@ impl Cuts {
 /// Number of expressions that read a definition's value.
 #[derive(Clone, Copy, Default)]
 struct ReadCounts {
-    /// Expressions at row level: filters, keys, arguments of aggregates.
+    /// Expressions at row level: filters, keys and arguments of aggregates.
     rows: u32,
     /// Expressions at group level.
     groups: u32,
@@ -92,7 +92,7 @@ pub(super) fn cuts(
     // Visit each definition before those that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
-        // The `order by` of a query refers to columns by name; only windows compute with its keys.
+        // The `order by` of a query refers to its keys by column name. Only windows compute with these keys.
         let only_names = step.is(index, DefinitionRole::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
@@ -102,7 +102,7 @@ pub(super) fn cuts(
             if let Ir::Definition(used) = program.node(node) {
                 let reads = &mut reads[used as usize];
                 if step.is_helper(index) {
-                    // A helper is inlined where it is read.
+                    // A helper is inlined into the expressions that read it.
                     reads.rows += own.rows.min(1);
                     reads.groups += own.groups.min(1);
                 } else if in_rows[node.index()] {
@@ -126,15 +126,15 @@ pub(super) fn cuts(
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
         let cut = if step.grouped && constant && rows > 0 {
-            // A constant per row cannot be used next to the groups afterwards. It is short, so it is written twice.
+            // A constant that is computed per row is not available after grouping. It is short, so it is written twice.
             false
         } else if row_value && step.keys[index] {
-            // GROUP BY repeats a short key and names a long one. An expression that reads the key before grouping
-            // needs it earlier.
+            // GROUP BY repeats a short key and refers to a long key by name. If an expression reads the key before
+            // grouping, the key must be computed earlier.
             rows > 0 || is_long(program, dialect, &cuts, root)
         } else if row_value && !step.outputs[index] {
-            // Expressions of the groups can read this value only through grouping keys, because nothing else remains
-            // after grouping.
+            // Expressions at group level can read this value only through grouping keys, because no other row-level
+            // values remain after grouping.
             groups == 0 && rows > 1
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
@@ -168,7 +168,7 @@ pub(super) fn cuts(
                 aliases,
             };
             inner.cut(index, taken, &mut cuts, &mut shared);
-            // Both sides of a lookup's comparison are columns.
+            // Both sides of a lookup's comparison must be columns.
             let compared = step.has_lookups()
                 && matches!(step.roles[index], DefinitionRole::OrderBy | DefinitionRole::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
@@ -190,8 +190,8 @@ fn role_name(role: DefinitionRole) -> &'static str {
     }
 }
 
-/// Computes repeated aggregates and windows once. The column has the name of the definition that is one of them, or a
-/// name derived from the formula.
+/// Computes repeated aggregates and windows only once. If one of them is a definition, the column has the
+/// definition's name. Otherwise, its name is derived from the formula.
 fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> = (0..program.definitions.len())
@@ -199,7 +199,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
         .map(|i| (step.root(i), i))
         .collect();
     for equal in equal_values(step, live) {
-        // If the analyst wrote two definitions with the same formula, each keeps its own line.
+        // If the user wrote two definitions with the same formula, each of them remains on a separate line of the SQL.
         let named = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal
             .into_iter()
@@ -235,7 +235,8 @@ fn owner_of(program: &Program, id: IrId) -> &str {
         .unwrap_or("group")
 }
 
-/// Cuts aggregates below a value that only a later stratum can compute, so that the grouping stratum finishes them.
+/// Cuts aggregates inside a value that only a later stratum can compute, so that the grouping stratum computes
+/// these aggregates.
 pub(super) fn cut_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Liveness,
@@ -250,7 +251,8 @@ pub(super) fn cut_late_aggregates(
     }
     let program = step.program;
     let Liveness { rows, live } = reach;
-    // `count(*)` is short, so it is written again if that needs no column. If it needs a column, there is only one.
+    // `count(*)` is short, so it is repeated if it does not need a column. If it does, all occurrences share one
+    // column.
     let counted = (0..program.definitions.len())
         .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
         .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
@@ -260,7 +262,8 @@ pub(super) fn cut_late_aggregates(
             continue;
         }
         let base = definition.first.index();
-        // Stratum in which each node is written: that of the enclosing value, unless the node is a column by then.
+        // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
+        // column there.
         let mut written = vec![0u32; definition.root.index() - base + 1];
         let nodes = needed(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
@@ -303,7 +306,7 @@ pub(super) fn cut_late_aggregates(
     }
 }
 
-/// Context for the cuts inside one definition.
+/// Context for cutting nodes inside one definition.
 struct DefinitionCuts<'i> {
     program: &'i Program,
     dialect: Dialect,

@@ -12,15 +12,16 @@ use crate::cli::knowledge::with_known;
 use crate::cli::project;
 use crate::cli::workspace::{Workspace, clean};
 
-/// A model whose SQL changes because of the facts in `known.yml`, and the path of its spec.
+/// A model whose SQL changes because of the facts in `known.yml`, with the path of its spec.
 pub struct Altered {
     pub model: String,
     pub spec: String,
 }
 
-/// Compiles the specs of a commit with the facts of an earlier commit and with its own, and returns the models whose SQL
-/// differs. Models that were not generated before are left out, because their first push adds the facts that they read.
-/// dbt's artifacts are not read, so every machine gives the same answer.
+/// Compiles the specs of a commit twice: with the facts of an earlier commit, and with the facts of the commit
+/// itself. Returns the models whose SQL differs. Models that were not generated before are skipped, because their
+/// first push adds the facts that they read. dbt's artifacts are not read, so the result is the same on every
+/// machine.
 pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &str) -> Result<Vec<Altered>, Failure> {
     let known = |commit: &str| -> Result<Known, Failure> {
         let text = repository.texts_in(commit, &[KNOWN.to_owned()])?.pop().flatten();
@@ -62,7 +63,7 @@ pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &s
     Ok(named.filter(|it| generated.contains(it.model.as_str())).collect())
 }
 
-/// Returns the SQL of a model and of those of its tests that are files.
+/// Returns the SQL of a model and of its tests that are separate files.
 fn sql(spec: &CompiledSpec) -> Vec<&str> {
     spec.model_sql()
         .into_iter()
@@ -70,7 +71,7 @@ fn sql(spec: &CompiledSpec) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the specs of a commit: their paths relative to the project, and their texts.
+/// Returns the specs of a commit: their paths relative to the project, and their contents.
 fn specs(repository: &Repository, commit: &str, project: &Project) -> Result<Vec<(String, String)>, Failure> {
     let folder = clean(project.specs().unwrap_or(project::SPECS));
     let mut paths = repository.files(commit, &[folder])?;

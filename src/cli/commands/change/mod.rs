@@ -1,5 +1,5 @@
-//! `formulac change`: proposes, comments on, approves and rejects the changes of a branch, with records in files
-//! on that branch.
+//! `formulac change`: proposes, comments on, approves and rejects the changes of a branch. Each event is recorded
+//! in a file on that branch.
 
 mod facts;
 mod open_changes;
@@ -166,7 +166,7 @@ impl Ground<'_> {
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
-    /// Returns the change with this name, or the only change whose name begins with it.
+    /// Returns the change with this ID, or the only change whose ID begins with `id`.
     fn change(&self, id: &str) -> Result<&Change, Failure> {
         let id = id.trim();
         if let Some(exact) = self.all.iter().find(|change| change.id == id) {
@@ -203,7 +203,8 @@ impl Ground<'_> {
         UnderWay::new(&self.place, &self.repository, &proposal.base, environment)
     }
 
-    /// Returns the content hash of the differences. Returns an error if there are none or if they are not committed.
+    /// Returns the content hash of the differences. Returns an error if there are no differences or if they are not
+    /// committed.
     fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
             return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))

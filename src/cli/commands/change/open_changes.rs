@@ -1,5 +1,5 @@
-//! Determines what a branch changes and which approvals that needs, according to the project file of the branch
-//! that it is merged into.
+//! Determines what a branch changes and which approvals the changes need, according to the project file of the
+//! target branch.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,15 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
-/// Changes of a branch.
+/// Changes on a branch.
 pub struct UnderWay {
-    /// Project file of the branch that it is merged into.
+    /// Project file of the target branch.
     pub project: Project,
     /// Environment whose rules apply.
     pub environment: Option<Environment>,
-    /// Files that differ.
+    /// Files that the branch changes.
     pub files: Vec<DifferingContent>,
-    /// Hash of the content that people wrote. `None` if they wrote nothing.
+    /// Hash of the content that people wrote. `None` if no change was written by people.
     pub content: Option<String>,
     /// Models whose SQL changes because of the facts in `known.yml`.
     pub altered: Vec<String>,
@@ -33,7 +33,7 @@ pub struct UnderWay {
     asked: RequiredApproval,
 }
 
-/// Resolves a revision, first by its name and then as a branch of `origin`.
+/// Resolves a revision, first as given and then as a branch of `origin`.
 pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> {
     for name in [name.to_owned(), format!("origin/{name}")] {
         if let Some(commit) = repository.commit_of(&name)? {
@@ -45,8 +45,8 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
 }
 
 impl UnderWay {
-    /// Determines what the last commit changes compared with the base. The environment is the named one, else that of
-    /// the base's branch, else the first that is merged into.
+    /// Determines what the last commit changes compared with the base. The environment is `named` if set, otherwise
+    /// the environment of the base branch, otherwise the first environment that requires reviews.
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
@@ -59,8 +59,8 @@ impl UnderWay {
         Self::from(place, repository, project, environment, &fork, &head)
     }
 
-    /// Determines what a commit changed on the branch of an environment, according to the rules that were in force
-    /// before it.
+    /// Determines what a commit changed on the branch of an environment, according to the rules in force before that
+    /// commit.
     pub fn between(
         place: &Workspace,
         repository: &Repository,
@@ -110,8 +110,8 @@ impl UnderWay {
         })
     }
 
-    /// Returns the owners of the changes: the authors of commits to files that people wrote, and those who proposed
-    /// exactly this content.
+    /// Returns the owners of the changes: the authors of commits to files that people wrote, and the users who
+    /// proposed exactly this content.
     fn owners(&self, changes: &[&Change]) -> Vec<String> {
         let written: BTreeSet<&str> = self.written_paths().collect();
         let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
@@ -148,8 +148,8 @@ impl UnderWay {
             .approval_state(self.project.people(), &events, &self.owners(&changes), content)
     }
 
-    /// Returns whether this branch has an event of the change, or the change has an event about exactly the content
-    /// of this branch.
+    /// Returns whether this branch contains an event of the change, or an event of the change refers to exactly the
+    /// content of this branch.
     pub fn is_of(&self, change: &Change) -> bool {
         let folder = format!("{CHANGES}/{}/", change.id);
         self.files.iter().any(|file| file.path.starts_with(&folder))
@@ -159,7 +159,7 @@ impl UnderWay {
                 .any(|event| Some(&event.content) == self.content.as_ref())
     }
 
-    /// Returns whether a user wrote a part of the content or proposed it.
+    /// Returns whether a user wrote part of the content or proposed it.
     pub fn is_by(&self, who: &str, change: &Change) -> bool {
         self.owners(&[change]).iter().any(|owner| is_same(owner, who))
     }
@@ -169,7 +169,7 @@ impl UnderWay {
         self.asked.lets_judge(self.project.people(), who)
     }
 
-    /// Returns a note that the facts in `known.yml` change the SQL of models, if they do.
+    /// Returns a note if the facts in `known.yml` change the SQL of models.
     pub fn altered_by_facts(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
         (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
@@ -181,7 +181,7 @@ impl UnderWay {
     }
 }
 
-/// Returns the project file as it is in a commit.
+/// Returns the project file of a commit.
 pub(super) fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository
         .texts_in(commit, &[project::FILE.to_owned()])?
@@ -210,9 +210,9 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
         .cloned())
 }
 
-/// Returns the specs that name their approvers. The names are those at the start of the branch, because a change
-/// must not choose its own approvers. The specs are the changed ones, and those whose SQL changes because of the
-/// facts in `known.yml`.
+/// Returns the specs that name their approvers, among the changed specs and those whose SQL changes because of
+/// the facts in `known.yml`. The approvers are those named at the start of the branch, because a change must not
+/// choose its own approvers.
 fn named_approvers(
     place: &Workspace,
     repository: &Repository,

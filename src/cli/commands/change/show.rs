@@ -73,7 +73,7 @@ pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, 
             ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
         };
-        // Omit fractions of a second, because they only determine the order.
+        // Omit fractions of a second, because they serve only to order the events.
         let at = event.at.split('.').next().unwrap_or_default().replace('T', " ");
         let _ = writeln!(
             text,

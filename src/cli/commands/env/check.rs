@@ -1,4 +1,4 @@
-//! `env check`: finds errors in the environments before a push or a build fails on them.
+//! `env check`: finds errors in the environments before they make a push or a build fail.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// A problem found in one environment, or in the project as a whole.
+/// A problem found in one environment or in the project itself.
 struct Finding {
     environment: String,
     is_fault: bool,
@@ -86,7 +86,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     Ok(exit)
 }
 
-/// Checks the environment's output in the dbt profile. Only the output's name and kind of adapter are read.
+/// Checks the environment's output in the dbt profile. Only the output's name and adapter type are read.
 fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let Some(dbt) = &place.dbt else { return };
     let Some(connection) = &environment.connection else {
@@ -152,13 +152,13 @@ fn branch(
     Ok(())
 }
 
-/// Reports roles that too few people have for the approvals that the environment requires.
+/// Reports roles that fewer people have than the environment's approvals require.
 fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
         let named = people.with_role(*role).len();
-        // Everybody else has the default role, so their number is unknown. In a project without roles everybody is an
-        // engineer.
+        // All users without a listed role have the default role, so the number of these users is unknown. In a project
+        // without roles, everybody is an engineer.
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {
             let have = if named == 1 {
@@ -174,7 +174,7 @@ fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut
     }
 }
 
-/// Reports environments that would overwrite each other.
+/// Reports environments that would overwrite each other because they build in the same schema.
 fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Vec<Finding>) {
     let mut places: BTreeMap<(Option<&str>, String), Vec<&Environment>> = BTreeMap::new();
     for (environment, _) in all {
@@ -201,8 +201,8 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
     }
 }
 
-/// Reports a file of personal values that git does not ignore: these values belong to one person, so they must
-/// not be committed.
+/// Reports the file of personal settings if git does not ignore it. These settings belong to one person, so they
+/// must not be committed.
 fn personal(place: &Workspace, repository: Option<&Repository>, found: &mut Vec<Finding>) -> Result<(), Failure> {
     let Some(repository) = repository.filter(|_| place.root.join(project::LOCAL).is_file()) else {
         return Ok(());

@@ -20,10 +20,10 @@ use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
-/// Maximum number of lines shown of a diff.
+/// Maximum number of lines of a diff to show.
 const LINES: usize = 60;
 
-/// A generated model in the work tree and in the environment.
+/// A generated model, as it is in the work tree and in the environment.
 struct DiffedModel {
     name: String,
     here: Option<String>,
@@ -44,7 +44,7 @@ impl DiffedModel {
         self.here == self.there
     }
 
-    /// Returns the diff from the environment's version to the one here, if both exist.
+    /// Returns the diff from the environment's version to the work tree's version, if both versions exist.
     fn diff(&self) -> Option<String> {
         let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
         Some(if self.is_same() {

@@ -26,7 +26,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// `env use`: writes one file in this work tree, and changes nothing in any environment.
+/// `env use`: writes one file in this work tree and changes nothing in any environment.
 fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
     let _lock = Lock::take(session, place)?;

@@ -1,5 +1,5 @@
-//! `env diff --rows`: compares the tables built for a model here with those built in another environment. The
-//! artifacts of that environment supply their names.
+//! `env diff --rows`: compares the tables built for a model in the current environment with those built in
+//! another environment. The artifacts of the other environment supply the names of its tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
-/// Comparisons of models that are built on both sides, by model.
+/// Row comparisons of the models that are built on both sides, by model name.
 pub struct RowComparison(BTreeMap<String, JudgedComparison>);
 
 /// Compares the tables built for these models.
@@ -169,7 +169,7 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
 struct NamedRelation<'n> {
     here: String,
     there: String,
-    /// The engine is dbt, which resolves the names of the relations here.
+    /// Whether the engine is dbt, which resolves the relation names of the current environment.
     by_dbt: bool,
     own: Option<&'n Manifest>,
     other: Manifest,
@@ -186,7 +186,7 @@ impl NamedRelation<'_> {
         (model, proof, self.comparison(model, compiled))
     }
 
-    /// Returns the comparison of a model, or the reason why it is not possible.
+    /// Returns the comparison of a model, or the reason why the model cannot be compared.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
         let compiled = compiled.ok_or("no spec of it compiles here")?;
         let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
@@ -233,7 +233,7 @@ impl NamedRelation<'_> {
     }
 }
 
-/// Returns the relation name that a manifest gives a model.
+/// Returns the name that a manifest records for a model's relation.
 fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
     let mut nodes = manifest
         .nodes
@@ -257,7 +257,7 @@ impl RowComparison {
         };
         let told = proof.message();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
-        // If both sides have the same rows, sums of floats may differ only because of the order of addition.
+        // If both sides have the same rows, sums of floats can differ only because of the order of addition.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
         let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
@@ -317,7 +317,7 @@ impl RowComparison {
     }
 }
 
-/// Describes a column whose values differ: `revenue: sum 35.5, not 41 in production; 1 row differs, by 5.5 at most`.
+/// Describes a column whose values differ: `revenue: sum 35.5, and 41 in production; 1 row differs, by 5.5 at most`.
 fn column(column: &ColumnCounts, proof: &Proof) -> String {
     let mut parts = Vec::new();
     let [ours, theirs] = column.sums.each_ref().map(|sum| sum.as_deref().unwrap_or("NULL"));

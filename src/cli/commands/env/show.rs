@@ -16,18 +16,18 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Artifacts that dbt wrote for an environment, and whether they really belong to it.
+/// Artifacts that dbt wrote for an environment, and whether they belong to that environment.
 pub struct LeftOut {
     pub folder: PathBuf,
     pub age: Option<String>,
     /// Whether the artifacts' models are in the environment's schema; `None` if that is unknown.
     pub is_own: Option<bool>,
-    /// One schema that the artifacts' models are in.
+    /// Schema of one of the artifacts' models.
     pub schema: Option<String>,
 }
 
-/// Finds the artifacts of an environment: in its own folder, otherwise in the project's target folder. `is_own`
-/// records whether they belong to the environment.
+/// Finds the artifacts of an environment, in its own folder or otherwise in the project's target folder. `is_own`
+/// records whether the artifacts belong to the environment.
 pub fn left_out_value(place: &Workspace, environment: &Environment) -> Result<Option<LeftOut>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
     let own = environment::artifacts(&place.root, &dbt.target(), environment);
@@ -224,7 +224,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Returns the dbt command that builds in an environment.
+/// Returns the dbt command that builds the project in an environment.
 fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
     let mut command = String::new();
     if let Some(schema) = &environment.schema {

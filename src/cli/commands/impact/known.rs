@@ -19,7 +19,7 @@ use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 
-/// All knowledge of the project that `impact` and `lineage` use.
+/// Project data that `impact` and `lineage` use.
 pub struct ImpactContext {
     /// Folder of the project.
     pub root: PathBuf,
@@ -27,24 +27,24 @@ pub struct ImpactContext {
     pub dbt: Option<DbtProject>,
     artifacts: Option<TargetFolder>,
     nothing: Manifest,
-    /// Facts in `known.yml`.
+    /// Facts from `known.yml`.
     committed: formulac::Known,
     pub specs: Vec<SpecModel>,
-    /// Texts of the specs, by path.
+    /// Paths and contents of the specs.
     pub texts: Vec<(PathBuf, String)>,
-    /// Built only if there are specs, because its knowledge of tables is as large as the manifest.
+    /// Compiler of the specs. Built only if there are specs, because its schema is as large as the manifest.
     compiler: OnceCell<Compiler>,
     omni: OmniFields,
     dialect: Option<Dialect>,
     /// Status of each node in the last run, by id.
     pub status: BTreeMap<String, String>,
-    /// Cached lineage of SQL, read in a thread while everything else is read.
+    /// Cached lineage of SQL, read in a separate thread while the other data is read.
     lineages: Cell<Option<JoinHandle<Lineages>>>,
 }
 
 impl ImpactContext {
-    /// Reads the context. `is_whole` asks for the source code of models and the descriptions of columns, which specs
-    /// need too.
+    /// Reads the context. If `is_whole` is set, the source code of models and the descriptions of columns are also
+    /// read. Specs need these parts too, so they are always read if there are specs.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = project::read_with_place(given)?;
@@ -134,7 +134,7 @@ impl ImpactContext {
         Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::lineages(&self.root)))
     }
 
-    /// Caches the lineage of SQL that the graph now has.
+    /// Caches the SQL lineage in the graph.
     pub fn keep(&self, graph: &Graph<'_>) {
         cache::keep_lineages(&self.root, graph);
     }
@@ -161,7 +161,7 @@ impl ImpactContext {
         compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
     }
 
-    /// Returns the lines of a page that state what is compared.
+    /// Returns the lines of the report page that name the revision to compare with.
     pub fn messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))
@@ -170,7 +170,7 @@ impl ImpactContext {
     }
 }
 
-/// Facts from which the compiler of specs is built.
+/// Facts that the compiler of specs is built from.
 type ImpactFacts<'f> = (
     &'f Project,
     &'f formulac::Known,
@@ -186,7 +186,7 @@ fn make((project, committed, artifacts, dialect): ImpactFacts<'_>) -> Compiler {
     knowledge::with_known(project, dialect, committed.clone().or(&found)).build()
 }
 
-/// Returns the texts of the project's specs; empty if there is no specs folder.
+/// Returns the paths and contents of the project's specs. The list is empty if there is no specs folder.
 fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
     let folder = root.join(project.specs().unwrap_or(project::SPECS));
     if !folder.is_dir() {
@@ -243,7 +243,7 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
     })
 }
 
-/// Reads Omni's files, reports their errors, and returns whether there were none.
+/// Reads Omni's files, reports their errors, and returns whether all files are free of errors.
 fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
     let mut files = Vec::new();
     let mut is_sound = true;

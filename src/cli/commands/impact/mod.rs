@@ -21,9 +21,10 @@ pub use known::ImpactContext;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = format(args);
-    // These outputs compare and show code.
+    // `--since` compares the code of models, and HTML pages show it.
     let is_whole = args.since.is_some() || format == GraphFormat::Html;
-    // The process ends after this command, and freeing every text of a large manifest would take time.
+    // Do not free the memory: the process ends after this command, and freeing all strings of a large manifest would
+    // take time.
     let known = ManuallyDrop::new(ImpactContext::read(session, is_whole)?);
     let graph = ManuallyDrop::new(known.graph());
     let change = match (args.removed, args.type_changed) {
@@ -64,7 +65,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit(args.fail_on, &impact))
 }
 
-/// Returns the format set by the option, otherwise the format that the file's extension implies.
+/// Returns the format that the options specify, otherwise the format that the file extension implies.
 fn format(args: &ImpactArgs) -> GraphFormat {
     if args.json {
         return GraphFormat::Json;

@@ -1,4 +1,4 @@
-//! `--since`: finds the differences from a revision.
+//! `--since`: finds the differences between a revision and the work tree.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::cli::git::Revision;
 use crate::cli::project;
 use crate::cli::source::read_text;
 
-/// Files next to `dbt_project.yml` that list the packages.
+/// Files next to `dbt_project.yml` that list dbt packages.
 const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
 /// Returns the changes since a revision, and their descriptions.
@@ -45,7 +45,7 @@ pub fn compare(
             continue;
         }
         let (was, now) = (file.before, read_text(&path).ok());
-        // Generated files change together with their specs.
+        // Skip generated files, because they change together with their specs.
         if [&was, &now].into_iter().flatten().any(|text| spec_of(text).is_some()) {
             continue;
         }
@@ -85,9 +85,9 @@ fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
     found
 }
 
-/// Returns the kind of a file; `None` if dbt does not read the file.
+/// Returns the kind of a file, or `None` if dbt does not read the file.
 fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
-    // The innermost folder decides, because the folder of generic tests may be inside the folder of tests.
+    // The innermost folder determines the kind, because the folder of generic tests may be inside the folder of tests.
     let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
     let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
     let end = path

@@ -1,4 +1,4 @@
-//! The example project, which is built into the command: the files of `examples/subscription_business`.
+//! The example project, embedded in the binary: the files of `examples/subscription_business`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{InitPlan, is_free};
 use crate::cli::atomic_write::Planned;
 use crate::cli::exit::{Exit, Failure};
 
-/// Expands to the path and text of each file.
+/// Expands to the path and contents of each file.
 macro_rules! files {
     ($($path:literal)*) => {
         &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/subscription_business/", $path)))),*]
@@ -60,7 +60,7 @@ const FILES: &[(&str, &str)] = files![
     "seeds/subscriptions.csv"
 ];
 
-/// Plans all files of the example. The folder must be missing or empty.
+/// Plans all files of the example. Returns an error unless the folder is missing or empty.
 pub fn plan(folder: &Path) -> Result<InitPlan, Failure> {
     if !is_free(folder)? {
         let failure = Failure::new(
@@ -95,8 +95,8 @@ mod tests {
     use super::FILES;
     use std::path::{Path, PathBuf};
 
-    /// Proves that the list contains all files of the example, so that new files are added to it. Files that a dbt
-    /// run leaves behind are not part of the example.
+    /// Proves that the list contains all files of the example, so that no new file is forgotten. Files that a dbt run
+    /// leaves behind are not part of the example.
     #[test]
     fn all_files_of_the_example_are_carried() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");

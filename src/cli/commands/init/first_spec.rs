@@ -1,4 +1,4 @@
-//! Writes a first spec for a model of the project: small, and certain to compile.
+//! Generates a small first spec for a model of the project. The spec is certain to compile.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ pub struct FirstSpec {
     pub text: String,
 }
 
-/// Returns a spec for the model with the most known facts: by month if the model has a date, with a sum if it has
-/// a number.
+/// Returns a spec for the model with the most known facts. The spec groups by month if the model has a date
+/// column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = models(dbt);
     let schema = schema(dbt, dialect)?;
     let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
     let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
-    // The sort is stable, so among equal relations the first by name is used.
+    // The sort is stable, so equally suitable relations keep their order, and the first of them is used.
     relations.sort_by_key(|relation| (day(relation).is_none(), amount(relation).is_none()));
     let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
     let specs = relations.iter().flat_map(|relation| specs(relation, &taken));
@@ -65,7 +65,7 @@ fn models(dbt: &DbtProject) -> Vec<String> {
     names
 }
 
-/// Returns the schema of the last manifest, otherwise the schema of the properties files.
+/// Returns the schema from the last manifest, otherwise the schema from the properties files.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
     if let Some(artifacts) = dbt.artifacts()? {
         return Ok(artifacts.known_relations(dialect, None)?.schema);
@@ -83,11 +83,11 @@ fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
         .filter(|source| source.fault.is_none())
         .collect();
     let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
-    // Files of other kinds do not matter here.
+    // Ignore the diagnostics, because files of other kinds do not matter here.
     Ok(formulac::known::from_texts(&texts, dialect).0)
 }
 
-/// Returns the possible specs for a relation, the most informative first.
+/// Returns the possible specs for a relation, most informative first.
 fn specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
     let from = relation.name();
     let mut specs = Vec::new();
@@ -129,7 +129,7 @@ fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str
     FirstSpec { name, text }
 }
 
-/// Returns a column with a date or timestamp.
+/// Returns a date column, or a timestamp column if there is no date column.
 fn day(relation: &Relation) -> Option<&str> {
     let of = |ty: Type| {
         relation
@@ -140,7 +140,7 @@ fn day(relation: &Relation) -> Option<&str> {
     of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
 }
 
-/// Returns a column whose sum is meaningful: a number that is not a key.
+/// Returns a column whose sum is meaningful: a numeric column that is not a key.
 fn amount(relation: &Relation) -> Option<&str> {
     let is_key = |column: &Column| {
         let name = column.name().to_ascii_lowercase();

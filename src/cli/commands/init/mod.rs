@@ -1,4 +1,4 @@
-//! `formulac init`: creates the files that a dbt project needs for formulac, or a whole example project.
+//! `formulac init`: creates the files that formulac needs in a dbt project, or a complete example project.
 
 mod example;
 mod first_spec;
@@ -32,7 +32,7 @@ struct InitPlan {
     /// Number of lines added to the existing `.gitignore`.
     added: Option<usize>,
     kept: Vec<String>,
-    /// Next steps, for a project that is new to formulac.
+    /// Next steps. Set only if the project is new to formulac.
     next: Option<String>,
 }
 
@@ -123,7 +123,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
         }
         let dialect = known_dialect(dbt, dialect)?;
         let text = project_file::text(dbt, dialect, SPECS);
-        // Every other command reads this text, so it must be free of errors.
+        // All other commands read this file, so it must be free of errors.
         debug_assert_eq!(Project::from_text(&text).1, []);
         plan.files.push(Planned { path: place, text });
         (SPECS.to_owned(), dialect)
@@ -190,7 +190,7 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
     format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }
 
-/// Adds the missing lines at the end of `.gitignore`.
+/// Appends the missing lines to `.gitignore`.
 fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
     let now = Planned {
         path: path.to_owned(),
@@ -236,7 +236,7 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// Returns the files with this ending in a folder and its subfolders, in the order of their paths. Unreadable
+/// Returns the files with the extension `ending` in a folder and its subfolders, sorted by path. Unreadable
 /// entries are skipped, because the files are only searched for useful facts.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -4,7 +4,7 @@ use formulac::Dialect;
 
 use crate::cli::dbt_project::DbtProject;
 
-/// Names of outputs that become protected environments, because nothing should be tried out in them.
+/// Names of dbt outputs that become protected environments, because users should not experiment in them.
 const PROTECTED: [&str; 2] = ["prod", "production"];
 
 /// Returns the project file of a dbt project, with optional settings as comments.
@@ -74,7 +74,7 @@ fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
     format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
 }
 
-/// Returns whether YAML reads a name as text without quotes.
+/// Returns whether YAML parses the unquoted name as a string.
 fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name

@@ -17,10 +17,10 @@ use crate::cli::session::{Session, Stream, reports};
 use crate::cli::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
-/// Help if the folder of `--data` lacks a file that the spec reads.
+/// Help message for a relation that has no file in the `--data` folder.
 const NO_FILE: &str = "correct the name, or put a file of it into the folder of `--data`";
 
-/// Result of previewing a spec: its SQL and rows, if available.
+/// Result of previewing a spec: its SQL and rows, if they are available.
 #[derive(Debug, Default)]
 struct PreviewOutcome {
     name: Option<String>,
@@ -71,7 +71,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The table is printed as data. A message reports the columns that are not in the table.
+/// Prints the table as data. A message reports the columns that the table omits.
 fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     let (text, left_out) = table::text(answer, width());
     session.data(&text)?;
@@ -89,7 +89,8 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the maximum number of characters in a line, if limited: `COLUMNS`, otherwise the terminal's width.
+/// Returns the maximum line width in characters: the value of `COLUMNS`, otherwise the width of the terminal.
+/// `None` if the width is unlimited.
 fn width() -> Option<u16> {
     let told = std::env::var("COLUMNS")
         .ok()
@@ -132,7 +133,7 @@ fn outcome(
     }
     note_undecided(session, spec.undecided());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
-        // Here, the schema is inferred from the files.
+        // Without `--schema`, the schema is inferred from the data files.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
         let of_data = |fault: Diagnostic| match fault.kind() {
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),

@@ -7,12 +7,12 @@ use crate::cli::engine::Answer;
 use formulac::Type;
 use formulac::diag::render::visible;
 
-/// Minimum number of characters in a column that is narrower than its values.
+/// Minimum width in characters of a column that truncates its values.
 const NARROWEST: u16 = 8;
-/// Characters that a column needs besides its values: a space on each side, and a line.
+/// Number of characters that a column needs in addition to its values: a space on each side, and a border.
 const AROUND: u16 = 3;
 
-/// Returns the table, and the number of columns of the answer that it omits.
+/// Returns the table, and the number of result columns that the table omits.
 pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
@@ -42,7 +42,7 @@ pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
     (format!("{table}\n"), left_out)
 }
 
-/// Hides the last columns if even narrow columns have no room, and returns the number of hidden columns.
+/// Hides the last columns if the table is too wide even with narrow columns, and returns the number of hidden columns.
 fn leave_out(table: &mut Table, width: u16) -> usize {
     let widths = table.column_max_content_widths();
     let mut used = 1;
@@ -63,7 +63,7 @@ fn line(texts: Vec<String>) -> Row {
     row
 }
 
-/// Formats a value: NULL as `NULL`, the text "NULL" in quotes, and the empty text as blank.
+/// Formats a value: NULL as `NULL`, the string "NULL" in quotes, and the empty string as blank.
 fn cell(value: Option<&str>, ty: Type) -> String {
     match value {
         None => "NULL".to_owned(),
@@ -73,8 +73,8 @@ fn cell(value: Option<&str>, ty: Type) -> String {
     }
 }
 
-/// Formats a number as the language converts it to text, without trailing zeros. Engines differ in how many zeros
-/// they print.
+/// Formats a number in the same way as the language converts numbers to text, without trailing zeros. Engines
+/// print different numbers of trailing zeros.
 fn shortest(number: &str) -> &str {
     if !number.contains('.') || number.contains(['e', 'E']) {
         return number;
