@@ -2,7 +2,7 @@
 # Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, then pytest.
 #
 #   tests/run.sh                                          all tests, with those of the Python package
-#   tests/run.sh --full                                   also ignored tests, and about four times as many random cases, others each day
+#   tests/run.sh --full                                   also ignored tests, and about six times as many random cases, others each day
 #   tests/run.sh --test conformance                       arguments are passed to `cargo test`; no other test runs
 #   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name contains this text
 #   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than in every run
@@ -63,9 +63,9 @@ else
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
     # Numbers of random cases. If these variables are not set, for example with `--full`, each test draws its
     # default number.
-    export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-6000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-5000}
-    export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1500} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1500}
-    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-3000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}
+    export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-4000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-4000}
+    export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1000} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1000}
+    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-2000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}
     # The half of the round trips that this commit runs.
     export FORMULAC_HALF=${FORMULAC_HALF:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 2))}
 fi

@@ -112,14 +112,14 @@ fn refused(fault: &SelectionError) -> Failure {
             .join(", ")
     };
     let help = match fault {
-        SelectionError::UnknownState(state)
-            if let Some((_, what)) = STATES_OF_DBT.iter().find(|(it, _)| it == state) =>
-        {
-            format!(
-                "only dbt compares {what}: use `dbt ls --select state:{state} --state DIR` after `formulac generate`"
-            )
-        }
-        SelectionError::UnknownState(_) => format!("write `state:` with {}", listed(STATES, "")),
+        SelectionError::UnknownState(state) => match STATES_OF_DBT.iter().find(|(it, _)| it == state) {
+            Some((_, what)) => {
+                format!(
+                    "only dbt compares {what}: use `dbt ls --select state:{state} --state DIR` after `formulac generate`"
+                )
+            }
+            None => format!("write `state:` with {}", listed(STATES, "")),
+        },
         SelectionError::NoEarlierManifest => "name the folder of its manifest.json with `--state DIR`".to_owned(),
         _ => format!("there are {}", listed(METHODS, ":")),
     };
