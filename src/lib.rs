@@ -59,7 +59,7 @@ pub use formulac_interpret as interpret;
 pub use formulac_lineage as lineage;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
-pub use formulac_model::interpreter_input::{Interpreted, interpreted};
+pub use formulac_model::interpreter_input::{Interpreted, interpret_spec};
 #[doc(inline)]
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost, ModelTest,

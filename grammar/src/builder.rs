@@ -164,7 +164,7 @@ impl<'s> AstBuilder<'s> {
             && before.strength() >= op.strength()
         {
             self.stacks.operands.pop();
-            self.join(before, right, op.compares());
+            self.join(before, right, op.is_comparison());
         }
         self.push(Some(op), at, node)
     }
@@ -218,7 +218,7 @@ impl<'s> AstBuilder<'s> {
         let Some(left) = self.stacks.operands.last_mut() else {
             return;
         };
-        let chained = compared && op.compares();
+        let chained = compared && op.is_comparison();
         let expr = if chained {
             Expr::Error
         } else {

@@ -36,7 +36,7 @@ pub fn compare(
         ..Delivery::default()
     };
     for planned in files {
-        match planned.present()? {
+        match planned.read_present()? {
             Present::Same => delivery.unchanged.push(planned.path),
             Present::Nothing => delivery.created.push(planned),
             Present::Other(bytes) => {
@@ -66,7 +66,7 @@ impl Delivery {
 
     /// Adds a file that replaces any existing file at its path.
     pub fn add(&mut self, planned: Planned) -> Result<(), Failure> {
-        match planned.present()? {
+        match planned.read_present()? {
             Present::Same => self.unchanged.push(planned.path),
             Present::Nothing => self.created.push(planned),
             Present::Other(_) => self.updated.push(planned),

@@ -189,7 +189,7 @@ impl TargetFolder {
     /// Returns the age of the manifest, or `None` if the manifest does not record when it was generated.
     pub fn age(&self) -> Option<String> {
         let generated = Timestamp::try_from(self.manifest.metadata.generated()?).ok()?;
-        Some(age(Timestamp::now(), generated))
+        Some(format_age(Timestamp::now(), generated))
     }
 
     /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older.
@@ -231,7 +231,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         if now.as_second().saturating_sub(generated.as_second()) >= OLD {
             session.note(&format!(
                 "{path} is {} old; `dbt parse` brings it up to date",
-                age(now, generated)
+                format_age(now, generated)
             ));
         }
         return;
@@ -253,7 +253,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
 }
 
 /// Formats an age in the largest unit that is not zero, such as `3 hours` or `2 days`.
-pub fn age(now: Timestamp, then: Timestamp) -> String {
+pub fn format_age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let (count, unit) = units
@@ -303,7 +303,7 @@ mod tests {
             ("2026-11-20T12:59:05Z", "2 hours"),
             ("2026-11-23T09:00:00Z", "2 days"),
         ] {
-            assert_eq!(age(now.parse().unwrap(), then), expected);
+            assert_eq!(format_age(now.parse().unwrap(), then), expected);
         }
     }
 }

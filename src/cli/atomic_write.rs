@@ -34,7 +34,7 @@ pub enum Present {
 
 impl Planned {
     /// Reads the current content at the path and compares it with the text to be written.
-    pub fn present(&self) -> Result<Present, Failure> {
+    pub fn read_present(&self) -> Result<Present, Failure> {
         match read_bytes(&self.path) {
             Ok(bytes) if lines(&bytes).eq(lines(self.text.as_bytes())) => Ok(Present::Same),
             Ok(bytes) => Ok(Present::Other(bytes)),
@@ -273,11 +273,11 @@ mod tests {
             path: folder.join("a"),
             text: "x\ny\n".to_owned(),
         };
-        assert_eq!(planned.present().unwrap(), Present::Nothing);
+        assert_eq!(planned.read_present().unwrap(), Present::Nothing);
         fs::write(&planned.path, "x\r\ny\r\n").unwrap();
-        assert_eq!(planned.present().unwrap(), Present::Same);
+        assert_eq!(planned.read_present().unwrap(), Present::Same);
         fs::write(&planned.path, "x\n").unwrap();
-        assert_eq!(planned.present().unwrap(), Present::Other(b"x\n".to_vec()));
+        assert_eq!(planned.read_present().unwrap(), Present::Other(b"x\n".to_vec()));
         fs::remove_dir_all(folder).unwrap();
     }
 }

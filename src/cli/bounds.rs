@@ -23,12 +23,12 @@ impl Bounds {
         let whole = fs::canonicalize(root).map_err(|error| Failure::io("read", &root.to_string_lossy(), &error))?;
         Ok(Self {
             folders: vec![whole],
-            root: Some(absolute(root)),
+            root: Some(absolute_path(root)),
         })
     }
 
     /// Allows writes only to paths that the user names, not to a project.
-    pub fn none() -> Self {
+    pub fn deny_all() -> Self {
         Self {
             folders: Vec::new(),
             root: None,
@@ -38,7 +38,7 @@ impl Bounds {
     /// Also allows writes to a file or folder that the user named on the command line. A path inside the project is
     /// ignored, because somebody else may have created a link there.
     pub fn and_named(mut self, path: &Path) -> Self {
-        let whole = absolute(path);
+        let whole = absolute_path(path);
         let is_inside = self
             .root
             .iter()
@@ -82,7 +82,7 @@ impl Bounds {
 
     /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute
     /// location if it is outside the first folder.
-    pub fn inside(&self, path: &Path) -> Result<String, Failure> {
+    pub fn relative_path(&self, path: &Path) -> Result<String, Failure> {
         let place = self.locate(path)?;
         let inner = self
             .folders
@@ -111,7 +111,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 }
 
 /// Makes a path absolute and removes `.` and `..`.
-pub fn absolute(path: &Path) -> PathBuf {
+pub fn absolute_path(path: &Path) -> PathBuf {
     let path = or_here(path);
     let mut normal = PathBuf::new();
     for part in std::path::absolute(path)

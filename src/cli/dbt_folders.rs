@@ -8,7 +8,7 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::Plan;
 
-use super::bounds::absolute;
+use super::bounds::absolute_path;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, FailureKind};
 use super::orphans;
@@ -76,7 +76,9 @@ impl Workspace {
             .flat_map(|plan| &plan.models)
             .flat_map(|model| &model.files);
         let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
-        let left = orphans::elsewhere(self).into_iter().map(|path| self.inside(&path));
+        let left = orphans::files_outside_folders(self)
+            .into_iter()
+            .map(|path| self.relative_path(&path));
         let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
         if !left.is_empty() {
             let mut named: Vec<String> = left.iter().take(NAMED).cloned().collect();
@@ -93,11 +95,11 @@ impl Workspace {
             ));
         }
         let Some(dbt) = &self.dbt else { return };
-        let models = absolute(&self.root.join(self.folders().0));
+        let models = absolute_path(&self.root.join(self.folders().0));
         let inner = dbt
             .model_paths
             .iter()
-            .find_map(|path| models.strip_prefix(absolute(&dbt.folder.join(path))).ok());
+            .find_map(|path| models.strip_prefix(absolute_path(&dbt.folder.join(path))).ok());
         if inner.is_some_and(|inner| !dbt.is_enabled("models", inner)) {
             session.warn(
                 "warning: dbt_project.yml disables the models of the folder `models:`, so dbt builds none of them",
@@ -133,7 +135,7 @@ impl Workspace {
 
 /// Rejects a folder for models that the user named, if it is in a dbt project that does not look there.
 pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
-    let (root, whole) = (absolute(&dbt.folder), absolute(folder));
+    let (root, whole) = (absolute_path(&dbt.folder), absolute_path(folder));
     let Ok(inner) = whole.strip_prefix(&root) else {
         return Ok(());
     };
@@ -156,10 +158,10 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
 /// if that cannot be determined.
 fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
-    let whole = absolute(&root.join(folder));
+    let whole = absolute_path(&root.join(folder));
     let mut reason = None;
     for path in paths {
-        let top = absolute(&dbt.folder.join(path));
+        let top = absolute_path(&dbt.folder.join(path));
         let Ok(inner) = whole.strip_prefix(&top) else { continue };
         let mut below = inner.components().scan(top, |at, part| {
             at.push(part);

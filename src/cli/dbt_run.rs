@@ -139,7 +139,7 @@ impl DbtCall {
 
     /// Runs dbt and waits until it exits, while `waiting` shows what dbt is being asked for.
     pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
-        let output = waiting.during(what, || PROGRAM.run(&mut self.command, ""))?;
+        let output = waiting.show_during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output
             .out
             .lines()

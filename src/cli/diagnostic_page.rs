@@ -9,7 +9,7 @@ pub fn text(code: Code) -> String {
     let page = code.page();
     let severity = severity_name(code.severity());
     let mut out = format!("{severity}[{}]: {}\n\n", code.code(), code.name());
-    for line in wrapped(page.text, 80) {
+    for line in wrap_text(page.text, 80) {
         out.push_str(&line);
         out.push('\n');
     }
@@ -54,7 +54,7 @@ fn kind(example: Example) -> &'static str {
 }
 
 /// Wraps a text into lines of at most `width` characters, broken at spaces.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let used = lines.last().map_or(0, |l| l.chars().count());

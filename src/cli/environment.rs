@@ -40,7 +40,7 @@ impl Reason {
 
 /// Returns the environment to use, with its placeholders filled in. The first of these decides: `--env`,
 /// `FORMULAC_ENV`, the environment that `env use` chose, the first environment that is not protected.
-pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>, Failure> {
+pub fn selected_environment(global: &Global, project: &Project) -> Result<Option<Environment>, Failure> {
     Ok(chosen_for(global, project)?.map(|(environment, _)| environment))
 }
 
@@ -64,7 +64,7 @@ pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(E
 }
 
 /// Returns the environment with this name, with its placeholders filled in.
-pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Result<Environment, Failure> {
+pub fn find_environment(project: &Project, root: &Path, name: &str, reason: Reason) -> Result<Environment, Failure> {
     filled(project, root, find(project, name, reason)?)
 }
 
@@ -103,7 +103,7 @@ pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
 /// releases use this environment.
 pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Result<Option<Environment>, Failure> {
     match named {
-        Some(name) => self::named(project, root, name, Reason::Option).map(Some),
+        Some(name) => self::find_environment(project, root, name, Reason::Option).map(Some),
         None => Ok(project.environments().iter().find(|it| it.is_merged_into()).cloned()),
     }
 }
@@ -184,8 +184,11 @@ fn git_branch(root: &Path) -> Option<String> {
 
 /// Returns the value of `${user}`: letters, digits and `_`.
 pub fn user(project: &Project, root: &Path) -> String {
-    let told = project.user().map(str::to_owned).or_else(|| identity::of(root));
-    told.map_or_else(|| "nobody".to_owned(), |who| identity::plain(&who))
+    let told = project
+        .user()
+        .map(str::to_owned)
+        .or_else(|| identity::current_user(root));
+    told.map_or_else(|| "nobody".to_owned(), |who| identity::user_slug(&who))
 }
 
 /// Returns the folder of the artifacts that dbt wrote for an environment, relative to the working directory:

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::plurals::count;
 use super::session::reports;
 use super::source::SourceText;
-use formulac::diag::render::{self, Report, visible};
+use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic};
 
 /// Exit status of the command.
@@ -52,7 +52,7 @@ impl Exit {
     }
 
     /// Returns the more serious of two exit statuses.
-    pub fn worse(self, other: Self) -> Self {
+    pub fn max_severity(self, other: Self) -> Self {
         if other as u8 > self as u8 { other } else { self }
     }
 
@@ -81,10 +81,10 @@ pub struct Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", visible(&self.text))?;
+        writeln!(f, "error: {}", escape_hidden(&self.text))?;
         self.help
             .iter()
-            .try_for_each(|help| writeln!(f, "help: {}", visible(help)))
+            .try_for_each(|help| writeln!(f, "help: {}", escape_hidden(help)))
     }
 }
 

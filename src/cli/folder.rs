@@ -14,7 +14,7 @@ pub fn or_here(folder: &Path) -> &Path {
 }
 
 /// Returns a path relative to a folder, with `/` as the separator.
-pub fn inside(folder: &Path, path: &Path) -> String {
+pub fn relative_path(folder: &Path, path: &Path) -> String {
     let inside = path
         .strip_prefix(folder)
         .unwrap_or(path)
@@ -27,7 +27,7 @@ pub fn inside(folder: &Path, path: &Path) -> String {
 pub fn records(root: &Path) -> Vec<(String, String)> {
     let of = |path: PathBuf| {
         Some((
-            inside(root, &path),
+            relative_path(root, &path),
             String::from_utf8_lossy(&read_bytes(&path).ok()?).into_owned(),
         ))
     };

@@ -58,7 +58,7 @@ impl<'p> Generation<'p> {
             &moved,
             &mut found,
         );
-        if models::built(&models).any(|(_, built)| built.md.is_some()) {
+        if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
         if time_spine::is_missing(known) {
@@ -185,16 +185,18 @@ impl<'p> Generation<'p> {
     }
 
     /// Returns columns of unknown type on which the SQL depends.
-    pub fn undecided(&self) -> impl Iterator<Item = &UndecidedType> {
-        models::built(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
+    pub fn undecided_types(&self) -> impl Iterator<Item = &UndecidedType> {
+        models::built_models(&self.models).flat_map(|(_, built)| built.compiled.undecided_types())
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record.
     pub fn planned_known(&self) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let is_whole =
             self.models.iter().all(|model| model.built.is_some()) && Exit::from_all(&self.found) == Exit::Done;
-        self.place
-            .renewed(models::built(&self.models).map(|(_, built)| &built.compiled), is_whole)
+        self.place.renew_facts(
+            models::built_models(&self.models).map(|(_, built)| &built.compiled),
+            is_whole,
+        )
     }
 
     /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads such a
@@ -237,8 +239,8 @@ impl<'p> Generation<'p> {
             .clone()
             .flat_map(|(_, model)| model.files(&models_folder, &tests_folder));
         let in_place = |file: Planned| {
-            let inside = self.place.inside(&file.path);
-            match self.moved.path(&inside) {
+            let inside = self.place.relative_path(&file.path);
+            match self.moved.current_path(&inside) {
                 same if same == inside => file,
                 moved => Planned {
                     path: root.join(moved),
@@ -275,7 +277,7 @@ impl<'p> Generation<'p> {
                 }
             }
         }
-        let dialect = models::built(&self.models)
+        let dialect = models::built_models(&self.models)
             .next()
             .map(|(_, built)| built.compiled.dialect());
         let mut delivery = apply::compare(files, left, dialect.unwrap_or_default())?;

@@ -59,7 +59,7 @@ impl Revision {
     }
 
     /// Returns the files in these folders that differ from the revision, with their texts at that revision.
-    pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
+    pub fn differing_files(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
         let mut args = vec![
             "diff",
             "--no-ext-diff",

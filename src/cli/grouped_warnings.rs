@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::project;
-use formulac::diag::render::{Report, visible};
+use formulac::diag::render::{Report, escape_hidden};
 use formulac::diag::{Code, Diagnostic, Severity};
 
 /// Maximum number of files named per kind; the others are counted.
@@ -39,7 +39,7 @@ pub fn text(reports: &[Report<'_>]) -> String {
     }
     let mut out = String::new();
     for group in &groups {
-        let _ = writeln!(out, "{}", visible(&group.line()));
+        let _ = writeln!(out, "{}", escape_hidden(&group.line()));
     }
     if !groups.is_empty() {
         out.push_str("`--verbose` shows each warning with its place\n");

@@ -60,7 +60,7 @@ pub fn show(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Ex
 }
 
 /// Lists the first few names, and the number of the others.
-pub fn named(names: &[String]) -> String {
+pub fn list_names(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 {

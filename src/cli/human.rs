@@ -7,7 +7,7 @@ use miette::{LabeledSpan, MietteHandler, MietteHandlerOpts, ReportHandler, Sever
 use super::session::Stream;
 use super::snippet::Snippet;
 use formulac::diag::Diagnostic;
-use formulac::diag::render::{self, Report, visible};
+use formulac::diag::render::{self, Report, escape_hidden};
 use formulac::span::{LineIndex, Span};
 
 /// Maximum number of diagnostics drawn by default; the others are counted.
@@ -99,7 +99,7 @@ impl<'d> Drawing<'d> {
             .chain(others.iter().map(|l| l.span))
             .collect();
         let snippet = Snippet::new(report.file, report.source, index, &places);
-        let label = |text: Option<&str>| text.map(|t| visible(t).into_owned());
+        let label = |text: Option<&str>| text.map(|t| escape_hidden(t).into_owned());
         let place = |span: Span| snippet.source_span(report.source, index, span);
         let mut labels = vec![LabeledSpan::new_primary_with_span(
             label(diagnostic.label()),
@@ -130,9 +130,9 @@ impl fmt::Display for Drawing<'_> {
             .whole_file
             .filter(|file| render::is_path(file) && !message.contains(file))
         {
-            write!(f, "{}: ", visible(file))?;
+            write!(f, "{}: ", escape_hidden(file))?;
         }
-        write!(f, "{}", visible(message))
+        write!(f, "{}", escape_hidden(message))
     }
 }
 
@@ -150,7 +150,7 @@ impl miette::Diagnostic for Drawing<'_> {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.diagnostic
             .help()
-            .map(|help| Box::new(visible(help)) as Box<dyn fmt::Display>)
+            .map(|help| Box::new(escape_hidden(help)) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -9,7 +9,7 @@ use super::git::git;
 const VARIABLE: &str = "FORMULAC_USER";
 
 /// Returns the user who runs the command, as `Name <address>`, or `None` if no user is known.
-pub fn of(folder: &Path) -> Option<String> {
+pub fn current_user(folder: &Path) -> Option<String> {
     from_environment().or_else(|| author(folder))
 }
 
@@ -46,7 +46,7 @@ fn author(folder: &Path) -> Option<String> {
 }
 
 /// Returns the part of an address before `@`, in a form that is valid in names of schemas and branches.
-pub fn plain(who: &str) -> String {
+pub fn user_slug(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
     identifier(address.split('@').next().unwrap_or_default())
 }
@@ -66,7 +66,7 @@ pub fn identifier(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::user_slug;
 
     #[test]
     fn names_of_schemas_are_made_of_addresses() {
@@ -76,7 +76,7 @@ mod tests {
             ("a-b@x", "a_b"),
             ("Ö <ö@x>", "_"),
         ] {
-            assert_eq!(plain(who), expected, "{who}");
+            assert_eq!(user_slug(who), expected, "{who}");
         }
     }
 }

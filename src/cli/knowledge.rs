@@ -45,13 +45,13 @@ pub enum First {
 impl Workspace {
     /// Returns the facts that the project knows.
     pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
-        let committed = self.committed()?;
+        let committed = self.committed_facts()?;
         let Some(found) = self.find_known(dialect)? else {
             return Ok(committed);
         };
         Ok(match first {
             First::Committed => committed.or(&found),
-            First::Artifacts => found.renewing(&committed),
+            First::Artifacts => found.renewed_from(&committed),
         })
     }
 
@@ -63,7 +63,7 @@ impl Workspace {
         if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
             return Ok(Some(known.clone()));
         }
-        let known = artifacts.known_relations(dialect, self.fetched()?.as_ref())?;
+        let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
         let _ = self.found.set((dialect, known.clone()));
         Ok(Some(known))
     }
@@ -71,7 +71,7 @@ impl Workspace {
     /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
     pub fn has_catalog(&self) -> Result<bool, Failure> {
         let catalog = self.artifacts()?.map(TargetFolder::catalog).transpose()?.flatten();
-        Ok(catalog.is_some() || self.fetched()?.is_some())
+        Ok(catalog.is_some() || self.fetched_catalog()?.is_some())
     }
 
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
@@ -79,7 +79,7 @@ impl Workspace {
         let Some(found) = self.find_known(dialect)? else {
             return Ok(Vec::new());
         };
-        Ok(found.contradicting(&self.committed()?))
+        Ok(found.contradicted_facts(&self.committed_facts()?))
     }
 
     /// Warns about facts in `known.yml` that dbt's artifacts contradict.
@@ -100,8 +100,8 @@ impl Workspace {
     }
 
     /// Returns the facts in `known.yml`.
-    pub fn committed(&self) -> Result<Known, Failure> {
-        committed(&self.root)
+    pub fn committed_facts(&self) -> Result<Known, Failure> {
+        read_committed_facts(&self.root)
     }
 
     /// Returns a compiler that knows the facts of `--schema` and of the project.
@@ -117,13 +117,13 @@ impl Workspace {
         dialect: Dialect,
         first: First,
     ) -> Result<Compiler, Failure> {
-        let known = self.facts(given_schema(session, target, dialect)?, first, dialect)?;
+        let known = self.combine_facts(given_schema(session, target, dialect)?, first, dialect)?;
         let is_small = || self.specs().is_ok_and(|specs| specs.len() <= PROBED);
         Ok(self.builder(dialect, known).probe_types(is_small()).build())
     }
 
     /// Combines the facts of `--schema` with those of the project. The facts of `--schema` take precedence.
-    pub fn facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn combine_facts(&self, given: Option<Known>, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let known = self.known_relations(first, dialect)?;
         Ok(match given {
             Some(given) => given.or(&known),
@@ -145,16 +145,16 @@ impl Workspace {
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
     /// that `specs` are all specs of the project; otherwise the facts that other specs read are kept.
-    pub fn renewed<'s>(
+    pub fn renew_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
         is_whole: bool,
     ) -> Result<Option<(Planned, Vec<String>)>, Failure> {
         let path = self.root.join(KNOWN);
-        let committed = self.committed()?;
+        let committed = self.committed_facts()?;
         let dbt = self.artifacts()?.map(TargetFolder::dbt).unwrap_or_default();
         let now = dbt
-            .renewing(&committed)
+            .renewed_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
         let now = if is_whole { now } else { now.or(&committed) };
         let is_new = !path.is_file();
@@ -186,7 +186,7 @@ fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
 }
 
 /// Returns the facts in the `known.yml` of a project; empty if the file does not exist.
-pub fn committed(root: &Path) -> Result<Known, Failure> {
+pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
     let path = root.join(KNOWN);
     if !path.is_file() {
         return Ok(Known::default().listing_some());
@@ -243,7 +243,7 @@ impl FormulaSettings {
     /// unknown.
     pub fn note_undecided(&self, session: &Session, outcome: &CompileOutcome) {
         if !self.is_noted {
-            note_undecided(session, &outcome.undecided(&self.compiler));
+            note_undecided(session, &outcome.undecided_types(&self.compiler));
         }
     }
 }
@@ -273,7 +273,7 @@ impl OfData {
 impl Knowledge {
     /// Loads the knowledge of the project and of `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
-        let place = Workspace::around(session)?;
+        let place = Workspace::find_or_dbt(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
         // Formulas can be compiled even if dbt's adapter is unknown.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
@@ -281,7 +281,7 @@ impl Knowledge {
         let given = given_schema(session, target, dialect)?;
         let schema = given.as_ref().map(|given| given.schema.clone());
         let known = match &place {
-            Some(place) => place.facts(given, First::Committed, dialect)?,
+            Some(place) => place.combine_facts(given, First::Committed, dialect)?,
             None => given.unwrap_or_default(),
         };
         Ok(Self {

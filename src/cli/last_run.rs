@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::RunResults;
-use formulac::sync::{content_hash, short};
+use formulac::sync::{content_hash, short_hash};
 use jiff::Timestamp;
 
 use super::artifacts::Beside;
@@ -20,7 +20,7 @@ const KEPT: &str = ".formulac/local/run_results";
 
 /// Saves the results in a target folder if they are from a run. A failure is ignored, because the saved results
 /// are only a convenience.
-pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
+pub fn save_last_run(root: &Path, folder: &Path, beside: &Beside) {
     if !beside.runs.iter().any(RunResults::is_of_run) {
         return;
     }
@@ -40,7 +40,7 @@ pub fn keep(root: &Path, folder: &Path, beside: &Beside) {
 
 /// Returns the results of the last run if another command has overwritten them: those in dbt's log, otherwise the
 /// saved results.
-pub fn overwritten(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
+pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
     if beside.runs.iter().any(RunResults::is_of_run) {
         return None;
     }
@@ -80,6 +80,6 @@ fn path(root: &Path, folder: &Path) -> PathBuf {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     root.join(KEPT).join(format!(
         "{}.json",
-        short(&content_hash(whole.to_string_lossy().as_bytes()))
+        short_hash(&content_hash(whole.to_string_lossy().as_bytes()))
     ))
 }

@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
     };
     let session = Session::new(cli.global, as_json);
     run(&session, &cli.command)
-        .unwrap_or_else(|failure| session.fail(&failure))
+        .unwrap_or_else(|failure| session.report_failure(&failure))
         .into()
 }
 

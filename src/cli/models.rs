@@ -116,7 +116,7 @@ pub fn of_specs(specs: Vec<Spec>, sources: &[(SourceText, Option<String>)]) -> (
 }
 
 /// Returns the models that could be built.
-pub fn built(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &Built)> {
+pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &Built)> {
     models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
 }
 

@@ -19,12 +19,12 @@ impl MovedFile {
     pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
         let (own, tests) = place.folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
-        for (model, built) in models::built(models) {
+        for (model, built) in models::built_models(models) {
             for path in model.files(own.as_ref(), tests.as_ref()).map(|file| file.path) {
                 let (Some(name), false) = (path.file_name(), place.root.join(&path).exists()) else {
                     continue;
                 };
-                let expected = folder::inside("".as_ref(), &path);
+                let expected = folder::relative_path("".as_ref(), &path);
                 missing.insert(name.to_string_lossy().into_owned(), (expected, &built.path));
             }
         }
@@ -39,7 +39,10 @@ impl MovedFile {
         for path in roots.flat_map(|root| folder::files(&root, |path| named(path).is_some())) {
             let Some((expected, spec)) = named(&path) else { continue };
             if read_text(&path).is_ok_and(|text| spec_of(&text) == Some(spec)) {
-                found.entry(expected.clone()).or_default().push(place.inside(&path));
+                found
+                    .entry(expected.clone())
+                    .or_default()
+                    .push(place.relative_path(&path));
             }
         }
         // A file with several copies does not count as moved.
@@ -56,7 +59,7 @@ impl MovedFile {
     }
 
     /// Returns the current path of a file.
-    pub fn path<'p>(&'p self, path: &'p str) -> &'p str {
+    pub fn current_path<'p>(&'p self, path: &'p str) -> &'p str {
         self.0.get(path).map_or(path, String::as_str)
     }
 
@@ -64,7 +67,7 @@ impl MovedFile {
     pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
         files
             .into_iter()
-            .map(|(path, value)| (self.path(&path).to_owned(), value))
+            .map(|(path, value)| (self.current_path(&path).to_owned(), value))
             .collect()
     }
 }

@@ -49,7 +49,10 @@ pub fn check(
         // file.
         let others = |node: &GraphNode, folder: &str, name: &str| {
             let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
-            let is_own = |path: &String| own.iter().any(|own| path.trim_start_matches("./") == moved.path(own));
+            let is_own = |path: &String| {
+                own.iter()
+                    .any(|own| path.trim_start_matches("./") == moved.current_path(own))
+            };
             !node.node.paths.iter().any(is_own)
         };
         let file = |node: &GraphNode| {
@@ -107,7 +110,7 @@ fn check_declared(
     let own: BTreeSet<String> = models
         .iter()
         .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
-        .map(|path| moved.path(&path).to_owned())
+        .map(|path| moved.current_path(&path).to_owned())
         .collect();
     let is_other = |package: &str, paths: &[&str]| {
         let is_own = manifest

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_as_written, spec_of};
 
-use super::bounds::absolute;
+use super::bounds::absolute_path;
 use super::folder;
 use super::project;
 use super::source::read_text;
@@ -20,9 +20,9 @@ const HEAD: u64 = 4096;
 /// Returns generated files of the project's specs outside the folders `models:` and `tests:`, where they are
 /// because the project file used to name other folders. The search covers the folders that dbt reads and the
 /// default folders. Files that users moved are left out, because they are generated at their current paths.
-pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
+pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
-    let own = [&models, &tests].map(|folder| absolute(&place.root.join(folder)));
+    let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));
     let dbt = place.dbt.as_ref();
     let read = dbt.iter().flat_map(|dbt| {
         dbt.model_paths
@@ -32,9 +32,9 @@ pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
     });
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
-    let defaults = [project::MODELS, project::TESTS].map(|folder| absolute(&place.root.join(folder)));
+    let defaults = [project::MODELS, project::TESTS].map(|folder| absolute_path(&place.root.join(folder)));
     let is_moved = |path: &Path, spec: &str| {
-        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute(path).starts_with(folder));
+        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute_path(path).starts_with(folder));
         let is_twice = || {
             path.file_name()
                 .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()))
@@ -56,7 +56,7 @@ pub fn elsewhere(place: &Workspace) -> Vec<PathBuf> {
         let is_kind = path
             .extension()
             .is_some_and(|end| ["sql", "yml", "md"].iter().any(|kind| end == *kind));
-        is_kind && !own.iter().any(|folder| absolute(path).starts_with(folder))
+        is_kind && !own.iter().any(|folder| absolute_path(path).starts_with(folder))
     };
     let files: BTreeSet<PathBuf> = folders
         .flat_map(|folder| folder::files(&folder, is_elsewhere))

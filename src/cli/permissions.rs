@@ -77,7 +77,7 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
     let place = Workspace::find(session)?;
     let (right, environment) = match takes {
         Takes::OfEnvironment => {
-            let environment = environment::chosen(&session.global, &place.project)?;
+            let environment = environment::selected_environment(&session.global, &place.project)?;
             let changed = environment
                 .filter(formulac::Environment::is_merged_into)
                 .or_else(|| environment_of_branch(&place));
@@ -93,11 +93,11 @@ pub fn check(session: &Session, command: &Command) -> Result<(), Failure> {
         Takes::One(right) => (right, None),
         Takes::Nothing => return Ok(()),
     };
-    let who = identity::of(&place.root).unwrap_or_default();
+    let who = identity::current_user(&place.root).unwrap_or_default();
     if place.project.people().rights(&who).has(right) {
         return Ok(());
     }
-    Err(refused(
+    Err(report_missing_right(
         session,
         &place,
         &who,
@@ -116,7 +116,7 @@ fn environment_of_branch(place: &Workspace) -> Option<Environment> {
 }
 
 /// Logs a command that was refused because the user lacks a right, and reports the right that the command requires.
-pub fn refused(
+pub fn report_missing_right(
     session: &Session,
     place: &Workspace,
     who: &str,
@@ -160,7 +160,7 @@ pub fn refused(
 
 /// Logs a command that belongs on the branch of a protected environment but was called on another branch, and
 /// names the right branch.
-pub fn elsewhere(
+pub fn report_wrong_branch(
     session: &Session,
     place: &Workspace,
     command: &str,
@@ -171,7 +171,7 @@ pub fn elsewhere(
     log(
         session,
         place,
-        &identity::of(&place.root).unwrap_or_default(),
+        &identity::current_user(&place.root).unwrap_or_default(),
         command,
         Some(environment),
     );

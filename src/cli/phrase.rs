@@ -10,7 +10,7 @@ use formulac::catalog::Function;
 use super::sentence::Speaker;
 
 /// Returns the phrase of a function for these arguments, or `None` if an argument is missing.
-pub fn filled(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
+pub fn fill_phrase(speaker: &Speaker<'_>, function: &'static Function, args: &[ExprId]) -> Option<String> {
     // Among overloads with equally many parameters the first is used, because its parameter names are those of the
     // documentation.
     let longest = function
@@ -137,14 +137,14 @@ impl Filling<'_> {
             ("is", _) => criterion(self.speaker, first),
             ("shift", noun) => {
                 let unit = self.values(noun).and_then(|unit| self.unit(*unit.first()?));
-                shift(self.speaker, first, unit.as_deref().unwrap_or(noun))?
+                shift_in_words(self.speaker, first, unit.as_deref().unwrap_or(noun))?
             }
             ("unit", _) => match self.unit(first) {
                 Some(unit) => format!("{unit}s"),
-                None => format!("units of {}", words(&first).inside()),
+                None => format!("units of {}", words(&first).embedded()),
             },
-            ("ordinal", _) => ordinal(&words(&first).inside()),
-            _ => list(values.iter().map(|id| words(id).inside()).collect()),
+            ("ordinal", _) => ordinal(&words(&first).embedded()),
+            _ => list(values.iter().map(|id| words(id).embedded()).collect()),
         })
     }
 
@@ -184,9 +184,9 @@ fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
 }
 
 /// Returns the words for a shift, such as `3 months after` or `1 row before`.
-pub fn shift(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
+pub fn shift_in_words(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Option<String> {
     let words = speaker.words_of(count);
-    let noun = words.inside();
+    let noun = words.embedded();
     let (number, direction) = match noun.strip_prefix('-') {
         Some(number) => (number.to_owned(), "before"),
         None => (noun, "after"),
@@ -205,7 +205,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     } = speaker.ast.expr(id)
         && let Some((words, "")) = text_of(speaker, left).and_then(compared)
     {
-        return format!("{words} {}", speaker.words_of(right).inside());
+        return format!("{words} {}", speaker.words_of(right).embedded());
     }
     match text_of(speaker, id) {
         Some(text) => match compared(text) {
@@ -216,7 +216,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
             None if text.contains(['*', '?']) => format!("matches \"{text}\""),
             None => format!("is \"{text}\""),
         },
-        None => format!("is {}", speaker.words_of(id).inside()),
+        None => format!("is {}", speaker.words_of(id).embedded()),
     }
 }
 

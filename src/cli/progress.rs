@@ -58,8 +58,8 @@ impl Waiting {
     }
 
     /// Runs `work`, which may take seconds, and shows progress.
-    pub fn during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
-        let what = formulac::diag::render::visible(what);
+    pub fn show_during<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        let what = formulac::diag::render::escape_hidden(what);
         match self.place {
             ProgressLine::Nowhere => work(),
             ProgressLine::Lines => {

@@ -77,7 +77,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
             let error = fs::read_dir(folder)
                 .err()
                 .unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
-            return Err(Failure::from_source(SourceText::unreadable(folder, &error)));
+            return Err(Failure::from_source(SourceText::read_failure(folder, &error)));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
@@ -94,7 +94,7 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::from_source(SourceText::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::from_source(SourceText::read_failure(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let path = entry.map_err(|e| failed(&e))?.path();
             let hidden = path

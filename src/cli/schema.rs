@@ -98,7 +98,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::from_source(SourceText::unreadable(&folder, error));
+        let failed = |error: &std::io::Error| Failure::from_source(SourceText::read_failure(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let entry = entry.map_err(|e| failed(&e))?;
             let kind = entry.file_type().map_err(|e| failed(&e))?;

@@ -36,7 +36,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         dbt: args.dbt.clone(),
         ..EngineArgs::default()
     };
-    let engine = Engine::chosen(session, &engine, &place.project)?;
+    let engine = Engine::choose(session, &engine, &place.project)?;
     let looked = engine.looked_for(&relations)?;
     let nothing = Manifest::default();
     let manifest = place.manifest()?.unwrap_or(&nothing);
@@ -98,7 +98,7 @@ fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String
     }
     let place = Workspace::find(session)?;
     let specs = Generation::chosen_specs(session, &TargetOptions::default(), &args.selection)?;
-    Ok(Some(specs.iter().map(|path| place.inside(path)).collect()))
+    Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
 }
 
 /// Keeps what was fetched before of relations that are not chosen now.
@@ -122,7 +122,7 @@ fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace,
     let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else {
         return Ok(place);
     };
-    let environment = environment::chosen(&session.global, &place.project)?;
+    let environment = environment::selected_environment(&session.global, &place.project)?;
     let ran = DbtCall::new(&dbt.folder, &["parse"], environment.as_ref(), &args.dbt)
         .run(&Waiting::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
@@ -144,7 +144,7 @@ fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, 
     };
     let mut relations: Vec<Read> = Vec::new();
     let is_chosen =
-        |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.inside(Path::new(&spec.found.file))));
+        |spec: &&Spec| chosen.is_none_or(|chosen| chosen.contains(&place.relative_path(Path::new(&spec.found.file))));
     for read in specs.iter().filter(is_chosen).flat_map(|spec| &spec.reads) {
         if !read.own_model().is_some_and(is_made) && !relations.contains(read) {
             relations.push(read.clone());

@@ -40,7 +40,7 @@ pub struct SentenceWords {
 
 impl SentenceWords {
     /// The words inside other words.
-    pub fn inside(&self) -> String {
+    pub fn embedded(&self) -> String {
         if self.is_open || self.noun.contains(", ") {
             format!("({})", self.noun)
         } else {
@@ -52,7 +52,7 @@ impl SentenceWords {
     pub fn condition(&self) -> String {
         self.clause
             .clone()
-            .unwrap_or_else(|| format!("{} is true", self.inside()))
+            .unwrap_or_else(|| format!("{} is true", self.embedded()))
     }
 }
 
@@ -117,7 +117,7 @@ impl Speaker<'_> {
         }
         let text = match self.ast.expr(body) {
             Expr::Binary { op, left, right } if words.is_open => {
-                let (left, right) = (self.words_of(left).inside(), self.words_of(right).inside());
+                let (left, right) = (self.words_of(left).embedded(), self.words_of(right).embedded());
                 match op {
                     BinaryOp::Divide => format!("Divides {left} by {right}"),
                     BinaryOp::Multiply => format!("Multiplies {left} by {right}"),
@@ -191,18 +191,18 @@ impl Speaker<'_> {
                 noun(format!(
                     "the {} of {}",
                     frame.to_lowercase().replace('_', " "),
-                    self.words_of(base).inside()
+                    self.words_of(base).embedded()
                 ))
             }
             Expr::Range { from, to } => noun(self.range(from, to).unwrap_or_else(|| self.quoted(id))),
             Expr::Sign { sign, operand } => match (sign, self.ast.expr(operand)) {
                 (Sign::Plus, _) => self.words_of(operand),
                 (Sign::Minus, Expr::Number) => noun(format!("-{}", self.words_of(operand).noun)),
-                (Sign::Minus, _) => noun(format!("minus {}", self.words_of(operand).inside())),
+                (Sign::Minus, _) => noun(format!("minus {}", self.words_of(operand).embedded())),
             },
             Expr::Percent(operand) => match self.ast.expr(operand) {
                 Expr::Number => noun(format!("{}%", self.words_of(operand).noun)),
-                _ => noun(format!("{} percent", self.words_of(operand).inside())),
+                _ => noun(format!("{} percent", self.words_of(operand).embedded())),
             },
             Expr::Binary { op, left, right } => self.binary(op, left, right),
             Expr::Call(index) => {
@@ -219,7 +219,7 @@ impl Speaker<'_> {
 
     fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
         // The number of distinct values is that of values that are not NULL.
-        let noun = phrase::filled(self, function, args)?.replace("non-NULL distinct", "distinct");
+        let noun = phrase::fill_phrase(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
         Some(SentenceWords {
             noun,
@@ -239,7 +239,10 @@ impl Speaker<'_> {
                     let place = match call.name.text(self.source).to_ascii_uppercase().as_str() {
                         "FIRST" => "the first row".to_owned(),
                         "LAST" => "the last row".to_owned(),
-                        "OFFSET" => format!("the row {} this row", phrase::shift(self, *args.get(1)?, "row")?),
+                        "OFFSET" => format!(
+                            "the row {} this row",
+                            phrase::shift_in_words(self, *args.get(1)?, "row")?
+                        ),
                         _ => return None,
                     };
                     Some((*args.first()?, place))
@@ -256,7 +259,7 @@ impl Speaker<'_> {
     }
 
     fn binary(&self, op: BinaryOp, left: ExprId, right: ExprId) -> SentenceWords {
-        let (a, b) = (self.words_of(left).inside(), self.words_of(right).inside());
+        let (a, b) = (self.words_of(left).embedded(), self.words_of(right).embedded());
         let dates = self.is_date(left) || self.is_date(right);
         let word = match op {
             BinaryOp::Add if self.is_date(left) && self.is_number(right) => return days(&b, "after", &a),

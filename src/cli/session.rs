@@ -69,18 +69,18 @@ impl Session {
     /// Prints data, byte for byte; on a terminal control characters are shown and not obeyed.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         if Stream::Data.is_terminal() {
-            return self.styled(&render::visible(text));
+            return self.print_styled(&render::escape_hidden(text));
         }
-        self.styled(text)
+        self.print_styled(text)
     }
 
     /// Prints a text for people: whatever shows it, no character of it is obeyed.
     pub fn print_escaped(&self, text: &str) -> Result<(), Failure> {
-        self.styled(&render::visible(text))
+        self.print_styled(&render::escape_hidden(text))
     }
 
     /// Prints data in which the escape sequences are our own.
-    pub fn styled(&self, text: &str) -> Result<(), Failure> {
+    pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
             // Whoever reads has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -92,19 +92,19 @@ impl Session {
     /// Prints the JSON object of a command.
     pub fn json(&self, value: &serde_json::Value) -> Result<(), Failure> {
         self.owes_json.set(false);
-        self.styled(&json::text(value))
+        self.print_styled(&json::text(value))
     }
 
     /// Tells of something done, unless told to be quiet.
     pub fn note(&self, text: &str) {
         if !self.global.quiet {
-            self.message(&format!("{}\n", render::visible(text)));
+            self.message(&format!("{}\n", render::escape_hidden(text)));
         }
     }
 
     /// Tells of something that does not hold.
     pub fn warn(&self, text: &str) {
-        self.message(&format!("{}\n", render::visible(text)));
+        self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 
     /// A message that cannot be printed has nowhere else to go.
@@ -152,7 +152,7 @@ impl Session {
     }
 
     /// Says why a command stopped, in JSON too if that is asked for.
-    pub fn fail(&self, failure: &Failure) -> Exit {
+    pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {
             let _ = self.json(&failure.object());
         }

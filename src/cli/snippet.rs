@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use formulac::diag::render::{is_hidden, visible};
+use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::span::{LineIndex, Position, Span};
 
 /// Characters of a line that are shown whole.
@@ -52,7 +52,7 @@ impl Snippet {
         wanted.extend(between);
         wanted.sort_unstable();
         let mut snippet = Self {
-            name: visible(name).into_owned(),
+            name: escape_hidden(name).into_owned(),
             text: String::new(),
             lines: Vec::new(),
             main: (0, Position { line: 1, column: 1 }),
@@ -92,7 +92,7 @@ impl Snippet {
             for (offset, c) in text.get(window.clone()).unwrap_or_default().char_indices() {
                 line.map.push((start + (window.start + offset) as u32, self.text.len()));
                 if is_hidden(c) {
-                    self.text.push_str(&visible(c.encode_utf8(&mut [0; 4])));
+                    self.text.push_str(&escape_hidden(c.encode_utf8(&mut [0; 4])));
                 } else {
                     self.text.push(c);
                 }

@@ -49,7 +49,7 @@ impl SourceText {
     pub fn large_file(path: &Path, limit: usize) -> Self {
         match open(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
             Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
-            Err(error) => Self::unreadable(path, &error),
+            Err(error) => Self::read_failure(path, &error),
         }
     }
 
@@ -58,12 +58,12 @@ impl SourceText {
         let limit = Limits::default().source;
         match read(io::stdin().lock(), limit) {
             Ok(bytes) => Self::decode(name.to_owned(), bytes, limit),
-            Err(error) => Self::unreadable(Path::new(name), &error),
+            Err(error) => Self::read_failure(Path::new(name), &error),
         }
     }
 
     /// What stands for a file, or a folder, that could not be read.
-    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+    pub fn read_failure(path: &Path, error: &io::Error) -> Self {
         let name = path.to_string_lossy().into_owned();
         let message = format!("cannot read `{name}`: {}", reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {

@@ -69,7 +69,7 @@ impl Spec {
     }
 
     /// Columns of unknown type that decide its SQL.
-    pub fn undecided(&self) -> &[UndecidedType] {
+    pub fn undecided_types(&self) -> &[UndecidedType] {
         self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)
     }
 }

@@ -16,7 +16,7 @@ pub fn is_missing(manifest: &Manifest) -> bool {
 
 /// Warns once of a project that has none.
 pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
-    let Some((model, _)) = models::built(models).find(|(_, built)| built.semantic.is_some()) else {
+    let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
         return;
     };
     let message = "dbt wants a time spine, and the project has none".to_owned();

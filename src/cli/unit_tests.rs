@@ -60,7 +60,7 @@ impl Drafted {
     }
 
     /// The spec's file with the draft.
-    pub fn planned(&self) -> Option<Planned> {
+    pub fn planned_draft(&self) -> Option<Planned> {
         Some(Planned {
             path: self.goal.clone()?,
             text: self.with_draft.clone()?,

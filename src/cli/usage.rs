@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{When, command};
 use super::exit::{Exit, Failure, Message};
 use super::session::Stream;
-use formulac::diag::render::{is_hidden, visible};
+use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest, nearest_within, similar};
 
 /// Commands of other tools, with the command that does the same here.
@@ -136,7 +136,7 @@ fn rendered(fault: &clap::Error, stream: Stream) -> String {
     let rendered = fault.render();
     let plain = rendered.to_string();
     if plain.chars().any(is_hidden) {
-        return visible(&plain).into_owned();
+        return escape_hidden(&plain).into_owned();
     }
     if stream.is_colored(wanted_color()) {
         rendered.ansi().to_string()

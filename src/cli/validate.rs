@@ -26,7 +26,7 @@ pub fn run(
     models: &[CompiledModel],
     found: &[FailureKind],
 ) -> Result<Vec<FailureKind>, Failure> {
-    let environment = environment::chosen(&session.global, project)?;
+    let environment = environment::selected_environment(&session.global, project)?;
     parsed(session, args, environment.as_ref(), root, false, models, found)
 }
 

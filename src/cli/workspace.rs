@@ -66,7 +66,7 @@ impl Workspace {
     }
 
     /// The project, else the dbt project that this is; none with `--no-project`.
-    pub fn around(session: &Session) -> Result<Option<Self>, Failure> {
+    pub fn find_or_dbt(session: &Session) -> Result<Option<Self>, Failure> {
         if session.global.no_project {
             return Ok(None);
         }
@@ -99,7 +99,7 @@ impl Workspace {
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
             // Without a manifest the adapter is the one of the last generation.
             None => self
-                .committed()
+                .committed_facts()
                 .ok()
                 .and_then(|known| known.dialect)
                 .map_or_else(|| dbt.dialect(None), Ok),
@@ -124,7 +124,7 @@ impl Workspace {
     }
 
     /// What `schema fetch` wrote, unless dbt wrote a catalog since.
-    pub fn fetched(&self) -> Result<Option<Catalog>, Failure> {
+    pub fn fetched_catalog(&self) -> Result<Option<Catalog>, Failure> {
         let path = self.root.join(FETCHED);
         let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
         let catalog = self
@@ -140,24 +140,24 @@ impl Workspace {
     /// The folders of models and of tests, seen from the project's.
     pub fn folders(&self) -> (String, String) {
         (
-            clean(self.project.models().unwrap_or(project::MODELS)),
-            clean(self.project.tests().unwrap_or(project::TESTS)),
+            normalize_folder(self.project.models().unwrap_or(project::MODELS)),
+            normalize_folder(self.project.tests().unwrap_or(project::TESTS)),
         )
     }
 
     /// The folder of Omni's model files, seen from the project's.
     pub fn omni_folder(&self) -> String {
-        clean(self.project.omni().unwrap_or(project::OMNI))
+        normalize_folder(self.project.omni().unwrap_or(project::OMNI))
     }
 
     /// A path as it is seen from the project's folder, with `/` between folders.
-    pub fn inside(&self, path: &Path) -> String {
-        folder::inside(&self.root, path)
+    pub fn relative_path(&self, path: &Path) -> String {
+        folder::relative_path(&self.root, path)
     }
 
     /// The folder of specs, seen from the project's.
     pub fn specs_folder(&self) -> String {
-        clean(self.project.specs().unwrap_or(project::SPECS))
+        normalize_folder(self.project.specs().unwrap_or(project::SPECS))
     }
 
     /// The texts of the specs, each with its path as seen from the project; `None` if there is no folder of them.
@@ -209,6 +209,6 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
 }
 
 /// A folder without `./` before it and `/` after it.
-pub fn clean(folder: &str) -> String {
+pub fn normalize_folder(folder: &str) -> String {
     folder.trim_start_matches("./").trim_end_matches('/').to_owned()
 }

@@ -38,7 +38,7 @@ impl CompileMemory {
 
     /// Returns the number of nodes that fit in the allocated memory.
     fn room(&self) -> usize {
-        self.ast.room().max(self.program.node_capacity())
+        self.ast.capacity().max(self.program.node_capacity())
     }
 }
 

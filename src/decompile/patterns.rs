@@ -118,7 +118,7 @@ impl Patterns {
             Some((compiler, is_grouped, chunk)) => learned_of(compiler, chunk, |at| known.get(&(at, *is_grouped))),
             None => Vec::new(),
         };
-        let learned = crate::parallel::each(chunks.len(), of_chunk);
+        let learned = crate::parallel::map_range(chunks.len(), of_chunk);
         for ((_, is_grouped, _), learned) in chunks.iter().zip(learned) {
             for (at, found, sql) in learned {
                 for pattern in &found {

@@ -43,7 +43,7 @@ use formulac_model as model;
 use formulac_model::Compiler;
 
 use crate::interpret::calendar::days;
-use crate::model::interpreter_input::{Day, day, interpreted};
+use crate::model::interpreter_input::{Day, day, interpret_spec};
 
 /// Drafted examples for a spec. The user reviews them and adds them to the spec.
 ///
@@ -105,7 +105,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         Day::Settable => (days(2024, 3, 31), &[]),
         Day::Current => (days(2024, 3, 31), &[days(2019, 6, 15), days(2061, 12, 31)]),
     };
-    let read = |today: i64| interpreted(compiler, source, today);
+    let read = |today: i64| interpret_spec(compiler, source, today);
     let unknown = |what: String| format!("the interpreter does not know {what}");
     let main = read(today).map_err(unknown)?;
     let mut others = others

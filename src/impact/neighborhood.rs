@@ -136,7 +136,7 @@ impl Graph<'_> {
                         let is_it = of == Some(column.as_str()) && self.relation(*child, parts) == Some(*place);
                         is_it.then_some(lineage::ColumnChange::Values)
                     };
-                    let affected = lineage.affected(changed);
+                    let affected = lineage.affected_columns(changed);
                     let before = found.len();
                     found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
                     let passes = |parts: &&Vec<String>| {

@@ -339,7 +339,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
     };
     let name = |place: usize| graph.parts.get(place).map(super::GraphPart::name).unwrap_or_default();
     let relation = |parts: &[String]| graph.relation(place, parts).filter(|read| *read != place);
-    let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
+    let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.change(column));
     state.gaps = lineage.gaps().to_vec();
     for (column, change) in &affected.named {
         let Some(read) = relation(&column.relation) else {

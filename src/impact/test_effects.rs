@@ -55,7 +55,7 @@ pub(super) fn grade_data_test(
     let lineage = if is_known { None } else { graph.lineage(place) };
     if let Some(Ok(lineage)) = lineage {
         let relation = |parts: &[String]| graph.relation(place, parts);
-        let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
+        let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.change(column));
         columns.extend(
             affected
                 .named

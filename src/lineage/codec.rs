@@ -121,7 +121,7 @@ impl SqlLineage {
             .flatten()
             .collect();
         roots.extend(rest.iter().chain(rows));
-        let (values, places) = values.flattened(&roots)?;
+        let (values, places) = values.flatten(&roots)?;
         let mut places = places.into_iter();
         let mut new = Vec::with_capacity(output.len());
         for (name, _, by) in output {
@@ -280,7 +280,11 @@ mod tests {
                     let of = |parts: &[String], column: Option<&str>| {
                         (parts == changed.relation && column == Some(&*changed.column)).then_some(change)
                     };
-                    assert_eq!(same.affected(of), lineage.affected(of), "{sql}: {changed}");
+                    assert_eq!(
+                        same.affected_columns(of),
+                        lineage.affected_columns(of),
+                        "{sql}: {changed}"
+                    );
                 }
             }
             for cut in 0..stored.len() {

@@ -632,7 +632,7 @@ impl QueryReader<'_> {
                 by: None,
             });
         }
-        let mut inner = QueryScope::within(Some(scope));
+        let mut inner = QueryScope::nested(Some(scope));
         inner.push(ScopeItem {
             path: Vec::new(),
             relation: Rc::new(relation),

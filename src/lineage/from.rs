@@ -24,7 +24,12 @@ struct FromKind<'j> {
 
 impl QueryReader<'_> {
     /// Adds a table and the tables joined to it.
-    pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
+    pub(super) fn add_joined_tables(
+        &mut self,
+        from: &TableWithJoins,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueContext>,
+    ) {
         self.factor(&from.relation, scope, rows);
         for join in &from.joins {
             self.join(join, scope, rows);
@@ -73,7 +78,7 @@ impl QueryReader<'_> {
             | JoinOperator::InnerArrayJoin => None,
         };
         let Some(kind) = kind else {
-            return self.fault("joins of this kind are not followed");
+            return self.record_fault("joins of this kind are not followed");
         };
         let before = scope.items.len();
         self.factor(&join.relation, scope, rows);
@@ -129,7 +134,7 @@ impl QueryReader<'_> {
                     .map(|given| Rc::clone(&given.name))
                     .collect();
                 if !is_known {
-                    self.fault("a natural join of relations whose columns are not known cannot be followed");
+                    self.record_fault("a natural join of relations whose columns are not known cannot be followed");
                 }
                 common
                     .iter()
@@ -196,7 +201,7 @@ impl QueryReader<'_> {
             return made.add_columns(given);
         }
         for table in relation.may_pass(name) {
-            let at = self.leaf(Leaf {
+            let at = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
             });
@@ -268,9 +273,9 @@ impl QueryReader<'_> {
                 alias,
             } => {
                 if alias.is_some() {
-                    self.fault("a join in brackets that has an alias is not followed");
+                    self.record_fault("a join in brackets that has an alias is not followed");
                 }
-                self.joined(table_with_joins, scope, rows);
+                self.add_joined_tables(table_with_joins, scope, rows);
             }
             TableFactor::Pivot {
                 table,
@@ -283,14 +288,14 @@ impl QueryReader<'_> {
                 let Some(inner) = self.inner(table, scope, rows) else {
                     return;
                 };
-                let mut own = QueryScope::within(scope.outer);
+                let mut own = QueryScope::nested(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
                 self.collect_row_values(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
                 of.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
                 let pivoted = self.pivoted(&inner.relation, &of);
-                self.gap("the columns of a pivot are called by values".to_owned());
+                self.record_gap("the columns of a pivot are called by values".to_owned());
                 let pivoted = self.name_unknown_columns(pivoted, alias.as_ref());
                 self.add(inner.path, pivoted, alias.as_ref(), scope);
             }
@@ -305,7 +310,7 @@ impl QueryReader<'_> {
                 let Some(inner) = self.inner(table, scope, rows) else {
                     return;
                 };
-                let mut own = QueryScope::within(scope.outer);
+                let mut own = QueryScope::nested(scope.outer);
                 own.push(inner.clone());
                 let mut of = Vec::new();
                 self.collect_row_values(columns.iter().map(|column| &column.expr), &own, &mut of);
@@ -338,7 +343,7 @@ impl QueryReader<'_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => self.fault("an item of its `from` is not supported"),
+            | TableFactor::SemanticView { .. } => self.record_fault("an item of its `from` is not supported"),
         }
     }
 
@@ -376,7 +381,7 @@ impl QueryReader<'_> {
             Some(alias) => {
                 let relation = match alias.columns.is_empty() {
                     true => relation,
-                    false => Rc::new(self.renamed((*relation).clone(), alias)),
+                    false => Rc::new(self.rename_columns((*relation).clone(), alias)),
                 };
                 ScopeItem {
                     path: vec![alias.name.value.to_lowercase()],
@@ -390,7 +395,7 @@ impl QueryReader<'_> {
     /// Resolves a table name: a CTE, an array column of an earlier table (BigQuery) or a table of the warehouse.
     fn named(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
         if let [one] = path {
-            if let Some(relation) = self.cte(one) {
+            if let Some(relation) = self.find_cte(one) {
                 return relation;
             }
         } else if let Some(first) = path.first()
@@ -405,7 +410,7 @@ impl QueryReader<'_> {
             });
         }
         if path.is_empty() {
-            self.fault(format!("`{name}` is not the name of a table"));
+            self.record_fault(format!("`{name}` is not the name of a table"));
         }
         self.table(path.to_vec())
     }

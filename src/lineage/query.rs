@@ -69,36 +69,36 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Records a place where the lineage may contain more than the query reads.
-    pub fn gap(&mut self, reason: String) {
+    pub fn record_gap(&mut self, reason: String) {
         if self.gaps.len() < 100 {
             self.gaps.push(reason);
         }
     }
 
     /// Records a reason why the query cannot be analyzed.
-    pub fn fault(&mut self, reason: impl Into<String>) {
+    pub fn record_fault(&mut self, reason: impl Into<String>) {
         self.fault.get_or_insert(reason.into());
     }
 
-    pub fn leaf(&mut self, leaf: Leaf) -> ValueContext {
+    pub fn add_leaf(&mut self, leaf: Leaf) -> ValueContext {
         let table = self
             .tables
             .get(leaf.table as usize)
             .map(|parts| parts.join("."))
             .unwrap_or_default();
-        self.values.leaf(leaf, &table)
+        self.values.push_leaf(leaf, &table)
     }
 
     pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumns) {
         self.columns += 1;
         if self.columns > MAX_COLUMNS {
-            self.fault("its relations have too many columns");
+            self.record_fault("its relations have too many columns");
         } else {
             into.push(given);
         }
     }
 
-    pub fn cte(&self, name: &str) -> Option<Rc<LineageRelation>> {
+    pub fn find_cte(&self, name: &str) -> Option<Rc<LineageRelation>> {
         self.ctes.get(name)?.last().cloned()
     }
 
@@ -114,9 +114,9 @@ impl<'k> QueryReader<'k> {
         }
         let known = (self.known)(&parts);
         let mut relation = LineageRelation::default();
-        relation.rows.push(self.leaf(Leaf { table, column: None }));
+        relation.rows.push(self.add_leaf(Leaf { table, column: None }));
         for name in known.columns {
-            let of = self.leaf(Leaf {
+            let of = self.add_leaf(Leaf {
                 table,
                 column: Some(name.to_lowercase().into()),
             });
@@ -152,14 +152,14 @@ impl<'k> QueryReader<'k> {
                     (true, SetExpr::SetOperation { .. }) => self.recursive(cte, outer),
                     _ => self.query(&cte.query, outer),
                 };
-                let relation = self.renamed(relation, &cte.alias);
+                let relation = self.rename_columns(relation, &cte.alias);
                 let name = cte.alias.name.value.to_lowercase();
                 self.ctes.entry(name.clone()).or_default().push(Rc::new(relation));
                 defined.push(name);
             }
         }
         if !query.pipe_operators.is_empty() {
-            self.fault("pipe syntax is not followed");
+            self.record_fault("pipe syntax is not followed");
         }
         let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
         let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|by| &by.kind) {
@@ -189,7 +189,7 @@ impl<'k> QueryReader<'k> {
                     limit_by,
                 }) => {
                     if !limit_by.is_empty() {
-                        self.fault("`limit by` is not followed");
+                        self.record_fault("`limit by` is not followed");
                     }
                     (
                         limit.as_ref().map(ToString::to_string),
@@ -231,7 +231,7 @@ impl<'k> QueryReader<'k> {
             return LineageRelation::default();
         };
         let base = self.body(left, outer);
-        let base = self.renamed(base, &cte.alias);
+        let base = self.rename_columns(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
         self.ctes.entry(name.clone()).or_default().push(Rc::new(base));
         let mut all = self.query(&cte.query, outer);
@@ -247,12 +247,12 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Renames columns by an alias with a column list, such as `t (a, b)`.
-    pub fn renamed(&mut self, mut relation: LineageRelation, alias: &TableAlias) -> LineageRelation {
+    pub fn rename_columns(&mut self, mut relation: LineageRelation, alias: &TableAlias) -> LineageRelation {
         if alias.columns.is_empty() {
             return relation;
         }
         if !relation.is_complete() {
-            self.gap(format!(
+            self.record_gap(format!(
                 "the columns of `{}` are renamed, and not all are known",
                 alias.name.value
             ));
@@ -345,7 +345,7 @@ impl<'k> QueryReader<'k> {
                 (*self.table(parts)).clone()
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.fault("its SQL changes data");
+                self.record_fault("its SQL changes data");
                 LineageRelation::default()
             }
         }
@@ -365,7 +365,7 @@ impl<'k> QueryReader<'k> {
         );
         let is_whole = left.is_complete() && right.is_complete();
         if !is_whole && !by_name {
-            self.gap("the columns of a set operation are matched by name, since not all are known".to_owned());
+            self.record_gap("the columns of a set operation are matched by name, since not all are known".to_owned());
         }
         let mut united = LineageRelation {
             rows: left.rows.clone(),
@@ -384,7 +384,7 @@ impl<'k> QueryReader<'k> {
                 Some(other) => made.add_columns(other),
                 None => {
                     for table in right.may_pass(&name) {
-                        let at = self.leaf(Leaf {
+                        let at = self.add_leaf(Leaf {
                             table,
                             column: Some(name.as_str().into()),
                         });
@@ -443,13 +443,13 @@ impl<'k> QueryReader<'k> {
         sorted: &[&Expr],
         is_cut: bool,
     ) -> LineageRelation {
-        let mut scope = QueryScope::within(outer);
+        let mut scope = QueryScope::nested(outer);
         let mut rows = Vec::new();
         for from in &select.from {
-            self.joined(from, &mut scope, &mut rows);
+            self.add_joined_tables(from, &mut scope, &mut rows);
         }
         if !select.lateral_views.is_empty() || !select.connect_by.is_empty() || select.exclude.is_some() {
-            self.fault("lateral views, `connect by` and `exclude` after a select list are not followed");
+            self.record_fault("lateral views, `connect by` and `exclude` after a select list are not followed");
         }
         for item in &scope.items {
             rows.extend(&item.relation.rows);
@@ -562,7 +562,7 @@ impl<'k> QueryReader<'k> {
                 }
                 // The number refers to a column that is not known.
                 None if place.is_some() => {
-                    self.gap("a column is named by its place, and those before it are not known".to_owned());
+                    self.record_gap("a column is named by its place, and those before it are not known".to_owned());
                     rows.extend(&output.rest);
                 }
                 None => self.collect_row_values([key], scope, rows),
@@ -594,7 +594,7 @@ impl<'k> QueryReader<'k> {
             }
         };
         if std::mem::take(&mut self.is_several) {
-            self.gap("the names of what `columns(…)` gives are not followed".to_owned());
+            self.record_gap("the names of what `columns(…)` gives are not followed".to_owned());
             output.rest.push(given.of);
             output.rest.extend(given.by);
             return;
@@ -615,7 +615,7 @@ impl<'k> QueryReader<'k> {
         output: &mut LineageRelation,
     ) {
         if options.opt_ilike.is_some() {
-            self.fault("`* ilike` is not followed");
+            self.record_fault("`* ilike` is not followed");
         }
         let mut but: FxHashSet<String> = FxHashSet::default();
         match &options.opt_exclude {
@@ -679,7 +679,7 @@ impl<'k> QueryReader<'k> {
                 // A renamed column of an incomplete relation is a known column now.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
-                        let of = self.leaf(Leaf {
+                        let of = self.add_leaf(Leaf {
                             table: passed.table,
                             column: Some(name.as_str().into()),
                         });
@@ -713,7 +713,7 @@ impl<'k> QueryReader<'k> {
             output.rest.extend(&item.relation.rest);
         }
         if let Some(alias) = &options.opt_alias {
-            self.gap(format!("`* as {}` is taken for its columns", alias.value));
+            self.record_gap(format!("`* as {}` is taken for its columns", alias.value));
         }
     }
 }

@@ -186,7 +186,7 @@ impl SqlLineage {
     }
 
     fn columns_of(&self, at: &[ValueContext]) -> Vec<ColumnSource> {
-        let leaves = self.values.reached(at);
+        let leaves = self.values.reached_leaves(at);
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
             .filter_map(|leaf| {
@@ -216,7 +216,7 @@ impl SqlLineage {
 
     /// Returns the effects of changes in the query's relations. `change` returns the change of a column or, without a
     /// column, of the rows of a relation. Each value is visited once.
-    pub fn affected(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
+    pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
         // Change of each value, and the leaf that causes it.
         let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());

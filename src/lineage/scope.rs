@@ -33,7 +33,7 @@ pub(super) struct QueryScope<'s> {
 
 impl<'s> QueryScope<'s> {
     /// Creates a scope inside an outer scope.
-    pub fn within(outer: Option<&'s QueryScope<'s>>) -> Self {
+    pub fn nested(outer: Option<&'s QueryScope<'s>>) -> Self {
         Self {
             outer,
             ..Self::default()
@@ -144,7 +144,7 @@ impl QueryReader<'_> {
             None => {
                 self.unknown_column(&item.relation, name, made);
                 if item.relation.is_complete() {
-                    self.gap(format!(
+                    self.record_gap(format!(
                         "`{}` has no column `{name}` that is known",
                         item.path.join(".")
                     ));
@@ -156,7 +156,7 @@ impl QueryReader<'_> {
     /// Adds a column of a relation whose columns are not all known.
     fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
         for table in relation.may_pass(name) {
-            let at = self.leaf(Leaf {
+            let at = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
             });
@@ -187,7 +187,7 @@ impl QueryReader<'_> {
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
-            self.gap(format!(
+            self.record_gap(format!(
                 "`{name}` may be of {}, whose columns are not known",
                 names.join(" or ")
             ));

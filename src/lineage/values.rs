@@ -64,7 +64,7 @@ impl ValueArena {
         self.part_ranges.len() as ValueContext - 1
     }
 
-    pub fn leaf(&mut self, leaf: Leaf, table: &str) -> ValueContext {
+    pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueContext {
         if let Some(at) = self.known.get(&leaf) {
             return *at;
         }
@@ -93,7 +93,7 @@ impl ValueArena {
 
     /// Returns these values computed directly from leaves, without intermediate values, and their new indices. `None`
     /// if the result would be larger than the original.
-    pub fn flattened(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
+    pub fn flatten(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
@@ -138,7 +138,7 @@ impl ValueArena {
     }
 
     /// Returns the leaves from which values are computed, each once, in index order.
-    pub fn reached(&self, from: &[ValueContext]) -> Vec<&Leaf> {
+    pub fn reached_leaves(&self, from: &[ValueContext]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
         let mut found = Vec::new();

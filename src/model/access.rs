@@ -111,7 +111,7 @@ impl<'r> SpecCompilation<'r> {
 
     /// Returns the access and group of the model, for specs that read it.
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
-        let granted = self.granted();
+        let granted = self.inherited_access();
         let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access)
             .and_then(Access::from_name)
@@ -147,7 +147,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access that the model inherits from its inputs: private inputs make it private, in their group.
-    pub(super) fn granted(&self) -> Granted {
+    pub(super) fn inherited_access(&self) -> Granted {
         let private = self.granting().find(|(_, access, _)| *access == Access::Private);
         let Some((relation, access, _)) = private else {
             return Granted::default();

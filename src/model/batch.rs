@@ -74,7 +74,7 @@ impl Compiler {
         count: usize,
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
-        let heads = parallel::each(specs.len(), |number| self.head(specs[number]));
+        let heads = parallel::map_range(specs.len(), |number| self.head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
             if let Some((name, _)) = &head.name {
@@ -100,7 +100,7 @@ impl Compiler {
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
-            let compiled = parallel::each(wave.len(), |at| {
+            let compiled = parallel::map_range(wave.len(), |at| {
                 let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]]);
                 done();
                 compiled
@@ -152,7 +152,7 @@ impl Compiler {
         let name = loaded
             .as_ref()
             .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
-        let reads = loaded.as_ref().map(graph::reads).unwrap_or_default();
+        let reads = loaded.as_ref().map(graph::model_reads).unwrap_or_default();
         drop(loaded);
         BatchHead {
             file: Mutex::new(Some(file)),

@@ -28,7 +28,7 @@ pub(super) struct CardinalityQuery {
 
 impl SpecCompilation<'_> {
     /// Returns the joins that are declared to find at most one row without proof, each with a warning.
-    pub(super) fn unproven(
+    pub(super) fn unproven_joins(
         &self,
         plan: &StepPlan<'_>,
         step: &Step<'_>,

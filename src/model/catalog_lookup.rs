@@ -31,7 +31,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Reports a missing relation; `also` holds further candidates for similar names.
-    pub(super) fn missing<'n>(
+    pub(super) fn report_missing_relation<'n>(
         &'n self,
         key: &str,
         name: &str,

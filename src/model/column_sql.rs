@@ -11,18 +11,18 @@ pub(super) struct ColumnSql<'i> {
 }
 
 impl<'i> ColumnSql<'i> {
-    pub fn known(&self, name: &str) -> Option<&'i Column> {
+    pub fn known_column(&self, name: &str) -> Option<&'i Column> {
         self.relation.and_then(|relation| relation.column(name))
     }
 
     pub fn column(&self, name: &str) -> String {
-        match self.known(name) {
+        match self.known_column(name) {
             Some(column) => self.dialect.name_text(column.name(), !column.is_quoted()),
             None => self.dialect.name_text(name, true),
         }
     }
 
     pub fn is_nullable(&self, name: &str) -> bool {
-        self.known(name).is_none_or(Column::is_nullable)
+        self.known_column(name).is_none_or(Column::is_nullable)
     }
 }

@@ -73,8 +73,8 @@ impl Compiler {
             compiled.lineage = run.lineage;
             compiled.columns_read = run.columns_read;
         }
-        crate::compiler::silence(&mut compiled.diagnostics, file.source, &self.options.silenced);
-        crate::compiler::silence(&mut compiled.model_warnings, file.source, &self.options.silenced);
+        crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        crate::compiler::remove_silenced(&mut compiled.model_warnings, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
@@ -98,7 +98,7 @@ impl Compiler {
             probe_types: false,
             ..(*self.specs).clone()
         });
-        self.undecided(columns, |formulas| {
+        self.find_undecided_types(columns, |formulas| {
             let compiler = Self {
                 formulas: formulas.clone(),
                 specs: Arc::clone(&specs),
@@ -208,7 +208,7 @@ impl<'r> SpecCompilation<'r> {
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         if self.is_missing(&spec.from) {
-            let missing = self.missing("from", &from, spec.from_span, "", std::iter::empty());
+            let missing = self.report_missing_relation("from", &from, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
             return;
         }
@@ -239,7 +239,7 @@ impl<'r> SpecCompilation<'r> {
             };
             let joined = match step.joins.as_slice() {
                 [] => None,
-                _ => Some(self.joined(step, index, &input, &mut compiled.diagnostics)),
+                _ => Some(self.join_inputs(step, index, &input, &mut compiled.diagnostics)),
             };
             input.joined = joined.as_ref().map(|joined| &joined.input);
             let totals = match &step.sheet {
@@ -286,7 +286,7 @@ impl<'r> SpecCompilation<'r> {
                 self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
-                compiled.columns = self.with_tags(self.documented(&output.relation));
+                compiled.columns = self.with_tags(self.documented_columns(&output.relation));
                 (compiled.single, compiled.open) = (output.single, output.open);
                 compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {
@@ -475,7 +475,7 @@ impl<'r> SpecCompilation<'r> {
             check_supported(&plan, step, joined, options.dialect, &mut found);
         }
         let kept = joined.map(|joined| joined.kept_columns(step, diagnostics));
-        let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
+        let unproven = sound.map(|joined| self.unproven_joins(&plan, step, input.name, joined, diagnostics));
         check_order(step, program, input.grain, self.source, diagnostics);
         check_shape(
             step,
@@ -485,7 +485,7 @@ impl<'r> SpecCompilation<'r> {
             self.source,
             diagnostics,
         );
-        let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
+        let found = found.into_iter().map(|d| d.map_spans(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
         if input.first || joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
@@ -581,7 +581,7 @@ impl<'r> SpecCompilation<'r> {
                 .diagnostics
                 .iter()
                 .cloned()
-                .map(|d| d.mapped(|s| formulas.in_file(s))),
+                .map(|d| d.map_spans(|s| formulas.in_file(s))),
         );
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
@@ -708,7 +708,7 @@ impl<'r> SpecCompilation<'r> {
             Code::UnknownUnit,
         ];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
+        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.in_file(s))));
     }
 
     /// Names an unnamed step after its operation, for a stratum that needs a name.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use formulac_core::compiler::{CompilerOptions, order_key, path, silence};
+pub use formulac_core::compiler::{CompilerOptions, order_key, path, remove_silenced};
 
 use crate::SemanticModels;
 use crate::calendar::Weekday;

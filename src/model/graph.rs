@@ -16,7 +16,7 @@ pub(super) struct ModelRead {
 }
 
 /// Returns the models that a spec may read; names of steps among them do no harm.
-pub(super) fn reads(spec: &Spec<'_>) -> Vec<ModelRead> {
+pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec
         .steps
         .iter()

@@ -86,8 +86,8 @@ impl SpecCompilation<'_> {
             return None;
         }
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
-        let given = lookback.plus(further_out);
-        let read = given.plus(further_back);
+        let given = lookback.combine(further_out);
+        let read = given.combine(further_back);
         // The start of a unit is the start of all units that it consists of.
         let whole =
             further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
@@ -493,8 +493,8 @@ impl SpecCompilation<'_> {
                     diagnostics.push(unbounded(span, why, time, self));
                 }
             }
-            out = out.plus(further_out);
-            back = back.plus(further_back);
+            out = out.combine(further_out);
+            back = back.combine(further_back);
         }
         refused.is_empty().then_some((out, back))
     }

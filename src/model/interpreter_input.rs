@@ -81,7 +81,7 @@ pub fn day(source: &str) -> Day {
 /// # Errors
 ///
 /// The unsupported part, if the rows cannot be computed.
-pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
+pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
     let root = yaml::read(source, &mut Vec::new())
         .ok()
         .flatten()

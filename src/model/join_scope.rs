@@ -87,7 +87,7 @@ impl SpecCompilation<'_> {
                             .filter_map(|s| s.name)
                             .map(|n| n.text);
                         let (span, but) = (joined.to_text.node.span, ", and no step before has this name");
-                        diagnostics.push(self.missing("to", table, span, but, steps));
+                        diagnostics.push(self.report_missing_relation("to", table, span, but, steps));
                     }
                 }
             }
@@ -96,7 +96,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the input of a step with joins. Reports errors in `using`.
-    pub(super) fn joined<'y>(
+    pub(super) fn join_inputs<'y>(
         &self,
         step: &Step<'y>,
         place: usize,

@@ -117,7 +117,7 @@ impl<'y> Loader<'y, '_> {
         if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
             self.missing_key(node, "to", what);
         }
-        let to = to_text.and_then(|text| self.from("to", text));
+        let to = to_text.and_then(|text| self.parse_relation("to", text));
         let alias = self.text(node, "as");
         if let Some(alias) = alias {
             self.check_name("the name of a joined relation", alias.text, alias.node);

@@ -44,7 +44,7 @@ pub fn project() -> String {
 /// assert!(formulac_model::json_schema::local().contains("\"user\""));
 /// ```
 #[must_use]
-pub fn local() -> String {
+pub fn local_settings_schema() -> String {
     let mut schema = SchemaWriter::default();
     let local = schema.object(&[&LOCAL]);
     schema.document(&LOCAL, local)

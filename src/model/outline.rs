@@ -2,7 +2,7 @@
 
 use super::formulas::StepFormulas;
 use super::load::{self, Definitions, Spec};
-use super::write::uncommented;
+use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::check::DefinitionRole;
@@ -156,7 +156,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             let yaml::NodeKind::Scalar { style, .. } = &node.kind else {
                 continue;
             };
-            let formula = uncommented(whole(body));
+            let formula = strip_comments(whole(body));
             definitions.push(Placed {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
                 has_comment: has_comment(whole(body)),

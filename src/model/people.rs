@@ -63,13 +63,13 @@ impl People {
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
         // The name of a group never refers to a person.
-        self.members(name)
+        self.group_members(name)
             .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
     }
 
     /// Returns the members of a group.
     #[must_use]
-    pub fn members(&self, group: &str) -> Option<&[String]> {
+    pub fn group_members(&self, group: &str) -> Option<&[String]> {
         self.groups
             .iter()
             .find(|(name, _)| name == group)
@@ -82,7 +82,7 @@ impl People {
     pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();
         for (name, _) in self.roles.iter().filter(|(_, other)| *other == role) {
-            match self.members(name) {
+            match self.group_members(name) {
                 Some(members) => people.extend(members.iter().map(String::as_str)),
                 None => people.push(name.as_str()),
             }

@@ -229,7 +229,7 @@ impl SpecCompilation<'_> {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
             latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
-            config: beside_sql(dbt, self.granted()),
+            config: beside_sql(dbt, self.inherited_access()),
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),

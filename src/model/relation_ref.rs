@@ -6,7 +6,7 @@ use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 
 impl Loader<'_, '_> {
-    pub(super) fn from(&mut self, key: &str, text: SpannedText<'_>) -> Option<From> {
+    pub(super) fn parse_relation(&mut self, key: &str, text: SpannedText<'_>) -> Option<From> {
         let trimmed = text.text.trim();
         if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
             self.jinja(key, text.node, trimmed);

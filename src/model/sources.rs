@@ -131,7 +131,7 @@ impl SpecSources {
 
 impl ReadSource {
     /// Returns whether the input is this relation: `orders` is the same model as `ref('orders')`.
-    pub fn is(&self, other: &From) -> bool {
+    pub fn is_relation(&self, other: &From) -> bool {
         key(&self.from) == key(other)
     }
 }

@@ -43,7 +43,7 @@ impl Length {
         }
     }
 
-    pub fn plus(self, other: Self) -> Self {
+    pub fn combine(self, other: Self) -> Self {
         Self {
             months: self.months.saturating_add(other.months),
             days: self.days.saturating_add(other.days),
@@ -498,7 +498,7 @@ impl Times<'_> {
         {
             let length = Length::new(period.unit, period.count.saturating_abs());
             let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
-            *side = side.plus(length);
+            *side = side.combine(length);
         }
         if own != Default::default() {
             lengths.insert(id, own);

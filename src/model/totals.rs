@@ -152,7 +152,7 @@ impl SpecCompilation<'_> {
         let mut unsaid = Vec::new();
         let joined = match again.joins.as_slice() {
             [] => None,
-            _ => Some(self.joined(&again, before.index, &of, &mut unsaid)),
+            _ => Some(self.join_inputs(&again, before.index, &of, &mut unsaid)),
         };
         let of = StepInput {
             joined: joined.as_ref().map(|joined| &joined.input),
@@ -203,7 +203,7 @@ impl SpecCompilation<'_> {
         let (mut items, mut columns) = (Vec::new(), Vec::new());
         for measure in measures {
             let mut name = format!("{measure}_{}", kind.name());
-            while here.known(&name).is_some() {
+            while here.known_column(&name).is_some() {
                 name.push_str("_of_sheet");
             }
             let alias = Some(dialect.name_text(&name, true));
@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
                 expr: tree.field_of(&cte, &there.column(&measure)),
                 alias,
             });
-            let known = there.known(&measure);
+            let known = there.known_column(&measure);
             let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty));
             let column = column
                 .nullable(there.is_nullable(&measure))

@@ -43,7 +43,7 @@ impl SpecCompilation<'_> {
                 (Some((_, formula)), None) => formula.trim().to_owned(),
                 (None, None) => text.to_owned(),
             };
-            let formula = uncommented(&formula);
+            let formula = strip_comments(&formula);
             let description = beside
                 .or_else(|| parse::description(&formulas.text, definition.span.start))
                 .unwrap_or_default();
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the output columns with their best descriptions.
-    pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
+    pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
         let read: Vec<&Relation> = self
             .sources
             .all
@@ -290,7 +290,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns a formula without comments, for a one-line header.
-pub(super) fn uncommented(formula: &str) -> String {
+pub(super) fn strip_comments(formula: &str) -> String {
     formula
         .lines()
         .map(|l| {

@@ -83,7 +83,7 @@ pub(super) fn all<'a>(
     entity_joins(semantic, &mut found);
     let mut joins: Vec<(usize, TableJoin)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
-    let joined = parallel::each(found.len(), |number| settle_join(found.get(number)?, tables, tests));
+    let joined = parallel::map_range(found.len(), |number| settle_join(found.get(number)?, tables, tests));
     for (found, join) in found.iter().zip(joined) {
         let Some(join) = join else { continue };
         let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);

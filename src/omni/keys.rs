@@ -81,7 +81,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     }
     let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
         Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => test
-            .holds()
+            .is_reliable()
             .then(|| columns.iter().map(std::string::ToString::to_string).collect()),
         _ => None,
     })?;
@@ -95,7 +95,7 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
 pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
     let tested = tests
         .iter()
-        .any(|test| says(test, name, &Check::NotNull) && test.holds());
+        .any(|test| says(test, name, &Check::NotNull) && test.is_reliable());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
         || node
@@ -148,7 +148,7 @@ fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&
             },
             _ => None,
         };
-        column.filter(|_| test.holds())
+        column.filter(|_| test.is_reliable())
     });
     let of_tests: Vec<&str> = of_tests.collect();
     let constrained = node

@@ -175,7 +175,7 @@ impl OmniModel {
     /// Returns the number of keys and joins that Omni doesn't infer itself, because it reads constraints but not
     /// tests.
     #[must_use]
-    pub fn unseen(&self) -> (usize, usize) {
+    pub fn unseen_constraints(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());
         let joins = self
             .joins
@@ -222,7 +222,10 @@ impl OmniModel {
                 wanted,
             ))
         };
-        let mut views: Vec<ViewFile> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
+        let mut views: Vec<ViewFile> = parallel::map_range(tables.len(), of_table)
+            .into_iter()
+            .flatten()
+            .collect();
         let status = (!wanted.strip_status)
             .then(|| test_status::file(&tables, artifacts, &tests, &freshness, before))
             .flatten();

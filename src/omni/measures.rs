@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::expression;
 use super::meta::plain_text;
-use super::names::{UsedOmniNames, plain};
+use super::names::{UsedOmniNames, to_name};
 use super::semantic::Semantic;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
@@ -118,7 +118,7 @@ impl<'a> MeasurePass<'a> {
     }
 
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
-        let field = self.free(table, [plain(name), format!("{}_measure", plain(name))]);
+        let field = self.free(table, [to_name(name), format!("{}_measure", to_name(name))]);
         self.known.insert(name, (table, field.clone()));
         let Some(made) = self.made.get_mut(table) else { return };
         made.measures.push((field, keys));
@@ -155,7 +155,7 @@ impl<'a> MeasurePass<'a> {
                     self.gap(&dimension.name, "its `expr` is Jinja, which dbt renders");
                     continue;
                 };
-                let name = self.free(place, [plain(&dimension.name)]);
+                let name = self.free(place, [to_name(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
                 keys.extend(
                     dimension

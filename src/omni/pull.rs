@@ -96,7 +96,7 @@ impl Pull {
             one.own(name, generated.facts(), files, &rules, ways);
             Some(one)
         };
-        for one in parallel::each(own.len(), of_one).into_iter().flatten() {
+        for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
             pull.take(one);
         }
         for (name, _) in &own {

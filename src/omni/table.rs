@@ -5,7 +5,7 @@ use std::str::FromStr;
 use rustc_hash::FxHashMap;
 
 use super::keys::{self, TableKey};
-use super::names::{UsedOmniNames, plain};
+use super::names::{UsedOmniNames, to_name};
 use super::table_tests::Tests;
 use super::test_status::{self, TestState};
 use super::{Artifacts, Wanted};
@@ -55,18 +55,18 @@ impl<'a> DbtTable<'a> {
         let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
             let schema = node.schema.as_deref().unwrap_or_default();
             let name = node.alias.as_deref().unwrap_or(&node.name);
-            let folder = plain(schema);
+            let folder = to_name(schema);
             let database = node
                 .database
                 .as_deref()
-                .map_or_else(String::new, |it| format!("{}__", plain(it)));
-            let short = plain(name);
+                .map_or_else(String::new, |it| format!("{}__", to_name(it)));
+            let short = to_name(name);
             // A table may be a source of one project and a model of another, but view names, which include the folder,
             // must be unique.
             let view = taken.choose([
                 format!("{folder}__{short}"),
                 format!("{folder}__{database}{short}"),
-                format!("{folder}__{}__{short}", plain(&node.package)),
+                format!("{folder}__{}__{short}", to_name(&node.package)),
             ]);
             let file = view.get(folder.len() + 2..).unwrap_or_default().to_owned();
             (node, place, schema, name, folder, file)
@@ -89,7 +89,10 @@ impl<'a> DbtTable<'a> {
                 state: test_status::state(of_node),
             })
         };
-        parallel::each(named.len(), of_named).into_iter().flatten().collect()
+        parallel::map_range(named.len(), of_named)
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Returns the name of the view, by which other views refer to it.
@@ -131,7 +134,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
             data_type,
             is_exact,
         } = known;
-        let name = taken.choose([plain(column)]);
+        let name = taken.choose([to_name(column)]);
         // Omni derives the column from the field's name. If the name or its case differs, `sql` specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));

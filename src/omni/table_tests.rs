@@ -71,7 +71,7 @@ impl<'a> Tests<'a> {
 
 impl RunTest<'_> {
     /// Returns whether the tested condition is reliable: a failure would stop dbt, and the last run did not fail.
-    pub fn holds(&self) -> bool {
+    pub fn is_reliable(&self) -> bool {
         self.data.as_ref().is_some_and(DataTest::proves) && !self.failed_last()
     }
 

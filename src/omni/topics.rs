@@ -8,7 +8,7 @@ use super::access::{self, Grants};
 use super::joins::TableJoin;
 use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
-use super::names::{UsedOmniNames, plain};
+use super::names::{UsedOmniNames, to_name};
 use super::table::DbtTable;
 use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
@@ -181,7 +181,7 @@ fn topic(
     let table = tables.get(asked.base)?;
     let view = table.view();
     let (joined, is_all) = joined(&view, live);
-    let short = asked.name.map_or_else(|| plain(table.name), plain);
+    let short = asked.name.map_or_else(|| to_name(table.name), to_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason =

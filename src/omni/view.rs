@@ -229,7 +229,7 @@ fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> 
         let data = test.data.as_ref()?;
         match data.check {
             Check::AcceptedValues(values) if data.column.as_ref()?.eq_ignore_ascii_case(field.column) => {
-                test.holds().then_some(values)
+                test.is_reliable().then_some(values)
             }
             _ => None,
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Returns the results of `work` for the numbers from 0 to `count` (exclusive), in order.
-pub fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+pub fn map_range<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     each_with_stack(count, None, work)
 }
 
@@ -48,11 +48,11 @@ pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl F
 
 #[cfg(test)]
 mod tests {
-    use super::each;
+    use super::map_range;
 
     #[test]
     fn results_stand_in_the_order_of_the_numbers() {
-        assert_eq!(each(1000, |n| n * 2), (0..1000).map(|n| n * 2).collect::<Vec<_>>());
-        assert_eq!(each(0, |n| n), Vec::<usize>::new());
+        assert_eq!(map_range(1000, |n| n * 2), (0..1000).map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(map_range(0, |n| n), Vec::<usize>::new());
     }
 }

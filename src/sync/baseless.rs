@@ -10,7 +10,7 @@ use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
 
 /// Merges the last text that formulac wrote, the text that it generates now, and the file. `None` if both sides
 /// changed the same part.
-pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
+pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
         HandEditKind::Properties => properties(model, texts),
@@ -24,7 +24,7 @@ pub(super) fn merged(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]
 }
 
 /// Returns the parts that stop [`merged`]: parts of a query if there are any, otherwise lines.
-pub(super) fn clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
+pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
     let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::clashes(base, ours, found, dialect),
         HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
@@ -66,7 +66,7 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     // A formatter may move columns, but it changes nothing else.
     let in_order = || as_written(&decompile::in_order_of(&text, &made, dialect)?);
     let merged = match as_written(&text).or_else(in_order) {
-        Some(was) => merged(path, model, dialect, [&was, &made, &text])?,
+        Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
         // Somebody may have made the same edit by hand.
         None if made == text => text,
         None => return None,

@@ -63,7 +63,7 @@ impl PulledView {
 /// Finds the descriptions that people changed in Omni since the last pull. `is_spec` checks whether a model is
 /// generated from a spec, and `read` returns the contents of a file of the project.
 #[must_use]
-pub fn described(
+pub fn changed_descriptions(
     manifest: &Manifest,
     views: &[PulledView],
     is_spec: impl Fn(&str) -> bool,
@@ -134,7 +134,7 @@ impl PulledView {
     /// Returns the file's contents with this description of a column or of the table. `None` if the file cannot be
     /// edited.
     #[must_use]
-    pub fn described(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
+    pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
         let (at, found) = match column {
             None => (Path::root(), Some(&root)),

@@ -109,7 +109,7 @@ impl Proof {
 
     /// Returns a readable name for the compared relation.
     #[must_use]
-    pub fn ours(&self) -> &str {
+    pub fn relation_name(&self) -> &str {
         let own = if self.of_formula { FORMULA } else { "the model" };
         self.ours.as_deref().unwrap_or(own)
     }
@@ -126,14 +126,14 @@ impl Proof {
             (all, tolerance) => {
                 let rows = if all == 1 { "row" } else { "rows" };
                 let within = tolerance.as_ref().map(|it| format!(" within {it}")).unwrap_or_default();
-                format!("{} of {all} {rows}{within}", counts.agreeing())
+                format!("{} of {all} {rows}{within}", counts.agreeing_rows())
             }
         }];
         if counts.differing > 0 {
             let differ = if counts.differing == 1 { "differs" } else { "differ" };
             parts.push(format!("{} {differ}", counts.differing));
         }
-        for (side, place) in [(self.ours(), 0), (self.other(), 1)] {
+        for (side, place) in [(self.relation_name(), 0), (self.other(), 1)] {
             let [only, repeated] = [counts.only, counts.repeated].map(|both| both[place]);
             if only > 0 {
                 parts.push(format!("{only} only in {side}"));
@@ -163,7 +163,7 @@ impl Evidence {
 
     /// Returns the path of a model's evidence file, relative to the project's folder.
     #[must_use]
-    pub fn path(model: &str) -> String {
+    pub fn evidence_path(model: &str) -> String {
         format!("{EVIDENCE}/{model}.yml")
     }
 
@@ -240,7 +240,7 @@ impl Evidence {
     #[must_use]
     pub fn is_written(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
-            [one] => path == Self::path(&one.model) && one.text() == lines(text),
+            [one] => path == Self::evidence_path(&one.model) && one.text() == lines(text),
             _ => false,
         }
     }

@@ -101,7 +101,7 @@ impl HandEditKind {
 
 /// Returns the differences between the files that formulac wrote and the files that exist now. Files that no
 /// longer exist are skipped.
-pub(super) fn between(
+pub(super) fn hand_edits_between(
     model: &str,
     written: &BTreeMap<String, String>,
     found: &BTreeMap<String, String>,

@@ -44,16 +44,16 @@ mod transaction;
 mod write_back;
 
 pub use baseless::in_layout_of;
-pub use descriptions::{Described, PulledView, described, described_in_properties};
+pub use descriptions::{Described, PulledView, changed_descriptions, described_in_properties};
 pub use disk::Disk;
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
-pub use log::{LOG, Log, LogEntry, Logged, REFUSED, short};
+pub use log::{LOG, Log, LogEntry, Logged, REFUSED, short_hash};
 pub use merge_request::{MergeRequest, Promised, ToldValues};
 pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, STATES, state_path};
 pub use reconcile::{Conflict, ModelSides, Ours, Reconciled, TextChange, Tools, files, reconcile, reconcile_all};
-pub use resolve::{spoken, take_edit, without};
+pub use resolve::{revert_edit, take_edit, with_formula_in_conflict};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{

@@ -81,7 +81,7 @@ impl LogEntry {
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
-        format!("{time}-{}.yml", short(&self.hash()))
+        format!("{time}-{}.yml", short_hash(&self.hash()))
     }
 
     /// Reads an entry from the contents of its file. `None` if the file is not an entry, or if its name shows that it
@@ -116,12 +116,12 @@ impl LogEntry {
 
 fn is_named_after(name: &str, hash: &str) -> bool {
     name.strip_suffix(".yml")
-        .is_some_and(|stem| stem.ends_with(short(hash)))
+        .is_some_and(|stem| stem.ends_with(short_hash(hash)))
 }
 
 /// Returns the first letters of a hash, which are enough for people.
 #[must_use]
-pub fn short(hash: &str) -> &str {
+pub fn short_hash(hash: &str) -> &str {
     hash.get(..SHORT).unwrap_or(hash)
 }
 
@@ -185,7 +185,7 @@ impl Log {
             for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
                 log.faults.push((
                     name.clone(),
-                    format!("the entry {} before it was removed or changed", short(parent)),
+                    format!("the entry {} before it was removed or changed", short_hash(parent)),
                 ));
             }
         }
@@ -211,7 +211,7 @@ impl Log {
 
     /// Returns the hashes of the entries that no other entry follows. They are the parents of the next entry.
     #[must_use]
-    pub fn heads(&self) -> Vec<String> {
+    pub fn head_hashes(&self) -> Vec<String> {
         let changed: Vec<&Logged> = self
             .entries
             .iter()
@@ -226,7 +226,7 @@ impl Log {
 
     /// Returns the entries that match a number or the first letters of a hash.
     #[must_use]
-    pub fn named(&self, id: &str) -> Vec<&Logged> {
+    pub fn find_entries(&self, id: &str) -> Vec<&Logged> {
         let is_meant = |logged: &&Logged| match id.parse::<usize>() {
             Ok(number) if id.len() < SHORT => logged.number == number && logged.entry.did != REFUSED,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
@@ -341,12 +341,12 @@ mod tests {
         );
         let mut heads = vec![left.hash(), right.hash()];
         heads.sort();
-        assert_eq!(both.heads(), heads);
-        assert_eq!(both.named("2").len(), 2);
-        assert_eq!(both.named(&left.hash()[..7])[0].entry, left);
+        assert_eq!(both.head_hashes(), heads);
+        assert_eq!(both.find_entries("2").len(), 2);
+        assert_eq!(both.find_entries(&left.hash()[..7])[0].entry, left);
         let last = entry("2026-01-04T00:00:00Z", &[&left, &right]);
         let all = log(&[&last, &right, &first, &left]);
-        assert_eq!((all.heads(), all.entries[3].number), (vec![last.hash()], 3));
+        assert_eq!((all.head_hashes(), all.entries[3].number), (vec![last.hash()], 3));
     }
 
     #[test]
@@ -357,14 +357,17 @@ mod tests {
             ..entry("2026-01-02T00:00:00Z", &[&first])
         };
         let second = entry("2026-01-03T00:00:00Z", &[&first]);
-        assert_eq!(log(&[&first, &refused]).heads(), [first.hash()]);
+        assert_eq!(log(&[&first, &refused]).head_hashes(), [first.hash()]);
         let all = log(&[&first, &refused, &second]);
-        assert_eq!((all.heads(), all.faults.len()), (vec![second.hash()], 0));
+        assert_eq!((all.head_hashes(), all.faults.len()), (vec![second.hash()], 0));
         assert_eq!(
-            all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(),
+            all.find_entries("2")
+                .iter()
+                .map(|logged| &logged.entry)
+                .collect::<Vec<_>>(),
             [&second]
         );
-        assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
+        assert_eq!(all.find_entries(&refused.hash()[..8]).len(), 1);
         // A refusal in this work tree has no parents, and is listed after the entries that existed at its time.
         let own = LogEntry {
             did: REFUSED.to_owned(),

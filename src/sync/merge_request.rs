@@ -7,7 +7,7 @@ use super::hand_edits::{HandEditKind, Property};
 use super::lines::diff;
 use super::plan::{Action, ModelPlan, Plan, PlannedChange, STATES};
 use super::properties;
-use crate::markdown::{block, code, plain, sentence};
+use crate::markdown::{block, code, escape_markdown, sentence};
 use crate::yaml_edit::YamlValue;
 
 /// Maximum number of listed changes per model.
@@ -80,7 +80,7 @@ impl Promised {
 
     /// Both together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn combine(self, other: Self) -> Self {
         Self {
             data: self.data + other.data,
             unit: self.unit + other.unit,
@@ -111,7 +111,7 @@ impl MergeRequest {
             .iter()
             .filter(|model| !matches!(model.action, Action::Nothing | Action::Keep))
             .collect();
-        let title = Some(plain(self.title.trim())).filter(|title| !title.is_empty());
+        let title = Some(escape_markdown(self.title.trim())).filter(|title| !title.is_empty());
         match (models.as_slice(), title) {
             ([one], Some(title)) => write_model(&mut out, one, &title),
             (_, title) => {
@@ -127,7 +127,7 @@ impl MergeRequest {
             values
                 .place
                 .as_ref()
-                .map(|it| format!(" ({})", plain(it)))
+                .map(|it| format!(" ({})", escape_markdown(it)))
                 .unwrap_or_default()
         };
         match self.values.as_slice() {
@@ -162,7 +162,11 @@ impl MergeRequest {
         let _ = write!(out, "**Reaches**: {reaches}.");
         if !self.needs.is_empty() {
             let need = |(role, count): &(String, usize)| {
-                format!("{count} {} approval{}", plain(role), if *count == 1 { "" } else { "s" })
+                format!(
+                    "{count} {} approval{}",
+                    escape_markdown(role),
+                    if *count == 1 { "" } else { "s" }
+                )
             };
             let needs: Vec<String> = self.needs.iter().map(need).collect();
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
@@ -177,7 +181,7 @@ impl MergeRequest {
 }
 
 fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
-    let _ = writeln!(out, "### {}: {about}\n", plain(&model.model));
+    let _ = writeln!(out, "### {}: {about}\n", escape_markdown(&model.model));
     let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
     let name = |change: &PlannedChange| {
         let name = change.definition.as_deref().unwrap_or("the model");
@@ -186,7 +190,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         } else {
             format!(", {}", change.property)
         };
-        format!("{}{of}", plain(name))
+        format!("{}{of}", escape_markdown(name))
     };
     let is_new = model.changes.iter().all(|change| change.before.is_none());
     let shown = model.changes.iter().take(LISTED);

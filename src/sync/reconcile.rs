@@ -171,7 +171,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         return done;
     };
     let dialect = ours.compiled.dialect();
-    let mut edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files), dialect);
+    let mut edits = hand_edits::hand_edits_between(sides.model, &base.files, &edited(sides, &base.files), dialect);
     edits.extend(more);
     if edits.is_empty() {
         return done;
@@ -201,7 +201,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     }
     if work.ours.source != ours.source {
         // The transferred edits may also generate other edits in the file.
-        let left = hand_edits::between(sides.model, &work.ours.files, &edited(sides, &work.ours.files), dialect);
+        let left =
+            hand_edits::hand_edits_between(sides.model, &work.ours.files, &edited(sides, &work.ours.files), dialect);
         let is_left = |edit: &HandEdit| {
             let is_it =
                 |other: &HandEdit| (&other.file, other.line, &other.after) == (&edit.file, edit.line, &edit.after);
@@ -275,7 +276,8 @@ impl ReconcileWork<'_> {
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                baseless::merged(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)]).is_some()
+                baseless::merge_without_base(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)])
+                    .is_some()
             }
             _ => false,
         };
@@ -461,7 +463,7 @@ impl ReconcileWork<'_> {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                baseless::clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+                baseless::merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
             }
             _ => Vec::new(),
         };
@@ -513,7 +515,7 @@ pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(
 }
 
 /// Returns `true` if the spec's value of a property equals the edited value.
-pub(super) fn says(model: &str, made: &Ours, edit: &HandEdit) -> bool {
+pub(super) fn equals_spec_value(model: &str, made: &Ours, edit: &HandEdit) -> bool {
     stated_properties(model, &made.files)
         .get(&about(edit))
         .map(StatedProperties::text)
@@ -562,7 +564,7 @@ pub fn reconcile_all<'t>(
         let (sides, more) = models.get(number)?;
         Some(reconcile(*sides, more.clone(), &tools))
     };
-    parallel::each(models.len(), one).into_iter().flatten().collect()
+    parallel::map_range(models.len(), one).into_iter().flatten().collect()
 }
 
 /// Merges the files of a model with the files that its spec generates now. Edits that no spec can express stay in
@@ -653,13 +655,13 @@ fn file(
         };
     };
     let texts = [was.as_str(), ours, &found];
-    let merged = baseless::merged(path, sides.model, dialect, texts);
+    let merged = baseless::merge_without_base(path, sides.model, dialect, texts);
     // If no edits have to be kept, a layout that cannot be kept is no reason to stop.
     match merged {
         None if !is_kept => Ok(Some(ours.clone())),
         merged => merged
             .map(Some)
-            .ok_or_else(|| baseless::clashes(path, sides.model, dialect, texts)),
+            .ok_or_else(|| baseless::merge_clashes(path, sides.model, dialect, texts)),
     }
 }
 

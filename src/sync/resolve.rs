@@ -10,7 +10,7 @@ use crate::yaml_edit::{Edit, Path, YamlValue, edit as edit_yaml};
 
 /// Returns the file without the edit, with the text that formulac wrote. `None` if that text cannot be determined.
 #[must_use]
-pub fn without(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
+pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole() {
         return edit.before.clone();
     }
@@ -76,11 +76,11 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
     let edit = conflict.edit.as_ref()?;
     if edit.property == Property::Formula {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
-        return spoken(conflict, ours, formula);
+        return with_formula_in_conflict(conflict, ours, formula);
     }
     let says = |source: &String| {
         let made = tools.compile(&ours.spec, source);
-        made.is_some_and(|made| reconcile::says(model, &made, edit))
+        made.is_some_and(|made| reconcile::equals_spec_value(model, &made, edit))
     };
     write_back::candidates(&ours.source, edit).into_iter().find(says)
 }
@@ -88,7 +88,7 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
 /// Returns the spec with another formula for the definition in conflict. `None` if the conflict does not concern
 /// a formula.
 #[must_use]
-pub fn spoken(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
+pub fn with_formula_in_conflict(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
     let name = conflict
         .definition
         .as_deref()

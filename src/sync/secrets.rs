@@ -98,7 +98,7 @@ fn snake_case(name: &str) -> String {
 /// assert_eq!(masked("gh: ghp_abcdefghijklmnopqrst"), "gh: ***");
 /// ```
 #[must_use]
-pub fn masked(vars: &str) -> String {
+pub fn mask_secrets(vars: &str) -> String {
     let mut out = vars.to_owned();
     // Replace from the end, so that the earlier positions stay valid.
     let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
@@ -206,7 +206,7 @@ mod tests {
             ("- no\n- mapping\n", "- no\n- mapping\n"),
             ("a: [", "a: ["),
         ] {
-            assert_eq!(masked(vars), expected);
+            assert_eq!(mask_secrets(vars), expected);
         }
         assert_eq!(
             without_secrets("no hunter2 here: a1", "{password: hunter2, token: a1}"),

@@ -34,7 +34,7 @@ pub struct Timing {
 impl Timing {
     /// Returns the path of a model's timing file, relative to the project's folder.
     #[must_use]
-    pub fn path(model: &str) -> String {
+    pub fn timing_path(model: &str) -> String {
         format!("{TIMINGS}/{model}.yml")
     }
 

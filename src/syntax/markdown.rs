@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::diag::hidden::visible;
+use crate::diag::hidden::escape_hidden;
 
 /// Formats a text as code on one line. Uses HTML if the text contains a backtick, or a bar, which would end a table
 /// cell.
@@ -15,9 +15,9 @@ use crate::diag::hidden::visible;
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
-    let text = visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
+    let text = escape_hidden(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
     if text.contains(['`', '|']) {
-        return format!("<code>{}</code>", plain(&text));
+        return format!("<code>{}</code>", escape_markdown(&text));
     }
     format!("`{}`", if text.is_empty() { " " } else { &text })
 }
@@ -29,7 +29,7 @@ pub fn code(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn block(language: &str, text: &str) -> String {
-    let text = visible(text);
+    let text = escape_hidden(text);
     let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let end = if text.is_empty() || text.ends_with('\n') {
         ""
@@ -56,7 +56,7 @@ pub fn sentence(sentence: &str) -> String {
         if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
             out.push_str(&code(part));
         } else {
-            out.push_str(&plain(part));
+            out.push_str(&escape_markdown(part));
         }
     }
     out
@@ -71,11 +71,11 @@ pub fn sentence(sentence: &str) -> String {
 /// assert_eq!(plain("me@example.com, @all"), "me@example.com, &#64;all");
 /// ```
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub fn escape_markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
     let text: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let text = visible(&text);
+    let text = escape_hidden(&text);
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();

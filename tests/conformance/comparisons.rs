@@ -175,7 +175,7 @@ fn alike(text: &str) -> String {
 }
 
 fn says(counts: &Counts) -> String {
-    let mut out = vec![format!("{} of {}", counts.agreeing(), counts.all())];
+    let mut out = vec![format!("{} of {}", counts.agreeing_rows(), counts.all())];
     for (what, [ours, theirs]) in [("only", counts.only), ("repeated", counts.repeated)] {
         if (ours, theirs) != (0, 0) {
             out.push(format!("{what} {ours} and {theirs}"));
@@ -239,7 +239,7 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     let [only] = counts.rows.as_slice() else {
         return Some(format!("{} rows of counts", counts.rows.len()));
     };
-    let Some(read) = comparison.counts(|name| value(counts, only, name)) else {
+    let Some(read) = comparison.parse_counts(|name| value(counts, only, name)) else {
         return Some(format!("{only:?}"));
     };
     let got = says(&read);

@@ -108,7 +108,7 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
         file("orders.view", &view),
         file("m.view", "dimensions: {revenue: {}}\n"),
     ];
-    formulac::promote::twice(&[file("m.yml", spec)], &omni)
+    formulac::promote::defined_twice(&[file("m.yml", spec)], &omni)
         .into_iter()
         .map(|(_, fault)| fault)
         .collect()

@@ -50,7 +50,7 @@ fn agrees(lineage: &SqlLineage) {
         let change = |parts: &[String], column: Option<&str>| {
             (parts == of.relation && column == Some(of.column.as_str())).then_some(ColumnChange::Values)
         };
-        let affected = lineage.affected(change);
+        let affected = lineage.affected_columns(change);
         assert_eq!(affected.rows.is_some(), lineage.rows().contains(&of), "{of}");
         let mut found: Vec<String> = affected.columns.into_iter().map(|(name, ..)| name).collect();
         let made = columns

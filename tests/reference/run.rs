@@ -1,7 +1,7 @@
 //! Drawing, comparing and shrinking of random specs.
 
 use formulac::interpret::from_ast::folded;
-use formulac::{Compiler, Dialect, Schema, interpreted};
+use formulac::{Compiler, Dialect, Schema, interpret_spec};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -32,7 +32,7 @@ impl Case {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
         let read =
-            interpreted(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
+            interpret_spec(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
         assert!(
             read.unread.is_empty(),
             "{:?} in seed {}:\n{text}",

@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
         .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
         .collect();
     notes.extend(under_way.altered_by_facts());
-    let lacks = if under_way.asks() {
+    let lacks = if under_way.needs_approval() {
         standing.lacks.clone()
     } else {
         Vec::new()
@@ -126,21 +126,21 @@ fn by_hand(
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
         let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();
-        if let Some(path) = repository.differing(&paths)?.first() {
+        if let Some(path) = repository.uncommitted_paths(&paths)?.first() {
             return Err(Failure::new(
                 Exit::Failed,
                 format!("`{path}` has uncommitted changes, so it cannot be judged"),
             )
             .with_help("look at a clean checkout of the branch"));
         }
-        let mut made = sync::generated(session, place)?;
+        let mut made = sync::generated_files(session, place)?;
         for file in made_by_specs {
             let made_text = made.remove(&file.path);
             let made = made_text.clone().map(|text| Planned {
                 path: place.root.join(&file.path),
                 text,
             });
-            let present = made.as_ref().map(Planned::present).transpose()?;
+            let present = made.as_ref().map(Planned::read_present).transpose()?;
             // The state of a deleted model is missing both from the generated files and from the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
@@ -187,7 +187,7 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
     let specs = place.specs().unwrap_or_default();
     let named = specs.iter().filter_map(|path| {
         let names = approvers(&read_text(path).ok()?);
-        (!names.is_empty()).then(|| (place.inside(path), names))
+        (!names.is_empty()).then(|| (place.relative_path(path), names))
     });
     let named: Vec<(String, Vec<String>)> = named.collect();
     let whole = repository.top()?.join(path);

@@ -53,14 +53,14 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.json {
         session.json(&render::json(&reports))?;
     } else {
-        session.styled(&session.diagnostics(&reports, Stream::Data))?;
+        session.print_styled(&session.diagnostics(&reports, Stream::Data))?;
     }
     for file in &fixed {
         session.note(&format!("fixed {}", file.path.display()));
     }
     summary(session, &found);
     let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
-    Ok(Exit::from_all(&found).worse(if is_denied { Exit::Faulty } else { Exit::Done }))
+    Ok(Exit::from_all(&found).max_severity(if is_denied { Exit::Faulty } else { Exit::Done }))
 }
 
 /// Adds diagnostics for folders in the project file that dbt would not search for generated files.
@@ -75,7 +75,7 @@ fn folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failur
 /// Returns the bounds for fixes: the project and the named files.
 fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
+    let bounds = root.map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?;
     Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
 }
 
@@ -145,7 +145,7 @@ fn beside_omni(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) 
             )
         })
         .collect();
-    for (number, fault) in promote::twice(project, root, &texts) {
+    for (number, fault) in promote::defined_twice(project, root, &texts) {
         if let Some(found) = found
             .get_mut(number)
             .filter(|_| !project.silenced().contains(&fault.kind()))
@@ -188,7 +188,7 @@ impl Setup {
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
         let compiled = self.knowledge.compile_specs(compiler, specs)?;
-        note_undecided(session, compiled.iter().flat_map(Spec::undecided));
+        note_undecided(session, compiled.iter().flat_map(Spec::undecided_types));
         let knowing = if fix {
             self.knowledge.with_models(compiler)?
         } else {

@@ -22,12 +22,12 @@ pub struct CompileOutcome {
 
 impl CompileOutcome {
     /// Returns the descriptions of worksheet cells, with their spans.
-    pub fn meanings(&self) -> &[(Span, String)] {
+    pub fn cell_descriptions(&self) -> &[(Span, String)] {
         self.compiled.as_ref().map_or(&[], Compiled::meanings)
     }
 
     /// Returns the columns of unknown type that affect the SQL.
-    pub fn undecided(&self, compiler: &Compiler) -> Vec<UndecidedType> {
+    pub fn undecided_types(&self, compiler: &Compiler) -> Vec<UndecidedType> {
         let undecided = |compiled| compiler.undecided_types(&self.found.text, compiled);
         self.compiled.as_ref().map_or_else(Vec::new, undecided)
     }

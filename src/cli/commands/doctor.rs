@@ -24,12 +24,12 @@ use crate::cli::workspace::Workspace;
 const LOWEST: [(&str, &str); 3] = [("dbt", "1.8"), ("DuckDB", "1.4"), ("git", "2.20")];
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let place = Workspace::around(session)?;
+    let place = Workspace::find_or_dbt(session)?;
     let mut parts = vec![well("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
     let mut add = |mut part: HealthPart, fault: Exit| {
         if !part.found.is_empty() {
-            exit = exit.worse(fault);
+            exit = exit.max_severity(fault);
             part.is_optional = fault == Exit::Done;
         }
         parts.push(part);
@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         .as_ref()
         .and_then(|place| place.dialect(&TargetOptions::default()).ok());
     // Some versions of dbt take seconds to print their version.
-    let found = Waiting::new(session).during("asking dbt for its version", || dbt(dbt_project, dialect));
+    let found = Waiting::new(session).show_during("asking dbt for its version", || dbt(dbt_project, dialect));
     add(found, Exit::Failed);
     add(
         optional(&DUCKDB, "DuckDB", "`preview --data` and `verify --data`"),
@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
             "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
         ))?;
     }
-    Ok(shown.worse(exit))
+    Ok(shown.max_severity(exit))
 }
 
 fn well(name: &'static str, well: String) -> HealthPart {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
 use crate::cli::commands::compile::{CompileOutcome, compile, compile_some, definition_object};
-use crate::cli::diagnostic_page::{self, wrapped};
+use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
 use crate::cli::knowledge::Knowledge;
@@ -145,7 +145,7 @@ fn text(
     for Sentence { name, text, .. } in sentences {
         let named = name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         out.extend(
-            wrapped(&format!("{named}{text}"), 100)
+            wrap_text(&format!("{named}{text}"), 100)
                 .into_iter()
                 .flat_map(|line| [line, "\n".to_owned()]),
         );
@@ -190,7 +190,7 @@ fn text(
             );
         }
     }
-    let meanings = main.outcome.meanings();
+    let meanings = main.outcome.cell_descriptions();
     if !meanings.is_empty() {
         let _ = writeln!(out, "\ncells");
     }
@@ -262,7 +262,7 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[FormulaPart], sentenc
         "tokens": formula_parts::token_words(source).iter().map(|w| formula_parts::word_object(w, source)).collect::<Vec<_>>(),
         "tree": parts.iter().map(formula_parts::part_object).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
-        "cells": main.outcome.meanings().iter().map(|(span, words)| {
+        "cells": main.outcome.cell_descriptions().iter().map(|(span, words)| {
             json!({"text": span.text(source), "span": span, "means": words})
         }).collect::<Vec<_>>(),
         "diagnostics": render::objects(&main.outcome.found.report()),

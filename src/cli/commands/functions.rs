@@ -8,7 +8,7 @@ use formulac::{Compiler, Context, Dialect, Level, Type};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::FunctionsArgs;
-use crate::cli::diagnostic_page::wrapped;
+use crate::cli::diagnostic_page::wrap_text;
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::session::{Session, reports};
 use formulac::diag::render;
@@ -95,7 +95,7 @@ fn list(functions: &[&Function]) -> String {
 
 fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     let mut out = format!("{}\n\n", function.signature());
-    for line in wrapped(function.summary, 80) {
+    for line in wrap_text(function.summary, 80) {
         let _ = writeln!(out, "{line}");
     }
     let width = function.args.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -116,7 +116,13 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
             .collect(),
     );
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
-    let said = |text: &str| if text.is_empty() { Vec::new() } else { wrapped(text, 78) };
+    let said = |text: &str| {
+        if text.is_empty() {
+            Vec::new()
+        } else {
+            wrap_text(text, 78)
+        }
+    };
     section("Warning (W0419)", said(function.caution));
     section("Notes", said(function.notes));
     let (call, level) = example_call(function);
@@ -130,7 +136,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         // same for all dialects.
         Some(reason) => section(
             "SQL",
-            wrapped(&format!("not available as one expression: {reason}"), 78),
+            wrap_text(&format!("not available as one expression: {reason}"), 78),
         ),
         None => {
             let lines = sql.iter().map(|(dialect, sql)| match sql {
@@ -148,7 +154,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     );
     section(
         "Not verified",
-        function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)),
+        function.unverified.map_or(Vec::new(), |reason| wrap_text(reason, 78)),
     );
     let mut facts = vec![
         format!("{}, {}", function.category, function.level_in_words()),

@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     let mut exit = Exit::from_all(&made.found);
     let goes_on = exit == Exit::Done || args.keep_going;
-    note_undecided(session, made.undecided());
+    note_undecided(session, made.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
@@ -77,7 +77,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     } = made;
     let mut notes = Vec::new();
     if args.check {
-        exit = exit.worse(delivery.report(session));
+        exit = exit.max_severity(delivery.report(session));
     } else if goes_on {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
@@ -132,7 +132,7 @@ fn leave_kept_edits(session: &Session, place: &Workspace, delivery: &mut Deliver
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
     }
-    let made = sync::planned(session, place, &Selection::default())?;
+    let made = sync::plan_selected(session, place, &Selection::default())?;
     let kept = made
         .plan
         .models

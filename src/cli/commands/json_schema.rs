@@ -12,7 +12,7 @@ pub fn run(session: &Session, args: &SchemaArgs) -> Result<Exit, Failure> {
     session.data(&match &args.of {
         SchemaOf::Spec => json_schema::spec(),
         SchemaOf::Project => json_schema::project(),
-        SchemaOf::Local => json_schema::local(),
+        SchemaOf::Local => json_schema::local_settings_schema(),
         SchemaOf::Fetch(args) => return schema_fetch::run(session, args),
         SchemaOf::Json(args) => json::schema(&args.command.join(" "))?,
     })?;

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use formulac::impact::show;
 
 use crate::cli::args::LineageArgs;
-use crate::cli::commands::impact::{ImpactContext, unknown};
+use crate::cli::commands::impact::{ImpactContext, name_failure};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
 use crate::cli::session::Session;
@@ -14,10 +14,10 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     // As in `impact`, no memory is freed, because the process ends after this command.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
-    let target = graph.resolve_target(&args.name).map_err(unknown)?;
+    let target = graph.resolve_target(&args.name).map_err(name_failure)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
-    known.keep(&graph);
+    known.cache_lineage(&graph);
     let name = graph.display(&target);
     let format = if args.json { "json" } else { args.format.as_str() };
     let text = match format {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::apply;
 use crate::cli::args::ModelArgs;
 use crate::cli::atomic_write::Planned;
-use crate::cli::bounds::{Bounds, absolute};
+use crate::cli::bounds::{Bounds, absolute_path};
 use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 drafts = draft(&compiler, &specs, &mut sources, args.out.is_some());
             }
             let specs = knowledge.compile_specs(&compiler, sources.clone())?;
-            note_undecided(session, specs.iter().flat_map(Spec::undecided));
+            note_undecided(session, specs.iter().flat_map(Spec::undecided_types));
             let (models, mut found) = models::of_specs(specs, &sources);
             if lacks_spine {
                 time_spine::warn(&models, &mut found);
@@ -61,8 +61,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     };
     // If a user moved a file out of the project's models folder, the file is updated at its new path.
     let place = Workspace::find_any(session)?.filter(|place| {
-        let models = absolute(&place.root.join(place.folders().0));
-        args.out.as_ref().is_some_and(|out| absolute(out) == models)
+        let models = absolute_path(&place.root.join(place.folders().0));
+        args.out.as_ref().is_some_and(|out| absolute_path(out) == models)
     });
     let mut notes = Vec::new();
     let drafted = |model: &CompiledModel| drafts.get(model.spec).and_then(Option::as_ref);
@@ -73,8 +73,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             let moved = place.as_ref().map(|place| (place, MovedFile::find(place, &models)));
             let in_place = |file: Planned| match &moved {
                 Some((place, moved)) => {
-                    let inside = place.inside(&file.path);
-                    let path = moved.path(&inside);
+                    let inside = place.relative_path(&file.path);
+                    let path = moved.current_path(&inside);
                     if path == inside {
                         file
                     } else {
@@ -96,7 +96,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             // A spec with a draft is written verbatim, because it is the analyst's own file.
             delivery
                 .updated
-                .extend(models.iter().filter_map(|model| drafted(model)?.planned()));
+                .extend(models.iter().filter_map(|model| drafted(model)?.planned_draft()));
             if args.check {
                 exit = delivery.report(session);
             } else {
@@ -115,7 +115,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     if args.json {
         session.json(&json!({
             "dialect": dialect.name(),
-            "models": models::built(&models).map(|(model, built)| object(model, built, drafted(model))).collect::<Vec<Value>>(),
+            "models": models::built_models(&models).map(|(model, built)| object(model, built, drafted(model))).collect::<Vec<Value>>(),
             "diagnostics": render::filed_objects(&reports(&found)),
         }))?;
     } else {
@@ -131,7 +131,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             .for_each(|note| session.warn(note));
     }
     if !args.json {
-        models::built(&models)
+        models::built_models(&models)
             .flat_map(|(m, built)| built.left_out(&m.name))
             .for_each(|note| session.note(&note));
     }
@@ -146,7 +146,7 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
     let given = session.global.project_dir.as_deref();
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
     let root = project::folder(given)?.or_else(of_dbt);
-    let bounds = root.map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?;
+    let bounds = root.map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?;
     Ok(args
         .out
         .iter()
@@ -231,7 +231,7 @@ fn text<'d>(models: &[CompiledModel], drafted: impl Fn(&CompiledModel) -> Option
             model.name, built.sql, built.yml
         )
     };
-    models::built(models).map(part).collect::<Vec<_>>().join("\n")
+    models::built_models(models).map(part).collect::<Vec<_>>().join("\n")
 }
 
 fn object(model: &CompiledModel, built: &Built, drafted: Option<&Drafted>) -> Value {
@@ -265,7 +265,7 @@ fn left_over(folder: &Path, tests: &Path, models: &[CompiledModel], files: &[Pla
         left.extend(orphans::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
         left
     };
-    models::built(models).flat_map(left).collect()
+    models::built_models(models).flat_map(left).collect()
 }
 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.

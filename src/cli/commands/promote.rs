@@ -361,7 +361,7 @@ fn display_path(path: &Path) -> String {
 fn bounds(knowledge: &Knowledge, named: Option<&Path>) -> Result<Bounds, Failure> {
     let bounds = knowledge
         .set_up()
-        .map_or_else(|| Ok(Bounds::none()), Workspace::bounds)?;
+        .map_or_else(|| Ok(Bounds::deny_all()), Workspace::bounds)?;
     Ok(named.into_iter().fold(bounds, Bounds::and_named))
 }
 
@@ -451,7 +451,7 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
-pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+pub fn defined_twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
     // An unreadable Omni file is not an error of the specs.
     let files = omni_paths(&omni)
@@ -461,5 +461,5 @@ pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<
     let files: Vec<(String, String)> = files
         .map(|source| (display_path(Path::new(&source.name)), source.text))
         .collect();
-    formulac::promote::twice(specs, &files)
+    formulac::promote::defined_twice(specs, &files)
 }

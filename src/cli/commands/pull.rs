@@ -115,7 +115,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
         folders.places.write(&pull)?;
     }
     if args.check && !pull.is_empty() {
-        exit = exit.worse(Exit::Faulty);
+        exit = exit.max_severity(Exit::Faulty);
     }
     if args.json {
         let mut data = pull_report::data(&model, &pull, Timestamp::now());
@@ -179,7 +179,11 @@ pub struct Pending {
 
 /// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
 /// no Omni model.
-pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Beside) -> Result<Option<Pending>, Failure> {
+pub fn pending_pull(
+    session: &Session,
+    read: &artifacts::TargetFolder,
+    beside: &Beside,
+) -> Result<Option<Pending>, Failure> {
     let folders = Folders::find(session, None)?;
     let was_pulled = !folders.places.records().is_empty();
     let has_omni = was_pulled
@@ -197,7 +201,7 @@ pub fn pending(session: &Session, read: &artifacts::TargetFolder, beside: &Besid
 }
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
-pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
+pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
     let files = folder::files(&root.join(RECORDS), |path| {
         path.extension().is_some_and(|end| end == "yml")
     });
@@ -208,7 +212,7 @@ pub fn recorded(root: &Path) -> impl Iterator<Item = PullRecord> {
 
 /// Returns the columns that the last pull recorded, by the names that models and sources' tables have in dbt.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
-    let named = recorded(root).filter_map(|record| {
+    let named = pull_records(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
         let mut parts = record.node.split('.');
         let name = if parts.next() == Some("source") {
@@ -300,7 +304,7 @@ impl Folders {
             return Ok(None);
         };
         let beside = beside.unwrap_or_else(|| Beside::read(&self.target))?;
-        last_run::keep(&self.root, &self.target, &beside);
+        last_run::save_last_run(&self.root, &self.target, &beside);
         Ok(Some((read, beside)))
     }
 

@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
-use formulac::markdown::plain;
+use formulac::markdown::escape_markdown;
 use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledPlace, RunTrend, StaleSource};
 use formulac::yaml_edit::MergeKeep;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::artifacts::age;
+use crate::cli::artifacts::format_age;
 use crate::cli::plurals::count;
 
 /// Maximum number of places listed by name; the others are counted.
@@ -17,7 +17,7 @@ const NAMED: usize = 10;
 
 /// One JSON object.
 pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
-    let (keys, joins) = model.unseen();
+    let (keys, joins) = model.unseen_constraints();
     let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
         places
             .filter_map(|place| {
@@ -112,7 +112,7 @@ fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
         || "its age is not known".to_owned(),
-        |at| format!("loaded {} ago", age(now, at)),
+        |at| format!("loaded {} ago", format_age(now, at)),
     );
     let read_by = match source.readers.as_slice() {
         [] => "no model reads it".to_owned(),
@@ -177,7 +177,7 @@ pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     }
     let mut out = "| change | of | what |\n|---|---|---|\n".to_owned();
     for row in rows {
-        out.push_str(&format!("| {} |\n", row.map(|cell| plain(&cell)).join(" | ")));
+        out.push_str(&format!("| {} |\n", row.map(|cell| escape_markdown(&cell)).join(" | ")));
     }
     out
 }
@@ -222,7 +222,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
             })
             .collect(),
     );
-    let (keys, joins) = model.unseen();
+    let (keys, joins) = model.unseen_constraints();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
             "{} and {} that Omni cannot see by itself",

@@ -20,7 +20,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
         Err(failure) => return Err(failure),
     };
-    note_undecided(session, spec.undecided());
+    note_undecided(session, spec.undecided_types());
     let Spec { name, query, .. } = spec;
     if args.json {
         session.json(&json!({

@@ -27,7 +27,7 @@ pub struct AnswerColumn {
 
 impl Answer {
     /// Keeps at most `limit` rows. The query requests one more row than that, to find out whether there are more.
-    pub fn limited(mut self, limit: u32) -> Self {
+    pub fn with_limit(mut self, limit: u32) -> Self {
         self.more = self.rows.len() > limit as usize;
         self.rows.truncate(limit as usize);
         for row in &mut self.rows {
@@ -143,7 +143,7 @@ mod tests {
             rows,
             ..Answer::default()
         };
-        let answer = answer.limited(1);
+        let answer = answer.with_limit(1);
         assert_eq!(answer.rows, [[Some("2024-01-31 10:00:00".to_owned())]]);
         assert_eq!(answer.summary(), "the first row, and there are more; by E");
     }

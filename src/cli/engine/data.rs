@@ -33,7 +33,7 @@ pub struct DataFile {
 
 /// Returns the data files in a folder, sorted by name. Files in other formats are ignored.
 pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
-    let unreadable = |path: &Path, error: &std::io::Error| Failure::from_source(SourceText::unreadable(path, error));
+    let unreadable = |path: &Path, error: &std::io::Error| Failure::from_source(SourceText::read_failure(path, error));
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     let mut paths = Vec::new();
     for entry in entries {

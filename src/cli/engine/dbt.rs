@@ -105,7 +105,7 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
         more: false,
         seconds: output.messages().next().and_then(|told| told.as_f64()),
     };
-    Ok(answer.limited(asked.limit))
+    Ok(answer.with_limit(asked.limit))
 }
 
 /// Returns the engine with its version, and the version.
@@ -192,7 +192,7 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
             more: false,
             seconds: told.get(0)?.as_f64(),
         };
-        Some(answer.limited(asked.limit))
+        Some(answer.with_limit(asked.limit))
     };
     let told: Vec<Value> = output.messages().collect();
     if !output.succeeded || told.len() != group.len() {
@@ -202,7 +202,7 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
 }
 
 /// Checks whether each relation exists.
-pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
+pub fn relation_presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
     Ok(looked_for(relations, run, run.deferred.as_deref())?
         .into_iter()
         .map(presence)
@@ -210,7 +210,7 @@ pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Fail
 }
 
 /// Checks whether this environment itself has built each relation.
-pub fn built(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
+pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
     Ok(looked_for(relations, run, None)?.into_iter().map(presence).collect())
 }
 

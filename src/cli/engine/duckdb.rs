@@ -149,7 +149,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
         more: false,
         seconds: seconds(timed),
     };
-    Ok(answer.limited(asked.limit))
+    Ok(answer.with_limit(asked.limit))
 }
 
 /// Returns the name of a file's view, as a query writes it.

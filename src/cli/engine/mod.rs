@@ -66,7 +66,7 @@ pub enum Engine {
 
 impl Engine {
     /// Returns the engine that the arguments name, else DuckDB if there is data, else the project's own dbt.
-    pub fn chosen(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+    pub fn choose(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
@@ -81,7 +81,7 @@ impl Engine {
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
                 Some(mut found) => {
                     found.profiles_dir.clone_from(&args.dbt.profiles_dir);
-                    let environment = environment::chosen(global, project)?;
+                    let environment = environment::selected_environment(global, project)?;
                     let target = found.target();
                     let root = project_file::folder(global.project_dir.as_deref())?.unwrap_or_default();
                     let of = |it: &Environment| environment::deferred(project, &root, &target, it);
@@ -110,7 +110,7 @@ impl Engine {
     }
 
     /// Disables reading relations from another environment if this environment has not built them.
-    pub fn undeferred(mut self) -> Self {
+    pub fn without_deferral(mut self) -> Self {
         if let Self::Dbt(run) = &mut self {
             run.deferred = None;
         }
@@ -196,9 +196,9 @@ impl Engine {
     }
 
     /// Looks up each relation and its columns.
-    pub fn presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
+    pub fn relation_presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
         match self {
-            Self::Dbt(run) => dbt::presences(relations, run),
+            Self::Dbt(run) => dbt::relation_presences(relations, run),
             Self::Duckdb(files) => {
                 let file = |read: &Read| {
                     files
@@ -228,9 +228,9 @@ impl Engine {
 
     /// Looks up whether each relation is built in this environment, even if another environment is read in its place.
     /// `None` if no other environment is read.
-    pub fn built(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
+    pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
-            Self::Dbt(run) if run.deferred.is_some() => dbt::built(relations, run).map(Some),
+            Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),
             _ => Ok(None),
         }
     }

@@ -255,7 +255,7 @@ pub fn query(
         more: false,
         seconds,
     };
-    Ok(answer.limited(asked.limit))
+    Ok(answer.with_limit(asked.limit))
 }
 
 /// Returns the SQL that creates a temporary table with the file's rows.

@@ -124,7 +124,7 @@ impl Lower<'_> {
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
             None => {
-                let Some(ty) = self.unify(branches, ConversionTarget::Branches(shown), false) else {
+                let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
                     return self.error(span);
                 };
                 values = self.operands(branches, span);
@@ -150,7 +150,7 @@ impl Lower<'_> {
         let Some(meta) = self.combine_meta(arms, span, ty, nullable) else {
             return self.error(span);
         };
-        if values.points() {
+        if values.has_decimal_literal() {
             self.points_as(branches, ty);
         }
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
@@ -211,10 +211,13 @@ impl Lower<'_> {
     /// Builds a SWITCH: `cases` holds the subject and the values to compare it with, `branches` one result per value
     /// and an optional default.
     pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        if self.unify(cases, ConversionTarget::Values(shown), true).is_none() {
+        if self
+            .unify_values(cases, ConversionTarget::Values(shown), true)
+            .is_none()
+        {
             return self.error(span);
         }
-        let Some(ty) = self.unify(branches, ConversionTarget::Branches(shown), false) else {
+        let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
             return self.error(span);
         };
         if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
@@ -250,7 +253,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(&mut values, ConversionTarget::Values(shown), false) else {
+        let Some(ty) = self.unify_values(&mut values, ConversionTarget::Values(shown), false) else {
             return self.error(span);
         };
         if values.iter().any(|v| self.is_error(*v)) {

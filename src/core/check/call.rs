@@ -34,7 +34,7 @@ impl Lower<'_> {
             return self.aggregate_of_cells(function, call, span);
         }
         if let Some(lowering) = function.lower {
-            return self.special(lowering, function, call, span);
+            return self.lower_special(lowering, function, call, span);
         }
         let exprs = self.ast.arguments(call);
         if function.level == Level::Aggregate && exprs.len() == 1 {
@@ -127,7 +127,7 @@ impl Lower<'_> {
     /// Lowers a call of an aggregate with one argument.
     pub(super) fn aggregate_call(&mut self, id: FunctionId, expr: crate::ast::ExprId, span: Span) -> IrId {
         let function = catalog::get(id);
-        let lowered = self.lowered(expr);
+        let lowered = self.lowered_node(expr);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
             if [internal::SUM, internal::AVERAGE].contains(&id) {
                 return self.aggregate(id, &[inner], true, span);

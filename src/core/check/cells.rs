@@ -3,7 +3,7 @@
 use super::lower::Lower;
 use super::names::NameTarget;
 use super::sheet::{CellRange, SheetRow};
-use super::sheet_columns::{SheetColumns, letters};
+use super::sheet_columns::{SheetColumns, column_letters};
 use crate::ast::{Call, Expr};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -74,7 +74,7 @@ impl Lower<'_> {
             SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
                 Some(rows) => {
                     let shown = self.source_text(span);
-                    self.shifted(value, rows, &shown, span)
+                    self.shifted_row(value, rows, &shown, span)
                 }
                 // The distance is longer than any sheet.
                 None => self.null(self.program.meta(value).ty, span),
@@ -328,7 +328,7 @@ impl Lower<'_> {
         };
         let all = match column {
             Some(column) => {
-                let letter = letters(column);
+                let letter = column_letters(column);
                 format!("{letter}:{letter}")
             }
             None => format!("{text}:{text}"),
@@ -344,7 +344,7 @@ impl Lower<'_> {
 
     fn first_column_by_letter(&self) -> String {
         let columns = self.scope.sheet.map_or(0, |sheet| sheet.columns.len());
-        letters(columns.saturating_sub(1))
+        column_letters(columns.saturating_sub(1))
     }
 
     /// Returns the value if the row satisfies the condition of the range, NULL otherwise.

@@ -229,7 +229,7 @@ impl Lower<'_> {
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO texts to
     /// dates. Reports the first value that doesn't match.
-    pub(super) fn unify(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
+    pub(super) fn unify_values(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.has_time_of_day(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {

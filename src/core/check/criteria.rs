@@ -474,7 +474,7 @@ impl Lower<'_> {
             return None;
         }
         if let Some((op, right)) = self.operator_and_value(expr) {
-            let right = self.lowered(right);
+            let right = self.lowered_node(right);
             if fixed(self, right) {
                 return None;
             }
@@ -543,7 +543,7 @@ impl Lower<'_> {
         }
         // `">" & x`: the operator is a literal, the value is an expression.
         if let Some((op, right)) = self.operator_and_value(expr) {
-            let right = self.lowered(right);
+            let right = self.lowered_node(right);
             return self.compare(range, op, right, span);
         }
         if let Expr::Binary {

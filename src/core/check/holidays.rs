@@ -46,7 +46,7 @@ impl Ranks {
 impl Lower<'_> {
     pub(super) fn lower_workdays(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let (dates, rest) = args.split_at(args.len().min(2));
-        let of_tab = rest.iter().any(|holiday| self.is_of_tab(self.lowered(*holiday)));
+        let of_tab = rest.iter().any(|holiday| self.is_of_tab(self.lowered_node(*holiday)));
         let Some(values) = self.values(if of_tab { dates } else { args }) else {
             return self.error(span);
         };

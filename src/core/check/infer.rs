@@ -250,7 +250,7 @@ impl Infer<'_> {
                 self.call(catalog::get(function), call)
             }
             // Both ends of the range have the same type.
-            (Expr::Range { from, to }, _) => self.unify(from, to),
+            (Expr::Range { from, to }, _) => self.unify_types(from, to),
             _ => InferTerm::Any,
         }
     }
@@ -366,7 +366,7 @@ impl Infer<'_> {
     }
 
     /// Unifies the types of two values that are compared, or that are branches of the same IF.
-    pub(super) fn unify(&mut self, left: ExprId, right: ExprId) -> InferTerm {
+    pub(super) fn unify_types(&mut self, left: ExprId, right: ExprId) -> InferTerm {
         let (a, b) = (self.term(left), self.term(right));
         match (a, b) {
             (InferTerm::Var(_), InferTerm::Var(_)) => self.bind(a, b, left),
@@ -414,9 +414,9 @@ impl Infer<'_> {
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
             // Chained comparisons are already reported, so the later ones don't determine types.
-            _ if self.broken && super::operators::compares(self.ast, left) => InferTerm::Type(Type::Boolean),
+            _ if self.broken && super::operators::is_comparison(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
-                self.unify(left, right);
+                self.unify_types(left, right);
                 InferTerm::Type(Type::Boolean)
             }
         }

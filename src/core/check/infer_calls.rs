@@ -18,7 +18,7 @@ impl Infer<'_> {
                 };
                 let subject = *subject;
                 self.pairs(rest, |pass, case, _| {
-                    pass.unify(subject, case);
+                    pass.unify_types(subject, case);
                 })
             }
             Some(
@@ -65,17 +65,17 @@ impl Infer<'_> {
             }
             Some(Lowering::Xlookup) => {
                 if let [key, lookup, ..] = args {
-                    self.unify(*key, *lookup);
+                    self.unify_types(*key, *lookup);
                 }
                 match args {
-                    [_, _, result, missing, ..] => self.unify(*result, *missing),
+                    [_, _, result, missing, ..] => self.unify_types(*result, *missing),
                     [_, _, result] => self.term(*result),
                     _ => InferTerm::Any,
                 }
             }
             Some(Lowering::Vlookup | Lowering::Match) => {
                 if let [key, range, ..] = args {
-                    self.unify(*key, *range);
+                    self.unify_types(*key, *range);
                 }
                 if function.lower == Some(Lowering::Match) {
                     InferTerm::Type(Type::Number)
@@ -109,7 +109,7 @@ impl Infer<'_> {
                 _ => continue,
             };
             result = match value {
-                Some(first) => self.unify(first, branch),
+                Some(first) => self.unify_types(first, branch),
                 None => self.term(branch),
             };
             value.get_or_insert(branch);
@@ -169,7 +169,7 @@ impl Infer<'_> {
                         }
                     ) => {}
                     None => {
-                        self.unify(*range, *criterion);
+                        self.unify_types(*range, *criterion);
                     }
                 }
             }
@@ -245,7 +245,7 @@ impl Infer<'_> {
             }
             if is_same || (across_same && wanted == Some(InferTerm::Any)) {
                 if let Some(first) = same {
-                    self.unify(first, *arg);
+                    self.unify_types(first, *arg);
                 }
                 same.get_or_insert(*arg);
             }

@@ -28,7 +28,13 @@ const YEARFRAC_BASES: [FunctionId; 5] = [
 ];
 
 impl Lower<'_> {
-    pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {
+    pub(super) fn lower_special(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        call: Call,
+        span: Span,
+    ) -> IrId {
         let ast = self.ast;
         let args = ast.arguments(call);
         match lowering {
@@ -151,7 +157,7 @@ impl Lower<'_> {
             self.give_back(values);
             return node;
         };
-        let lowered = self.lowered(*arg);
+        let lowered = self.lowered_node(*arg);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
             return self.aggregate(internal::COUNTUNIQUE, &[inner], false, span);
         }
@@ -187,8 +193,8 @@ impl Lower<'_> {
     }
 
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
-        let x = match self.program.node(self.lowered(arg)) {
-            Ir::Range { .. } | Ir::Ranges(_) => self.lowered(arg),
+        let x = match self.program.node(self.lowered_node(arg)) {
+            Ir::Range { .. } | Ir::Ranges(_) => self.lowered_node(arg),
             _ => self.value(arg),
         };
         if self.is_error(x) {

@@ -3,7 +3,7 @@
 //! because a candidate may compile to different SQL.
 
 use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
-use super::regex::{SPECIAL, members};
+use super::regex::{SPECIAL, class_members};
 
 /// Largest number of groups in a pattern for which each group is tried as the only capturing one.
 const MOST_GROUPS: usize = 6;
@@ -122,7 +122,7 @@ fn affix(text: &str, has_percents: bool) -> String {
 /// Returns the mask of a date part that SQL formats on its own, given the text literals of the SQL.
 pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
-    let twelve = DatePart::Twelve2.plain()?;
+    let twelve = DatePart::Twelve2.plain_mask()?;
     let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
     Some(if is_short { "h".to_owned() } else { mask })
 }
@@ -273,11 +273,11 @@ pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
     let mut short = plain.replace("[^\\n]", ".");
     for class in ['d', 'w', 's'] {
         short = short.replace(
-            &format!("[^{}]", members(class)),
+            &format!("[^{}]", class_members(class)),
             &format!("\\{}", class.to_ascii_uppercase()),
         );
-        short = short.replace(&format!("[{}]", members(class)), &format!("\\{class}"));
-        short = short.replace(members(class), &format!("\\{class}"));
+        short = short.replace(&format!("[{}]", class_members(class)), &format!("\\{class}"));
+        short = short.replace(class_members(class), &format!("\\{class}"));
     }
     let mut found = vec![plain.to_owned(), short];
     // In dialects that number all groups, non-capturing groups have been compiled to capturing ones.

@@ -308,7 +308,7 @@ impl Lower<'_> {
 
     #[cold]
     fn bad_pattern(&mut self, id: IrId, at: Range<usize>, why: &str, function: &str) {
-        let span = self.within(id, at);
+        let span = self.span_within(id, at);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(
@@ -321,7 +321,7 @@ impl Lower<'_> {
     }
 
     /// Returns the span in the formula for a part of a literal's text.
-    pub(super) fn within(&self, literal: IrId, at: Range<usize>) -> Span {
+    pub(super) fn span_within(&self, literal: IrId, at: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else {
             return span;

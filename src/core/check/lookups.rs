@@ -81,7 +81,7 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         // Errors inside the arguments are already reported.
-        if args.iter().any(|arg| self.is_error(self.lowered(*arg))) {
+        if args.iter().any(|arg| self.is_error(self.lowered_node(*arg))) {
             return self.error(span);
         }
         if self.scope.sheet.is_none() {
@@ -207,7 +207,7 @@ impl Lower<'_> {
             None => self.require_single_column(&columns, function)?,
         };
         // If the row number is a MATCH in the same sheet, look up the row by the key of MATCH.
-        if let Ir::RowLookup { args, find } = self.program.node(self.lowered(row))
+        if let Ir::RowLookup { args, find } = self.program.node(self.lowered_node(row))
             && let Some(LookupSpec {
                 tab,
                 by_number: false,
@@ -304,7 +304,7 @@ impl Lower<'_> {
 
     /// Resolves a range to its columns. Reports ranges that don't contain all rows.
     fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
-        let id = self.lowered(expr);
+        let id = self.lowered_node(expr);
         let span = self.ast.span(expr);
         let ranges: Vec<IrId> = match self.program.node(id) {
             Ir::Range { .. } => vec![id],

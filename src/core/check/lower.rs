@@ -153,7 +153,7 @@ pub(super) fn lower(
             let lowered = pass.node(expr, *target, *span);
             pass.work.lowered[at + index] = lowered;
         }
-        let root = pass.finish(pass.lowered(definition.body));
+        let root = pass.finish(pass.lowered_node(definition.body));
         let failed = pass.failed || pass.is_error(root);
         let lowered = &mut pass.program.definitions[*index as usize];
         (lowered.root, lowered.first, lowered.failed) = (root, first, failed);
@@ -185,7 +185,7 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         let mut all = vec![definition.body];
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
-                (Expr::Binary { op, left, right }, _) if op.compares() => {
+                (Expr::Binary { op, left, right }, _) if op.is_comparison() => {
                     columns.extend([left, right].into_iter().filter_map(column));
                 }
                 (_, Some((Lowering::And, args))) => all.extend(args),
@@ -276,7 +276,7 @@ impl Lower<'_> {
     }
 
     #[inline]
-    pub(super) fn lowered(&self, id: ExprId) -> IrId {
+    pub(super) fn lowered_node(&self, id: ExprId) -> IrId {
         self.work.lowered[id.index()]
     }
 
@@ -325,7 +325,7 @@ impl Lower<'_> {
                 self.text(&text, span)
             }
             Expr::Bool(value) => self.boolean(value, span),
-            Expr::Sign { sign, operand } => self.sign(sign, operand, span),
+            Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
             Expr::Percent(operand) => self.percent(operand, span),
             Expr::Timeframe { base, frame } => {
                 let base = self.value(base);
@@ -434,7 +434,9 @@ impl Lower<'_> {
                 args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
             }
             CalendarShift::Days(days) => args.push(self.integer(&days.to_string(), span)),
-            CalendarShift::Months(months) => args.extend(self.distance(u64::from(months), CalendarUnit::Month, span)),
+            CalendarShift::Months(months) => {
+                args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span))
+            }
         }
         let id = self.apply_checked(found.function, &args, span, name);
         self.give_back(args);
@@ -455,7 +457,7 @@ impl Lower<'_> {
     /// Returns the IR node of an expression as a value. Reports a marker, which only some functions accept.
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
-        let lowered = self.lowered(id);
+        let lowered = self.lowered_node(id);
         if self.markers && self.is_marker(lowered) {
             let error = self.report_misplaced_marker(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;

@@ -134,7 +134,7 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
 
 /// Whether a mask is a date mask: it has date letters outside of quotes, and isn't an elapsed time.
 pub(super) fn is_of_dates(mask: &str) -> bool {
-    if elapsed(mask).is_some() {
+    if find_elapsed(mask).is_some() {
         return false;
     }
     let mut at = 0;
@@ -155,7 +155,7 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
 }
 
 /// Finds an elapsed time (`[h]`, `[mm]` or `[ss]`) in a mask.
-pub(super) fn elapsed(mask: &str) -> Option<Range<usize>> {
+pub(super) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
     let mut at = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let inner = mask
@@ -646,13 +646,13 @@ impl DatePart {
             Self::Minute => "FMMI",
             Self::Second => "FMSS",
             Self::Literal(text) => return push_literal(out, text, "\\\""),
-            other => other.plain().unwrap_or_default(),
+            other => other.plain_mask().unwrap_or_default(),
         });
     }
 
     /// Returns the part in the notation of `TO_CHAR` without `FM` and full day names. `None` if that notation has no
     /// such part.
-    pub fn plain(&self) -> Option<&'static str> {
+    pub fn plain_mask(&self) -> Option<&'static str> {
         Some(match self {
             Self::Year4 => "YYYY",
             Self::Year2 => "YY",
@@ -675,7 +675,7 @@ impl DatePart {
         match self {
             Self::Literal(text) if text.contains('"') => return None,
             Self::Literal(text) => push_literal(out, text, ""),
-            part => out.push_str(part.plain()?),
+            part => out.push_str(part.plain_mask()?),
         }
         Some(())
     }

@@ -8,7 +8,7 @@ use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, listed, no_column};
+use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, list_names, no_column};
 use super::{CheckScope, Context, DefinitionRole, ranges};
 use crate::Level;
 use crate::Type;
@@ -313,7 +313,7 @@ impl Resolver<'_> {
         }
         self.name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
-            self.missing(id, span, is_own, definition)
+            self.report_missing_name(id, span, is_own, definition)
         })
     }
 
@@ -415,7 +415,7 @@ impl Resolver<'_> {
             }
             return self.name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
-                self.missing(id, parts.field, is_own, definition)
+                self.report_missing_name(id, parts.field, is_own, definition)
             });
         };
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
@@ -443,7 +443,7 @@ impl Resolver<'_> {
                         "`{view_text}` is a column; its timeframes are written `{view_text}[{frame}]`"
                     ))
                 }
-                None => diagnostic.with_help(format!("there is {}", listed(&known[..known.len().min(8)]))),
+                None => diagnostic.with_help(format!("there is {}", list_names(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;

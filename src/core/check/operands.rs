@@ -57,7 +57,7 @@ impl Operands {
 
     /// Whether at least one argument is a decimal literal.
     #[inline]
-    pub fn points(&self) -> bool {
+    pub fn has_decimal_literal(&self) -> bool {
         self.some(kind::POINT)
     }
 

@@ -60,7 +60,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(slice), Self::constant(ty, span))
     }
 
-    pub(super) fn sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
+    pub(super) fn lower_sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
         let x = self.value(operand);
         let meta = self.program.meta(x);
         if self.is_error(x) {
@@ -102,7 +102,7 @@ impl Lower<'_> {
     pub(super) fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
         let (mut a, mut b) = (self.value(left), self.value(right));
         let mut operands = self.operands(&[a, b], span);
-        if operands.error() || (self.broken && op.compares() && compares(self.ast, left)) {
+        if operands.error() || (self.broken && op.is_comparison() && is_comparison(self.ast, left)) {
             return self.error(span);
         }
         if op == BinaryOp::Concat && !operands.texts() {
@@ -251,8 +251,8 @@ fn function_of(op: BinaryOp) -> FunctionId {
 }
 
 /// Whether an expression is a comparison.
-pub(super) fn compares(ast: &Ast, id: ExprId) -> bool {
-    matches!(ast.expr(id), Expr::Binary { op, .. } if op.compares())
+pub(super) fn is_comparison(ast: &Ast, id: ExprId) -> bool {
+    matches!(ast.expr(id), Expr::Binary { op, .. } if op.is_comparison())
 }
 
 fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {

@@ -18,14 +18,14 @@ impl Lower<'_> {
         let Some(values) = self.values(args) else {
             return self.error(span);
         };
-        let node = self.ordered(lowering, function, &values, None, span);
+        let node = self.lower_order_statistic(lowering, function, &values, None, span);
         self.give_back(values);
         node
     }
 
     /// Lowers an order statistic whose arguments are already lowered. Covers the window frame `rows` if it is given,
     /// otherwise the rows of the group.
-    pub(super) fn ordered(
+    pub(super) fn lower_order_statistic(
         &mut self,
         lowering: Lowering,
         function: &'static Function,

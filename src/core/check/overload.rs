@@ -85,7 +85,7 @@ impl Lower<'_> {
 
     #[inline]
     fn use_cached_choice(&mut self, choice: OverloadChoice, args: &[IrId], operands: &Operands) -> ChosenOverload {
-        if operands.points() {
+        if operands.has_decimal_literal() {
             self.points_to(args, choice.point);
         }
         ChosenOverload {
@@ -117,7 +117,7 @@ impl Lower<'_> {
         if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
             return Some(self.use_cached_choice(choice, args, operands));
         }
-        let has_point = operands.points();
+        let has_point = operands.has_decimal_literal();
         let point = args
             .iter()
             .copied()
@@ -166,7 +166,7 @@ impl Lower<'_> {
         // all arguments are text values. A NULL literal can have any type, and so can an expression with the type of a
         // decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.null()
-            || (operands.points() && function.narrow_literals)
+            || (operands.has_decimal_literal() && function.narrow_literals)
             || operands.some(Type::Point as u32)
             || (operands.some(kind::LONG_INTEGER) && function.literals)
             || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()))
@@ -373,7 +373,7 @@ impl Lower<'_> {
             let mut shared = self.list();
             shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
             let compare = overload.result == ResultType::Is(Type::Boolean);
-            self.unify(&mut shared, ConversionTarget::Values(shown), compare)?;
+            self.unify_values(&mut shared, ConversionTarget::Values(shown), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }

@@ -93,14 +93,14 @@ impl Lower<'_> {
         } else {
             (unit, 1)
         };
-        let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
+        let words = self.period_distance(count.unsigned_abs().saturating_mul(each), written, span);
         let words = self.program.add_args(&words);
         self.program.periods.push(CalendarOffset { count, unit, words });
         self.program.periods.len() as u32 - 1
     }
 
     /// Returns the number of units, the unit, and both together as a string: `3`, `month`, `3 months`.
-    pub(super) fn distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
+    pub(super) fn period_distance(&mut self, count: u64, unit: CalendarUnit, span: Span) -> [IrId; 3] {
         let many = count.to_string();
         let plural = if count == 1 { "" } else { "s" };
         let whole = format!("{many} {}{plural}", unit.name());

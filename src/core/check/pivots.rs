@@ -93,7 +93,7 @@ impl Lower<'_> {
     /// Returns the first argument, which must be a single cell.
     fn cell_of_pivot(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
         let first = *args.first()?;
-        let lowered = self.lowered(first);
+        let lowered = self.lowered_node(first);
         if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
             let span = self.program.meta(lowered).span;
             let text = self.source_text(span);
@@ -200,7 +200,7 @@ impl Lower<'_> {
             return if self.is_error(beside) {
                 beside
             } else {
-                self.shifted(beside, top, function.name, span)
+                self.shifted_row(beside, top, function.name, span)
             };
         }
         if !self.has_order(function.name, span) {
@@ -215,7 +215,7 @@ impl Lower<'_> {
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
-            let there = self.shifted(value, top, function.name, span);
+            let there = self.shifted_row(value, top, function.name, span);
             let cells = CellFrame::Cells {
                 from: FrameBound::At(left),
                 to: FrameBound::At(right),

@@ -58,7 +58,7 @@ impl Lower<'_> {
             }
             return self.needs_worksheet(span, "ranges of cells need a worksheet");
         }
-        if [from, to].iter().any(|end| self.is_error(self.lowered(*end))) {
+        if [from, to].iter().any(|end| self.is_error(self.lowered_node(*end))) {
             return self.error(span);
         }
         let ends = [from, to].map(|end| ranges::end_of(self.ast, self.names, end));
@@ -105,7 +105,7 @@ impl Lower<'_> {
         self.markers = true;
         // Only one of the two names is used.
         self.program.folded = true;
-        let x = self.lowered(first.name);
+        let x = self.lowered_node(first.name);
         let meta = NodeMeta {
             span,
             ..self.program.meta(x)
@@ -118,7 +118,7 @@ impl Lower<'_> {
         match end.at {
             RangeEndKind::Bare => Some(FrameBound::At(0)),
             RangeEndKind::Place(place) => Some(place),
-            RangeEndKind::Offset { rows } => self.rows(self.lowered(rows)).map(FrameBound::At),
+            RangeEndKind::Offset { rows } => self.rows(self.lowered_node(rows)).map(FrameBound::At),
         }
     }
 
@@ -258,7 +258,7 @@ impl Lower<'_> {
         let alone = args.len() > 1 && function.across.is_some();
         let mut failed = false;
         for arg in args {
-            let lowered = self.lowered(*arg);
+            let lowered = self.lowered_node(*arg);
             let inner = match self.program.node(lowered) {
                 Ir::Distinct(inner) => inner,
                 _ => lowered,
@@ -381,7 +381,9 @@ impl Lower<'_> {
                 let product = self.product_of(function, &values, span);
                 self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
-            Some(lowering) if lowering.is_ordered() => self.ordered(lowering, function, &values, Some(rows.over), span),
+            Some(lowering) if lowering.is_ordered() => {
+                self.lower_order_statistic(lowering, function, &values, Some(rows.over), span)
+            }
             Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not those of a range", function.name);
                 self.bad_range(

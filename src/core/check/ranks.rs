@@ -76,7 +76,7 @@ impl Lower<'_> {
     }
 
     fn is_direction(&self, expr: ExprId) -> bool {
-        let id = self.lowered(expr);
+        let id = self.lowered_node(expr);
         matches!(self.program.node(id), Ir::Bool(_)) || self.literal_integer(id).is_some()
     }
 
@@ -88,7 +88,7 @@ impl Lower<'_> {
             _ => return self.error(span),
         };
         // `PERCENTRANK(x:x)` is equivalent to `PERCENTRANK(x)`.
-        let id = match self.program.node(self.lowered(value)) {
+        let id = match self.program.node(self.lowered_node(value)) {
             Ir::Range { x, .. } if range.is_none() => {
                 if !self.check_all_of(value, x, function) {
                     return self.error(span);
@@ -118,7 +118,7 @@ impl Lower<'_> {
     /// Checks that an argument is the range `x:x` for the given value `x`. A column name alone means the entire
     /// column, as in criteria.
     fn check_all_of(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
-        let id = self.lowered(range);
+        let id = self.lowered_node(range);
         if self.is_error(id) || self.is_error(value) {
             self.failed = true;
             return false;
@@ -180,7 +180,7 @@ impl Lower<'_> {
             },
             meta,
         );
-        let window = self.over(call, over, meta);
+        let window = self.push_window(call, over, meta);
         if !of.nullable {
             return window;
         }

@@ -440,7 +440,7 @@ impl RegexReader<'_> {
         };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
-                let inner = members(c.to_ascii_lowercase());
+                let inner = class_members(c.to_ascii_lowercase());
                 let not = if c.is_ascii_uppercase() { "^" } else { "" };
                 let spelled = format!("[{not}{inner}]");
                 self.write_each(&format!("\\{c}"), &spelled, &spelled);
@@ -491,7 +491,7 @@ impl RegexReader<'_> {
                 }
                 '\\' => match self.next() {
                     Some(c @ ('d' | 'w' | 's')) => {
-                        self.write_each(&format!("\\{c}"), members(c), members(c));
+                        self.write_each(&format!("\\{c}"), class_members(c), class_members(c));
                         from = None;
                     }
                     Some(c @ ('n' | 'r' | 't')) => {
@@ -523,7 +523,7 @@ impl RegexReader<'_> {
 }
 
 /// Returns the characters of `\d`, `\w` or `\s`: the same ASCII characters in every engine.
-pub(super) fn members(class: char) -> &'static str {
+pub(super) fn class_members(class: char) -> &'static str {
     match class {
         'd' => "0-9",
         'w' => "A-Za-z0-9_",

@@ -82,7 +82,7 @@ impl Lower<'_> {
             },
             meta,
         );
-        Some(self.over(call, WindowFrame::Partition, meta))
+        Some(self.push_window(call, WindowFrame::Partition, meta))
     }
 
     /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for
@@ -180,7 +180,7 @@ impl Lower<'_> {
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
-                Some(self.over(
+                Some(self.push_window(
                     call,
                     WindowFrame::Ranked {
                         descending,
@@ -196,7 +196,7 @@ impl Lower<'_> {
             }
             ("count", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
-                Some(self.over(call, WindowFrame::Partition, meta))
+                Some(self.push_window(call, WindowFrame::Partition, meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
@@ -206,13 +206,13 @@ impl Lower<'_> {
             }
             ("repeats", AggregateRows::OfPartition) => {
                 let call = self.call_of_row(internal::COUNTA, x, meta);
-                known.repeats = Some(self.over(call, WindowFrame::SameValue, meta));
+                known.repeats = Some(self.push_window(call, WindowFrame::SameValue, meta));
                 known.repeats
             }
             ("most", AggregateRows::OfPartition) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);
-                Some(self.over(call, WindowFrame::Partition, meta))
+                Some(self.push_window(call, WindowFrame::Partition, meta))
             }
             ("most", AggregateRows::OfGroup) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
@@ -241,7 +241,7 @@ impl Lower<'_> {
             ..meta
         };
         let call = self.call_of_row(internal::DENSE_RANK, x, number);
-        let mut place = self.over(
+        let mut place = self.push_window(
             call,
             WindowFrame::Ranked {
                 descending: false,
@@ -270,7 +270,7 @@ impl Lower<'_> {
             ..number
         };
         let call = self.call_of_row(internal::MAX, place, most);
-        let most = self.over(call, WindowFrame::Partition, most);
+        let most = self.push_window(call, WindowFrame::Partition, most);
         if !there {
             return Some(most);
         }

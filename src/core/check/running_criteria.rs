@@ -102,7 +102,7 @@ impl Lower<'_> {
         // To exclude rows with an equal value, the frame must be ordered by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.call_of_row(internal::DENSE_RANK, key, meta);
-        let place = self.over(
+        let place = self.push_window(
             call,
             WindowFrame::Ranked {
                 descending,

@@ -5,9 +5,9 @@
 //! calculations: `C1`, `B$1:B1`, `C:C`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
-use super::sheet_columns::{column_of, letters};
+use super::sheet_columns::{column_letters, column_of};
 use super::symbols::ColumnLookup;
-use super::unresolved_names::{CANDIDATES, listed};
+use super::unresolved_names::{CANDIDATES, list_names};
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -204,7 +204,7 @@ impl Resolver<'_> {
             }
             _ if std::mem::replace(&mut self.missing[column], true) => NameTarget::Error,
             _ => {
-                let letters = letters(column);
+                let letters = column_letters(column);
                 let message = format!("column {letters} is `{name}`, which the sheet does not have");
                 self.diagnostics
                     .push(Diagnostic::new(Code::UnknownName, span, message).with_help("correct its name in `columns`"));
@@ -217,7 +217,7 @@ impl Resolver<'_> {
         let first = if self.letters.len() == 0 {
             "B".to_owned()
         } else {
-            letters(column.saturating_sub(1))
+            column_letters(column.saturating_sub(1))
         };
         let text = span.text(self.source);
         self.diagnostics.push(
@@ -239,13 +239,13 @@ impl Resolver<'_> {
             0 => "the sheet has no columns by letter because they are not declared".to_owned(),
             _ => format!(
                 "the sheet has {count} columns, A to {}; {} is none",
-                letters(count - 1),
-                letters(column)
+                column_letters(count - 1),
+                column_letters(column)
             ),
         };
         let help = match count {
             0 => "list them, `columns: [month, revenue]`".to_owned(),
-            _ => format!("they are, in this order, {}", listed(self.letters.first(8))),
+            _ => format!("they are, in this order, {}", list_names(self.letters.first_names(8))),
         };
         self.diagnostics
             .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
@@ -344,7 +344,7 @@ impl Resolver<'_> {
                 (SheetRow::Fixed(row), _) => (row.saturating_sub(anchor), Some(SheetRow::Fixed(row))),
                 (SheetRow::Unspecified, _) => (0, None),
             };
-            let compares = matches!(self.ast.expr(*condition), Expr::Binary { op, .. } if op.compares())
+            let compares = matches!(self.ast.expr(*condition), Expr::Binary { op, .. } if op.is_comparison())
                 || matches!(self.ast.expr(*condition), Expr::Call(_));
             if (first == 0 && fixed.is_none()) || !compares {
                 continue;

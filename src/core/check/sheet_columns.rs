@@ -14,7 +14,7 @@ pub(super) fn column_of(letters: &str) -> usize {
 }
 
 /// Converts a column index to letters: `A` for 0, `AA` for 26.
-pub(super) fn letters(column: usize) -> String {
+pub(super) fn column_letters(column: usize) -> String {
     let mut rest = column + 1;
     let mut text = Vec::new();
     while rest > 0 {
@@ -73,7 +73,7 @@ impl<'a> SheetColumns<'a> {
     }
 
     /// Returns the first `count` names, or all names if there are fewer.
-    pub fn first(&self, count: usize) -> &[&'a str] {
+    pub fn first_names(&self, count: usize) -> &[&'a str] {
         self.names.get(..count).unwrap_or(&self.names)
     }
 
@@ -89,7 +89,7 @@ fn bytes_at<'n>(names: &[&'n str], place: usize) -> &'n [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{column_of, letters};
+    use super::{column_letters, column_of};
 
     #[test]
     fn columns_by_letter() {
@@ -102,7 +102,7 @@ mod tests {
             (701, "ZZ"),
             (702, "AAA"),
         ] {
-            assert_eq!(letters(column), text);
+            assert_eq!(column_letters(column), text);
             assert_eq!(column_of(text), column);
             assert_eq!(column_of(&text.to_ascii_lowercase()), column);
         }

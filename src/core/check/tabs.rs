@@ -2,8 +2,8 @@
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
-use super::sheet_columns::letters;
-use super::unresolved_names::listed;
+use super::sheet_columns::column_letters;
+use super::unresolved_names::list_names;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
@@ -148,7 +148,7 @@ impl Resolver<'_> {
                 let end = self.ast.span(base).text(self.source);
                 format!("specify its model, with the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`")
             }
-            (None, known) => format!("the tabs are {}", listed(known)),
+            (None, known) => format!("the tabs are {}", list_names(known)),
         };
         let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
         self.diagnostics.push(diagnostic.with_help(help));
@@ -178,7 +178,7 @@ impl Resolver<'_> {
             .flatten();
         let (message, help) = match cell {
             Some(cell) if cell.row.is_some() => {
-                let letter = letters(cell.column);
+                let letter = column_letters(cell.column);
                 (
                     format!("a lookup reads whole columns of a tab, found `{text}`"),
                     format!("write the letter alone, `'{}'!{letter}:{letter}`", tab.name),
@@ -188,7 +188,7 @@ impl Resolver<'_> {
             Some(cell) if names.is_empty() => (
                 format!(
                     "`{}` is not a column of the tab `{}`, whose columns are not declared",
-                    letters(cell.column),
+                    column_letters(cell.column),
                     tab.name
                 ),
                 format!("list them, `tabs: {{{}: {{columns: […]}}}}`", tab.name),
@@ -200,9 +200,9 @@ impl Resolver<'_> {
                     format!(
                         "the tab `{}` has {count} column{s}, so there is no `{}`",
                         tab.name,
-                        letters(cell.column)
+                        column_letters(cell.column)
                     ),
-                    format!("they are, in this order, {}", listed(&names[..count.min(8)])),
+                    format!("they are, in this order, {}", list_names(&names[..count.min(8)])),
                 )
             }
             None => (
@@ -210,7 +210,7 @@ impl Resolver<'_> {
                 match suggest::nearest(bare, names.iter().copied()) {
                     Some(near) => suggest::similar(near),
                     None if names.is_empty() => "list its columns under `tabs`".to_owned(),
-                    None => format!("they are, in this order, {}", listed(&names[..names.len().min(8)])),
+                    None => format!("they are, in this order, {}", list_names(&names[..names.len().min(8)])),
                 },
             ),
         };

@@ -29,7 +29,7 @@ impl Lower<'_> {
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
         };
-        if mask::elapsed(&text).is_some() {
+        if mask::find_elapsed(&text).is_some() {
             let Some(value) = self.convert_for_mask(value, false) else {
                 return self.error(span);
             };
@@ -164,7 +164,7 @@ impl Lower<'_> {
     }
 
     fn bad_mask(&mut self, id: IrId, at: Range<usize>, why: &str) -> IrId {
-        let span = self.within(id, at);
+        let span = self.span_within(id, at);
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(

@@ -39,7 +39,7 @@ impl Resolver<'_> {
             Diagnostic::new(
                 Code::AmbiguousName,
                 span,
-                format!("`{text}` is a column of {}", listed(&owners)),
+                format!("`{text}` is a column of {}", list_names(&owners)),
             )
             .with_help(if self.scope.chosen {
                 let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
@@ -70,7 +70,13 @@ impl Resolver<'_> {
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
     )]
-    pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> NameTarget {
+    pub(super) fn report_missing_name(
+        &mut self,
+        id: ExprId,
+        span: Span,
+        is_own: bool,
+        definition: &Definition,
+    ) -> NameTarget {
         let text = span.text(self.source);
         // A name in `${…}` is always a column.
         let bare = self.ast.expr(id) == Expr::Name;
@@ -354,7 +360,7 @@ fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     Diagnostic::new(
         Code::AmbiguousName,
         span,
-        format!("`{text}` may be a column of {}", listed(relations)),
+        format!("`{text}` may be a column of {}", list_names(relations)),
     )
     .with_help(format!(
         "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
@@ -387,7 +393,7 @@ pub(super) fn columns_of(relation: &Relation) -> String {
         .take(8)
         .map(super::super::schema::Column::name)
         .collect();
-    format!("`{}` has {}", relation.name(), listed(&names))
+    format!("`{}` has {}", relation.name(), list_names(&names))
 }
 
 /// Whether a name probably isn't a column, even if any name may be a column.
@@ -434,7 +440,7 @@ fn worksheet_name(text: &str) -> Option<&'static str> {
 }
 
 /// Formats names in backticks as a list: `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(super) fn list_names(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
     match quoted.as_slice() {
         [] => "nothing".to_owned(),

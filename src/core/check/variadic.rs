@@ -81,7 +81,7 @@ impl Lower<'_> {
                 let never = self.program.add(Ir::Bool(false), Self::constant(Type::Boolean, span));
                 let mut branches = choices.to_vec();
                 if self
-                    .unify(&mut branches, ConversionTarget::Values("CHOOSE"), false)
+                    .unify_values(&mut branches, ConversionTarget::Values("CHOOSE"), false)
                     .is_none()
                 {
                     return self.error(span);

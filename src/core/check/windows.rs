@@ -30,11 +30,11 @@ impl Lower<'_> {
         }
         let value = values[0];
         self.give_back(values);
-        self.shifted(value, rows, "OFFSET", span)
+        self.shifted_row(value, rows, "OFFSET", span)
     }
 
     /// Returns the value that is `rows` rows after the current row, or before it if `rows` is negative.
-    pub(super) fn shifted(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
+    pub(super) fn shifted_row(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
         if rows == 0 {
             return value;
         }
@@ -154,10 +154,10 @@ impl Lower<'_> {
             ..Self::constant(ty, span)
         };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
-        self.over(call, over, meta)
+        self.push_window(call, over, meta)
     }
 
-    pub(super) fn over(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
+    pub(super) fn push_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
         self.over_parted(call, over, &[], meta)
     }
 

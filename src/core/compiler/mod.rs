@@ -295,7 +295,7 @@ impl Compiler {
         if !diagnostics.is_empty() {
             drop_failed(&mut definitions, &diagnostics, source);
             place_options(&mut diagnostics, source, text);
-            silence(&mut diagnostics, source, &options.silenced);
+            remove_silenced(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
         let meanings = std::mem::take(&mut memory.program.meanings);
@@ -511,7 +511,7 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
             let key = diagnostic.span().text(text).to_owned();
             *diagnostic = diagnostic
                 .clone()
-                .mapped(|s| if s.start > end { Span::new(end, end) } else { s })
+                .map_spans(|s| if s.start > end { Span::new(end, end) } else { s })
                 .in_option(&key);
         }
     }
@@ -519,7 +519,7 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
 
 /// Removes warnings that are turned off by the options or by a comment on the same line. The comment is `// noqa:
 /// W0412`, with the code or the name of the warning, or `// noqa` for all warnings.
-pub fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
+pub fn remove_silenced(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
         return;

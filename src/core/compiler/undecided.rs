@@ -46,14 +46,14 @@ impl Compiler {
             .iter()
             .flat_map(super::compiled::Definition::columns);
         let columns = columns.filter_map(|column| Some((column.path(), column.name(), column.assumed()?)));
-        self.undecided(columns, |compiler| {
+        self.find_undecided_types(columns, |compiler| {
             sql(&compiler.compile(text)).is_some_and(|sql| sql != before)
         })
     }
 
     /// Lists the columns for which the choice of type changes the SQL, for any kind of source. `columns` contains
     /// paths, names and inferred types. `differs` compiles the source again and compares the SQL.
-    pub fn undecided<'c>(
+    pub fn find_undecided_types<'c>(
         &self,
         columns: impl Iterator<Item = (String, &'c str, Type)>,
         differs: impl Fn(&Self) -> bool,

@@ -188,7 +188,7 @@ impl Manifest {
             let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
             ManifestPart::Nodes(some.map(|piece| self.read_piece(piece, &mut interner)).collect())
         };
-        let parts = parallel::each(1 + all.len().div_ceil(TOGETHER), part);
+        let parts = parallel::map_range(1 + all.len().div_ceil(TOGETHER), part);
         let (mut rest, mut new) = (None, Vec::new());
         let mut is_kept = vec![false; self.nodes.len()];
         for part in parts {

@@ -141,7 +141,7 @@ impl OmniFields {
             });
             (root, found)
         };
-        for (number, (root, found)) in parallel::each(files.len(), read).into_iter().enumerate() {
+        for (number, (root, found)) in parallel::map_range(files.len(), read).into_iter().enumerate() {
             let file = files.get(number).map(|(file, _)| file.as_str()).unwrap_or_default();
             roots.extend(root.map(|root| (file, root)));
             faults.extend(

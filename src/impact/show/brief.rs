@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::markdown::{code, plain};
+use crate::markdown::{code, escape_markdown};
 use crate::{Effect, Grade, Impact};
 
 /// Maximum number of names to list per kind.
@@ -51,14 +51,14 @@ fn kinds(effects: &[&Effect]) -> String {
         let kind = kind.replace("omni ", "Omni ");
         let many = if effects.len() == 1 { "" } else { "s" };
         if rank == 3 {
-            return format!("{} {}{many}", effects.len(), plain(&kind));
+            return format!("{} {}{many}", effects.len(), escape_markdown(&kind));
         }
-        let mut out = format!("{}{many} ", plain(&kind));
+        let mut out = format!("{}{many} ", escape_markdown(&kind));
         for (number, effect) in effects.iter().take(MAX_LISTED).enumerate() {
             let owner = effect
                 .owner
                 .as_ref()
-                .map(|owner| format!(" ({})", plain(owner)))
+                .map(|owner| format!(" ({})", escape_markdown(owner)))
                 .unwrap_or_default();
             let _ = write!(
                 out,

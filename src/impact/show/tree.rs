@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::picture::GraphDrawing;
-use crate::diag::render::visible;
+use crate::diag::render::escape_hidden;
 use crate::{Grade, Impact};
 
 /// Returns the report: the sentence, then each affected node under the node that affects it.
@@ -60,7 +60,7 @@ pub fn impact(impact: &Impact) -> String {
         };
         let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
     }
-    match visible(&out) {
+    match escape_hidden(&out) {
         Cow::Owned(shown) => shown,
         // The usual case: return the text without copying it, because it may be long.
         Cow::Borrowed(_) => out,
@@ -183,7 +183,7 @@ pub fn lineage(
     for note in notes {
         let _ = writeln!(out, "note: {}", one_line(note));
     }
-    visible(&out).into_owned()
+    escape_hidden(&out).into_owned()
 }
 
 /// Replaces line breaks in a name, which would otherwise look like another line.

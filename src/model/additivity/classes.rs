@@ -160,12 +160,12 @@ impl Classes<'_> {
     /// Returns the class of a column that is passed on under its own or another name.
     pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
-            Some(used) => self.keep(used.relation.as_deref(), &used.name, used.ty),
+            Some(used) => self.keep_column(used.relation.as_deref(), &used.name, used.ty),
             None => additivity_of_value(value, Type::Unknown),
         }
     }
 
-    pub fn keep(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
+    pub fn keep_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
         let place = self
             .input
             .joined

@@ -255,7 +255,7 @@ impl SpecCompilation<'_> {
             let has = |relation: &&Relation| relation.column(name).is_some();
             columns.columns.entry(name.to_lowercase()).or_insert_with(|| {
                 let joined = input.joined.and_then(|joined| joined.relations.iter().find(has));
-                work.keep(joined.map(Relation::name), name, column.ty())
+                work.keep_column(joined.map(Relation::name), name, column.ty())
             });
         }
         self.additivity.push(columns);

@@ -349,7 +349,7 @@ impl SpecCompilation<'_> {
         }
         let sql = emitter.definition(0);
         let found = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|span| formulas.in_file(span))));
         sql
     }
 }

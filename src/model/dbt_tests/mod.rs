@@ -261,7 +261,7 @@ impl SpecCompilation<'_> {
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {
-            *diagnostic = diagnostic.clone().mapped(|span| formulas.in_file(span));
+            *diagnostic = diagnostic.clone().map_spans(|span| formulas.in_file(span));
         }
         formulas
     }

@@ -244,7 +244,7 @@ impl SpecCompilation<'_> {
         };
         let mut output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
         let found = std::mem::take(&mut output.diagnostics);
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|span| formulas.in_file(span))));
         let query = if looks_around {
             self.rows_that_do_not_hold(output, (&name, &holds), &shown, rule, tested, &mut emit.tree)
         } else {

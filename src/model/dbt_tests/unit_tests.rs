@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
             let own = said == THIS && self.is_incremental();
             let source = read
                 .iter()
-                .find(|source| From::read(said).is_some_and(|from| source.is(&from)));
+                .find(|source| From::read(said).is_some_and(|from| source.is_relation(&from)));
             let written = source.and_then(|source| source.from.call());
             let name = if own {
                 THIS.to_owned()

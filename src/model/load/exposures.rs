@@ -42,7 +42,7 @@ impl<'y> Loader<'y, '_> {
         let mut found = Vec::new();
         for node in nodes {
             let Some(text) = node.text() else { continue };
-            let Some(from) = self.from("depends_on", SpannedText { text, node }) else {
+            let Some(from) = self.parse_relation("depends_on", SpannedText { text, node }) else {
                 continue;
             };
             if from.call().is_none() {

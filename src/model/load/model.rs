@@ -72,7 +72,7 @@ impl<'y> Loader<'y, '_> {
         let examples = self.examples(root);
         let exposures = self.exposures(root);
         let (model, from_text) = (self.text(root, "model")?, self.text(root, "from")?);
-        let from = self.from("from", from_text)?;
+        let from = self.parse_relation("from", from_text)?;
         Some(Spec {
             model,
             description: self.description(root),

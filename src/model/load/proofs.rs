@@ -134,7 +134,7 @@ impl<'y> Loader<'y, '_> {
     fn found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
         let said = self.text(node, "to")?;
         Some(FoundIn {
-            to: self.from("to", said)?,
+            to: self.parse_relation("to", said)?,
             to_span: said.node.span,
             field: self.text(node, "field"),
         })
@@ -145,7 +145,9 @@ impl<'y> Loader<'y, '_> {
         let mut comparisons = Vec::new();
         for item in items {
             let Some(said) = self.text(item, "with") else { continue };
-            let Some(with) = self.from("with", said) else { continue };
+            let Some(with) = self.parse_relation("with", said) else {
+                continue;
+            };
             let keys = self.list(item, "keys").unwrap_or_default();
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(

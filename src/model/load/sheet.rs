@@ -182,7 +182,7 @@ impl<'y> Loader<'y, '_> {
             let (Some(name), Some(model_text)) = (key.text(), self.text(value, "model")) else {
                 continue;
             };
-            let Some(model) = self.from("model", model_text) else {
+            let Some(model) = self.parse_relation("model", model_text) else {
                 continue;
             };
             if tabs.iter().any(|tab| tab.name.eq_ignore_ascii_case(name)) {

@@ -60,7 +60,7 @@ pub struct DifferingValue {
 impl Counts {
     /// Returns the number of rows that exist on both sides and agree.
     #[must_use]
-    pub fn agreeing(&self) -> u64 {
+    pub fn agreeing_rows(&self) -> u64 {
         self.matched.saturating_sub(self.differing)
     }
 
@@ -81,7 +81,7 @@ impl Comparison {
     /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column; a warehouse may
     /// have changed its name to upper case. Returns `None` if the row has another format.
     #[must_use]
-    pub fn counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
+    pub fn parse_counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
         // The sum of no rows is NULL.
         let number = |name: &str| match value(name) {
             None => Some(0),
@@ -195,11 +195,11 @@ mod tests {
             .beside_formula()
             .unwrap_or_else(|| panic!());
         let counts = comparison
-            .counts(|name| (name == "compared").then(|| "0".to_owned()))
+            .parse_counts(|name| (name == "compared").then(|| "0".to_owned()))
             .unwrap_or_default();
         assert!(counts.agrees() && counts.all() == 0);
-        assert_eq!(comparison.counts(|_| None), None);
-        assert_eq!(comparison.counts(|_| Some("no number".to_owned())), None);
+        assert_eq!(comparison.parse_counts(|_| None), None);
+        assert_eq!(comparison.parse_counts(|_| Some("no number".to_owned())), None);
         assert_eq!(comparison.row(|_| None), None);
     }
 }

@@ -378,7 +378,12 @@ impl CompiledSpec {
     /// measures the formula without transferring its rows.
     #[must_use]
     pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
-        Some(sql::counted(self.dialect, &self.formula_rows()?, &self.columns, reader))
+        Some(sql::count_sql(
+            self.dialect,
+            &self.formula_rows()?,
+            &self.columns,
+            reader,
+        ))
     }
 
     /// Returns the rows of the formula, as in a full rebuild of the model.

@@ -22,7 +22,7 @@ const JUDGED: &str = "formulac_judged";
 const ONE: &str = "1";
 
 /// Returns a query that counts the rows of the formula and the values of each column.
-pub(super) fn counted(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
+pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!(
         "with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted",
         rows.select(dialect, reader)

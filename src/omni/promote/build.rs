@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::calculations::{self, CalculationSheet, known_as};
-use super::fields::{FieldKey, FieldResolver, framed, in_line, is_column, what_is_shown};
+use super::fields::{FieldKey, FieldResolver, apply_timeframe, in_line, is_column, what_is_shown};
 use super::joins::Joins;
 use super::measures::PerKey;
 use super::names::snake;
@@ -782,7 +782,7 @@ impl<'m, 't> Maker<'m, 't> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
             let SpecOutput { reference, key, asked } = output;
-            let resolved = match self.fields.resolved(&key) {
+            let resolved = match self.fields.resolved_field(&key) {
                 Ok(resolved) => resolved,
                 Err(reason) => {
                     let is_told = self
@@ -804,7 +804,7 @@ impl<'m, 't> Maker<'m, 't> {
             let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
             let known_as = known_as(&key.0, &reference);
             let is_measure = resolved.term.aggregates;
-            let (term, _) = framed(resolved.term.clone(), false, frame);
+            let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = snake(&reference.field);
             let plain_name = term_name(&term.text);
             let wanted = asked.clone().unwrap_or_else(|| match frame {
@@ -886,7 +886,7 @@ impl<'m, 't> Maker<'m, 't> {
             let key = key_of(self.model, &base, &reference);
             let of_groups = self
                 .fields
-                .resolved(&key)
+                .resolved_field(&key)
                 .is_ok_and(|resolved| resolved.term.aggregates);
             let condition = if of_groups {
                 self.fields.condition(&key, reference.frame.as_deref(), filter)

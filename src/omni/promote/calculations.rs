@@ -54,7 +54,7 @@ impl SqlNames for CalculationSheet {
         if reference.is_empty() {
             Some(String::new())
         } else {
-            self.find(reference).ok().map(|(_, at)| letters(*at))
+            self.find(reference).ok().map(|(_, at)| column_letters(*at))
         }
     }
 }
@@ -66,11 +66,11 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
         "grand_total" => "GRAND_TOTAL",
         other => return Err(format!("`:{other}` is not a total")),
     };
-    Ok(format!("{}_{end}", letters(place)))
+    Ok(format!("{}_{end}", column_letters(place)))
 }
 
 /// Returns the letters of a worksheet column, from index 0.
-pub(super) fn letters(place: usize) -> String {
+pub(super) fn column_letters(place: usize) -> String {
     let mut rest = place + 1;
     let mut out = Vec::new();
     while rest > 0 {

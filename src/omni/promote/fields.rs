@@ -219,7 +219,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Returns the converted field, or the reason why the conversion failed.
-    pub fn resolved(&self, key: &FieldKey) -> Result<Resolved, String> {
+    pub fn resolved_field(&self, key: &FieldKey) -> Result<Resolved, String> {
         match self.resolved.get(key) {
             Some(resolved) => resolved.clone(),
             None => Err(format!("there is no field `{}.{}`", key.0, key.1)),
@@ -246,19 +246,19 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let (converted, is_temporal) = match made {
             Ok(made) => made,
             Err(reason) => {
-                self.gap(field, &field.name, reason.clone(), false);
+                self.record_gap(field, &field.name, reason.clone(), false);
                 return Err(format!("`{}` could not be carried", display_key(key)));
             }
         };
         let Converted { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "it does not aggregate, so it has a value for each row only".to_owned();
-            self.gap(field, &field.name, reason, false);
+            self.record_gap(field, &field.name, reason, false);
             return Err(format!("`{}` could not be carried", display_key(key)));
         }
         self.computes |= computes;
         for doubt in doubts {
-            self.gap(field, &field.name, doubt, true);
+            self.record_gap(field, &field.name, doubt, true);
         }
         let Some(name) = self.names.get(key).cloned() else {
             return Ok(Resolved {
@@ -268,7 +268,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             });
         };
         if term.text.contains(['\n', '\r']) {
-            self.gap(
+            self.record_gap(
                 field,
                 &field.name,
                 "a text in it goes over several lines".to_owned(),
@@ -330,7 +330,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
             line: file.map_or(1, |file| file.line(&field.at)),
-            original: original(field),
+            original: original_definition(field),
         }
     }
 
@@ -359,7 +359,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     }
 
     /// Records a gap: something that the spec doesn't contain, or that may differ.
-    pub fn gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
+    pub fn record_gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self
             .model
@@ -370,7 +370,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
             line: file.map_or(1, |file| file.line(&field.at)),
             what,
-            original: original(field),
+            original: original_definition(field),
             reason,
             is_carried,
         });
@@ -420,8 +420,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Converts an Omni filter on a field to a condition.
     pub fn condition(&self, key: &FieldKey, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
-        let resolved = self.resolved(key)?;
-        let (term, is_temporal) = framed(resolved.term, resolved.is_temporal, frame);
+        let resolved = self.resolved_field(key)?;
+        let (term, is_temporal) = apply_timeframe(resolved.term, resolved.is_temporal, frame);
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
@@ -433,9 +433,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
         frame: Option<&str>,
         filter: &Node,
     ) -> Result<filters::Condition, String> {
-        let resolved = self.resolved(key)?;
+        let resolved = self.resolved_field(key)?;
         let term = self.spelled_out(&resolved);
-        let (term, is_temporal) = framed(term, resolved.is_temporal, frame);
+        let (term, is_temporal) = apply_timeframe(term, resolved.is_temporal, frame);
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
@@ -504,9 +504,9 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         let resolved = if is_own {
             self.fields.column_of(&key.0, &key.1)
         } else {
-            self.fields.resolved(&key)?
+            self.fields.resolved_field(&key)?
         };
-        Ok(framed(resolved.term, false, reference.frame.as_deref()).0)
+        Ok(apply_timeframe(resolved.term, false, reference.frame.as_deref()).0)
     }
 
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
@@ -529,7 +529,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
 }
 
 /// Applies a timeframe to a term. Returns whether the result is a date or time.
-pub(super) fn framed(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
+pub(super) fn apply_timeframe(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
         Some(frame) => {
@@ -581,7 +581,7 @@ fn references_of(field: &ViewField) -> Vec<OmniReference> {
 }
 
 /// Returns the definition of a field in Omni, in one line.
-pub(super) fn original(field: &ViewField) -> String {
+pub(super) fn original_definition(field: &ViewField) -> String {
     let keys = [
         "sql",
         "aggregate_type",
@@ -656,13 +656,16 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
             .ok_or("a group without `name` is not carried")?;
         let condition = filters::condition(&tested, filter)?;
         doubts.extend(condition.doubts);
-        args.extend([condition.term, FormulaTerm::quoted(name)]);
+        args.extend([condition.term, FormulaTerm::string_literal(name)]);
     }
     if args.is_empty() {
         return Err("`groups` holds no group".to_owned());
     }
     match field.text("else") {
-        Some(otherwise) => args.extend([FormulaTerm::truth(true), FormulaTerm::quoted(otherwise)]),
+        Some(otherwise) => args.extend([
+            FormulaTerm::boolean_literal(true),
+            FormulaTerm::string_literal(otherwise),
+        ]),
         None => {
             doubts
                 .push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned());
@@ -688,12 +691,12 @@ fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
         };
         args.extend([
             x.clone().compared("<", &filters::number(bound)),
-            FormulaTerm::quoted(&name),
+            FormulaTerm::string_literal(&name),
         ]);
     }
     if let Some(last) = bounds.last() {
         args.push(x.compared(">=", &filters::number(last)));
-        args.push(FormulaTerm::quoted(&format!("{last} and above")));
+        args.push(FormulaTerm::string_literal(&format!("{last} and above")));
     }
     Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))
 }

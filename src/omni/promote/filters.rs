@@ -95,7 +95,7 @@ impl FilterReader<'_> {
                 .iter()
                 .map(|item| self.all(item, "AND"))
                 .collect::<Result<Vec<_>, _>>()?;
-            return Ok(FormulaTerm::joined(joined_by, terms));
+            return Ok(FormulaTerm::combine_conditions(joined_by, terms));
         }
         let Some(pairs) = filter.pairs() else {
             return self.is(filter);
@@ -114,7 +114,7 @@ impl FilterReader<'_> {
         if terms.is_empty() {
             return Err("the filter has no operator".to_owned());
         }
-        Ok(FormulaTerm::joined(joined_by, terms))
+        Ok(FormulaTerm::combine_conditions(joined_by, terms))
     }
 
     fn operator(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
@@ -134,7 +134,7 @@ impl FilterReader<'_> {
             _ => {
                 let condition = self.plain(base, value).map_err(at_operator)?;
                 Ok(if is_negated {
-                    self.or_blank(condition.negated())
+                    self.or_blank(condition.negate())
                 } else {
                     condition
                 })
@@ -161,7 +161,7 @@ impl FilterReader<'_> {
                     self.x().compared(">=", &self.literal(low)?),
                     self.x().compared("<=", &self.literal(high)?),
                 ];
-                Ok(FormulaTerm::joined("AND", parts))
+                Ok(FormulaTerm::combine_conditions("AND", parts))
             }
             "contains" => self.text(value, patterns::contains),
             "starts_with" => self.text(value, patterns::starts_with),
@@ -169,13 +169,16 @@ impl FilterReader<'_> {
             "sql_like" => {
                 let ignore_case = self.ignore_case;
                 let patterns = self.texts(value)?;
-                let like = |pattern: String| patterns::like(self.x(), &pattern, Some('\\'), ignore_case);
-                Ok(FormulaTerm::joined("OR", patterns.into_iter().map(like).collect()))
+                let like = |pattern: String| patterns::like_pattern(self.x(), &pattern, Some('\\'), ignore_case);
+                Ok(FormulaTerm::combine_conditions(
+                    "OR",
+                    patterns.into_iter().map(like).collect(),
+                ))
             }
             "is_empty" => {
                 let is_empty = patterns::length(self.x()).compared("=", &FormulaTerm::integer(0));
                 match value.boolean() {
-                    Some(false) => Ok(self.or_blank(is_empty.negated())),
+                    Some(false) => Ok(self.or_blank(is_empty.negate())),
                     _ => Ok(is_empty),
                 }
             }
@@ -192,7 +195,7 @@ impl FilterReader<'_> {
                 let [from, length] = self.two(value)?;
                 let from = self.moment(from)?;
                 let length = length.text().ok_or("it takes a beginning and a length")?;
-                Ok(self.within(from, from.and(length)?))
+                Ok(self.within(from, from.add_length(length)?))
             }
             "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
                 FormulaTerm::call("WEEKDAY", &[x, FormulaTerm::integer(1)])
@@ -217,7 +220,7 @@ impl FilterReader<'_> {
         if self.x().is_there {
             condition
         } else {
-            FormulaTerm::joined("OR", vec![condition, self.x().blank()])
+            FormulaTerm::combine_conditions("OR", vec![condition, self.x().blank()])
         }
     }
 
@@ -231,7 +234,7 @@ impl FilterReader<'_> {
         if terms.is_empty() {
             Err("the list is empty".to_owned())
         } else {
-            Ok(FormulaTerm::joined("OR", terms))
+            Ok(FormulaTerm::combine_conditions("OR", terms))
         }
     }
 
@@ -240,10 +243,13 @@ impl FilterReader<'_> {
             return Ok(self.x().blank());
         }
         if let Some(truth) = self.truth(value) {
-            return Ok(if truth { self.x() } else { self.x().negated() });
+            return Ok(if truth { self.x() } else { self.x().negate() });
         }
         if self.is_falsey(value) {
-            return Ok(FormulaTerm::joined("OR", vec![self.x().negated(), self.x().blank()]));
+            return Ok(FormulaTerm::combine_conditions(
+                "OR",
+                vec![self.x().negate(), self.x().blank()],
+            ));
         }
         if self.is_date_beside(value) {
             let period = self.period(value)?;
@@ -252,7 +258,7 @@ impl FilterReader<'_> {
         let literal = self.literal(value)?;
         if self.ignore_case && literal.ty == Some(Type::Text) {
             let text = value.text().unwrap_or_default().to_lowercase();
-            return Ok(patterns::lower(self.x()).compared("=", &FormulaTerm::quoted(&text)));
+            return Ok(patterns::lower(self.x()).compared("=", &FormulaTerm::string_literal(&text)));
         }
         Ok(self.x().compared("=", &literal))
     }
@@ -268,24 +274,24 @@ impl FilterReader<'_> {
                 keeps_blanks = false;
                 terms.push(self.x());
             } else if let Some(truth) = self.truth(value) {
-                terms.push(if truth { self.x().negated() } else { self.x() });
+                terms.push(if truth { self.x().negate() } else { self.x() });
             } else if self.is_date_beside(value) {
                 let period = self.period(value)?;
                 let before = self.x().compared("<", &period.from.term());
                 let after = self.x().compared(">=", &period.to.term());
-                terms.push(FormulaTerm::joined("OR", vec![before, after]));
+                terms.push(FormulaTerm::combine_conditions("OR", vec![before, after]));
             } else if self.ignore_case && value.text().is_some() {
                 let text = value.text().unwrap_or_default().to_lowercase();
-                terms.push(patterns::lower(self.x()).compared("<>", &FormulaTerm::quoted(&text)));
+                terms.push(patterns::lower(self.x()).compared("<>", &FormulaTerm::string_literal(&text)));
             } else {
                 terms.push(self.x().compared("<>", &self.literal(value)?));
             }
         }
         match (terms.is_empty(), keeps_blanks) {
             (true, true) => Err("the list is empty".to_owned()),
-            (true, false) => Ok(self.x().blank().negated()),
-            (false, true) => Ok(self.or_blank(FormulaTerm::joined("AND", terms))),
-            (false, false) => Ok(FormulaTerm::joined("AND", terms)),
+            (true, false) => Ok(self.x().blank().negate()),
+            (false, true) => Ok(self.or_blank(FormulaTerm::combine_conditions("AND", terms))),
+            (false, false) => Ok(FormulaTerm::combine_conditions("AND", terms)),
         }
     }
 
@@ -315,7 +321,7 @@ impl FilterReader<'_> {
             self.x().compared(">=", &from.term()),
             self.x().compared("<", &to.term()),
         ];
-        FormulaTerm::joined("AND", parts)
+        FormulaTerm::combine_conditions("AND", parts)
     }
 
     fn moment(&self, value: &Node) -> Result<Moment, String> {
@@ -347,7 +353,7 @@ impl FilterReader<'_> {
             true => test(patterns::lower(self.x()), &text.to_lowercase()),
             false => test(self.x(), &text),
         };
-        Ok(FormulaTerm::joined(
+        Ok(FormulaTerm::combine_conditions(
             "OR",
             self.texts(value)?.into_iter().map(of).collect(),
         ))
@@ -377,7 +383,7 @@ impl FilterReader<'_> {
         for text in self.texts(value)? {
             terms.push(of(self.x()).compared("=", &FormulaTerm::integer(number(&text)? + shift)));
         }
-        Ok(FormulaTerm::joined("OR", terms))
+        Ok(FormulaTerm::combine_conditions("OR", terms))
     }
 
     /// Returns a value as a formula literal: according to the field's type or, if that is unknown, as YAML reads it.
@@ -388,7 +394,7 @@ impl FilterReader<'_> {
             Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),
             Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is not a number")),
             None if is_number && !value.is_quoted() => Ok(number(text)),
-            _ => Ok(FormulaTerm::quoted(text)),
+            _ => Ok(FormulaTerm::string_literal(text)),
         }
     }
 }

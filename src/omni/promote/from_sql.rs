@@ -217,7 +217,7 @@ impl SqlReader<'_> {
             Expr::UnaryOp {
                 op: UnaryOperator::Not,
                 expr,
-            } => Ok(self.term(expr)?.negated()),
+            } => Ok(self.term(expr)?.negate()),
             Expr::UnaryOp {
                 op: UnaryOperator::Minus,
                 expr,
@@ -228,14 +228,17 @@ impl SqlReader<'_> {
             } => self.term(expr),
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
-            Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negated()),
+            Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negate()),
             Expr::IsTrue(inner) => Ok(FormulaTerm::call(
                 "COALESCE",
-                &[self.term(inner)?, FormulaTerm::truth(false)],
+                &[self.term(inner)?, FormulaTerm::boolean_literal(false)],
             )),
             Expr::IsFalse(inner) => {
-                let no = self.term(inner)?.negated();
-                Ok(FormulaTerm::call("COALESCE", &[no, FormulaTerm::truth(false)]))
+                let no = self.term(inner)?.negate();
+                Ok(FormulaTerm::call(
+                    "COALESCE",
+                    &[no, FormulaTerm::boolean_literal(false)],
+                ))
             }
             Expr::InList { expr, list, negated } => {
                 let x = self.term(expr)?;
@@ -244,7 +247,7 @@ impl SqlReader<'_> {
                 for value in list {
                     parts.push(x.clone().compared(op, &self.term(value)?));
                 }
-                Ok(FormulaTerm::joined(joined, parts))
+                Ok(FormulaTerm::combine_conditions(joined, parts))
             }
             Expr::Between {
                 expr,
@@ -254,8 +257,14 @@ impl SqlReader<'_> {
             } => {
                 let (x, low, high) = (self.term(expr)?, self.term(low)?, self.term(high)?);
                 Ok(match negated {
-                    false => FormulaTerm::joined("AND", vec![x.clone().compared(">=", &low), x.compared("<=", &high)]),
-                    true => FormulaTerm::joined("OR", vec![x.clone().compared("<", &low), x.compared(">", &high)]),
+                    false => FormulaTerm::combine_conditions(
+                        "AND",
+                        vec![x.clone().compared(">=", &low), x.compared("<=", &high)],
+                    ),
+                    true => FormulaTerm::combine_conditions(
+                        "OR",
+                        vec![x.clone().compared("<", &low), x.compared(">", &high)],
+                    ),
                 })
             }
             Expr::Like {
@@ -329,10 +338,10 @@ impl SqlReader<'_> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a text".to_owned()),
-            Value::SingleQuotedString(text) => Ok(FormulaTerm::quoted(text)),
+            Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
             // BigQuery also uses double quotes for strings.
-            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::quoted(text)),
-            Value::Boolean(value) => Ok(FormulaTerm::truth(*value)),
+            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
+            Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
             Value::Null => Ok(FormulaTerm::null()),
             other => Err(format!("no formula has the value `{other}`")),
         }
@@ -348,7 +357,7 @@ impl SqlReader<'_> {
             let mut parts = Vec::new();
             chain(left, op, &mut parts);
             chain(right, op, &mut parts);
-            return Ok(FormulaTerm::joined(joined, self.terms(&parts)?));
+            return Ok(FormulaTerm::combine_conditions(joined, self.terms(&parts)?));
         }
         match op {
             BinaryOperator::Divide => return self.division(left, right),
@@ -425,10 +434,15 @@ impl SqlReader<'_> {
         if blanks.is_empty() {
             return Ok(joined.there(true));
         }
-        Ok(
-            FormulaTerm::call("IF", &[FormulaTerm::joined("OR", blanks), FormulaTerm::null(), joined])
-                .with_type(Some(Type::Text)),
+        Ok(FormulaTerm::call(
+            "IF",
+            &[
+                FormulaTerm::combine_conditions("OR", blanks),
+                FormulaTerm::null(),
+                joined,
+            ],
         )
+        .with_type(Some(Type::Text)))
     }
 
     /// Converts `x + interval '7 days'`.
@@ -480,8 +494,8 @@ impl SqlReader<'_> {
             None => Some('\\'),
             Some(escape) => text(escape).and_then(|text| text.chars().next()),
         };
-        let condition = patterns::like(self.term(x)?, &pattern, escape, ignore_case);
-        Ok(if negated { condition.negated() } else { condition })
+        let condition = patterns::like_pattern(self.term(x)?, &pattern, escape, ignore_case);
+        Ok(if negated { condition.negate() } else { condition })
     }
 
     fn case(
@@ -514,7 +528,7 @@ impl SqlReader<'_> {
         };
         if let Some(otherwise) = otherwise {
             if name == "IFS" {
-                args.push(FormulaTerm::truth(true));
+                args.push(FormulaTerm::boolean_literal(true));
             }
             args.push(otherwise);
         }

@@ -130,7 +130,11 @@ pub(super) fn measure(
             let x = when(need()?);
             let list = FormulaTerm::call(
                 "TEXTJOIN",
-                &[FormulaTerm::quoted(", "), FormulaTerm::truth(true), x.clone()],
+                &[
+                    FormulaTerm::string_literal(", "),
+                    FormulaTerm::boolean_literal(true),
+                    x.clone(),
+                ],
             );
             let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
             FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
@@ -170,7 +174,7 @@ fn filters(
         doubts.extend(condition.doubts);
         parts.push(condition.term);
     }
-    Ok((!parts.is_empty()).then(|| FormulaTerm::joined("AND", parts)))
+    Ok((!parts.is_empty()).then(|| FormulaTerm::combine_conditions("AND", parts)))
 }
 
 /// Counts the rows of a view. If joins repeat its rows or may leave them out, it counts primary keys instead.
@@ -257,9 +261,9 @@ fn one_for_each_key(
         ));
     };
     let x = x.ok_or("it needs `sql`")?;
-    let mut conditions = vec![per_key.key.clone().blank().negated()];
+    let mut conditions = vec![per_key.key.clone().blank().negate()];
     conditions.extend(condition.clone());
-    let of_one = FormulaTerm::call("IF", &[FormulaTerm::joined("AND", conditions), x.clone()]);
+    let of_one = FormulaTerm::call("IF", &[FormulaTerm::combine_conditions("AND", conditions), x.clone()]);
     let formula = FormulaTerm::call("MAX", &[of_one]).text;
     let ty = x.ty;
     if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {

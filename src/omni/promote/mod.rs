@@ -34,7 +34,7 @@ mod spec_text;
 mod sql_functions;
 mod term;
 
-pub use provenance::twice;
+pub use provenance::defined_twice;
 pub use retarget::{Repoint, Repointed, TargetModel, repoint};
 
 use crate::compiler::Compiler;

@@ -11,7 +11,7 @@ enum LikePiece {
 
 /// Converts `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape character makes the next
 /// character literal.
-pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
+pub(super) fn like_pattern(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
     let pattern = if ignore_case {
         pattern.to_lowercase()
     } else {
@@ -21,12 +21,13 @@ pub(super) fn like(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_c
     let pieces = pieces(&pattern, escape);
     match pieces.as_slice() {
         [] => length(x).compared("=", &FormulaTerm::integer(0)),
-        [LikePiece::Text(text)] => x.compared("=", &FormulaTerm::quoted(text)),
-        [LikePiece::Any] => x.blank().negated(),
+        [LikePiece::Text(text)] => x.compared("=", &FormulaTerm::string_literal(text)),
+        [LikePiece::Any] => x.blank().negate(),
         [LikePiece::Text(text), LikePiece::Any] => starts_with(x, text),
         [LikePiece::Any, LikePiece::Text(text)] => ends_with(x, text),
         [LikePiece::Any, LikePiece::Text(text), LikePiece::Any] => contains(x, text),
-        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::quoted(&regex(&pieces))]).with_type(Some(Type::Boolean)),
+        _ => FormulaTerm::call("REGEXMATCH", &[x, FormulaTerm::string_literal(&regex(&pieces))])
+            .with_type(Some(Type::Boolean)),
     }
 }
 
@@ -39,7 +40,7 @@ pub(super) fn length(x: FormulaTerm) -> FormulaTerm {
 }
 
 pub(super) fn contains(x: FormulaTerm, text: &str) -> FormulaTerm {
-    FormulaTerm::call("CONTAINS", &[x, FormulaTerm::quoted(text)]).with_type(Some(Type::Boolean))
+    FormulaTerm::call("CONTAINS", &[x, FormulaTerm::string_literal(text)]).with_type(Some(Type::Boolean))
 }
 
 pub(super) fn starts_with(x: FormulaTerm, text: &str) -> FormulaTerm {
@@ -52,7 +53,7 @@ pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
 
 fn piece_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
-    FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compared("=", &FormulaTerm::quoted(text))
+    FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compared("=", &FormulaTerm::string_literal(text))
 }
 
 fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
@@ -110,13 +111,13 @@ mod tests {
             ("a%b.c", "REGEXMATCH(x, \"^a(.|\\s)*b\\.c$\")"),
         ] {
             assert_eq!(
-                like(FormulaTerm::atom("x"), pattern, Some('\\'), false).text,
+                like_pattern(FormulaTerm::atom("x"), pattern, Some('\\'), false).text,
                 expected,
                 "{pattern}"
             );
         }
         assert_eq!(
-            like(FormulaTerm::atom("x"), "Ab%", Some('\\'), true).text,
+            like_pattern(FormulaTerm::atom("x"), "Ab%", Some('\\'), true).text,
             "LEFT(LOWER(x), 2) = \"ab\""
         );
     }

@@ -84,7 +84,7 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
 /// assert!(formulac_omni::promote::twice(&file("m.yml", spec), &omni).is_empty());
 /// ```
 #[must_use]
-pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
     if omni.is_empty() {
         return Vec::new();
     }

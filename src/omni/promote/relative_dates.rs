@@ -86,7 +86,7 @@ impl Moment {
     }
 
     /// Adds a length of time, such as `30 days` or `1 year`.
-    pub fn and(self, length: &str) -> Result<Self, String> {
+    pub fn add_length(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words
             .iter()
@@ -258,7 +258,7 @@ mod tests {
         }
         let end = |from: &str, length: &str| {
             Moment::read(from)
-                .and_then(|it| it.and(length))
+                .and_then(|it| it.add_length(length))
                 .map(|it| it.term().text)
         };
         assert_eq!(end("7 complete days ago", "7 days").as_deref(), Ok("TODAY()"));

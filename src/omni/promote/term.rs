@@ -48,7 +48,7 @@ impl FormulaTerm {
     }
 
     /// Creates a string literal.
-    pub fn quoted(text: &str) -> Self {
+    pub fn string_literal(text: &str) -> Self {
         Self::atom(parse::quote(text)).with_type(Some(Type::Text)).there(true)
     }
 
@@ -59,7 +59,7 @@ impl FormulaTerm {
         if number < 0 { Self { strength: 7, ..term } } else { term }
     }
 
-    pub fn truth(value: bool) -> Self {
+    pub fn boolean_literal(value: bool) -> Self {
         Self::atom(if value { "TRUE" } else { "FALSE" })
             .with_type(Some(Type::Boolean))
             .there(true)
@@ -138,7 +138,7 @@ impl FormulaTerm {
     }
 
     /// Combines terms with `AND` or `OR`. A single term stays unchanged.
-    pub fn joined(name: &str, parts: Vec<Self>) -> Self {
+    pub fn combine_conditions(name: &str, parts: Vec<Self>) -> Self {
         let mut parts = parts;
         match (parts.len(), parts.pop()) {
             (0 | 1, Some(one)) => one,
@@ -146,11 +146,11 @@ impl FormulaTerm {
                 parts.push(last);
                 Self::call(name, &parts).with_type(Some(Type::Boolean))
             }
-            (_, None) => Self::truth(name == "AND"),
+            (_, None) => Self::boolean_literal(name == "AND"),
         }
     }
 
-    pub fn negated(self) -> Self {
+    pub fn negate(self) -> Self {
         Self::call("NOT", &[self]).with_type(Some(Type::Boolean))
     }
 

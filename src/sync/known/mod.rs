@@ -144,7 +144,7 @@ impl Known {
     /// Returns the facts of the artifacts, completed by `committed` where artifacts leave them open: types that no
     /// catalog lists, and relations that are not in the artifacts.
     #[must_use]
-    pub fn renewing(mut self, committed: &Self) -> Self {
+    pub fn renewed_from(mut self, committed: &Self) -> Self {
         let mut left = committed.clone();
         left.schema = Schema::new().listing_some();
         for relation in committed.schema.relations() {
@@ -166,7 +166,7 @@ impl Known {
 
     /// Returns the facts of `committed` that contradict the artifacts, one per line.
     #[must_use]
-    pub fn contradicting(&self, committed: &Self) -> Vec<String> {
+    pub fn contradicted_facts(&self, committed: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for relation in committed.schema.relations() {
             let Some(now) = self.schema.relation(relation.name()) else {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
-use crate::{content_hash, short};
+use crate::{content_hash, short_hash};
 use formulac_model::address;
 
 /// The folder of the changes, relative to the project's folder.
@@ -121,7 +121,7 @@ impl Event {
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
-        format!("{time}-{}.yml", short(&content_hash(self.text().as_bytes())))
+        format!("{time}-{}.yml", short_hash(&content_hash(self.text().as_bytes())))
     }
 
     /// Parses a change from its file.

@@ -37,7 +37,7 @@ pub fn codeowners(
     for (path, names) in specs {
         let named: Vec<&str> = names
             .iter()
-            .flat_map(|name| match people.members(name) {
+            .flat_map(|name| match people.group_members(name) {
                 Some(members) => members.iter().map(String::as_str).collect(),
                 None => vec![name.as_str()],
             })

@@ -53,7 +53,7 @@ impl BinaryOp {
 
     /// Returns whether the operator is a comparison.
     #[must_use]
-    pub fn compares(self) -> bool {
+    pub fn is_comparison(self) -> bool {
         self.strength() == 1
     }
 
@@ -241,7 +241,7 @@ impl Ast {
     }
 
     /// Returns the number of nodes that fit into the allocated memory.
-    pub fn room(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.nodes.capacity()
     }
 

@@ -98,7 +98,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(PrintStep::Word(op.symbol()));
                 stack.push(PrintStep::Word(" "));
                 // The parser rejects chained comparisons, so a comparison as left operand needs brackets.
-                stack.push(PrintStep::Node(left, op.strength() + u8::from(op.compares())));
+                stack.push(PrintStep::Node(left, op.strength() + u8::from(op.is_comparison())));
             }
             Expr::Call(index) => {
                 let call = ast.call(index);

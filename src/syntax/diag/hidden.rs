@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 /// Replaces control characters, and characters that change the direction of writing, by escapes such as `\u{1b}`, so
 /// that none of them reaches a terminal. Line ends and tabs stay.
 #[must_use]
-pub fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, |out, code| write!(out, "\\u{{{code:x}}}"))
+pub fn escape_hidden(text: &str) -> Cow<'_, str> {
+    escape_hidden_with(text, |out, code| write!(out, "\\u{{{code:x}}}"))
 }
 
 /// Replaces hidden characters by the text that `escape` writes for their codes.
-pub(super) fn escaped(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
+pub(super) fn escape_hidden_with(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }

@@ -103,7 +103,7 @@ impl Diagnostic {
 
     /// Maps all spans, for example from a formula inside another file to that file.
     #[must_use]
-    pub fn mapped(mut self, map: impl Fn(Span) -> Span) -> Self {
+    pub fn map_spans(mut self, map: impl Fn(Span) -> Span) -> Self {
         self.span = map(self.span);
         for label in &mut self.labels {
             label.span = map(label.span);

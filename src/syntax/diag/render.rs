@@ -1,6 +1,6 @@
 //! Machine-readable formats of diagnostics: JSON, one line each, GitHub annotations and SARIF.
 
-pub use super::hidden::{is_hidden, visible};
+pub use super::hidden::{escape_hidden, is_hidden};
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -124,7 +124,7 @@ pub fn json(reports: &[Report<'_>]) -> Value {
 pub fn concise(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
     for_each(reports, |report, diagnostic, place, _| {
-        let (file, message) = (visible(report.file), visible(diagnostic.message()));
+        let (file, message) = (escape_hidden(report.file), escape_hidden(diagnostic.message()));
         let (line, column, code) = (place.line, place.column, diagnostic.code());
         let _ = write!(
             out,
@@ -132,7 +132,7 @@ pub fn concise(reports: &[Report<'_>]) -> String {
             severity(diagnostic)
         );
         if let Some(help) = diagnostic.help() {
-            let _ = write!(out, "; help: {}", visible(help));
+            let _ = write!(out, "; help: {}", escape_hidden(help));
         }
         out.push('\n');
     });
@@ -165,7 +165,7 @@ pub fn github(reports: &[Report<'_>]) -> String {
 
 fn github_data(text: &str) -> String {
     let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    visible(&text).into_owned()
+    escape_hidden(&text).into_owned()
 }
 
 fn github_property(text: &str) -> String {
@@ -286,7 +286,7 @@ pub fn json_text(value: &(impl Serialize + ?Sized)) -> String {
     // Serializing texts, numbers and text keys never fails.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
-    match super::hidden::escaped(&text, |out, code| write!(out, "\\u{code:04x}")) {
+    match super::hidden::escape_hidden_with(&text, |out, code| write!(out, "\\u{code:04x}")) {
         Cow::Owned(escaped) => escaped,
         Cow::Borrowed(_) => text,
     }

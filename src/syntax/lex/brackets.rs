@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 impl LayoutPass<'_, '_> {
-    pub(super) fn close(&mut self, token: Token, span: Span) {
+    pub(super) fn close_bracket(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
             // Report a run of surplus brackets only once.
             if self.surplus.is_some_and(|end| span.start < end) {
@@ -173,7 +173,7 @@ fn closing(token: Token) -> Token {
 }
 
 /// Returns which opening brackets have a closing bracket, using a simple stack over the whole text.
-pub(super) fn matched(tokens: &[(Token, Span)]) -> Vec<bool> {
+pub(super) fn matched_brackets(tokens: &[(Token, Span)]) -> Vec<bool> {
     let mut closed = vec![false; tokens.len()];
     let mut stack = Vec::new();
     for (index, (token, _)) in tokens.iter().enumerate() {

@@ -62,7 +62,7 @@ impl LayoutPass<'_, '_> {
             _ => self.rest(at, single),
         };
         if self.operand_comes(end) {
-            self.odd(end, words);
+            self.emit_reported(end, words);
         }
         end - at
     }
@@ -114,7 +114,7 @@ impl LayoutPass<'_, '_> {
             "DISTINCT" => {
                 let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`DISTINCT` is a function");
                 let closes = matches!(self.token(at + 2), Some(Token::Close | Token::Comma) | None);
-                diagnostic = match self.single(at + 1).filter(|_| closes) {
+                diagnostic = match self.single_token_operand(at + 1).filter(|_| closes) {
                     Some(operand) => {
                         let call = format!("DISTINCT({operand})");
                         diagnostic
@@ -168,7 +168,7 @@ impl LayoutPass<'_, '_> {
     /// Emits a token for a reported construct in place of an operand.
     fn torn(&mut self, next: usize, whole: Span) {
         if self.after_operand() {
-            self.odd(next, whole);
+            self.emit_reported(next, whole);
         } else {
             self.push(Token::Fault, whole);
             if self.operand_comes(next) {
@@ -179,15 +179,15 @@ impl LayoutPass<'_, '_> {
 
     /// Returns the span of the operand after `NOT`, with its comparison if there is one, provided nothing else can
     /// belong to it.
-    pub(super) fn negated(&self, at: usize) -> Option<Span> {
+    pub(super) fn negated_operand(&self, at: usize) -> Option<Span> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
-        self.single(at)?;
+        self.single_token_operand(at)?;
         let compares = matches!(
             self.token(at + 1),
             Some(Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual)
         );
         let last = if compares { at + 2 } else { at };
-        self.single(last)?;
+        self.single_token_operand(last)?;
         let ends =
             matches!(self.token(last + 1), Some(Token::Close | Token::Comma) | None) || self.is_definition(last + 1);
         ends.then(|| self.tokens[at].1.to(self.tokens[last].1))

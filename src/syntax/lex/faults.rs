@@ -1,7 +1,7 @@
 //! Handles tokens that need a closer look by the lexer: texts, references, comments, and characters that no formula
 //! contains.
 
-use super::lexer::swallows;
+use super::lexer::swallowing_text;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -31,7 +31,7 @@ pub(super) struct SpecialTokens<'a> {
 }
 
 impl SpecialTokens<'_> {
-    pub(super) fn after(&self, offset: u32) -> &str {
+    pub(super) fn text_after(&self, offset: u32) -> &str {
         self.source.get(offset as usize..).unwrap_or_default()
     }
 
@@ -47,21 +47,21 @@ impl SpecialTokens<'_> {
         if span.start == self.cut {
             return self.unclosed_text(span, lexed);
         }
-        let first = row(self.after(span.start));
+        let first = row(self.text_after(span.start));
         let mut end = span.start + first;
         if first % 2 == 1 {
             loop {
                 let found = if end >= self.even {
                     None
                 } else {
-                    self.after(end).bytes().position(|b| b == b'"')
+                    self.text_after(end).bytes().position(|b| b == b'"')
                 };
                 let Some(found) = found else {
                     self.even = self.even.min(span.start + first);
                     return self.unclosed_text(span, lexed);
                 };
                 end += found as u32;
-                let quotes = row(self.after(end));
+                let quotes = row(self.text_after(end));
                 end += quotes;
                 if quotes % 2 == 1 {
                     break;
@@ -72,7 +72,7 @@ impl SpecialTokens<'_> {
         let bytes = self.source.as_bytes();
         if bytes.get(span.end as usize - 2) == Some(&b'\\') && span.end - span.start > 2 {
             if self
-                .after(span.end)
+                .text_after(span.end)
                 .starts_with(|c: char| c.is_alphanumeric() || c == '\\')
             {
                 return self.escaped(span, span.start);
@@ -90,9 +90,9 @@ impl SpecialTokens<'_> {
         }
         // Search only once, at the first unclosed text, because the text with the missing quote comes before it.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
-            self.swallows = swallows(self.source, lexed);
+            self.swallows = swallowing_text(self.source, lexed);
         }
-        let text = self.after(span.start);
+        let text = self.text_after(span.start);
         let line = text.find('\n').unwrap_or(text.len());
         let line = text.get(..line).unwrap_or(text).trim_end();
         span.end = span.start + line.len() as u32;
@@ -134,7 +134,7 @@ impl SpecialTokens<'_> {
     /// before it.
     #[cold]
     fn escaped(&mut self, span: &mut Span, first: u32) -> Option<Token> {
-        let text = self.after(first);
+        let text = self.text_after(first);
         let mut slash = false;
         let stop = text.char_indices().skip(1).find(|(_, c)| {
             let found = (*c == '"' && !slash) || *c == '\n';
@@ -170,7 +170,7 @@ impl SpecialTokens<'_> {
 
     /// Lexes a reference from its `${`.
     pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
-        let after = self.after(span.end);
+        let after = self.text_after(span.end);
         let stop = if span.start < self.open_line {
             None
         } else {
@@ -186,7 +186,7 @@ impl SpecialTokens<'_> {
             None => {}
         }
         // Skip only the name, so that the rest of the line is still read.
-        let after = self.after(span.end);
+        let after = self.text_after(span.end);
         let name = after
             .find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c)))
             .unwrap_or(after.len());
@@ -243,7 +243,7 @@ impl SpecialTokens<'_> {
     /// line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
-        let after = self.after(span.end);
+        let after = self.text_after(span.end);
         let stop = after
             .char_indices()
             .find(|(_, c)| "\n\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\"".contains(*c));
@@ -307,7 +307,7 @@ impl SpecialTokens<'_> {
     /// Returns whether a comment of another language begins here. After `--` that requires adjacent words, which no
     /// expression has.
     pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
-        let after = self.after(span.end);
+        let after = self.text_after(span.end);
         let blank = after.starts_with([' ', '\t']);
         let meant = if words {
             blank && {
@@ -352,9 +352,9 @@ impl SpecialTokens<'_> {
         let found = if span.start >= self.open_comment {
             None
         } else {
-            self.after(span.end).find("*/")
+            self.text_after(span.end).find("*/")
         };
-        let after = self.after(span.end);
+        let after = self.text_after(span.end);
         let mut fix = None;
         if let Some(at) = found {
             let inner = after.get(..at).unwrap_or_default().trim();
@@ -380,7 +380,7 @@ impl SpecialTokens<'_> {
     }
 
     #[cold]
-    pub(super) fn unreadable(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_unreadable(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let text = span.text(self.source);
         if text == "\\"
             && self.backslash.is_some()
@@ -392,7 +392,7 @@ impl SpecialTokens<'_> {
         if text.chars().all(|c| INVISIBLE.contains(&c)) {
             let name = |c: char| c.is_alphanumeric() || c == '_';
             let before = self.source.get(..span.start as usize).unwrap_or_default();
-            if !(before.ends_with(name) && self.after(span.end).starts_with(name)) {
+            if !(before.ends_with(name) && self.text_after(span.end).starts_with(name)) {
                 return None;
             }
         }

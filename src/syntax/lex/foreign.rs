@@ -54,7 +54,7 @@ impl LayoutPass<'_, '_> {
 
     /// Emits a token for reported syntax before `next`: a separator between two operands, a faulty operand, or
     /// nothing.
-    pub(super) fn odd(&mut self, next: usize, span: Span) {
+    pub(super) fn emit_reported(&mut self, next: usize, span: Span) {
         let joins = self.operand_comes(next);
         match (self.after_operand(), joins) {
             (true, true) => self.push(Token::Odd, span),
@@ -112,7 +112,7 @@ impl LayoutPass<'_, '_> {
     /// Reports names, colons, percent signs, dots and tabs in invalid positions and returns the number of tokens
     /// consumed.
     #[inline]
-    pub(super) fn foreign(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn lex_foreign(&mut self, at: usize, single: bool) -> usize {
         match (self.token(at), self.token(at + 1)) {
             (Some(Token::Name), next) => {
                 let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
@@ -138,7 +138,7 @@ impl LayoutPass<'_, '_> {
             (Some(Token::Colon), _) => {
                 if self.until.last() == Some(&(":", self.open.len())) {
                     self.until.pop();
-                    self.odd(at + 1, self.tokens[at].1);
+                    self.emit_reported(at + 1, self.tokens[at].1);
                     return 1;
                 }
                 0
@@ -196,7 +196,7 @@ impl LayoutPass<'_, '_> {
                         .with_fix(span, ""),
                 );
                 if self.after_operand() {
-                    self.odd(at + 1, span);
+                    self.emit_reported(at + 1, span);
                 }
             }
             Token::Semicolon => {
@@ -217,7 +217,7 @@ impl LayoutPass<'_, '_> {
             }
             Token::DoubleAmpersand => {
                 self.syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
-                self.odd(at + 1, span);
+                self.emit_reported(at + 1, span);
             }
             Token::ColonEqual => {
                 self.colon_equal(span);
@@ -231,7 +231,7 @@ impl LayoutPass<'_, '_> {
                         .with_help("remove it")
                         .with_fix(span, ""),
                 );
-                self.odd(at + 1, span);
+                self.emit_reported(at + 1, span);
             }
         }
         1
@@ -266,7 +266,7 @@ impl LayoutPass<'_, '_> {
                 .with_fix(whole, ""),
         );
         if !self.after_operand() || self.operand_comes(end) {
-            self.odd(end, whole);
+            self.emit_reported(end, whole);
         }
         end - at
     }
@@ -297,7 +297,7 @@ impl LayoutPass<'_, '_> {
             "write the values as separate arguments",
         );
         if self.after_operand() {
-            self.odd(end, whole);
+            self.emit_reported(end, whole);
         } else {
             self.push(Token::Fault, whole);
             if self.operand_comes(end) {

@@ -10,7 +10,7 @@ impl LayoutPass<'_, '_> {
     #[cold]
     pub(super) fn modulo(&mut self, at: usize) -> usize {
         let span = self.tokens[at].1;
-        let help = match (self.whole_operand(at), self.single(at + 1)) {
+        let help = match (self.whole_operand(at), self.single_token_operand(at + 1)) {
             (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
             _ => "write `MOD(a, b)`".to_owned(),
         };
@@ -36,7 +36,7 @@ impl LayoutPass<'_, '_> {
     }
 
     /// Returns the text of a single-token operand, unless the next token belongs to it.
-    pub(super) fn single(&self, at: usize) -> Option<&str> {
+    pub(super) fn single_token_operand(&self, at: usize) -> Option<&str> {
         let leaf = matches!(
             self.token(at),
             Some(Token::Name | Token::Model | Token::Number | Token::Text)
@@ -56,7 +56,7 @@ impl LayoutPass<'_, '_> {
         match word.as_str() {
             "NOT" => {
                 let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function");
-                diagnostic = match self.negated(at + 1) {
+                diagnostic = match self.negated_operand(at + 1) {
                     Some(condition) => {
                         let call = format!("NOT({})", condition.text(self.source));
                         diagnostic
@@ -137,7 +137,7 @@ impl LayoutPass<'_, '_> {
             .is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open.len())
         {
             self.until.pop();
-            self.odd(at + 1, span);
+            self.emit_reported(at + 1, span);
             return 1;
         }
         let negated = word == "NOT";
@@ -151,7 +151,7 @@ impl LayoutPass<'_, '_> {
                     format!("`{word}` is a function, not an operator"),
                     format!("write `{word}(a, b)`"),
                 );
-                self.odd(at + 1, span);
+                self.emit_reported(at + 1, span);
                 1
             }
             "IN" => {
@@ -178,7 +178,7 @@ impl LayoutPass<'_, '_> {
                         "`IS` is not part of the language",
                         "compare with `=`, or write `ISBLANK(x)`",
                     );
-                    self.odd(at + 1, span);
+                    self.emit_reported(at + 1, span);
                     return 1;
                 }
                 let call = if negated {
@@ -215,8 +215,8 @@ impl LayoutPass<'_, '_> {
             }
             "BETWEEN" => {
                 let bounds = self
-                    .single(verb + 1)
-                    .zip(self.single(verb + 3))
+                    .single_token_operand(verb + 1)
+                    .zip(self.single_token_operand(verb + 3))
                     .filter(|_| self.is_word(verb + 2, "and"));
                 let call = match bounds {
                     Some((low, high)) => not(format!("AND({low} <= {shown}, {shown} <= {high})")),
@@ -230,7 +230,7 @@ impl LayoutPass<'_, '_> {
                 }
                 self.report(diagnostic);
                 self.until.push(("and", self.open.len()));
-                self.odd(verb + 1, words);
+                self.emit_reported(verb + 1, words);
                 verb + 1 - at
             }
             _ => match self.clause(at, single) {
@@ -271,7 +271,9 @@ impl LayoutPass<'_, '_> {
         let mut at = open;
         let mut parts = Vec::new();
         while parts.len() < 4 && matches!(self.token(at), Some(Token::Open | Token::Comma)) {
-            let Some(value) = self.single(at + 1) else { break };
+            let Some(value) = self.single_token_operand(at + 1) else {
+                break;
+            };
             parts.push(format!("{operand} = {value}"));
             at += 2;
         }

@@ -3,7 +3,7 @@
 //! The parser receives a token stream in which every bracket is closed and every formula is enclosed by
 //! [`Token::Start`] and [`Token::End`]. Missing and surplus brackets are reported here, once.
 
-use super::brackets::matched;
+use super::brackets::matched_brackets;
 use super::foreign::{begins_operand, ends_operand};
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
@@ -261,9 +261,9 @@ impl<'t> LayoutPass<'_, 't> {
                     self.push(token, span);
                 }
                 Token::Star if self.is_sole_argument(at) => self.sole_star(at, span),
-                Token::Close | Token::CloseSquare => self.close(token, span),
+                Token::Close | Token::CloseSquare => self.close_bracket(token, span),
                 Token::Name | Token::Colon | Token::Percent | Token::Dot | Token::Tab => {
-                    let skipped = self.foreign(at, single);
+                    let skipped = self.lex_foreign(at, single);
                     if skipped == 0 {
                         self.push(token, span);
                     } else {
@@ -277,7 +277,7 @@ impl<'t> LayoutPass<'_, 't> {
                     if span.text(self.source) == "?" {
                         self.until.push((":", self.open.len()));
                     }
-                    self.odd(at + 1, span);
+                    self.emit_reported(at + 1, span);
                 }
                 Token::Semicolon
                 | Token::OpenBrace
@@ -385,7 +385,7 @@ impl<'t> LayoutPass<'_, 't> {
             return true;
         };
         let tokens = self.tokens;
-        let closed = self.closed.get_or_insert_with(|| matched(tokens));
+        let closed = self.closed.get_or_insert_with(|| matched_brackets(tokens));
         !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)
     }
 }

@@ -107,7 +107,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
             Ok(Token::DoubleMinus | Token::Hash) => None,
             Ok(Token::BlockComment) => faults.block_comment(&mut span),
             Ok(token) => Some(token),
-            Err(()) => faults.unreadable(&mut span, lexed),
+            Err(()) => faults.lex_unreadable(&mut span, lexed),
         };
         nul |= span.text(source).as_bytes().contains(&0);
         lexer.bump(span.end as usize - range.end);
@@ -125,7 +125,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
 /// is unclosed, this text is the one with the missing quote, because the quote inverts inside and outside of all later
 /// texts.
 #[cold]
-pub(super) fn swallows(source: &str, lexed: &Lexed) -> u32 {
+pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {
         let line = line.trim_start();
         let name = line

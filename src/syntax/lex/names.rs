@@ -19,11 +19,11 @@ impl SpecialTokens<'_> {
     pub(super) fn wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let begun = name_before(*span, lexed);
         let start = begun.map_or(span.start, |name| name.start);
-        let mut lexer = Wide::lexer(self.after(start));
+        let mut lexer = Wide::lexer(self.text_after(start));
         let found = lexer.next() == Some(Ok(Wide::Name));
         let end = start + lexer.span().end as u32;
         if !found || end <= span.start {
-            return self.unreadable(span, lexed);
+            return self.lex_unreadable(span, lexed);
         }
         if begun.is_some() {
             lexed.tokens.pop();
@@ -35,7 +35,7 @@ impl SpecialTokens<'_> {
     /// Lexes a cell `A$1` from its `$`. The column is the last token.
     #[cold]
     pub(super) fn cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
-        let row = self.after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
+        let row = self.text_after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
         let is_column = |text: &str| text.len() <= 3 && text.bytes().all(|b| b.is_ascii_alphabetic());
         match name_before(*span, lexed).filter(|name| is_column(name.text(self.source))) {
             Some(column) if row > 0 => {
@@ -43,7 +43,7 @@ impl SpecialTokens<'_> {
                 *span = Span::new(column.start, span.end + row);
                 Some(Token::Cell)
             }
-            _ => self.unreadable(span, lexed),
+            _ => self.lex_unreadable(span, lexed),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::knowledge::with_known;
 use crate::cli::project;
-use crate::cli::workspace::{Workspace, clean};
+use crate::cli::workspace::{Workspace, normalize_folder};
 
 /// A model whose SQL changes because of the facts in `known.yml`, with the path of its spec.
 pub struct Altered {
@@ -22,7 +22,12 @@ pub struct Altered {
 /// itself. Returns the models whose SQL differs. Models that were not generated before are skipped, because their
 /// first push adds the facts that they read. dbt's artifacts are not read, so the result is the same on every
 /// machine.
-pub fn altered(place: &Workspace, repository: &Repository, before: &str, now: &str) -> Result<Vec<Altered>, Failure> {
+pub fn models_altered_by_facts(
+    place: &Workspace,
+    repository: &Repository,
+    before: &str,
+    now: &str,
+) -> Result<Vec<Altered>, Failure> {
     let known = |commit: &str| -> Result<Known, Failure> {
         let text = repository.texts_in(commit, &[KNOWN.to_owned()])?.pop().flatten();
         Ok(text.map_or_else(|| Known::default().listing_some(), |text| Known::from_text(&text).0))
@@ -73,7 +78,7 @@ fn sql(spec: &CompiledSpec) -> Vec<&str> {
 
 /// Returns the specs of a commit: their paths relative to the project, and their contents.
 fn specs(repository: &Repository, commit: &str, project: &Project) -> Result<Vec<(String, String)>, Failure> {
-    let folder = clean(project.specs().unwrap_or(project::SPECS));
+    let folder = normalize_folder(project.specs().unwrap_or(project::SPECS));
     let mut paths = repository.files(commit, &[folder])?;
     paths.retain(|path| project::is_yaml(path.as_ref()));
     let texts = repository.texts_in(commit, &paths)?;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::args::{ChangeArgs, ChangeCommand, ProposeArgs};
-use crate::cli::commands::sync::{Lock, PushCommit, Repository, TRAILER, carry_out, placed};
+use crate::cli::commands::sync::{Lock, PushCommit, Repository, TRAILER, carry_out, resolve_paths};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
@@ -46,7 +46,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
         ),
         ChangeCommand::Reject(args) => ground.decide(ChangeComment::Rejected, &args.id, &args.message, args.json),
         ChangeCommand::List(args) => show::list(&ground, args.json),
-        ChangeCommand::Show(args) => show::one(&ground, &args.id, args.json),
+        ChangeCommand::Show(args) => show::print_change(&ground, &args.id, args.json),
     }
 }
 
@@ -136,7 +136,7 @@ impl Ground<'_> {
             "change reject"
         };
         if !under_way.lets_judge(&event.by) {
-            return Err(permissions::refused(
+            return Err(permissions::report_missing_right(
                 self.session,
                 &self.place,
                 &event.by,
@@ -211,7 +211,7 @@ impl Ground<'_> {
                 .with_help("commit the changes on a branch of their own, or pass another `--base`"));
         };
         let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
-        match self.repository.differing(&paths)?.first() {
+        match self.repository.uncommitted_paths(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(
                 Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed")).with_help(
@@ -229,7 +229,7 @@ impl Ground<'_> {
 
     /// Writes an event to its file and commits it.
     fn record(&self, id: &str, event: &Event) -> Result<String, Failure> {
-        let _lock = Lock::take(self.session, &self.place)?;
+        let _lock = Lock::acquire(self.session, &self.place)?;
         let path = format!("{CHANGES}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
@@ -247,7 +247,7 @@ impl Ground<'_> {
             branch,
             begins: None,
         };
-        let changes = placed(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
+        let changes = resolve_paths(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
         carry_out(&self.place, &self.repository, &changes, &commit)?;
         let made = self.repository.head()?.unwrap_or_default();
         Ok(made.get(..7).unwrap_or_default().to_owned())

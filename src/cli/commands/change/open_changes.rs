@@ -61,7 +61,7 @@ impl UnderWay {
 
     /// Determines what a commit changed on the branch of an environment, according to the rules in force before that
     /// commit.
-    pub fn between(
+    pub fn open_changes_of_commit(
         place: &Workspace,
         repository: &Repository,
         before: &str,
@@ -86,7 +86,7 @@ impl UnderWay {
         let mut files = repository.differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
-            altered = facts::altered(place, repository, fork, head)?;
+            altered = facts::models_altered_by_facts(place, repository, fork, head)?;
             known.alters_sql = !altered.is_empty();
         }
         let signed = environment.as_ref().is_some_and(|environment| environment.signed);
@@ -176,7 +176,7 @@ impl UnderWay {
     }
 
     /// Returns whether the content needs an approval.
-    pub fn asks(&self) -> bool {
+    pub fn needs_approval(&self) -> bool {
         self.content.is_some() && !self.asked.is_nothing()
     }
 }

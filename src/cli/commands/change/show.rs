@@ -53,7 +53,7 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
+pub(super) fn print_change(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
     let change = ground.change(id)?;
     let standing = change_state(ground, change);
     if as_json {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::secrets::masked;
+use formulac::secrets::mask_secrets;
 use formulac::{Environment, USER};
 use serde_json::{Value, json};
 
@@ -48,7 +48,11 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         connection(place, environment, &mut tell);
         branch(place, repository.as_ref(), environment, &mut tell)?;
         approvals(place, environment, &mut tell);
-        if environment.vars.as_deref().is_some_and(|vars| masked(vars) != vars) {
+        if environment
+            .vars
+            .as_deref()
+            .is_some_and(|vars| mask_secrets(vars) != vars)
+        {
             let text = "a variable looks like a secret: let dbt take it from `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
@@ -135,7 +139,7 @@ fn branch(
         }
         return Ok(());
     };
-    let who = identity::of(&place.root);
+    let who = identity::current_user(&place.root);
     if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
         tell(true, format!("no user is known for {USER} in `{branch}`"));
     }

@@ -56,7 +56,7 @@ impl DiffedModel {
 }
 
 pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<Exit, Failure> {
-    let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
+    let environment = environment::find_environment(&place.project, &place.root, &args.name, Reason::Option)?;
     let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
         return Err(Failure::new(
             Exit::Usage,
@@ -125,7 +125,7 @@ fn models(
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let here: BTreeSet<String> = folder::files(&place.root.join(&folder), is_sql)
         .iter()
-        .map(|path| place.inside(path))
+        .map(|path| place.relative_path(path))
         .collect();
     let there = repository.files(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();

@@ -19,7 +19,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     match &args.command {
         EnvCommand::List(args) => show::list(session, &place, args.json),
-        EnvCommand::Show(args) => show::one(session, &place, args),
+        EnvCommand::Show(args) => show::print_environment(session, &place, args),
         EnvCommand::Use(args) => choose(session, &place, args),
         EnvCommand::Diff(args) => diff::run(session, &place, args),
         EnvCommand::Check(args) => check::run(session, &place, args),
@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
 /// `env use`: writes one file in this work tree and changes nothing in any environment.
 fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exit, Failure> {
     let chosen = environment::find(&place.project, &args.name, Reason::Option)?;
-    let _lock = Lock::take(session, place)?;
+    let _lock = Lock::acquire(session, place)?;
     write_all(
         &place.bounds()?,
         &[Planned {

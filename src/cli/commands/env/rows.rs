@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use formulac::CompiledSpec;
 use formulac::artifacts::{Manifest, ResourceType};
 use formulac::dbt::{From as Read, RelationName};
-use formulac::diag::render::visible;
+use formulac::diag::render::escape_hidden;
 use formulac::sync::{Proof, Verdict};
 use formulac::verify::{ColumnCounts, Comparison, RelationSide};
 use indicatif::ProgressBar;
@@ -37,7 +37,7 @@ pub fn compare(
     there: &Environment,
     models: &BTreeSet<String>,
 ) -> Result<RowComparison, Failure> {
-    let here = environment::chosen(&session.global, &place.project)?;
+    let here = environment::selected_environment(&session.global, &place.project)?;
     if here.as_ref().is_some_and(|here| here.name == there.name) {
         return Err(Failure::new(
             Exit::Usage,
@@ -57,7 +57,7 @@ pub fn compare(
         schema: None,
         dbt: args.dbt.clone(),
     };
-    let engine = Engine::chosen(session, &engine_args, &place.project)?.undeferred();
+    let engine = Engine::choose(session, &engine_args, &place.project)?.without_deferral();
     let dialect = engine.dialect(&place.project)?;
     let named = NamedRelation {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
@@ -86,7 +86,7 @@ pub fn compare(
         .filter_map(|(_, _, comparison)| comparison.as_ref().ok())
         .flat_map(|comparison| [comparison.ours(), comparison.with()].into_iter().flatten().cloned())
         .collect();
-    let mut presences = engine.presences(&relations, None)?.into_iter();
+    let mut presences = engine.relation_presences(&relations, None)?.into_iter();
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {
@@ -126,7 +126,7 @@ pub fn compare(
     judged.extend(
         names
             .into_iter()
-            .zip(judge.judge(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
+            .zip(judge.judge_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
     );
     bar.iter().for_each(ProgressBar::finish_and_clear);
     Ok(RowComparison(judged))
@@ -153,12 +153,12 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
                 .unwrap_or_default();
             let text = format!(
                 "dbt left no manifest of `{name}` in {}",
-                visible(&folder.to_string_lossy())
+                escape_hidden(&folder.to_string_lossy())
             );
             Err(Failure::new(Exit::Failed, text).with_help(format!(
                 "its models are called as that says: bring it from where `{name}` is built, or run \
                  `dbt parse{target} --target-path {}`",
-                visible(&folder.to_string_lossy())
+                escape_hidden(&folder.to_string_lossy())
             )))
         }
         Err(found) => Err(Failure::Found(vec![found])),
@@ -256,7 +256,7 @@ impl RowComparison {
             return out;
         };
         let told = proof.message();
-        let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
+        let _ = writeln!(out, "    {}", escape_hidden(told.lines().next().unwrap_or_default()));
         // If both sides have the same rows, sums of floats can differ only because of the order of addition.
         let counts = &proof.counts;
         let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
@@ -339,5 +339,5 @@ fn column(column: &ColumnCounts, proof: &Proof) -> String {
             .unwrap_or_default();
         parts.push(format!("{} {rows}{most}", column.differing));
     }
-    visible(&format!("{}: {}", column.column, parts.join("; "))).into_owned()
+    escape_hidden(&format!("{}: {}", column.column, parts.join("; "))).into_owned()
 }

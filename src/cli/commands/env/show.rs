@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::Environment;
 use formulac::artifacts::ResourceType;
-use formulac::secrets::masked;
+use formulac::secrets::mask_secrets;
 use serde_json::{Value, json};
 
 use crate::cli::args::EnvNameArgs;
@@ -136,17 +136,19 @@ fn object(environment: &Environment, used: Option<&(Environment, Reason)>) -> Va
         "connection": environment.connection, "schema": environment.schema, "branch": environment.branch,
         "protected": environment.protected, "signed": environment.signed,
         "dialect": environment.dialect.map(formulac::Dialect::name),
-        "vars": environment.vars.as_deref().map(|vars| masked(vars).trim().to_owned()),
+        "vars": environment.vars.as_deref().map(|vars| mask_secrets(vars).trim().to_owned()),
         "approvals": approvals.collect::<serde_json::Map<_, _>>(),
     })
 }
 
 /// `env show`: prints all settings of one environment.
-pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
+pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<Exit, Failure> {
     let used = environment::chosen_as_written(&session.global, &place.project)?;
     let environment = match (&args.name, &used) {
-        (Some(name), _) => environment::named(&place.project, &place.root, name, Reason::Option)?,
-        (None, Some((used, reason))) => environment::named(&place.project, &place.root, &used.name, *reason)?,
+        (Some(name), _) => environment::find_environment(&place.project, &place.root, name, Reason::Option)?,
+        (None, Some((used, reason))) => {
+            environment::find_environment(&place.project, &place.root, &used.name, *reason)?
+        }
         (None, None) => {
             return Err(Failure::new(Exit::Usage, "no environment is used")
                 .with_help("`formulac env list` shows those of formulac.yml; `--env NAME` takes one"));
@@ -207,7 +209,7 @@ pub fn one(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         "approvals",
         Some(approvals.join(", ")).filter(|it| !it.is_empty()).as_deref(),
     );
-    line("vars", environment.vars.as_deref().map(masked).as_deref());
+    line("vars", environment.vars.as_deref().map(mask_secrets).as_deref());
     let artifacts = left.map(|left| {
         let age = left
             .age
@@ -235,7 +237,7 @@ fn dbt_command(environment: &Environment, deferred: Option<&Path>) -> String {
         let _ = write!(command, " --target {}", quoted(target));
     }
     if let Some(vars) = &environment.vars {
-        let vars: Vec<String> = masked(vars).lines().map(|line| line.trim().to_owned()).collect();
+        let vars: Vec<String> = mask_secrets(vars).lines().map(|line| line.trim().to_owned()).collect();
         let _ = write!(command, " --vars {}", quoted(&vars.join("\n")));
     }
     if let Some(folder) = deferred {

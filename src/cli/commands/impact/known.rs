@@ -101,7 +101,7 @@ impl ImpactContext {
             None => project.dialect(),
         };
         let compiler = OnceCell::new();
-        let committed = knowledge::committed(&root)?;
+        let committed = knowledge::read_committed_facts(&root)?;
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
         let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
@@ -135,7 +135,7 @@ impl ImpactContext {
     }
 
     /// Caches the SQL lineage in the graph.
-    pub fn keep(&self, graph: &Graph<'_>) {
+    pub fn cache_lineage(&self, graph: &Graph<'_>) {
         cache::keep_lineages(&self.root, graph);
     }
 
@@ -208,7 +208,10 @@ fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, Stri
     if texts.is_empty() {
         return Vec::new();
     }
-    let paths: Vec<String> = texts.iter().map(|(path, _)| folder::inside(root, path)).collect();
+    let paths: Vec<String> = texts
+        .iter()
+        .map(|(path, _)| folder::relative_path(root, path))
+        .collect();
     let specs: Vec<SpecText<'_>> = texts
         .iter()
         .zip(&paths)
@@ -252,7 +255,7 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
         is_sound &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
-            None => files.push((folder::inside(root, path), source.text)),
+            None => files.push((folder::relative_path(root, path), source.text)),
         }
     }
     let (model, faults) = OmniFields::from_texts(&files, dialect);

@@ -43,12 +43,12 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         }
     };
     let impact = ManuallyDrop::new(formulac::impact::impact(&graph, &starts, &known.status));
-    known.keep(&graph);
+    known.cache_lineage(&graph);
     let text = match format {
         GraphFormat::Tree => {
             let mut text = show::tree(&impact);
             for difference in &differences {
-                text.push_str(&formulac::diag::render::visible(&difference_line(difference)));
+                text.push_str(&formulac::diag::render::escape_hidden(&difference_line(difference)));
             }
             text
         }
@@ -86,12 +86,12 @@ fn format(args: &ImpactArgs) -> GraphFormat {
 }
 
 fn starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
-    let start = |name: &String| Ok(graph.start(&graph.resolve_target(name).map_err(unknown)?, change));
+    let start = |name: &String| Ok(graph.start(&graph.resolve_target(name).map_err(name_failure)?, change));
     names.iter().map(start).collect()
 }
 
 /// Returns the failure for a name that is unknown or ambiguous.
-pub fn unknown(fault: NameError) -> Failure {
+pub fn name_failure(fault: NameError) -> Failure {
     let failure = Failure::new(Exit::Faulty, fault.message);
     if fault.help.is_empty() {
         failure
@@ -131,7 +131,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
 fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
     let root = project::folder(session.global.project_dir.as_deref())?;
     let bounds = root
-        .map_or_else(|| Ok(Bounds::none()), |root| Bounds::from_project(&root))?
+        .map_or_else(|| Ok(Bounds::deny_all()), |root| Bounds::from_project(&root))?
         .and_named(path);
     write_all(
         &bounds,

@@ -33,7 +33,7 @@ pub fn compare(
     paths.extend(kinds.iter().map(|(path, _)| path.clone()));
     let mut before = BaseRevision::default();
     let mut texts = known.texts.clone();
-    for file in revision.differing(&paths)? {
+    for file in revision.differing_files(&paths)? {
         let path = known.root.join(&file.path);
         if file.path.starts_with(&specs) {
             texts.retain(|(known, _)| *known != path);

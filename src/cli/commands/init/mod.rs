@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
-        Some(folder) if args.example => Bounds::none().and_named(folder),
+        Some(folder) if args.example => Bounds::deny_all().and_named(folder),
         _ => Bounds::from_project(&dbt(session, args)?.folder)?,
     };
     if args.json {
@@ -196,7 +196,7 @@ fn ignored(path: &Path, plan: &mut InitPlan) -> Result<(), Failure> {
         path: path.to_owned(),
         text: String::new(),
     };
-    let before = match now.present()? {
+    let before = match now.read_present()? {
         Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::from_source(SourceText::file(path)))?,
         Present::Nothing | Present::Same => String::new(),
     };
@@ -232,7 +232,7 @@ fn is_free(folder: &Path) -> Result<bool, Failure> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Failure::from_source(SourceText::unreadable(folder, &error))),
+        Err(error) => Err(Failure::from_source(SourceText::read_failure(folder, &error))),
     }
 }
 

@@ -31,7 +31,7 @@ struct PreviewOutcome {
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    let mut engine = Engine::chosen(session, &args.engine, &project)?;
+    let mut engine = Engine::choose(session, &args.engine, &project)?;
     let target = TargetOptions {
         dialect: None,
         schema: args.engine.schema.clone(),
@@ -131,7 +131,7 @@ fn outcome(
     if knowledge.place.is_some() {
         spec.take_model_warnings();
     }
-    note_undecided(session, spec.undecided());
+    note_undecided(session, spec.undecided_types());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));

@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row
 
 use crate::cli::engine::Answer;
 use formulac::Type;
-use formulac::diag::render::visible;
+use formulac::diag::render::escape_hidden;
 
 /// Minimum width in characters of a column that truncates its values.
 const NARROWEST: u16 = 8;
@@ -85,7 +85,7 @@ fn shortest(number: &str) -> &str {
 
 /// Formats a text as one line without control characters that a terminal would obey.
 fn display_cell(text: &str) -> String {
-    visible(text).replace('\n', "↵").replace('\t', " ")
+    escape_hidden(text).replace('\n', "↵").replace('\t', " ")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use formulac::Environment;
 use serde_json::json;
 
 use crate::cli::args::{ReleaseArgs, Selection};
-use crate::cli::commands::sync::{self, Lock, Repository, agreed};
+use crate::cli::commands::sync::{self, Lock, Repository, confirm};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::permissions;
@@ -24,7 +24,7 @@ pub use tags::find;
 pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::take(session, &place)?;
+    let _lock = Lock::acquire(session, &place)?;
     let named = session.global.env.as_deref();
     let environment = environment::merged_into(named, &place.project, &place.root)?;
     let head = is_ready(session, &place, &repository, environment.as_ref())?;
@@ -35,7 +35,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let name = name(&repository, args.version.as_deref(), last)?;
-    let made = sync::planned(session, &place, &Selection::default())?;
+    let made = sync::plan_selected(session, &place, &Selection::default())?;
     let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
     let notes = notes::new(&place, &repository, last, &made)?;
     let text = text(&name, environment.as_ref(), args.message.as_deref(), &notes);
@@ -45,9 +45,9 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
-    let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
+    let is_wanted = found.is_empty() && !args.dry_run && confirm(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
-        tags::make(&repository, &name, &head, &text, environment.as_ref())?;
+        tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
         session.note(&format!(
             "released {name}; `git push origin {name}` brings it to the others"
         ));
@@ -62,7 +62,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             "released": is_wanted,
         }))?;
     }
-    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::worse))
+    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::max_severity))
 }
 
 /// Returns the commit to release: that of the environment's branch, without uncommitted changes.
@@ -77,7 +77,7 @@ fn is_ready(
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
-            return Err(permissions::elsewhere(
+            return Err(permissions::report_wrong_branch(
                 session,
                 place,
                 "release",

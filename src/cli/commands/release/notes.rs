@@ -111,7 +111,7 @@ fn models_at(
             continue;
         }
         let Some(tools) = &made.tools else { continue };
-        let compiled = tools.borrowed().compiler.compile_spec_at(&text, Some(path));
+        let compiled = tools.as_tools().compiler.compile_spec_at(&text, Some(path));
         if let Some(name) = compiled.name().map(str::to_owned) {
             found.insert(name, Ours::new(path, &text, compiled, &models, &tests));
         }

@@ -80,7 +80,7 @@ fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failur
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
         return Ok(None);
     };
-    let pending = pull::pending(session, read, &Beside::read(&dbt.target())?)?;
+    let pending = pull::pending_pull(session, read, &Beside::read(&dbt.target())?)?;
     let Some(Pending { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
@@ -109,10 +109,10 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
     };
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
     let mut beside = Beside::read(&folder)?;
-    last_run::keep(&place.root, &folder, &beside);
+    last_run::save_last_run(&place.root, &folder, &beside);
     beside
         .runs
-        .extend(last_run::overwritten(&place.root, dbt, &folder, &beside));
+        .extend(last_run::overwritten_results(&place.root, dbt, &folder, &beside));
     let last = last_results(&beside.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
         let other = beside
@@ -187,8 +187,9 @@ fn approvals(
     let mut found = Vec::new();
     for (commit, parent, title) in repository.first_parents(last.map(|last| last.commit.as_str()))? {
         let Some(parent) = parent else { continue };
-        let under_way = UnderWay::between(place, repository, &parent, &commit, session.global.env.as_deref())?;
-        if !under_way.asks() {
+        let under_way =
+            UnderWay::open_changes_of_commit(place, repository, &parent, &commit, session.global.env.as_deref())?;
+        if !under_way.needs_approval() {
             continue;
         }
         let standing = under_way.state_of_changes(&changes);

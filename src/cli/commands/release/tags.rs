@@ -45,7 +45,7 @@ pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Fail
 }
 
 /// Tags a commit.
-pub fn make(
+pub fn create_tag(
     repository: &Repository,
     name: &str,
     commit: &str,

@@ -13,14 +13,14 @@ use crate::cli::args::StatusArgs;
 use crate::cli::artifacts::Beside;
 use crate::cli::commands::pull::{self, Pending};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthPart, named, show};
+use crate::cli::health::{HealthPart, list_names, show};
 use crate::cli::last_run;
 use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
-    let place = Workspace::around(session)?;
+    let place = Workspace::find_or_dbt(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
             Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
@@ -48,7 +48,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             fix: "dbt build, then dbt docs generate".to_owned(),
             ..HealthPart::default()
         });
-        return Ok(show(session, args.json, &parts)?.worse(exit));
+        return Ok(show(session, args.json, &parts)?.max_severity(exit));
     };
     let age = read
         .age()
@@ -59,7 +59,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         found.push(format!(
             "{age}; {} newer: {}",
             count(newer.len(), "file is", "files are"),
-            named(&paths(&newer))
+            list_names(&paths(&newer))
         ));
     }
     parts.push(HealthPart {
@@ -80,11 +80,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         });
     }
     let mut beside = Beside::read(&dbt.target())?;
-    last_run::keep(&place.root, &dbt.target(), &beside);
-    parts.extend(pull::pending(session, read, &beside)?.as_ref().map(omni));
+    last_run::save_last_run(&place.root, &dbt.target(), &beside);
+    parts.extend(pull::pending_pull(session, read, &beside)?.as_ref().map(omni));
     beside
         .runs
-        .extend(last_run::overwritten(&place.root, dbt, &dbt.target(), &beside));
+        .extend(last_run::overwritten_results(&place.root, dbt, &dbt.target(), &beside));
     parts.push(tests(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
@@ -97,7 +97,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             vec![format!(
                 "{}: {}",
                 count(stale.len(), "is stale", "are stale"),
-                named(&stale)
+                list_names(&stale)
             )]
         };
         let well = format!(
@@ -112,7 +112,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthPart::default()
         });
     }
-    Ok(show(session, args.json, &parts)?.worse(exit))
+    Ok(show(session, args.json, &parts)?.max_severity(exit))
 }
 
 /// The files of Omni beside what dbt left.
@@ -132,14 +132,17 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
         found.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
         let what = count(files.len(), "file is", "files are");
-        found.push(format!("{what} differ from dbt's current state: {}", named(&files)));
+        found.push(format!(
+            "{what} differ from dbt's current state: {}",
+            list_names(&files)
+        ));
     }
     let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {
         found.push(format!(
             "{} be changed in place: {}",
             count(refused.len(), "file cannot", "files cannot"),
-            named(&refused)
+            list_names(&refused)
         ));
     }
     HealthPart {
@@ -169,7 +172,7 @@ fn tests(runs: &[RunResults]) -> HealthPart {
         _ => vec![format!(
             "{} last: {}",
             count(failed.len(), "node failed", "nodes failed"),
-            named(&failed)
+            list_names(&failed)
         )],
     };
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));

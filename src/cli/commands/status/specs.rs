@@ -12,7 +12,7 @@ use crate::cli::atomic_write::Planned;
 use crate::cli::commands::{promote, sync};
 use crate::cli::exit::{Exit, Failure, FailureKind};
 use crate::cli::generation::Generation;
-use crate::cli::health::{HealthPart, named};
+use crate::cli::health::{HealthPart, list_names};
 use crate::cli::plurals::count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
@@ -42,12 +42,12 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
     let unlisted: BTreeSet<String> = warnings.map(|it| it.message().to_owned()).collect();
     let untyped: BTreeSet<String> = specs
         .iter()
-        .flat_map(Spec::undecided)
+        .flat_map(Spec::undecided_types)
         .map(|it| it.column.clone())
         .collect();
     let otherwise = place.contradictions(dialect)?;
     let mut found = Vec::new();
-    let of = |all: &BTreeSet<String>| named(&all.iter().cloned().collect::<Vec<_>>());
+    let of = |all: &BTreeSet<String>| list_names(&all.iter().cloned().collect::<Vec<_>>());
     if !unlisted.is_empty() {
         found.push(format!(
             "{}: {}",
@@ -67,7 +67,7 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
         true => "formulac generate",
     };
     if !otherwise.is_empty() {
-        found.push(format!("dbt contradicts known.yml: {}", named(&otherwise)));
+        found.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
     }
     let fix = fix.to_owned();
     Ok((!found.is_empty()).then(|| HealthPart {
@@ -80,7 +80,7 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
 
 /// What a push would do.
 fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
-    let made = sync::planned(session, place, selection)?;
+    let made = sync::plan_selected(session, place, selection)?;
     if !made.is_sound() {
         return Ok(health_part(
             vec![faulty(&made.found).unwrap_or_default()],
@@ -110,7 +110,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
             found.push(format!(
                 "{} {what}: {}",
                 count(names.len(), "model is", "models are"),
-                named(&names)
+                list_names(&names)
             ));
         }
     }
@@ -123,7 +123,10 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         .collect();
     if !uncommitted.is_empty() {
         let what = count(uncommitted.len(), "file is edited", "files are edited");
-        found.push(format!("{what} by hand and not committed: {}", named(&uncommitted)));
+        found.push(format!(
+            "{what} by hand and not committed: {}",
+            list_names(&uncommitted)
+        ));
     }
     if !conflicts.is_empty() {
         let places: Vec<String> = conflicts
@@ -139,7 +142,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         found.push(format!(
             "{} to be decided: {}",
             count(places.len(), "conflict is", "conflicts are"),
-            named(&places)
+            list_names(&places)
         ));
     }
     let kept: usize = made.plan.models.iter().map(|model| model.kept.len()).sum();
@@ -181,7 +184,7 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
     )?;
     let faulty = faulty(&made.found);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
-        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), named(&paths(&files))))
+        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), list_names(&paths(&files))))
     };
     let planned = |files: &[Planned]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
     let updated = planned(&delivery.updated)
@@ -238,7 +241,7 @@ fn faulty(found: &[FailureKind]) -> Option<String> {
         .map(|found| found.file.clone())
         .collect();
     let what = count(faulty.len(), "spec has errors", "specs have errors");
-    (!faulty.is_empty()).then(|| format!("{what}: {}", named(&faulty)))
+    (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
 /// What specs and Omni both define, where there is such.
@@ -248,7 +251,7 @@ fn twice(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
         .into_iter()
         .map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text))
         .collect();
-    let faults = promote::twice(&place.project, &place.root, &specs);
+    let faults = promote::defined_twice(&place.project, &place.root, &specs);
     let told = faults
         .iter()
         .filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()));

@@ -14,7 +14,7 @@ use formulac::diag::render;
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
-    let _lock = Lock::take(session, &place)?;
+    let _lock = Lock::acquire(session, &place)?;
     let made = planner::make_of(session, &place, &args.selection)?;
     if !made.is_sound() {
         session.report(&made.found);

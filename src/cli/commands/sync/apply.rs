@@ -104,7 +104,7 @@ pub fn carry_out(
 
 /// Changes files of the work tree and commits nothing: all of them, or none.
 pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
-    let changes = placed(place, changes)?;
+    let changes = resolve_paths(place, changes)?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -229,13 +229,16 @@ fn failure(fault: &TransactionFault) -> Failure {
 
 /// The changes as bytes, at the places that they really are; refused where one leads out of the project, or where two
 /// are one file on some systems.
-pub fn placed(place: &Workspace, changes: impl IntoIterator<Item = TextChange>) -> Result<Vec<FileChange>, Failure> {
+pub fn resolve_paths(
+    place: &Workspace,
+    changes: impl IntoIterator<Item = TextChange>,
+) -> Result<Vec<FileChange>, Failure> {
     let bounds = place.bounds()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
     let mut disk = WorkTreeDisk::from_place(place)?;
     for change in changes {
-        let path = bounds.inside(&place.root.join(&change.path))?;
+        let path = bounds.relative_path(&place.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
             && other != path
         {

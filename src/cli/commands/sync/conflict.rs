@@ -171,7 +171,7 @@ pub fn target(model: &ModelPlan, conflict: &Conflict) -> String {
 
 /// Author, commit and subject of the last change of a file; `None` if the file has changes that are not committed.
 fn last_change(repository: &Repository, path: &str) -> Option<String> {
-    if !repository.differing(&[path.to_owned()]).ok()?.is_empty() {
+    if !repository.uncommitted_paths(&[path.to_owned()]).ok()?.is_empty() {
         return None;
     }
     let told = repository

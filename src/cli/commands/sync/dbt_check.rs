@@ -48,7 +48,7 @@ pub fn check(
         .iter()
         .flat_map(|model| model.files.iter().cloned())
         .collect();
-    let changes = apply::placed(place, changes)?;
+    let changes = apply::resolve_paths(place, changes)?;
     let texts = changes.iter().filter(|change| !change.path.starts_with(".formulac/"));
     let texts = texts.map(|change| {
         let text = change
@@ -87,6 +87,6 @@ pub fn check(
     Ok(if refused.is_empty() {
         ParsedProject::Yes
     } else {
-        ParsedProject::Refused(refused, copy.keep())
+        ParsedProject::Refused(refused, copy.into_kept_path())
     })
 }

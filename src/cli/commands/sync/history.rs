@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{LOG, Log, Logged, REFUSED, short};
+use formulac::sync::{LOG, Log, Logged, REFUSED, short_hash};
 use serde_json::{Value, json};
 
 use crate::cli::args::LogArgs;
@@ -17,7 +17,11 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let shown: Vec<&Logged> = match &args.name {
         Some(name) => {
             let found: Vec<&Logged> = log.entries.iter().filter(|logged| is_of(logged, name)).collect();
-            if found.is_empty() { log.named(name) } else { found }
+            if found.is_empty() {
+                log.find_entries(name)
+            } else {
+                found
+            }
         }
         None => log.entries.iter().collect(),
     };
@@ -106,7 +110,7 @@ pub fn text(entries: &[&Logged]) -> String {
         } else {
             logged.number.to_string()
         };
-        let hash = short(&logged.hash);
+        let hash = short_hash(&logged.hash);
         let _ = writeln!(
             out,
             "{number:>4}  {hash}  {}{environment}  {}  {}",

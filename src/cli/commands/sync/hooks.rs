@@ -35,7 +35,7 @@ impl Trace {
     }
 
     /// The last hook that failed in the calls so far.
-    pub fn failed(&self) -> Option<FailedHook> {
+    pub fn last_failed_hook(&self) -> Option<FailedHook> {
         failed(&read_text(&self.0).ok()?)
     }
 }

@@ -23,7 +23,7 @@ pub struct Lock {
 
 impl Lock {
     /// The lock of the project. What an earlier run was killed in is finished or undone first.
-    pub fn take(session: &Session, place: &Workspace) -> Result<Self, Failure> {
+    pub fn acquire(session: &Session, place: &Workspace) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
         let bounds = place.bounds()?;
         bounds.locate(&place.root.join(LOCK))?;

@@ -44,7 +44,7 @@ pub fn new(
         .iter()
         .filter_map(|model| Some((model, made.ours.get(&model.model)?)));
     let promised = written.map(|(model, ours)| Promised::new(&model.model, &ours.files));
-    if let Some(tests) = promised.fold(Promised::default(), Promised::and).section() {
+    if let Some(tests) = promised.fold(Promised::default(), Promised::combine).section() {
         let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request
@@ -62,7 +62,7 @@ pub fn new(
         .iter()
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
-    request.undo = match log.heads().as_slice() {
+    request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
             .iter()
@@ -128,7 +128,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
 
 /// What is kept of exactly this text of a spec.
 fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
-    let text = read_text(place.root.join(Evidence::path(model))).ok()?;
+    let text = read_text(place.root.join(Evidence::evidence_path(model))).ok()?;
     let versions = Evidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_of(source) && it.model == model);
@@ -168,7 +168,7 @@ fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<S
     let start = |(name, change): (String, ColumnChange)| Some(graph.start(&graph.resolve_target(&name).ok()?, change));
     let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed).filter_map(start).collect();
     let impact = impact::impact(&graph, &starts, &known.status);
-    known.keep(&graph);
+    known.cache_lineage(&graph);
     Ok(Some(show::brief(&impact)))
 }
 

@@ -33,12 +33,12 @@ use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
-pub use apply::{PushCommit, TRAILER, carry_out, placed};
+pub use apply::{PushCommit, TRAILER, carry_out, resolve_paths};
 pub use conflict::command as resolve_command;
 pub use history::{REFUSALS, run as log};
 pub use lock::{Lock, make_local};
-pub use planner::{PlannedModels, generated, was_pushed};
-pub use push::agreed;
+pub use planner::{PlannedModels, generated_files, was_pushed};
+pub use push::confirm;
 pub use repository::Repository;
 
 /// `formulac plan`: what a push would do.
@@ -65,8 +65,8 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     } else {
         session.report_grouped(&made.found);
         if made.is_sound() {
-            session.styled(&show::plan(session, &place, &made.plan))?;
-            show::refused(session, &made.refused);
+            session.print_styled(&show::plan(session, &place, &made.plan))?;
+            show::print_refused_descriptions(session, &made.refused);
         }
     }
     if let Some(path) = args
@@ -92,7 +92,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 }
 
 /// Plans the push of the models that a selection chooses.
-pub fn planned(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
+pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     planner::make_of(session, place, selection)
 }
 

@@ -1,23 +1,23 @@
 //! Descriptions that people changed in the Omni model since the last pull.
 
-use formulac::sync::{Described, PulledView, described as of_views};
+use formulac::sync::{Described, PulledView, changed_descriptions as of_views};
 
 use super::text_of;
-use crate::cli::commands::pull::recorded;
+use crate::cli::commands::pull::pull_records;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// The view that a text of a file is, as seen from the project's folder; `None` if no pull wrote the file.
 pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
-    let record = recorded(&place.root).find(|record| record.path == path)?;
+    let record = pull_records(&place.root).find(|record| record.path == path)?;
     Some(PulledView::new(record, file, &text))
 }
 
 /// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
-pub fn described(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
+pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
     let omni = place.omni_folder();
-    let views = recorded(&place.root).filter_map(|record| {
+    let views = pull_records(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = text_of(&place.root, &file)?;
         // Most did not change since the pull.

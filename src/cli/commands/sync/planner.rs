@@ -65,7 +65,7 @@ impl Toolbox {
     }
 
     /// The same, as the library takes it.
-    pub fn borrowed(&self) -> Tools<'_> {
+    pub fn as_tools(&self) -> Tools<'_> {
         Tools {
             // Only where something was edited a compiler has to know all models before it compiles one again.
             compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
@@ -88,7 +88,7 @@ impl PlannedModels {
         } else {
             Exit::Done
         };
-        Exit::from_all(&self.found).worse(conflict)
+        Exit::from_all(&self.found).max_severity(conflict)
     }
 }
 
@@ -96,7 +96,7 @@ impl PlannedModels {
 type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
-pub fn make(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
+pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
     make_of(session, place, &Selection::default())
 }
 
@@ -107,7 +107,7 @@ pub fn make(session: &Session, place: &Workspace) -> Result<PlannedModels, Failu
     reason = "one list of cases; to be divided when a case is added"
 )]
 pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
-    let environment = environment::chosen(&session.global, &place.project)?;
+    let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
     let compiler = place.compiler_with(session, &target, place.dialect(&target)?, First::Artifacts)?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
@@ -164,7 +164,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
             states.insert(name.clone(), (None, vec![base]));
         }
     }
-    let described = omni::described(place, |model| ours.contains_key(model))?;
+    let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
@@ -187,7 +187,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     }
     ours = self::ours(place, &generation);
     let known = generation.planned_known()?.and_then(|(known, facts)| {
-        let path = place.inside(&known.path);
+        let path = place.relative_path(&known.path);
         let before = text_of(&place.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
         if file.before != file.after {
@@ -211,7 +211,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
         // What it reads may be another model.
         let base = base.map(|base| {
             tools
-                .borrowed()
+                .as_tools()
                 .compiler
                 .compile_spec_at(&base.source, Some(&base.spec))
         });
@@ -241,7 +241,7 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
     };
     let all: Vec<String> = plans.iter().flat_map(files).collect();
     // Without a repository there are no commits.
-    let differing = Repository::find(&place.root).and_then(|repository| repository.differing(&all));
+    let differing = Repository::find(&place.root).and_then(|repository| repository.uncommitted_paths(&all));
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
     let noted = |plan: ModelPlan| {
         let files = files(&plan)
@@ -258,7 +258,7 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
 }
 
 /// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
-pub fn generated(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
+pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let generation = Generation::new(place, &compiler, place.sources()?, || {})?;
@@ -271,8 +271,8 @@ pub fn generated(session: &Session, place: &Workspace) -> Result<BTreeMap<String
         left.extend(ours.files);
     }
     // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
-    let read = models::built(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
-    left.insert(KNOWN.to_owned(), place.committed()?.with_relations(read).text());
+    let read = models::built_models(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
+    left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)
 }
 
@@ -295,7 +295,7 @@ fn reconciled(
             models.push((sides, more.remove(name).unwrap_or_default()));
         }
     }
-    let done = reconcile_all(&models, || tools.borrowed());
+    let done = reconcile_all(&models, || tools.as_tools());
     models
         .iter()
         .map(|(sides, _)| sides.model.to_owned())
@@ -321,7 +321,7 @@ fn written_from(
         .last_texts(&ours.spec, EARLIER_TEXTS);
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
-        .filter_map(|text| tools.borrowed().compile(&ours.spec, text))
+        .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
         .find_map(|it| PushState::from_written(name, &it, found))
 }
 

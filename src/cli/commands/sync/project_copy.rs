@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use saphyr::{LoadableYamlNode, Yaml};
 use tempfile::TempDir;
 
-use crate::cli::bounds::absolute;
+use crate::cli::bounds::absolute_path;
 use crate::cli::dbt_project::DbtProject;
 
 /// Folders at the top of a project that dbt and git write and that are no part of it.
@@ -73,7 +73,7 @@ impl ProjectCopy {
     }
 
     /// Keeps the copy, for a person to look at.
-    pub fn keep(self) -> PathBuf {
+    pub fn into_kept_path(self) -> PathBuf {
         let _ = self.folder.keep();
         self.root
     }
@@ -93,7 +93,7 @@ struct Outside {
 fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<Outside>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in named {
-        let whole = absolute(&root.join(&path));
+        let whole = absolute_path(&root.join(&path));
         match whole.strip_prefix(root) {
             Ok(path) => {
                 inside.insert(path.to_owned());

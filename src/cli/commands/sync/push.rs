@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
-use formulac::sync::{Action, LOG, Log, LogEntry, Plan, TextChange, content_hash, short};
+use formulac::sync::{Action, LOG, Log, LogEntry, Plan, TextChange, content_hash, short_hash};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use crate::cli::args::{PushArgs, Selection};
 use crate::cli::atomic_write::{Planned, write_all};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FailureKind};
-use crate::cli::health::named;
+use crate::cli::health::list_names;
 use crate::cli::json;
 use crate::cli::permissions;
 use crate::cli::project;
@@ -33,8 +33,8 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::take(session, &place)?;
-    let environment = environment::chosen(&session.global, &place.project)?;
+    let _lock = Lock::acquire(session, &place)?;
+    let environment = environment::selected_environment(&session.global, &place.project)?;
     refuse_elsewhere(session, &place, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), selection);
@@ -46,8 +46,8 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report_grouped(&made.found);
         if made.is_sound() {
-            session.styled(&show::plan(session, &place, &made.plan))?;
-            show::refused(session, &made.refused);
+            session.print_styled(&show::plan(session, &place, &made.plan))?;
+            show::print_refused_descriptions(session, &made.refused);
         }
     }
     let exit = made.exit();
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !agreed(args.yes, &format!("Commit this to {}?", branch.name()))? {
+    if !confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
@@ -83,11 +83,11 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         "committed to {}: {}, entry {}",
         branch.name(),
         pushed.commit,
-        short(&pushed.entry)
+        short_hash(&pushed.entry)
     ));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // What is done stays done, whether git answers or not.
-    let missing = repository.differing(&settings).unwrap_or_default();
+    let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
             "warning: {} committed, and a clone needs the settings of the project: `git add {} && git commit -m \"Set up \
@@ -317,7 +317,7 @@ pub fn refuse_elsewhere(
                 "`{}` is changed only on its branch `{wanted}`, and this is `{now}`",
                 environment.name
             );
-            Err(permissions::elsewhere(
+            Err(permissions::report_wrong_branch(
                 session,
                 place,
                 command,
@@ -346,7 +346,7 @@ fn required_branch(
 }
 
 /// Asks, where somebody is there to answer.
-pub fn agreed(yes: bool, question: &str) -> Result<bool, Failure> {
+pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
     }
@@ -427,7 +427,7 @@ fn commit(
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    let changes = apply::placed(place, changes)?;
+    let changes = apply::resolve_paths(place, changes)?;
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(
@@ -455,7 +455,7 @@ fn commit(
 
 fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEntry, Failure> {
     let mut entry = LogEntry::default();
-    entry.parents = log.heads();
+    entry.parents = log.head_hashes();
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     entry.by = repository.author()?;
     entry.did = what.did.to_owned();
@@ -496,7 +496,7 @@ pub fn title(plan: &Plan) -> String {
                 .all(|model| matches!(model.action, Action::Commit | Action::Keep)) =>
         {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
-            format!("Hand edits of {}", named(&names))
+            format!("Hand edits of {}", list_names(&names))
         }
         [one] => format!(
             "{}{} {}",

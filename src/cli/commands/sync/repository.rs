@@ -108,7 +108,7 @@ impl Repository {
 
     /// The author of commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
-        identity::of(&self.folder).ok_or_else(|| {
+        identity::current_user(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git does not know who you are")
                 .with_help("set them with `git config user.name NAME` and `git config user.email ADDRESS`")
         })
@@ -162,7 +162,7 @@ impl Repository {
     /// index, and what it writes without staging it out of the commit.
     pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_committed()?;
-        let rewritten = self.differing(paths)?;
+        let rewritten = self.uncommitted_paths(paths)?;
         if rewritten.is_empty() {
             return Ok(());
         }
@@ -218,7 +218,7 @@ impl Repository {
         let args = [args, &["--pathspec-from-file=-", "--pathspec-file-nul"]].concat();
         let trace = Trace::new(&self.folder.join(LOCAL));
         let output = git_traced(&self.folder, &args, &listed(&known), hooks::TRACE, trace.path())?;
-        match trace.failed().filter(|_| !output.succeeded) {
+        match trace.last_failed_hook().filter(|_| !output.succeeded) {
             None => run_git("commit", output).map(|_| ()),
             Some(hook) => Err(hook_failed(&hook, &output)),
         }
@@ -247,7 +247,7 @@ impl Repository {
     }
 
     /// The files of these that differ from the last commit or are not in it.
-    pub fn differing(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
+    pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let args = [
             "status",
@@ -268,7 +268,7 @@ impl Repository {
     }
 
     /// The commit that brought a file.
-    pub fn brought(&self, path: &str) -> Result<Option<String>, Failure> {
+    pub fn commit_that_added(&self, path: &str) -> Result<Option<String>, Failure> {
         let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
         Ok(output.lines().last().map(str::to_owned))
     }

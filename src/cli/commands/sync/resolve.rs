@@ -6,7 +6,8 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, spoken, take_edit, without,
+    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, revert_edit, take_edit,
+    with_formula_in_conflict,
 };
 use serde_json::json;
 
@@ -26,8 +27,8 @@ const UNDONE: &str = ".formulac/local/undone";
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
-    let _lock = Lock::take(session, &place)?;
-    let made = planner::make(session, &place)?;
+    let _lock = Lock::acquire(session, &place)?;
+    let made = planner::plan_models(session, &place)?;
     if !made.is_sound() {
         match args.json {
             true => session.json(&json!({
@@ -115,8 +116,8 @@ impl ResolveWork<'_> {
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
             Some(edit) => match self.view(&conflict.file) {
-                Some(view) => view.described(edit.definition.as_deref(), edit.before.as_deref()),
-                None => without(edit, &model.model, &file),
+                Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
+                None => revert_edit(edit, &model.model, &file),
             },
             // All that people changed in the file goes.
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
@@ -128,7 +129,7 @@ impl ResolveWork<'_> {
                 self.set(&conflict.file, text);
             }
             Side::Theirs => {
-                let tools = self.made.tools.as_ref().map(|tools| tools.borrowed());
+                let tools = self.made.tools.as_ref().map(|tools| tools.as_tools());
                 let text = current
                     .zip(tools)
                     .and_then(|(ours, tools)| take_edit(conflict, &model.model, &ours, tools));
@@ -137,7 +138,7 @@ impl ResolveWork<'_> {
             }
             Side::Base => {
                 let base = conflict.base.as_deref().unwrap_or_default();
-                let text = current.and_then(|ours| spoken(conflict, &ours, base));
+                let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
                 let both = text
                     .zip(undone())
                     .ok_or_else(|| impossible("only a formula can go back to its base"))?;
@@ -146,7 +147,7 @@ impl ResolveWork<'_> {
             }
             Side::Edit => {
                 let formula = edited(conflict)?;
-                let text = current.and_then(|ours| spoken(conflict, &ours, &formula));
+                let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
                 let both = text
                     .zip(undone())
                     .ok_or_else(|| impossible("only a formula can be edited here"))?;
@@ -188,7 +189,9 @@ impl ResolveWork<'_> {
             .and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
         self.of_people.extend([conflict.spec.clone(), conflict.file.clone()]);
         if in_omni {
-            let text = view.described(column, agreed.as_deref()).ok_or_else(impossible)?;
+            let text = view
+                .with_description(column, agreed.as_deref())
+                .ok_or_else(impossible)?;
             self.set(&conflict.spec, text);
         }
         if in_dbt {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, LOG, Log, Logged, PushState, REFUSED, STATES, TextChange, diff_lines, short};
+use formulac::sync::{Action, LOG, Log, Logged, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
@@ -31,8 +31,8 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         return Err(unnamed(session, &place, args.json)?);
     };
     let repository = Repository::find(&place.root)?;
-    let _lock = Lock::take(session, &place)?;
-    let environment = environment::chosen(&session.global, &place.project)?;
+    let _lock = Lock::acquire(session, &place)?;
+    let environment = environment::selected_environment(&session.global, &place.project)?;
     push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read(&place);
     let point = Point::new(&log, &repository, id)?;
@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         session.note("everything is as it was then");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
-        let lost = repository.differing(&paths)?;
+        let lost = repository.uncommitted_paths(&paths)?;
         if let Some(path) = lost.first() {
             return Err(Failure::new(
                 Exit::Conflict,
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
-        if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
+        if !push::confirm(args.yes, &format!("Go back to {}?", point.name))? {
             session.note("nothing is written");
             return Ok(Exit::Done);
         }
@@ -75,7 +75,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         session.note(&format!(
             "went back to {}: {commit}, entry {}",
             point.name,
-            short(&entry)
+            short_hash(&entry)
         ));
         done = Some(json!({"commit": commit, "entry": entry}));
     }
@@ -132,7 +132,7 @@ struct Point {
 
 impl Point {
     fn new(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
-        match log.named(id).as_slice() {
+        match log.find_entries(id).as_slice() {
             [one] => Self::entry(repository, one),
             [] => match release::find(repository, id)? {
                 Some(release) => {
@@ -155,7 +155,10 @@ impl Point {
                 .with_help("`formulac log` lists entries, with their numbers; `git tag` lists releases")),
             },
             several => {
-                let named: Vec<String> = several.iter().map(|logged| short(&logged.hash).to_owned()).collect();
+                let named: Vec<String> = several
+                    .iter()
+                    .map(|logged| short_hash(&logged.hash).to_owned())
+                    .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
                     .with_help(format!("name one by its hash: {}", named.join(", "))))
             }
@@ -169,7 +172,7 @@ impl Point {
                     .with_help("`formulac log` lists entries that did, with their numbers"),
             );
         }
-        let Some(commit) = repository.brought(&format!("{LOG}/{}", logged.file))? else {
+        let Some(commit) = repository.commit_that_added(&format!("{LOG}/{}", logged.file))? else {
             return Err(
                 Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
                     .with_help("`git fetch --unshallow` brings the whole history"),
@@ -178,7 +181,7 @@ impl Point {
         let entry = &logged.entry;
         Ok(Self {
             name: format!("entry {}", logged.number),
-            short: format!("entry {}, {}", logged.number, short(&logged.hash)),
+            short: format!("entry {}, {}", logged.number, short_hash(&logged.hash)),
             id: logged.hash.clone(),
             number: Some(logged.number),
             commit,
@@ -220,7 +223,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
     let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
     let now = folders.iter().flat_map(|folder| {
         let files = folder::files(&place.root.join(folder), |_| true);
-        files.iter().map(|path| place.inside(path)).collect::<Vec<_>>()
+        files.iter().map(|path| place.relative_path(path)).collect::<Vec<_>>()
     });
     let paths: BTreeSet<String> = now.chain(others).chain(then.keys().cloned()).collect();
     let mut changes = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::diag::render::visible;
+use formulac::diag::render::escape_hidden;
 use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff_lines};
 
 use super::conflict;
@@ -49,11 +49,11 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
         out.push_str("Everything is in step.\n");
     }
     let _ = writeln!(out, "{}", plan.summary());
-    visible(&out).into_owned()
+    escape_hidden(&out).into_owned()
 }
 
 /// What is described in Omni and cannot go to dbt.
-pub fn refused(session: &Session, refused: &[(String, String)]) {
+pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {
         session.warn(&format!(
             "warning: {place}: this description stays in Omni alone: {reason}"

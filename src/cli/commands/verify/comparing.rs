@@ -57,7 +57,7 @@ impl Comparer<'_> {
                 pairs.push(pair);
             }
         }
-        for ((model, proof), judged) in places.into_iter().zip(self.judge().judge(pairs, done)?) {
+        for ((model, proof), judged) in places.into_iter().zip(self.judge().judge_comparisons(pairs, done)?) {
             let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else {
                 continue;
             };

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use formulac::artifacts::{LastResult, Manifest, ResourceType, SourceResult, Status, last_results};
 use jiff::Timestamp;
 
-use crate::cli::artifacts::{Beside, age};
+use crate::cli::artifacts::{Beside, format_age};
 use crate::cli::engine::Engine;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
@@ -57,7 +57,7 @@ impl<'k> KnownBuild<'k> {
             .filter(|folder| folder.is_dir())
             .unwrap_or_else(|| target.clone());
         let beside = Beside::read(&own)?;
-        last_run::keep(&place.root, &own, &beside);
+        last_run::save_last_run(&place.root, &own, &beside);
         let mut environments = vec![(environment.map(str::to_owned), beside)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
@@ -72,7 +72,7 @@ impl<'k> KnownBuild<'k> {
     }
 
     /// How a model stands in each environment of which something is known, this one first.
-    pub fn standings(&self, model: &str) -> Vec<BuildState> {
+    pub fn build_states(&self, model: &str) -> Vec<BuildState> {
         let standing = |(environment, beside): &(Option<String>, Beside)| {
             let last = last_results(&beside.runs);
             let built = last.iter().find(|(id, _)| is_of(id, model)).map(|(_, last)| last);
@@ -196,5 +196,8 @@ impl BuildState {
 }
 
 fn old(at: SystemTime) -> String {
-    Timestamp::try_from(at).map_or_else(|_| "an unknown time".to_owned(), |then| age(Timestamp::now(), then))
+    Timestamp::try_from(at).map_or_else(
+        |_| "an unknown time".to_owned(),
+        |then| format_age(Timestamp::now(), then),
+    )
 }

@@ -58,7 +58,7 @@ pub struct DifferenceJudge<'j> {
 
 impl DifferenceJudge<'_> {
     /// What comes of each comparison, in order; `done` after each.
-    pub fn judge(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
+    pub fn judge_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
         let reader = self.reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let asked = pairs
@@ -145,7 +145,7 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let counts = answer
         .rows
         .first()
-        .and_then(|row| comparison.counts(|name| answer.value(row, name)));
+        .and_then(|row| comparison.parse_counts(|name| answer.value(row, name)));
     let Some(counts) = counts else {
         let unproven = unproven("the engine's answer is not what was asked for".to_owned());
         return JudgedComparison {

@@ -66,7 +66,7 @@ impl Verified {
         let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
         let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
-        faulty.worse(if is_unknown { Exit::Failed } else { Exit::Done })
+        faulty.max_severity(if is_unknown { Exit::Failed } else { Exit::Done })
     }
 }
 
@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
             named.into_iter().map(PathBuf::into_os_string).collect()
         }
     };
-    let mut engine = Engine::chosen(session, &args.engine, &place.project)?;
+    let mut engine = Engine::choose(session, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
@@ -100,7 +100,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: Some(dialect),
         ..target
     };
-    let known = place.facts(
+    let known = place.combine_facts(
         knowledge::given_schema(session, &target, dialect)?,
         First::Committed,
         dialect,
@@ -130,12 +130,12 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .collect();
     engine.read_only(&tables(&models));
     let environment = match &engine {
-        Engine::Dbt(_) => environment::chosen(&session.global, &place.project)?,
+        Engine::Dbt(_) => environment::selected_environment(&session.global, &place.project)?,
         _ => None,
     };
     let relations = relations(&models);
-    let presences = engine.presences(&relations, typed.as_ref())?;
-    let built = engine.built(&relations)?;
+    let presences = engine.relation_presences(&relations, typed.as_ref())?;
+    let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
     let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
@@ -165,7 +165,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
-        verified.standings = known.standings(subject.compiled.name().unwrap_or_default());
+        verified.standings = known.build_states(subject.compiled.name().unwrap_or_default());
         verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
         verified.timing.environment.clone_from(&verified.evidence.environment);
         verified.timing.engine.clone_from(&verified.evidence.engine);
@@ -189,7 +189,7 @@ fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
     };
     all.iter()
         .map(Verified::exit)
-        .fold(nothing.worse(Exit::from_all(faulty)), Exit::worse)
+        .fold(nothing.max_severity(Exit::from_all(faulty)), Exit::max_severity)
 }
 
 /// A spec, and its path as seen from the project where it has one.
@@ -297,7 +297,7 @@ fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 
 /// How long the formula took last time in the same environment, by the same engine.
 fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
-    let text = read_text(place.root.join(Timing::path(&evidence.model))).ok()?;
+    let text = read_text(place.root.join(Timing::timing_path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
     last.formula_seconds.filter(|_| is_same)
@@ -345,15 +345,15 @@ fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<()
             path: place.root.join(path),
             text,
         };
-        files.push(planned(Evidence::path(&evidence.model), evidence.text()));
-        timings.push(planned(Timing::path(&evidence.model), timing.text()));
+        files.push(planned(Evidence::evidence_path(&evidence.model), evidence.text()));
+        timings.push(planned(Timing::timing_path(&evidence.model), timing.text()));
     }
     if files.is_empty() {
         return Ok(());
     }
     let mut changed = Vec::new();
     for file in files {
-        if file.present()? != Present::Same {
+        if file.read_present()? != Present::Same {
             changed.push(file);
         }
     }

@@ -1,6 +1,6 @@
 //! A row that does not agree, in a line.
 
-use formulac::diag::render::visible;
+use formulac::diag::render::escape_hidden;
 use formulac::sync::Proof;
 use formulac::verify::DifferingRow;
 
@@ -22,14 +22,14 @@ pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
         .keys
         .iter()
         .zip(&row.key)
-        .map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
+        .map(|(name, key)| format!("{} {}", escape_hidden(name), value(name, key)));
     let keys: Vec<String> = keys.collect();
     let key = if keys.is_empty() {
         "the row".to_owned()
     } else {
         keys.join(", ")
     };
-    let (ours, theirs) = (proof.ours(), proof.other());
+    let (ours, theirs) = (proof.relation_name(), proof.other());
     let what = match row.rows {
         [1, 1] => {
             let one = |differing: &formulac::verify::DifferingValue| {
@@ -37,7 +37,7 @@ pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
                 let [here, there] = differing.values.each_ref().map(|it| value(name, it));
                 let apart = differing.difference.as_ref().filter(|_| !is_hidden(name));
                 let apart = apart.map(|it| format!(" ({} apart)", cut(it))).unwrap_or_default();
-                format!("{} {here}, not {there}{apart}", visible(name))
+                format!("{} {here}, not {there}{apart}", escape_hidden(name))
             };
             row.values.iter().map(one).collect::<Vec<_>>().join("; ")
         }
@@ -59,7 +59,7 @@ fn display_value(value: Option<&str>) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let text = visible(text).replace('\n', "↵").replace('\t', " ");
+    let text = escape_hidden(text).replace('\n', "↵").replace('\t', " ");
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text,

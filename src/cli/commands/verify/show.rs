@@ -14,7 +14,7 @@ use crate::cli::engine::Engine;
 use crate::cli::exit::{Failure, FailureKind};
 use crate::cli::plurals::count;
 use crate::cli::session::{Session, reports};
-use formulac::diag::render::visible;
+use formulac::diag::render::escape_hidden;
 
 pub fn all(
     session: &Session,
@@ -45,7 +45,7 @@ fn text(all: &[Verified]) -> String {
         .unwrap_or_default();
     let mut out = String::new();
     for verified in all {
-        let name = visible(&verified.evidence.model);
+        let name = escape_hidden(&verified.evidence.model);
         let (own, others) = facts(verified);
         let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
         if verified.is_unbuilt {
@@ -102,8 +102,8 @@ fn proof_label(proof: &Proof) -> String {
     // Of a failing engine's message one line is enough here.
     format!(
         "{}: {}",
-        visible(proof.other()),
-        visible(told.lines().next().unwrap_or_default())
+        escape_hidden(proof.other()),
+        escape_hidden(told.lines().next().unwrap_or_default())
     )
 }
 
@@ -175,7 +175,10 @@ fn in_markdown(all: &[Verified]) -> String {
     for verified in all {
         let evidence = &verified.evidence;
         let place = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
-        let about: Vec<String> = place.chain([&evidence.engine]).map(|it| markdown::plain(it)).collect();
+        let about: Vec<String> = place
+            .chain([&evidence.engine])
+            .map(|it| markdown::escape_markdown(it))
+            .collect();
         let about = about
             .into_iter()
             .filter(|it| !it.is_empty())
@@ -183,7 +186,7 @@ fn in_markdown(all: &[Verified]) -> String {
             .join(", ");
         out.push_str(&format!(
             "### {}: {}\n\n",
-            markdown::plain(&evidence.model),
+            markdown::escape_markdown(&evidence.model),
             evidence.verdict().name()
         ));
         if verified.is_unbuilt {
@@ -198,17 +201,21 @@ fn in_markdown(all: &[Verified]) -> String {
             out.push_str(&format!("- {mark}{}\n", markdown::sentence(&proof_label(proof))));
             for row in &compared.rows {
                 let row = row_line::line(row, proof, &compared.columns, |_| false);
-                out.push_str(&format!("  - {}\n", markdown::plain(&row)));
+                out.push_str(&format!("  - {}\n", markdown::escape_markdown(&row)));
             }
             if compared.more {
                 out.push_str("  - and more\n");
             }
         }
         for fault in faults(verified) {
-            out.push_str(&format!("- **{}**\n", markdown::plain(&fault)));
+            out.push_str(&format!("- **{}**\n", markdown::escape_markdown(&fault)));
         }
         let (own, others) = facts(verified);
-        let facts: Vec<String> = own.iter().chain(&others).map(|fact| markdown::plain(fact)).collect();
+        let facts: Vec<String> = own
+            .iter()
+            .chain(&others)
+            .map(|fact| markdown::escape_markdown(fact))
+            .collect();
         let about = Some(about).filter(|it| !it.is_empty()).into_iter();
         out.push_str(&format!("\n{}\n\n", about.chain(facts).collect::<Vec<_>>().join(" · ")));
     }
@@ -296,7 +303,7 @@ pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
         "keys": proof.keys,
         "tolerance": proof.tolerance,
         "rows": both(counts.rows),
-        "agreeing": counts.agreeing(),
+        "agreeing": counts.agreeing_rows(),
         "differing": counts.differing,
         "only": both(counts.only),
         "repeated": both(counts.repeated),

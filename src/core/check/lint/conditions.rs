@@ -120,7 +120,7 @@ impl<'a> Lints<'a> {
     }
 
     /// Warns about an AND that is never true, and about an OR that is always true.
-    pub(super) fn junction(&mut self, id: IrId, args: PoolRange, and: bool) {
+    pub(super) fn check_junction(&mut self, id: IrId, args: PoolRange, and: bool) {
         let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
             let Some(test) = self.test(*condition) else { continue };

@@ -115,8 +115,8 @@ pub(super) fn check_traps(
                     traps.total(id, catalog::owner(overload), program.args(args), distinct);
                 }
                 Ir::IsNull { x, negated: false } => traps.never_blank(id, x),
-                Ir::And(args) => traps.junction(id, args, true),
-                Ir::Or(args) => traps.junction(id, args, false),
+                Ir::And(args) => traps.check_junction(id, args, true),
+                Ir::Or(args) => traps.check_junction(id, args, false),
                 Ir::Case(_) => cases = true,
                 Ir::Switch { subject, arms } => {
                     traps.switch(subject, arms);
