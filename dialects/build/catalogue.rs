@@ -419,7 +419,7 @@ pub fn write(functions: &[Function]) -> String {
     let _ = writeln!(
         out,
         "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};",
-        crate::hash::slots(&keys)
+        crate::hash::build_slots(&keys)
     );
     out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {

@@ -436,7 +436,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             catalogue::capital(&dialect.fold),
             dialect.max_bytes,
             dialect.reserved,
-            crate::hash::slots(&dialect.reserved),
+            crate::hash::build_slots(&dialect.reserved),
             lengths(&dialect.reserved),
             dialect.backslash,
             dialect.raw,

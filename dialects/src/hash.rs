@@ -52,7 +52,7 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// Returns the index of a name in the table that [`slots`] built; `at` returns the name at an index.
+/// Returns the index of a name in the table that [`build_slots`] built; `at` returns the name at an index.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
 #[inline]
 pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Option<usize> {
@@ -70,7 +70,7 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
 /// Builds the hash table of the names. Its size is a power of two and at least four times the number of names. A slot
 /// holds 0 if it is free, else the index plus one.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
-pub fn slots(names: &[String]) -> Vec<u16> {
+pub fn build_slots(names: &[String]) -> Vec<u16> {
     let mut slots = vec![0u16; (names.len().max(1) * 4).next_power_of_two()];
     let mask = slots.len() - 1;
     for (index, name) in names.iter().enumerate() {

@@ -249,7 +249,7 @@ impl<'s> AstBuilder<'s> {
     }
 
     /// Reports `==` or `!=` and returns its operator.
-    pub fn misspelt(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
+    pub fn report_misspelled_operator(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
         let span = Span::new(l, r);
         self.diagnostics.push(if terminal.token == Token::DoubleEqual {
             self.broken = true;
@@ -307,7 +307,7 @@ impl<'s> AstBuilder<'s> {
     }
 
     /// Records the brackets of `(x)`. The result is `x` itself, but signs inside the brackets stay inside.
-    pub fn bracketed(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
+    pub fn record_brackets(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some((x, Span::new(l, r)));
         x
     }
@@ -321,7 +321,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    pub fn signed(&mut self, terminal: Terminal, l: u32, operand: ExprId) -> ExprId {
+    pub fn add_sign(&mut self, terminal: Terminal, l: u32, operand: ExprId) -> ExprId {
         self.sign(
             if terminal.token == Token::Minus {
                 Sign::Minus
@@ -395,13 +395,13 @@ impl<'s> AstBuilder<'s> {
     }
 
     /// Adds an error node for an operand that has already been reported.
-    pub fn fault(&mut self, l: u32, r: u32) -> ExprId {
+    pub fn add_error(&mut self, l: u32, r: u32) -> ExprId {
         self.broken = true;
         self.add(Expr::Error, Span::new(l, r))
     }
 
     /// Joins two adjacent expressions that do not form one expression into an error node.
-    pub fn torn(&mut self, x: ExprId, y: ExprId) -> ExprId {
+    pub fn join_to_error(&mut self, x: ExprId, y: ExprId) -> ExprId {
         self.broken = true;
         let span = self.span(x).to(self.span(y));
         self.add(Expr::Error, span)

@@ -16,7 +16,7 @@ impl AstBuilder<'_> {
     pub fn hole(&mut self, recovery: Recovery) -> ExprId {
         let (span, token) = self.fault_span(&recovery);
         if !operand_expected(&recovery) {
-            self.surplus(recovery);
+            self.report_surplus(recovery);
             return self.add(Expr::Error, span);
         }
         let missing = Span::new(span.start, span.start);
@@ -54,7 +54,7 @@ impl AstBuilder<'_> {
     }
 
     /// Reports a token that cannot follow the expression before it.
-    pub fn surplus(&mut self, recovery: Recovery) {
+    pub fn report_surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.fault_span(&recovery);
         if span.is_empty() && self.follows_open(span) {
             self.broken = true;

@@ -130,7 +130,7 @@ impl WellFormedReader<'_, '_, '_> {
             // Each iteration closes a level. Its value is an operand of the level around it.
             loop {
                 operand = match self.level.opener {
-                    Opener::Sign { terminal, l } => self.builder.signed(terminal, l, operand),
+                    Opener::Sign { terminal, l } => self.builder.add_sign(terminal, l, operand),
                     Opener::Tab { l, m } => self.builder.tab(l, m, operand),
                     Opener::Formula | Opener::Bracket { .. } | Opener::Call { .. } => {
                         let chain = match self.level.before {
@@ -182,7 +182,7 @@ impl WellFormedReader<'_, '_, '_> {
             Token::Text => self.builder.text(l, r),
             Token::Model => self.builder.model(l, r),
             Token::Cell => self.builder.cell(l, r),
-            Token::Fault => self.builder.fault(l, r),
+            Token::Fault => self.builder.add_error(l, r),
             Token::Open => {
                 self.open(Opener::Bracket { l });
                 return Some(None);
@@ -219,7 +219,7 @@ impl WellFormedReader<'_, '_, '_> {
                     return Some(NextStep::Operand);
                 }
                 TerminalKind::Misspelt => {
-                    let op = self.builder.misspelt(terminal, l, r);
+                    let op = self.builder.report_misspelled_operator(terminal, l, r);
                     self.level.before = Preceding::Operator(chain, op, l);
                     return Some(NextStep::Operand);
                 }
@@ -248,7 +248,7 @@ impl WellFormedReader<'_, '_, '_> {
                 TerminalKind::Close => {
                     let value = self.builder.finish(chain);
                     return Some(NextStep::Closed(match self.level.opener {
-                        Opener::Bracket { l } => self.builder.bracketed(l, value, r),
+                        Opener::Bracket { l } => self.builder.record_brackets(l, value, r),
                         Opener::Call { l: name, m } => {
                             let args = match self.level.args {
                                 None => Arguments::One(value),

@@ -188,7 +188,7 @@ impl TargetFolder {
 
     /// Returns the age of the manifest, or `None` if the manifest does not record when it was generated.
     pub fn age(&self) -> Option<String> {
-        let generated = Timestamp::try_from(self.manifest.metadata.generated()?).ok()?;
+        let generated = Timestamp::try_from(self.manifest.metadata.generated_at()?).ok()?;
         Some(format_age(Timestamp::now(), generated))
     }
 
@@ -197,8 +197,8 @@ impl TargetFolder {
         let runs = runs
             .iter()
             .filter(|run| run.is_of_run())
-            .filter_map(|run| run.metadata.generated());
-        let oldest = self.manifest.metadata.generated().into_iter().chain(runs).min();
+            .filter_map(|run| run.metadata.generated_at());
+        let oldest = self.manifest.metadata.generated_at().into_iter().chain(runs).min();
         oldest.map(|time| newer(project, time)).unwrap_or_default()
     }
 
@@ -216,7 +216,7 @@ impl TargetFolder {
         if let Some(newer) = self.manifest.metadata.newer() {
             session.warn(&format!("warning: {newer}"));
         }
-        print_age(session, &self.path, self.manifest.metadata.generated(), project);
+        print_age(session, &self.path, self.manifest.metadata.generated_at(), project);
     }
 }
 

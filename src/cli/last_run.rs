@@ -56,7 +56,7 @@ fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults
         .iter()
         .filter_map(changed)
         .max()?;
-    let written = beside.runs.iter().filter_map(|run| run.metadata.generated()).min();
+    let written = beside.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
     let read = |name: &str| SourceText::large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {

@@ -62,7 +62,7 @@ const MAX_KEPT_MEMORIES: usize = 16;
 
 impl MemoryPool {
     /// Lends memory to one compilation.
-    pub fn lend<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
+    pub fn lend_memory<R>(&self, work: impl FnOnce(&mut CompileMemory) -> R) -> R {
         if let Ok(mut memory) = self.first.try_lock() {
             let result = work(&mut memory);
             if memory.room() > MAX_KEPT_NODES {

@@ -16,7 +16,7 @@ pub fn import(from: &From, table: &str) -> String {
 /// texts, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
-pub fn protect(text: &str) -> String {
+pub fn escape_jinja(text: &str) -> String {
     if !["{{", "{%", "{#", "#}", "}}", "%}"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
     }
@@ -48,7 +48,7 @@ pub fn incremental(sql: &str, escapes: bool) -> String {
     words
         .iter()
         .fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
-            true => expression::filled(&sql, slot, word, escapes, str::to_owned),
+            true => expression::fill_placeholders(&sql, slot, word, escapes, str::to_owned),
             false => sql,
         })
 }
@@ -60,7 +60,7 @@ pub(super) fn raw(text: &str) -> String {
         return text.to_owned();
     }
     if text.contains("endraw") {
-        protect(text)
+        escape_jinja(text)
     } else {
         format!("{{% raw %}}{text}{{% endraw %}}")
     }
@@ -147,7 +147,7 @@ fn took(timed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{protect, raw};
+    use super::{escape_jinja, raw};
 
     #[test]
     fn texts_do_not_end_their_raw_block() {
@@ -161,12 +161,12 @@ mod tests {
 
     #[test]
     fn markers_become_expressions() {
-        assert_eq!(protect("plain { text }"), "plain { text }");
-        assert_eq!(protect("a {{ b }}"), "a {{ '{{' }} b {{ '}}' }}");
+        assert_eq!(escape_jinja("plain { text }"), "plain { text }");
+        assert_eq!(escape_jinja("a {{ b }}"), "a {{ '{{' }} b {{ '}}' }}");
         assert_eq!(
-            protect("{% x %} {# y #}"),
+            escape_jinja("{% x %} {# y #}"),
             "{{ '{%' }} x {{ '%}' }} {{ '{#' }} y {{ '#}' }}"
         );
-        assert_eq!(protect("{{{"), "{{ '{{' }}{");
+        assert_eq!(escape_jinja("{{{"), "{{ '{{' }}{");
     }
 }

@@ -48,7 +48,7 @@ pub use header::{are_of_one_text, as_written, differ_by_path_alone, with_header_
 pub use header::{is_as_written, is_layout_of, spec_of};
 pub use header::{sealed_md, sealed_sql, sealed_yml, test_name};
 pub use jinja::{TOLD, answers_told, relations_told, seconds_told};
-pub use jinja::{import, incremental, protect};
+pub use jinja::{escape_jinja, import, incremental};
 pub use properties::{ColumnDoc, ModelDoc, properties};
 pub use property_hashes::{have_same_values, is_hash, noted_hashes};
 pub use relation::{RelationName, relation_parts};

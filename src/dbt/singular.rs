@@ -1,7 +1,7 @@
 //! Comments and configuration of a singular test, which is a file of its own.
 
 use super::config::config_block;
-use super::jinja::protect;
+use super::jinja::escape_jinja;
 use super::yaml_output::YamlOutput;
 
 /// Maximum length of a comment line.
@@ -10,7 +10,7 @@ const WIDTH: usize = 80;
 /// Returns a text as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
 /// line break would end the comment.
 pub fn comment(text: &str) -> String {
-    let text = protect(&text.replace(char::is_control, " "));
+    let text = escape_jinja(&text.replace(char::is_control, " "));
     let mut out = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {

@@ -86,7 +86,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             written,
             found,
             edits,
-            cte: read.cte(place),
+            cte: read.step_cte(place),
             shown: ShownCandidate::Column(&placed.name),
             is_exact: false,
             left,
@@ -139,7 +139,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     fn compiled_with(&self, placed: &Placed, formula: &str) -> Option<String> {
-        self.compiled_spec(&self.read.filled(placed, formula)?)
+        self.compiled_spec(&self.read.with_formula_unchecked(placed, formula)?)
     }
 
     fn compiled_spec(&self, spec: &str) -> Option<String> {
@@ -169,7 +169,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(placed, formula, trees).or_else(|| {
             let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
-            match (trees.label(aggregate), trees.kids(aggregate)) {
+            match (trees.label(aggregate), trees.children(aggregate)) {
                 (SqlLabel::Call, [_, inner]) => Some(*inner),
                 _ => None,
             }
@@ -228,7 +228,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Finds a definition that has no column of its own in the parts of the file that use it: columns of other
     /// definitions, or clauses. Returns each part with its expression and with the subexpression that is the
     /// definition.
-    pub fn through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
+    pub fn candidates_through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();
         };
@@ -298,7 +298,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
                 shape: ExpressionShape::named(""),
                 args: vec![Arg::Named(marker, tree)],
             };
-            let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
+            let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.match_node(trees, whole));
             if let Some([Some(Binding::Node(part))]) = bound.as_deref() {
                 return Some((shown, whole, *part));
             }
@@ -342,12 +342,12 @@ fn words_of(formula: &str) -> Vec<&str> {
 
 /// Returns the columns in an expression, spelled as in formulas.
 pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
-    let parts = trees.below(expression);
+    let parts = trees.descendants(expression);
     // Names of relations and functions are words too, so they are left out.
     let mut values = FxHashSet::default();
     values.insert(expression);
     for part in &parts {
-        let kids = trees.kids(*part);
+        let kids = trees.children(*part);
         values.extend(match trees.label(*part) {
             SqlLabel::Field => &[],
             SqlLabel::Call => kids.get(1..).unwrap_or_default(),

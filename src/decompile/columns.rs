@@ -8,7 +8,7 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{FilePartKind, SqlFile, same_name};
-use super::from_clause::{ReadRelation, reads};
+use super::from_clause::{ReadRelation, read_relations};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
@@ -146,7 +146,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         for part in file.parts.iter().filter(|part| part.place.branch == 0) {
             match (&part.place.what, &part.place.cte) {
                 (FilePartKind::Clause(clause), cte) if clause == "from" => {
-                    columns.reads.insert(cte.clone(), reads(file, part.tokens.clone()));
+                    columns
+                        .reads
+                        .insert(cte.clone(), read_relations(file, part.tokens.clone()));
                 }
                 (FilePartKind::Clause(clause), Some(cte)) if clause != "window" => {
                     let clauses = columns.clauses.entry(cte.clone()).or_default();
@@ -365,7 +367,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     fn inline(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let is_call = *trees.label(id) == SqlLabel::Call;
-        let kids = trees.kids(id).to_vec();
+        let kids = trees.children(id).to_vec();
         if kids.is_empty() {
             return Ok(id);
         }
@@ -414,7 +416,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
             // Columns of the rows that the select describes need no relation name.
-            return Ok(trees.bare(id));
+            return Ok(trees.without_relation(id));
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == Within::Step {
@@ -475,9 +477,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let rows = match self.is_helper(&relation, look.cte) {
             true => self.rows(&relation, look.depth + 1, trees)?,
-            false => trees.leaf(SqlLabel::Rows),
+            false => trees.add_leaf(SqlLabel::Rows),
         };
-        let name = trees.bare(id);
+        let name = trees.without_relation(id);
         let value = match self.tabs.contains(&relation.to_ascii_lowercase()) {
             true => {
                 let relation = trees.word(&relation);
@@ -510,13 +512,17 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             // If only helper CTEs are joined, no other relation provides names.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
-            return if at == 0 && is_alone { trees.bare(id) } else { id };
+            return if at == 0 && is_alone {
+                trees.without_relation(id)
+            } else {
+                id
+            };
         }
         let base = match self.is_helper(&read.relation, cte) {
             true => self.base_of(Some(&read.relation)),
             false => read.relation.clone(),
         };
-        let name = trees.bare(id);
+        let name = trees.without_relation(id);
         let is_keyword = matches!(trees.label(id), SqlLabel::Word(word) if KEYWORDS.contains(&word.as_str()));
         if base == self.base || is_keyword {
             return name;
@@ -559,7 +565,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     fn condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
         if on.is_empty() {
-            return Ok(trees.leaf(SqlLabel::Nothing));
+            return Ok(trees.add_leaf(SqlLabel::Nothing));
         }
         let on = self.parsed(look.cte, on, trees)?;
         let alias = self.reads(look.cte).get(at).map_or("", |read| read.alias.as_str());
@@ -603,7 +609,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 false => None,
             };
             if at == 0 {
-                parts.extend(of_below.map(|rows| trees.kids(rows).to_vec()).unwrap_or_default());
+                parts.extend(of_below.map(|rows| trees.children(rows).to_vec()).unwrap_or_default());
                 continue;
             }
             let on = self.condition(look, at, trees)?;
@@ -612,7 +618,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         }
         for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
             if clause == "distinct" {
-                parts.push(trees.leaf(SqlLabel::Clause(clause)));
+                parts.push(trees.add_leaf(SqlLabel::Clause(clause)));
                 continue;
             }
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
@@ -634,7 +640,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
     let mut rest = on;
-    while let (true, [before, last]) = (*trees.label(rest) == and, trees.kids(rest)) {
+    while let (true, [before, last]) = (*trees.label(rest) == and, trees.children(rest)) {
         last_first.push(*last);
         rest = *before;
     }
@@ -646,7 +652,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
             .is_some_and(|relation| same_name(relation, joined))
     };
     let turned = |trees: &mut Trees, part: SqlNodeId| {
-        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.kids(part)) else {
+        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.children(part)) else {
             return part;
         };
         let (left, right) = (*left, *right);

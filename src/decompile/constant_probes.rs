@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, Probe, assignments, column, diagonals};
+use super::probes::{Arg, Probe, assignments, column, diagonal_types};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -40,7 +40,7 @@ impl SqlConstants {
     }
 
     /// Returns the calls to probe, the most likely first.
-    pub fn probes(&self) -> Vec<Probe> {
+    pub fn build_probes(&self) -> Vec<Probe> {
         // One constant is more likely than two, but two constants in a similar function are more likely than one in a
         // function that is not similar to the expression.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
@@ -69,7 +69,7 @@ impl SqlConstants {
 pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
-    for part in trees.below(expression) {
+    for part in trees.descendants(expression) {
         match trees.label(part) {
             SqlLabel::Number(number) => {
                 words.numbers.push(number.clone());
@@ -178,7 +178,7 @@ fn with_words(
 ) {
     for count in overload.needed.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
-        for types in diagonals(&params) {
+        for types in diagonal_types(&params) {
             for nullable in [true, false] {
                 let base: Vec<Arg> = types
                     .iter()

@@ -51,15 +51,15 @@ impl CandidateCheck<'_, '_> {
                 pattern
                     .without_brackets()
                     .into_iter()
-                    .for_each(|bare| patterns.put(bare));
-                patterns.put(pattern);
+                    .for_each(|bare| patterns.add_pattern(bare));
+                patterns.add_pattern(pattern);
             }
         }
     }
 
     fn looks_at_rows(&self, trees: &Trees, expression: SqlNodeId) -> bool {
         trees
-            .below(expression)
+            .descendants(expression)
             .iter()
             .any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
@@ -72,7 +72,9 @@ impl CandidateCheck<'_, '_> {
             let first = names.get(..1).unwrap_or(names);
             // A name may also be the expression by which rows are ordered.
             let marked = first.iter().find_map(|name| match name {
-                Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
+                Arg::Named(name, _) => sheets::marked_keys(name)
+                    .iter()
+                    .find_map(|marked| self.named(marked, trees)),
                 _ => None,
             });
             probes = [
@@ -112,9 +114,12 @@ impl CandidateCheck<'_, '_> {
         let learned = self.windows.get_or_init(|| {
             let learn = |probe: Probe| {
                 let counted = self.tree(&probe.formula()?, trees)?;
-                ranges::learned(trees, counted, &probe)
+                ranges::learn_window(trees, counted, &probe)
             };
-            ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
+            ranges::count_probes(name, is_pivoted)
+                .into_iter()
+                .filter_map(learn)
+                .collect()
         });
         for window in windows.into_iter().take(WINDOWS) {
             let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else {
@@ -145,9 +150,9 @@ impl CandidateCheck<'_, '_> {
 
     /// Learns the functions that read joined rows and the functions that only worksheets have. Rare functions are
     /// left for the last waves. `None` after the last wave.
-    pub fn wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
+    pub fn probe_wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
-        let parts = trees.below(expression);
+        let parts = trees.descendants(expression);
         let joins = |how: &str| {
             parts
                 .iter()
@@ -159,7 +164,7 @@ impl CandidateCheck<'_, '_> {
             let probes = match wave {
                 0 if left => {
                     let columns = columns_in(trees, expression);
-                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
+                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked_keys(name));
                     let marked: Vec<Arg> = marked
                         .collect::<Vec<_>>()
                         .iter()
@@ -191,14 +196,14 @@ impl CandidateCheck<'_, '_> {
                 let looked = self.probe_sheet(trees, &parts, names, left);
                 looked
                     .iter()
-                    .flat_map(SheetLookup::plain)
+                    .flat_map(SheetLookup::plain_lookups)
                     .chain(looked.iter().flat_map(SheetLookup::workdays))
                     .collect()
             }
             3 if cross => self
                 .probe_sheet(trees, &parts, names, left)
                 .iter()
-                .flat_map(SheetLookup::wild)
+                .flat_map(SheetLookup::wildcard_lookups)
                 .collect(),
             4 if looks => {
                 let numbers = few_numbers(trees, expression);
@@ -213,7 +218,7 @@ impl CandidateCheck<'_, '_> {
         };
         let plain = if wave == 2 { probes.clone() } else { Vec::new() };
         self.learn(probes, trees, &mut patterns);
-        let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
+        let is_in = |pattern: &SqlPattern| parts.iter().any(|part| pattern.match_node(trees, *part).is_some());
         let fit: Vec<&ExpressionShape> = patterns
             .all()
             .filter(|pattern| is_in(pattern))
@@ -236,7 +241,7 @@ impl CandidateCheck<'_, '_> {
         let met = parts
             .iter()
             .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
-        let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
+        let met = met.filter_map(|part| trees.children(*part).get(1).copied());
         let of_part = |part: SqlNodeId| {
             columns_in(trees, part)
                 .into_iter()
@@ -263,7 +268,7 @@ impl CandidateCheck<'_, '_> {
             let marked = own
                 .iter()
                 .take(3)
-                .flat_map(|name| sheets::marked(&name_of(name)))
+                .flat_map(|name| sheets::marked_keys(&name_of(name)))
                 .collect::<Vec<_>>();
             keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
         }
@@ -412,7 +417,7 @@ impl CandidateCheck<'_, '_> {
                 found.extend(self.named(&name, trees));
             }
         }
-        for name in of_base.iter().flat_map(|name| sheets::marked(&name_of(name))) {
+        for name in of_base.iter().flat_map(|name| sheets::marked_keys(&name_of(name))) {
             if found.len() < NAMES {
                 found.extend(self.named(&name, trees));
             }

@@ -85,7 +85,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         let now = found.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.place) else {
             edits.rest.push(RestEdit {
-                what: described(&part.place),
+                what: describe_place(&part.place),
                 before: String::new(),
                 after: now,
                 line,
@@ -108,7 +108,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
                 });
             }
             _ => edits.rest.push(RestEdit {
-                what: described(&part.place),
+                what: describe_place(&part.place),
                 before: was,
                 after: now,
                 line,
@@ -129,7 +129,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
         if !after.contains(&part.place) {
             let before = written.text(&part.tokens).to_owned();
             edits.rest.push(RestEdit {
-                what: described(&part.place),
+                what: describe_place(&part.place),
                 before,
                 after: String::new(),
                 line,
@@ -176,7 +176,7 @@ fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdi
     }
 }
 
-pub(super) fn described(place: &FilePlace) -> String {
+pub(super) fn describe_place(place: &FilePlace) -> String {
     let what = match &place.what {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),

@@ -12,7 +12,7 @@ use super::edits::between;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::{Patterns, Tried};
-use super::probes::{Probe, RELATION, probes, relation};
+use super::probes::{Probe, RELATION, make_probes, relation};
 use super::search::{Search, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -109,12 +109,12 @@ impl Decompiler {
         let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
         let edits = between(&written, &found);
         let mut trees = Trees::default();
-        let cte = read.cte(place);
+        let cte = read.step_cte(place);
         let mut case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
         let expression = match read.expression(&found, cte, place, definition, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {
-                for (shown, expected, part) in case.through(&mut trees) {
+                for (shown, expected, part) in case.candidates_through(&mut trees) {
                     case.shown = shown;
                     case.is_exact = true;
                     if let Ok(formula) = self.solved(&case, &mut trees, expected, part) {
@@ -143,7 +143,7 @@ impl Decompiler {
         let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
         let is_of_rows =
             |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
-        let looks_at_rows = trees.below(part).iter().any(is_of_rows);
+        let looks_at_rows = trees.descendants(part).iter().any(is_of_rows);
         let names = if looks_at_rows {
             case.names(trees, part)
         } else {
@@ -167,7 +167,7 @@ impl Decompiler {
                 return Ok(formula);
             }
             let next = if looks_at_rows {
-                case.wave(trees, part, &names, wave)
+                case.probe_wave(trees, part, &names, wave)
             } else {
                 None
             };
@@ -179,7 +179,7 @@ impl Decompiler {
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);
                     if !words.is_empty() {
-                        tried.extend(words.probes());
+                        tried.extend(words.build_probes());
                     }
                     if tried.is_empty() {
                         break;
@@ -213,7 +213,7 @@ impl Decompiler {
         }
         let mut search = Search::new(&all, trees).with_input(&given);
         let forms = search.candidates(part);
-        Err(match search.unknown(part).filter(|_| forms.is_empty()) {
+        Err(match search.smallest_unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula expresses {}", trees.construct(part))),
             None => because(format!(
                 "no formula of {} gives exactly this SQL",
@@ -231,11 +231,11 @@ impl Decompiler {
         // A type in the contract appears in the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
-        let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.kids(*part)) {
+        let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
             (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
             _ => false,
         };
-        trees.below(expression).into_iter().find(is_unknown)
+        trees.descendants(expression).into_iter().find(is_unknown)
     }
 
     /// Learns the SQL of all functions. Functions that involve time are learned for the time zone and the calendar of
@@ -266,7 +266,7 @@ impl Decompiler {
 /// Returns all probes that involve time, or all that do not: those with few arguments, or only those with more.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
-        let mut all = probes(widest);
+        let mut all = make_probes(widest);
         all.retain(|probe| probe.is_temporal() == is_temporal);
         all
     };
@@ -291,7 +291,7 @@ fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
 
 impl SpecPosition<'_> {
     /// Returns the CTE in which a step ends. `None` is the last select.
-    pub(super) fn cte(&self, step: usize) -> Option<&str> {
+    pub(super) fn step_cte(&self, step: usize) -> Option<&str> {
         let last = step + 1 >= self.outline.steps.len();
         self.outline
             .steps
@@ -320,7 +320,7 @@ impl SpecPosition<'_> {
             .get(step)
             .and_then(|step| step.sheet.as_ref())
             .is_some_and(|sheet| sheet.is_wide);
-        Ok(match (trees.label(id), trees.kids(id)) {
+        Ok(match (trees.label(id), trees.children(id)) {
             (SqlLabel::Call, [_, inner]) if is_wide => *inner,
             _ => id,
         })
@@ -384,8 +384,8 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
 
 /// Returns the largest number of arguments of a call, or of operands of a chain.
 fn widest(trees: &Trees, expression: SqlNodeId) -> usize {
-    let parts = trees.below(expression);
-    let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
+    let parts = trees.descendants(expression);
+    let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
     // Distinguish only a few sizes, so that the learned patterns serve many expressions.
     if kids <= WIDE { WIDE } else { WIDEST }
 }

@@ -16,7 +16,7 @@ pub(super) struct ReadRelation {
 }
 
 /// Returns the relations that the tokens of a `from` clause read, in order. Anything that is not a name is skipped.
-pub(super) fn reads(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelation> {
+pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelation> {
     let mut outside = Vec::new();
     let mut depth = 0usize;
     for at in tokens.clone() {

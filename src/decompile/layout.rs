@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::comments::with_lost_comments;
-use super::edits::described;
+use super::edits::describe_place;
 use super::file::{FilePart, FilePartKind, FilePlace, SqlFile};
 use super::separated_parts::{ListItem, Separated};
 use crate::dbt::with_header_of;
@@ -69,7 +69,7 @@ impl Clash {
 }
 
 /// Returns the parts that make [`merge`] fail.
-pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
+pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
         file.parts
@@ -102,7 +102,7 @@ pub fn clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Cla
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(Clash::new(described(&part.place), line, texts));
+        clashes.push(Clash::new(describe_place(&part.place), line, texts));
     }
     clashes
 }

@@ -54,10 +54,10 @@ mod windows;
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};
 pub use layout::Clash;
-pub use layout::{clashes, keep_comments, merge};
+pub use layout::{keep_comments, layout_clashes, merge};
 pub use order::in_order_of;
 pub use spec_edit::{EditRefusal, with_formula};
-pub use substitute::respelled;
+pub use substitute::spec_for_sql;
 
 use formulac_catalog::{Level, Type, catalog, dialect};
 use formulac_core::{check, schema};

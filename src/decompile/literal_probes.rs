@@ -71,7 +71,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
 /// Returns the texts of an expression.
 fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
-    for part in trees.below(expression) {
+    for part in trees.descendants(expression) {
         if let SqlLabel::Text(text, _) = trees.label(part)
             && text.len() <= LONGEST
             && found.len() < TEXTS
@@ -118,7 +118,7 @@ fn formats(
         }
     };
     let in_parts = trees
-        .below(expression)
+        .descendants(expression)
         .into_iter()
         .rev()
         .filter_map(|part| date_in_parts(trees, known, part));
@@ -134,7 +134,7 @@ fn formats(
         }
     }
     let is_case = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Case;
-    for case in trees.below(expression).into_iter().filter(is_case).take(CASES) {
+    for case in trees.descendants(expression).into_iter().filter(is_case).take(CASES) {
         for mask in by_sign(trees, case).into_iter().take(MASKS) {
             put(&NUMERIC, &mask);
         }
@@ -183,7 +183,7 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
     let mut rest = expression;
-    while let (true, [left, right]) = (is_join(rest), trees.kids(rest)) {
+    while let (true, [left, right]) = (is_join(rest), trees.children(rest)) {
         parts.push(*right);
         rest = *left;
     }
@@ -214,7 +214,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
     let patterns = known.iter().flat_map(|known| known.values(trees, part));
     let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
     patterns
-        .filter(|pattern| pattern.matched(trees, part).is_some())
+        .filter(|pattern| pattern.match_node(trees, part).is_some())
         .filter_map(|pattern| mask(pattern))
         .find(fits)
 }
@@ -222,7 +222,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
 /// Returns the commas of a format for each power of a thousand by which an expression divides.
 fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
-    for part in trees.below(expression) {
+    for part in trees.descendants(expression) {
         let SqlLabel::Number(number) = trees.label(part) else {
             continue;
         };
@@ -243,7 +243,7 @@ fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;
-    while let (SqlLabel::Case, [_, then, other]) = (trees.label(rest), trees.kids(rest)) {
+    while let (SqlLabel::Case, [_, then, other]) = (trees.label(rest), trees.children(rest)) {
         arms.push(*then);
         rest = *other;
     }

@@ -170,7 +170,7 @@ impl Parser<'_> {
             parts.push(self.expression(0)?.0);
         }
         Ok(match parts.as_slice() {
-            [] => self.trees.leaf(SqlLabel::Nothing),
+            [] => self.trees.add_leaf(SqlLabel::Nothing),
             [one] => *one,
             _ => self.trees.add(SqlLabel::Row, parts),
         })
@@ -290,7 +290,7 @@ impl Parser<'_> {
         let mut operands = Vec::new();
         let mut rest = right;
         while self.trees.label(rest) == &op {
-            let [a, b] = self.trees.kids(rest) else { break };
+            let [a, b] = self.trees.children(rest) else { break };
             operands.push(*b);
             rest = *a;
         }
@@ -330,13 +330,13 @@ impl Parser<'_> {
         let key = token.key(self.source).into_owned();
         self.at += 1;
         let id = match token.kind {
-            SqlTokenKind::Number => self.trees.leaf(SqlLabel::Number(key)),
-            SqlTokenKind::Jinja => self.trees.leaf(SqlLabel::Jinja(key)),
+            SqlTokenKind::Number => self.trees.add_leaf(SqlLabel::Number(key)),
+            SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key)),
             SqlTokenKind::Hint => return Err("a hint is no part of a formula".to_owned()),
             SqlTokenKind::Text => self.text(text)?,
             SqlTokenKind::Quoted => {
                 let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;
-                self.trees.leaf(SqlLabel::Quoted(name))
+                self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.keyword(&key),
             SqlTokenKind::Sign => match key.as_str() {
@@ -373,7 +373,7 @@ impl Parser<'_> {
             _ => return Err("a text has letters before its quote".to_owned()),
         };
         let value = lexer::value(text, self.dialect).ok_or("a text does not end")?;
-        Ok(self.trees.leaf(SqlLabel::Text(value, prefix)))
+        Ok(self.trees.add_leaf(SqlLabel::Text(value, prefix)))
     }
 
     fn keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
@@ -434,7 +434,7 @@ impl Parser<'_> {
         let other = if self.take("else") {
             self.expression(0)?.0
         } else {
-            self.trees.leaf(SqlLabel::Nothing)
+            self.trees.add_leaf(SqlLabel::Nothing)
         };
         self.need("end")?;
         if arms.is_empty() {
@@ -478,7 +478,7 @@ impl Parser<'_> {
                         SqlTokenKind::Quoted => {
                             let name = lexer::value(token.text(self.source), self.dialect);
                             self.trees
-                                .leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
+                                .add_leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
                         }
                         _ => self.trees.word(&token.key(self.source)),
                     };

@@ -138,9 +138,9 @@ impl Patterns {
     /// functions that they call.
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
-        for part in trees.below(id) {
+        for part in trees.descendants(id) {
             // A call of `safe.chr` counts as a call of `chr`.
-            if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
+            if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.children(part).first())
                 && let Some((_, name)) = trees.column(*name)
             {
                 names.insert(name);
@@ -157,7 +157,7 @@ impl Patterns {
     }
 
     /// Adds a pattern.
-    pub fn put(&mut self, pattern: SqlPattern) {
+    pub fn add_pattern(&mut self, pattern: SqlPattern) {
         self.insert(Arc::new(pattern));
     }
 
@@ -185,7 +185,7 @@ impl Patterns {
 
     fn at<'a>(map: &'a HashMap<Root, Vec<Arc<SqlPattern>>>, trees: &Trees, id: SqlNodeId) -> &'a [Arc<SqlPattern>] {
         let label = trees.label(id).clone();
-        let kids = trees.kids(id);
+        let kids = trees.children(id);
         let first = kids
             .first()
             .filter(|_| label == SqlLabel::Call)
@@ -199,7 +199,7 @@ impl Patterns {
     }
 
     /// Returns the patterns that may give a node's formula, but with a column that does not occur in the node.
-    pub fn silent(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+    pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.silent, trees, id)
     }
 
@@ -276,7 +276,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         // `text || fx_sv1`
         ExpressionShape::AsText => {
             root = *trees
-                .kids(root)
+                .children(root)
                 .first()
                 .filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?;
         }
@@ -329,8 +329,8 @@ pub(super) fn pattern(
 
 /// Returns the condition of `count(case when … then 1 end)`.
 fn counted(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
-    let [_, inner] = trees.kids(id) else { return None };
-    match (trees.label(*inner), trees.kids(*inner)) {
+    let [_, inner] = trees.children(id) else { return None };
+    match (trees.label(*inner), trees.children(*inner)) {
         (SqlLabel::Case, [condition, one, _]) if *trees.label(*one) == SqlLabel::Number("1".to_owned()) => {
             Some(*condition)
         }
@@ -372,7 +372,7 @@ impl Learner<'_> {
                 (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
                     return self.note_hole(place, PatternPart::Any(place));
                 }
-                (Arg::Named(_, tree), _) if *tree == id || self.trees.bare(*tree) == id => {
+                (Arg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
                     return self.note_hole(place, PatternPart::Any(place));
                 }
                 (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
@@ -411,7 +411,7 @@ impl Learner<'_> {
                 _ => {}
             }
         }
-        let mut kids = self.trees.kids(id).to_vec();
+        let mut kids = self.trees.children(id).to_vec();
         // A column of another relation may have the same name as an argument.
         if label == SqlLabel::Field && self.trees.column(id).is_some() {
             let whole = |kid: SqlNodeId| PatternPart::Node(self.trees.label(kid).clone(), Vec::new());
@@ -464,7 +464,7 @@ impl SqlPattern {
     }
 
     /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match.
-    pub fn matched(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
+    pub fn match_node(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
         fits(&self.root, trees, id, &mut bound).then_some(bound)
     }
@@ -486,7 +486,7 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
         PatternPart::Any(place) => bind(bound, *place, Binding::Node(id)),
         PatternPart::Criterion(place) => bind(bound, *place, Binding::Criterion(id)),
         PatternPart::Number(place, by, suffix) => {
-            let (sign, id) = match (trees.label(id), trees.kids(id)) {
+            let (sign, id) = match (trees.label(id), trees.children(id)) {
                 (SqlLabel::Negative, [inner]) => ("-", *inner),
                 _ => ("", id),
             };
@@ -521,7 +521,7 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }
         PatternPart::Node(label, parts) => {
-            let kids = trees.kids(id);
+            let kids = trees.children(id);
             trees.label(id) == label
                 && kids.len() == parts.len()
                 && parts.iter().zip(kids).all(|(part, kid)| fits(part, trees, *kid, bound))

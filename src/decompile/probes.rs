@@ -135,7 +135,7 @@ fn types(ty: ParamType) -> &'static [Type] {
 }
 
 /// Returns all probes, with at most this number of arguments in their calls.
-pub(super) fn probes(widest: usize) -> Vec<Probe> {
+pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
     operators(&mut all);
     for function in functions() {
@@ -438,7 +438,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             matches!(simple, Some(Arg::Number(_)))
         };
         for place in (0..count.min(5)).filter(is_number) {
-            for types in diagonals(&params).into_iter().take(2) {
+            for types in diagonal_types(&params).into_iter().take(2) {
                 let of = |(at, ty): (usize, &Type)| match at == place {
                     true => Arg::Quotient(at),
                     false => Arg::Column(column(*ty, true, at)),
@@ -457,7 +457,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             put(args);
         }
         // Try literals for one argument, for two arguments, or for all but the first.
-        let simple: Vec<Vec<Type>> = diagonals(&params);
+        let simple: Vec<Vec<Type>> = diagonal_types(&params);
         for types in &simple {
             for nullable in [true, false] {
                 let base: Vec<Arg> = types
@@ -503,7 +503,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
 pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
-        return diagonals(params);
+        return diagonal_types(params);
     }
     params.iter().fold(vec![Vec::new()], |all, param| {
         let with = |before: &Vec<Type>| {
@@ -517,7 +517,7 @@ pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
 }
 
 /// Returns the first type of each parameter, then the second type of each, and so on.
-pub(super) fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
+pub(super) fn diagonal_types(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
         params

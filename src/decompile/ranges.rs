@@ -28,7 +28,7 @@ const RANGES: [(&str, usize); 15] = [
 ];
 
 /// Returns formulas that count the rows of each range, with a name in the place of `{0}`.
-pub(super) fn counts(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
+pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     let ranges = RANGES
         .iter()
         .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
@@ -50,7 +50,7 @@ pub(super) struct LearnedRanges {
 }
 
 /// Learns the window of a range from the SQL that counts the rows of the range.
-pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
+pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;
     };
@@ -70,7 +70,7 @@ pub(super) fn learned(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Optio
 impl LearnedRanges {
     /// Returns the range of a window, with `{}` in the place of the name.
     pub fn range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
-        let bound = self.window.matched(trees, window)?;
+        let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
         for (at, bound) in bound.iter().enumerate() {
             let Some(Binding::Number(number)) = bound else {
@@ -85,8 +85,8 @@ impl LearnedRanges {
 /// Returns the windows of aggregates and functions: the expressions after `over`.
 pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut found = Vec::new();
-    for part in trees.below(id) {
-        if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.kids(part))
+    for part in trees.descendants(id) {
+        if let (SqlLabel::Behind("over"), [_, window]) = (trees.label(part), trees.children(part))
             && !found.contains(window)
         {
             found.push(*window);
@@ -98,8 +98,8 @@ pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
 /// Returns the parts of an expression that use this window, each mapped to the same part without the window.
 pub(super) fn without(trees: &mut Trees, id: SqlNodeId, window: SqlNodeId) -> HashMap<SqlNodeId, SqlNodeId> {
     let mut bare: HashMap<SqlNodeId, SqlNodeId> = HashMap::new();
-    for part in trees.below(id) {
-        let kids = trees.kids(part).to_vec();
+    for part in trees.descendants(id) {
+        let kids = trees.children(part).to_vec();
         if let (SqlLabel::Behind("over"), [inner, over]) = (trees.label(part), kids.as_slice())
             && *over == window
         {

@@ -92,7 +92,7 @@ impl<'s> Search<'s> {
     /// Returns formulas for an expression. All parts are processed in the order in which they were created, so no
     /// recursion is needed.
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let parts = self.trees.below(id);
+        let parts = self.trees.descendants(id);
         for part in &parts {
             let pairs = self.pairs_of(*part);
             self.pairs.insert(*part, pairs.into());
@@ -110,11 +110,17 @@ impl<'s> Search<'s> {
     }
 
     /// Returns the smallest part of an expression that has no formula.
-    pub fn unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+    pub fn smallest_unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
-        let is_word = |id: SqlNodeId| self.trees.kids(id).is_empty();
-        self.trees.below(id).into_iter().find(|part| {
-            empty(part) && !is_word(*part) && self.trees.kids(*part).iter().all(|kid| !empty(kid) || is_word(*kid))
+        let is_word = |id: SqlNodeId| self.trees.children(id).is_empty();
+        self.trees.descendants(id).into_iter().find(|part| {
+            empty(part)
+                && !is_word(*part)
+                && self
+                    .trees
+                    .children(*part)
+                    .iter()
+                    .all(|kid| !empty(kid) || is_word(*kid))
         })
     }
 
@@ -143,7 +149,7 @@ impl<'s> Search<'s> {
             for pattern in self
                 .patterns
                 .iter()
-                .flat_map(|patterns| patterns.silent(self.trees, id))
+                .flat_map(|patterns| patterns.silent_patterns(self.trees, id))
             {
                 self.match_pattern(pattern, id, &mut found);
             }
@@ -175,7 +181,7 @@ impl<'s> Search<'s> {
     }
 
     fn match_pattern(&self, pattern: &SqlPattern, id: SqlNodeId, found: &mut Vec<ExpressionText>) {
-        let Some(bound) = pattern.matched(self.trees, id) else {
+        let Some(bound) = pattern.match_node(self.trees, id) else {
             return;
         };
         let mut choices: Vec<Vec<ExpressionText>> = Vec::with_capacity(bound.len());
@@ -294,7 +300,7 @@ impl<'s> Search<'s> {
             }
             return forms;
         }
-        match (self.trees.label(id), self.trees.kids(id)) {
+        match (self.trees.label(id), self.trees.children(id)) {
             (SqlLabel::Number(number), _) => vec![self::number(number)],
             (SqlLabel::Text(text, _), _) => vec![text_literal(text)],
             (SqlLabel::Negative, [inner]) => match self.trees.label(*inner) {
@@ -311,14 +317,14 @@ impl<'s> Search<'s> {
 
     /// Returns the expression around which the compiler may have put a conversion or a default.
     fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
-        let [name, first, ..] = self.trees.kids(id) else {
+        let [name, first, ..] = self.trees.children(id) else {
             return None;
         };
         let SqlLabel::Word(name) = self.trees.label(*name) else {
             return None;
         };
         match (self.trees.label(id), name.as_str()) {
-            (SqlLabel::Call, "cast" | "try_cast" | "safe_cast") => self.trees.kids(*first).first().copied(),
+            (SqlLabel::Call, "cast" | "try_cast" | "safe_cast") => self.trees.children(*first).first().copied(),
             (SqlLabel::Call, "coalesce" | "nullif" | "lower") => Some(*first),
             _ => None,
         }

@@ -126,12 +126,12 @@ impl SheetLookup {
             ..Self::default()
         };
         for part in parts {
-            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else {
+            let (SqlLabel::Joined(_), [value, on, rows]) = (trees.label(*part), trees.children(*part)) else {
                 continue;
             };
             let names = |id: SqlNodeId| {
                 trees
-                    .below(id)
+                    .descendants(id)
                     .into_iter()
                     .filter_map(|part| Some(trees.column(part)?.1.to_owned()))
             };
@@ -164,7 +164,7 @@ impl SheetLookup {
     }
 
     /// Returns lookups without a default, made from a column to return, a column to search and a key.
-    pub fn plain(&self) -> Vec<Probe> {
+    pub fn plain_lookups(&self) -> Vec<Probe> {
         let given = self.ranges(&self.given);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
         for sought in self.ranges(&self.sought) {
@@ -209,7 +209,7 @@ impl SheetLookup {
     }
 
     /// Returns lookups of texts with wildcards.
-    pub fn wild(&self) -> Vec<Probe> {
+    pub fn wildcard_lookups(&self) -> Vec<Probe> {
         let others = [
             Arg::Text("", TEXTS[1], ""),
             Arg::Number(NUMBERS[1]),
@@ -295,6 +295,6 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
 
 /// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from
 /// the column that it searches.
-pub(super) fn marked(name: &str) -> [String; 2] {
+pub(super) fn marked_keys(name: &str) -> [String; 2] {
     [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
 }

@@ -38,7 +38,7 @@ type Substitution = (Range<usize>, String);
 /// assert_eq!(respelled(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
 /// ```
 #[must_use]
-pub fn respelled(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
+pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
     let read = SpecPosition::new(spec).ok()?;
     let compiled = |text: &str| compiler.compile_spec_at(text, path).model_sql().map(str::to_owned);
     let written = compiled(spec)?;

@@ -81,12 +81,12 @@ impl Trees {
         id
     }
 
-    pub fn leaf(&mut self, label: SqlLabel) -> SqlNodeId {
+    pub fn add_leaf(&mut self, label: SqlLabel) -> SqlNodeId {
         self.add(label, Vec::new())
     }
 
     pub fn word(&mut self, word: &str) -> SqlNodeId {
-        self.leaf(SqlLabel::Word(word.to_owned()))
+        self.add_leaf(SqlLabel::Word(word.to_owned()))
     }
 
     /// Returns the number of levels of a node, which is the recursion depth of code that walks down the tree.
@@ -100,13 +100,13 @@ impl Trees {
             .map_or(&SqlLabel::Nothing, |node| &node.label)
     }
 
-    pub fn kids(&self, id: SqlNodeId) -> &[SqlNodeId] {
+    pub fn children(&self, id: SqlNodeId) -> &[SqlNodeId] {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
     /// Returns the column that a node refers to, with its relation if the column is qualified.
     pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
-        match (self.label(id), self.kids(id)) {
+        match (self.label(id), self.children(id)) {
             (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),
             (SqlLabel::Field, [relation, name]) => {
                 let (SqlLabel::Word(relation) | SqlLabel::Quoted(relation)) = self.label(*relation) else {
@@ -122,20 +122,20 @@ impl Trees {
     }
 
     /// Returns a column without its relation.
-    pub fn bare(&self, id: SqlNodeId) -> SqlNodeId {
-        match (self.label(id), self.kids(id)) {
+    pub fn without_relation(&self, id: SqlNodeId) -> SqlNodeId {
+        match (self.label(id), self.children(id)) {
             (SqlLabel::Field, [_, name]) => *name,
             _ => id,
         }
     }
 
     /// Returns a node and all nodes below it, each once, children before parents.
-    pub fn below(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
+    pub fn descendants(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
         let mut found = vec![id];
         let mut seen: rustc_hash::FxHashSet<SqlNodeId> = found.iter().copied().collect();
         let mut at = 0;
         while let Some(next) = found.get(at).copied() {
-            found.extend(self.kids(next).iter().copied().filter(|kid| seen.insert(*kid)));
+            found.extend(self.children(next).iter().copied().filter(|kid| seen.insert(*kid)));
             at += 1;
         }
         found.sort_unstable();
@@ -144,7 +144,7 @@ impl Trees {
 
     /// Describes the construct of a node for people.
     pub fn construct(&self, id: SqlNodeId) -> String {
-        let first = self.kids(id).first().copied();
+        let first = self.children(id).first().copied();
         match self.label(id) {
             SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word) => format!("`{word}`"),
             SqlLabel::Quoted(name) => format!("`\"{name}\"`"),

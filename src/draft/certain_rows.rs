@@ -22,7 +22,7 @@ pub struct DraftedExample {
 
 /// Computes the expected rows of an example; `None` if no column has deterministic values.
 pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample> {
-    let seen = judge.judge(data)?.seen;
+    let seen = judge.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &judge.columns {
         match certain_values(judge, data, column) {

@@ -6,7 +6,7 @@ use super::constants::{ComparedBase, Constants};
 use crate::Type;
 use crate::interpret::calendar::days;
 use crate::interpret::exact::Exact;
-use crate::interpret::from_ast::folded;
+use crate::interpret::from_ast::fold_case;
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::interpret::value::{DAY, Value};
 use crate::model::CompiledSpec;
@@ -43,7 +43,11 @@ pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
 /// Returns the columns of each relation.
-pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSpec) -> Result<Vec<Vec<Slot>>, String> {
+pub fn relation_slots(
+    main: &Interpreted,
+    others: &[ReferenceSpec],
+    compiled: &CompiledSpec,
+) -> Result<Vec<Vec<Slot>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
         // A value that depends on the current day is not a constant.
@@ -57,7 +61,7 @@ pub fn slots(main: &Interpreted, others: &[ReferenceSpec], compiled: &CompiledSp
             let columns = columns(given, main, compiled);
             let key = key_of(given, main);
             let is_read = |column: &Column| {
-                let name = folded(column.name());
+                let name = fold_case(column.name());
                 read.contains(&name) || keeps_all(given, &main.spec) || key.contains(&name)
             };
             let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
@@ -86,12 +90,12 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
                 .flat_map(|s| &s.joins)
                 .any(|j| j.name() == name && j.to == given.name)
         };
-        let is_own = match used.relation.as_deref().map(folded) {
+        let is_own = match used.relation.as_deref().map(fold_case) {
             Some(relation) => relation == given.name || alias(&relation),
             None => main.relations.len() == 1,
         };
-        let name = folded(&used.name);
-        if is_own && columns.iter().all(|column| folded(column.name()) != name) {
+        let name = fold_case(&used.name);
+        if is_own && columns.iter().all(|column| fold_case(column.name()) != name) {
             columns.push(Column::new(&*used.name, used.ty));
         }
     }
@@ -108,7 +112,7 @@ fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
         read = &step.name;
     }
     match &given.known {
-        Some(relation) if walked => relation.key().iter().map(|name| folded(name)).collect(),
+        Some(relation) if walked => relation.key().iter().map(|name| fold_case(name)).collect(),
         _ => Vec::new(),
     }
 }
@@ -141,7 +145,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     }
     names
         .iter()
-        .map(|name| crate::interpret::spec::bare(name).to_owned())
+        .map(|name| crate::interpret::spec::unqualified_name(name).to_owned())
         .collect()
 }
 
@@ -156,11 +160,11 @@ fn slot(
     constants: &Constants,
     has_today: bool,
 ) -> Result<Slot, String> {
-    let name = folded(column.name());
+    let name = fold_case(column.name());
     let is_part_of_key = given
         .known
         .iter()
-        .any(|known| known.key().iter().any(|of| folded(of) == name));
+        .any(|known| known.key().iter().any(|of| fold_case(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
     let named = constants.values_for(&ComparedBase {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{Sees, ValueRow, row_value};
 
@@ -196,7 +196,7 @@ impl Bases<'_> {
             return Some((at, column.to_owned(), false));
         }
         let kept = match &step.keep {
-            ReferenceKeep::Some(names) => names.iter().find(|name| bare(name) == column)?.clone(),
+            ReferenceKeep::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
             _ => column.to_owned(),
         };
         Some((at, kept, true))

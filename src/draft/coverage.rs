@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::interpret::trace::{TraceEvents, branch};
 
 /// Maximum number of nodes of a formula with all definitions inlined.
@@ -69,11 +69,11 @@ pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
             .collect();
         step.definitions.retain(|(name, _)| needed.contains(name));
         if let ReferenceKeep::Some(kept) = &mut step.keep {
-            kept.retain(|name| wanted.contains(bare(name)) || needed.contains(name));
+            kept.retain(|name| wanted.contains(unqualified_name(name)) || needed.contains(name));
         }
         // A later step may join any step before it.
         let joins_earlier = step.joins.iter().any(|join| earlier.contains(&join.to));
-        let names: BTreeSet<String> = needed.iter().map(|name| bare(name).to_owned()).collect();
+        let names: BTreeSet<String> = needed.iter().map(|name| unqualified_name(name).to_owned()).collect();
         if joins_earlier {
             let all = pruned
                 .steps
@@ -106,7 +106,11 @@ fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
         }
     }
     if let ReferenceKeep::Some(kept) = &step.keep {
-        names.extend(kept.iter().filter(|name| wanted.contains(bare(name))).cloned());
+        names.extend(
+            kept.iter()
+                .filter(|name| wanted.contains(unqualified_name(name)))
+                .cloned(),
+        );
     }
     let mut needed = BTreeSet::new();
     while let Some(name) = names.pop() {
@@ -119,12 +123,12 @@ fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 /// Returns whether an outcome is worth a row.
-pub fn relevant(seen: &(String, &'static str)) -> bool {
+pub fn is_relevant(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
 /// Returns descriptions of the outcomes that formulas distinguish but no row reaches.
-pub fn missed(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
+pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
     for step in &spec.steps {

@@ -120,7 +120,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         others.clear();
     }
     coverage::check_size(&main.spec).map_err(unknown)?;
-    let slots = columns::slots(&main, &others, &compiled).map_err(unknown)?;
+    let slots = columns::relation_slots(&main, &others, &compiled).map_err(unknown)?;
     let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
     let found = search::examples(&judge);
     let settled: Vec<certain_rows::DraftedExample> = found

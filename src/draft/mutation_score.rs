@@ -13,7 +13,7 @@ use crate::interpret::walk::{self, StepRows, interpret};
 use crate::model::CompiledSpec;
 use crate::model::interpreter_input::Interpreted;
 
-use super::coverage::{only, relevant};
+use super::coverage::{is_relevant, only};
 use super::mutants::mutants;
 
 pub struct MutationScorer<'a> {
@@ -84,9 +84,9 @@ impl<'a> MutationScorer<'a> {
         };
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = Chance::new(1);
-        let trials: Vec<Data> = (0..TRIALS).map(|at| judge.drawn(&mut chance, at / 4)).collect();
+        let trials: Vec<Data> = (0..TRIALS).map(|at| judge.draw_rows(&mut chance, at / 4)).collect();
         for column in compiled.columns() {
-            let name = crate::interpret::from_ast::folded(column.name());
+            let name = crate::interpret::from_ast::fold_case(column.name());
             judge.written.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
@@ -104,10 +104,10 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns random rows with values from the slots.
-    pub fn drawn(&self, chance: &mut Chance, count: usize) -> Data {
+    pub fn draw_rows(&self, chance: &mut Chance, count: usize) -> Data {
         let mut data: Data = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
-            let at = chance.below(self.slots.len());
+            let at = chance.random_below(self.slots.len());
             let row = self.row(chance, &data, at);
             if let Some(rows) = data.get_mut(at) {
                 rows.push(row);
@@ -121,7 +121,7 @@ impl<'a> MutationScorer<'a> {
         let rows = data.get(at).map_or(0, Vec::len);
         let slots = self.slots.get(at).into_iter().flatten();
         let value = |slot: &Slot, chance: &mut Chance| {
-            let plain = chance.below(10) < 3;
+            let plain = chance.random_below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
             let value = value.or_else(|| {
                 if plain {
@@ -176,7 +176,7 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns the mutants whose results differ from the spec's results.
-    pub fn detected(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
+    pub fn detected_mutants(&self, data: &Data, mutants: &[usize]) -> Vec<usize> {
         let Some(spec) = self.specs.first() else {
             return Vec::new();
         };
@@ -196,7 +196,7 @@ impl<'a> MutationScorer<'a> {
 
     /// Evaluates a set of rows. Returns `None` for invalid rows: a duplicate key, or several matches for a join that
     /// allows one.
-    pub fn judge(&self, data: &Data) -> Option<MutationScore> {
+    pub fn score_rows(&self, data: &Data) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
             let keys: Vec<usize> = (0..slots.len()).filter(is_part).collect();
@@ -210,7 +210,7 @@ impl<'a> MutationScorer<'a> {
             }
         }
         let spec = self.specs.first()?;
-        let (run, mut seen) = trace::during(|| self.run(spec, data, None));
+        let (run, mut seen) = trace::record_events(|| self.run(spec, data, None));
         let is_single =
             |join: &&ReferenceJoin| !join.many && join.kind != crate::interpret::spec::ReferenceJoinKind::Cross;
         let singles = spec.steps.iter().flat_map(|step| &step.joins).filter(is_single);
@@ -225,7 +225,7 @@ impl<'a> MutationScorer<'a> {
                 seen.insert((column.clone(), kind(value)));
             }
         }
-        seen.retain(relevant);
+        seen.retain(is_relevant);
         let same = |other: &ReferenceSpec| self.run(other, data, None).value.values() == results;
         let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
         let certain = settled && self.specs.iter().skip(1).all(same);

@@ -44,7 +44,7 @@ impl Worth {
 }
 
 fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<Worth> {
-    let judged = judge.judge(data)?;
+    let judged = judge.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
     if shown.seen.is_empty() && count(data) == 0 {
         return Some(Worth {
@@ -84,7 +84,7 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
             break;
         };
         let alive = alive(judge, &shown);
-        let told = judge.detected(&data, &alive);
+        let told = judge.detected_mutants(&data, &alive);
         // One new outcome alone doesn't justify another example, unless it is the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
@@ -92,7 +92,7 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
         }
         shown
             .seen
-            .extend(judge.judge(&data).map(|judged| judged.seen).unwrap_or_default());
+            .extend(judge.score_rows(&data).map(|judged| judged.seen).unwrap_or_default());
         shown.mutants.extend(told);
         found.push(data);
     }
@@ -142,12 +142,12 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
         return data;
     };
     let mut alive = alive(judge, shown);
-    let told = judge.detected(&data, &alive);
+    let told = judge.detected_mutants(&data, &alive);
     alive.retain(|at| !told.contains(at));
     let mut tries = 0;
     while !alive.is_empty() && tries < 4 * TRIES && !judge.is_spent(75) {
         tries += 1;
-        let more = chance.below(4);
+        let more = chance.random_below(4);
         let room = count(&data) < ROWS;
         let candidate = if room && more > 0 {
             with_more(judge, chance, &data, more)
@@ -160,13 +160,13 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
         if worth.loses_against(best) {
             continue;
         }
-        let told = judge.detected(&candidate, &alive);
+        let told = judge.detected_mutants(&candidate, &alive);
         if told.is_empty() {
             continue;
         }
         // The candidate must still detect all mutants that were detected before.
-        let before = judge.detected(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
-        if judge.detected(&candidate, &before).len() < before.len() {
+        let before = judge.detected_mutants(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
+        if judge.detected_mutants(&candidate, &before).len() < before.len() {
             continue;
         }
         alive.retain(|at| !told.contains(at));
@@ -179,10 +179,10 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
 /// Returns the data with a random value changed.
 fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data {
     let mut data = data.clone();
-    let at = chance.below(data.len());
-    let row = chance.below(data.get(at).map_or(0, Vec::len));
+    let at = chance.random_below(data.len());
+    let row = chance.random_below(data.get(at).map_or(0, Vec::len));
     let slots = judge.slots.get(at).map_or(&[][..], Vec::as_slice);
-    let place = chance.below(slots.len());
+    let place = chance.random_below(slots.len());
     let slot = slots.get(place).filter(|slot| !slot.is_key);
     if let Some(value) = slot.and_then(|slot| chance.pick(&slot.pool)) {
         set(&mut data, at, row, place, value.clone());
@@ -192,17 +192,17 @@ fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data
 
 fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more: usize) -> Data {
     let mut data = data.clone();
-    let is_series = more > 1 && chance.below(2) == 0;
-    let (relation, like) = (chance.below(judge.slots.len()), chance.below(16));
-    let along = chance.below(judge.slots.get(relation).map_or(0, Vec::len));
+    let is_series = more > 1 && chance.random_below(2) == 0;
+    let (relation, like) = (chance.random_below(judge.slots.len()), chance.random_below(16));
+    let along = chance.random_below(judge.slots.get(relation).map_or(0, Vec::len));
     for step in 0..more {
         let at = if is_series {
             relation
         } else {
-            chance.below(judge.slots.len())
+            chance.random_below(judge.slots.len())
         };
         let mut row = judge.row(chance, &data, at);
-        let is_like = chance.below(3) > 0;
+        let is_like = chance.random_below(3) > 0;
         let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else {
             continue;
         };
@@ -213,7 +213,7 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
         };
         // Copy an existing row with one or two new values. In a series of rows, one column takes successive values.
         if let Some(known) = known.cloned() {
-            let others = [chance.below(slots.len()), chance.below(slots.len())];
+            let others = [chance.random_below(slots.len()), chance.random_below(slots.len())];
             for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
                 let Some(slot) = slots.get(place).filter(|slot| !slot.is_key) else {
                     continue;
@@ -249,7 +249,7 @@ impl Tidied<'_> {
         let Some(worth) = worth(self.judge, self.shown, &candidate) else {
             return false;
         };
-        if worth < self.best || self.judge.detected(&candidate, &self.told).len() < self.told.len() {
+        if worth < self.best || self.judge.detected_mutants(&candidate, &self.told).len() < self.told.len() {
             return false;
         }
         (self.best, self.data) = (worth, candidate);
@@ -362,7 +362,7 @@ fn tidied(judge: &MutationScorer<'_>, data: Data, shown: &ShownRows) -> Data {
     let Some(best) = worth(judge, shown, &data) else {
         return data;
     };
-    let told = judge.detected(&data, &alive(judge, shown));
+    let told = judge.detected_mutants(&data, &alive(judge, shown));
     let mut tidied = Tidied {
         judge,
         shown,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::certain_rows::DraftedExample;
-use super::coverage::missed;
+use super::coverage::missed_outcomes;
 use super::mutation_score::MutationScorer;
 use super::{Draft, rows::Data};
 use crate::interpret::expr::ReferenceExpr;
@@ -35,7 +35,7 @@ pub fn draft(judge: &MutationScorer<'_>, main: &Interpreted, examples: &[Drafted
             .specs
             .first()
             .into_iter()
-            .flat_map(|spec| missed(spec, &covered))
+            .flat_map(|spec| missed_outcomes(spec, &covered))
             .map(named),
     );
     for (at, example) in examples.iter().enumerate() {

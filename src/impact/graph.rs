@@ -340,7 +340,7 @@ impl<'a> Graph<'a> {
         let read = if call == "this" {
             node
         } else {
-            self.sources.manifest.referred(node, call)?
+            self.sources.manifest.resolve_reference(node, call)?
         };
         let ephemeral = || format!("{EPHEMERAL}{}", read.name);
         Some(read.relation_name.as_deref().map_or_else(ephemeral, str::to_owned))

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`Graph`] | nodes and columns of dbt, specs and Omni, with their dependencies |
 //! | [`impact`](fn@impact) | follows a change through the graph |
-//! | [`since`](fn@since) | finds the changes between two revisions of a project |
+//! | [`changes_since`] | finds the changes between two revisions of a project |
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
 //! Columns are traced through the SQL of models if possible. Otherwise the whole model counts as affected, and the
@@ -45,7 +45,7 @@ pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
 pub use propagate::{ChangeNote, ChangeStart, Grade};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, impact};
-pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, since};
+pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, changes_since};
 
 pub use crate::lineage::{ColumnChange, Lineages};
 

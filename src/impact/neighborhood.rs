@@ -14,7 +14,7 @@ impl Graph<'_> {
     /// Returns the graph around a target up to a number of steps: its id, its upstream graph, its downstream graph,
     /// and notes on models whose columns could not be traced.
     #[must_use]
-    pub fn around(
+    pub fn graph_around(
         &self,
         target: &ImpactTarget,
         depth: usize,

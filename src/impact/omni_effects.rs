@@ -32,7 +32,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
         let schema = part.node.and_then(|node| node.schema.as_deref());
         let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
         let whole = state.rows.is_some() || state.fails.is_some();
-        let reached = graph.sources.omni.reached(schema, &table, &columns, whole);
+        let reached = graph.sources.omni.reached_fields(schema, &table, &columns, whole);
         let ids: BTreeMap<String, String> = reached
             .iter()
             .map(|field| {

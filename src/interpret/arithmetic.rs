@@ -10,7 +10,7 @@ use crate::value::{DAY, Value};
 use crate::{exact::Exact, uncertainty};
 
 /// Evaluates an expression that needs no rows except those of its operands.
-pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
+pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
     match x {
         ReferenceExpr::Literal(literal) => literal.clone(),
         ReferenceExpr::Binary(op, a, b) => {
@@ -29,7 +29,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
             binary(*op, &a, &b)
         }
         ReferenceExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
-            uncertainty::unknown(|| format!("the timeframe `{frame}`"));
+            uncertainty::report_unsupported(|| format!("the timeframe `{frame}`"));
             Value::Null
         }),
         ReferenceExpr::Call(name, args) => {
@@ -41,7 +41,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
                 uncertainty::mark();
             }
             let Some(result) = functions::call(spelled, &values) else {
-                uncertainty::unknown(|| format!("the function {name}"));
+                uncertainty::report_unsupported(|| format!("the function {name}"));
                 return Value::Null;
             };
             note_decimals(&result, values.iter());
@@ -65,7 +65,7 @@ pub fn plain(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&Referen
             result
         }
         _ => {
-            uncertainty::unknown(|| format!("{x}, which needs rows,"));
+            uncertainty::report_unsupported(|| format!("{x}, which needs rows,"));
             Value::Null
         }
     }
@@ -149,7 +149,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 fn blank_as(value: &Value, other: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
-            uncertainty::unknown(|| format!("the text `{text}` beside a date"));
+            uncertainty::report_unsupported(|| format!("the text `{text}` beside a date"));
             None
         }),
         _ => None,
@@ -187,7 +187,7 @@ pub fn moment(text: &str) -> Option<Value> {
 }
 
 fn unfit(op: ReferenceOp, a: &Value, b: &Value) -> Value {
-    uncertainty::unknown(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
+    uncertainty::report_unsupported(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
     Value::Null
 }
 
@@ -228,9 +228,9 @@ fn arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         _ => uncertainty::ratio(x, y),
     };
     if result == 0.0 && result.is_sign_negative() {
-        uncertainty::unshown();
+        uncertainty::mark_unknown_digits();
     }
-    Value::Number(uncertainty::sized(result))
+    Value::Number(uncertainty::check_size(result))
 }
 
 /// Evaluates an operator with at least one decimal operand.
@@ -240,25 +240,25 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         return Value::Null;
     };
     let result = match op {
-        ReferenceOp::Add => x.plus(y),
-        ReferenceOp::Subtract => x.plus(y.negated()),
+        ReferenceOp::Add => x.checked_add(y),
+        ReferenceOp::Subtract => x.checked_add(y.negate()),
         ReferenceOp::Multiply => x.times(y),
         ReferenceOp::Divide if y.digits == 0 => return Value::Null,
         ReferenceOp::Divide => {
             // As a float, the result would be a negative zero.
             if x.digits == 0 && y.digits < 0 {
-                uncertainty::unshown();
+                uncertainty::mark_unknown_digits();
             }
-            x.over(y)
+            x.checked_divide(y)
         }
         _ => {
-            uncertainty::unshown();
+            uncertainty::mark_unknown_digits();
             return binary(op, &Value::Number(x.number()), &Value::Number(y.number()));
         }
     };
     result.map_or_else(
         || {
-            uncertainty::oversize();
+            uncertainty::mark_oversize();
             Value::Null
         },
         Value::Decimal,
@@ -268,11 +268,11 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 fn integer(result: Option<i64>) -> Value {
     match result {
         Some(result) => {
-            uncertainty::sized(result as f64);
+            uncertainty::check_size(result as f64);
             Value::Int(result)
         }
         None => {
-            uncertainty::oversize();
+            uncertainty::mark_oversize();
             Value::Null
         }
     }
@@ -286,7 +286,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
     let by = if op == ReferenceOp::Earlier { -by } else { by };
     // Exceeds the range of any calendar.
     if by.abs() > 1e7 {
-        uncertainty::oversize();
+        uncertainty::mark_oversize();
         return Value::Null;
     }
     match date {
@@ -295,7 +295,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
             let moved = by * DAY as f64;
             // Times in the interpreter have whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
-                uncertainty::unknown(|| "a fraction of a second".to_owned());
+                uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
             }
             Value::Time(seconds + moved.round() as i64)
         }
@@ -319,7 +319,7 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
         rows
     };
     let Some(result) = statistics::aggregate(name, &rows) else {
-        uncertainty::unknown(|| format!("the function {name}"));
+        uncertainty::report_unsupported(|| format!("the function {name}"));
         return Value::Null;
     };
     note_decimals(&result, rows.iter().flatten());
@@ -330,7 +330,7 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
 /// Marks a result as uncertain if a function computed a float from decimals.
 fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
-        uncertainty::unshown();
+        uncertainty::mark_unknown_digits();
     }
 }
 

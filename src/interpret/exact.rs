@@ -57,7 +57,7 @@ impl Exact {
     }
 
     /// Scales both decimals to the larger scale.
-    pub fn aligned(a: Self, b: Self) -> Option<(i128, i128, u32)> {
+    pub fn align_scales(a: Self, b: Self) -> Option<(i128, i128, u32)> {
         let scale = a.scale.max(b.scale);
         Some((a.at(scale)?, b.at(scale)?, scale))
     }
@@ -95,8 +95,8 @@ impl fmt::Display for Exact {
 
 /// Decimal arithmetic with the scale of Postgres results, the only engine that shows all computed digits.
 impl Exact {
-    pub fn plus(self, other: Self) -> Option<Self> {
-        let (a, b, scale) = Self::aligned(self, other)?;
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let (a, b, scale) = Self::align_scales(self, other)?;
         Some(Self {
             digits: a.checked_add(b)?,
             scale,
@@ -104,7 +104,7 @@ impl Exact {
     }
 
     #[must_use]
-    pub fn negated(self) -> Self {
+    pub fn negate(self) -> Self {
         Self {
             digits: self.digits.saturating_neg(),
             ..self
@@ -119,7 +119,7 @@ impl Exact {
     }
 
     /// Divides two decimals; `None` if the divisor is 0 or the result has too many digits.
-    pub fn over(self, other: Self) -> Option<Self> {
+    pub fn checked_divide(self, other: Self) -> Option<Self> {
         // Postgres computes in base 10,000 and keeps at least four such digits.
         let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);
         let quotient_weight = weight - other_weight - i64::from(first <= other_first);
@@ -192,7 +192,7 @@ fn halves_and_signs() {
 fn quotients_have_the_digits_that_postgres_shows() {
     let shown = |a, b| {
         let of = |(digits, scale): (i128, u32)| Exact { digits, scale };
-        of(a).over(of(b)).map(|exact| exact.to_string())
+        of(a).checked_divide(of(b)).map(|exact| exact.to_string())
     };
     assert_eq!(shown((20000, 2), (2, 0)).as_deref(), Some("100.0000000000000000"));
     assert_eq!(shown((10, 1), (2, 0)).as_deref(), Some("0.50000000000000000000"));

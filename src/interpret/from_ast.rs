@@ -26,7 +26,7 @@ pub struct Reading<'a> {
 }
 
 /// Returns a name in lower case, as the interpreter compares names.
-pub fn folded(name: &str) -> String {
+pub fn fold_case(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
@@ -96,7 +96,7 @@ impl AstReader<'_> {
             Node::Name if said.eq_ignore_ascii_case("null") => ReferenceExpr::Literal(Value::Null),
             Node::Name if said.eq_ignore_ascii_case("true") => ReferenceExpr::Literal(Value::Bool(true)),
             Node::Name if said.eq_ignore_ascii_case("false") => ReferenceExpr::Literal(Value::Bool(false)),
-            Node::Name => ReferenceExpr::Name(folded(said)),
+            Node::Name => ReferenceExpr::Name(fold_case(said)),
             Node::Field | Node::Model => self.reference(id)?,
             Node::Timeframe { frame, .. } => {
                 let name = self
@@ -148,10 +148,10 @@ impl AstReader<'_> {
         if parts.total.is_some() {
             return Err(format!("the total `{}`", self.source_text(id)));
         }
-        let field = folded(parts.field.text(self.source));
-        let view = parts.view.map(|view| folded(view.text(self.source)));
+        let field = fold_case(parts.field.text(self.source));
+        let view = parts.view.map(|view| fold_case(view.text(self.source)));
         let name = match view {
-            Some(view) if self.reading.relation.is_none_or(|own| folded(own) != view) => format!("{view}.{field}"),
+            Some(view) if self.reading.relation.is_none_or(|own| fold_case(own) != view) => format!("{view}.{field}"),
             _ => field,
         };
         match parts.timeframe {
@@ -161,7 +161,7 @@ impl AstReader<'_> {
     }
 
     fn timeframe(&self, of: ReferenceExpr, name: &str) -> Result<ReferenceExpr, Unread> {
-        let name = folded(name);
+        let name = fold_case(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
             return Err(format!("`[{name}]` of a calendar of its own"));

@@ -28,7 +28,7 @@ pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -
     let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
     let rows = relations.map(|name| {
         known.get(name).unwrap_or_else(|| {
-            uncertainty::unknown(|| format!("the relation `{name}`"));
+            uncertainty::report_unsupported(|| format!("the relation `{name}`"));
             &nothing
         })
     });

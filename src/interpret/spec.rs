@@ -80,7 +80,7 @@ pub struct KeptColumn {
 impl KeptColumn {
     /// Returns the name of the output column.
     pub fn output(&self) -> String {
-        let column = bare(&self.name);
+        let column = unqualified_name(&self.name);
         match self.frame {
             None => column.to_owned(),
             Some(frame) => format!("{column}_{}", frame.name()),
@@ -96,7 +96,7 @@ impl KeptColumn {
 }
 
 /// Returns a column name without its qualifier.
-pub fn bare(name: &str) -> &str {
+pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::expr::{ReferenceExpr, ReferenceOp, Window};
-use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::value::Value;
 
 /// Type of a value, even if the value is NULL.
@@ -65,7 +65,10 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         let mut outputs: Vec<(String, TemporalKind)> = match &step.keep {
             ReferenceKeep::Nothing => Vec::new(),
             ReferenceKeep::All => columns(&read),
-            ReferenceKeep::Some(kept) => kept.iter().map(|k| (bare(k).to_owned(), of(&input, k))).collect(),
+            ReferenceKeep::Some(kept) => kept
+                .iter()
+                .map(|k| (unqualified_name(k).to_owned(), of(&input, k)))
+                .collect(),
         };
         outputs.extend(
             step.group_by

@@ -13,7 +13,7 @@ thread_local! {
 }
 
 /// Runs a computation and records its coverage.
-pub fn during<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
+pub fn record_events<T>(work: impl FnOnce() -> T) -> (T, TraceEvents) {
     SEEN.set(Some(TraceEvents::new()));
     let value = work();
     (value, SEEN.take().unwrap_or_default())

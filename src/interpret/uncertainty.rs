@@ -60,12 +60,12 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
 }
 
 /// Returns a float with noise, because its last bits may differ between engines.
-pub fn inexact(x: f64) -> f64 {
-    blurred(x, x)
+pub fn with_float_noise(x: f64) -> f64 {
+    add_noise(x, x)
 }
 
 /// Returns a float with noise that is proportional to `size`, the size of its operands.
-pub fn blurred(x: f64, size: f64) -> f64 {
+pub fn add_noise(x: f64, size: f64) -> f64 {
     let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
         return x;
     };
@@ -83,13 +83,13 @@ pub fn mark() {
 }
 
 /// Marks the computation as containing a decimal whose displayed number of digits is unknown.
-pub fn unshown() {
+pub fn mark_unknown_digits() {
     UNSHOWN.set(true);
 }
 
 /// Reports a part that the interpreter cannot evaluate. The part evaluates to NULL, and the caller must discard the
 /// result.
-pub fn unknown(what: impl FnOnce() -> String) {
+pub fn report_unsupported(what: impl FnOnce() -> String) {
     UNKNOWN.with_borrow_mut(|known| {
         known.get_or_insert_with(what);
     });
@@ -103,10 +103,10 @@ const STEPS: u64 = 50_000_000;
 pub struct Deeper(());
 
 /// Enters a level of recursion; `None` if the recursion is too deep or the computation has too many steps.
-pub fn deeper() -> Option<Deeper> {
+pub fn enter_recursion() -> Option<Deeper> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
     if depth > DEPTH || steps > STEPS {
-        unknown(|| "what is nested so deep".to_owned());
+        report_unsupported(|| "what is nested so deep".to_owned());
         return None;
     }
     LEVELS.set(depth);
@@ -122,14 +122,14 @@ impl Drop for Deeper {
 
 /// Returns a number, and marks the computation as oversized if the number is very large. The numeric limits of engines
 /// are not tested.
-pub fn sized(x: f64) -> f64 {
+pub fn check_size(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
         OVERSIZED.set(true);
     }
     x
 }
 
-pub fn oversize() {
+pub fn mark_oversize() {
     OVERSIZED.set(true);
 }
 
@@ -148,7 +148,7 @@ pub fn sum(a: f64, b: f64) -> f64 {
     if lost == 0.0 && is_short(a) && is_short(b) {
         s
     } else {
-        blurred(s, a.abs().max(b.abs()))
+        add_noise(s, a.abs().max(b.abs()))
     }
 }
 
@@ -157,7 +157,7 @@ pub fn product(a: f64, b: f64) -> f64 {
     if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) {
         p
     } else {
-        inexact(p)
+        with_float_noise(p)
     }
 }
 
@@ -166,7 +166,7 @@ pub fn ratio(a: f64, b: f64) -> f64 {
     if q.mul_add(b, -a) == 0.0 && is_short(q) {
         q
     } else {
-        inexact(q)
+        with_float_noise(q)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::arithmetic::{aggregated, period, plain};
+use crate::arithmetic::{aggregated, evaluate_scalar, period};
 use crate::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
 use crate::joins::join;
-use crate::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::{DAY, Value};
@@ -70,7 +70,7 @@ impl StepRows {
 
 /// Reports an unknown name and returns NULL.
 fn missing(name: &str) -> Value {
-    uncertainty::unknown(|| format!("`{name}`, whose type is unknown,"));
+    uncertainty::report_unsupported(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
 
@@ -236,7 +236,7 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
         (Some(value), None) => value.clone(),
         (None, None) => missing(name),
     };
-    let Some(_deeper) = uncertainty::deeper() else {
+    let Some(_deeper) = uncertainty::enter_recursion() else {
         return Value::Null;
     };
     match x {
@@ -246,7 +246,7 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
             value
         }
         ReferenceExpr::Period(name, frame) => period(&name_value(name), *frame),
-        _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
+        _ => evaluate_scalar(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
 
@@ -365,7 +365,7 @@ impl SpecRun<'_> {
         let Some(here) = self.units.get(unit) else {
             return Value::Null;
         };
-        let Some(_deeper) = uncertainty::deeper() else {
+        let Some(_deeper) = uncertainty::enter_recursion() else {
             return Value::Null;
         };
         if let Some(key) = here.keys.get(&x.to_string())
@@ -404,7 +404,7 @@ impl SpecRun<'_> {
                 trace::record(|| x.to_string(), trace::kind(&value));
                 value
             }
-            _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
+            _ => evaluate_scalar(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
         }
     }
 
@@ -554,8 +554,8 @@ impl SpecRun<'_> {
                 && (!self.grouped || step.level(x, Some(name)) != ReferenceLevel::Row)
         };
         let defined: Vec<(String, ReferenceExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
-        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));
-        let mut columns: Vec<String> = kept.iter().map(|name| bare(name).to_owned()).collect();
+        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == unqualified_name(c)));
+        let mut columns: Vec<String> = kept.iter().map(|name| unqualified_name(name).to_owned()).collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
         let mut rows = Vec::new();
         for unit in &self.order {
@@ -564,7 +564,7 @@ impl SpecRun<'_> {
                 let value = self
                     .first_row(*unit)
                     .map_or(Value::Null, |row| input.kept_value(row, name));
-                row.insert(bare(name).to_owned(), value);
+                row.insert(unqualified_name(name).to_owned(), value);
             }
             for (name, x) in &keys {
                 row.insert(name.clone(), self.value(x, *unit, None));
@@ -583,7 +583,7 @@ impl SpecRun<'_> {
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
         } else if input.grain.iter().all(|g| input.is_kept(&kept, g)) {
-            input.grain.iter().map(|g| bare(g).to_owned()).collect()
+            input.grain.iter().map(|g| unqualified_name(g).to_owned()).collect()
         } else {
             Vec::new()
         };

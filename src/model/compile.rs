@@ -67,7 +67,7 @@ impl Compiler {
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
-            self.pool.lend(|memory| run.run(&mut compiled, memory));
+            self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
             compiled.lineage = run.lineage;

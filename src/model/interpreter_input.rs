@@ -11,7 +11,7 @@ use crate::compiler::Compiler;
 use crate::dbt::{self, From};
 use crate::interpret::arithmetic::moment;
 use crate::interpret::expr::ReferenceExpr;
-use crate::interpret::from_ast::{self, Reading, Unread, folded};
+use crate::interpret::from_ast::{self, Reading, Unread, fold_case};
 use crate::interpret::spec as given;
 use crate::interpret::temporal::{self, TemporalKind};
 use crate::interpret::value::Value;
@@ -108,7 +108,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
             let earlier = join
                 .to
                 .own_model()
-                .map(folded)
+                .map(fold_case)
                 .filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
             let to = match earlier {
                 Some(step) => step,
@@ -128,7 +128,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         // Unnamed steps are the last ones, or the only one.
         made.name = step
             .name
-            .map_or_else(|| format!("step {index}"), |name| folded(name.text));
+            .map_or_else(|| format!("step {index}"), |name| fold_case(name.text));
         if relations.iter().any(|given| given.name == made.name) {
             return Err(format!("the step `{}`, which has the name of a relation", made.name));
         }
@@ -144,7 +144,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         let columns = known.map_or(&[][..], Relation::columns);
         columns
             .iter()
-            .map(|column| (folded(column.name()), kind(column.ty())))
+            .map(|column| (fold_case(column.name()), kind(column.ty())))
             .collect()
     });
     Ok(Interpreted {
@@ -182,7 +182,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
             from.display_name()
         ));
     };
-    let name = folded(from.name());
+    let name = fold_case(from.name());
     match relations.iter().find(|given| given.name == name) {
         Some(known) if known.input == input => {}
         Some(_) => return Err(format!("two relations called `{name}`")),
@@ -213,7 +213,7 @@ fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
 fn names(texts: &[SpannedText<'_>]) -> Vec<String> {
     texts
         .iter()
-        .map(|text| folded(text.text.trim_start_matches("${").trim_end_matches('}').trim()))
+        .map(|text| fold_case(text.text.trim_start_matches("${").trim_end_matches('}').trim()))
         .collect()
 }
 
@@ -255,7 +255,7 @@ fn read_step(
             DefinitionRole::Definitions => {
                 let name = definition
                     .name
-                    .map_or_else(String::new, |name| folded(name.text(&formulas.text)));
+                    .map_or_else(String::new, |name| fold_case(name.text(&formulas.text)));
                 match expr {
                     Ok(expr) => made.definitions.push((name, expr)),
                     Err(why) => unread(name, why),
@@ -298,7 +298,7 @@ fn read_step(
         };
         made.joins.push(given::ReferenceJoin {
             to: to.clone(),
-            alias: Some(folded(join.name())),
+            alias: Some(fold_case(join.name())),
             by,
             kind,
             many: join.many,

@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
             for id in nodes_of(program, *root) {
                 emitter.emit(id);
             }
-            conditions.push(emitter.emitted(*root));
+            conditions.push(emitter.emitted_sql(*root));
         }
         let tree = emitter.tree();
         let star = tree.word("*", Span::default());

@@ -118,7 +118,7 @@ impl SpecCompilation<'_> {
                 continue;
             }
             values.push(PivotValue {
-                sql: emitter.emitted(node),
+                sql: emitter.emitted_sql(node),
                 text,
                 name,
             });

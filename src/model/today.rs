@@ -113,7 +113,7 @@ impl SpecCompilation<'_> {
 
     fn on_its_day(&self, sql: &str, variable: &Variable, day: &str, between: impl Fn(&str) -> String) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
-        expression::filled(sql, &variable.slot(), day, escapes, between)
+        expression::fill_placeholders(sql, &variable.slot(), day, escapes, between)
     }
 }
 
@@ -190,7 +190,7 @@ impl<'y> Loader<'y, '_> {
                 }
             };
         }
-        if let Some(fault) = expression::fault(text) {
+        if let Some(fault) = expression::expression_fault(text) {
             let message = format!("`today` must be one SQL expression, and `{text}` {fault}");
             self.misshapen(
                 node,

@@ -151,7 +151,7 @@ impl SpecCompilation<'_> {
     /// Returns a query for dbt.
     fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
-        let protect = |sql: &str| dbt::incremental(&dbt::protect(sql), escapes);
+        let protect = |sql: &str| dbt::incremental(&dbt::escape_jinja(sql), escapes);
         self.sources
             .dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
     }

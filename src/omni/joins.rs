@@ -133,7 +133,7 @@ fn constraint_joins<'a>(
             _ => continue,
         };
         let referred = manifest
-            .referred(node, to)
+            .resolve_reference(node, to)
             .and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
             found.push(FoundJoin {

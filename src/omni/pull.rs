@@ -76,8 +76,8 @@ impl Pull {
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
         let mark = RuleMark::new("formulac: dbt has no such column any more")
-            .adds("tags", REMOVED_TAG)
-            .sets("hidden", YamlValue::Bare("true".to_owned()));
+            .add_to_list("tags", REMOVED_TAG)
+            .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
         let views = model

@@ -26,7 +26,7 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
 /// Returns the parts that stop [`merged`]: parts of a query if there are any, otherwise lines.
 pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
     let of_query = match HandEditKind::new(path, model) {
-        HandEditKind::Model | HandEditKind::Test => decompile::clashes(base, ours, found, dialect),
+        HandEditKind::Model | HandEditKind::Test => decompile::layout_clashes(base, ours, found, dialect),
         HandEditKind::Properties | HandEditKind::Docs => Vec::new(),
     };
     if !of_query.is_empty() {

@@ -9,7 +9,7 @@ use super::properties::{self, About, StatedProperties};
 use super::state::{PushState, lines};
 use super::{baseless, write_back};
 use crate::dbt::{differ_by_path_alone, is_as_written};
-use crate::decompile::{Clash, Decompiler, in_order_of, respelled, with_formula};
+use crate::decompile::{Clash, Decompiler, in_order_of, spec_for_sql, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -317,7 +317,7 @@ impl ReconcileWork<'_> {
             return;
         };
         let base = self.base;
-        let Some(theirs) = respelled(self.tools.compiler, &base.source, Some(&base.spec), &found) else {
+        let Some(theirs) = spec_for_sql(self.tools.compiler, &base.source, Some(&base.spec), &found) else {
             return;
         };
         let ours = &self.ours.source;

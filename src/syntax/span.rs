@@ -66,7 +66,7 @@ impl Span {
 
     /// Returns the span shifted by `by` bytes to the right.
     #[must_use]
-    pub fn shifted(self, by: u32) -> Self {
+    pub fn shift_right(self, by: u32) -> Self {
         Self {
             start: self.start.saturating_add(by),
             end: self.end.saturating_add(by),

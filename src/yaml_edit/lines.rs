@@ -37,7 +37,7 @@ pub(super) fn end(source: &str, at: usize) -> usize {
 }
 
 /// Where the line above ends; none above the first.
-pub(super) fn above(source: &str, at: usize) -> Option<usize> {
+pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
     let first = start(source, at).checked_sub(1)?;
     Some(end(source, start(source, first)))
 }
@@ -125,7 +125,7 @@ pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
 }
 
 /// The dash of the next item of a list.
-pub(super) fn dash(source: &str, from: usize) -> Option<usize> {
+pub(super) fn next_dash(source: &str, from: usize) -> Option<usize> {
     let at = skip_blanks_and_comments(source, from);
     source.get(at..)?.starts_with('-').then_some(at)
 }

@@ -238,7 +238,7 @@ impl<'t> Merger<'t, '_> {
             YamlKind::Map { complex, .. } => (!complex).then_some(MergeNames::Keys),
             YamlKind::List { .. } => Some(
                 self.rules
-                    .identity(&self.path)
+                    .item_identity(&self.path)
                     .map_or(MergeNames::Scalars, MergeNames::Identity),
             ),
             _ => None,

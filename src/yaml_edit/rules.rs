@@ -52,7 +52,7 @@ impl Rules {
         self
     }
 
-    pub(super) fn identity(&self, path: &Path) -> Option<&[String]> {
+    pub(super) fn item_identity(&self, path: &Path) -> Option<&[String]> {
         self.lists
             .iter()
             .find(|(pattern, _)| pattern.matches(path))
@@ -103,14 +103,14 @@ impl RuleMark {
 
     /// The list under the key gets this item. By it a marked mapping is known.
     #[must_use]
-    pub fn adds(mut self, key: &str, item: &str) -> Self {
+    pub fn add_to_list(mut self, key: &str, item: &str) -> Self {
         self.items.push((key.to_owned(), YamlValue::text(item)));
         self
     }
 
     /// The key gets this value, unless it is there.
     #[must_use]
-    pub fn sets(mut self, key: &str, value: YamlValue) -> Self {
+    pub fn set_if_missing(mut self, key: &str, value: YamlValue) -> Self {
         self.pairs.push((key.to_owned(), value));
         self
     }

@@ -379,7 +379,7 @@ impl<'t> Splicer<'t, '_> {
         let Some(first) = node.children().first() else { return };
         let column = lines::column(source, first.start);
         let gap = self.gap(first);
-        let is_top = lines::above(source, first.start).is_none();
+        let is_top = lines::line_above(source, first.start).is_none();
         let is_inline = !lines::is_first(source, first.start);
         let added = self.added(id);
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
@@ -406,7 +406,7 @@ impl<'t> Splicer<'t, '_> {
                     None if is_inline => {
                         self.put(first.start..first.start, format!("{text}{line_break}{blank}{pad}"));
                     }
-                    None => match lines::above(source, self.above(first.start, column)) {
+                    None => match lines::line_above(source, self.above(first.start, column)) {
                         Some(at) => self.put(at..at, format!("{line_break}{pad}{text}{blank}")),
                         None => self.put(0..0, format!("{pad}{text}{line_break}{blank}")),
                     },
@@ -457,7 +457,7 @@ impl<'t> Splicer<'t, '_> {
             }
         }
         // Each line goes with the break before it; from the top of the file, with the one behind it.
-        match lines::above(source, child.start).filter(|_| !is_from_top) {
+        match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
             None => self.put(
                 lines::start(source, child.start)..lines::next(source, end),
@@ -482,7 +482,7 @@ impl<'t> Splicer<'t, '_> {
         };
         let Some(child) = self.child(id) else {
             let first = node.children().first().map_or(0, |child| child.start);
-            match lines::above(self.tree.source, first) {
+            match lines::line_above(self.tree.source, first) {
                 Some(at) => self.put(at..at, format!("{}{}", self.style.line_break, flow(&value))),
                 None => self.put(0..0, format!("{}{}", flow(&value), self.style.line_break)),
             }
@@ -681,7 +681,7 @@ impl<'t> Splicer<'t, '_> {
         let own: Option<Vec<Range<usize>>> = children.iter().map(|child| own_lines(self.tree, child)).collect();
         if let Some(own) = own {
             for lines in own {
-                let above = lines::above(source, lines.start).unwrap_or(lines.start);
+                let above = lines::line_above(source, lines.start).unwrap_or(lines.start);
                 self.put(above..lines.end, String::new());
             }
             return;

@@ -121,7 +121,7 @@ impl YamlTree<'_> {
             YamlKind::Scalar {
                 value,
                 style: YamlStyle::Plain,
-            } => YamlValue::plain(value),
+            } => YamlValue::plain_scalar(value),
             YamlKind::Scalar { value, .. } => YamlValue::Text(value.clone()),
             YamlKind::List { items, layout } => {
                 YamlValue::List(items.iter().map(|item| self.value(item.value)).collect(), form(*layout))
@@ -392,7 +392,7 @@ impl<'s> TreeReader<'s> {
             .filter(|_| !is_map && layout == YamlLayout::Block)
             .and_then(|end| {
                 let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
-                lines::dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
+                lines::next_dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
             });
         let start = behind_key.map_or(start, |dash| dash.min(start));
         let cursor = behind_key.unwrap_or(first + usize::from(layout == YamlLayout::Flow));
@@ -481,7 +481,7 @@ impl<'s> TreeReader<'s> {
                 }
             },
             None if open.layout == YamlLayout::Block => {
-                let dash = lines::dash(source, open.cursor).unwrap_or(node.start);
+                let dash = lines::next_dash(source, open.cursor).unwrap_or(node.start);
                 (String::new(), dash, (dash + 1).min(source.len()))
             }
             None => (String::new(), node.start, node.start),

@@ -59,7 +59,7 @@ impl YamlValue {
     }
 
     /// A scalar without quotes.
-    pub(super) fn plain(text: &str) -> Self {
+    pub(super) fn plain_scalar(text: &str) -> Self {
         if non_text_type(text).is_some() {
             Self::Bare(text.to_owned())
         } else {

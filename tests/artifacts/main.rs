@@ -70,7 +70,7 @@ fn a_foreign_key_names_its_table_once_it_is_compiled() {
     assert_eq!(to, "\"kinds\".\"main\".\"customers_v1\"");
     for to in [to, "ref('customers', v=1)", "ref('customers', version='1')"] {
         assert_eq!(
-            &*manifest.referred(lines, to).unwrap().unique_id,
+            &*manifest.resolve_reference(lines, to).unwrap().unique_id,
             "model.kinds.customers.v1",
             "{to}"
         );
@@ -83,7 +83,7 @@ fn a_foreign_key_names_its_table_once_it_is_compiled() {
         "",
         "ref(",
     ] {
-        assert!(manifest.referred(lines, other).is_none(), "{other}");
+        assert!(manifest.resolve_reference(lines, other).is_none(), "{other}");
     }
 }
 
@@ -299,7 +299,7 @@ fn what_is_another_file_is_refused() {
     ];
     for (error, help) in texts {
         assert_eq!(
-            (error.fault(), error.help().as_str()),
+            (error.as_fault(), error.help().as_str()),
             (&ArtifactFault::Other("manifest".to_owned()), help)
         );
     }
@@ -337,7 +337,7 @@ fn a_broken_file_tells_where() {
         ),
     ] {
         let error = Manifest::from_text(text, KeptParts::default()).unwrap_err();
-        assert_eq!(error.fault(), &ArtifactFault::Broken, "{text}");
+        assert_eq!(error.as_fault(), &ArtifactFault::Broken, "{text}");
         assert!(error.reason().starts_with(reason), "{text}: {error}");
         assert_eq!((error.line(), error.column()), (line, column), "{text}: {error}");
         assert!(error.offset(text) <= text.len());

@@ -1,6 +1,6 @@
 //! Words, numbers and signs that a person replaced in generated SQL, put into the spec.
 
-use formulac::decompile::{Edits, respelled};
+use formulac::decompile::{Edits, spec_for_sql};
 use formulac::{Compiler, Dialect};
 
 const GROUPED: &str = "model: m\nfrom: orders\nwhere: status = \"paid\"\nhaving: COUNT() > 5\ngroup_by: country\ndefinitions: |\n  /// Over 3 it counts.\n  large = SUM(IF(amount > 3, amount)) / COUNT(DISTINCT(customer_id)) // 3\n  small = SUM(IF(amount <= 3, amount))\n  average = SUM(amount) / COUNT(DISTINCT(customer_id))\n";
@@ -76,7 +76,7 @@ fn what_is_replaced_in_sql_is_replaced_in_the_spec() {
             .unwrap_or_else(|| panic!("{name}: {:?}", compiled.diagnostics()));
         assert!(written.contains(from), "{name}: no {from} in\n{written}");
         let found = written.replace(from, to);
-        let now = respelled(&compiler, spec, None, &found);
+        let now = spec_for_sql(&compiler, spec, None, &found);
         let wanted = expected.split_once(" => ").map(|(a, b)| spec.replace(a, b));
         assert_eq!(now, wanted, "{name}\n{found}");
         let Some(now) = now else { continue };

@@ -9,8 +9,8 @@ use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, m
 /// As a pull would say it of views and of dbt's properties.
 pub fn rules() -> Rules {
     let mark = RuleMark::new("dbt_removed")
-        .adds("tags", "dbt_removed")
-        .sets("hidden", YamlValue::Bare("true".into()));
+        .add_to_list("tags", "dbt_removed")
+        .set_if_missing("hidden", YamlValue::Bare("true".into()));
     Rules::new()
         .list("", &["join_from_view", "join_to_view", "on_sql"])
         .list("models", &["name"])

@@ -4,7 +4,7 @@ use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
 use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
-use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, bare};
+use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, unqualified_name};
 
 /// A table, or a step drawn earlier.
 #[derive(Clone)]
@@ -328,7 +328,11 @@ impl Maker<'_> {
         let mut conditions: Vec<ReferenceExpr> = Vec::new();
         for (column, kind) in wanted {
             let others = of_kind(kind);
-            let alike: Vec<String> = others.iter().filter(|other| bare(other) == column).cloned().collect();
+            let alike: Vec<String> = others
+                .iter()
+                .filter(|other| unqualified_name(other) == column)
+                .cloned()
+                .collect();
             let other = if !alike.is_empty() && self.random.percent(80) {
                 self.random.pick(&alike).clone()
             } else {

@@ -8,7 +8,7 @@ use crate::draw_joins::{Many, Relation};
 use crate::expr::{ReferenceExpr, ReferenceLevel};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, bare};
+use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 
 /// Columns and relations that a step can read.
 pub struct Input {
@@ -327,7 +327,10 @@ impl Maker<'_> {
             _ => {
                 let mut some: Vec<String> = Vec::new();
                 let mut add = |name: &String| {
-                    if some.iter().all(|other| bare(other) != bare(name)) {
+                    if some
+                        .iter()
+                        .all(|other| unqualified_name(other) != unqualified_name(name))
+                    {
                         some.push(name.clone());
                     }
                 };
@@ -375,7 +378,7 @@ impl Maker<'_> {
         let any = |name: &String| {
             let leaf = self.input.every.iter().find(|(x, _)| *x == ReferenceExpr::name(name));
             let told = || own(name).filter(|_| !name.contains('.'));
-            told().or_else(|| leaf.map(|(_, kind)| (bare(name).to_owned(), *kind, name.clone())))
+            told().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
         };
         match &self.step.keep {
             ReferenceKeep::Nothing => Vec::new(),

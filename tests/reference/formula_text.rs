@@ -1,7 +1,7 @@
 //! Evaluates a formula over a row, as the crate's interpreter parses and computes it.
 
 use formulac::Type;
-use formulac::interpret::from_ast::{self, Reading, Unread, folded};
+use formulac::interpret::from_ast::{self, Reading, Unread, fold_case};
 use formulac::interpret::temporal::{TemporalKind, settle_formula};
 use formulac::interpret::walk::{Sees, ValueRow, row_value};
 use formulac::parse::ParsedSource;
@@ -62,15 +62,19 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         Type::Timestamp | Type::Timestamptz => TemporalKind::Time,
         _ => TemporalKind::Other,
     };
-    let kinds: Vec<(String, TemporalKind)> = columns.iter().map(|(name, ty)| (folded(name), kind(*ty))).collect();
+    let kinds: Vec<(String, TemporalKind)> = columns.iter().map(|(name, ty)| (fold_case(name), kind(*ty))).collect();
     settle_formula(&mut formula, &kinds);
-    let is_of = |name: &str, ty: Type| columns.iter().any(|(column, of)| folded(column) == name && *of == ty);
+    let is_of = |name: &str, ty: Type| {
+        columns
+            .iter()
+            .any(|(column, of)| fold_case(column) == name && *of == ty)
+    };
     if adds_decimals_to_compare(&formula, &|name| is_of(name, Type::Decimal)) {
         return Err("a sum of decimals compared, which floats miss by a bit".to_owned());
     }
     let row: ValueRow = columns
         .iter()
-        .map(|(name, _)| folded(name))
+        .map(|(name, _)| fold_case(name))
         .zip(row.iter().cloned())
         .collect();
     let run = with_noise(None, || {

@@ -1,6 +1,6 @@
 //! Drawing, comparing and shrinking of random specs.
 
-use formulac::interpret::from_ast::folded;
+use formulac::interpret::from_ast::fold_case;
 use formulac::{Compiler, Dialect, Schema, interpret_spec};
 use serde_json::Value as Json;
 
@@ -39,7 +39,7 @@ impl Case {
             read.unread,
             self.seed
         );
-        let run = with_noise(None, || self.database.interpreted_by(&read.spec, folded));
+        let run = with_noise(None, || self.database.interpreted_by(&read.spec, fold_case));
         assert_eq!(run.unknown, None, "in seed {}:\n{text}", self.seed);
         assert_eq!(run.value.values(), right.values(), "in seed {}:\n{text}", self.seed);
     }

@@ -1,7 +1,7 @@
 //! SQL expressions written by an analyst. Accepted only if the text is certainly a single value.
 
 /// Returns the reason why a text is not a single SQL expression that can be put inside a cast, or `None` if it is one.
-pub fn fault(sql: &str) -> Option<&'static str> {
+pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");
     }
@@ -38,7 +38,13 @@ pub fn fault(sql: &str) -> Option<&'static str> {
 
 /// Fills each placeholder outside quotes and applies `between` to the text between placeholders. With `escapes`, a
 /// backslash inside quotes is an escape.
-pub fn filled(sql: &str, slot: &str, value: &str, escapes: bool, between: impl Fn(&str) -> String) -> String {
+pub fn fill_placeholders(
+    sql: &str,
+    slot: &str,
+    value: &str,
+    escapes: bool,
+    between: impl Fn(&str) -> String,
+) -> String {
     let mut out = String::with_capacity(sql.len() + value.len());
     let (mut start, mut quote, mut escaped) = (0, None, false);
     for (at, c) in sql.char_indices() {
@@ -66,7 +72,7 @@ pub fn filled(sql: &str, slot: &str, value: &str, escapes: bool, between: impl F
 
 #[cfg(test)]
 mod tests {
-    use super::{fault, filled};
+    use super::{expression_fault, fill_placeholders};
 
     #[test]
     fn one_value_and_nothing_else() {
@@ -76,7 +82,7 @@ mod tests {
             "date '2024-03-31'",
             "cast(\"a\" as date)",
         ] {
-            assert_eq!(fault(sql), None, "{sql}");
+            assert_eq!(expression_fault(sql), None, "{sql}");
         }
         for sql in [
             "",
@@ -96,13 +102,13 @@ mod tests {
             "a\nb",
             "a)(b",
         ] {
-            assert!(fault(sql).is_some(), "{sql}");
+            assert!(expression_fault(sql).is_some(), "{sql}");
         }
     }
 
     #[test]
     fn slots_are_filled_outside_of_quotes() {
-        let fill = |sql: &str, escapes| filled(sql, "~~", "X", escapes, str::to_uppercase);
+        let fill = |sql: &str, escapes| fill_placeholders(sql, "~~", "X", escapes, str::to_uppercase);
         assert_eq!(fill("a ~~ '~~' \"~~\" ~~", false), "A X '~~' \"~~\" X");
         assert_eq!(fill("'it''s ~~' ~~", false), "'IT''S ~~' X");
         assert_eq!(fill(r"'\'~~' ~~", true), r"'\'~~' X");

@@ -24,12 +24,12 @@ macro_rules! operators {
             }
 
             /// Returns the spelling of the operator with a space on each side.
-            pub fn spaced(self) -> &'static str {
+            pub fn spaced_symbol(self) -> &'static str {
                 Self::ALL[self as usize].2
             }
 
             /// Returns the equivalent comparison for exchanged operands, such as `>` for `<`.
-            pub fn turned(self) -> Option<Self> {
+            pub fn flipped(self) -> Option<Self> {
                 match self {
                     Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
                     Self::Less => Some(Self::Greater),

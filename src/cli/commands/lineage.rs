@@ -16,7 +16,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.resolve_target(&args.name).map_err(name_failure)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
-    let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
+    let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
     known.cache_lineage(&graph);
     let name = graph.display(&target);
     let format = if args.json { "json" } else { args.format.as_str() };

@@ -94,7 +94,7 @@ impl Compiler {
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: DefinitionReads::from_indices(emitter.reads()),
+                reads: DefinitionReads::from_indices(emitter.read_columns()),
                 columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,

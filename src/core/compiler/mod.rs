@@ -248,7 +248,7 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
-        self.pool.lend(|memory| self.run(memory, source, true))
+        self.pool.lend_memory(|memory| self.run(memory, source, true))
     }
 
     /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
@@ -260,7 +260,9 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn check(&self, source: &str) -> Vec<Diagnostic> {
-        self.pool.lend(|memory| self.run(memory, source, false)).diagnostics
+        self.pool
+            .lend_memory(|memory| self.run(memory, source, false))
+            .diagnostics
     }
 
     fn run(&self, memory: &mut CompileMemory, source: &str, emit: bool) -> Compiled {

@@ -512,7 +512,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Returns the SQL of an emitted node.
-    pub fn emitted(&self, id: IrId) -> SqlId {
+    pub fn emitted_sql(&self, id: IrId) -> SqlId {
         self.work.sql[id.index()]
     }
 

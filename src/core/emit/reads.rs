@@ -35,7 +35,7 @@ impl TemplateReads {
 impl Emitter<'_> {
     /// Returns the columns that the most recently emitted definition reads, directly or through other definitions, in
     /// the order of first use.
-    pub fn reads(&self) -> &[u32] {
+    pub fn read_columns(&self) -> &[u32] {
         &self.work.reads.found
     }
 

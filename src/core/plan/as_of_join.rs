@@ -20,7 +20,7 @@ impl Planner<'_> {
             .iter()
             .any(|other| other.returned.is_none());
         if !counts {
-            return (self.among(parts.find.tab, stage, from), false);
+            return (self.searched_rows(parts.find.tab, stage, from), false);
         }
         let numbered = self.numbered(parts, stage, from, ctes);
         found.position = numbered.position;
@@ -150,7 +150,7 @@ impl Planner<'_> {
             joins: vec![join],
             ..Select::default()
         };
-        let origin = self.among(parts.find.tab, stage, from).name;
+        let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Above => "from",
             _ => "up_to",
@@ -246,7 +246,7 @@ impl Planner<'_> {
             expr,
             alias: Some(self.quoted_name(&place)),
         });
-        let origin = self.among(parts.find.tab, stage, from).name;
+        let origin = self.searched_rows(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {
             KeyMatching::Below => "up_to",
             KeyMatching::Above => "from",

@@ -68,7 +68,7 @@ impl<'s> SharedArguments<'s> {
     }
 
     /// Cuts an argument of the definition `of`: assigns it to a new column, or to the column of an equal value.
-    pub fn cut(
+    pub fn cut_argument(
         &mut self,
         arg: IrId,
         of: usize,

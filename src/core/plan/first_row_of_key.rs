@@ -136,7 +136,7 @@ impl Planner<'_> {
         if let Some((.., known)) = known {
             return known.clone();
         }
-        let among = self.among(parts.find.tab, stage, from);
+        let among = self.searched_rows(parts.find.tab, stage, from);
         let alike = self.lookups_sharing_cte(parts, !exact);
         let columns = self.columns_read(&alike, stage);
         let unique = by_number || !exact || self.is_unique(parts, stage);
@@ -284,7 +284,7 @@ impl Planner<'_> {
         let direct = !parts.find.by_number && !counts && self.is_unique(parts, stage);
         let (source, place) = if direct {
             self.set_single_qualifier(parts.find.tab, stage, from);
-            (self.among(parts.find.tab, stage, from).source, None)
+            (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
             let numbered = self.numbered(parts, stage, from, ctes);
             found.position = numbered.position;
@@ -375,7 +375,7 @@ impl Planner<'_> {
                 },
             });
         }
-        let among = self.among(parts.find.tab, stage, from);
+        let among = self.searched_rows(parts.find.tab, stage, from);
         let name = self
             .cte_names
             .choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));

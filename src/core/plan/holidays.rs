@@ -63,7 +63,7 @@ impl Planner<'_> {
             self.emitter.qualifier.take(),
             std::mem::take(&mut self.emitter.shadowed),
         );
-        let among = self.among(Some(holidays.tab), stage, from);
+        let among = self.searched_rows(Some(holidays.tab), stage, from);
         self.set_single_qualifier(Some(holidays.tab), stage, from);
         let (name, quoted) = self.searched_column(holidays.column_node, stage).unwrap_or_default();
         let given = self.emitter.emit_column_by_name(&name, quoted);
@@ -138,7 +138,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let tab = parts.find.tab;
-        let among = self.among(tab, stage, from);
+        let among = self.searched_rows(tab, stage, from);
         let sought: Vec<IrId> = sought_by_row(parts, self.step.program).collect();
         let mut values: Vec<SpelledKey> = Vec::new();
         for here in sought.iter().filter_map(|sought| self.column_of(*sought, stage)) {
@@ -186,7 +186,7 @@ impl Planner<'_> {
             alias: Some(self.quoted_name(&found.position)),
         });
         let of = self
-            .among(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from)
+            .searched_rows(tab.map(|tab| self.step.program.column_of_sheet(tab, 0).0), stage, from)
             .name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));

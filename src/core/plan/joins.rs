@@ -86,7 +86,7 @@ impl Planner<'_> {
             let on = self.roles.on.get(&(place as u32)).copied();
             let on = on.map(|root| {
                 self.emit(&[root], 0);
-                self.emitter.emitted(root)
+                self.emitter.emitted_sql(root)
             });
             let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
             let written = self.quoted_name(name);

@@ -179,7 +179,7 @@ pub(super) struct LookupParts {
 }
 
 /// Returns the sought values among a lookup's operands.
-pub(super) fn sought(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+pub(super) fn sought_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
 
@@ -350,7 +350,7 @@ impl Planner<'_> {
         nodes.sort_unstable();
         nodes.dedup();
         nodes.into_iter().for_each(|id| self.emitter.emit(id));
-        self.emitter.emitted(test)
+        self.emitter.emitted_sql(test)
     }
 
     /// Returns the sought value in a form that can be part of a CTE name.
@@ -393,7 +393,7 @@ impl Planner<'_> {
     }
 
     /// Returns the rows that a lookup searches, unchanged.
-    pub(super) fn among(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
+    pub(super) fn searched_rows(&self, tab: Option<u32>, stage: u32, from: &str) -> SearchedRows {
         match self.tab(tab) {
             Some(tab) => SearchedRows {
                 name: tab.name.clone(),
@@ -495,7 +495,7 @@ impl Planner<'_> {
             LookupJoinKey { sought: None, ..same }
         };
         let all = self.finds.alike.get(&same).into_iter().flatten();
-        let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.holds(**id));
+        let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
         here.filter_map(|id| self.lookup_parts(*id)).collect()
     }
 
@@ -544,7 +544,7 @@ impl Planner<'_> {
                 .any(|other| other.returned.is_none())
         };
         if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
-            let among = self.among(parts.find.tab, stage, from);
+            let among = self.searched_rows(parts.find.tab, stage, from);
             found.source = Some(among.source);
             (found.alias, found.renamed) = match parts.find.tab {
                 Some(_) => (among.name, among.renamed),

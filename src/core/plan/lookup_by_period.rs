@@ -66,7 +66,7 @@ impl Lookups {
     }
 
     /// Returns whether this stratum computes a lookup.
-    pub fn holds(&self, id: IrId) -> bool {
+    pub fn has_lookup(&self, id: IrId) -> bool {
         self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
     }
 
@@ -334,7 +334,7 @@ impl Planner<'_> {
             .find(takes(Type::Timestamp))
             .filter(|_| program.meta(key).ty == Type::Timestamp);
         let Some(overload) = timed.or(overloads.first()) else {
-            return self.emitter.emitted(key);
+            return self.emitter.emitted_sql(key);
         };
         let words = program.args(period.words);
         words.iter().for_each(|word| self.emitter.emit(*word));

@@ -7,7 +7,7 @@ use super::common_subexpressions::SharedArguments;
 use super::formula_names::{NamedCall, name_by_function, name_from_formula, name_of_argument, name_of_some_rows};
 use super::liveness::{Liveness, is_trivial, needed};
 use super::long_keys::is_long;
-use super::lookup_by_key::sought;
+use super::lookup_by_key::sought_values;
 use super::names::UsedNames;
 use super::outputs::key_name;
 use super::value_numbering::equal_values;
@@ -366,7 +366,7 @@ impl DefinitionCuts<'_> {
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.cut(*arg, of, cuts, taken, |taken| {
+                            shared.cut_argument(*arg, of, cuts, taken, |taken| {
                                 let function = function.map(|function| function.name);
                                 let call = NamedCall {
                                     function,
@@ -388,9 +388,9 @@ impl DefinitionCuts<'_> {
                     // A value that the window orders or counts is computed before it.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                        shared.cut_argument(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
                     }
-                    shared.cut(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
+                    shared.cut_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
                 Ir::Window { call, over } => {
                     // A partition key that reads other rows itself must be a column.
@@ -409,7 +409,7 @@ impl DefinitionCuts<'_> {
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
-                            shared.cut(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
+                            shared.cut_argument(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
                         }
                         continue;
                     }
@@ -421,7 +421,7 @@ impl DefinitionCuts<'_> {
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.helper_of_keys(value, shared.step) {
                         Some((helper, name)) => {
-                            shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
+                            shared.cut_argument(value, of, cuts, taken, |taken| taken.column(name, name));
                             cuts.helpers.insert(helper, value);
                         }
                         None => self.finish(value, of, taken, cuts, shared),
@@ -445,7 +445,7 @@ impl DefinitionCuts<'_> {
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
         let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
         if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-            shared.cut(node, of, cuts, taken, |taken| self.name_of(node, "value", taken));
+            shared.cut_argument(node, of, cuts, taken, |taken| self.name_of(node, "value", taken));
         }
     }
 
@@ -473,7 +473,7 @@ impl DefinitionCuts<'_> {
         for id in found.chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
         }
-        for sought in sought(program.args(args)) {
+        for sought in sought_values(program.args(args)) {
             let meta = program.meta(sought);
             let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
             if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
@@ -482,7 +482,7 @@ impl DefinitionCuts<'_> {
             if let Ir::Definition(_) = program.node(sought) {
                 self.finish(sought, of, taken, cuts, shared);
             } else {
-                shared.cut(sought, of, cuts, taken, |taken| {
+                shared.cut_argument(sought, of, cuts, taken, |taken| {
                     self.name_of(sought, "lookup_key", taken)
                 });
             }
@@ -508,7 +508,7 @@ impl DefinitionCuts<'_> {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.cut(arg, of, cuts, taken, |taken| self.name_of(arg, "value", taken));
+                shared.cut_argument(arg, of, cuts, taken, |taken| self.name_of(arg, "value", taken));
             }
         }
     }
@@ -529,7 +529,7 @@ impl DefinitionCuts<'_> {
         match named {
             Some((name, true)) => cuts.insert(finished, taken.output(name)),
             Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
-            None => shared.cut(finished, of, cuts, taken, |taken| {
+            None => shared.cut_argument(finished, of, cuts, taken, |taken| {
                 match name_of_some_rows(program, value) {
                     Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
                     None => match self.kind(finished) {

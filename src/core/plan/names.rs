@@ -81,7 +81,7 @@ impl UsedNames {
         self.columns.insert_columns(relation);
     }
 
-    pub fn promise(&mut self, name: &str) {
+    pub fn reserve_name(&mut self, name: &str) {
         self.outputs.insert(name.to_lowercase());
     }
 

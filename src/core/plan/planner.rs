@@ -98,7 +98,7 @@ pub fn plan_step<'p>(
     }
     let outputs = outputs(step, spec);
     for output in &outputs {
-        taken.promise(&output.name);
+        taken.reserve_name(&output.name);
         // After the grouping, only the step's own columns remain.
         if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
             taken.promise_groups(&output.name);

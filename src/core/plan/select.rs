@@ -387,7 +387,7 @@ impl Planner<'_> {
     pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
         match self.column_in(id, stage).map(str::to_owned) {
             Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
-            None => self.emitter.emitted(id),
+            None => self.emitter.emitted_sql(id),
         }
     }
 

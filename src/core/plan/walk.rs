@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::sought;
+use super::lookup_by_key::sought_values;
 use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
@@ -69,7 +69,7 @@ impl Iterator for StepWalk<'_, '_> {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::PeriodLookup { .. } => {}
                 // The sought values belong to the current row, and all other operands to the row that is found.
-                Ir::RowLookup { args, .. } => self.open.extend(sought(program.args(args))),
+                Ir::RowLookup { args, .. } => self.open.extend(sought_values(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
                     // The SQL of `T(number)` is an empty text, without its argument.

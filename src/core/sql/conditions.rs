@@ -99,7 +99,7 @@ impl SqlTree {
         let mut turned = false;
         for part in &mut parts {
             if let Sql::Binary { op, left, right } = *self.node(*part)
-                && let Some(op) = op.turned()
+                && let Some(op) = op.flipped()
                 && self.is_field_of(left, joined) == Some(true)
                 && self.is_field_of(right, joined) == Some(false)
             {

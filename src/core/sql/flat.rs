@@ -229,7 +229,7 @@ fn pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
         }
         Sql::Binary { op, left, right } => {
             sink.node(left, bracketed(0));
-            sink.word(op.spaced());
+            sink.word(op.spaced_symbol());
             sink.node(right, bracketed(1));
         }
         Sql::Not(x) => {

@@ -313,7 +313,7 @@ impl SqlTree {
             Sql::Binary { op, left, right } => {
                 let sum =
                     operand(0, left, OperandSide::Left(op)).saturating_add(operand(1, right, OperandSide::Right(op)));
-                (sum.saturating_add(op.spaced().len() as u32), op.strength())
+                (sum.saturating_add(op.spaced_symbol().len() as u32), op.strength())
             }
             Sql::Not(x) => (operand(0, x, OperandSide::Of(NOT)).saturating_add(4), NOT),
             Sql::Negative(x) => (operand(0, x, OperandSide::Of(ATOM)).saturating_add(1), NEGATIVE),

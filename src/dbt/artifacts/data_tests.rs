@@ -66,7 +66,7 @@ impl Manifest {
         // Tests of sources have no attached node; the argument `model` names the source.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
-            None => self.referred(node, test.kwargs.get("model")?.as_str()?),
+            None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),
         }?;
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::scalar);
         let column = test.column_name.as_deref().or_else(|| text("column_name"));
@@ -83,7 +83,7 @@ impl Manifest {
         let text = |key: &str| test.kwargs.get(key).and_then(MetaValue::as_str);
         let to = || {
             text("to")
-                .and_then(|to| self.referred(node, to))
+                .and_then(|to| self.resolve_reference(node, to))
                 .map(|to| &*to.unique_id)
         };
         match (name, text("field")) {

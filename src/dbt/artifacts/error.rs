@@ -51,7 +51,7 @@ impl ArtifactError {
 
     /// Returns the fault.
     #[must_use]
-    pub fn fault(&self) -> &ArtifactFault {
+    pub fn as_fault(&self) -> &ArtifactFault {
         &self.fault
     }
 

@@ -93,7 +93,7 @@ pub struct Metadata {
 impl Metadata {
     /// Returns the time at which the artifact was written.
     #[must_use]
-    pub fn generated(&self) -> Option<SystemTime> {
+    pub fn generated_at(&self) -> Option<SystemTime> {
         time::instant(self.generated_at.as_deref()?)
     }
 

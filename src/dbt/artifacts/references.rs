@@ -44,7 +44,7 @@ impl Manifest {
     /// assert_eq!(&*read.unique_id, "model.shop.orders");
     /// ```
     #[must_use]
-    pub fn referred(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
+    pub fn resolve_reference(&self, node: &ManifestNode, text: &str) -> Option<&ManifestNode> {
         let read = || node.depends_on.iter().filter_map(|id| self.node(id));
         let Some(call) = call(text).and_then(From::read) else {
             return read().find(|other| other.relation_name.as_deref() == Some(text.trim()));

@@ -195,7 +195,7 @@ pub struct LastResult<'r> {
 pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
     let mut last: BTreeMap<&str, LastResult<'_>> = BTreeMap::new();
     for run in runs.iter().filter(|run| run.is_of_run()) {
-        let written = run.metadata.generated();
+        let written = run.metadata.generated_at();
         for result in &run.results {
             let at = result
                 .execute

@@ -20,7 +20,7 @@ const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
 /// Merges a file with the files that it extends, the nearest last. `all` maps names to the files of its kind.
-pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
+pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
     // Each file before the files that it extends. If it extends two files, the later one in its list comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
     let mut seen = BTreeSet::from([name.to_lowercase()]);

@@ -16,7 +16,7 @@ pub(super) struct FieldSql {
 impl FieldSql {
     pub fn read(sql: &str, dialect: Option<Dialect>) -> Self {
         let fields: BTreeSet<String> = references(sql).collect();
-        let plain = replaced(sql, |_| "1".to_owned());
+        let plain = replace_field_references(sql, |_| "1".to_owned());
         let (columns, is_guessed) = match lineage::columns_of_expression(&plain, dialect) {
             Some(columns) => (columns.into_iter().collect(), false),
             None => (identifiers(&plain), true),
@@ -39,7 +39,7 @@ pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
 
 /// Returns the fields in `${…}`, and each `view.field` without `${…}`, as in the conditions of joins.
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
-    let plain = replaced(sql, |_| " ".to_owned());
+    let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let bare = plain
         .split(|c| !is_part(c))
@@ -48,7 +48,7 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
 }
 
 /// Replaces each `${…}` in SQL.
-pub(super) fn replaced(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
+pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
     let mut parts = sql.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use self::extends::{MergedFile, extended, is_template};
+use self::extends::{MergedFile, is_template, merge_extended};
 use self::users::FieldUser;
 use self::view::{read_view, table};
 use crate::diag::Diagnostic;
@@ -174,7 +174,7 @@ impl OmniFields {
         }
         let whole = |name: &str, root: &Node, all: &FxHashMap<String, &Node>| {
             if root.get("extends").is_some() {
-                extended(name, root, all)
+                merge_extended(name, root, all)
             } else {
                 MergedFile {
                     root: root.clone(),
@@ -250,7 +250,7 @@ impl OmniFields {
     /// Returns the fields that a change of a table affects, each once, with the column or field through which it is
     /// reached. `columns` are the changed columns in lower case; `rows` states whether rows change, which affects all
     /// fields of the table.
-    pub(super) fn reached(
+    pub(super) fn reached_fields(
         &self,
         schema: Option<&str>,
         table: &str,

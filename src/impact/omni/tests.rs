@@ -28,7 +28,7 @@ fn fields_that_read_a_column() {
     let (model, faults) = OmniFields::from_texts(&files, None);
     assert_eq!(faults, []);
     let columns = BTreeSet::from(["amount".to_owned()]);
-    let reached = model.reached(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
+    let reached = model.reached_fields(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
     let shown: Vec<String> = reached
         .iter()
         .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by))
@@ -51,8 +51,15 @@ fn fields_that_read_a_column() {
         .map(|(kind, name, ..)| format!("{kind} {name}"))
         .collect();
     assert_eq!(users, ["topic orders", "join orders → customers"]);
-    assert!(model.reached(Some("raw"), "fct_orders", &columns, false).is_empty());
-    assert_eq!(model.reached(None, "fct_orders", &BTreeSet::new(), true).len(), 9);
+    assert!(
+        model
+            .reached_fields(Some("raw"), "fct_orders", &columns, false)
+            .is_empty()
+    );
+    assert_eq!(
+        model.reached_fields(None, "fct_orders", &BTreeSet::new(), true).len(),
+        9
+    );
 }
 
 fn model(files: &[(&str, &str)]) -> OmniFields {
@@ -68,7 +75,7 @@ fn model(files: &[(&str, &str)]) -> OmniFields {
 /// Returns the fields that a change of one column of the table `t` affects or, without a column, a change of its rows.
 fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
-    let reached = model.reached(Some("s"), "t", &columns, column.is_none());
+    let reached = model.reached_fields(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
         .iter()
         .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::field_sql::{identifiers, replaced};
+use super::field_sql::{identifiers, replace_field_references};
 use super::view::ViewTables;
 use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
@@ -21,7 +21,7 @@ struct ViewRead {
 pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
     // Replace `${other}` by the table of the view, and `${other.field}` by the field's name.
     let mut named = BTreeSet::new();
-    let plain = replaced(sql, |name| match name.rsplit_once('.') {
+    let plain = replace_field_references(sql, |name| match name.rsplit_once('.') {
         Some((_, field)) => {
             named.insert(name.to_lowercase());
             field.to_owned()

@@ -12,7 +12,7 @@ const MAX_LISTED: usize = 8;
 /// Lists the effects, worst grade first: exposures and Omni fields with their owners, then models, then the number of
 /// tests.
 #[must_use]
-pub fn brief(impact: &Impact) -> String {
+pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<Grade, Vec<&Effect>> = BTreeMap::new();
     for effect in &impact.effects {
         by_grade.entry(effect.grade).or_default().push(effect);

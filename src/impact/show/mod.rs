@@ -8,7 +8,7 @@ mod markdown;
 mod picture;
 mod tree;
 
-pub use brief::brief;
+pub use brief::format_brief;
 pub use html::{HtmlDetail, details, page};
 pub use json::{impact as json, lineage as lineage_json};
 pub use markdown::markdown;

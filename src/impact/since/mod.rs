@@ -98,7 +98,7 @@ pub struct RevisionDifference {
 
 /// Returns the nodes that changed since a revision, and a description of each difference.
 #[must_use]
-pub fn since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
+pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
         let mut found = FoundChange {
             graph,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::calendar::{civil, days};
 use crate::functions::CallArgs;
-use crate::functions::text::{strict, text};
+use crate::functions::text::{evaluate_strict, text};
 use crate::uncertainty;
 use crate::value::Value;
 
@@ -36,7 +36,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "DATEVALUE" => |args: CallArgs<'_>| date(&text(&args[0])),
         _ => return None,
     };
-    Some(strict(args, of))
+    Some(evaluate_strict(args, of))
 }
 
 impl Value {
@@ -173,7 +173,7 @@ fn date(text: &str) -> Option<Value> {
 pub fn as_date(value: &Value) -> Value {
     match value {
         Value::Text(text) => date(text).unwrap_or_else(|| {
-            uncertainty::unknown(|| format!("`{text}` as a date"));
+            uncertainty::report_unsupported(|| format!("`{text}` as a date"));
             Value::Null
         }),
         other => other.clone(),

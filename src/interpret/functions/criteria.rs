@@ -10,7 +10,7 @@ use crate::value::Value;
 
 /// Returns whether a value meets a criterion. If `is_condition` is set, the range is not boolean, so a boolean
 /// criterion is itself the result.
-pub fn meets(value: &Value, criterion: &Value, is_condition: bool) -> bool {
+pub fn meets_criterion(value: &Value, criterion: &Value, is_condition: bool) -> bool {
     match criterion {
         Value::Null => false,
         Value::Bool(holds) if is_condition => *holds,
@@ -70,6 +70,6 @@ fn split(criterion: &str) -> (&str, &str) {
 }
 
 fn unreadable(criterion: &str, value: &Value) -> bool {
-    uncertainty::unknown(|| format!("the criterion `{criterion}` for {}", value.text()));
+    uncertainty::report_unsupported(|| format!("the criterion `{criterion}` for {}", value.text()));
     false
 }

@@ -4,7 +4,7 @@ use crate::calendar::{add_months, civil, days};
 use crate::functions::CallArgs;
 use crate::functions::conversion::{as_date, blank};
 use crate::functions::math::number;
-use crate::functions::text::{strict, text};
+use crate::functions::text::{evaluate_strict, text};
 use crate::uncertainty;
 use crate::value::{DAY, Value};
 
@@ -41,7 +41,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             .collect(),
         _ => args.to_vec(),
     };
-    Some(strict(CallArgs(&given), of))
+    Some(evaluate_strict(CallArgs(&given), of))
 }
 
 fn int(number: i64) -> Option<Value> {
@@ -53,7 +53,7 @@ fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil(date).0);
     if !is_in_calendar {
         // Some engines support a larger range.
-        uncertainty::oversize();
+        uncertainty::mark_oversize();
     }
     is_in_calendar.then_some(Value::Date(date))
 }
@@ -61,7 +61,7 @@ fn is_date(date: i64) -> Option<Value> {
 /// Returns the days since 1970 of a date or time, without the time of day.
 fn day(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
-        uncertainty::unknown(|| format!("{} as a date", value.text()));
+        uncertainty::report_unsupported(|| format!("{} as a date", value.text()));
         0
     });
     seconds.div_euclid(DAY)
@@ -120,7 +120,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
             )
         }
         unit => {
-            uncertainty::unknown(|| format!("the unit `{unit}` of DATEDIF"));
+            uncertainty::report_unsupported(|| format!("the unit `{unit}` of DATEDIF"));
             return None;
         }
     })

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::functions::CallArgs;
 use crate::functions::math::number;
-use crate::functions::text::strict;
+use crate::functions::text::evaluate_strict;
 use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
@@ -41,7 +41,7 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "CHOOSE" => chosen(args),
         "AND" => all(args, false),
         "OR" => all(args, true),
-        "XOR" => strict(args, |args| {
+        "XOR" => evaluate_strict(args, |args| {
             let odd = args.iter().filter(|v| v.truth() == Some(true)).count() % 2 == 1;
             Some(Value::Bool(odd))
         }),

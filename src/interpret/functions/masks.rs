@@ -3,13 +3,13 @@
 use crate::calendar::civil;
 use crate::functions::CallArgs;
 use crate::functions::conversion::as_date;
-use crate::functions::text::{strict, text};
+use crate::functions::text::{evaluate_strict, text};
 use crate::functions::timeframes;
 use crate::uncertainty;
 use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
-    (name == "TEXT").then(|| strict(args, masked))
+    (name == "TEXT").then(|| evaluate_strict(args, masked))
 }
 
 fn masked(args: CallArgs<'_>) -> Option<Value> {
@@ -225,7 +225,7 @@ impl MaskPart {
 
 /// Reports an unsupported mask.
 fn unread(what: &str, place: &str) -> String {
-    uncertainty::unknown(|| format!("`{what}` {place}"));
+    uncertainty::report_unsupported(|| format!("`{what}` {place}"));
     String::new()
 }
 

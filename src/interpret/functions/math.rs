@@ -4,13 +4,13 @@ use std::f64::consts::PI;
 
 use crate::exact::{Exact, Towards, quotient};
 use crate::functions::CallArgs;
-use crate::functions::text::strict;
-use crate::uncertainty::{self, inexact, sized};
+use crate::functions::text::evaluate_strict;
+use crate::uncertainty::{self, check_size, with_float_noise};
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {
-        "PI" => return Some(Value::Number(inexact(PI))),
+        "PI" => return Some(Value::Number(with_float_noise(PI))),
         "ABS" => |a| {
             Some(if number(&a[0]) < 0.0 {
                 negated(&a[0])
@@ -80,18 +80,18 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "RADIANS" => |a| float(number(&a[0]) * PI / 180.0),
         _ => return None,
     };
-    Some(strict(args, of))
+    Some(evaluate_strict(args, of))
 }
 
 pub fn number(value: &Value) -> f64 {
     value.number().unwrap_or_else(|| {
-        uncertainty::unknown(|| format!("{} as a number", value.text()));
+        uncertainty::report_unsupported(|| format!("{} as a number", value.text()));
         0.0
     })
 }
 
 fn float(x: f64) -> Option<Value> {
-    Some(Value::Number(inexact(sized(x))))
+    Some(Value::Number(with_float_noise(check_size(x))))
 }
 
 fn finite(x: f64) -> Option<Value> {
@@ -101,7 +101,7 @@ fn finite(x: f64) -> Option<Value> {
 fn negated(value: &Value) -> Value {
     match value {
         Value::Int(i) => Value::Int(i.saturating_neg()),
-        Value::Decimal(exact) => Value::Decimal(exact.negated()),
+        Value::Decimal(exact) => Value::Decimal(exact.negate()),
         other => Value::Number(-number(other)),
     }
 }
@@ -120,14 +120,14 @@ fn as_is(of: &Value, exact: Exact) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
         Value::Int(_) => integer_value(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
-        _ => Value::Number(sized(exact.number())),
+        _ => Value::Number(check_size(exact.number())),
     }
 }
 
 /// Converts a remainder back to the type of `of`. A float remainder is a difference, so its last bits are uncertain.
 fn as_difference(of: &Value, exact: Exact) -> Value {
     match as_is(of, exact) {
-        Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(inexact(n)),
+        Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
         other => other,
     }
 }
@@ -135,11 +135,11 @@ fn as_difference(of: &Value, exact: Exact) -> Value {
 fn integer_value(digits: i128) -> Value {
     match i64::try_from(digits) {
         Ok(i) => {
-            sized(i as f64);
+            check_size(i as f64);
             Value::Int(i)
         }
         Err(_) => {
-            uncertainty::oversize();
+            uncertainty::mark_oversize();
             Value::Null
         }
     }
@@ -158,7 +158,7 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     match exact.rounded(places, towards) {
         Some(exact) => as_is(value, exact),
         None if towards == Towards::Away && exact.digits != 0 => {
-            uncertainty::oversize();
+            uncertainty::mark_oversize();
             Value::Null
         }
         None => as_is(value, Exact { digits: 0, scale: 0 }),
@@ -170,7 +170,7 @@ fn padded(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
         Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
-            Exact::aligned(
+            Exact::align_scales(
                 exact,
                 Exact {
                     digits: 0,
@@ -217,7 +217,7 @@ fn parity(value: &Value, odd: bool) -> Option<Value> {
 fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
     let aligned = Exact::from_value(a)
         .zip(Exact::from_value(b))
-        .and_then(|(a, b)| Exact::aligned(a, b));
+        .and_then(|(a, b)| Exact::align_scales(a, b));
     if aligned.is_none() {
         uncertainty::mark();
     }
@@ -314,9 +314,9 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
     let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
     // Smaller factorials are exact in a float.
     Some(Value::Number(if n < 18.0 {
-        sized(product)
+        check_size(product)
     } else {
-        inexact(sized(product))
+        with_float_noise(check_size(product))
     }))
 }
 
@@ -343,7 +343,7 @@ fn lcm(a: i64, b: i64) -> i64 {
     if a == 0 || b == 0 {
         0
     } else {
-        sized((a / gcd(a, b)) as f64 * b as f64) as i64
+        check_size((a / gcd(a, b)) as f64 * b as f64) as i64
     }
 }
 
@@ -362,9 +362,9 @@ pub fn power(base: f64, exponent: f64) -> Option<Value> {
     }
     let exact = exponent >= 0.0 && exponent == exponent.trunc() && result == result.trunc() && base == base.trunc();
     Some(Value::Number(if exact {
-        sized(result)
+        check_size(result)
     } else {
-        inexact(sized(result))
+        with_float_noise(check_size(result))
     }))
 }
 
@@ -376,7 +376,7 @@ fn root(x: f64) -> Option<Value> {
     Some(Value::Number(if root * root == x && root == root.trunc() {
         root
     } else {
-        inexact(root)
+        with_float_noise(root)
     }))
 }
 

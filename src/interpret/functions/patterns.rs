@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use crate::functions::CallArgs;
-use crate::functions::text::{first_place, strict, text};
+use crate::functions::text::{evaluate_strict, first_place, text};
 use crate::uncertainty;
 use crate::value::Value;
 
@@ -31,7 +31,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         REGEXREPLACE_AS_IS => |args: CallArgs<'_>| replaced(args, &[New::Text(text(&args[2]).into_owned())]),
         _ => return None,
     };
-    Some(strict(args, of))
+    Some(evaluate_strict(args, of))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,7 +179,7 @@ fn expression(pattern: &str) -> Option<Regex> {
     }
     let expression = Regex::new(&spelled).ok();
     if expression.is_none() {
-        uncertainty::unknown(|| format!("the regular expression `{pattern}`"));
+        uncertainty::report_unsupported(|| format!("the regular expression `{pattern}`"));
     }
     expression
 }

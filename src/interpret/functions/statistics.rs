@@ -6,9 +6,9 @@ use crate::arithmetic::binary;
 use crate::exact::Exact;
 use crate::expr::ReferenceOp;
 use crate::functions::CallArgs;
-use crate::functions::criteria::meets;
+use crate::functions::criteria::meets_criterion;
 use crate::functions::math::number;
-use crate::uncertainty::{self, blurred, inexact};
+use crate::uncertainty::{self, add_noise, with_float_noise};
 use crate::value::Value;
 
 /// Evaluates an aggregate over rows, each with the values of the arguments; `None` if the name is not an aggregate.
@@ -52,8 +52,8 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         },
         "VAR" => spread(&column(), 1).map_or(Value::Null, Value::Number),
         "VAR.P" => spread(&column(), 0).map_or(Value::Null, Value::Number),
-        "STDEV" => spread(&column(), 1).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
-        "STDEV.P" => spread(&column(), 0).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
+        "STDEV" => spread(&column(), 1).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
+        "STDEV.P" => spread(&column(), 0).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
         "COVAR" | "COVARIANCE.S" => pairs(rows).covariance(1),
         "COVARIANCE.P" => pairs(rows).covariance(0),
         "CORREL" => pairs(rows).correlation(),
@@ -149,7 +149,7 @@ fn product(values: &[Value]) -> Value {
         _ if values.is_empty() => Value::Null,
         product => product
             .number()
-            .map_or(Value::Null, |product| Value::Number(inexact(product))),
+            .map_or(Value::Null, |product| Value::Number(with_float_noise(product))),
     }
 }
 
@@ -241,7 +241,9 @@ fn spread(values: &[Value], short: usize) -> Option<f64> {
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let squares = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
     doubt_if_flat(squares, &numbers);
-    Some(inexact(uncertainty::sized(squares / (numbers.len() - short) as f64)))
+    Some(with_float_noise(uncertainty::check_size(
+        squares / (numbers.len() - short) as f64,
+    )))
 }
 
 /// Marks a variance as uncertain if it may consist of rounding errors only.
@@ -291,8 +293,8 @@ impl Pairs {
             return Value::Null;
         }
         let count = (self.count() - short) as f64;
-        Value::Number(blurred(
-            uncertainty::sized(self.moments().4 / count),
+        Value::Number(add_noise(
+            uncertainty::check_size(self.moments().4 / count),
             self.size() / count,
         ))
     }
@@ -303,7 +305,7 @@ impl Pairs {
             Value::Null
         } else {
             let root = (aa * bb).sqrt();
-            Value::Number(blurred(ab / root, self.size() / root))
+            Value::Number(add_noise(ab / root, self.size() / root))
         }
     }
 
@@ -312,7 +314,10 @@ impl Pairs {
         let (y, x, _, xx, xy) = self.moments();
         (self.count() >= 2 && xx != 0.0).then(|| {
             let (slope, lost) = (xy / xx, self.size() / xx);
-            (blurred(slope, lost), blurred(y - slope * x, y.abs() + lost * x.abs()))
+            (
+                add_noise(slope, lost),
+                add_noise(y - slope * x, y.abs() + lost * x.abs()),
+            )
         })
     }
 }
@@ -326,7 +331,7 @@ fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
             .iter()
             .any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
         for (met, row) in met.iter_mut().zip(rows) {
-            *met &= meets(cell(row, at), cell(row, at + 1), is_condition);
+            *met &= meets_criterion(cell(row, at), cell(row, at + 1), is_condition);
         }
     }
     met

@@ -38,11 +38,11 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "CODE" | "UNICODE" => code,
         _ => return None,
     };
-    Some(strict(args, of))
+    Some(evaluate_strict(args, of))
 }
 
 /// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet shows an error.
-pub fn strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
+pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) {
         Value::Null
     } else {
@@ -56,7 +56,7 @@ pub fn text(value: &Value) -> Cow<'_, str> {
         Value::Text(text) => text.into(),
         Value::Int(number) => number.to_string().into(),
         other => {
-            uncertainty::unknown(|| format!("{} as a text", other.text()));
+            uncertainty::report_unsupported(|| format!("{} as a text", other.text()));
             "".into()
         }
     }

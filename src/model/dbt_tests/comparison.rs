@@ -222,7 +222,7 @@ impl SpecCompilation<'_> {
         let mut text = String::new();
         sql::flat(tree, condition, &mut Vec::new(), &mut text);
         Texts {
-            dbt: self.model_on_its_day(&text, dbt::protect),
+            dbt: self.model_on_its_day(&text, dbt::escape_jinja),
             plain: self.query_on_its_day(text),
         }
     }

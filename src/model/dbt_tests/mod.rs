@@ -295,7 +295,7 @@ impl SpecCompilation<'_> {
 
     /// Returns a test's query for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
-        sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect))
+        sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::escape_jinja))
     }
 }
 

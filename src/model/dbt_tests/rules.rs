@@ -83,7 +83,7 @@ impl SpecCompilation<'_> {
                 let mut text = String::new();
                 if let Some(sql) = sql.filter(|_| !several) {
                     sql::flat(emitter.tree(), sql, print, &mut text);
-                    Some(self.model_on_its_day(&text, dbt::protect))
+                    Some(self.model_on_its_day(&text, dbt::escape_jinja))
                 } else if rule.found_in.is_some() {
                     return Err(Diagnostic::new(
                         Code::WrongShape,

@@ -38,7 +38,7 @@ pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], 
 /// Escapes user text for dbt if needed.
 fn literal_for(text: &str, reader: ComparisonReader) -> String {
     match reader {
-        ComparisonReader::Dbt => dbt::protect(text),
+        ComparisonReader::Dbt => dbt::escape_jinja(text),
         ComparisonReader::Tables => text.to_owned(),
     }
 }

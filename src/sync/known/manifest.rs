@@ -72,7 +72,7 @@ fn read(
                 manifests.push(manifest);
                 continue;
             }
-            Err(error) if matches!(error.fault(), ArtifactFault::Other(kind) if kind == "catalog") => {
+            Err(error) if matches!(error.as_fault(), ArtifactFault::Other(kind) if kind == "catalog") => {
                 match Catalog::from_text(text) {
                     Ok(catalog) => {
                         catalogs.push((number, catalog));
@@ -83,7 +83,7 @@ fn read(
             }
             Err(error) => error,
         };
-        match error.fault() {
+        match error.as_fault() {
             // A schema file may be written as JSON, and YAML may begin with a bracket.
             ArtifactFault::NotAnArtifact => rest.push(number),
             ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
@@ -113,7 +113,7 @@ fn read(
 
 fn refused(text: &str, error: &ArtifactError) -> Diagnostic {
     let at = error.offset(text) as u32;
-    let what = match error.fault() {
+    let what = match error.as_fault() {
         ArtifactFault::Broken => error.reason().to_owned(),
         ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
         _ => error.to_string(),

@@ -26,7 +26,7 @@ pub(super) struct SpecialTokens<'a> {
     /// Start of a text that is known to be unclosed.
     pub cut: u32,
     /// Start of a text that contains definitions by mistake, found when a later text is unclosed.
-    pub swallows: u32,
+    pub swallowing_text: u32,
     pub looked: bool,
 }
 
@@ -90,7 +90,7 @@ impl SpecialTokens<'_> {
         }
         // Search only once, at the first unclosed text, because the text with the missing quote comes before it.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
-            self.swallows = swallowing_text(self.source, lexed);
+            self.swallowing_text = swallowing_text(self.source, lexed);
         }
         let text = self.text_after(span.start);
         let line = text.find('\n').unwrap_or(text.len());

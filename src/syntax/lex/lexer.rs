@@ -73,7 +73,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
         open_line: 0,
         open_comment: u32::MAX,
         cut,
-        swallows: u32::MAX,
+        swallowing_text: u32::MAX,
         looked: false,
     };
     let mut nul = false;
@@ -114,7 +114,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
     faults.flush();
-    let swallows = faults.swallows;
+    let swallows = faults.swallowing_text;
     if nul {
         nul_inside(source, lexed, diagnostics);
     }

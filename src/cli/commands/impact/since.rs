@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_of;
-use formulac::impact::{BaseRevision, ChangeStart, FileKind, FileText, Graph, RevisionDifference, since};
+use formulac::impact::{BaseRevision, ChangeStart, FileKind, FileText, Graph, RevisionDifference, changes_since};
 
 use super::known::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
@@ -63,7 +63,7 @@ pub fn compare(
     let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
     let macros = of_macros.flat_map(|(path, _)| folder::files(&known.root.join(path), is_macro));
     before.macros = macros.filter_map(|path| read_text(path).ok()).collect();
-    Ok(since(graph, &before))
+    Ok(changes_since(graph, &before))
 }
 
 /// Returns the files and folders that dbt reads, relative to the root, with the kind of their contents.

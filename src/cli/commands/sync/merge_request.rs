@@ -169,7 +169,7 @@ fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<S
     let starts: Vec<ChangeStart> = plan.models.iter().flat_map(changed).filter_map(start).collect();
     let impact = impact::impact(&graph, &starts, &known.status);
     known.cache_lineage(&graph);
-    Ok(Some(show::brief(&impact)))
+    Ok(Some(show::format_brief(&impact)))
 }
 
 /// The names that a plan changes for those who read them.
