@@ -78,7 +78,7 @@ fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Completes models, and the prefixes of other selections.
 fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    // `+` and `@` are prefixes of a name and are kept.
+    // `+` and `@` are prefixes of a name, and completion preserves them.
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
     let methods = ["tag:", "path:", "state:modified"].map(CompletionCandidate::new);

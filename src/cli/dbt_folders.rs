@@ -228,8 +228,7 @@ fn clean(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
-/// Returns the span of the value after a key at the start of a line. Returns the start of the text if the key is
-/// missing.
+/// Returns the span of the value after a key at the start of a line, or the start of the file if the key is missing.
 fn value_of(text: &str, key: &str) -> Span {
     let mut start = 0;
     for line in text.split_inclusive('\n') {

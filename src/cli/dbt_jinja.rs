@@ -42,7 +42,7 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
     }
 }
 
-/// Returns the text inside quotes, if it contains no further quotes of the same kind.
+/// Returns the contents of a quoted argument, if they contain no quotes of the same kind.
 fn quoted(argument: &str) -> Option<&str> {
     let argument = argument.trim();
     let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;

@@ -211,8 +211,8 @@ impl DbtProject {
             .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// Returns the dialect of the adapter: the adapter of the named output, else the one in the last manifest, else
-    /// that of the profile's default target. The error is a text for the user.
+    /// Returns the dialect of the adapter: the adapter of the named output, else the adapter in the last manifest,
+    /// else that of the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
         // Ignore a manifest that cannot be read. Code that needs more of the manifest reports the error.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();

@@ -128,8 +128,7 @@ impl DbtCall {
         Self { command, vars }
     }
 
-    /// Makes dbt write artifacts and logs below this folder, whatever the settings of the project and the environment
-    /// are.
+    /// Makes dbt write artifacts and logs to this folder, regardless of the project's settings and the environment.
     pub fn writing_to(mut self, folder: &Path) -> Self {
         self.command
             .env("DBT_TARGET_PATH", folder.join("target"))

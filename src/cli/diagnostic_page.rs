@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use formulac::diag::{Code, Example, Severity};
 
-/// Returns the page as text.
+/// Returns the page as plain text.
 pub fn text(code: Code) -> String {
     let page = code.page();
     let severity = severity_name(code.severity());

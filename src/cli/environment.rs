@@ -44,7 +44,7 @@ pub fn selected_environment(global: &Global, project: &Project) -> Result<Option
     Ok(chosen_for(global, project)?.map(|(environment, _)| environment))
 }
 
-/// Returns the environment to use as [`chosen`] does, and the reason why it is used.
+/// Returns the environment to use as [`selected_environment`] does, and the reason why it is used.
 pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((found, reason)) = chosen_as_written(global, project)? else {

@@ -1,4 +1,4 @@
-//! How a command ends: exit status and failures.
+//! Result of a command: exit status and failures.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub enum Exit {
     Conflict = 3,
     /// The user's role does not allow the command.
     NotAllowed = 4,
-    /// A file, an engine or dbt failed.
+    /// A file, an engine or dbt caused the failure.
     Failed = 5,
 }
 
@@ -56,7 +56,7 @@ impl Exit {
         if other as u8 > self as u8 { other } else { self }
     }
 
-    /// Returns the exit status for the diagnostics of several texts.
+    /// Returns the exit status for the diagnostics of several sources.
     pub fn from_all(found: &[FailureKind]) -> Self {
         Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
     }
@@ -65,7 +65,7 @@ impl Exit {
 /// Reason why a command stopped.
 #[derive(Debug)]
 pub enum Failure {
-    /// A reason that is not in a source text.
+    /// Failure without a position in a source.
     Message(Box<Message>),
     /// Errors in a file that the command needs, such as the schema.
     Found(Vec<FailureKind>),
@@ -88,7 +88,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// A text and its diagnostics.
+/// Source, and its diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct FailureKind {
     /// Path of the file, or `<stdin>`, `<formula>`.

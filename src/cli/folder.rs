@@ -23,7 +23,7 @@ pub fn relative_path(folder: &Path, path: &Path) -> String {
     inside.trim_start_matches("./").to_owned()
 }
 
-/// Returns the texts of the YAML files in a folder, each with its path relative to that folder.
+/// Reads the YAML files in a folder, each with its path relative to that folder.
 pub fn records(root: &Path) -> Vec<(String, String)> {
     let of = |path: PathBuf| {
         Some((

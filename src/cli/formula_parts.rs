@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::commands::compile;
 use formulac::span::Span;
 
-/// Maximum number of parts for which types and SQL are shown. A larger formula is shown as a tree only.
+/// Maximum number of parts with types and SQL. For larger formulas, only the tree is printed.
 const MOST: usize = 400;
 /// Prefix that no column name begins with.
 const PREFIX: &str = "formulac_explained_part_";
@@ -25,14 +25,14 @@ pub struct TokenWord {
 pub struct FormulaPart {
     pub id: ExprId,
     pub depth: usize,
-    /// Operator, function, or text of a leaf.
+    /// Operator, function, or source of a leaf.
     pub label: String,
     pub span: Span,
-    /// Result of compiling the part on its own; `None` if the part has a meaning only in its place.
+    /// Result of compiling the part alone; `None` if the part has no meaning outside of the formula.
     pub made: Option<Definition>,
 }
 
-/// Returns the tokens of a text.
+/// Returns the tokens of a source.
 pub fn token_words(source: &str) -> Vec<TokenWord> {
     let lexed = lex::lex(source, &mut Vec::new());
     lexed

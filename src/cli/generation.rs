@@ -286,7 +286,7 @@ impl<'p> Generation<'p> {
     }
 }
 
-/// Returns whether a file is of a kind that formulac generates.
+/// Returns whether formulac generates files of this kind.
 fn is_generated(path: &Path) -> bool {
     path.extension()
         .is_some_and(|end| end == "sql" || end == "yml" || end == "md")

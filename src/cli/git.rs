@@ -58,7 +58,7 @@ impl Revision {
             .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
     }
 
-    /// Returns the files in these folders that differ from the revision, with their texts at that revision.
+    /// Returns the files in these folders that differ from the revision, with their contents at that revision.
     pub fn differing_files(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
         let mut args = vec![
             "diff",
@@ -114,7 +114,7 @@ impl Revision {
     }
 }
 
-/// Runs git in a folder, with a text on its standard input.
+/// Runs git in a folder, with this standard input.
 pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
     GIT.run(&mut call(folder, args), input)
 }
@@ -130,7 +130,7 @@ pub fn git_traced(
     GIT.run(call(folder, args).env(variable, trace), input)
 }
 
-/// Runs git as [`git`] does, for output that is not text.
+/// Runs git like [`git`], but returns its output as bytes.
 pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
     GIT.run_for_bytes(&mut call(folder, args), input)
 }

@@ -12,13 +12,13 @@ const NAMED: usize = 3;
 /// Symbol for a part with a problem that stops nothing.
 pub const OPTIONAL: char = '○';
 
-/// One line of a report on a project: the part that was checked, and its problems.
+/// Line of a report on a project: the checked part, and its problems.
 #[derive(Default)]
 pub struct HealthPart {
     pub name: &'static str,
     /// Problems of the part; empty if there are none.
     pub found: Vec<String>,
-    /// Text shown if the part has no problems.
+    /// Message if the part has no problems.
     pub well: String,
     /// Command that fixes the problems.
     pub fix: String,

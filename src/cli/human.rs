@@ -82,7 +82,7 @@ impl fmt::Display for Drawn<'_> {
     }
 }
 
-/// One diagnostic, in the form that miette draws.
+/// Diagnostic, in the form that miette draws.
 #[derive(Debug)]
 struct Drawing<'d> {
     diagnostic: &'d Diagnostic,
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
     use formulac::diag::Code;
 
-    /// Proves that every position in awkward texts can be drawn, and that the output has no control characters that a
-    /// terminal would obey.
+    /// Proves that every position in unusual sources can be drawn, and that the output has no control characters that
+    /// a terminal would obey.
     #[test]
     fn any_place_of_any_text_is_drawn() {
         let long = format!("{}é\u{1b}{}", "a".repeat(300), "b\r\n".repeat(3));

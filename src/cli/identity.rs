@@ -51,7 +51,7 @@ pub fn user_slug(who: &str) -> String {
     identifier(address.split('@').next().unwrap_or_default())
 }
 
-/// Converts a text to a part of an identifier: lower-case letters, digits and `_`.
+/// Converts a string to a part of an identifier: lower-case letters, digits and `_`.
 pub fn identifier(text: &str) -> String {
     text.chars()
         .map(|c| {

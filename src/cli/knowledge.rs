@@ -1,8 +1,8 @@
-//! Loads a command's knowledge of the data and of dbt: one loader for all commands.
+//! Loads a command's knowledge about the data and the dbt project. All commands share this loader.
 //!
-//! For each fact, the first source that has it takes precedence: `--schema`, the models of other specs,
-//! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for them
-//! artifacts come before it.
+//! For each fact, the first source that contains it takes precedence: `--schema`, the models of other specs,
+//! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for these
+//! commands, artifacts take precedence over `known.yml`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Workspace {
         })
     }
 
-    /// Returns the facts of dbt's artifacts and of `schema fetch`, or `None` if there is no manifest.
+    /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest.
     fn find_known(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
         let Some(artifacts) = self.artifacts()? else {
             return Ok(None);
@@ -144,7 +144,7 @@ impl Workspace {
     }
 
     /// Returns the new `known.yml` and the changes in it, or `None` if there is nothing to record. `is_whole` means
-    /// that `specs` are all specs of the project; otherwise the facts that other specs read are kept.
+    /// that `specs` are all specs of the project; otherwise, the facts that other specs read are preserved.
     pub fn renew_facts<'s>(
         &self,
         specs: impl Iterator<Item = &'s CompiledSpec>,
@@ -166,7 +166,7 @@ impl Workspace {
     }
 }
 
-/// Returns the facts that differ between a text of `known.yml` and the text before it, one line per fact.
+/// Returns the facts that differ between two versions of `known.yml`, one line per fact.
 pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
     let read = |text: &str| Known::from_text(text).0;
     changes(&read(text), before.map(read).as_ref())
@@ -234,7 +234,7 @@ pub struct Knowledge {
 /// The compiler for formulas.
 pub struct FormulaSettings {
     pub compiler: Compiler,
-    /// Whether a note already reported that nothing is known of the columns.
+    /// Whether the note that nothing is known about the columns was already printed.
     pub is_noted: bool,
 }
 
@@ -256,7 +256,7 @@ pub struct OfData {
 }
 
 impl OfData {
-    /// `shown` is the schema inferred from the files; `None` if the engine reads its own relations.
+    /// Creates the tools. `shown` is the schema inferred from the files; `None` if the engine reads its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
             // A relation without a file is missing, even if the project knows it.
@@ -369,7 +369,7 @@ impl Knowledge {
         })
     }
 
-    /// Returns the texts of the project's specs except the given ones; empty if there is no project or no specs folder.
+    /// Returns the contents of all other specs in the project; empty if there is no project or no folder with specs.
     fn others(&self, sources: &[(SourceText, Option<String>)]) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         let Some(place) = &self.place else {
             return Ok(Vec::new());
@@ -432,7 +432,7 @@ impl Knowledge {
     }
 }
 
-/// Returns the columns that a text reads, as `relation.column` if the text names the relation.
+/// Returns the columns that a source reads, as `relation.column` if the source names the relation.
 fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<String> {
     let compiled = unknowing.compile(text);
     let columns = compiled.definitions().iter().flat_map(formulac::Definition::columns);

@@ -40,12 +40,12 @@ pub struct Built {
     pub semantic: Option<SemanticModel>,
     /// Path of the spec that the files name.
     pub path: String,
-    /// Tests that are separate files: name and text.
+    /// Standalone test files: name and contents.
     pub tests: Vec<(String, String)>,
     pub compiled: CompiledSpec,
 }
 
-/// Returns the texts of specs, each with its path relative to the project.
+/// Reads specs, each with its path relative to the project.
 pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText, Option<String>)> {
     let shown = project::paths_in_project(specs, folder);
     specs

@@ -1,4 +1,4 @@
-//! Finds names that dbt would reject because another node already has them, in whatever folder.
+//! Finds names that dbt would reject because a node in any folder already uses them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

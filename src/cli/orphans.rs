@@ -17,9 +17,9 @@ use super::workspace::Workspace;
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;
 
-/// Returns generated files of the project's specs outside the folders `models:` and `tests:`, where they are
-/// because the project file used to name other folders. The search covers the folders that dbt reads and the
-/// default folders. Files that users moved are left out, because they are generated at their current paths.
+/// Returns generated files of the project's specs outside the folders `models:` and `tests:`; an earlier version
+/// of the project file named other folders. The search covers the folders that dbt reads and the default folders.
+/// Files that users moved are omitted, because they are generated at their current paths.
 pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     let (models, tests) = place.folders();
     let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));

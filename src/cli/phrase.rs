@@ -162,7 +162,7 @@ impl Filling<'_> {
         self.args.get(at..end).filter(|values| !values.is_empty())
     }
 
-    /// Returns a unit of time in the singular, from a text such as "M" or "months".
+    /// Returns a unit of time in the singular, from a string such as "M" or "months".
     fn unit(&self, id: ExprId) -> Option<String> {
         let text = text_of(self.speaker, id)?.to_lowercase();
         Some(match text.as_str() {
@@ -175,7 +175,7 @@ impl Filling<'_> {
     }
 }
 
-/// Returns the value of a text literal.
+/// Returns the value of a string literal.
 fn text_of<'a>(speaker: &Speaker<'a>, id: ExprId) -> Option<&'a str> {
     let text = speaker.ast.span(id).text(speaker.source);
     matches!(speaker.ast.expr(id), Expr::Text)
@@ -220,7 +220,7 @@ fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
     }
 }
 
-/// Returns the words for the operator at the beginning of a criterion, and the text after the operator.
+/// Returns the words for the operator at the beginning of a criterion, and the rest of the criterion.
 fn compared(text: &str) -> Option<(&'static str, &str)> {
     let operators = [
         (">=", "is at least"),

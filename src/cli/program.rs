@@ -14,7 +14,7 @@ pub struct ExternalProgram {
     pub name: &'static str,
     /// Environment variable that sets the program's location instead.
     pub variable: &'static str,
-    /// How to install the program.
+    /// Instructions to install the program.
     pub install: &'static str,
 }
 
@@ -76,7 +76,7 @@ impl ExternalProgram {
         command
     }
 
-    /// Runs the program to completion, with a text on its standard input.
+    /// Runs the program to completion, with this standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -87,7 +87,7 @@ impl ExternalProgram {
         })
     }
 
-    /// Runs the program as [`Self::run`] does, for output that is not text.
+    /// Runs the program like [`Self::run`], but returns its output as bytes.
     pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
         finish(command, input).map_err(|error| self.not_started(&error))
     }

@@ -25,7 +25,7 @@ pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
+/// Reads the project file like [`read`], and returns it with the project's folder, or `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::file(&path);

@@ -1,10 +1,10 @@
-//! Applies fixes to a source text, unless they overlap.
+//! Applies fixes to a source, unless they overlap.
 
 use formulac::diag::Fix;
 
 use formulac::diag::Diagnostic;
 
-/// Returns the text after all safe fixes that do not overlap, and the number of these fixes.
+/// Returns the source after all safe fixes that do not overlap, and the number of these fixes.
 pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
     let mut fixes: Vec<&Fix> = diagnostics.iter().filter_map(Diagnostic::fix).collect();
     fixes.sort_by_key(|fix| fix.span);

@@ -18,7 +18,7 @@ use formulac::span::Span;
 pub enum SchemaOption {
     /// dbt's artifacts.
     Dbt(Box<TargetFolder>),
-    /// Other texts, including unreadable files. Their content determines their format.
+    /// Other sources, including unreadable files. Their contents determine their formats.
     Texts(Vec<SourceText>),
 }
 
@@ -40,7 +40,7 @@ fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
             .filter_map(|s| s.fault.clone().map(|fault| s.with_diagnostics(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
-    // Errors in a file that is not a manifest are reported together with those of the texts.
+    // Errors in a file that is not a manifest are reported together with those in the other sources.
     if let [source] = sources.as_slice()
         && source.text.trim_start().starts_with('{')
         && let Ok(manifest) = Manifest::from_text(&source.text, KeptParts::default())
@@ -63,8 +63,8 @@ impl SchemaOption {
         }
     }
 
-    /// Returns the facts of the schema. Names of warehouse types are those of the dialect, unless the text specifies
-    /// another one.
+    /// Returns the facts in the schema. Type names are those of the dialect, unless the source specifies another
+    /// dialect.
     pub fn known_relations(&self, dialect: Dialect) -> Result<Known, Failure> {
         let sources = match self {
             Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),

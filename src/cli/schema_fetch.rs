@@ -179,7 +179,7 @@ fn named<'m>(manifest: &'m Manifest, read: &Read) -> impl Iterator<Item = &'m Ma
         .filter(move |node| node.resource_type.is_referred() && *node.name == *name)
 }
 
-/// A table as dbt's catalog has it.
+/// Formats a table like dbt's catalog.
 fn table(node: &ManifestNode, columns: &[(String, String)]) -> Value {
     let column = |(index, (name, ty)): (usize, &(String, String))| {
         (name.clone(), json!({"type": ty, "index": index + 1, "name": name}))

@@ -16,10 +16,10 @@ use super::models::CompiledModel;
 
 /// Which models are chosen, and which of them and their ancestors have to be made.
 pub struct SelectedModels {
-    /// By the place of the model.
+    /// Whether each model is selected, by its index.
     pub models: Vec<bool>,
-    /// The specs whose faults stand in the way: those of chosen models, of what they read, and all that make no model
-    /// where everything is chosen.
+    /// Specs whose errors stop the command: those of selected models and of the models that they read. If everything
+    /// is selected, also all specs that produce no model.
     pub specs: Vec<bool>,
     /// Parts of `--select` that choose no model.
     pub unmatched: Vec<String>,
@@ -78,9 +78,9 @@ pub fn choose(
     }
     let mut chosen = select(&selection.select, &selection.exclude)?;
     chosen.truncate(models.len());
-    // What has no name cannot be chosen, and is told in any case.
+    // A spec without a name cannot be selected, so its errors are always reported.
     let mut specs = vec![true; found.len()];
-    // What a model is made of has to be sound, chosen or not.
+    // The inputs of a selected model must be free of errors, even if they are not selected.
     let mut needed: BTreeSet<usize> = (0..models.len()).filter(|at| chosen[*at]).collect();
     let mut next: Vec<usize> = needed.iter().copied().collect();
     while let Some(at) = next.pop() {
@@ -225,7 +225,7 @@ fn graph(
         .clone()
         .unwrap_or_else(|| package.to_owned());
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
-    // Where each node of the manifest stands in the graph: a model of a spec stands there already.
+    // Position of each node of the manifest in the graph. Models from specs are already in the graph.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
     for known in all {
@@ -303,14 +303,14 @@ fn graph(
         if *new {
             let mut node = known.node.clone();
             node.parents = parents.collect();
-            // One that is switched off is selected by nothing.
+            // No selection includes disabled nodes.
             if known.disabled {
                 node = SelectableNode::default();
             }
             nodes.push(node);
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
-            // What dbt_project.yml says of the folder, dbt knows.
+            // dbt applies the configuration of folders in dbt_project.yml itself.
             own.tags.extend(
                 known
                     .node

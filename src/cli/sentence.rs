@@ -1,5 +1,5 @@
-//! What a formula computes, as one sentence of plain English: made of the tree, of the types of its parts, and of the
-//! phrase that the catalogue has for each function.
+//! Describes the result of a formula in one plain English sentence, from the syntax tree, the types of its parts,
+//! and the phrase of each function in the catalogue.
 
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ impl SentenceWords {
     }
 }
 
-/// Returns a sentence for each definition that can be read, in the order of the text.
+/// Returns a sentence for each definition that can be described, in source order.
 pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     let (parsed, _) = parse::parse(source);
     let ast = parsed.ast();
@@ -109,7 +109,7 @@ impl Speaker<'_> {
         self.types.get(&id).is_some_and(|ty| ty.is_number())
     }
 
-    /// A capital, a verb and a full stop. `None` if part of the formula could not be read.
+    /// Adds a capital letter, a verb and a full stop. `None` if part of the formula could not be parsed.
     fn sentence(&self, body: ExprId) -> Option<String> {
         let words = self.words_of(body);
         if words.is_faulty || words.noun.is_empty() {
@@ -151,7 +151,7 @@ impl Speaker<'_> {
         words
     }
 
-    /// The text of the formula at a node, in backticks.
+    /// Returns the source of a node in backticks.
     fn quoted(&self, id: ExprId) -> String {
         let text = self
             .ast

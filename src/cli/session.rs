@@ -15,11 +15,11 @@ use formulac::diag::render::{self, Report};
 #[derive(Debug)]
 pub struct Session {
     pub global: Global,
-    /// Whether the command is to answer in JSON, and has not done so yet.
+    /// Whether the command must still print JSON.
     owes_json: Cell<bool>,
 }
 
-/// Where a text goes.
+/// Output stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output, for data.
@@ -29,7 +29,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Whether a person is likely to look at it.
+    /// Returns whether the stream is a terminal, which suggests that a person reads the output.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Data => io::stdout().is_terminal(),
@@ -37,7 +37,7 @@ impl Stream {
         }
     }
 
-    /// Whether it is to be colored.
+    /// Returns whether output to the stream is colored.
     pub fn is_colored(self, when: When) -> bool {
         match when {
             When::Always => true,
@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    /// Prints data, byte for byte; on a terminal control characters are shown and not obeyed.
+    /// Prints data unchanged. On a terminal, control characters are escaped.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         if Stream::Data.is_terminal() {
             return self.print_styled(&render::escape_hidden(text));
@@ -74,7 +74,7 @@ impl Session {
         self.print_styled(text)
     }
 
-    /// Prints a text for people: whatever shows it, no character of it is obeyed.
+    /// Prints a message for people, with all control characters escaped.
     pub fn print_escaped(&self, text: &str) -> Result<(), Failure> {
         self.print_styled(&render::escape_hidden(text))
     }
@@ -95,7 +95,7 @@ impl Session {
         self.print_styled(&json::text(value))
     }
 
-    /// Tells of something done, unless told to be quiet.
+    /// Reports a completed action, unless `--quiet` is set.
     pub fn note(&self, text: &str) {
         if !self.global.quiet {
             self.message(&format!("{}\n", render::escape_hidden(text)));
@@ -136,7 +136,7 @@ impl Session {
         }
     }
 
-    /// The text of diagnostics in the chosen format.
+    /// Formats diagnostics in the selected format.
     pub fn diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
             Format::Human => {
@@ -169,7 +169,7 @@ impl Session {
     }
 }
 
-/// The errors of each text.
+/// Returns the errors of each source.
 fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
     found
         .iter()

@@ -26,7 +26,7 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
 }
 
 impl Settings {
-    /// Adds what is said of the formulas to a compiler that is being built.
+    /// Applies the settings for formulas to a compiler builder.
     pub fn apply_to(&self, builder: Builder) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
@@ -58,7 +58,7 @@ impl Settings {
     }
 }
 
-/// The names of a list; what stands between two commas and is nothing names nothing.
+/// Returns the names in a list, without empty entries between commas.
 fn names(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().map(|name| name.trim()).filter(|name| !name.is_empty())
 }

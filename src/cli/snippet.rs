@@ -1,5 +1,5 @@
-//! The lines of a source that diagnostics point at, as miette takes them: control characters shown,
-//! long lines cut around what is pointed at, each place within one line.
+//! Excerpts of a source for diagnostics, in the form that miette needs: control characters are escaped, long
+//! lines are shortened around the spans, and each span is within one line.
 
 use std::ops::Range;
 
@@ -8,33 +8,33 @@ use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanConten
 use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::span::{LineIndex, Position, Span};
 
-/// Characters of a line that are shown whole.
+/// Maximum length of a line that is not shortened, in characters.
 const WIDE: usize = 160;
-/// Characters shown on either side of a place in a longer line.
+/// Number of characters shown on each side of a span in a longer line.
 const AROUND: usize = 60;
 
-/// A line as shown.
+/// Line of an excerpt.
 #[derive(Debug)]
 struct SnippetLine {
     number: usize,
-    /// Where its text begins in the view.
+    /// Offset of the line in the excerpt.
     start: usize,
-    /// For each shown character: its offset in the source and in the view, in order.
+    /// For each visible character: its offset in the source and in the excerpt, in order.
     map: Vec<(u32, usize)>,
 }
 
-/// The lines around some places of a source.
+/// Excerpt of a source around some spans.
 #[derive(Debug)]
 pub struct Snippet {
     name: String,
     text: String,
     lines: Vec<SnippetLine>,
-    /// Where the main place stands in the source, which cut lines no longer tell.
+    /// Position of the main span in the source, which shortened lines no longer show.
     main: (usize, Position),
 }
 
 impl Snippet {
-    /// The lines of the given places, the first of which is the main one.
+    /// Creates an excerpt with the lines of these spans. The first span is the main span.
     pub fn new(name: &str, source: &str, index: &LineIndex<'_>, places: &[Span]) -> Self {
         let spans: Vec<(u32, Span)> = places
             .iter()
@@ -43,7 +43,7 @@ impl Snippet {
         let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        // A single line between two is shown, so that they stand in one block.
+        // A single line between two others is included, so that they form one block.
         let between: Vec<u32> = wanted
             .windows(2)
             .filter(|w| w[1] - w[0] == 2)
@@ -108,7 +108,7 @@ impl Snippet {
         self.lines.push(line);
     }
 
-    /// A place of the source in the shown text.
+    /// Converts a span in the source to a span in the excerpt.
     pub fn source_span(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
         let number = index.position(span.start).line as usize;
         let span = within_line(source, span);
@@ -122,7 +122,8 @@ impl Snippet {
 }
 
 impl SnippetLine {
-    /// Where an offset of the source is shown: at its character, or when it ends a place, behind the one before.
+    /// Returns the offset in the excerpt for an offset in the source: at its character, or, for the end of a span,
+    /// after the previous character.
     fn view_of(&self, offset: u32, begins: bool) -> usize {
         let after = self
             .map
@@ -135,7 +136,7 @@ impl SnippetLine {
     }
 }
 
-/// The parts of a line that are shown: all of it, or in a long one what is near the ends of the places.
+/// Returns the visible parts of a line: the complete line, or the parts of a long line near the ends of spans.
 fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     if line.len() <= WIDE {
         return std::iter::once(0..line.len()).collect();
@@ -164,7 +165,7 @@ fn boundary(line: &str, offset: usize) -> usize {
     (0..=offset).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// A place that spans lines is shown up to the end of its first.
+/// Ends a span of several lines at the end of its first line.
 fn within_line(source: &str, span: Span) -> Span {
     let start = span.start.min(source.len() as u32);
     let rest = source.as_bytes().get(start as usize..).unwrap_or_default();

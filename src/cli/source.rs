@@ -1,4 +1,4 @@
-//! Source texts from arguments, files and standard input.
+//! Sources from arguments, files and standard input.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,19 +13,19 @@ use super::exit::{FailureKind, reason};
 use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
-/// A source text, or what keeps it from being one.
+/// Source, or the reason why it cannot be read.
 #[derive(Clone, Debug)]
 pub struct SourceText {
-    /// A path, or `<stdin>`, `<formula>`.
+    /// Path, `<stdin>` or `<formula>`.
     pub name: String,
-    /// The text; where it is not UTF-8, with a sign in place of what is not.
+    /// Contents. If they are not UTF-8, invalid bytes are replacement characters.
     pub text: String,
-    /// It cannot be read, is too large, or not UTF-8.
+    /// Error: the file cannot be read, is too large, or is not UTF-8.
     pub fault: Option<Diagnostic>,
 }
 
 impl SourceText {
-    /// An argument; `-` is standard input.
+    /// Reads an argument; `-` means standard input.
     pub fn argument(text: &OsStr) -> Self {
         if text == "-" {
             return Self::stdin();
@@ -37,7 +37,7 @@ impl SourceText {
         )
     }
 
-    /// A file; `-` is standard input.
+    /// Reads a file; `-` means standard input.
     pub fn file(path: &Path) -> Self {
         if path.as_os_str() == "-" {
             return Self::stdin();
@@ -62,7 +62,7 @@ impl SourceText {
         }
     }
 
-    /// What stands for a file, or a folder, that could not be read.
+    /// Creates a source for a file or folder that could not be read.
     pub fn read_failure(path: &Path, error: &io::Error) -> Self {
         let name = path.to_string_lossy().into_owned();
         let message = format!("cannot read `{name}`: {}", reason(error));
@@ -113,7 +113,7 @@ impl SourceText {
         }
     }
 
-    /// With what was found in it.
+    /// Returns a failure with the diagnostics for this source.
     pub fn with_diagnostics(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
         FailureKind {
             file: self.name,
@@ -136,7 +136,7 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
 /// Bytes of a file that is read in parts side by side: most of the time goes into memory for it.
 const LARGE: usize = 16 << 20;
 
-/// Bytes of one of dbt's artifacts, of which the manifest of a large project has some hundred millions: 1 GiB.
+/// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has some hundred million bytes.
 pub const LIMIT: usize = 1 << 30;
 /// Bytes of a device or a pipe, which may never end: 64 MiB.
 const ENDLESS: usize = 64 << 20;
@@ -168,7 +168,7 @@ pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     read_bounded(path.as_ref(), LIMIT)
 }
 
-/// Reads a text of a project: generated files, code of dbt, records.
+/// Reads a text file of a project: a generated file, dbt code or a record.
 pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     let bytes = read_bounded(path.as_ref(), TEXT)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
@@ -187,7 +187,7 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     read(file, limit)
 }
 
-/// A file of this size; `None` if it is of another by now, or cannot be read so.
+/// Reads a file of this size; `None` if its size changed or the file cannot be read this way.
 #[cfg(unix)]
 fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
     use std::os::unix::fs::FileExt;

@@ -1,4 +1,4 @@
-//! The one place that compiles specs.
+//! Compiles specs for all commands.
 
 use formulac::dbt::From as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
@@ -13,7 +13,7 @@ use formulac::span::Span;
 pub struct Spec {
     /// The model's name, where the spec says one.
     pub name: Option<String>,
-    /// Where it says it.
+    /// Span of the name.
     pub name_span: Span,
     /// Plain SQL.
     pub query: Option<String>,
@@ -29,7 +29,7 @@ pub struct Spec {
     pub yml: Option<String>,
     /// Its file of docs blocks, where it has one.
     pub md: Option<String>,
-    /// What its files declare besides the model.
+    /// Other nodes that the spec's files declare.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
     /// The columns of its rows.
@@ -39,10 +39,10 @@ pub struct Spec {
     pub tables: Vec<String>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
-    /// Its tests that are files of their own: name and text.
+    /// Standalone test files: name and contents.
     pub tests: Vec<(String, String)>,
     pub found: FailureKind,
-    /// All of it; `None` if there was no text.
+    /// Result of the compilation; `None` if the source could not be read.
     pub compiled: Option<CompiledSpec>,
 }
 

@@ -6,10 +6,10 @@ use formulac::diag::{Code, Diagnostic};
 use super::exit::FailureKind;
 use super::models::{self, CompiledModel};
 
-/// What a project without one adds: a model and its properties.
+/// Advice for a project without a time spine: add a model and its properties.
 const LINES: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
-/// Whether the project has none, where dbt has told of the project.
+/// Returns whether the project has no time spine, if there is a manifest.
 pub fn is_missing(manifest: &Manifest) -> bool {
     manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(ManifestNode::is_time_spine)
 }

@@ -7,16 +7,16 @@ use formulac::{Compiler, Draft};
 use super::atomic_write::Planned;
 use super::source::SourceText;
 
-/// What was drafted for a spec.
+/// Draft of unit tests for a spec.
 #[derive(Debug)]
 pub struct Drafted {
-    /// The spec's file, or what stands for one.
+    /// Path of the spec, or a placeholder such as `<stdin>`.
     pub spec: String,
     /// The draft, or why there is none.
     pub draft: Result<Draft, String>,
-    /// The spec with the draft at its end, where it can stand there.
+    /// Spec with the draft appended, if this is possible.
     pub with_draft: Option<String>,
-    /// Where the spec is written to, with its draft.
+    /// Path to which the spec with its draft is written.
     goal: Option<PathBuf>,
 }
 
@@ -32,7 +32,7 @@ impl Drafted {
             };
             format!("{}{end}{}", source.text, draft.text())
         });
-        // Behind a mapping in braces, or the end of a document, nothing more can stand.
+        // Nothing can be appended to a mapping in braces, or after the end of a document.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
         let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
         let with_draft = with_draft.filter(|_| !writes || goal.is_some());
@@ -67,7 +67,7 @@ impl Drafted {
         })
     }
 
-    /// What is to be said where a draft is asked for and none comes, or none can be written.
+    /// Explains why there is no draft, or why the draft cannot be written.
     pub fn note(&self, writes: bool) -> Option<String> {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),

@@ -64,7 +64,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// What `formulac` alone prints: the commands of a normal day.
+/// Output of `formulac` without arguments: the commands for daily work.
 const EVERY_DAY: &str = "\
 formulac compiles spreadsheet-style formulas to SQL and dbt models.
 
@@ -90,7 +90,7 @@ pub fn report(fault: &clap::Error) -> Exit {
             _ => rendered(fault, stream),
         },
     };
-    // Nobody is left to be told when this cannot be printed.
+    // If printing fails, there is no way to report the failure.
     let _ = match stream {
         Stream::Data => std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()),
         Stream::Message => std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes()),
@@ -162,8 +162,8 @@ fn wanted_color() -> When {
     wanted
 }
 
-/// Refuses a misspelled option in place of a formula. A formula may begin with `-`, but nobody writes
-/// `--no-such-option` or nearly an option's name as a formula.
+/// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but nobody writes
+/// `--no-such-option`, or almost the name of an option, as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
     misspelled(formula, &called_commands(&command(), &arguments())).map_or(Ok(()), Err)
 }
@@ -218,7 +218,7 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     Some(Failure::new(Exit::Usage, format!("there is no option `--{word}`")).with_help(help))
 }
 
-/// The misspelled option because of which clap found one argument too many.
+/// Finds the misspelled option that made clap report an unexpected argument.
 fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
     if fault.kind() != ErrorKind::UnknownArgument {
         return None;

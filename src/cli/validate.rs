@@ -1,4 +1,4 @@
-//! The project's own dbt as a judge of generated files: `dbt parse`, its errors shown in the specs.
+//! Validates generated files with the project's own dbt: runs `dbt parse` and reports its errors at the specs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::models::CompiledModel;
 use super::progress::Waiting;
 use super::session::Session;
 
-/// Lets dbt parse the project. What it refuses comes back, at the place in the spec that it is of.
+/// Runs `dbt parse` on the project. Returns dbt's errors, each at the corresponding position in a spec.
 pub fn run(
     session: &Session,
     args: &DbtArgs,
@@ -73,7 +73,7 @@ pub fn not_found<'m>(
     missing.filter_map(fault).collect()
 }
 
-/// What dbt says, as a fault of the spec whose file or model it names.
+/// Converts an error from dbt to a diagnostic in the spec whose file or model it names.
 fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
     let said = message.trim();
     let named = models
@@ -113,7 +113,7 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
     }
 }
 
-/// How surely the message names a model: by its file, by its id, by its name in quotes.
+/// Returns how reliably the message identifies a model: by its file, its id, or its quoted name.
 fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
     let name = &model.name;
     let is_file = [".sql", ".yml"]
@@ -131,7 +131,7 @@ fn line_of_model(message: &str, model: &CompiledModel) -> Option<u8> {
     }
 }
 
-/// What stands in quotes in a message, but for the model's own name.
+/// Returns the quoted parts of a message, except the model's own name.
 fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
     let parts = message
         .split(['\'', '"', '`'])
@@ -141,7 +141,7 @@ fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
     parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(own))
 }
 
-/// The first place where a word stands by itself.
+/// Returns the first occurrence of a word with word boundaries around it.
 fn word_in(text: &str, word: &str) -> Option<Span> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let alone = |(at, _): &(usize, &str)| {

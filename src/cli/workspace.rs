@@ -1,4 +1,4 @@
-//! The project and the dbt project that it is in: where files stand, and what a compiler knows there.
+//! Project, and the dbt project around it: paths of files, and what a compiler knows about the project.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -60,7 +60,7 @@ impl Workspace {
         }))
     }
 
-    /// Whether there is a `formulac.yml`.
+    /// Returns whether `formulac.yml` exists.
     pub fn is_set_up(&self) -> bool {
         self.root.join(project::FILE).is_file()
     }
@@ -73,7 +73,7 @@ impl Workspace {
         if let Some(place) = Self::find_any(session)? {
             return Ok(Some(place));
         }
-        // What is wrong with a dbt project that formulac is not set up in is for dbt to report.
+        // If formulac is not set up in the dbt project, dbt reports the errors in that project.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         Ok(dbt.map(|dbt| {
             let root = dbt.folder.clone();
@@ -86,7 +86,7 @@ impl Workspace {
         }))
     }
 
-    /// Where commands write.
+    /// Returns the folders to which commands may write.
     pub fn bounds(&self) -> Result<Bounds, Failure> {
         bounds(&self.project, &self.root)
     }
@@ -113,7 +113,7 @@ impl Workspace {
         }
     }
 
-    /// What dbt knows of the project, where it left something.
+    /// Returns dbt's artifacts, if there are any.
     pub fn artifacts(&self) -> Result<Option<&TargetFolder>, Failure> {
         Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
     }
@@ -123,7 +123,7 @@ impl Workspace {
         Ok(self.artifacts()?.map(|artifacts| &artifacts.manifest))
     }
 
-    /// What `schema fetch` wrote, unless dbt wrote a catalog since.
+    /// Returns the catalog from `schema fetch`, unless dbt wrote a newer catalog.
     pub fn fetched_catalog(&self) -> Result<Option<Catalog>, Failure> {
         let path = self.root.join(FETCHED);
         let changed = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
@@ -160,7 +160,7 @@ impl Workspace {
         normalize_folder(self.project.specs().unwrap_or(project::SPECS))
     }
 
-    /// The texts of the specs, each with its path as seen from the project; `None` if there is no folder of them.
+    /// Reads the specs, each with its path relative to the project; `None` if the folder with specs does not exist.
     pub fn sources(&self) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());
@@ -168,13 +168,13 @@ impl Workspace {
         Ok(models::sources(&self.specs()?, Some(&self.root)))
     }
 
-    /// The specs; an error where there is no folder of them.
+    /// Returns the paths of the specs. Fails if the folder with specs does not exist.
     pub fn specs(&self) -> Result<Vec<PathBuf>, Failure> {
         project::specs(&self.root.join(self.project.specs().unwrap_or(project::SPECS)))
     }
 }
 
-/// Where commands write: the project, and the Omni model's own repository if that is there.
+/// Returns the folders to which commands may write: the project, and the Omni model's repository if it exists.
 pub fn bounds(project: &Project, root: &Path) -> Result<Bounds, Failure> {
     let bounds = Bounds::from_project(root)?;
     Ok(match omni_repository(project, root) {

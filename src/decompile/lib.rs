@@ -2,7 +2,7 @@
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
 //! [`Decompiler`] converts an edited column to a formula. [`with_formula`] writes a formula to the text of a spec, and
-//! [`respelled`] repeats there an edit of one word, number or operator.
+//! [`spec_for_sql`] repeats there an edit of one word, number or operator.
 //!
 //! The decompiler does not contain rules for SQL. It compiles every function and operator with placeholders for
 //! columns and literals, and compares the results with the edited expression, after it has replaced the columns of

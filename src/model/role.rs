@@ -53,7 +53,7 @@ impl Right {
     }
 }
 
-/// What several roles let people do together.
+/// Combined rights of several roles.
 ///
 /// ```
 /// use formulac_model::{Right, Role};

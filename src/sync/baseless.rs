@@ -23,7 +23,7 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
     }
 }
 
-/// Returns the parts that stop [`merged`]: parts of a query if there are any, otherwise lines.
+/// Returns the parts that stop [`merge_without_base`]: parts of a query if there are any, otherwise lines.
 pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
     let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::layout_clashes(base, ours, found, dialect),
@@ -40,8 +40,8 @@ pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ou
         .collect()
 }
 
-/// A generated file in the layout of the one that is in its place, with the comments there. `None` if somebody edited
-/// that file: what formulac writes would undo it.
+/// Formats a generated file with the layout and the comments of the existing file. `None` if somebody edited the
+/// existing file in another way, because formulac would undo that edit.
 ///
 /// ```
 /// use formulac_catalog::Dialect;

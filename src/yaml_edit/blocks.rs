@@ -1,4 +1,4 @@
-//! Comments between two markers, which are generated as a whole.
+//! Managed blocks: comments between two markers that are generated as a unit.
 
 use super::YamlRefusal;
 use super::lines;
@@ -7,22 +7,22 @@ use super::tree::{YamlTree, read};
 const OPENING: &str = "# >>> formulac";
 const CLOSING: &str = "# <<< formulac";
 
-/// Whether the line begins a managed block.
+/// Returns whether the line is the opening marker of a managed block.
 pub(super) fn is_opening(line: &str) -> bool {
     line.starts_with(OPENING)
 }
 
-/// A block: its first line names it.
+/// Managed block. Its first line is its name.
 #[derive(Debug)]
 struct YamlBlock<'s> {
     start: usize,
     end: usize,
     name: &'s str,
-    /// Its lines without what stands at their ends.
+    /// Lines of the block, trimmed.
     lines: Vec<&'s str>,
 }
 
-/// A block of the file that is not as it was generated, while what is generated changed too.
+/// Block that people edited while its generated text also changed.
 #[derive(Debug)]
 pub(super) struct DifferingBlock {
     pub name: String,
@@ -31,7 +31,7 @@ pub(super) struct DifferingBlock {
     pub new: Option<String>,
 }
 
-/// The blocks of a text whose markers are comments at the beginning of a line.
+/// Returns the managed blocks of a file. Their markers are comments at the beginning of a line.
 fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     let source = tree.source;
     let mut found: Vec<YamlBlock<'s>> = Vec::new();
@@ -69,7 +69,7 @@ fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     }
 }
 
-/// Brings the blocks of `new` into the file: one that is as it was generated is replaced, a new one is put at the end.
+/// Merges the blocks of `new` into the file: replaces blocks that nobody edited, and appends new blocks.
 pub(super) fn merge(
     base: Option<&YamlTree<'_>>,
     file: &str,

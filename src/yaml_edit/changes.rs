@@ -1,29 +1,29 @@
-//! Changes of a tree, and what its value is with them.
+//! Changes to a tree, and the value of the tree after these changes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::tree::{YamlKind, YamlNodeId, YamlTree, form};
 use super::value::{CollectionStyle, YamlValue};
 
-/// An item or a pair that is added.
+/// Added list item or key-value pair.
 #[derive(Clone, Debug)]
 pub(super) struct AddedNode {
     /// Of a pair.
     pub key: Option<String>,
     pub value: YamlValue,
-    /// A comment behind it.
+    /// Comment after the value.
     pub note: Option<String>,
 }
 
-/// What is to be changed in a tree. No change is inside another.
+/// Changes to a tree. No change is inside another change.
 #[derive(Debug, Default)]
 pub(super) struct YamlChanges {
     pub replaced: BTreeMap<YamlNodeId, YamlValue>,
-    /// A child of a list or a mapping.
+    /// Removed children: the list or mapping, and the child's index.
     pub removed: HashSet<(YamlNodeId, usize)>,
-    /// By list or mapping, and by how many of its children stand before.
+    /// Added children by list or mapping, and by the number of existing children before them.
     pub added: BTreeMap<YamlNodeId, BTreeMap<usize, Vec<AddedNode>>>,
-    /// What the text is where it held nothing.
+    /// New contents of a file that was empty.
     pub whole: Option<YamlValue>,
 }
 
@@ -36,7 +36,7 @@ impl YamlChanges {
         self.added.entry(to).or_default().entry(behind).or_default().push(added);
     }
 
-    /// The lists and mappings whose children change; what is inside comes first.
+    /// Returns the lists and mappings whose children change, inner ones first.
     pub fn collections(&self) -> Vec<YamlNodeId> {
         let mut ids: Vec<YamlNodeId> = self
             .removed
@@ -49,7 +49,7 @@ impl YamlChanges {
         ids
     }
 
-    /// What the text means with the changes.
+    /// Returns the value of the file after the changes.
     pub fn value(&self, tree: &YamlTree<'_>) -> YamlValue {
         match (tree.root, &self.whole) {
             (_, Some(value)) => value.clone(),
@@ -90,7 +90,7 @@ fn pairs_of(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, Yam
     added.into_iter().flatten().map(each)
 }
 
-/// Who is whose child.
+/// Returns the parent of each node, with the node's index among the children.
 pub(super) fn parents(tree: &YamlTree<'_>) -> HashMap<YamlNodeId, (YamlNodeId, usize)> {
     let children = |id: YamlNodeId| {
         tree.node(id)

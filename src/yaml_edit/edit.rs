@@ -1,4 +1,4 @@
-//! Edits of a text by path, all in one pass.
+//! Edits values in a file by path, in a single pass.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,41 +8,43 @@ use super::tree::{Child, NESTING, YamlKind, YamlNodeId, YamlTree, read};
 use super::value::YamlValue;
 use super::{YamlRefusal, splice, without_mark};
 
-/// One edit of a YAML text.
+/// Edit of a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// What stands there becomes this value. A key that is not there is added, behind the first of these keys that is,
-    /// else at the end.
+    /// Sets the value at a path. If the key is missing, it is added after the first existing key in `after`, or else
+    /// at the end.
     Set {
         /// Where.
         at: Path,
         /// What.
         value: YamlValue,
-        /// The keys behind which a new one may stand, the best first.
+        /// Keys after which a new key may be inserted, in order of preference.
         after: Vec<String>,
     },
-    /// A list gets one more item at its end. A scalar that it has is not added again.
+    /// Adds an item to the end of a list, unless it is a scalar that the list already contains.
     Add {
         /// The list.
         to: Path,
         /// The item.
         value: YamlValue,
     },
-    /// A key with its value, or an item, goes.
+    /// Removes a key with its value, or a list item.
     Remove {
         /// Where.
         at: Path,
     },
 }
 
-/// Applies the edits, each of which looks at the text as it is given.
+/// Applies edits. Each edit refers to the file as it was before all of them.
 ///
-/// All bytes but those of the edited values stay. The result is read again, and has to mean what the edits ask for.
+/// Only the bytes of the edited values change. The function parses the result again and checks that it has the value that
+/// the edits ask for.
 ///
 /// # Errors
 ///
-/// The text is no YAML, holds several documents or the same key twice; an edit names what is not there, or would change a
-/// value that an anchor, an alias or a merge key shares with other places; two edits meet.
+/// The file is not valid YAML, or contains several documents or a duplicate key; an edit names something that does not
+/// exist, or would change a value that an anchor, an alias or a merge key shares with other parts of the file; two edits
+/// overlap.
 pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;
@@ -61,7 +63,7 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     splice::apply(&tree, &changes).map(|edited| format!("{mark}{edited}"))
 }
 
-/// The items of a list by what identifies them; `None` if several do.
+/// List items by the values that identify them; `None` if several items have the same values.
 type Items = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
@@ -69,7 +71,7 @@ struct Editor<'t, 's> {
     changes: YamlChanges,
     keys: HashMap<YamlNodeId, HashMap<&'t str, usize>>,
     items: HashMap<(YamlNodeId, Vec<String>), Items>,
-    /// What is added where nothing stands behind a key.
+    /// Additions to keys without a value.
     empty: BTreeMap<YamlNodeId, Vec<(Option<String>, YamlValue)>>,
     new_keys: HashSet<(YamlNodeId, String)>,
 }
@@ -220,7 +222,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    /// No edit may be inside what another one replaces or removes.
+    /// Checks that no edit is inside a value that another edit replaces or removes.
     fn finish(mut self) -> Result<YamlChanges, YamlRefusal> {
         for (id, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
@@ -257,7 +259,7 @@ impl<'t> Editor<'t, '_> {
         self.tree.node(id).children()
     }
 
-    /// Nothing stands there, and nothing is said of it.
+    /// Returns whether the node is empty, without a tag or an anchor.
     fn is_nothing(&self, id: YamlNodeId) -> bool {
         self.tree.is_nothing(id)
     }

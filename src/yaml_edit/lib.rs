@@ -49,7 +49,7 @@ pub use path::{Path, PathPattern, PathSegment};
 pub use rules::{RuleMark, Rules};
 pub use value::{CollectionStyle, YamlValue};
 
-/// Why a file is left as it is, and where in it the reason stands.
+/// Reason why a file cannot be edited, and its position in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlRefusal {
     line: usize,
@@ -67,19 +67,19 @@ impl YamlRefusal {
         }
     }
 
-    /// The line, from 1.
+    /// Line number, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// The column, from 1, in characters.
+    /// Column number in characters, from 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// What is the matter there.
+    /// Reason in words.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -94,13 +94,13 @@ impl fmt::Display for YamlRefusal {
 
 impl std::error::Error for YamlRefusal {}
 
-/// The value of a whole text; `None` if it is no YAML, or nothing.
+/// Parses the value of a file; `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(without_mark(text).1).ok()?;
     tree.root.map(|root| tree.value(root))
 }
 
-/// A text without its byte order mark, and that mark.
+/// Separates a byte order mark from the text after it.
 fn without_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => ("\u{feff}", rest),

@@ -1,6 +1,6 @@
-//! Lines, indentation and the signs between the values of a YAML text.
+//! Lines, indentation and punctuation in YAML files.
 
-/// The line and the column of a byte, from 1; the column in characters.
+/// Returns the line and the column of a byte, both from 1. Columns are counted in characters.
 pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
     let before = source.get(..at).unwrap_or(source);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
@@ -13,7 +13,7 @@ pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// The first byte of the line.
+/// Returns the offset of the line's first byte.
 pub(super) fn start(source: &str, at: usize) -> usize {
     source
         .get(..at)
@@ -21,7 +21,7 @@ pub(super) fn start(source: &str, at: usize) -> usize {
         .map_or(0, |i| i + 1)
 }
 
-/// Where the line ends: at its break, or at the end of the text.
+/// Returns the end of the line: the offset of its line break, or the end of the file.
 pub(super) fn end(source: &str, at: usize) -> usize {
     let rest = source.get(at..).unwrap_or_default();
     match rest.find('\n') {
@@ -36,13 +36,13 @@ pub(super) fn end(source: &str, at: usize) -> usize {
     }
 }
 
-/// Where the line above ends; none above the first.
+/// Returns the end of the previous line; `None` for the first line.
 pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
     let first = start(source, at).checked_sub(1)?;
     Some(end(source, start(source, first)))
 }
 
-/// The first byte of the next line, or the end of the text.
+/// Returns the first byte of the next line, or the end of the file.
 pub(super) fn next(source: &str, at: usize) -> usize {
     source
         .get(at..)
@@ -50,19 +50,19 @@ pub(super) fn next(source: &str, at: usize) -> usize {
         .map_or(source.len(), |length| at + length + 1)
 }
 
-/// How far the byte is from the beginning of its line.
+/// Returns the distance of the byte from the beginning of its line.
 pub(super) fn column(source: &str, at: usize) -> usize {
     at - start(source, at)
 }
 
-/// Whether only blanks stand before the byte in its line.
+/// Returns whether the line contains only blanks before the byte.
 pub(super) fn is_first(source: &str, at: usize) -> bool {
     source
         .get(start(source, at)..at)
         .is_some_and(|before| before.bytes().all(|b| b == b' '))
 }
 
-/// What lines of the text end with.
+/// Returns the line break that the file uses.
 pub(super) fn line_break(source: &str) -> &'static str {
     let first = source.find('\n').and_then(|at| source.get(..at));
     if first.is_some_and(|line| line.ends_with('\r')) {
@@ -72,7 +72,7 @@ pub(super) fn line_break(source: &str) -> &'static str {
     }
 }
 
-/// Behind blanks, line breaks and comments.
+/// Returns the offset after blanks, line breaks and comments.
 pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     let mut at = from;
     loop {
@@ -85,7 +85,7 @@ pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     }
 }
 
-/// Behind `&a` and `!t`, where there are some.
+/// Returns the offset after an anchor `&a` and a tag `!t`, if the node has them.
 pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
     let mut at = from;
     while has_some && source.get(at..).unwrap_or_default().starts_with(['&', '!']) {
@@ -96,7 +96,7 @@ pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usiz
     at
 }
 
-/// Behind the closing quote of a text that begins here.
+/// Returns the offset after the closing quote of a scalar that begins at this offset.
 pub(super) fn quoted_end(source: &str, from: usize) -> usize {
     let rest = source.as_bytes().get(from..).unwrap_or_default();
     let Some(quote) = rest.first() else { return from };
@@ -113,7 +113,8 @@ pub(super) fn quoted_end(source: &str, from: usize) -> usize {
     source.len()
 }
 
-/// Behind the colon of a key that ends here; `None` if the key is an explicit one (`? key`), or has no value.
+/// Returns the offset after the colon of a key that ends at this offset. `None` if the key is explicit (`? key`)
+/// or has no value.
 pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {
@@ -124,13 +125,13 @@ pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     source.get(at..)?.starts_with(':').then_some(at + 1)
 }
 
-/// The dash of the next item of a list.
+/// Returns the offset of the next list item's dash.
 pub(super) fn next_dash(source: &str, from: usize) -> Option<usize> {
     let at = skip_blanks_and_comments(source, from);
     source.get(at..)?.starts_with('-').then_some(at)
 }
 
-/// Behind the `|-` of a text block that begins here.
+/// Returns the offset after the header of a block scalar, such as `|-`.
 pub(super) fn header_end(source: &str, from: usize) -> usize {
     let line = source.get(from..end(source, from)).unwrap_or_default();
     let header = line

@@ -1,4 +1,4 @@
-//! What changed in a generated text, brought into a file that people have edited since.
+//! Merges the changes of a generated file into a file that people have edited.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,50 +11,50 @@ use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines, splice, without_mark};
 
-/// A place that is left as people have it, though the generated text changed there.
+/// Value that stays as people edited it, although its generated text changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergeKeep {
-    /// Where; of a block of comments its first line.
+    /// Path of the value; for a block of comments, its first line.
     pub path: Path,
-    /// What was generated last time; `None` if it was not there.
+    /// Previously generated value; `None` if it did not exist.
     pub base: Option<YamlValue>,
-    /// What the file has; `None` if people removed it.
+    /// Value in the file; `None` if people removed it.
     pub file: Option<YamlValue>,
-    /// What is generated now; `None` if it is gone.
+    /// Newly generated value; `None` if it no longer exists.
     pub new: Option<YamlValue>,
 }
 
-/// A file with what changed in the generated text.
+/// Result of a merge: the new file, and its differences from the old file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MergedText {
-    /// The text of the file.
+    /// Contents of the new file.
     pub text: String,
-    /// Whether that differs from what the file was.
+    /// Whether the contents differ from the old file.
     pub changed: bool,
-    /// Where people's edits stayed, though the generated text changed.
+    /// Values that stay as people edited them, although their generated text changed.
     pub kept: Vec<MergeKeep>,
-    /// What is in the file now and was not.
+    /// Paths of added values.
     pub added: Vec<Path>,
-    /// What has another value, or is marked no longer.
+    /// Paths of values that changed or are no longer marked.
     pub updated: Vec<Path>,
-    /// What is gone.
+    /// Paths of removed values.
     pub removed: Vec<Path>,
-    /// What is marked, as its origin is gone.
+    /// Paths of values that are marked because their origin no longer exists.
     pub marked: Vec<Path>,
 }
 
-/// Applies what changed from `base`, the text generated last time, to `new`, the one generated now, to what people made of
-/// the file. Without a base, what the file has stays and what it has not is added.
+/// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a file
+/// that people may have edited. Without a base, existing values stay and missing values are added.
 ///
-/// Where people changed a value, theirs stays; where the generated text changed it too, that is told in [`MergedText::kept`].
-/// Comments, order, quotes and line breaks of the file stay; comments of `new` come along in managed blocks only, which
-/// begin with `# >>> formulac` and end with `# <<< formulac`. What is generated and carries a comment of a person is not
-/// removed. Merging again, with `new` as the base, changes nothing.
+/// Values that people changed stay. If the generated text of such a value also changed, [`MergedText::kept`] reports the
+/// value. Comments, order, quotes and line breaks of the file stay. Comments from `new` are added only in managed blocks,
+/// which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values with comments by people are not
+/// removed. A second merge with `new` as the base changes nothing.
 ///
 /// # Errors
 ///
-/// One of the texts is no YAML, holds several documents or the same key twice, or a change would have to be made to a value
-/// that an anchor or an alias shares with other places. Nothing is merged then.
+/// One of the texts is not valid YAML, or contains several documents or a duplicate key, or the merge would change a value
+/// that an anchor or an alias shares with other parts of the file. In these cases, nothing is merged.
 ///
 /// ```
 /// use formulac_yaml_edit::{Rules, merge};
@@ -126,7 +126,7 @@ struct Merger<'t, 's> {
     path: Path,
 }
 
-/// The children of a list or mapping by what they are told by.
+/// Children of a list or mapping, by the values that identify them.
 struct NamedItem<'t> {
     children: Vec<(Option<PathSegment>, &'t Child)>,
     places: HashMap<PathSegment, usize>,
@@ -146,7 +146,7 @@ impl<'t> NamedItem<'t> {
     }
 }
 
-/// How the children of a collection are told from each other.
+/// Values that identify the children of a collection.
 #[derive(Clone, Copy)]
 enum MergeNames<'r> {
     Keys,
@@ -154,7 +154,8 @@ enum MergeNames<'r> {
     Scalars,
 }
 
-/// The children by their names; `None` if two have the same, or a scalar list holds something else.
+/// Returns the children by name. `None` if two children have the same name, or if a list of scalars contains
+/// something else.
 fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
     let mut named = NamedItem::none();
     let Some(id) = id else { return Some(named) };
@@ -165,7 +166,7 @@ fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'
                 .identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             MergeNames::Scalars => {
-                // A number and a text of the same letters are two.
+                // A number and a string with the same characters are different values.
                 let value = tree.value(child.value);
                 let text = value.lookup().filter(|_| !tree.node(child.value).anchored)?;
                 Some(PathSegment::Scalar(text))
@@ -192,7 +193,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// A file that holds nothing: what was never generated before is put there.
+    /// Fills an empty file with the values that were not generated before.
     fn first(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
         let value = self.new.value(new);
         let Some(old) = base else {
@@ -231,7 +232,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// How the children of this node are told apart; `None` if it is taken as one value.
+    /// Returns the names that identify the children of this node; `None` if the node is merged as a single value.
     fn names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
@@ -245,7 +246,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// A value that the file and the generated text have.
+    /// Merges a value that exists in both the file and the generated text.
     fn value(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (theirs, ours) = (self.file.node(file), self.new.node(new));
         let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
@@ -260,13 +261,13 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// The base where it is a list or a mapping as the file's value is.
+    /// Returns the base node if it has the same kind as the file's node: a list or a mapping.
     fn like(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
         let (tree, file) = (self.base?, self.file.node(file));
         base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
     }
 
-    /// Whether a list of scalars that people did not touch is generated in another order now.
+    /// Returns whether only the generated order of a list of scalars changed, and people did not edit the list.
     fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
         let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else {
             return false;
@@ -293,7 +294,7 @@ impl<'t> Merger<'t, '_> {
         Some(self.base?.value(base?))
     }
 
-    /// A value as a whole.
+    /// Merges a node as a single value.
     fn leaf(&mut self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) {
         let (old, theirs, ours) = (self.old(base), self.file.value(file), self.new.value(new));
         if theirs.same(&ours) || old.as_ref().is_some_and(|old| old.same(&ours)) {
@@ -323,7 +324,7 @@ impl<'t> Merger<'t, '_> {
         });
     }
 
-    /// People removed what is generated still.
+    /// Handles a value that people removed but that is still generated.
     fn deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.old(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !old.same(&ours)) {
@@ -331,7 +332,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// The children of a list or mapping, each by its name; false where they cannot be told apart.
+    /// Merges the children of a list or mapping by name. Returns `false` if the children cannot be identified.
     fn collection(
         &mut self,
         base: Option<YamlNodeId>,
@@ -400,10 +401,11 @@ impl<'t> Merger<'t, '_> {
         true
     }
 
-    /// Where something goes of which nothing that is generated before it is in the file: above what comes behind it.
+    /// Returns the index for a new child if no generated child before it exists in the file: before the first
+    /// existing child that follows it in the generated text.
     fn slot_above(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
         let end = theirs.children.len();
-        // At the top of a file stand comments on the file.
+        // Comments at the top of a file describe the file itself.
         if self.file.root == Some(file) {
             return end;
         }
@@ -412,7 +414,7 @@ impl<'t> Merger<'t, '_> {
         places.next().map_or(end, |(place, _)| place)
     }
 
-    /// What is generated no longer.
+    /// Handles a value that is no longer generated.
     fn vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
         let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
             return;
@@ -443,7 +445,7 @@ impl<'t> Merger<'t, '_> {
         self.merged.removed.push(self.path.clone());
     }
 
-    /// All that was generated inside vanished, while what holds it stays; false where its children cannot be told apart.
+    /// Removes the generated children of a collection that stays. Returns `false` if the children cannot be identified.
     fn inside(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
         let Some(names) = self.names(self.file, file) else {
             return false;
@@ -451,7 +453,7 @@ impl<'t> Merger<'t, '_> {
         self.collection(self.like(base, file), file, None, names)
     }
 
-    /// Whether both are lists of scalars, and the file's has nothing that was not generated.
+    /// Returns whether both nodes are lists of scalars, and the file's list contains only generated items.
     fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
         let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) = (self.old(Some(base)), self.file.value(file))
         else {
@@ -463,13 +465,13 @@ impl<'t> Merger<'t, '_> {
             .all(|item| item.is_scalar() && old.contains(&item.lookup()))
     }
 
-    /// Of a list of scalars people's own stay.
+    /// Removes the generated items from a list of scalars, and keeps the items that people added.
     fn scalars_gone(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
         let is_scalars = matches!(self.names(self.file, file), Some(MergeNames::Scalars));
         is_scalars && self.like(Some(base), file).is_some() && self.inside(Some(base), file)
     }
 
-    /// What only the file has is people's, but for what was marked before.
+    /// Keeps a value that exists only in the file, unless it was marked earlier.
     fn left_over(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self
             .file
@@ -495,7 +497,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Whether people commented on something in this range of the file.
+    /// Returns whether people added a comment in this range of the file.
     fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
         let text =
             |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
@@ -513,7 +515,7 @@ impl<'t> Merger<'t, '_> {
         })
     }
 
-    /// The item of a marked mapping's list, by which it is known.
+    /// Finds the list item that identifies a marked mapping.
     fn marked_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
         let (place, list) = self.pair(file, key)?;
         let items = self.file.node(list).children();
@@ -539,7 +541,7 @@ impl<'t> Merger<'t, '_> {
                 .all(|(key, item)| self.marked_item(file, key, item).is_some())
     }
 
-    /// Whether what was generated stands as marked.
+    /// Returns whether the generated value is already marked.
     fn was_marked(&self, base: YamlNodeId) -> bool {
         let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else {
             return false;
@@ -551,7 +553,7 @@ impl<'t> Merger<'t, '_> {
         !mark.items.is_empty() && mark.items.iter().all(has)
     }
 
-    /// Marks a mapping that is generated no longer.
+    /// Marks a mapping that is no longer generated.
     fn mark(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
         if self.is_marked(mark, file) {
             return;
@@ -611,7 +613,8 @@ impl<'t> Merger<'t, '_> {
         self.merged.marked.push(self.path.clone());
     }
 
-    /// What was marked is generated again. Items that the base has as well go as all does that is generated no longer.
+    /// Removes the mark of a mapping that is generated again. List items that are also in the base are removed like
+    /// other values that are no longer generated.
     fn unmark(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
         let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else {
             return;
@@ -638,7 +641,7 @@ impl<'t> Merger<'t, '_> {
             if theirs.same(value) && is_noted {
                 removed.push((file, place));
             } else if theirs.same(value) && !is_new(key) {
-                // People may have set it before.
+                // People may have set this key before.
                 self.path.push(PathSegment::Key(key.clone()));
                 self.keep(None, Some(theirs), None);
                 self.path.pop();
@@ -649,7 +652,7 @@ impl<'t> Merger<'t, '_> {
     }
 }
 
-/// A step as messages show it.
+/// Shortens a path segment for messages.
 fn display_segment(step: &PathSegment) -> PathSegment {
     match step {
         PathSegment::Scalar(lookup) => PathSegment::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
@@ -657,7 +660,7 @@ fn display_segment(step: &PathSegment) -> PathSegment {
     }
 }
 
-/// A value with what would go with it.
+/// Returns the range of a value with the comments that would be removed with it.
 fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
@@ -668,7 +671,7 @@ fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     }
 }
 
-/// A child with the comments that would go with it.
+/// Returns the range of a child with the comments that would be removed with it.
 fn extent(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();

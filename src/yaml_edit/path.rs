@@ -1,19 +1,19 @@
-//! Where a value stands: keys, and items of lists by what identifies them.
+//! Paths of values: keys, and list items by the values that identify them.
 
 use std::fmt;
 
-/// A step from a value into it.
+/// Segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathSegment {
-    /// The value of a key.
+    /// Value of a key.
     Key(String),
-    /// The item of a list of mappings in which these keys have these texts.
+    /// List item: the mapping in which these keys have these values.
     Item(Vec<(String, String)>),
-    /// The item of a list of scalars.
+    /// List item: a scalar.
     Scalar(String),
 }
 
-/// Where a value stands in a YAML text.
+/// Path of a value in a YAML file.
 ///
 /// ```
 /// use formulac_yaml_edit::Path;
@@ -25,38 +25,38 @@ pub enum PathSegment {
 pub struct Path(Vec<PathSegment>);
 
 impl Path {
-    /// The whole text.
+    /// Returns the path of the document.
     #[must_use]
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// The value of a key in it.
+    /// Appends a key.
     #[must_use]
     pub fn key(self, key: impl Into<String>) -> Self {
         self.step(PathSegment::Key(key.into()))
     }
 
-    /// The item whose key has this text.
+    /// Appends the list item whose key has this value.
     #[must_use]
     pub fn item(self, key: impl Into<String>, text: impl Into<String>) -> Self {
         self.step(PathSegment::Item(vec![(key.into(), text.into())]))
     }
 
-    /// The item of a list of scalars.
+    /// Appends an item in a list of scalars.
     #[must_use]
     pub fn scalar(self, text: impl Into<String>) -> Self {
         self.step(PathSegment::Scalar(text.into()))
     }
 
-    /// One step further.
+    /// Appends a segment.
     #[must_use]
     pub fn step(mut self, step: PathSegment) -> Self {
         self.0.push(step);
         self
     }
 
-    /// The steps from the top.
+    /// Returns the segments, outermost first.
     #[must_use]
     pub fn steps(&self) -> &[PathSegment] {
         &self.0
@@ -91,12 +91,12 @@ impl fmt::Display for Path {
     }
 }
 
-/// Paths of one shape: `dimensions.*` is every key of `dimensions`, or every item; nothing is the whole text.
+/// Pattern for paths: `dimensions.*` matches every key or item of `dimensions`. The empty pattern matches the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern(Vec<String>);
 
 impl PathPattern {
-    /// Keys between dots; `*` stands for any one key or item.
+    /// Creates a pattern from keys separated by dots; `*` matches any key or item.
     #[must_use]
     pub fn new(written: &str) -> Self {
         Self(
@@ -108,13 +108,13 @@ impl PathPattern {
         )
     }
 
-    /// Whether the path has this shape.
+    /// Returns whether the path matches the pattern.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.0.len() == path.0.len() && self.begins_with(path)
     }
 
-    /// Whether paths inside this one may have this shape.
+    /// Returns whether paths inside this path may match the pattern.
     pub(super) fn reaches_into(&self, path: &Path) -> bool {
         self.0.len() > path.0.len() && self.begins_with(path)
     }

@@ -1,11 +1,11 @@
-//! Values as text, indented as the file around them is.
+//! Formats values as YAML, with the indentation of the surrounding file.
 
 use super::lines;
 use super::tree::{YamlLayout, YamlTree};
 use super::value::{CollectionStyle, YamlValue};
 use crate::yaml::{flow_text, key_text, scalar};
 
-/// A value in one line.
+/// Formats a value on one line.
 pub(super) fn flow(value: &YamlValue) -> String {
     match value {
         YamlValue::Text(text) => flow_text(text),
@@ -26,25 +26,25 @@ pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
     format!("{}: {}", flow_text(key), flow(value))
 }
 
-/// What stands behind a key or a dash: in its line, and in whole lines below.
+/// Formatted value after a key or a dash: the rest of its line, and the complete lines below.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rendered {
     pub head: String,
     pub lines: Vec<String>,
 }
 
-/// How a file is laid out.
+/// Indentation style of a file.
 #[derive(Debug)]
 pub(super) struct RenderStyle {
-    /// How far a key is from the key that it is under.
+    /// Indentation of a key relative to its parent key.
     step: usize,
-    /// How far a dash is from the key that it is under.
+    /// Indentation of a dash relative to its parent key.
     dash: usize,
     pub line_break: &'static str,
 }
 
 impl RenderStyle {
-    /// As most of the file is.
+    /// Derives the style from the majority of the file's lines.
     pub fn from_tree(tree: &YamlTree<'_>) -> Self {
         let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
         for node in tree
@@ -82,12 +82,12 @@ impl RenderStyle {
         }
     }
 
-    /// How far lines are indented below a key that is indented so far.
+    /// Returns the indentation of lines below a key in this column.
     pub fn below_key(&self, column: usize, is_list: bool) -> usize {
         column + if is_list { self.dash } else { self.step }
     }
 
-    /// Behind a key that is indented so far.
+    /// Formats a value after a key in this column.
     pub fn behind_key(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
@@ -114,7 +114,7 @@ impl RenderStyle {
         }
     }
 
-    /// Behind a dash, with these blanks between, so that what stands there is indented so far.
+    /// Formats a value after a dash, with enough blanks to place the value in this column.
     pub fn behind_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
@@ -160,7 +160,7 @@ impl RenderStyle {
 }
 
 impl Rendered {
-    /// As whole lines, the first one indented so far.
+    /// Returns complete lines, the first of which is indented to this column.
     pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
     }
@@ -174,10 +174,10 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
     }
 }
 
-/// A scalar, or a list or mapping in one line. A text block's lines are indented so far.
+/// Formats a scalar, or a list or mapping on one line. The lines of a block scalar are indented by `indent`.
 fn inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
-        // A break at the end says nothing, and a text block could not show it.
+        // A trailing line break has no meaning, and a block scalar could not represent it.
         YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => scalar(text, indent),
         YamlValue::Text(text) => scalar(text.trim_end_matches('\n'), indent),
         YamlValue::Bare(text) => text.clone(),

@@ -1,9 +1,9 @@
-//! What a merge has to know of the texts it merges.
+//! Rules for merging files.
 
 use super::path::{Path, PathPattern};
 use super::value::YamlValue;
 
-/// What a merge has to know of the texts it merges.
+/// Rules for a merge: how list items are identified, and which vanished values are marked.
 ///
 /// ```
 /// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};
@@ -22,13 +22,14 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// No list has items that are told by keys, and what vanished is removed.
+    /// Creates rules that identify no list items by keys and remove vanished values.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The items of these lists are told by these keys. An empty pattern is a list that is the whole text.
+    /// Identifies the items of matching lists by these keys. An empty pattern matches a list that is the whole
+    /// document.
     #[must_use]
     pub fn list(mut self, pattern: &str, keys: &[&str]) -> Self {
         self.lists.push((
@@ -38,14 +39,14 @@ impl Rules {
         self
     }
 
-    /// What vanished there is not removed but marked.
+    /// Marks vanished values that match the pattern instead of removing them.
     #[must_use]
     pub fn mark(mut self, pattern: &str, mark: RuleMark) -> Self {
         self.marks.push((PathPattern::new(pattern), mark));
         self
     }
 
-    /// Whether what would be marked, or was, is removed.
+    /// Sets whether values are removed that would be marked or are already marked.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -70,7 +71,7 @@ impl Rules {
         self.marks.iter().any(|(pattern, _)| pattern.reaches_into(path))
     }
 
-    /// Whether the comment is the note of a mark.
+    /// Returns whether the comment is the note of a mark.
     pub(super) fn is_note(&self, comment: &str) -> bool {
         let text = comment.trim_start_matches('#').trim();
         self.marks.iter().any(|(_, mark)| mark.note == text)
@@ -81,7 +82,7 @@ impl Rules {
     }
 }
 
-/// How a mapping is marked whose origin is gone.
+/// Mark for a mapping whose origin no longer exists.
 #[derive(Clone, Debug)]
 pub struct RuleMark {
     pub(super) note: String,
@@ -90,8 +91,8 @@ pub struct RuleMark {
 }
 
 impl RuleMark {
-    /// A mark that adds nothing yet. The note stands as a comment behind each key that the mark sets, which tells it from
-    /// the same key set by a person.
+    /// Creates a mark without any changes. The note is added as a comment after each key that the mark sets, to
+    /// distinguish the key from the same key set by a person.
     #[must_use]
     pub fn new(note: &str) -> Self {
         Self {
@@ -101,14 +102,14 @@ impl RuleMark {
         }
     }
 
-    /// The list under the key gets this item. By it a marked mapping is known.
+    /// Adds this item to the list under the key. The item identifies marked mappings.
     #[must_use]
     pub fn add_to_list(mut self, key: &str, item: &str) -> Self {
         self.items.push((key.to_owned(), YamlValue::text(item)));
         self
     }
 
-    /// The key gets this value, unless it is there.
+    /// Sets the value of a key, unless the key already exists.
     #[must_use]
     pub fn set_if_missing(mut self, key: &str, value: YamlValue) -> Self {
         self.pairs.push((key.to_owned(), value));

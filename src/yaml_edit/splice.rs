@@ -1,4 +1,4 @@
-//! Changes to bytes: which parts of the text go, and what stands there instead. All else is not touched.
+//! Splices: byte ranges of a file and their replacements. All other bytes stay unchanged.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines};
 use crate::yaml::{self, is_plain};
 
-/// Applies the changes, and reads the result again: it has to mean what was asked for, with every comment.
+/// Applies the changes, parses the result again, and checks that it has the expected value and every comment.
 pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
@@ -43,7 +43,7 @@ pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String
     Ok(text)
 }
 
-/// A part of the text, and what stands there instead.
+/// Byte range of the file, and its replacement.
 #[derive(Debug)]
 struct Splice {
     range: Range<usize>,
@@ -51,7 +51,7 @@ struct Splice {
 }
 
 fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
-    // Of those at one place, what only adds comes first, and otherwise the order in which they were made stays.
+    // At the same offset, insertions come before replacements. Otherwise, splices stay in their original order.
     splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
     let source = tree.source;
     let mut out = String::with_capacity(source.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>());
@@ -74,7 +74,7 @@ fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<R
     ))
 }
 
-/// The second reading.
+/// Parses the new file and compares it with the expected value.
 fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<usize>]) -> Result<(), YamlRefusal> {
     let place = || {
         changes
@@ -129,7 +129,7 @@ impl<'t> Splicer<'t, '_> {
         self.tree.node(*parent).children().get(*number)
     }
 
-    /// What other places of the file repeat is not changed, and neither is a place that repeats another.
+    /// Refuses to change values that are repeated elsewhere in the file, and values that repeat another value.
     fn refuse_shared(&self) -> Result<(), YamlRefusal> {
         let tree = self.tree;
         let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
@@ -175,7 +175,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// A file that held nothing, or comments.
+    /// Replaces a file that was empty or contained only comments.
     fn replace_all(&mut self, value: &YamlValue) {
         let source = self.tree.source;
         let text = self.at_top(value);
@@ -186,7 +186,7 @@ impl<'t> Splicer<'t, '_> {
         self.put(at..at, text);
     }
 
-    /// A value that stands behind nothing.
+    /// Formats a value at the top of the file.
     fn at_top(&self, value: &YamlValue) -> String {
         let rendered = self.style.behind_dash(value, 0);
         let first = Some(rendered.head).filter(|head| !head.is_empty());
@@ -229,7 +229,7 @@ impl<'t> Splicer<'t, '_> {
                 };
                 (child.after, rendered)
             }
-            // At the top there is neither a dash nor a key: all is in lines.
+            // At the top level, there is no dash or key, so the value consists of lines only.
             None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
                 let text = self.at_top(value);
                 self.put(node.start..node.end, text);
@@ -241,7 +241,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// A value behind its dash or colon, in the same line and in lines below.
+    /// Inserts a value after its dash or colon: on the same line, and on the lines below.
     fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
         let source = self.tree.source;
         let tail = self.joined(&rendered.lines);
@@ -275,8 +275,8 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// A text in the quotes, or in the text block, in which the one before is. Quotes that only the text before needed go,
-    /// so that a file that is changed in place equals one that is written anew.
+    /// Formats a string with the quotes or block style of the previous value. Quotes that only the previous value
+    /// needed are omitted, so that an edited file is identical to a newly written file.
     fn like_before(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
         let YamlValue::Text(text) = value else { return None };
         let YamlKind::Scalar { style, value: before } = &node.kind else {
@@ -309,7 +309,7 @@ impl<'t> Splicer<'t, '_> {
             return None;
         }
         let header = source.get(node.start..lines::end(source, node.start))?;
-        // Of several lines a folded text would make one.
+        // A folded scalar would join several lines into one.
         let sign = if header.starts_with('>') && !text.contains('\n') {
             '>'
         } else {
@@ -337,7 +337,7 @@ impl<'t> Splicer<'t, '_> {
         })
     }
 
-    /// The blanks behind a dash.
+    /// Returns the blanks after a dash.
     fn gap(&self, child: &Child) -> String {
         let node = self.tree.node(child.value);
         let between = self.tree.source.get(child.after..node.start).unwrap_or_default();
@@ -345,7 +345,7 @@ impl<'t> Splicer<'t, '_> {
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
 
-    /// What is added to a collection, each behind a child that stays.
+    /// Returns the additions to a collection, with the index of the remaining child before each of them.
     fn added(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else {
             return Vec::new();
@@ -421,7 +421,8 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Removes the lines of a child. Where the first one stands behind a dash, the first that stays takes its place.
+    /// Removes the lines of a child. If the first child is on the line of a dash, the first remaining child moves to
+    /// that line.
     fn remove_lines(
         &mut self,
         node: &EditNode,
@@ -456,7 +457,8 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        // Each line goes with the break before it; from the top of the file, with the one behind it.
+        // Each line is removed with the line break before it. At the top of the file, it is removed with the line break
+        // after it.
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
             None => self.put(
@@ -466,7 +468,7 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// A block of which nothing stays.
+    /// Replaces a block from which all children are removed.
     fn emptied(&mut self, id: YamlNodeId, node: &EditNode, added: &[(usize, &'t [AddedNode])], is_inline: bool) {
         let is_list = node.is_list();
         let added = added.iter().flat_map(|(_, added)| added.iter());
@@ -497,7 +499,7 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Whether a blank line stands between each two children.
+    /// Returns whether all children are separated by blank lines.
     fn is_spaced(&self, node: &EditNode) -> bool {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
@@ -509,7 +511,7 @@ impl<'t> Splicer<'t, '_> {
         node.children().len() > 1 && node.children().windows(2).all(is_blank)
     }
 
-    /// Where lines that are indented so far go below a value: behind the comments that belong to it.
+    /// Returns the offset for new lines below a value: after the comments that belong to the value.
     fn below(&self, end: usize, indent: usize) -> usize {
         let source = self.tree.source;
         let mut point = lines::end(source, end);
@@ -536,7 +538,7 @@ impl<'t> Splicer<'t, '_> {
         point
     }
 
-    /// Where lines that are indented so far go above a value: above the comments that stand right on it.
+    /// Returns the offset for new lines above a value: before the comments directly above it.
     fn above(&self, start: usize, indent: usize) -> usize {
         let source = self.tree.source;
         let mut at = lines::start(source, start);
@@ -574,7 +576,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// Brackets of which nothing stays between.
+    /// Replaces the contents of brackets from which all children are removed.
     fn refill(
         &mut self,
         id: YamlNodeId,
@@ -619,7 +621,7 @@ impl<'t> Splicer<'t, '_> {
         flow_places(self.tree, child)
     }
 
-    /// Whether nothing but a comment follows in the line.
+    /// Returns whether the rest of the line is empty or a comment.
     fn ends_line(&self, at: usize) -> bool {
         let source = self.tree.source;
         let rest = source.get(at..lines::end(source, at)).unwrap_or_default().trim_start();
@@ -699,7 +701,7 @@ impl<'t> Splicer<'t, '_> {
     }
 }
 
-/// Between brackets, a child's first and last byte, and behind the comma that follows.
+/// Returns the start and end of a child between brackets, and the offset after the comma that follows.
 fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
     let source = tree.source;
     let end = tree.node(child.value).end.max(child.after);
@@ -711,7 +713,7 @@ fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usiz
     (child.start, end, comma)
 }
 
-/// The lines of a child between brackets, where nothing else but a comment stands in them.
+/// Returns the lines of a child between brackets, if they contain nothing else except a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
     let (start, end, comma) = flow_places(tree, child);
     let line_end = lines::end(tree.source, end);
@@ -721,7 +723,7 @@ pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usiz
     is_alone.then_some(start..line_end)
 }
 
-/// An item or a pair between brackets.
+/// Formats an item or a pair between brackets.
 fn in_flow(added: &AddedNode) -> String {
     match &added.key {
         Some(key) => flow_pair(key, &added.value),

@@ -1,4 +1,4 @@
-//! A YAML text as a tree in which every part knows its place, so that parts can be replaced and all else stays.
+//! Parses a YAML file into a tree of nodes with byte ranges, so that single values can be replaced.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -9,9 +9,9 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
 use crate::yaml::{YamlStyle, places::YamlPlaces};
 
-/// Lists and mappings inside each other. What walks over a tree may recurse so deep.
+/// Maximum nesting of lists and mappings. Functions that walk over a tree may recurse to this depth.
 pub(super) const NESTING: usize = 64;
-/// So long texts are no files that a person edits, and places are 32 bits elsewhere.
+/// Maximum file size in bytes. People do not edit larger files, and offsets have 32 bits elsewhere.
 const LENGTH: usize = 64 << 20;
 
 pub(super) type YamlNodeId = usize;
@@ -39,18 +39,18 @@ pub(super) enum YamlKind {
         layout: YamlLayout,
         complex: bool,
     },
-    /// The node that the anchor names.
+    /// Node that the anchor names.
     Alias(YamlNodeId),
 }
 
-/// An item, or a key with its value.
+/// List item, or key-value pair.
 #[derive(Debug)]
 pub(super) struct Child {
-    /// Empty for an item.
+    /// Key of a pair; empty for an item.
     pub key: String,
-    /// The dash or the key; in brackets the item.
+    /// Offset of the dash or the key; for an item in brackets, of the item.
     pub start: usize,
-    /// Behind the dash or the colon.
+    /// Offset after the dash or the colon.
     pub after: usize,
     pub value: YamlNodeId,
 }
@@ -58,13 +58,13 @@ pub(super) struct Child {
 #[derive(Debug)]
 pub(super) struct EditNode {
     pub kind: YamlKind,
-    /// With what YAML says of it, `&a`, `!t`, `|-`; behind the dash or the colon where nothing stands.
+    /// Start of the node, including `&a`, `!t` or `|-`. For an empty node, the offset after the dash or the colon.
     pub start: usize,
-    /// Behind its last character; comments and line breaks that follow are not in it.
+    /// Offset after the last character, without the comments and line breaks that follow.
     pub end: usize,
-    /// Where a text block begins.
+    /// Start of a block scalar's contents.
     pub content: usize,
-    /// Behind the dash or the colon that it stands behind.
+    /// Offset after the dash or the colon before the node.
     pub after: usize,
     pub anchored: bool,
     pub tagged: bool,
@@ -75,12 +75,12 @@ pub(super) struct YamlTree<'s> {
     pub source: &'s str,
     pub nodes: Vec<EditNode>,
     pub root: Option<YamlNodeId>,
-    /// From `#` to the end of the line, in order.
+    /// Ranges of the comments in order, each from `#` to the end of the line.
     pub comments: Vec<Range<usize>>,
 }
 
 impl EditNode {
-    /// The items, or the pairs.
+    /// Returns the items or the pairs.
     pub fn children(&self) -> &[Child] {
         match &self.kind {
             YamlKind::List { items: children, .. } | YamlKind::Map { pairs: children, .. } => children,
@@ -106,11 +106,11 @@ impl EditNode {
 
 impl YamlTree<'_> {
     pub fn node(&self, id: YamlNodeId) -> &EditNode {
-        // Ids come from this tree alone.
+        // Only this tree creates ids.
         &self.nodes[id]
     }
 
-    /// What a node means. The depth is bounded where the text is read, so is the recursion.
+    /// Returns the value of a node. The parser limits the depth, so the recursion is bounded.
     pub fn value(&self, id: YamlNodeId) -> YamlValue {
         let node = self.node(id);
         if node.tagged {
@@ -137,14 +137,15 @@ impl YamlTree<'_> {
         YamlValue::Verbatim(self.source.get(node.start..node.end).unwrap_or_default().to_owned())
     }
 
-    /// Whether nothing stands there, and nothing is said of it.
+    /// Returns whether the node is empty, without a tag or an anchor.
     pub fn is_nothing(&self, id: YamlNodeId) -> bool {
         let node = self.node(id);
         let is_empty = matches!(&node.kind, YamlKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && !node.tagged && !node.anchored
     }
 
-    /// The texts of these keys, by which an item is told from others; without keys, the text of the item itself.
+    /// Returns the values of these keys, which identify an item in a list. Without keys, returns the value of the
+    /// item itself.
     pub fn identity(&self, id: YamlNodeId, keys: &[String]) -> Option<Vec<String>> {
         let text = |id: YamlNodeId| self.value(id).as_text().map(str::to_owned);
         let node = self.node(id);
@@ -168,7 +169,7 @@ impl YamlTree<'_> {
             .collect()
     }
 
-    /// Whether a mapping gets the key by `<<`.
+    /// Returns whether a mapping gets the key through `<<`.
     pub fn merges_in(&self, id: YamlNodeId, key: &str) -> bool {
         let mut seen = HashSet::new();
         let mut left = vec![(id, false)];
@@ -196,7 +197,7 @@ impl YamlTree<'_> {
         false
     }
 
-    /// The comments that begin in this range.
+    /// Returns the comments that begin in this range.
     pub fn comments_in(&self, range: &Range<usize>) -> &[Range<usize>] {
         let from = self.comments.partition_point(|comment| comment.start < range.start);
         let to = self.comments.partition_point(|comment| comment.start < range.end);
@@ -216,7 +217,7 @@ pub(super) fn form(layout: YamlLayout) -> CollectionStyle {
     }
 }
 
-/// A list or a mapping that is being read.
+/// List or mapping that is being parsed.
 struct OpenCollection {
     children: Vec<Child>,
     keys: HashMap<String, usize>,
@@ -226,9 +227,9 @@ struct OpenCollection {
     anchor: usize,
     tagged: bool,
     start: usize,
-    /// Behind the last child, or where the first may begin.
+    /// Offset after the last child, or the earliest offset for the first child.
     cursor: usize,
-    /// The key whose value comes next: its text, start and end.
+    /// Key whose value comes next: its name, start and end.
     key: Option<(String, usize, usize)>,
 }
 
@@ -236,11 +237,11 @@ struct TreeReader<'s> {
     tree: YamlTree<'s>,
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, YamlNodeId>,
-    /// Behind the last scalar: up to the next one there are comments.
+    /// Offset after the last scalar. Comments may follow up to the next scalar.
     gap: usize,
 }
 
-/// Reads a text of one document.
+/// Parses a file with a single document.
 pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     if let Some(at) = source.find('\0') {
         return Err(YamlRefusal::at(
@@ -318,7 +319,7 @@ impl<'s> TreeReader<'s> {
         self.tree.source
     }
 
-    /// Notes the comments between the last scalar and this place.
+    /// Records the comments between the last scalar and this offset.
     fn comments_until(&mut self, end: usize) {
         let source = self.source();
         let mut at = self.gap;
@@ -351,7 +352,7 @@ impl<'s> TreeReader<'s> {
             ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
             ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
-            // What stands behind the last character of a text block is blank.
+            // Only blanks follow the last character of a block scalar.
             ScalarStyle::Literal | ScalarStyle::Folded => (
                 YamlStyle::Block,
                 lines::end(source, span.start + written.trim_end().len()),
@@ -382,7 +383,7 @@ impl<'s> TreeReader<'s> {
             false if in_flow => YamlLayout::Implied,
             false => YamlLayout::Block,
         };
-        // Where dashes are no further in than the key, the reader's place is behind the first of them.
+        // If dashes are not indented below their key, the parser's position is after the first dash.
         let key_end = self
             .stack
             .last()

@@ -1,21 +1,21 @@
-//! What a YAML text means, without how it is written.
+//! Values of YAML files, independent of their format.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use crate::yaml::non_text_type;
 
-/// How a list or a mapping is written where it has to be written anew.
+/// Style of a list or mapping that is newly written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CollectionStyle {
     /// Over lines.
     #[default]
     Block,
-    /// In one line, in brackets.
+    /// On one line, in brackets.
     Flow,
 }
 
-/// A value of a YAML text.
+/// Value in a YAML file.
 ///
 /// ```
 /// use formulac_yaml_edit::YamlValue;
@@ -28,13 +28,13 @@ pub enum CollectionStyle {
 pub enum YamlValue {
     /// A text.
     Text(String),
-    /// What is no text without quotes: a number, a truth value, a date, nothing; as it is written.
+    /// Scalar that is not a string: a number, a boolean, a date or nothing, as it is spelled in the file.
     Bare(String),
     /// A list.
     List(Vec<YamlValue>, CollectionStyle),
-    /// A mapping, in its order.
+    /// Mapping, in its order.
     Map(Vec<(String, YamlValue)>, CollectionStyle),
-    /// An alias, something with a tag, a mapping with keys that are no scalars: its text, which is not looked into.
+    /// Unparsed text of an alias, a tagged value, or a mapping with keys that are not scalars.
     Verbatim(String),
 }
 
@@ -44,13 +44,13 @@ impl YamlValue {
         Self::Text(text.into())
     }
 
-    /// A list in lines.
+    /// Creates a list in block style.
     #[must_use]
     pub fn list(items: Vec<Self>) -> Self {
         Self::List(items, CollectionStyle::Block)
     }
 
-    /// A mapping in lines.
+    /// Creates a mapping in block style.
     pub fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Self)>) -> Self {
         Self::Map(
             pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(),
@@ -58,7 +58,7 @@ impl YamlValue {
         )
     }
 
-    /// A scalar without quotes.
+    /// Parses a scalar without quotes.
     pub(super) fn plain_scalar(text: &str) -> Self {
         if non_text_type(text).is_some() {
             Self::Bare(text.to_owned())
@@ -67,8 +67,8 @@ impl YamlValue {
         }
     }
 
-    /// Whether both mean the same: quotes, the order of keys and line breaks at the end of a text do not count;
-    /// numbers are compared as they are written.
+    /// Returns whether both values mean the same. Quotes, the order of keys, and line breaks at the end of a string
+    /// are ignored; numbers are compared as they are spelled.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -84,7 +84,7 @@ impl YamlValue {
         }
     }
 
-    /// The text of a scalar, trimmed of line breaks at its end.
+    /// Returns the text of a scalar, without line breaks at its end.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -93,7 +93,7 @@ impl YamlValue {
         }
     }
 
-    /// The value of a key, where it is a mapping.
+    /// Returns the value of a key, if the value is a mapping.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
@@ -114,7 +114,7 @@ impl YamlValue {
         }
     }
 
-    /// What stands for a scalar where scalars are looked up: equal for those that mean the same.
+    /// Returns a lookup key for a scalar, which is equal for scalars with the same meaning.
     pub(super) fn lookup(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
@@ -123,7 +123,7 @@ impl YamlValue {
         }
     }
 
-    /// The first value inside that is taken as it stands.
+    /// Returns the first nested value that is verbatim.
     pub(super) fn verbatim(&self) -> Option<&str> {
         match self {
             Self::Verbatim(text) => Some(text),
@@ -133,7 +133,7 @@ impl YamlValue {
         }
     }
 
-    /// Whether it nests deeper than this.
+    /// Returns whether the value is nested deeper than this number of levels.
     pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
         let Some(levels) = levels.checked_sub(1) else {
             return true;
@@ -146,7 +146,7 @@ impl YamlValue {
     }
 }
 
-/// Words that mean the same are one.
+/// Normalizes words with the same meaning.
 fn plain_word(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",
@@ -156,7 +156,7 @@ fn plain_word(bare: &str) -> &str {
     }
 }
 
-/// In one line, for messages.
+/// Formats the value on one line, for messages.
 impl fmt::Display for YamlValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::render::flow(self))

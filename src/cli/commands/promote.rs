@@ -1,5 +1,4 @@
-//! `formulac promote`: moves Omni fields to a model spec, and replaces Omni fields by the columns that took their
-//! place.
+//! `formulac promote`: moves Omni fields to a model spec, and replaces Omni fields with the model's columns.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -235,7 +234,7 @@ fn file_exists_failure(path: &Path) -> FailureKind {
     }
 }
 
-/// Replaces an Omni field by the column that took its place.
+/// Replaces an Omni field with the model's column.
 fn back(
     session: &Session,
     args: &PromoteArgs,
@@ -330,7 +329,7 @@ fn back(
     Ok(Exit::from_all(&found))
 }
 
-/// Returns the texts of the project's specs, each with its path.
+/// Returns the contents of the project's specs, each with its path.
 fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
     let paths = if folder.is_dir() {
         project::specs(folder)?

@@ -41,7 +41,7 @@ struct Folders {
     dbt: DbtProject,
     target: PathBuf,
     places: PullFolders,
-    /// Whether the project wants topics, and access grants, for everything that could have them.
+    /// Whether the project generates topics and access grants wherever possible.
     topics: bool,
     access_grants: bool,
 }
@@ -173,7 +173,7 @@ fn planned(
 /// Changes that a pull would make to the Omni model.
 pub struct Pending {
     pub pull: Pull,
-    /// Whether an earlier pull exists.
+    /// Whether there was an earlier pull.
     pub was_pulled: bool,
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::artifacts::format_age;
 use crate::cli::plurals::count;
 
-/// Maximum number of places listed by name; the others are counted.
+/// Maximum number of names in a list; the rest are counted.
 const NAMED: usize = 10;
 
 /// One JSON object.
@@ -260,7 +260,7 @@ fn display_value(value: Option<&formulac::yaml_edit::YamlValue>) -> String {
     }
 }
 
-/// Whether files were already written, or would be written.
+/// Whether the files were written, or are only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Already,

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 /// Answer of an engine.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// Name of the engine with its version, as shown to users.
+    /// Name and version of the engine, for messages.
     pub engine: String,
     pub version: String,
     pub columns: Vec<AnswerColumn>,
     /// Values in the engine's notation. `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Whether there are more rows than requested.
+    /// Whether the result has more rows than requested.
     pub more: bool,
     /// Duration of the timed query in seconds, if one was requested.
     pub seconds: Option<f64>,

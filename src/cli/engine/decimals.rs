@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// of digits.
 const WIDEST: u64 = 18;
 
-/// Returns a query with one row that describes the columns read as floats. `rows` reads each value as text.
+/// Returns a query with one row that describes the columns read as floats. `rows` converts each value to text.
 pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let asked = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);

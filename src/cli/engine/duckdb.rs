@@ -24,7 +24,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
 /// Help if a relation that the query reads is missing.
 const MISSING: &str = "put a file of its name, such as `orders.csv`, into the folder of `--data`";
 
-/// Returns the columns of the files with the types that DuckDB infers, as the text of a schema file.
+/// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let script: String = files
@@ -241,8 +241,8 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     }
 }
 
-/// Returns the CSV options that are not left to DuckDB. When it guesses, DuckDB takes rows that do not fit for
-/// text before the header.
+/// Returns CSV options that DuckDB must not guess. If DuckDB guesses, it skips rows that do not fit as if they
+/// were text before the header.
 fn csv_form(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")

@@ -4,7 +4,7 @@ use crate::cli::exit::{Failure, FailureKind};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Maximum number of characters of an engine's message that are shown.
+/// Maximum number of characters shown of an engine's message.
 const LONGEST: usize = 1000;
 
 /// SQL as it was sent to the engine, with a prefix before it.
@@ -27,7 +27,7 @@ pub fn from_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
     if span.is_some() {
         diagnostic = diagnostic.with_label("here");
     }
-    // Without a position, there is no part of the SQL to show.
+    // Without a position, no part of the SQL is quoted.
     let text = if span.is_some() {
         sent.sql.to_owned()
     } else {

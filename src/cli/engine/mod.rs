@@ -32,7 +32,7 @@ use postgres::Server;
 #[derive(Clone, Copy, Debug)]
 pub struct EngineRequest<'q> {
     pub sql: &'q str,
-    /// Description of the requested rows, shown to users.
+    /// Description of the requested rows, for messages.
     pub what: &'q str,
     /// Columns of the query, for an engine that does not report types.
     pub columns: &'q [Known],
@@ -117,8 +117,8 @@ impl Engine {
         self
     }
 
-    /// Keeps only the files of these tables. If a table has no file, all files are kept for the code that looks for
-    /// the name of that table.
+    /// Keeps only the files of these tables. If a table has no file, all files are kept, because the error message
+    /// lists them.
     pub fn read_only(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else {
             return;
@@ -155,7 +155,7 @@ impl Engine {
         matches!(self, Self::Dbt(_))
     }
 
-    /// Returns the text of a schema file with the columns found in the data, if the engine can determine them.
+    /// Returns the contents of a schema file with the columns found in the data, if the engine can determine them.
     pub fn schema_text(&mut self) -> Result<Option<String>, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::schema_text(files).map(Some),
@@ -226,8 +226,8 @@ impl Engine {
         }
     }
 
-    /// Looks up whether each relation is built in this environment, even if another environment is read in its place.
-    /// `None` if no other environment is read.
+    /// Looks up whether each relation is built in this environment, even if another environment replaces it. `None`
+    /// if no other environment is read.
     pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),

@@ -1,4 +1,4 @@
-//! A Postgres server, queried with `psql`.
+//! Postgres server, queried with `psql`.
 
 use std::fmt;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub const PROGRAM: ExternalProgram = ExternalProgram {
 const MISSING: &str = "create it on the server, or make it of a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// A Postgres server: its address, and its password, which is neither shown nor visible in the list of processes.
+/// Postgres server: its address, and its password, which is neither printed nor visible in the list of processes.
 pub struct Server {
     address: Option<String>,
     password: Option<String>,
@@ -47,7 +47,7 @@ impl Server {
         }
     }
 
-    /// Returns whether a text is the URL of a Postgres server.
+    /// Returns whether a string is the URL of a Postgres server.
     pub fn is_url(text: &str) -> bool {
         SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
@@ -113,7 +113,7 @@ fn without_password(url: &str) -> (String, Option<String>) {
     (address, password)
 }
 
-/// Hides the password in a text that may be a URL, so that the text can be shown.
+/// Hides the password in a string that may be a URL.
 pub fn hidden_password(text: &str) -> String {
     let (address, password) = without_password(text);
     match (password, address.split_once("://")) {

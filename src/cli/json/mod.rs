@@ -17,7 +17,7 @@ const SHAPES: &str = include_str!("shapes.json");
 /// Version of the shapes. Adding a key does not change it.
 const VERSION: u32 = 1;
 
-/// A command's object, preceded by the version.
+/// Object that a command prints as JSON, after the version.
 #[derive(Serialize)]
 pub struct Versioned<'v, T: Serialize> {
     version: u32,
@@ -34,7 +34,7 @@ impl<'v, T: Serialize> Versioned<'v, T> {
     }
 }
 
-/// Returns a command's object as JSON text.
+/// Serializes the object of a command.
 pub fn text(object: &impl Serialize) -> String {
     render::json_text(&Versioned::from_object(object))
 }

@@ -217,7 +217,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Returns the common type of values that need no conversion. `None` if [`Self::unify`] may have to convert a
+    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] may have to convert a
     /// value or report a mismatch.
     pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
         if !operands.keep_types() {

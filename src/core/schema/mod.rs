@@ -459,7 +459,8 @@ impl Relation {
         self
     }
 
-    /// With columns that it had once and has no more: who uses one is told so.
+    /// Adds columns that the relation had in the past. A formula that uses such a column gets a message that it was
+    /// removed.
     ///
     /// ```
     /// use formulac_core::{Compiler, Relation, Schema};

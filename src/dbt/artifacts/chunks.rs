@@ -51,13 +51,14 @@ impl Print {
         }
     }
 
-    /// Returns whether both fingerprints are of the same text.
+    /// Returns whether both fingerprints belong to the same text.
     pub fn is(self, other: Self) -> bool {
         self == other && self.length > 0
     }
 }
 
-/// What tells the texts of a manifest's nodes from others: with it a later manifest is passed over faster.
+/// Fingerprints of a manifest's nodes. They make it faster to parse a later manifest, because unchanged nodes are
+/// skipped.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};

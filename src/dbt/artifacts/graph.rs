@@ -17,7 +17,7 @@ pub struct GraphNode {
     pub disabled: bool,
 }
 
-/// The nodes of a manifest, those that are switched off behind the others. Parents are places in the list.
+/// Returns the nodes of a manifest, disabled nodes last. Parents are indexes in this list.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};

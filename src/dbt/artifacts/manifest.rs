@@ -109,9 +109,10 @@ impl Manifest {
         }
     }
 
-    /// The same, with the nodes of an earlier manifest whose text is as it was, and which nodes were read. `outline`
-    /// is that of the earlier one, by which the text is passed over faster. `before` is asked for it when that is done,
-    /// so that it may come from elsewhere meanwhile; of one of which other things were kept nothing is taken.
+    /// Parses a manifest, but takes unchanged nodes from an earlier manifest. Also returns which nodes were parsed.
+    /// `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier manifest
+    /// itself and is called last, so that the manifest can be loaded in the meantime. An earlier manifest that was
+    /// parsed with other parts is ignored.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ pub struct ManifestChanges {
     pub(super) left: Vec<Arc<str>>,
 }
 
-/// What of a manifest is other than in an earlier one.
+/// Differences between a manifest and an earlier manifest.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{NodeDifference, KeptParts, Manifest, ManifestOutline};

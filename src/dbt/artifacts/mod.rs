@@ -1,8 +1,9 @@
-//! What dbt leaves in its target folder: `manifest.json`, `catalog.json`, `run_results.json`, `sources.json`.
+//! Parser for the artifacts in dbt's target folder: `manifest.json`, `catalog.json`, `run_results.json`,
+//! `sources.json`.
 //!
-//! Text in, data out: no files and no clock. Versions of dbt differ, so fields may be missing, unknown ones are passed
-//! over, and a text that is a number, a list or nothing where another shape is known is taken for what it can be. What
-//! is no JSON, another artifact, or of a version that is too old is an [`ArtifactError`].
+//! Everything is pure: no files and no clock. Versions of dbt differ, so fields may be missing, unknown fields
+//! are skipped, and values of an unexpected type are converted if possible. Input that is not JSON, another
+//! artifact, or an unsupported old version causes an [`ArtifactError`].
 //!
 //! ```
 //! use formulac_dbt::artifacts::{KeptParts, Manifest};

@@ -344,7 +344,7 @@ pub struct Constraint {
     /// Columns of a constraint on a table.
     pub columns: Vec<Arc<str>>,
     /// Referenced table of a foreign key: `ref('customers')`, or the table's name after compilation. See
-    /// [`Manifest::referred`](super::Manifest::referred).
+    /// [`Manifest::resolve_reference`](super::Manifest::resolve_reference).
     pub to: Option<Arc<str>>,
     /// Referenced columns of a foreign key.
     pub to_columns: Vec<Arc<str>>,

@@ -124,7 +124,7 @@ impl Comparison {
         })
     }
 
-    /// Parses a result row of [`Comparison::rows_sql`], with `value` as in [`Comparison::counts`].
+    /// Parses a result row of [`Comparison::rows_sql`], with `value` as in [`Comparison::parse_counts`].
     #[must_use]
     pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
         let number = |name: &str| parse_count(&value(name)?);

@@ -53,7 +53,7 @@ impl Texts {
 }
 
 impl Comparison {
-    /// Returns a query for one row of counts, as texts. [`Comparison::counts`] parses the row.
+    /// Returns a query for one row of counts, as texts. [`Comparison::parse_counts`] parses the row.
     #[must_use]
     pub fn counts_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);

@@ -1,8 +1,9 @@
-//! What proved itself in Omni as a model spec: measures, dimensions, saved queries and their calculations.
+//! Promotes measures, dimensions, saved queries and their calculations from Omni to a model spec.
 //!
-//! Everything is pure: texts of Omni's files in, the text of a spec out, and [`PromoteGap`]s for what no spec says. References
-//! are followed through fields and joins, and each field becomes a definition of its own name. The spec is compiled at
-//! once; a definition that would not compile is a gap as well.
+//! Everything is pure: the input is the contents of Omni's files, the output is the contents of a spec, with a
+//! [`PromoteGap`] for everything that a spec cannot express. References are resolved through fields and joins,
+//! and each field becomes a definition with the same name. The spec is compiled immediately; a definition that
+//! does not compile becomes a gap, too.
 //!
 //! ```
 //! use formulac_omni::promote::{Request, promote};

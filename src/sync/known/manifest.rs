@@ -14,9 +14,9 @@ use crate::schema::read::not_a_schema;
 use crate::schema::{Access, Schema};
 use crate::span::Span;
 
-/// What dbt knows: the tables of models, seeds, snapshots and sources. Types are the catalog's, else those that
-/// are written; what is never NULL and what is unique comes from constraints that are enforced and from tests that
-/// always hold. The dialect counts where the manifest does not say its adapter.
+/// Returns the tables that dbt knows: models, seeds, snapshots and sources. Types come from the catalog, or else
+/// from the declared `data_type`. Enforced constraints and reliable tests determine which columns are never NULL
+/// and which are unique. The dialect is used only if the manifest does not name its adapter.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};

@@ -83,7 +83,7 @@ fn shortest(number: &str) -> &str {
     number.strip_suffix('.').unwrap_or(number)
 }
 
-/// Formats a text as one line without control characters that a terminal would obey.
+/// Formats a value on one line, without control characters that a terminal would obey.
 fn display_cell(text: &str) -> String {
     escape_hidden(text).replace('\n', "↵").replace('\t', " ")
 }

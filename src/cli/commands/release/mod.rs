@@ -137,7 +137,7 @@ fn next(last: &str) -> Option<String> {
     Some(format!("{begin}{}", number.checked_add(1)?))
 }
 
-/// Returns the text of the tag.
+/// Returns the message of the tag.
 fn text(name: &str, environment: Option<&Environment>, message: Option<&str>, notes: &str) -> String {
     let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
     let mut text = format!("{name}{of}\n");

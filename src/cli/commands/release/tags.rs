@@ -53,8 +53,8 @@ pub fn create_tag(
     environment: Option<&Environment>,
 ) -> Result<(), Failure> {
     let of = environment.map_or("all", |it| it.name.as_str());
-    // The trailer gets a paragraph of its own at the end, because the last lines of a user's message could otherwise
-    // pass for a trailer.
+    // The trailer is a separate paragraph at the end. Otherwise, the last lines of a user's message could look like
+    // trailers.
     let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     repository
         .run_git_with_input(

@@ -115,7 +115,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     Ok(show(session, args.json, &parts)?.max_severity(exit))
 }
 
-/// The files of Omni beside what dbt left.
+/// Compares Omni's files with dbt's artifacts.
 fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
     let files = pull
         .writes
@@ -154,7 +154,7 @@ fn omni(Pending { pull, was_pulled }: &Pending) -> HealthPart {
     }
 }
 
-/// What failed when it ran last.
+/// Reports the tests that failed in their last run.
 fn tests(runs: &[RunResults]) -> HealthPart {
     let last = last_results(runs);
     let failed = last

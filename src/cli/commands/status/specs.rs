@@ -1,4 +1,4 @@
-//! Specs beside what is made of them: dbt's files, by the last push where there was one, and Omni's fields.
+//! Compares specs with their results: dbt's files since the last push, and Omni's fields.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
-/// What is to be said of the specs of the project.
+/// Reports the state of the project's specs.
 pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
         true => pushed(session, place, selection)?,
@@ -78,7 +78,7 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
     }))
 }
 
-/// What a push would do.
+/// Reports what a push would change.
 fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::plan_selected(session, place, selection)?;
     if !made.is_sound() {
@@ -163,7 +163,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
     Ok(health_part(found, well, &fix))
 }
 
-/// What `generate` would do, where nothing was ever pushed.
+/// Reports what `generate` would change if there was never a push.
 fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
@@ -244,7 +244,7 @@ fn faulty(found: &[FailureKind]) -> Option<String> {
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// What specs and Omni both define, where there is such.
+/// Reports definitions that exist in both specs and Omni; `None` if there are none.
 fn twice(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources

@@ -19,7 +19,7 @@ pub struct PushCommit {
     pub message: String,
     /// The files that belong to it, seen from the project's folder.
     pub paths: Vec<String>,
-    /// The hash of the entry of the log, by which the commit is known again.
+    /// Hash of the log entry, which identifies the commit.
     pub entry: String,
     /// The branch that it is on, and the one that is begun for it.
     pub branch: String,
@@ -49,7 +49,7 @@ impl PushCommit {
         })
     }
 
-    /// Whether the last commit is this one.
+    /// Returns whether the last commit is this commit.
     fn is_made(&self, repository: &Repository) -> Result<bool, Failure> {
         Ok(repository
             .last_message()?
@@ -93,7 +93,7 @@ pub fn carry_out(
     let is_applied = applied.is_ok();
     match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
-        // What git failed in behind the commit is no reason to take it back.
+        // The commit exists, so a failure in git after it, such as in a hook, is not a reason to undo the commit.
         Err(_) if commit.is_made(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
@@ -136,7 +136,7 @@ fn finish(
         }
     })?;
     repository.follow_hooks(&commit.paths)?;
-    // What is committed is done: the next run clears away what could not be now.
+    // The commit is final. If cleaning up fails here, the next run cleans up.
     let _ = journal.finish(disk);
     Ok(())
 }
@@ -150,7 +150,7 @@ fn undone(
     why: Failure,
 ) -> Failure {
     let taken_back = commit.unmake(repository);
-    // What differs from what was written just now, a hook of the commit has written.
+    // Files that differ from what was just written were changed by a commit hook.
     let undone = if is_applied {
         journal.undo_all(disk)
     } else {
@@ -176,7 +176,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         LeftTransaction::ToUndo(journal) => (journal, true),
     };
     let Some(commit) = PushCommit::read(&journal.note) else {
-        // Nothing was to be committed.
+        // There was nothing to commit.
         let done = if to_undo {
             journal.undo(&mut disk)
         } else {
@@ -227,8 +227,8 @@ fn failure(fault: &TransactionFault) -> Failure {
     }
 }
 
-/// The changes as bytes, at the places that they really are; refused where one leads out of the project, or where two
-/// are one file on some systems.
+/// Resolves the paths of the changes and converts their contents to bytes. Fails if a path leads out of the
+/// project, or if two paths are the same file on some file systems.
 pub fn resolve_paths(
     place: &Workspace,
     changes: impl IntoIterator<Item = TextChange>,
@@ -251,7 +251,7 @@ pub fn resolve_paths(
         if change.before.is_none() {
             differs_by_case(&mut disk, &path)?;
         }
-        // What is no text was read as one with signs in the place of bytes, and is noticed to differ.
+        // A file that is not UTF-8 was read with replacement characters, so it is detected as different.
         let before = change.before.map(String::into_bytes);
         placed.push(FileChange {
             path,
@@ -262,7 +262,7 @@ pub fn resolve_paths(
     Ok(placed)
 }
 
-/// Refuses a new file beside one whose name differs by case alone: on some systems they are one.
+/// Refuses a new file if an existing file's name differs only in case: on some file systems, both are the same file.
 fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();

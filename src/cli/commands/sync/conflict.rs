@@ -7,19 +7,19 @@ use formulac::sync::{Conflict, ModelPlan, Property, diff_lines};
 use super::repository::Repository;
 use crate::cli::workspace::Workspace;
 
-/// Most characters of a text that stands in one line.
+/// Maximum length of a value on one line, in characters.
 const WIDTH: usize = 100;
 
-/// Characters that are shown before the first difference of long texts.
+/// Number of characters shown before the first difference between long values.
 const BEFORE: usize = 30;
 
-/// Maximum number of parts of a file that are shown.
+/// Maximum number of differing parts shown per file.
 const CLASHES: usize = 10;
 
-/// Maximum number of lines of a diff that are shown.
+/// Maximum number of lines shown per diff.
 const LINES: usize = 20;
 
-/// One conflict of so many.
+/// Prints one conflict with its number and the number of conflicts.
 pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
@@ -48,7 +48,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
         None => conflict.spec.clone(),
     };
     let theirs = format!("{}:{}", conflict.file, conflict.line);
-    // What people described in Omni and for dbt is of no push.
+    // A conflict between descriptions in Omni and in dbt has no base from a push.
     let base = match (conflict.is_of_omni(), &conflict.base) {
         (true, _) => "the last pull",
         (false, None) if conflict.edit.is_none() && conflict.ours.is_some() => "not known",
@@ -72,7 +72,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     let texts = sides
         .each_ref()
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
-    // Of a file only what differs is shown, and never the file.
+    // For a file, only the differing parts are shown, never the whole file.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
     let excerpts = if is_file { Default::default() } else { excerpts(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
@@ -142,7 +142,7 @@ pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str)
     (format!("formulac resolve {name} --ours"), others)
 }
 
-/// Whether another text can be said in its place.
+/// Returns whether the value can be replaced with another value.
 fn is_spoken(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_of_omni()
 }
@@ -161,7 +161,7 @@ fn name(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// The name of what it is of: `model.definition`, or the model.
+/// Returns the name of the item in conflict: `model.definition`, or the model.
 pub fn target(model: &ModelPlan, conflict: &Conflict) -> String {
     match &conflict.definition {
         Some(definition) => format!("{}.{definition}", model.model),
@@ -184,7 +184,7 @@ fn excerpts_of(texts: &[String; 3]) -> [String; 3] {
     excerpts(texts.each_ref().map(String::as_str))
 }
 
-/// Each text in one line, cut to where the texts differ.
+/// Shortens each value to one line around the first difference.
 fn excerpts(texts: [&str; 3]) -> [String; 3] {
     let lines = texts.map(one_line);
     let [first, rest @ ..] = lines.each_ref().map(|line| line.chars().collect::<Vec<char>>());
@@ -193,7 +193,7 @@ fn excerpts(texts: [&str; 3]) -> [String; 3] {
     lines.map(|line| excerpt(&line, from))
 }
 
-/// A part of a text that holds the character at this place.
+/// Returns the part of a value around the character at an index.
 fn excerpt(text: &str, at: usize) -> String {
     let line = one_line(text);
     let count = line.chars().count();

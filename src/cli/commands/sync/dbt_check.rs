@@ -15,16 +15,17 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use crate::cli::{dbt_run, validate};
 
-/// Whether dbt has parsed a plan.
+/// Result of parsing a planned project with dbt.
 pub enum ParsedProject {
     Yes,
-    /// What dbt says against it, and the copy that dbt parsed.
+    /// Errors from dbt, and the copy of the project that dbt parsed.
     Refused(Vec<FailureKind>, PathBuf),
     /// Why dbt was not asked.
     No(&'static str),
 }
 
-/// Lets dbt parse the project as the plan would leave it, unless there is no dbt or nobody wants it; then it says so.
+/// Runs `dbt parse` on the project as the plan would leave it. If dbt is missing or the check is turned off,
+/// prints a note instead.
 pub fn check(
     session: &Session,
     args: &PushArgs,

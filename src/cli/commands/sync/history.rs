@@ -71,7 +71,7 @@ pub fn read(place: &Workspace) -> Log {
     )
 }
 
-/// Whether an entry changed a model or definition of this name.
+/// Returns whether an entry changed a model or definition with this name.
 fn is_of(logged: &Logged, name: &str) -> bool {
     let (model, definition) = match name.split_once('.') {
         Some((model, definition)) => (model, Some(definition)),

@@ -1,4 +1,4 @@
-//! One run at a time writes a project, and what a run was killed in is finished by the next.
+//! Lock of a project: only one run writes at a time, and the next run completes or undoes an interrupted run.
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;

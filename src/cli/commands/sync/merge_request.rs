@@ -1,4 +1,4 @@
-//! The merge request's text of a plan: what was looked at, what it reaches, who approves it.
+//! Description of a merge request: the evidence for a plan, its impact, and the required approvals.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
-/// Where a push leaves it, seen from the project's folder.
+/// Path of the file that a push writes, relative to the project's folder.
 pub const FILE: &str = ".formulac/local/merge_request.md";
 
-/// The text as it is before a push or after it. `log` is the one before.
+/// Creates the description before or after a push. `log` is the log before the push.
 pub fn new(
     session: &Session,
     place: &Workspace,
@@ -126,13 +126,13 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
     }
 }
 
-/// What is kept of exactly this text of a spec.
+/// Returns the saved evidence for exactly this version of a spec.
 fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
     let text = read_text(place.root.join(Evidence::evidence_path(model))).ok()?;
     let versions = Evidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_of(source) && it.model == model);
-    // Where two branches found different things, what does not agree is quoted.
+    // If two branches have different evidence, quote a result that does not agree.
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
@@ -158,7 +158,7 @@ fn warnings(found: &[FailureKind]) -> String {
     }
 }
 
-/// What changed definitions reach, as Markdown; `None` if dbt left no manifest to tell it by.
+/// Formats the impact of the changed definitions as Markdown; `None` if there is no manifest.
 fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<String>, Failure> {
     if place.artifacts()?.is_none() {
         return Ok(None);
@@ -208,7 +208,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
     names
 }
 
-/// How the text is brought to the forge.
+/// Explains how to submit the description to the forge.
 pub fn next_step(branch: &str, into: &str) -> String {
     format!(
         "the merge request's text is in {FILE}: `gh pr create --base {into} --head {branch} --body-file {FILE}`, or `glab mr create`"

@@ -116,12 +116,12 @@ pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     adopt::run(session, args)
 }
 
-/// What the log is asked for.
+/// Prints the requested entries of the log.
 pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     log(session, args)
 }
 
-/// The text of a file below the project's folder; `None` if there is none.
+/// Returns the contents of a file in the project's folder; `None` if the file does not exist.
 fn text_of(root: &Path, path: &str) -> Option<String> {
     read_bytes(root.join(path))
         .ok()

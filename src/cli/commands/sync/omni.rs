@@ -7,14 +7,14 @@ use crate::cli::commands::pull::pull_records;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// The view that a text of a file is, as seen from the project's folder; `None` if no pull wrote the file.
+/// Parses a file as a view, with its path relative to the project's folder; `None` if no pull wrote the file.
 pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
     let record = pull_records(&place.root).find(|record| record.path == path)?;
     Some(PulledView::new(record, file, &text))
 }
 
-/// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
+/// Plans the transfer of descriptions from Omni to dbt. The plan is empty if there was no pull or there is no manifest.
 pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
     let omni = place.omni_folder();
     let views = pull_records(&place.root).filter_map(|record| {

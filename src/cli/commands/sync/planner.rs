@@ -1,4 +1,4 @@
-//! The plan of a push, made of what stands in the work tree.
+//! Plans a push from the state of the work tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -25,7 +25,8 @@ use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
-/// How many committed texts of a spec are compiled to find the one that its files were written from.
+/// Maximum number of committed versions of a spec that are compiled to find the version from which its files were
+/// generated.
 const EARLIER_TEXTS: usize = 20;
 
 /// A plan with what was found on the way.
@@ -33,16 +34,16 @@ pub struct PlannedModels {
     pub plan: Plan,
     pub found: Vec<FailureKind>,
     pub models: Vec<CompiledModel>,
-    /// Descriptions in Omni's files that cannot be brought to dbt: where they stand, and why.
+    /// Descriptions in Omni's files that cannot be transferred to dbt: location and reason.
     pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
-    /// What the specs make, by model.
+    /// Generated files and definitions, by model.
     pub ours: BTreeMap<String, Ours>,
-    /// What reads SQL as formulas; `None` if there is no plan.
+    /// Tools that convert SQL to formulas; `None` if there is no plan.
     pub tools: Option<Toolbox>,
 }
 
-/// What is needed to read SQL as formulas, made when it is first asked for.
+/// Tools that convert SQL to formulas, created on first use.
 pub struct Toolbox {
     compiler: Compiler,
     models: Vec<CompiledSpec>,
@@ -77,7 +78,7 @@ impl Toolbox {
 }
 
 impl PlannedModels {
-    /// Whether all specs are without errors, so that there is a plan.
+    /// Returns whether all specs compile, which a plan requires.
     pub fn is_sound(&self) -> bool {
         Exit::from_all(&self.found) == Exit::Done
     }
@@ -92,7 +93,7 @@ impl PlannedModels {
     }
 }
 
-/// The bases, by model, each with the text of the file that it was read from.
+/// Bases by model, each with the contents of the file from which it was read.
 type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
@@ -174,7 +175,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
         .iter()
         .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
         .collect();
-    // What reads a model may be made in another way when that is.
+    // A change to a model may change the SQL of the models that read it.
     let mut generation = if replaced.is_empty() {
         generation
     } else {
@@ -208,7 +209,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
                 .ours
                 .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
-        // What it reads may be another model.
+        // The model that a spec reads may have a different base.
         let base = base.map(|base| {
             tools
                 .as_tools()
@@ -257,7 +258,8 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
     }
 }
 
-/// What a push of the specs leaves, whatever the files hold: the texts of generated files, of states and of `known.yml`, by path.
+/// Returns the files that a push of the specs would leave, regardless of the current files: generated files, push
+/// states and `known.yml`, by path.
 pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
@@ -276,7 +278,7 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
     Ok(left)
 }
 
-/// What people changed in files, and in Omni, brought together with the specs.
+/// Reconciles the specs with the edits that people made in files and in Omni.
 fn reconciled(
     tools: &Toolbox,
     ours: &BTreeMap<String, Ours>,
@@ -303,8 +305,9 @@ fn reconciled(
         .collect()
 }
 
-/// The base of a model that was never pushed, and whose files somebody edited. Its files carry a hash of what the spec
-/// made, which shows the text of the spec that they were written from: the present one, or one of the last committed.
+/// Finds the base of a model that was never pushed and whose files somebody edited. The files contain a hash of
+/// the generated contents, which identifies the spec version that produced them: the present version or one of
+/// the last committed versions.
 fn written_from(
     place: &Workspace,
     tools: &Toolbox,
@@ -344,7 +347,7 @@ fn sides<'a>(
     }
 }
 
-/// What the specs make, by model.
+/// Returns the generated files and definitions by model.
 fn ours(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
     let (models, tests) = place.folders();
     let one = |model: &CompiledModel| {
@@ -390,7 +393,7 @@ fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
         .collect()
 }
 
-/// All specs once more, some of them with other texts.
+/// Compiles all specs again, some of them with different contents.
 fn with_texts<'p>(
     place: &'p Workspace,
     compiler: &Compiler,
@@ -405,14 +408,14 @@ fn with_texts<'p>(
     Generation::new(place, compiler, sources, || {})
 }
 
-/// Whether something was ever pushed.
+/// Returns whether there was ever a push.
 pub fn was_pushed(place: &Workspace) -> bool {
     !states(place).is_empty()
 }
 
 fn states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
-    // What a pull keeps stands in a folder below.
+    // The files of a pull are in a subfolder.
     let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {
@@ -424,7 +427,7 @@ fn states(place: &Workspace) -> ModelStates {
     read.collect()
 }
 
-/// The files of a model as they stand in the work tree.
+/// Returns the current files of a model in the work tree.
 fn find_changes(
     place: &Workspace,
     ours: Option<&Ours>,

@@ -1,5 +1,5 @@
-//! A copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in which dbt
-//! looks for files are real in the copy, and their files are links to those of the project.
+//! Copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in
+//! which dbt looks for files are real folders in the copy. Their files are links to the project's files.
 
 use crate::cli::folder::or_here;
 use crate::cli::source::read_text;
@@ -39,7 +39,8 @@ impl ProjectCopy {
             .chain([PathBuf::from(&dbt.packages_path)]);
         outside.extend(split(&root, packages).1);
         let folder = tempfile::Builder::new().prefix("formulac-").tempdir()?;
-        // Paths such as `../macros` lead to the same place as in the project if the folders above have the same names.
+        // Paths such as `../macros` lead to the same folder as in the project if the parent folders have the same
+        // names.
         let above = outside.iter().map(|path| path.up).max().unwrap_or_default();
         let names: Vec<&OsStr> = root.iter().collect();
         let names = names.get(names.len().saturating_sub(above + 1)..).unwrap_or_default();
@@ -82,7 +83,7 @@ impl ProjectCopy {
 /// A path that leads out of the project: how many folders up, what follows, and the whole path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outside {
-    /// Outer folders come first, because what is in them is there with them.
+    /// Outer folders come first, because they include the folders inside them.
     depth: usize,
     up: usize,
     below: PathBuf,
@@ -141,7 +142,7 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
     PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()
 }
 
-/// What is copied where.
+/// Files and folders to copy, with their destinations.
 struct CopyTree<'t> {
     root: &'t Path,
     copy: &'t Path,
@@ -188,7 +189,7 @@ impl CopyTree<'_> {
         Ok(())
     }
 
-    /// Whether a folder is not a link in the copy: dbt walks through it, or something in it changes.
+    /// Returns whether a folder must be a real folder in the copy: dbt searches it, or a file in it changes.
     fn is_real(&self, folder: &Path) -> bool {
         let is_walked = self
             .inside
@@ -197,7 +198,8 @@ impl CopyTree<'_> {
         is_walked || self.changed.contains(folder)
     }
 
-    /// A link of the project leads to the same place of the copy, or out of both.
+    /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the same path
+    /// outside of both.
     fn link_again(&self, path: &Path) -> io::Result<()> {
         let whole = self.root.join(path);
         let goal = fs::canonicalize(&whole).unwrap_or(whole);

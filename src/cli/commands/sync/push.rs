@@ -1,4 +1,4 @@
-//! `formulac push`: a plan shown, asked about, checked, written and committed.
+//! `formulac push`: shows a plan, asks for confirmation, checks the result, writes it and commits it.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         short_hash(&pushed.entry)
     ));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
-    // What is done stays done, whether git answers or not.
+    // The push is complete even if git fails now.
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
@@ -119,15 +119,15 @@ fn display_path(place: &Workspace, path: &str) -> String {
     path.strip_prefix(".").unwrap_or(&path).display().to_string()
 }
 
-/// What a push left.
+/// Result of a push.
 struct Pushed {
     commit: String,
     entry: String,
-    /// The text of the merge request, where the branch is one to be merged.
+    /// Description of the merge request, if the branch is meant to be merged.
     request: Option<String>,
 }
 
-/// Shows the text of the merge request, and leaves it where a forge's program finds it.
+/// Prints the description of the merge request, and saves it in a file for the forge's command-line program.
 fn offer(
     session: &Session,
     args: &PushArgs,
@@ -170,7 +170,7 @@ fn report(
     session.json(&data)
 }
 
-/// Returns the text of a plan that is kept for a later push, with the selection that it was made with.
+/// Returns a plan as JSON for a later push, with the selection that it was made for.
 pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
     if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
@@ -230,16 +230,17 @@ fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
     .with_help("look at `formulac plan`, and keep it again"))
 }
 
-/// Where the commit goes.
+/// Branch for the commit.
 pub struct PushBranch {
-    /// The branch that is there now.
+    /// Current branch.
     pub now: String,
     /// The one that is begun for the commit.
     pub begins: Option<String>,
 }
 
 impl PushBranch {
-    /// The environment's branch, a new one where that is protected, else the one that is there.
+    /// Chooses the environment's branch, or a new branch if the environment's branch is protected. Without an
+    /// environment, the current branch is used.
     pub fn new(
         session: &Session,
         place: &Workspace,
@@ -345,7 +346,7 @@ fn required_branch(
     Err(Failure::new(Exit::Usage, format!("`{name}` can be no branch")).with_help("correct `branch:` in formulac.yml"))
 }
 
-/// Asks, where somebody is there to answer.
+/// Asks for confirmation if the command runs in a terminal.
 pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
@@ -403,7 +404,7 @@ pub struct PushAction {
     pub paths: Vec<String>,
 }
 
-/// What is shared by all that commits.
+/// Creates the part of a commit that all commands share.
 pub fn commit_of(
     place: &Workspace,
     repository: &Repository,
@@ -469,7 +470,7 @@ fn entry(repository: &Repository, log: &Log, what: &PushAction) -> Result<LogEnt
     Ok(entry)
 }
 
-/// What changes, a line each model and definition.
+/// Formats the changes: one line per model and per definition.
 fn lines(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for model in &plan.models {

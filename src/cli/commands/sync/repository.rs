@@ -27,7 +27,7 @@ const BEGUN: [(&str, &str); 5] = [
     ("REVERT_HEAD", "a revert"),
 ];
 
-/// How many paths one call is given.
+/// Maximum number of paths per call of git.
 const AT_ONCE: usize = 400;
 
 impl Repository {
@@ -53,8 +53,8 @@ impl Repository {
         Ok(found)
     }
 
-    /// The committed text of a file that is not as committed: `Some(None)` if it never was committed, `None` if it is as
-    /// committed or ignored, or if there is no repository.
+    /// Returns the committed contents of a file that differs from them: `Some(None)` if the file was never committed.
+    /// `None` if the file is unchanged or ignored, or if there is no repository.
     pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
         let folder = or_here(folder);
         let of = |args: &[&str]| {
@@ -94,14 +94,14 @@ impl Repository {
         )
     }
 
-    /// Whether there is a branch of this name.
+    /// Returns whether a branch with this name exists.
     pub fn has_branch(&self, name: &str) -> Result<bool, Failure> {
         Ok(self
             .run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")])?
             .succeeded)
     }
 
-    /// Whether a branch may have this name.
+    /// Returns whether the name is valid for a branch.
     pub fn is_branch_name(&self, name: &str) -> Result<bool, Failure> {
         Ok(self.run(&["check-ref-format", "--branch", name])?.succeeded)
     }
@@ -120,7 +120,7 @@ impl Repository {
         Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
     }
 
-    /// The paths of these that git is told to ignore.
+    /// Returns the paths that git ignores.
     pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
         // 1 says that there are none.
@@ -149,7 +149,7 @@ impl Repository {
         self.run_git(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
     }
 
-    /// Commits these files as they stand, and nothing else that may be staged.
+    /// Commits the current contents of these files, and no other staged changes.
     pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
         let message = format!("--message={message}");
         let author = identity::from_environment().map(|author| format!("--author={author}"));
@@ -207,7 +207,8 @@ impl Repository {
             ],
             &listed(&there),
         )?;
-        // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
+        // git does not need to know about a deleted file that was never tracked, but it must record the removal of a
+        // staged file.
         let known: &[&str] = match self.head()? {
             Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
             None => &["ls-files", "-z", "--"],
@@ -273,7 +274,7 @@ impl Repository {
         Ok(output.lines().last().map(str::to_owned))
     }
 
-    /// The last committed texts of a file, the newest first, from at most so many commits.
+    /// Returns the last committed versions of a file, newest first, from at most this number of commits.
     pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
         let commits = self
             .run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path])
@@ -284,13 +285,14 @@ impl Repository {
             .collect()
     }
 
-    /// Who changed one of these lines last, and why; `None` if one of them is not committed.
+    /// Returns the author and subject of the last change to one of these lines; `None` if one of the lines is not
+    /// committed.
     pub fn blame(&self, path: &str, from: usize, count: usize) -> Option<String> {
         let range = format!("-L{from},+{}", count.max(1));
         let blamed = self.run(&["blame", "--line-porcelain", &range, "--", path]).ok();
         let output = blamed.filter(|output| output.succeeded)?.out;
         let mut last: Option<(u64, String)> = None;
-        // The text of each line begins with a tab and ends what is told of the line.
+        // The contents of each line begin with a tab and follow the information about the line.
         let mut lines = output.lines();
         while let Some(commit) = lines.next() {
             let told: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
@@ -313,7 +315,7 @@ impl Repository {
         git(&self.folder, args, "")
     }
 
-    /// What a call prints that is no text.
+    /// Runs git and returns its output as bytes.
     pub(super) fn bytes_told(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
         let output = git_bytes(&self.folder, args, input)?;
         if output.status.success() {
@@ -328,7 +330,7 @@ impl Repository {
         self.run_git_with_input(args, "")
     }
 
-    /// What git prints of these paths, which in a large project are too many for the arguments of one call.
+    /// Runs git for these paths. In a large project, they are too many for the arguments of one call.
     pub(super) fn run_git_on_paths(&self, args: &[&str], paths: &[String]) -> Result<String, Failure> {
         let some = |some: &[String]| {
             let args: Vec<&str> = args.iter().copied().chain(some.iter().map(String::as_str)).collect();
@@ -345,7 +347,7 @@ impl Repository {
     }
 }
 
-/// What a call of git printed, or why it failed.
+/// Returns the output of a git call, or the reason for its failure.
 fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);

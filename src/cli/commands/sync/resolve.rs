@@ -21,7 +21,7 @@ use crate::cli::session::{Session, reports};
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
 
-/// Where hand edits are kept that a person decided against and that no commit has.
+/// Folder with backups of hand edits that a person rejected and that no commit contains.
 const UNDONE: &str = ".formulac/local/undone";
 
 pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
@@ -78,7 +78,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Whether a name is that of a conflict: of its model, its definition, or one property of that.
+/// Returns whether a name refers to a conflict: to its model, its definition or a property of the definition.
 fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let target = target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
@@ -90,7 +90,7 @@ struct ResolveWork<'w> {
     made: &'w PlannedModels,
     /// The files as they are to be, each with what it was.
     texts: BTreeMap<String, (Option<String>, String)>,
-    /// Those of them that no push writes.
+    /// Those of the files that no push writes.
     of_people: BTreeSet<String>,
 }
 
@@ -158,7 +158,8 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Both files say the same: Omni's, which is ours, and the one in which people describe the node for dbt.
+    /// Writes the same description to both files: to Omni's file, and to the file in which people describe the node
+    /// for dbt.
     fn describe(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
         let impossible = || {
             Failure::new(
@@ -202,7 +203,7 @@ impl ResolveWork<'_> {
         Ok(())
     }
 
-    /// Omni's view in a file, with the text that it is to have.
+    /// Returns Omni's view in a file, with its new contents.
     fn view(&self, file: &str) -> Option<PulledView> {
         omni::pulled_view(self.place, file, self.text(file)?)
     }
@@ -238,7 +239,7 @@ impl ResolveWork<'_> {
             }
             session.note(&format!("wrote {path}"));
             written.push(path.clone());
-            // What a person wrote and decided against may be in no commit.
+            // A rejected edit by a person may not be in any commit.
             if let (Some(before), Side::Ours | Side::Base | Side::Edit) = (&before, side)
                 && path.starts_with(&self.place.folders().0)
             {
@@ -291,7 +292,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
         .suffix(".txt")
         .tempfile()
         .map_err(|error| failed(&error))?;
-    // An editor may put another file in its place, so that it is not kept open.
+    // An editor may replace the file, so the file is not kept open.
     let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
     // An editor may be named with its options.

@@ -1,4 +1,4 @@
-//! What git knows of revisions: where branches parted, what differs between two, which commits lie between.
+//! Revisions in git: where branches diverged, and the files and commits that differ between two revisions.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use formulac::team::{CHANGES, Commit, DifferingContent, Touched};
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
 
-/// Where formulac keeps what was said and done, of which the texts matter.
+/// Paths of the files in which formulac records its actions, and whose contents are needed.
 const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
     /// The commit of a revision; `None` if there is none.
     pub fn commit_of(&self, revision: &str) -> Result<Option<String>, Failure> {
-        // It would be an option of git's.
+        // git would interpret the revision as an option.
         if revision.starts_with('-') || revision.is_empty() {
             return Ok(None);
         }
@@ -31,7 +31,8 @@ impl Repository {
             .with_help("`git fetch --unshallow` brings the whole history"))
     }
 
-    /// The files of the project that differ between two commits, with the texts of those that formulac may have made.
+    /// Returns the files of the project that differ between two commits, with the contents of files that formulac may
+    /// have generated.
     pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
         let args = [
             "diff",
@@ -71,7 +72,7 @@ impl Repository {
             .collect())
     }
 
-    /// The texts of these objects, named by their hashes, in one call; none of those that are not here.
+    /// Reads these objects by their hashes in a single call; `None` for objects that are missing locally.
     fn texts_of(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());

@@ -22,7 +22,7 @@ use crate::cli::workspace::Workspace;
 /// Entries that are listed if none is named.
 const ENTRIES: usize = 5;
 
-/// Lines of a diff that are shown.
+/// Maximum number of lines shown per diff.
 const LINES: usize = 40;
 
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
@@ -99,7 +99,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
         .filter(|it| it.entry.did != REFUSED)
         .take(ENTRIES)
         .collect();
-    // The last entry is the state that is there.
+    // The last entry describes the current state.
     let Some(before) = entries.get(1).or(entries.first()) else {
         return Ok(Failure::new(
             Exit::Usage,
@@ -116,7 +116,7 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
     Ok(Failure::new(Exit::Usage, "name the entry of the log to go back to").with_help(help))
 }
 
-/// What is gone back to: an entry of the log, or a release.
+/// Target of a rollback: a log entry or a release.
 struct Point {
     /// `entry 3`, `v1.4`.
     name: String,
@@ -197,7 +197,7 @@ impl Point {
     }
 }
 
-/// What differs between that commit and now, in all that a push may change.
+/// Returns the differences between that commit and the current files, in everything that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
     let folders = [

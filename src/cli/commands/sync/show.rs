@@ -10,7 +10,7 @@ use crate::cli::commands::generate::known_changes;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Lines of a diff that are shown; `--json` has all.
+/// Maximum number of lines shown per diff; `--json` contains all lines.
 const LINES: usize = 40;
 
 /// The whole plan.
@@ -52,7 +52,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     escape_hidden(&out).into_owned()
 }
 
-/// What is described in Omni and cannot go to dbt.
+/// Prints the descriptions in Omni that cannot be transferred to dbt.
 pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {
         session.warn(&format!(
@@ -110,7 +110,7 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
     model.files.iter().filter(|file| !file.path.starts_with(STATES))
 }
 
-/// Whether a new model has all its files already, such as `generate` writes.
+/// Returns whether all files of a new model already exist, for example because `generate` wrote them.
 fn is_written(model: &ModelPlan) -> bool {
     model.action == Action::Create && model.conflicts.is_empty() && displayed_files(model).next().is_none()
 }

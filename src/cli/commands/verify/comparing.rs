@@ -1,4 +1,4 @@
-//! What of a model is compared with what: the built model with its formula, and with each relation that its spec names.
+//! Chooses the comparisons for a model: the built model with its formula, and with each relation that its spec names.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub struct VerifySubject<'s> {
     pub text: &'s str,
 }
 
-/// What all comparisons share.
+/// Settings that all comparisons share.
 pub struct Comparer<'c> {
     pub place: &'c Workspace,
     pub engine: &'c Engine,
@@ -37,12 +37,12 @@ pub struct Comparer<'c> {
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
-    /// Columns of which no value is written down.
+    /// Columns whose values are never written to a file.
     hidden: BTreeSet<String>,
     /// The query that is timed, once.
     timed: Option<String>,
     verified: Verified,
-    /// The comparisons that an engine judges, each with the place of its proof.
+    /// Comparisons that an engine evaluates, each with the index of its proof.
     pairs: Vec<(usize, RowPair)>,
 }
 
@@ -99,8 +99,8 @@ impl Comparer<'_> {
             verified,
             pairs: Vec::new(),
         };
-        // Over files, and where another environment stands in for what this one has not built, there need be none of the
-        // model as long as something else is to be compared.
+        // The built model may be missing if the data are files, or if another environment replaces models that this
+        // environment has not built, as long as there is something else to compare.
         let is_missing = |it: &Comparison| {
             it.ours()
                 .is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
@@ -232,7 +232,7 @@ impl Comparer<'_> {
         Ok(told)
     }
 
-    /// Whether dbt builds no table of the model: whoever reads it computes it.
+    /// Returns whether dbt builds no table for the model, so that its readers compute it.
     fn is_ephemeral(&self, model: &str) -> bool {
         let manifest = self.place.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);

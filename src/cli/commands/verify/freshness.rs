@@ -1,5 +1,6 @@
-//! When a model was built, and how fresh its sources are, here and in the other environments whose artifacts are there:
-//! this one's stand in dbt's target folder, those of another in a folder of its name below it.
+//! Build times of models and freshness of their sources, in this environment and in all others that have
+//! artifacts. The artifacts of this environment are in dbt's target folder, those of other environments in
+//! subfolders with their names.
 
 use std::time::SystemTime;
 
@@ -13,21 +14,21 @@ use crate::cli::exit::Failure;
 use crate::cli::last_run;
 use crate::cli::workspace::Workspace;
 
-/// What dbt left of each environment.
+/// Artifacts of each environment.
 #[derive(Default)]
 pub struct KnownBuild<'k> {
     manifest: Option<&'k Manifest>,
     environments: Vec<(Option<String>, Beside)>,
 }
 
-/// How a model stands in an environment.
+/// State of a model in an environment.
 #[derive(Debug, Default)]
 pub struct BuildState {
     /// Its name; `None` if the project has no environments.
     pub environment: Option<String>,
     /// When dbt built it last, and how that ended.
     pub built: Option<(SystemTime, String)>,
-    /// How long that took.
+    /// Duration of the build in seconds.
     pub seconds: Option<f64>,
     /// The stalest of the sources that it is made of.
     pub source: Option<FreshnessSource>,
@@ -51,7 +52,8 @@ impl<'k> KnownBuild<'k> {
         let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        // dbt's own folder is the one of whatever was run last; an environment may have one of its own.
+        // dbt's own target folder contains the last run of any environment. An environment may also have its own
+        // folder.
         let own = chosen
             .map(of)
             .filter(|folder| folder.is_dir())
@@ -71,7 +73,7 @@ impl<'k> KnownBuild<'k> {
         })
     }
 
-    /// How a model stands in each environment of which something is known, this one first.
+    /// Returns the state of a model in each environment with artifacts, this environment first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
         let standing = |(environment, beside): &(Option<String>, Beside)| {
             let last = last_results(&beside.runs);
@@ -142,21 +144,21 @@ impl<'k> KnownBuild<'k> {
     }
 }
 
-/// Whether a node is this model, in whichever version.
+/// Returns whether a node is a version of this model.
 fn is_of(id: &str, model: &str) -> bool {
     let mut parts = id.splitn(4, '.');
     parts.next() == Some("model") && parts.nth(1) == Some(model)
 }
 
 impl BuildState {
-    /// Whether a source is past its own error limit, as dbt found it.
+    /// Returns whether a source exceeds its own error threshold, according to dbt.
     pub fn is_stale(&self) -> bool {
         self.source
             .as_ref()
             .is_some_and(|source| source.status == Status::Error)
     }
 
-    /// What is known, in words; `None` if nothing is.
+    /// Describes the state; `None` if nothing is known.
     pub fn message(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {

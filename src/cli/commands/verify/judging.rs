@@ -23,24 +23,24 @@ pub struct ComparedColumn {
 /// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
-    /// What is known of them already.
+    /// Proof, as far as it is known without a query.
     pub proof: Proof,
-    /// What is read, as it is spelled.
+    /// Relations in the query, with their spelling.
     pub tables: Vec<String>,
-    /// Columns of which no value is written down.
+    /// Columns whose values are never written to a file.
     pub hidden: BTreeSet<String>,
-    /// A query that is timed beside them.
+    /// Query whose duration is measured in addition.
     pub timed: Option<String>,
 }
 
-/// What came of a comparison.
+/// Result of a comparison.
 #[derive(Default)]
 pub struct JudgedComparison {
     pub proof: Proof,
     pub compared: ComparedColumn,
-    /// What compared; empty where nothing did.
+    /// Engine that ran the comparison; empty if there was none.
     pub engine: String,
-    /// How long the timed query took.
+    /// Duration of the measured query, in seconds.
     pub seconds: Option<f64>,
 }
 
@@ -57,7 +57,7 @@ pub struct DifferenceJudge<'j> {
 }
 
 impl DifferenceJudge<'_> {
-    /// What comes of each comparison, in order; `done` after each.
+    /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
     pub fn judge_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
         let reader = self.reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
@@ -86,7 +86,7 @@ impl DifferenceJudge<'_> {
             .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
         for ((pair, judged), answer) in differing.into_iter().zip(answers) {
-            // What is counted stands, whether rows can be shown or not.
+            // The counts are valid even if no rows can be shown.
             if let Ok(answer) = answer_or_message(answer) {
                 judged.show_rows(pair, &answer);
             }
@@ -127,7 +127,7 @@ impl DifferenceJudge<'_> {
     }
 }
 
-/// What is counted of a comparison, or why it is not.
+/// Returns the counts of a comparison, or the reason for their absence.
 fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     let unproven = |why: String| {
         let mut judged = JudgedComparison {
@@ -176,7 +176,7 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     }
 }
 
-/// How far the numbers of a hidden column lie apart is not written down either.
+/// The largest difference in a hidden column is not written to a file either.
 fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns
@@ -210,7 +210,7 @@ fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> 
                 .next();
             said.unwrap_or_else(|| "the engine failed".to_owned())
         }
-        // It could not be sent, since it is too long for one.
+        // The query was not sent because it is too long.
         Failure::Message(message) => message.text,
     })
 }

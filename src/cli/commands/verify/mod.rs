@@ -1,5 +1,5 @@
-//! `formulac verify`: built models beside their formulas and beside what `compare:` names, row by row; how long they take
-//! and how fresh they are; what was found is kept as evidence.
+//! `formulac verify`: compares built models with their formulas and with the relations in `compare:`, row by row.
+//! Measures durations, checks freshness, and saves the results as evidence.
 
 mod comparing;
 mod freshness;
@@ -40,22 +40,23 @@ use judging::ComparedColumn;
 /// Tags of columns whose values are never written down, whether the project has them inherited or not.
 const PERSONAL: [&str; 2] = ["pii", "PII"];
 
-/// What was found of a model.
+/// Result of a verification for one model.
 pub struct Verified {
     pub evidence: Evidence,
     /// Each comparison with its rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
-    /// How long this took, and the build.
+    /// Duration of the verification and of the build.
     pub timing: Timing,
-    /// How long the formula took when it was verified last.
+    /// Duration of the formula's query in the previous verification.
     pub last_seconds: Option<f64>,
-    /// How long the formula and the build may take.
+    /// Time limit for the formula's query and for the build.
     pub budget_seconds: Option<f64>,
-    /// What took longer than it may: sentences.
+    /// Sentences about exceeded time limits.
     pub over_budget: Vec<String>,
-    /// How it stands in each environment, this one first.
+    /// State in each environment, this one first.
     pub standings: Vec<BuildState>,
-    /// No file holds the built model; what is named stands beside its formula alone.
+    /// Whether no file contains the built model, so that the relations in `compare:` are compared with its formula
+    /// only.
     pub is_unbuilt: bool,
 }
 
@@ -180,7 +181,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(exit(&all, &faulty))
 }
 
-/// How it ends; a verification that compares nothing proves nothing.
+/// Returns the exit status. A verification that compares nothing proves nothing, so it fails.
 fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() {
         Exit::Failed
@@ -192,12 +193,12 @@ fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
         .fold(nothing.max_severity(Exit::from_all(faulty)), Exit::max_severity)
 }
 
-/// A spec, and its path as seen from the project where it has one.
+/// Spec, with its path relative to the project if it is in the project.
 type VerifyInput = (SourceText, Option<String>);
-/// The same path, and the spec's text.
+/// The same path, and the contents of the spec.
 type VerifyText = (Option<String>, String);
 
-/// All specs of the project, and those that are named and stand elsewhere.
+/// Returns all specs of the project, and named specs outside of the project.
 fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, Vec<VerifyText>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
@@ -267,7 +268,7 @@ fn errors(spec: &Spec) -> Option<FailureKind> {
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
-/// What is read, as it is spelled.
+/// Returns the relations that the models read, with their spelling.
 fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
         let own = relations(&[(0, compiled)])
@@ -295,7 +296,8 @@ fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
     all
 }
 
-/// How long the formula took last time in the same environment, by the same engine.
+/// Returns the duration of the formula's query in the previous verification, in the same environment and with the
+/// same engine.
 fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
     let text = read_text(place.root.join(Timing::timing_path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
@@ -334,7 +336,7 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
     Ok(())
 }
 
-/// Writes the evidence of models of which something was found, and how long that took.
+/// Writes the evidence for models with results, and their durations.
 fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<(), Failure> {
     let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let is_found = |proof: &Proof| proof.verdict != Verdict::NotCompared;
@@ -365,7 +367,7 @@ fn keep(session: &Session, place: &Workspace, all: &mut [Verified]) -> Result<()
     Ok(())
 }
 
-/// What is known of a relation.
+/// Looks up the presence of a relation.
 fn presence<'p>(presences: &'p [(Read, Presence)], read: &Read) -> Option<&'p Presence> {
     presences
         .iter()

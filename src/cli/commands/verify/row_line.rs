@@ -4,9 +4,9 @@ use formulac::diag::render::escape_hidden;
 use formulac::sync::Proof;
 use formulac::verify::DifferingRow;
 
-/// Characters of a value that are shown.
+/// Maximum number of characters shown per value.
 const LONGEST: usize = 60;
-/// What stands for a value that is not written down.
+/// Placeholder for a hidden value.
 const HIDDEN: &str = "(hidden)";
 
 /// `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are those that are compared.

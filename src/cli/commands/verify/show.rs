@@ -1,4 +1,4 @@
-//! What a verification found, as text, as Markdown and as JSON.
+//! Formats the results of a verification as text, Markdown and JSON.
 
 use formulac::diag::render;
 use formulac::markdown;
@@ -33,10 +33,10 @@ pub fn all(
     Ok(())
 }
 
-/// What is said where only the formula stands for the model.
+/// Label for a model of which only the formula can be compared.
 const UNBUILT: &str = "not built here";
 
-/// A line for each comparison, its rows below, then what else is known of the model.
+/// Formats one line per comparison with its rows below, then the other facts about the model.
 fn text(all: &[Verified]) -> String {
     let width = all
         .iter()
@@ -52,7 +52,7 @@ fn text(all: &[Verified]) -> String {
             out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
         }
         for (proof, compared) in pairs(verified) {
-            // What is known of times stands behind the first.
+            // The facts about durations follow the first line.
             let own = std::mem::take(&mut own);
             out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
             let rows = compared
@@ -86,7 +86,7 @@ fn sign(proof: &Proof) -> &'static str {
     }
 }
 
-/// What was compared with what, and what came of it.
+/// Formats both sides of a comparison, and its result.
 fn line(proof: &Proof) -> String {
     let ours = if proof.of_formula {
         "its formula, as nothing is built, and "
@@ -96,10 +96,10 @@ fn line(proof: &Proof) -> String {
     format!("{ours}{}", proof_label(proof))
 }
 
-/// What it was compared with, and what came of it.
+/// Formats the other side of a comparison, and its result.
 fn proof_label(proof: &Proof) -> String {
     let told = proof.message();
-    // Of a failing engine's message one line is enough here.
+    // One line of the engine's message is enough here.
     format!(
         "{}: {}",
         escape_hidden(proof.other()),
@@ -107,7 +107,7 @@ fn proof_label(proof: &Proof) -> String {
     )
 }
 
-/// What is wrong besides values.
+/// Returns problems other than different values.
 fn faults(verified: &Verified) -> Vec<String> {
     let stale = verified
         .standings
@@ -118,7 +118,7 @@ fn faults(verified: &Verified) -> Vec<String> {
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 
-/// What is known of times, here and in other environments.
+/// Returns facts about durations and builds, in this environment and in others.
 fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.timing.formula_seconds {
