@@ -435,7 +435,7 @@ impl Lower<'_> {
             }
             CalendarShift::Days(days) => args.push(self.integer(&days.to_string(), span)),
             CalendarShift::Months(months) => {
-                args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span))
+                args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
             }
         }
         let id = self.apply_checked(found.function, &args, span, name);
