@@ -141,12 +141,15 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
         ];
         for (key, named) in named {
             if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
-                faults.push(format!("{}: `{key} = \"{named}\"` names no function", function.name));
+                faults.push(format!(
+                    "{}: `{key} = \"{named}\"` is not the name of a function",
+                    function.name
+                ));
             }
         }
         for named in function.related.iter().filter(|n| !names.contains(n)) {
             faults.push(format!(
-                "{}: `related` names `{named}`, which is no function",
+                "{}: `related` names `{named}`, which is not a function",
                 function.name
             ));
         }
@@ -168,7 +171,7 @@ fn function(
     if let Some(name) = &lower
         && !Lowering::ALL.iter().any(|(n, _)| n == name)
     {
-        faults.push(file.fault(at, format!("`lower = \"{name}\"` names no lowering")));
+        faults.push(file.fault(at, format!("`lower = \"{name}\"` is not the name of a lowering")));
     }
     let mut overloads = Vec::new();
     if toml_file::get(table, "signature").is_some() {
@@ -196,7 +199,7 @@ fn function(
         if phrase.is_empty() {
             faults.push(file.fault(
                 at,
-                format!("`{name}` has no phrase, which `explain` says what it computes with"),
+                format!("`{name}` has no phrase; `explain` needs one to say what the function computes with"),
             ));
         }
         for placeholder in phrase

@@ -92,7 +92,7 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
                 file.fault(
                     0,
                     format!(
-                        "no dialect `{}` that can be extended",
+                        "there is no dialect `{}` that can be extended",
                         extends.as_deref().unwrap_or_default()
                     ),
                 )
@@ -230,7 +230,7 @@ fn dialect(
             (Some(flag), _) => Fact::Flag(flag),
             (_, Some(word)) => Fact::Word(word.to_owned()),
             _ => {
-                faults.push(file.fault(k.span().start, "a fact is true, false or a word"));
+                faults.push(file.fault(k.span().start, "a fact must be true, false or a word"));
                 continue;
             }
         };
@@ -268,7 +268,7 @@ fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &
         "backslash" => Some(true),
         "doubled" => Some(false),
         other => {
-            faults.push(file.fault(0, format!("`{key} = \"{other}\"`: doubled or backslash")));
+            faults.push(file.fault(0, format!("`{key} = \"{other}\"`: expected `doubled` or `backslash`")));
             None
         }
     }
@@ -308,7 +308,7 @@ fn cell(
                     Some("decimal") => Some("Type::Decimal"),
                     Some("number") => Some("Type::Number"),
                     Some(_) => {
-                        faults.push(file.fault(at, format!("{key}: `gives` is \"decimal\" or \"number\"")));
+                        faults.push(file.fault(at, format!("{key}: `gives` must be \"decimal\" or \"number\"")));
                         None
                     }
                     None => None,
@@ -321,7 +321,8 @@ fn cell(
                         (Some("digits"), _) => u32::MAX,
                         (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
                         _ => {
-                            faults.push(file.fault(at, format!("{key}: `most` is a 32-bit integer or \"digits\"")));
+                            faults
+                                .push(file.fault(at, format!("{key}: `most` must be a 32-bit integer or \"digits\"")));
                             0
                         }
                     },
@@ -338,7 +339,9 @@ fn cell(
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
                     _ => faults.push(file.fault(
                         at,
-                        format!("`{key}` is a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"),
+                        format!(
+                            "`{key}` must be a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"
+                        ),
                     )),
                 }
             }
@@ -346,7 +349,7 @@ fn cell(
         }
     }
     if !found {
-        faults.push(file.fault(at, format!("`{key}` is no function or overload of the catalogue")));
+        faults.push(file.fault(at, format!("`{key}` is not a function or overload of the catalogue")));
     }
 }
 
@@ -378,12 +381,15 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
     }
     for (name, form) in &dialect.literals {
         if around_slot(form).is_none() {
-            faults.push(file.fault(0, format!("[literals] `{name}` lacks `{{n}}` or `{{iso}}`")));
+            faults.push(file.fault(
+                0,
+                format!("[literals] `{name}` needs the placeholder `{{n}}` or `{{iso}}`"),
+            ));
         }
     }
     for name in crate::part::NEUTRAL {
         if !dialect.types.iter().any(|(n, _)| n == name) {
-            faults.push(file.fault(0, format!("[types] lacks `{name}`")));
+            faults.push(file.fault(0, format!("[types] `{name}` is missing")));
         }
     }
 }

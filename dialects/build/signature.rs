@@ -73,12 +73,12 @@ const TYPES: [(&str, &str); 14] = [
 pub fn parse(text: &str) -> Result<Signature, String> {
     let (list, result) = text
         .split_once("->")
-        .ok_or("a signature is `(name: type, …) -> type`")?;
+        .ok_or("a signature has the form `(name: type, …) -> type`")?;
     let list = list.trim();
     let list = list
         .strip_prefix('(')
         .and_then(|l| l.strip_suffix(')'))
-        .ok_or("parameters stand in brackets")?;
+        .ok_or("the parameters must be in brackets")?;
     let mut params: Vec<Param> = Vec::new();
     let mut repeated = false;
     for part in list.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -122,7 +122,7 @@ pub fn type_code(ty: &str) -> Result<String, String> {
         let bound = |text: &str| {
             text.trim()
                 .parse::<i64>()
-                .map_err(|_| format!("`{text}` bounds no range of integers"))
+                .map_err(|_| format!("`{text}` is not a valid range of integers"))
         };
         return Ok(format!("Literal({}, {})", bound(low)?, bound(high)?));
     }
@@ -141,7 +141,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .iter()
             .position(|p| p.name == name)
             .map(|at| format!("ResultType::Param({at})"))
-            .ok_or_else(|| format!("`{name}` is neither a type nor a parameter")),
+            .ok_or_else(|| format!("`{name}` is not a type or a parameter")),
         "T" => Ok("ResultType::Same".into()),
         // The lowering function resolves `any` and the type classes.
         "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
@@ -149,6 +149,6 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .strip_prefix("Is(")
             .and_then(|c| c.strip_suffix(')'))
             .map(|c| format!("ResultType::Is({c})"))
-            .ok_or_else(|| format!("`{other}` is no result type")),
+            .ok_or_else(|| format!("`{other}` is not a valid result type")),
     }
 }

@@ -101,7 +101,7 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
         return Err(format!("unexpected {:?} in template", reader.tokens[reader.at]));
     }
     if root as usize + 1 != reader.nodes.len() {
-        return Err("the template's root is not its last node".into());
+        return Err("the root of the template is not its last node".into());
     }
     Ok(reader.nodes)
 }
@@ -120,7 +120,7 @@ fn lex(text: &str) -> Result<Vec<Token>, String> {
         let mut j = from;
         loop {
             match chars.get(j) {
-                None => return Err(format!("no closing {close} in template")),
+                None => return Err(format!("the template has no closing {close}")),
                 Some(c) if *c == close && chars.get(j + 1) == Some(&close) && close != '}' => {
                     value.push(close);
                     j += 2;
@@ -483,7 +483,7 @@ impl Reader<'_> {
                 node = self.add(Node::Subscript { x: node, index });
             } else if self.eat(".") {
                 let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
-                    return Err("a field's name is missing after `.`".into());
+                    return Err("expected the name of a field after `.`".into());
                 };
                 self.at += 1;
                 node = self.add(Node::Postfix {
@@ -556,7 +556,7 @@ impl Reader<'_> {
         }
         // Lambda in DuckDB syntax: `lambda x: f(x)`.
         if word == "lambda" {
-            let name = self.peek_word().ok_or("`lambda` without a name")?.to_owned();
+            let name = self.peek_word().ok_or("`lambda` needs a name")?.to_owned();
             self.at += 1;
             self.want(":")?;
             let head = self.add(Node::Word(format!("lambda {name}:")));
@@ -603,13 +603,13 @@ impl Reader<'_> {
     }
 
     fn cast_type(&mut self) -> Result<Type, String> {
-        let token = self.tokens.get(self.at).cloned().ok_or("a type is missing")?;
+        let token = self.tokens.get(self.at).cloned().ok_or("expected a type")?;
         self.at += 1;
         match token {
             Token::Quoted(native) => Ok(Type::Native(native)),
             Token::Slot(slot) => {
                 let name = slot.strip_prefix("type:").ok_or("expected `{type:…}`")?;
-                neutral(name).ok_or_else(|| format!("`{name}` is no neutral type"))
+                neutral(name).ok_or_else(|| format!("`{name}` is not a neutral type"))
             }
             Token::Word(name) => Ok(neutral(&name).unwrap_or(Type::Native(name))),
             other => Err(format!("expected a type, found {other:?}")),
@@ -619,7 +619,7 @@ impl Reader<'_> {
     fn slot(&mut self, slot: &str) -> Result<u16, String> {
         let (name, rest) = slot.split_once(':').map_or((slot, ""), |(n, r)| (n, r));
         if name == "type" {
-            return Err("`{type:…}` stands only in a cast".into());
+            return Err("`{type:…}` is only allowed in a cast".into());
         }
         let index = self.params.iter().position(|p| p == name).ok_or_else(|| {
             format!(

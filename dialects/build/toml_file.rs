@@ -48,7 +48,7 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
     let value = get(table, key)?;
     let text = value.get_ref().as_str();
     if text.is_none() {
-        faults.push(file.fault(value.span().start, format!("`{key}` must be a text")));
+        faults.push(file.fault(value.span().start, format!("`{key}` must be a string")));
     }
     text
 }
@@ -67,7 +67,7 @@ pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<Strin
         .filter_map(|v| v.get_ref().as_str().map(str::to_owned))
         .collect();
     if list.len() != array.len() {
-        faults.push(file.fault(value.span().start, format!("`{key}` must be a list of texts")));
+        faults.push(file.fault(value.span().start, format!("`{key}` must be a list of strings")));
     }
     list
 }

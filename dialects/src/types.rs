@@ -98,7 +98,7 @@ impl Type {
             Self::Date => "a date",
             Self::Timestamp => "a timestamp",
             Self::Timestamptz => "an instant (timestamptz)",
-            Self::Other => "a type of the warehouse",
+            Self::Other => "a type that only the warehouse knows",
             Self::Unknown => "of unknown type",
         }
     }
@@ -152,7 +152,7 @@ pub const ALL_DIGITS: u32 = u32::MAX;
 
 /// Error for a text that names no type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no type is given")]
+#[error("no type is specified")]
 pub struct UnknownType;
 
 /// Level at which an expression is computed, from the earliest to the latest.

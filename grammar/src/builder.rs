@@ -134,7 +134,7 @@ impl<'s> AstBuilder<'s> {
             let at = Span::new(span.end, span.end);
             self.report(
                 Diagnostic::new(Code::ExpectedExpression, at, "expected an expression after `=`")
-                    .with_help("write what the name stands for, or remove the line"),
+                    .with_help("write an expression after `=`, or remove the line"),
             );
         }
         self.broken = true;
@@ -244,7 +244,7 @@ impl<'s> AstBuilder<'s> {
                 Span::new(at, end),
                 "comparisons cannot be chained",
             )
-            .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
+            .with_help("write two comparisons, `AND(a < b, b < c)`, or put one of them in brackets"),
         );
     }
 
@@ -257,8 +257,8 @@ impl<'s> AstBuilder<'s> {
                 .with_help("write `=`")
                 .with_fix(span, "=")
         } else {
-            Diagnostic::new(Code::NotEqualSpelling, span, "`!=` is read as `<>`")
-                .with_help("spreadsheets write `<>`")
+            Diagnostic::new(Code::NotEqualSpelling, span, "`!=` is interpreted as `<>`")
+                .with_help("use `<>`, as spreadsheets do")
                 .with_fix(span, "<>")
         });
         terminal.operator()

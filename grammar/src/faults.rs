@@ -27,15 +27,15 @@ impl AstBuilder<'_> {
         }
         let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
         let diagnostic = match token {
-            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
-                .with_help("comments begin with `//`"),
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not start a comment")
+                .with_help("comments start with `//`"),
             _ => {
                 let message = format!("expected an expression, found {}", self.display_token(token, span));
                 let help = match token {
                     Token::End | Token::Close if span.is_empty() => {
-                        "the formula ends too early: add what is missing or remove the operator"
+                        "the formula ends too early: complete it, or remove the last operator"
                     }
-                    _ => "write a name, a number, a text or a function call here",
+                    _ => "write a name, a number, text or a function call here",
                 };
                 Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
             }
@@ -61,13 +61,13 @@ impl AstBuilder<'_> {
             return;
         }
         let diagnostic = match token {
-            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
-                .with_help("comments begin with `//`"),
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not start a comment")
+                .with_help("comments start with `//`"),
             Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
-                "a definition is written `name = formula`, the name at the start of its line and outside brackets",
+                "write a definition as `name = formula`, with the name at the start of its line and outside brackets",
             ),
             Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`")
-                .with_help("a field is written `view.field`, or `${view.field}` when its name has blanks"),
+                .with_help("write a field as `view.field`, or as `${view.field}` if its name contains spaces"),
             _ => Diagnostic::new(
                 Code::UnexpectedToken,
                 span,
@@ -88,12 +88,12 @@ impl AstBuilder<'_> {
         if token == Token::Comma && (1..=3).contains(&left) && digits(after) == 3 {
             let number = before.get(before.len() - left..).unwrap_or_default();
             return format!(
-                "a number has no thousands separator: write `{number}{}`",
+                "remove the thousands separator: write `{number}{}`",
                 after.get(..3).unwrap_or_default()
             );
         }
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
-            return "definitions stand on lines of their own, without commas: remove it".to_owned();
+            return "remove the comma: each definition is on its own line".to_owned();
         }
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let name: String = before
@@ -111,14 +111,16 @@ impl AstBuilder<'_> {
                 .take_while(|c| word(*c) || matches!(c, ':' | '$'))
                 .take(40)
                 .collect();
-            return format!("the name of a tab stands in single quotes: `'{name}'!{cells}`");
+            return format!("put the name of the tab in single quotes: `'{name}'!{cells}`");
         }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
             let name: String = name.chars().rev().collect();
             let name = format!("{name} {}", span.text(self.source));
-            return format!("put an operator or a comma between the two; a name with blanks is written `${{{name}}}`");
+            return format!(
+                "put an operator or a comma between the two; if this is one name with spaces, write `${{{name}}}`"
+            );
         }
-        "put an operator or a comma between the two, or remove one".to_owned()
+        "put an operator or a comma between the two, or remove one of them".to_owned()
     }
 
     fn display_token(&self, token: Token, span: Span) -> String {

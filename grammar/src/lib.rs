@@ -171,7 +171,7 @@ pub fn parse_parts(
                     limits.source
                 ),
             )
-            .with_help("split it into several files"),
+            .with_help("split the source into several files"),
         );
         return;
     }
@@ -223,7 +223,7 @@ pub fn parse_parts(
             diagnostics.push(Diagnostic::new(
                 Code::Internal,
                 Span::new(0, end),
-                "the parser could not go on after a fault",
+                "the parser could not continue after an error",
             ));
         }
     }

@@ -124,8 +124,8 @@ fn by_hand(path: &Path) -> FailureKind {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
-        "`formulac adopt` takes the edit into the spec, and `formulac push` keeps an edit of a model that was pushed \
-         before; else remove the file, or write to another folder",
+        "run `formulac adopt` to take the edit over into the spec, or `formulac push` to keep an edit of a model \
+         that was pushed before. Otherwise remove the file, or write to another folder",
     );
     FailureKind {
         file,

@@ -230,7 +230,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
         let now = Timestamp::now();
         if now.as_second().saturating_sub(generated.as_second()) >= OLD {
             session.note(&format!(
-                "{path} is {} old; `dbt parse` brings it up to date",
+                "{path} is {} old; run `dbt parse` to update it",
                 format_age(now, generated)
             ));
         }
@@ -247,7 +247,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     };
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
-        "warning: {}{more} {verb} newer than {path}; `dbt parse` brings it up to date",
+        "warning: {}{more} {verb} newer than {path}; run `dbt parse` to update it",
         named.join(", ")
     ));
 }

@@ -89,8 +89,8 @@ impl Workspace {
             );
             let files = count(left.len(), "generated file is", "generated files are");
             session.warn(&format!(
-                "warning: {files} outside of the folders `models:` and `tests:` of formulac.yml: {}; remove or move what no push \
-                 takes away",
+                "warning: {files} outside the folders `models:` and `tests:` of formulac.yml: {}; remove or move \
+                 them, because no push does",
                 named.join(", ")
             ));
         }
@@ -102,7 +102,7 @@ impl Workspace {
             .find_map(|path| models.strip_prefix(absolute_path(&dbt.folder.join(path))).ok());
         if inner.is_some_and(|inner| !dbt.is_enabled("models", inner)) {
             session.warn(
-                "warning: dbt_project.yml disables the models of the folder `models:`, so dbt builds none of them",
+                "warning: dbt_project.yml disables the models in the folder `models:`, so dbt builds none of them",
             );
         }
     }
@@ -169,7 +169,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
         });
         if below.any(|at| fs::symlink_metadata(at).is_ok_and(|data| data.is_symlink())) {
             let help = format!(
-                "write the folder that the link leads to after `{}:` in formulac.yml",
+                "after `{}:` in formulac.yml, write the folder that the link points to",
                 kind.key()
             );
             reason = Some((
@@ -187,7 +187,7 @@ fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Optio
             .iter()
             .find(|name| kind == FolderKind::Tests && is_other(name))?;
         let message =
-            format!("dbt does not look for tests of their own in `{folder}`: `{other}` is a folder of another kind");
+            format!("dbt does not look for singular tests in `{folder}`: `{other}` is a folder of another kind");
         reason = Some((
             message,
             format!("write `tests: {}/formulac/` in formulac.yml", clean(path)),

@@ -171,7 +171,7 @@ impl DbtProject {
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!(
-                "warning: `{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves"
+                "warning: formulac cannot resolve the Jinja of `{key}: {value}` in dbt_project.yml"
             ));
         }
     }
@@ -223,7 +223,10 @@ impl DbtProject {
         };
         adapter.parse().map_err(|_| {
             let all: Vec<&str> = Dialect::all().map(Dialect::name).collect();
-            format!("the dbt adapter is `{adapter}`, and there are {}", all.join(", "))
+            format!(
+                "the dbt adapter is `{adapter}`, but formulac supports {}",
+                all.join(", ")
+            )
         })
     }
 
@@ -231,7 +234,7 @@ impl DbtProject {
     pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
         let name = dbt_jinja::rendered(name, |_| None)
-            .ok_or_else(|| format!("`{name}` in dbt_project.yml is more than formulac reads"))?;
+            .ok_or_else(|| format!("formulac cannot resolve `{name}` in dbt_project.yml"))?;
         let path = self.profiles().ok_or("there is no profiles.yml")?;
         let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
@@ -304,7 +307,7 @@ impl Profile {
             .filter(|first| output.is_none() && adapters.all(|other| other == *first));
         first.map(str::to_owned).ok_or_else(|| match target {
             Some(target) => format!("profile `{name}` has no output `{target}`"),
-            None => format!("the target of profile `{name}` is not known"),
+            None => format!("the target of profile `{name}` is unknown"),
         })
     }
 }

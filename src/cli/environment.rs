@@ -33,7 +33,7 @@ impl Reason {
             Self::Option => "--env",
             Self::Variable => VARIABLE,
             Self::Used => "env use",
-            Self::First => "the first that is not protected",
+            Self::First => "the first unprotected environment",
         }
     }
 }
@@ -83,7 +83,7 @@ pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p 
         .map(|environment| environment.name.as_str());
     let help = match (suggest::nearest(name, names), reason) {
         (Some(near), _) => suggest::similar(near),
-        (None, Reason::Used) => "`formulac env use NAME` chooses another".to_owned(),
+        (None, Reason::Used) => "`formulac env use NAME` selects another".to_owned(),
         (None, _) => "add it to `environments:` in formulac.yml".to_owned(),
     };
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))

@@ -143,10 +143,10 @@ impl<'p> Generation<'p> {
         let mut chosen = Self::chosen_specs(session, target, selection)?;
         match (chosen.pop(), chosen.len() + 1) {
             (Some(one), 1) => Ok(one),
-            (None, _) => Err(Failure::new(Exit::Usage, "the selection chooses no spec")),
+            (None, _) => Err(Failure::new(Exit::Usage, "no spec is selected")),
             (_, count) => Err(Failure::new(
                 Exit::Usage,
-                format!("the selection chooses {count} specs, and `{command}` takes one"),
+                format!("{count} specs are selected, but `{command}` needs exactly one"),
             )
             .with_help("name the file of one spec")),
         }

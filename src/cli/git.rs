@@ -51,11 +51,11 @@ impl Revision {
             });
         }
         if !git(&folder, &["rev-parse", "--git-dir"], "")?.succeeded {
-            let text = format!("`{}` is in no git repository", folder.display());
-            return Err(Failure::new(Exit::Failed, text).with_help("`--since` compares with what git knows"));
+            let text = format!("`{}` is not in a git repository", folder.display());
+            return Err(Failure::new(Exit::Failed, text).with_help("`--since` needs a git repository"));
         }
         Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-            .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
+            .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
     }
 
     /// Returns the files in these folders that differ from the revision, with their contents at that revision.
@@ -106,7 +106,7 @@ impl Revision {
         if output.succeeded {
             return Ok(output.out);
         }
-        let said = output.err.lines().next().unwrap_or("it says nothing").to_owned();
+        let said = output.err.lines().next().unwrap_or("it gives no reason").to_owned();
         Err(Failure::new(
             Exit::Failed,
             format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default()),

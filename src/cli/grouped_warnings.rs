@@ -42,7 +42,7 @@ pub fn text(reports: &[Report<'_>]) -> String {
         let _ = writeln!(out, "{}", escape_hidden(&group.line()));
     }
     if !groups.is_empty() {
-        out.push_str("`--verbose` shows each warning with its place\n");
+        out.push_str("`--verbose` shows each warning with its position\n");
     }
     out
 }

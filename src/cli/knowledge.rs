@@ -93,7 +93,7 @@ impl Workspace {
                 String::new()
             };
             session.warn(&format!(
-                "warning: dbt contradicts {KNOWN}: {first}{more}; `formulac generate` renews the file"
+                "warning: dbt contradicts {KNOWN}: {first}{more}; run `formulac generate` to update the file"
             ));
         }
         Ok(())
@@ -178,7 +178,7 @@ fn changes(now: &Known, before: Option<&Known>) -> Vec<String> {
     match before {
         Some(before) => now.changes_since(before),
         None => vec![format!(
-            "{} of {} that specs read; known.yml keeps their types",
+            "{} of {} that specs read; known.yml records their types",
             count(columns, "column", "columns"),
             count(relations.len(), "relation", "relations")
         )],
@@ -463,11 +463,11 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
     let names = names.join(", ");
     if candidates.is_empty() {
         let advice = match is_whole {
-            true => "`--from` names the relation",
-            false => "all columns are known after `dbt docs generate` or `formulac schema fetch`",
+            true => "name the relation with `--from`",
+            false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
         return session.note(&format!(
-            "note: no relation of the project has {names}, so nothing is known of the columns; {advice}"
+            "note: no relation of the project has {names}, so the columns are unknown; {advice}"
         ));
     }
     let shown: Vec<String> = candidates.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
@@ -478,7 +478,7 @@ fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[St
         String::new()
     };
     session.note(&format!(
-        "note: {}{more} have {names}, so nothing is known of the columns; choose one with `--from`",
+        "note: {}{more} have {names}, so the columns are unknown; choose one relation with `--from`",
         shown.join(", ")
     ));
 }
@@ -489,7 +489,7 @@ pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item =
     for it in undecided {
         let taken = match it.assumed {
             Type::Unknown => format!("`{}`", it.column),
-            ty => format!("`{}` (taken for {})", it.column, ty.described()),
+            ty => format!("`{}` (assumed to be {})", it.column, ty.described()),
         };
         if !names.contains(&taken) {
             names.push(taken);
@@ -506,7 +506,7 @@ pub fn note_undecided<'u>(session: &Session, undecided: impl IntoIterator<Item =
         String::new()
     };
     session.note(&format!(
-        "note: the SQL depends on types that are not known: {}{more}; `dbt docs generate`, `formulac schema fetch` or \
+        "note: the SQL depends on unknown types: {}{more}; `dbt docs generate`, `formulac schema fetch` or \
          `--schema` provides them",
         names.join(", ")
     ));

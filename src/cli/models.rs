@@ -160,6 +160,6 @@ impl Built {
     /// Returns the columns that are not part of the semantic layer, as messages.
     pub fn left_out<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
         let all = self.semantic.iter().flat_map(formulac::SemanticModel::left_out);
-        all.map(move |(column, reason)| format!("no metric or dimension: `{column}` of {model}: {reason}"))
+        all.map(move |(column, reason)| format!("not a metric or dimension: `{column}` of {model}: {reason}"))
     }
 }

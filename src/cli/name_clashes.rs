@@ -68,7 +68,7 @@ pub fn check(
             let state = if node.disabled { "disabled " } else { "" };
             let (kind, name) = (&node.node.kind, &node.node.name);
             say(
-                format!("dbt has a {state}{kind} `{name}` already{}", file(node)),
+                format!("dbt already has a {state}{kind} `{name}`{}", file(node)),
                 "give the model another name",
             );
         }
@@ -78,7 +78,7 @@ pub fn check(
                 .filter(|node| others(node, folders[1], name))
             {
                 say(
-                    format!("dbt has a test `{name}` already{}", file(node)),
+                    format!("dbt already has a test `{name}`{}", file(node)),
                     "give that test another name",
                 );
             }
@@ -87,7 +87,7 @@ pub fn check(
                 .is_some_and(|first| first != model.spec)
             {
                 say(
-                    format!("another spec makes the test `{name}` as well"),
+                    format!("another spec generates the test `{name}` as well"),
                     "give the model or the rule another name",
                 );
             }

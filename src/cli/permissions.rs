@@ -133,7 +133,7 @@ pub fn report_missing_right(
         format!("has the role {}", named.join(" and "))
     };
     let who = if who.is_empty() {
-        "nobody that git or FORMULAC_USER names"
+        "a user whom neither git nor FORMULAC_USER names"
     } else {
         who
     };
@@ -148,12 +148,12 @@ pub fn report_missing_right(
     Failure::new(
         Exit::NotAllowed,
         format!(
-            "`{command}`{target} is not allowed: {who} {role} and may not {}",
+            "`{command}`{target} is not permitted: {who} {role} and may not {}",
             right.description()
         ),
     )
     .with_help(format!(
-        "it requires the role {}; roles are in formulac.yml. This is logged",
+        "it requires the role {}; formulac.yml lists the roles. This attempt is logged",
         can.join(" or ")
     ))
 }
@@ -176,7 +176,7 @@ pub fn report_wrong_branch(
         Some(environment),
     );
     Failure::new(Exit::NotAllowed, what).with_help(format!(
-        "`git switch {branch}`, or choose another environment with `--env`. This is logged"
+        "run `git switch {branch}`, or choose another environment with `--env`. This attempt is logged"
     ))
 }
 
@@ -200,6 +200,6 @@ pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, envir
         write_all(&bounds, &[file])
     });
     if written.is_err() {
-        session.warn("warning: this could not be logged");
+        session.warn("warning: this attempt could not be logged");
     }
 }

@@ -102,7 +102,7 @@ impl ExternalProgram {
             ),
             _ => (format!("cannot start `{name}`: {error}"), self.install.to_owned()),
         };
-        Failure::new(Exit::Failed, text).with_help(format!("{help}; or say in {} where it is", self.variable))
+        Failure::new(Exit::Failed, text).with_help(format!("{help}; or set {} to its path", self.variable))
     }
 }
 

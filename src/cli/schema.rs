@@ -117,9 +117,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     if found.is_empty() {
-        let text = format!("the folder `{}` holds no Omni view", path.display());
+        let text = format!("the folder `{}` contains no Omni view", path.display());
         let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
-            .with_help("views are files named `….view` or `….view.yaml`");
+            .with_help("the names of view files end in `.view` or `.view.yaml`");
         let name = path.to_string_lossy().into_owned();
         return Err(Failure::from_source(SourceText {
             name,

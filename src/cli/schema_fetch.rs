@@ -28,7 +28,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let place = with_manifest(session, args)?;
     let relations = relations(&place, chosen.as_deref())?;
     if relations.is_empty() {
-        session.note("the specs read no relation of dbt");
+        session.note("the specs read no dbt relation");
         return report(session, args, &[], Exit::Done);
     }
     let engine = EngineArgs {
@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
                 continue;
             }
             (Ok(Some(_)), None) => format!("dbt's manifest has no `{}`", read.display_name()),
-            (Ok(None), _) => format!("`{}` is not built; `dbt build` makes it", read.display_name()),
+            (Ok(None), _) => format!("`{}` is not built; run `dbt build` to build it", read.display_name()),
             (Err(why), _) => why,
         };
         session.warn(&format!("warning: {fault}"));
@@ -75,7 +75,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         "fetched the columns of {}",
         count(found, "relation", "relations")
     ));
-    session.note("`formulac generate` takes them into .formulac/state/known.yml");
+    session.note("run `formulac generate` to add them to .formulac/state/known.yml");
     report(
         session,
         args,

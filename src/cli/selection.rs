@@ -115,13 +115,16 @@ fn refused(fault: &SelectionError) -> Failure {
         SelectionError::UnknownState(state) => match STATES_OF_DBT.iter().find(|(it, _)| it == state) {
             Some((_, what)) => {
                 format!(
-                    "only dbt compares {what}: use `dbt ls --select state:{state} --state DIR` after `formulac generate`"
+                    "formulac does not compare {what}, but dbt does: run `dbt ls --select state:{state} --state \
+                    DIR` after `formulac generate`"
                 )
             }
             None => format!("write `state:` with {}", listed(STATES, "")),
         },
-        SelectionError::NoEarlierManifest => "name the folder of its manifest.json with `--state DIR`".to_owned(),
-        _ => format!("there are {}", listed(METHODS, ":")),
+        SelectionError::NoEarlierManifest => {
+            "name the folder that contains its manifest.json with `--state DIR`".to_owned()
+        }
+        _ => format!("the methods are {}", listed(METHODS, ":")),
     };
     Failure::new(Exit::Usage, fault.to_string()).with_help(help)
 }
@@ -134,7 +137,7 @@ fn earlier(folder: &Path) -> Result<Manifest, Failure> {
     read.map(|read| read.manifest).ok_or_else(|| {
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         Failure::io("read", &path.to_string_lossy(), &missing)
-            .with_help("`--state` names a folder with a manifest.json")
+            .with_help("`--state` needs a folder with a manifest.json")
     })
 }
 

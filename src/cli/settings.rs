@@ -29,8 +29,8 @@ impl Settings {
     /// Applies the settings for formulas to a compiler builder.
     pub fn apply_to(&self, builder: Builder) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
-            return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
-                .with_help("say `--context worksheet` as well"));
+            return Err(Failure::new(Exit::Usage, "`--columns` are the columns of a worksheet")
+                .with_help("add `--context worksheet`"));
         }
         let mut builder = builder
             .group_by(names(&self.group_by))

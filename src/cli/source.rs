@@ -67,9 +67,9 @@ impl SourceText {
         let name = path.to_string_lossy().into_owned();
         let message = format!("cannot read `{name}`: {}", reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
-            Some(near) => format!("there is `{}`", near.display()),
+            Some(near) => format!("did you mean `{}`?", near.display()),
             None if path.is_dir() => format!("name the files in it, such as `{}`", path.join("*.yml").display()),
-            None => "name a file that can be read, or `-` for standard input".to_owned(),
+            None => "name a readable file, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
         Self {

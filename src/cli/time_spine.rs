@@ -19,7 +19,7 @@ pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
     let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
         return;
     };
-    let message = "dbt wants a time spine, and the project has none".to_owned();
+    let message = "dbt needs a time spine, but the project has none".to_owned();
     let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(LINES);
     found
         .iter_mut()

@@ -48,7 +48,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["undo", "revert"], "`formulac rollback` restores an earlier state"),
     (
         &["approve", "propose", "reject", "comment"],
-        "it is a command of `formulac change`",
+        "this is a command of `formulac change`",
     ),
     (
         &["ls", "list"],
@@ -122,7 +122,7 @@ fn unknown_command(fault: &clap::Error, name: &str) -> Message {
     let help = match (elsewhere(), nearest(name, names.iter().copied())) {
         (Some((_, help)), _) => (*help).to_owned(),
         (None, Some(near)) => similar(near),
-        (None, None) if inner.is_some() => format!("there are {}", names.join(", ")),
+        (None, None) if inner.is_some() => format!("did you mean {}?", names.join(", ")),
         (None, None) => "`formulac --help` lists the commands".to_owned(),
     };
     Message {
@@ -208,7 +208,7 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
         .join(" ");
     let near = near.map(|near| similar(&format!("--{near}")));
     let of_formulas = matches!(name.as_str(), "compile" | "explain");
-    let formula = of_formulas.then(|| "write a formula that looks like an option after `--`".to_owned());
+    let formula = of_formulas.then(|| "to pass a formula that looks like an option, write it after `--`".to_owned());
     let help: Vec<String> = near.into_iter().chain(formula).collect();
     let help = if help.is_empty() {
         format!("`formulac {name} --help` lists the options")

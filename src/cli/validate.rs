@@ -62,7 +62,7 @@ pub fn not_found<'m>(
     let fault = |model: &CompiledModel| {
         let message = format!("dbt does not find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
-            .with_help("see whether a line of `.dbtignore` names its file or folder");
+            .with_help("check whether a line of `.dbtignore` matches its file or folder");
         let of = found.get(model.spec)?;
         Some(FailureKind {
             file: of.file.clone(),
@@ -84,7 +84,7 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
         let fault = Diagnostic::new(
             Code::EngineFailed,
             Span::default(),
-            format!("dbt refuses the project: {said}"),
+            format!("dbt rejects the project: {said}"),
         )
         .with_help(
             "the error does not name a generated file; run `dbt parse` on the project without the generated files",
@@ -104,7 +104,7 @@ fn refusal(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> Fa
     let fault = Diagnostic::new(
         Code::EngineFailed,
         span,
-        format!("dbt refuses the model `{}`: {said}", model.name),
+        format!("dbt rejects the model `{}`: {said}", model.name),
     );
     FailureKind {
         file,

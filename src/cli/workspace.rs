@@ -36,8 +36,8 @@ impl Workspace {
     /// The project, which has to be there, and that of dbt which it is in.
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
-            Failure::new(Exit::Usage, "there is no formulac.yml here or in a folder above")
-                .with_help("begin with `formulac init` in the dbt project, or name its folder with `--project-dir`")
+            Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder")
+                .with_help("run `formulac init` in the dbt project, or name its folder with `--project-dir`")
         })
     }
 
@@ -108,7 +108,7 @@ impl Workspace {
         match of_dbt {
             None => Ok(Dialect::default()),
             Some(Ok(dialect)) => Ok(dialect),
-            Some(Err(why)) => Err(Failure::new(Exit::Usage, format!("the dialect is not known: {why}"))
+            Some(Err(why)) => Err(Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"))
                 .with_help("write `dialect:` in formulac.yml")),
         }
     }
@@ -202,7 +202,7 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
         (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
         _ => Err(Failure::new(
             Exit::Failed,
-            format!("`{path}` of `omni:` is not the root of another git work tree"),
+            format!("`{path}` of `omni:` is not the root of another git repository"),
         )
         .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
     }

@@ -66,7 +66,7 @@ pub struct UnknownWeekday;
 
 impl fmt::Display for UnknownWeekday {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no English name of a day of the week")
+        f.write_str("not an English name of a weekday")
     }
 }
 

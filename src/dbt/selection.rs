@@ -61,7 +61,7 @@ impl fmt::Display for SelectionError {
         match self {
             Self::UnknownMethod(method) => write!(f, "there is no selection method `{method}:`"),
             Self::UnknownState(value) => write!(f, "`state:{value}` is not supported"),
-            Self::NoEarlierManifest => f.write_str("`state:` compares with an earlier manifest, and none is given"),
+            Self::NoEarlierManifest => f.write_str("`state:` compares with an earlier manifest, but none is specified"),
         }
     }
 }

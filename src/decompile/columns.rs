@@ -291,7 +291,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         let tokens = self
             .file
             .clause(cte, clause)
-            .ok_or_else(|| format!("there is no `{clause}` in the file"))?;
+            .ok_or_else(|| format!("the file has no `{clause}`"))?;
         self.expression(
             &Site {
                 cte: cte.map(str::to_owned),
@@ -541,7 +541,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         let Some(read) = self.reads(look.cte).get(at) else {
-            return Err("nothing is joined there".to_owned());
+            return Err("the file has no join there".to_owned());
         };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {

@@ -162,7 +162,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     if has_same_parts && written.frame() != in_order.frame() {
         edits
             .rest
-            .push(whole_edit(written, found, "how its parts are put together"));
+            .push(whole_edit(written, found, "the way its parts are combined"));
     }
     edits
 }

@@ -216,7 +216,7 @@ impl Decompiler {
         Err(match search.smallest_unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula expresses {}", trees.construct(part))),
             None => because(format!(
-                "no formula of {} gives exactly this SQL",
+                "no formula of {} produces exactly this SQL",
                 trees.construct(part)
             )),
         })
@@ -311,7 +311,7 @@ impl SpecPosition<'_> {
     ) -> Result<SqlNodeId, String> {
         let mut columns = self.columns(file, step, name);
         let site = self.site(&columns, file, cte, name);
-        let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
+        let site = site.ok_or_else(|| format!("the file has no column `{name}`"))?;
         let id = columns.expression(&site, trees)?;
         // A wide pivot combines several rows into one, so each column is the maximum of a single value.
         let is_wide = self

@@ -82,7 +82,7 @@ pub(super) fn parse(
     let id = parser.row()?;
     match parser.peek() {
         None => Ok(id),
-        Some(token) => Err(format!("`{}` stands where no expression goes on", token.text(source))),
+        Some(token) => Err(format!("unexpected `{}` after an expression", token.text(source))),
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn parse_list(
     }
     match parser.peek() {
         None => Ok(items),
-        Some(token) => Err(format!("`{}` stands where no expression goes on", token.text(source))),
+        Some(token) => Err(format!("unexpected `{}` after an expression", token.text(source))),
     }
 }
 
@@ -159,7 +159,7 @@ impl Parser<'_> {
         if self.take(word) {
             Ok(())
         } else {
-            Err(format!("`{word}` is missing"))
+            Err(format!("expected `{word}`"))
         }
     }
 
@@ -228,7 +228,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {
-            return Err("a comparison of a comparison stands without brackets".to_owned());
+            return Err("a comparison of a comparison needs brackets".to_owned());
         }
         self.clear(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
@@ -275,7 +275,7 @@ impl Parser<'_> {
             && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
             || (arithmetic(strength) && operand.1 == OTHER);
         if is_mixed {
-            Err(format!("`{word}` stands beside another operator without brackets"))
+            Err(format!("`{word}` next to another operator needs brackets"))
         } else {
             Ok(())
         }
@@ -314,7 +314,7 @@ impl Parser<'_> {
         }
         let word = self.key_at(0);
         if !matches!(word.as_str(), "null" | "true" | "false" | "unknown") {
-            return Err(format!("`is` stands before `{word}`"));
+            return Err(format!("unexpected `is` before `{word}`"));
         }
         self.at += 1;
         op.push(' ');
@@ -324,7 +324,7 @@ impl Parser<'_> {
 
     fn operand(&mut self) -> Result<ParsedPart, String> {
         let Some(token) = self.peek() else {
-            return Err("something is missing at its end".to_owned());
+            return Err("it ends too early".to_owned());
         };
         let text = token.text(self.source);
         let key = token.key(self.source).into_owned();
@@ -332,10 +332,10 @@ impl Parser<'_> {
         let id = match token.kind {
             SqlTokenKind::Number => self.trees.add_leaf(SqlLabel::Number(key)),
             SqlTokenKind::Jinja => self.trees.add_leaf(SqlLabel::Jinja(key)),
-            SqlTokenKind::Hint => return Err("a hint is no part of a formula".to_owned()),
+            SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.text(text)?,
             SqlTokenKind::Quoted => {
-                let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;
+                let name = lexer::value(text, self.dialect).ok_or("a quoted name is not closed")?;
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.keyword(&key),
@@ -358,7 +358,7 @@ impl Parser<'_> {
                     let items = self.list("]")?;
                     self.trees.add(SqlLabel::Bracket, items)
                 }
-                "," | ")" | "]" => return Err(format!("`{key}` stands where an expression begins")),
+                "," | ")" | "]" => return Err(format!("unexpected `{key}` at the start of an expression")),
                 _ => return Ok((self.trees.word(&key), WORD, None)),
             },
         };
@@ -370,9 +370,9 @@ impl Parser<'_> {
             "" => "",
             "r" | "R" => "r",
             "e" | "E" => "e",
-            _ => return Err("a text has letters before its quote".to_owned()),
+            _ => return Err("a string has letters before its quote".to_owned()),
         };
-        let value = lexer::value(text, self.dialect).ok_or("a text does not end")?;
+        let value = lexer::value(text, self.dialect).ok_or("a string is not closed")?;
         Ok(self.trees.add_leaf(SqlLabel::Text(value, prefix)))
     }
 
@@ -438,7 +438,7 @@ impl Parser<'_> {
         };
         self.need("end")?;
         if arms.is_empty() {
-            return Err("`when` is missing".to_owned());
+            return Err("expected `when`".to_owned());
         }
         Ok(match subject {
             Some(subject) => {
@@ -471,14 +471,14 @@ impl Parser<'_> {
                 "." => {
                     self.at += 1;
                     let Some(token) = self.peek() else {
-                        return Err("a name is missing behind a point".to_owned());
+                        return Err("expected a name after the dot".to_owned());
                     };
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
                             let name = lexer::value(token.text(self.source), self.dialect);
                             self.trees
-                                .add_leaf(SqlLabel::Quoted(name.ok_or("a name in quotes does not end")?))
+                                .add_leaf(SqlLabel::Quoted(name.ok_or("a quoted name is not closed")?))
                         }
                         _ => self.trees.word(&token.key(self.source)),
                     };
@@ -512,7 +512,7 @@ impl Parser<'_> {
     fn cast(&mut self, id: SqlNodeId) -> Result<SqlNodeId, String> {
         let name = self.key_at(0);
         if name.is_empty() {
-            return Err("a type is missing behind `::`".to_owned());
+            return Err("expected a type after `::`".to_owned());
         }
         self.at += 1;
         let ty = self.trees.word(&name);

@@ -64,7 +64,7 @@ impl<'s> SpecPosition<'s> {
         let root = root.map_err(|fault| EditRefusal::at(source, fault.span().start as usize, fault.message()))?;
         let root = root.ok_or_else(|| EditRefusal::at(source, 0, "the spec is empty"))?;
         let outline = outline(&root, source, &Compiler::default());
-        let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "this is no spec"))?;
+        let outline = outline.ok_or_else(|| EditRefusal::at(source, 0, "the file is not a spec"))?;
         Ok(Self { source, root, outline })
     }
 
@@ -130,10 +130,10 @@ impl<'s> SpecPosition<'s> {
     pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
-            return Err(refuse("a comment stands inside of the formula, which would be lost"));
+            return Err(refuse("the formula contains a comment, which would be lost"));
         }
         if formula.trim().is_empty() || formula.chars().any(char::is_control) {
-            return Err(refuse("the new formula is not one line"));
+            return Err(refuse("the new formula has more than one line"));
         }
         let (at, scalar) = (placed.at, placed.scalar);
         let inside = |text: String| self.spliced(at.start, at.end, &text);

@@ -29,13 +29,13 @@ type Substitution = (Range<usize>, String);
 ///
 /// ```
 /// use formulac_model::Compiler;
-/// use formulac_decompile::respelled;
+/// use formulac_decompile::spec_for_sql;
 ///
 /// let spec = "model: m\nfrom: orders\nwhere: amount > 5\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
 /// let compiler = Compiler::default();
 /// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
 /// let found = written.replace("amount > 5", "amount >= 7");
-/// assert_eq!(respelled(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
+/// assert_eq!(spec_for_sql(&compiler, spec, None, &found).unwrap(), spec.replace("> 5", ">= 7"));
 /// ```
 #[must_use]
 pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {

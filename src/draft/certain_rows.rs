@@ -58,10 +58,10 @@ fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Resu
         for noise in [None, Some(Noise::One), Some(Noise::Opposite)] {
             let run = judge.run(&spec, data, noise);
             if run.unknown.is_some() || run.oversized {
-                return Err("its value is not known");
+                return Err("its value is unknown");
             }
             if run.unshown {
-                return Err("how many digits are shown differs between warehouses");
+                return Err("the number of digits shown differs between warehouses");
             }
             let rows = run
                 .value
@@ -70,7 +70,7 @@ fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Resu
                 .map(|row| row.get(column).cloned().unwrap_or(Value::Null));
             let values: Vec<Value> = rows.collect();
             if run.doubted || (noise.is_some() && known.as_ref() != Some(&values)) {
-                return Err("its last digits, or the order of rows, are not certain");
+                return Err("its last digits, or the order of rows, are uncertain");
             }
             if day > 0 && known.as_ref() != Some(&values) {
                 return Err(DAY_OF_THE_RUN);
@@ -78,10 +78,10 @@ fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Resu
             known = Some(values);
         }
     }
-    let known = known.ok_or("its value is not known")?;
+    let known = known.ok_or("its value is unknown")?;
     let has = |is: fn(&Value) -> bool| known.iter().any(is);
     match has(|v| matches!(v, Value::Decimal(_))) && has(|v| matches!(v, Value::Number(_))) {
-        true => Err("how many digits are shown differs between warehouses"),
+        true => Err("the number of digits shown differs between warehouses"),
         false => Ok(known),
     }
 }

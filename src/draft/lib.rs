@@ -106,7 +106,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         Day::Current => (days(2024, 3, 31), &[days(2019, 6, 15), days(2061, 12, 31)]),
     };
     let read = |today: i64| interpret_spec(compiler, source, today);
-    let unknown = |what: String| format!("the interpreter does not know {what}");
+    let unknown = |what: String| format!("the interpreter does not support {what}");
     let main = read(today).map_err(unknown)?;
     let mut others = others
         .iter()
@@ -139,7 +139,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .unknown
             .first()
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
-        return Err(format!("no column has a value that is certain{why}"));
+        return Err(format!("no column has a certain value{why}"));
     }
     let said = (day == Day::Settable).then_some(today);
     Ok(to_yaml::draft(&judge, &main, &settled, said))

@@ -318,14 +318,14 @@ impl<'a> Graph<'a> {
         let part = self
             .parts
             .get(place)
-            .ok_or_else(|| LineageError::new("it is not there"))?;
+            .ok_or_else(|| LineageError::new("it does not exist"))?;
         match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
                     let sql = raw_code::sql_of(code, |call| self.name_read(part, call));
                     sql.map_err(|jinja| {
-                        LineageError::new(format!("only dbt can run its Jinja {jinja} (`dbt compile`)"))
+                        LineageError::new(format!("only dbt can evaluate its Jinja {jinja} (`dbt compile`)"))
                     })
                 });
                 read.as_deref().map_err(Clone::clone)

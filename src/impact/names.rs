@@ -93,7 +93,7 @@ impl Graph<'_> {
             let near = suggest::nearest(column, known.iter().map(String::as_str));
             let help = match near {
                 Some(near) => suggest::similar(&format!("{owner}.{near}")),
-                None if known.is_empty() => format!("nothing is known of the columns of `{owner}`"),
+                None if known.is_empty() => format!("the columns of `{owner}` are unknown"),
                 None => format!("its columns are {}", listed(known.iter().map(String::as_str))),
             };
             return Err(NameError {
@@ -115,10 +115,10 @@ impl Graph<'_> {
             .or_else(|| suggest::nearest(first, names.iter().map(String::as_str)));
         let help = match near {
             Some(near) => suggest::similar(near),
-            None => "name a model, `source.table`, or a column of one: `model.column`".to_owned(),
+            None => "name a model, a `source.table`, or a column: `model.column`".to_owned(),
         };
         Err(NameError {
-            message: format!("nothing is called `{name}`"),
+            message: format!("nothing is named `{name}`"),
             help,
         })
     }
@@ -228,9 +228,9 @@ fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
 
 fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates: Vec<String> = candidates.collect();
-    let help = format!("say which: {}", listed(candidates.iter().map(String::as_str)));
+    let help = format!("specify one of them: {}", listed(candidates.iter().map(String::as_str)));
     NameError {
-        message: format!("`{name}` means several things"),
+        message: format!("`{name}` has several meanings"),
         help,
     }
 }

@@ -165,7 +165,7 @@ impl Graph<'_> {
         notes: &mut BTreeSet<String>,
     ) {
         if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {
-            notes.insert(format!("`{}` is known per model: {why}", part.name()));
+            notes.insert(format!("`{}` is known per model only: {why}", part.name()));
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             let (grade, reason) = match change {
                 _ if state.fails.is_some() => (
                     Grade::Breaking,
-                    format!("`{}`, which its view shows, fails or was removed", part.name()),
+                    format!("its view shows `{}`, which fails or was removed", part.name()),
                 ),
                 Some(ColumnChange::Gone) => (
                     Grade::Breaking,
@@ -61,9 +61,9 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
                 ),
                 Some(ColumnChange::Type) if field.in_sql => (
                     Grade::Breaking,
-                    format!("it reads `{}` in SQL, and the column is of another type", field.by),
+                    format!("its SQL reads `{}`, whose type changes", field.by),
                 ),
-                Some(ColumnChange::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
+                Some(ColumnChange::Type) => (Grade::Changing, format!("the type of `{}` changes", field.by)),
                 Some(ColumnChange::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
             };
             let mut path = before.clone();

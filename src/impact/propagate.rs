@@ -248,7 +248,7 @@ fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
             ColumnChange::Gone if contract && is_said => {
                 state.raise_grade(
                     Grade::Breaking,
-                    format!("its contract has `{column}`, which was removed"),
+                    format!("its contract contains `{column}`, which was removed"),
                     None,
                 );
             }
@@ -301,7 +301,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         state.fails = Some(Some((parent, None)));
         state.raise_grade(
             Grade::Breaking,
-            format!("`{name}`, which it reads, {why}"),
+            format!("it reads `{name}`, which {why}"),
             Some((parent, None)),
         );
         return;
@@ -351,11 +351,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
             state.fails = Some(via.clone());
             state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, which was removed"), via);
         } else {
-            state.raise_grade(
-                Grade::Breaking,
-                format!("it reads `{shown}`, which is of another type"),
-                via,
-            );
+            state.raise_grade(Grade::Breaking, format!("it reads `{shown}`, whose type changes"), via);
         }
     }
     for (column, change, of) in affected.columns {
@@ -426,14 +422,14 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
                     .map_or_else(|| part.name(), |of| format!("{}.{of}", part.name())),
             )
         });
-        let of = of.map_or_else(|| "what it reads".to_owned(), |of| format!("`{of}`"));
+        let of = of.map_or_else(|| "its inputs".to_owned(), |of| format!("`{of}`"));
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_said => (
                 Grade::Breaking,
-                format!("its contract has `{column}`, which was removed"),
+                format!("its contract contains `{column}`, which was removed"),
             ),
             ColumnChange::Type if contract && is_said => {
-                (Grade::Breaking, format!("its contract has a type for `{column}`"))
+                (Grade::Breaking, format!("its contract sets a type for `{column}`"))
             }
             ColumnChange::Gone => (Grade::Changing, format!("it loses `{column}`")),
             ColumnChange::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
@@ -458,7 +454,7 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
                 let what = if *change == ColumnChange::Gone {
                     "is gone"
                 } else {
-                    "is of another type"
+                    "has another type"
                 };
                 let via = Some((*parent, Some(column.clone())));
                 state.raise_grade(
@@ -508,13 +504,13 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         } else if let Some(column) = one(ColumnChange::Type) {
             (
                 Grade::Breaking,
-                format!("it may read `{name}.{column}`, which is of another type"),
+                format!("it may read `{name}.{column}`, whose type changes"),
                 Some(column.clone()),
             )
         } else if before.rows.is_some() {
             (
                 Grade::Changing,
-                format!("all of `{name}` changes, which it reads"),
+                format!("it reads `{name}`, and all rows of `{name}` may change"),
                 None,
             )
         } else if before.columns.is_empty() {

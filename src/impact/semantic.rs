@@ -70,7 +70,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
                         format!("`{element}` may read what changes in `{name}`"),
                         via,
                     );
-                    state.why_model_level = Some(format!("the SQL of `{element}` cannot be followed"));
+                    state.why_model_level = Some(format!("the SQL of `{element}` cannot be analyzed"));
                 }
                 continue;
             };
@@ -86,10 +86,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
             let (grade, reason) = match change {
                 ColumnChange::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which was removed")),
-                ColumnChange::Type => (
-                    Grade::Breaking,
-                    format!("`{element}` reads `{of}`, which is of another type"),
-                ),
+                ColumnChange::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, whose type changes")),
                 ColumnChange::Values => (Grade::Changing, format!("`{element}` is derived from `{of}`")),
             };
             state.columns.insert(element.to_lowercase(), (change, via.clone()));

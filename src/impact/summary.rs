@@ -19,7 +19,7 @@ impl Impact {
         match (breaking.as_str(), changing.as_str()) {
             ("", "") if own => {
                 format!(
-                    "{changes} break{} what changes itself, and reach{} nothing else",
+                    "{changes} break{} the changed models themselves and affect{} nothing else",
                     s(plural),
                     es(plural)
                 )
@@ -27,15 +27,15 @@ impl Impact {
             ("", "") => format!("{changes} reach{} nothing", es(plural)),
             ("", changing) if own => {
                 format!(
-                    "{changes} alter{} values in {changing}; what changes breaks itself",
+                    "{changes} change{} values in {changing}; the changed models themselves break",
                     s(plural)
                 )
             }
-            ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
+            ("", changing) => format!("{changes} change{} values in {changing}; nothing breaks", s(plural)),
             (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
             (breaking, changing) => {
                 format!(
-                    "{changes} break{} {breaking}, and alter{} values in {changing}",
+                    "{changes} break{} {breaking} and change{} values in {changing}",
                     s(plural),
                     s(plural)
                 )

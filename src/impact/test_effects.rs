@@ -81,12 +81,9 @@ pub(super) fn grade_data_test(
         };
         let shown = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
-            ColumnChange::Gone => (Grade::Breaking, format!("it looks at `{shown}`, which is gone")),
-            ColumnChange::Type => (
-                Grade::Breaking,
-                format!("it looks at `{shown}`, which is of another type"),
-            ),
-            ColumnChange::Values => (Grade::Changing, format!("it looks at the values of `{shown}`")),
+            ColumnChange::Gone => (Grade::Breaking, format!("it tests `{shown}`, which was removed")),
+            ColumnChange::Type => (Grade::Breaking, format!("it tests `{shown}`, whose type changes")),
+            ColumnChange::Values => (Grade::Changing, format!("it tests the values of `{shown}`")),
         };
         state.raise_grade(grade, reason, Some((at, Some(column))));
     }
@@ -98,7 +95,7 @@ pub(super) fn grade_data_test(
     {
         state.raise_grade(
             Grade::Changing,
-            format!("it looks at `{}`", name(*parent)),
+            format!("it tests `{}`", name(*parent)),
             Some((*parent, None)),
         );
         state.why_model_level = Some(why.to_string());
@@ -129,7 +126,7 @@ pub(super) fn grade_unit_test(
         if before.fails.is_some() {
             state.raise_grade(
                 Grade::Breaking,
-                format!("`{name}`, which it tests, fails or is gone"),
+                format!("it tests `{name}`, which fails or was removed"),
                 via,
             );
         } else if let Some((column, _)) = before
@@ -140,11 +137,15 @@ pub(super) fn grade_unit_test(
             let via = Some((*parent, Some(column.clone())));
             state.raise_grade(
                 Grade::Breaking,
-                format!("it may name `{name}.{column}`, which is gone"),
+                format!("it may use `{name}.{column}`, which was removed"),
                 via,
             );
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
-            state.raise_grade(Grade::Breaking, format!("it expects what `{name}` gave before"), via);
+            state.raise_grade(
+                Grade::Breaking,
+                format!("it expects the previous values of `{name}`"),
+                via,
+            );
         }
     }
 }

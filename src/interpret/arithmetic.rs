@@ -149,7 +149,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 fn blank_as(value: &Value, other: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
-            uncertainty::report_unsupported(|| format!("the text `{text}` beside a date"));
+            uncertainty::report_unsupported(|| format!("the text `{text}` next to a date"));
             None
         }),
         _ => None,

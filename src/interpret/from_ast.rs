@@ -58,12 +58,12 @@ pub fn formula(
                 .checked_sub(first)
                 .and_then(|at| made.get_mut(at))
                 .and_then(Option::take);
-            let (expr, below) = taken.ok_or_else(|| "what stands there twice".to_owned())?;
+            let (expr, below) = taken.ok_or_else(|| "a definition that occurs twice".to_owned())?;
             depth = depth.max(below);
             children.push(expr);
         }
         if depth >= DEPTH {
-            return Err("what is nested so deep".to_owned());
+            return Err("such deep nesting".to_owned());
         }
         made.push(Some((reader.node(id, children)?, depth + 1)));
     }
@@ -164,7 +164,7 @@ impl AstReader<'_> {
         let name = fold_case(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
-            return Err(format!("`[{name}]` of a calendar of its own"));
+            return Err(format!("`[{name}]` of a custom calendar"));
         }
         let frame = Frame::ALL.into_iter().find(|frame| frame.name() == name);
         Ok(match (of, frame) {

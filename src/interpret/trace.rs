@@ -50,7 +50,7 @@ pub const BRANCHES: [&str; 8] = [
     "takes branch 5",
     "takes branch 6",
     "takes branch 7",
-    "takes a branch behind the seventh",
+    "takes a branch after the seventh",
 ];
 
 pub fn branch(at: usize) -> &'static str {

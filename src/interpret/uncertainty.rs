@@ -106,7 +106,7 @@ pub struct Deeper(());
 pub fn enter_recursion() -> Option<Deeper> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
     if depth > DEPTH || steps > STEPS {
-        report_unsupported(|| "what is nested so deep".to_owned());
+        report_unsupported(|| "such deep nesting".to_owned());
         return None;
     }
     LEVELS.set(depth);

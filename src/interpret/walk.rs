@@ -524,7 +524,7 @@ impl SpecRun<'_> {
                             is_before && self.beside.get(*other) == self.beside.get(unit)
                         };
                         if trace::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
-                            trace::record(|| window.to_string(), "finds no row, though there is an earlier one");
+                            trace::record(|| window.to_string(), "finds no row, although there is an earlier one");
                         }
                         Value::Null
                     }

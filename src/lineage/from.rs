@@ -78,7 +78,7 @@ impl QueryReader<'_> {
             | JoinOperator::InnerArrayJoin => None,
         };
         let Some(kind) = kind else {
-            return self.record_fault("joins of this kind are not followed");
+            return self.record_fault("joins of this kind are not supported");
         };
         let before = scope.items.len();
         self.factor(&join.relation, scope, rows);
@@ -134,7 +134,7 @@ impl QueryReader<'_> {
                     .map(|given| Rc::clone(&given.name))
                     .collect();
                 if !is_known {
-                    self.record_fault("a natural join of relations whose columns are not known cannot be followed");
+                    self.record_fault("a natural join is only supported if the columns of the relations are known");
                 }
                 common
                     .iter()
@@ -273,7 +273,7 @@ impl QueryReader<'_> {
                 alias,
             } => {
                 if alias.is_some() {
-                    self.record_fault("a join in brackets that has an alias is not followed");
+                    self.record_fault("a join in brackets with an alias is not supported");
                 }
                 self.add_joined_tables(table_with_joins, scope, rows);
             }
@@ -295,7 +295,7 @@ impl QueryReader<'_> {
                 self.collect_row_values(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
                 of.push(self.values.add(&[], fingerprint_of(value_source.to_string())));
                 let pivoted = self.pivoted(&inner.relation, &of);
-                self.record_gap("the columns of a pivot are called by values".to_owned());
+                self.record_gap("the columns of a pivot are named after values".to_owned());
                 let pivoted = self.name_unknown_columns(pivoted, alias.as_ref());
                 self.add(inner.path, pivoted, alias.as_ref(), scope);
             }
@@ -330,7 +330,7 @@ impl QueryReader<'_> {
                     }),
                     None => relation.rest.push(of),
                 }
-                let names = self.values.add(&[], fingerprint_of("names of columns"));
+                let names = self.values.add(&[], fingerprint_of("column names"));
                 relation.push(RelationColumns {
                     name: name.value.as_str().into(),
                     of: names,
@@ -410,7 +410,7 @@ impl QueryReader<'_> {
             });
         }
         if path.is_empty() {
-            self.record_fault(format!("`{name}` is not the name of a table"));
+            self.record_fault(format!("`{name}` is not a table name"));
         }
         self.table(path.to_vec())
     }

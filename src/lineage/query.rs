@@ -159,7 +159,7 @@ impl<'k> QueryReader<'k> {
             }
         }
         if !query.pipe_operators.is_empty() {
-            self.record_fault("pipe syntax is not followed");
+            self.record_fault("pipe syntax is not supported");
         }
         let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
         let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|by| &by.kind) {
@@ -189,7 +189,7 @@ impl<'k> QueryReader<'k> {
                     limit_by,
                 }) => {
                     if !limit_by.is_empty() {
-                        self.record_fault("`limit by` is not followed");
+                        self.record_fault("`limit by` is not supported");
                     }
                     (
                         limit.as_ref().map(ToString::to_string),
@@ -253,7 +253,7 @@ impl<'k> QueryReader<'k> {
         }
         if !relation.is_complete() {
             self.record_gap(format!(
-                "the columns of `{}` are renamed, and not all are known",
+                "the columns of `{}` are renamed, but not all of them are known",
                 alias.name.value
             ));
             // Each new name may be any of the columns.
@@ -365,7 +365,7 @@ impl<'k> QueryReader<'k> {
         );
         let is_whole = left.is_complete() && right.is_complete();
         if !is_whole && !by_name {
-            self.record_gap("the columns of a set operation are matched by name, since not all are known".to_owned());
+            self.record_gap("a set operation matches columns by name, but not all columns are known".to_owned());
         }
         let mut united = LineageRelation {
             rows: left.rows.clone(),
@@ -449,7 +449,7 @@ impl<'k> QueryReader<'k> {
             self.add_joined_tables(from, &mut scope, &mut rows);
         }
         if !select.lateral_views.is_empty() || !select.connect_by.is_empty() || select.exclude.is_some() {
-            self.record_fault("lateral views, `connect by` and `exclude` after a select list are not followed");
+            self.record_fault("lateral views, `connect by` and `exclude` after a select list are not supported");
         }
         for item in &scope.items {
             rows.extend(&item.relation.rows);
@@ -562,7 +562,9 @@ impl<'k> QueryReader<'k> {
                 }
                 // The number refers to a column that is not known.
                 None if place.is_some() => {
-                    self.record_gap("a column is named by its place, and those before it are not known".to_owned());
+                    self.record_gap(
+                        "a column is referenced by position, but the columns before it are not known".to_owned(),
+                    );
                     rows.extend(&output.rest);
                 }
                 None => self.collect_row_values([key], scope, rows),
@@ -594,7 +596,7 @@ impl<'k> QueryReader<'k> {
             }
         };
         if std::mem::take(&mut self.is_several) {
-            self.record_gap("the names of what `columns(…)` gives are not followed".to_owned());
+            self.record_gap("the column names of `columns(…)` are not supported".to_owned());
             output.rest.push(given.of);
             output.rest.extend(given.by);
             return;
@@ -615,7 +617,7 @@ impl<'k> QueryReader<'k> {
         output: &mut LineageRelation,
     ) {
         if options.opt_ilike.is_some() {
-            self.record_fault("`* ilike` is not followed");
+            self.record_fault("`* ilike` is not supported");
         }
         let mut but: FxHashSet<String> = FxHashSet::default();
         match &options.opt_exclude {
@@ -713,7 +715,7 @@ impl<'k> QueryReader<'k> {
             output.rest.extend(&item.relation.rest);
         }
         if let Some(alias) = &options.opt_alias {
-            self.record_gap(format!("`* as {}` is taken for its columns", alias.value));
+            self.record_gap(format!("`* as {}` is assumed to mean its columns", alias.value));
         }
     }
 }

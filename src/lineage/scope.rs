@@ -144,10 +144,7 @@ impl QueryReader<'_> {
             None => {
                 self.unknown_column(&item.relation, name, made);
                 if item.relation.is_complete() {
-                    self.record_gap(format!(
-                        "`{}` has no column `{name}` that is known",
-                        item.path.join(".")
-                    ));
+                    self.record_gap(format!("`{}` has no known column `{name}`", item.path.join(".")));
                 }
             }
         }
@@ -188,7 +185,7 @@ impl QueryReader<'_> {
         if may_be > 1 && made.of.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
             self.record_gap(format!(
-                "`{name}` may be of {}, whose columns are not known",
+                "`{name}` may be a column of {}, whose columns are not known",
                 names.join(" or ")
             ));
         }

@@ -64,7 +64,7 @@ impl<'r> SpecCompilation<'r> {
                         Diagnostic::new(
                             Code::PrivateParent,
                             span,
-                            format!("`{name}` is private and in no group, so no other model may read it"),
+                            format!("`{name}` is private but in no group, so no other model may read it"),
                         )
                         .with_help(format!(
                             "put `{name}` into a group, `config: {{group: …}}`, or make it protected"
@@ -83,10 +83,12 @@ impl<'r> SpecCompilation<'r> {
                     ),
                     (None, Some((other, first))) if other != of => diagnostics.push(
                         diagnostic(format!(
-                            "`{name}` is private to the group `{of}`, and `{}` to `{other}`",
+                            "`{name}` is private to the group `{of}`, but `{}` to `{other}`",
                             first.name()
                         ))
-                        .with_help("a model is in one group: replace one of them by a model that is not private"),
+                        .with_help(
+                            "a model is in one group only: replace one of them with a model that is not private",
+                        ),
                     ),
                     _ => joined = joined.or(Some((of, relation))),
                 }
@@ -95,7 +97,7 @@ impl<'r> SpecCompilation<'r> {
             let wider = wider.filter(|(said, _)| own == Access::Private && *said > own);
             if let Some((said, at)) = wider {
                 let message = format!(
-                    "the model is {}, and `{name}`, which it reads, is {}",
+                    "the model is {}, but it reads `{name}`, which is {}",
                     said.name(),
                     own.name()
                 );
@@ -139,10 +141,10 @@ impl<'r> SpecCompilation<'r> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
         let own = self.group_of_test(None).filter(|own| own != group)?;
-        let message = format!("`{name}` is private to the group `{group}`, and the model to `{own}`");
+        let message = format!("`{name}` is private to the group `{group}`, but the model to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)
-                .with_help("a test is in one group: compare with a model that is not private"),
+                .with_help("a test is in one group only: compare with a model that is not private"),
         )
     }
 

@@ -74,10 +74,7 @@ pub(super) fn check_rates(
                 Diagnostic::new(
                     Code::RateAveraged,
                     span,
-                    format!(
-                        "`{}`: the {what} of rates is not the rate of the whole",
-                        span.excerpt(text)
-                    ),
+                    format!("`{}`: the {what} of rates is not the overall rate", span.excerpt(text)),
                 )
                 .with_help(help),
             );

@@ -119,13 +119,13 @@ impl Compiler {
             if let Some((name, span)) = &head.name
                 && first.get(&name.to_lowercase()) != Some(&number)
             {
-                let message = format!("another spec makes the model `{name}` as well");
+                let message = format!("another spec generates the model `{name}` as well");
                 let other = first
                     .get(&name.to_lowercase())
                     .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
-                all[number].model_fault = Some(fault.with_help(format!("give one of them another name{other}")));
+                all[number].model_fault = Some(fault.with_help(format!("rename one of them{other}")));
             }
         }
         all
@@ -211,11 +211,11 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
             .iter()
             .find(|read| read.model == next)
             .map_or(Span::default(), |read| read.span);
-        let message = format!("models that read each other in a circle: {}", path.join(" reads "));
+        let message = format!("these models read each other in a circle: {}", path.join(" reads "));
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
-                .with_help("let one of them read the inputs of the others"),
+                .with_help("let one of them read the inputs of the others instead"),
         );
         (compiled.query, compiled.model) = (None, None);
         crate::diag::sort(&mut compiled.diagnostics);

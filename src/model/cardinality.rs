@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
                 ([], []) => "no known key guarantees at most one match".to_owned(),
                 ([], equal) => format!("{} is not known to be unique", listed(equal)),
                 (key, _) => format!(
-                    "its key is {}, and the join does not ask for {}",
+                    "its key is {}, but the join does not compare {}",
                     listed(key),
                     listed(&missing)
                 ),
@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
                 (JoinKind::Cross, ..) => {
                     "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned()
                 }
-                (_, [], "") => "write `cardinality: many`, or join by a key of it".to_owned(),
+                (_, [], "") => "write `cardinality: many`, or join on a key of it".to_owned(),
                 (_, [], columns) if is_step => {
                     format!(
                         "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here",
@@ -89,13 +89,13 @@ impl SpecCompilation<'_> {
                     "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` here",
                     join.to.name()
                 ),
-                (_, _, columns) => format!("join by `{columns}` as well, or write `cardinality: many`"),
+                (_, _, columns) => format!("join on `{columns}` as well, or write `cardinality: many`"),
             };
             diagnostics.push(
                 Diagnostic::new(
                     Code::JoinMayMultiply,
                     join.to_text.node.span,
-                    format!("a row of `{first}` may find several rows of `{relation}`: {why}"),
+                    format!("a row of `{first}` may match several rows of `{relation}`: {why}"),
                 )
                 .with_help(help),
             );
@@ -250,17 +250,19 @@ pub(super) fn check_supported(
         if query_of_condition(plan.program, root, name).pairs {
             continue;
         }
-        let refused =
-            |what: &str| format!("{dialect} makes {what} join only by an equality, which `{name}` is joined without");
-        let equality =
-            format!("ask that a column of `{name}` equals one of another relation as well, or write `type: inner`");
+        let refused = |what: &str| {
+            format!("{dialect} supports {what} joins only with an equality, but `{name}` is joined without one")
+        };
+        let equality = format!(
+            "require that a column of `{name}` equals a column of another relation as well, or write `type: inner`"
+        );
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
             // The generated test for one row needs a left join.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
-                format!("{dialect} cannot test that one row of `{name}` is found, which is joined without an equality"),
-                "write `cardinality: many`, or join by an equality as well".to_owned(),
+                format!("{dialect} cannot test that one row of `{name}` matches, because the join has no equality"),
+                "write `cardinality: many`, or add an equality to the join".to_owned(),
             ),
             _ => continue,
         };
@@ -303,7 +305,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                 Diagnostic::new(
                     Code::VolatileRepeated,
                     definition.span,
-                    "a value drawn anew each time would be drawn for the join and again for the column",
+                    "a random value would be drawn once for the join and again for the column",
                 )
                 .with_help("define it in an earlier step"),
             );

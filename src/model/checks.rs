@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
                 if self.spec.steps.len() > 1 && !step.faulty {
                     diagnostics.push(
                         Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
-                            .with_help("add `name:`, which becomes the name of its CTE"),
+                            .with_help("add `name:`, which becomes the name of the step's CTE"),
                     );
                 }
                 continue;
@@ -54,10 +54,10 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::DuplicateStep,
                         name.node.span,
-                        format!("two steps are called `{}`", name.text),
+                        format!("two steps have the name `{}`", name.text),
                     )
                     .with_other(first, "the first")
-                    .with_help("give one of them another name"),
+                    .with_help("rename one of them"),
                 );
             }
             let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
                         name.node.span,
                         format!("step `{}` has the name of the relation that the spec reads", name.text),
                     )
-                    .with_help(format!("call it `{}_rows`", name.text))
+                    .with_help(format!("use another name, for example `{}_rows`", name.text))
                     .with_fix(name.node.span, format!("{}_rows", name.text)),
                 );
             }
@@ -94,8 +94,8 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
     let proposed = if proposed.is_empty() { example } else { proposed };
     let fault = match name {
-        "" => "an empty text cannot be".to_owned(),
-        name => format!("`{name}` cannot be"),
+        "" => "an empty string is not a valid name".to_owned(),
+        name => format!("`{name}` is not a valid name"),
     };
     (fault, proposed.to_owned())
 }
@@ -115,7 +115,7 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
-                _ => "give it a name, `name = …`".to_owned(),
+                _ => "name it, `name = …`".to_owned(),
             };
             found.push(
                 Diagnostic::new(
@@ -138,16 +138,16 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
             let help = match program.node(definition.root) {
                 // In `group_by: a, "b[month]"`, YAML makes the quotes part of the text.
                 Ir::Text(text) => format!(
-                    "a name in a comma-separated text has no quotes: `{}`; in a list, `[…]`, each name may be quoted",
+                    "in a comma-separated string, names have no quotes: `{}`; in a list, `[…]`, each name may be quoted",
                     program.text(text)
                 ),
-                _ => "leave it out of `group_by`; a constant is a column of its own".to_owned(),
+                _ => "remove it from `group_by`; a constant can be a separate definition".to_owned(),
             };
             found.push(
                 Diagnostic::new(
                     Code::ConstantKey,
                     definition.span,
-                    "the key is the same for all rows, so it groups nothing",
+                    "the key is the same for all rows, so it does not group anything",
                 )
                 .with_help(help),
             );
@@ -165,10 +165,10 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
             Diagnostic::new(
                 Code::DuplicateDefinition,
                 span,
-                format!("two columns are called `{name}`"),
+                format!("two columns have the name `{name}`"),
             )
             .with_other(first, "the first")
-            .with_help("define one of them under another name"),
+            .with_help("rename one of them"),
         );
     };
     let with_roles = || {
@@ -238,7 +238,7 @@ pub(super) fn check_shape(
             Diagnostic::new(
                 Code::KeepInGroupedStep,
                 step.keep_span,
-                "a grouped step keeps no columns of single rows",
+                "a grouped step cannot keep columns with one value per row",
             )
             .with_help("name the columns in `group_by`, or aggregate them"),
         );
@@ -248,7 +248,7 @@ pub(super) fn check_shape(
             Diagnostic::new(
                 Code::LimitWithoutOrder,
                 step.limit_span,
-                "`limit` without `order_by` keeps any rows",
+                "`limit` without `order_by` keeps arbitrary rows",
             )
             .with_help("add `order_by`"),
         );
@@ -277,10 +277,10 @@ pub(super) fn check_shape(
                     Diagnostic::new(
                         Code::DuplicateDefinition,
                         name.span(source),
-                        format!("`{}` is kept twice", name.text),
+                        format!("`{}` is listed twice in `keep`", name.text),
                     )
                     .with_other(first, "the first")
-                    .with_help("leave one of them out"),
+                    .with_help("remove one of them"),
                 );
             }
         }
@@ -310,12 +310,12 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
             plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let message = format!(
-                "`{}` has a value per row, so it is not a column of a grouped step, and no definition uses it",
+                "`{}` has one value per row, so it is not a column of a grouped step, and no definition uses it",
                 name.text(text)
             );
             found.push(
                 Diagnostic::new(Code::UnusedHelper, name, message)
-                    .with_help("add it to `group_by`, aggregate it, or leave it out"),
+                    .with_help("add it to `group_by`, aggregate it, or remove it"),
             );
         }
     }

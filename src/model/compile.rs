@@ -571,7 +571,7 @@ impl<'r> SpecCompilation<'r> {
             if let Some(span) = refused {
                 times.looks.push(TimeReach::Unbounded {
                     span,
-                    why: "a pivot or a total is of the whole sheet",
+                    why: "a pivot or a total needs all rows of the sheet",
                 });
             }
             self.times.push(times);
@@ -614,7 +614,7 @@ impl<'r> SpecCompilation<'r> {
                     step.keep_span,
                     format!("`keep: all` cannot exclude `{column}` because no schema lists the other columns"),
                 )
-                .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+                .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
         }
         (!failed(diagnostics)).then_some(output)
@@ -765,8 +765,8 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
 /// Warns about a limit, which hides rows from readers of the model.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
-    let message = format!("`limit: {rows}` truncates the model for everything downstream");
-    let help = "add a rank column, `place = RANK(…)`, and let readers filter by it";
+    let message = format!("`limit: {rows}` removes rows for everything downstream");
+    let help = "add a rank column, `place = RANK(…)`, and filter by it when you read the model";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 

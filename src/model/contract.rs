@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::ContractOfNoRelation,
                     span,
-                    format!("dbt enforces no contract of the materialization `{kind}`"),
+                    format!("dbt enforces no contracts for the materialization `{kind}`"),
                 )
                 .with_help("write `config: {materialized: table}`, or `contract: {enforced: false}`"),
             );
@@ -66,7 +66,7 @@ impl SpecCompilation<'_> {
                 "an enforced contract needs the type of every column, but no schema lists the columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::ContractWithoutTypes, span, message)
-                    .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+                    .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
             return;
         }
@@ -78,16 +78,19 @@ impl SpecCompilation<'_> {
         let missing: Vec<&str> = output.columns().iter().filter(is_missing).map(Column::name).collect();
         if let Some(first) = missing.first() {
             let message = format!(
-                "an enforced contract needs the type of every column; that of {} is not known",
+                "an enforced contract needs the type of every column, but the type of {} is unknown",
                 missing
                     .iter()
                     .map(|name| format!("`{name}`"))
                     .collect::<Vec<_>>()
                     .join(", ")
             );
-            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(
-                "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it, or give a schema with `--schema`"
-            )));
+            diagnostics.push(
+                Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(
+                    "add `columns: {{{first}: {{data_type: …}}}}` with the warehouse's name of the type, or provide a \
+                schema with `--schema`"
+                )),
+            );
         }
         for node in self.spec.columns.iter().filter_map(|column| column.data_type) {
             if node.text().is_some_and(|text| !Dialect::is_type_text(text)) {
@@ -96,10 +99,10 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         node.span,
-                        format!("`data_type` must be a type that a column can be cast to, found `{found}`"),
+                        format!("`data_type` must be a type for columns, found `{found}`"),
                     )
                     .with_help(format!(
-                        "write it as {dialect} does, such as `{}`",
+                        "write the name that {dialect} uses, such as `{}`",
                         dialect.type_name(Type::Text)
                     )),
                 );
@@ -117,14 +120,15 @@ impl SpecCompilation<'_> {
         };
         let (message, help) = match materialized {
             _ if !enforced => (
-                format!("dbt makes constraints only with a contract, so those of `{name}` have no effect"),
-                "add `contract: {enforced: true}`, or write `data_tests` in place of `constraints`",
+                format!("dbt only creates constraints with a contract, so the constraints of `{name}` have no effect"),
+                "add `contract: {enforced: true}`, or write `data_tests` instead of `constraints`",
             ),
             Some(kind) if !["table", "incremental"].contains(&kind) => (
                 format!(
-                    "a model that is materialized as `{kind}` has no constraints, so those of `{name}` have no effect"
+                    "models with the materialization `{kind}` have no constraints, so the constraints of `{name}` \
+                    have no effect"
                 ),
-                "write `config: {materialized: table}`, or `data_tests` in place of `constraints`",
+                "write `config: {materialized: table}`, or `data_tests` instead of `constraints`",
             ),
             _ => return,
         };

@@ -131,9 +131,9 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
     for (key, value) in pairs {
         let Some(name) = key.text() else { continue };
         if !is_name(name) {
-            let message = format!("`{name}` cannot be the name of an environment");
+            let message = format!("`{name}` is not a valid name for an environment");
             let help =
-                "take letters, digits, `-` and `_`, a letter or digit first: branches and folders are named after it";
+                "use letters, digits, `-` and `_`, with a letter or digit first: branches and folders have this name";
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
             continue;
         }
@@ -148,7 +148,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
         } else {
             let near = suggest::nearest(name, environments.iter().map(|environment| environment.name.as_str()));
             let help = near.map_or_else(|| "add it to `environments:`".to_owned(), suggest::similar);
-            let message = format!("there is no environment `{name}` to approve anything for");
+            let message = format!("there is no environment `{name}` to approve a change for");
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
         }
     }

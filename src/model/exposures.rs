@@ -22,7 +22,7 @@ impl SpecCompilation<'_> {
             let message = format!("the exposure `{}` has no owner", exposure.name.text);
             diagnostics.push(
                 Diagnostic::new(Code::ExposureWithoutOwner, exposure.name.node.span, message)
-                    .with_help("add `owner: {name: …}` or `owner: {email: …}`, or an `owner` of the spec"),
+                    .with_help("add `owner: {name: …}` or `owner: {email: …}`, or add `owner` to the spec"),
             );
         }
     }

@@ -82,7 +82,7 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
         return Diagnostic::new(
             Code::FanOut,
             span,
-            format!("in a join with many rows of `{many}`, an aggregate must qualify `{name}`"),
+            format!("because the join has many rows of `{many}`, aggregates must qualify `{name}`"),
         )
         .with_help(format!(
             "write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"
@@ -91,11 +91,11 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("`{relation}.{name}` is counted once for each of the many rows of `{many}` that it is joined with"),
+        format!("`{relation}.{name}` is counted once for each of the rows of `{many}` that match its row"),
     )
     .with_other(program.meta(other).span, format!("a column of `{relation}`"))
     .with_help(format!(
-        "aggregate `{many}` in a step of its own first and join that step, which then has one row for each of `{relation}`"
+        "aggregate `{many}` in a separate step first and join that step, which then has one row per row of `{relation}`"
     ))
 }
 
@@ -109,9 +109,7 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!(
-            "this counts the rows of the join, so that one without a match in `{name}` counts like one with a match"
-        ),
+        format!("this counts the rows of the join, so a row without a match in `{name}` counts as well"),
     )
     .with_help(format!(
         "count the rows of `{name}`: `COUNT({name}.{})`",

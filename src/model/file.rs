@@ -37,7 +37,7 @@ impl<'t> SpecFile<'t> {
             Err(diagnostic) => file.diagnostics.push(diagnostic),
             Ok(None) => file.diagnostics.push(
                 Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")
-                    .with_help("begin with `model: name` and `from: table`"),
+                    .with_help("start with `model: name` and `from: table`"),
             ),
             Ok(root) => file.root = root,
         }

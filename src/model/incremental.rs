@@ -55,10 +55,11 @@ impl SpecCompilation<'_> {
         }
         let Some(output) = output else {
             let place = stated_config(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
-            let message = "the key of an incremental model must be among its columns, but no schema lists the columns of `keep: all`";
+            let message = "the key of an incremental model must be one of its columns, but no schema lists the \
+                columns of `keep: all`";
             diagnostics.push(
                 Diagnostic::new(Code::IncrementalWithoutKey, place, message)
-                    .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+                    .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
             return None;
         };
@@ -112,7 +113,7 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         let place = stated_config(dbt, "materialized").map_or(Span::default(), |node| node.span);
         let mut lacks = |what: &str, help: String| {
-            let message = format!("an incremental model lacks {what}");
+            let message = format!("an incremental model needs {what}");
             diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, place, message).with_help(help));
         };
         let event_time = stated_config(dbt, "event_time").and_then(text);
@@ -124,7 +125,7 @@ impl SpecCompilation<'_> {
                 .find(|n| grain.iter().any(|g| g.eq_ignore_ascii_case(n)))
                 .or(names.clone().next());
             lacks(
-                "the column with the time of a row",
+                "the column with the time of each row",
                 format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
             );
         }
@@ -140,7 +141,7 @@ impl SpecCompilation<'_> {
                 grain.join(", ")
             };
             lacks(
-                "the columns that identify its rows",
+                "the columns that identify each row",
                 format!("add `unique_key: [{example}]` to `config`"),
             );
         }
@@ -180,12 +181,12 @@ impl SpecCompilation<'_> {
         }
         let message = match strategy {
             _ if STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
-            "append" => "`append` adds a row that is read again as a second one".to_owned(),
+            "append" => "`append` adds a row a second time if a later run reads it again".to_owned(),
             "insert_overwrite" => {
-                "`insert_overwrite` replaces whole partitions, and a run does not give all of their rows".to_owned()
+                "`insert_overwrite` replaces whole partitions, but a run does not return all of their rows".to_owned()
             }
             "microbatch" => "with `microbatch`, dbt filters a model's inputs by its own time ranges, without a lookback for computed values".to_owned(),
-            _ => format!("`{strategy}` is none of dbt's strategies whose rows formulac can choose"),
+            _ => format!("`{strategy}` is not a strategy of dbt for which formulac can select the rows"),
         };
         let known = known
             .iter()
@@ -205,9 +206,9 @@ impl SpecCompilation<'_> {
         let word = node.text().unwrap_or_default();
         let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
         let message = if !all.contains(&word) {
-            format!("`on_schema_change` is none of dbt's words, found `{word}`")
+            format!("`on_schema_change` has no value `{word}` in dbt")
         } else if self.is_contract_enforced() && !["append_new_columns", "fail"].contains(&word) {
-            format!("`on_schema_change: {word}` would change what an enforced contract promises")
+            format!("`on_schema_change: {word}` would change the columns of an enforced contract")
         } else {
             return;
         };
@@ -262,11 +263,12 @@ impl SpecCompilation<'_> {
             .filter(|key| !last.settled.contains(&key.text.to_lowercase()))
         {
             let message = format!(
-                "`{}` may change when a late row comes, and the row that the table has under the old key stays",
+                "`{}` may change when a late row arrives, but the row with the old key stays in the table",
                 key.text
             );
             diagnostics.push(Diagnostic::new(Code::RowsMayLeave, key.node.span, message).with_help(
-                "let `unique_key` hold what rows say of themselves and are grouped by, or write `materialized: table`",
+                "use columns in `unique_key` that come from the rows themselves and that the model is grouped by, \
+                or write `materialized: table`",
             ));
         }
     }
@@ -295,16 +297,15 @@ impl SpecCompilation<'_> {
             let name = column.name();
             let (message, help) = if is_time {
                 (
-                    format!("`{name}` may be NULL, and a row without a time is in no incremental run"),
-                    format!(
-                        "leave such rows out with `where`, and say `columns: {{{name}: {{data_tests: [not_null]}}}}`"
-                    ),
+                    format!("`{name}` may be NULL, but incremental runs skip rows without a time"),
+                    format!("remove such rows with `where`, and add `columns: {{{name}: {{data_tests: [not_null]}}}}`"),
                 )
             } else {
                 (
-                    format!("`{name}` may be NULL, which equals nothing, so that each run adds such a row again"),
+                    format!("`{name}` may be NULL, and NULLs are never equal, so each run adds such a row again"),
                     format!(
-                        "define it without NULL, `{name} = COALESCE({name}, …)`, or say `columns: {{{name}: {{data_tests: [not_null]}}}}`"
+                        "define it without NULL, `{name} = COALESCE({name}, …)`, or add `columns: {{{name}: \
+                        {{data_tests: [not_null]}}}}`"
                     ),
                 )
             };
@@ -335,19 +336,19 @@ impl SpecCompilation<'_> {
             });
         };
         if time.ty() == Type::Unknown {
-            let help = format!("give a schema with `--schema`, or cut it to a unit, `{name}[day]`");
+            let help = format!("provide a schema with `--schema`, or truncate it to a unit, `{name}[day]`");
             refuse(
                 said.node.span,
-                format!("whether `{name}` is a date or a time is not known"),
+                format!("it is unknown whether `{name}` is a date or a time"),
                 help,
             );
             return None;
         }
         if !time.ty().is_temporal() {
-            let help = "name a column that is a date or a time".to_owned();
+            let help = "name a column that contains dates or times".to_owned();
             refuse(
                 said.node.span,
-                format!("`{name}` is {}, and no time", time.ty().described()),
+                format!("`{name}` is {}, not a date or time", time.ty().described()),
                 help,
             );
             return None;
@@ -366,14 +367,15 @@ impl SpecCompilation<'_> {
                     Some(made) if !made.of_rows => (
                         made.span,
                         format!(
-                            "`{name}` is computed from several rows{of}, so no filter of rows selects the late ones"
+                            "`{name}` is computed from several rows{of}, so late rows cannot be selected with a filter"
                         ),
-                        "group by a time and name that as `event_time`, or write `materialized: table`",
+                        "group by a time and use it as `event_time`, or write `materialized: table`",
                     ),
                     Some(made) => (
                         made.span,
                         format!("`{name}` is computed{of}, so it cannot select the input rows"),
-                        "pass the time of the first step on, at most cut to a unit, `day[month]`; or write `materialized: table`",
+                        "pass the time of the first step on unchanged or truncated to a unit, `day[month]`; or \
+                        write `materialized: table`",
                     ),
                     None => (
                         said.node.span,
@@ -446,7 +448,7 @@ impl SpecCompilation<'_> {
                             further_out = further_out.max(*forth);
                             continue;
                         }
-                        (*span, "it looks along another time than `event_time`")
+                        (*span, "it follows another time than `event_time`")
                     }
                     TimeReach::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));
@@ -464,7 +466,7 @@ impl SpecCompilation<'_> {
                             }
                             continue;
                         }
-                        (*span, "it looks at rows of any time")
+                        (*span, "it reads rows of any time")
                     }
                     TimeReach::Joined { span, step: of, equal } => {
                         let same = |(key, other): &(TimeKey, String)| {
@@ -479,10 +481,10 @@ impl SpecCompilation<'_> {
                     TimeReach::Filter { span } => {
                         let text = span.excerpt(self.source);
                         let message = format!(
-                            "`{text}` may leave out a row that the table has from an earlier run, and no run takes it away"
+                            "`{text}` may exclude a row that an earlier run has added, but no run removes that row"
                         );
                         diagnostics.push(Diagnostic::new(Code::RowsMayLeave, *span, message).with_help(
-                            "make it a column, and let those who read the model filter by it, or write `materialized: table`",
+                            "make it a column, and filter by it when you read the model, or write `materialized: table`",
                         ));
                         continue;
                     }
@@ -508,9 +510,9 @@ fn text(node: &Node) -> Option<SpannedText<'_>> {
 
 fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
-    let message = format!("`{text}` has no place in an incremental model: {why}, and a run reads the late ones only");
+    let message = format!("`{text}` is not possible in an incremental model: {why}, but a run only reads late rows");
     Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
-        "look along the calendar with `PERIODOFFSET`, part the rows by `{}`, or write `materialized: table`",
+        "follow the calendar with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: table`",
         time.name
     ))
 }

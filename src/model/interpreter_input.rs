@@ -86,7 +86,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
-    let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "what is no spec".to_owned())?;
+    let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "a file that is not a spec".to_owned())?;
     let options = &compiler.options;
     let calendar = Calendar {
         week_start: spec.week_start.unwrap_or(options.calendar.week_start),
@@ -178,14 +178,14 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
         .map(|(input, _)| input.trim());
     let Some(input) = input else {
         return Err(format!(
-            "`{}`, which is no model or source of dbt,",
+            "`{}`, which is not a model or source of dbt,",
             from.display_name()
         ));
     };
     let name = fold_case(from.name());
     match relations.iter().find(|given| given.name == name) {
         Some(known) if known.input == input => {}
-        Some(_) => return Err(format!("two relations called `{name}`")),
+        Some(_) => return Err(format!("two relations with the name `{name}`")),
         None => {
             let known = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
             relations.push(InputRelation {

@@ -57,14 +57,14 @@ impl SpecCompilation<'_> {
                     let diagnostic = Diagnostic::new(
                         Code::DuplicateRelation,
                         span,
-                        format!("two relations of the step are called `{name}`"),
+                        format!("two relations of the step have the name `{name}`"),
                     );
                     let diagnostic = match first {
                         Some(first) => diagnostic.with_other(first, "the first"),
-                        None => diagnostic.with_label("the step reads one of this name already"),
+                        None => diagnostic.with_label("the step already reads a relation with this name"),
                     };
                     diagnostics
-                        .push(diagnostic.with_help(format!("give it a name of its own, such as `as: other_{name}`")));
+                        .push(diagnostic.with_help(format!("add another name for it, such as `as: other_{name}`")));
                 }
                 let table = joined.to.name();
                 match self.sources.target(self.spec, index, &joined.to) {
@@ -73,9 +73,9 @@ impl SpecCompilation<'_> {
                         Diagnostic::new(
                             Code::UnknownRelation,
                             joined.to_text.node.span,
-                            format!("step `{table}` is not computed yet where it is joined"),
+                            format!("step `{table}` is not computed yet at this join"),
                         )
-                        .with_help("move it before this step; a step reads earlier steps only"),
+                        .with_help("move it before this step; a step only reads earlier steps"),
                     ),
                     SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
                     SourceTarget::Source(_) => {
@@ -86,7 +86,7 @@ impl SpecCompilation<'_> {
                             .take(index)
                             .filter_map(|s| s.name)
                             .map(|n| n.text);
-                        let (span, but) = (joined.to_text.node.span, ", and no step before has this name");
+                        let (span, but) = (joined.to_text.node.span, ", and no earlier step has this name");
                         diagnostics.push(self.report_missing_relation("to", table, span, but, steps));
                     }
                 }
@@ -315,7 +315,7 @@ impl<'y> JoinedStep<'y> {
                 format!("`{text}` may be the column of {listed}"),
             )
             .with_help(format!(
-                "say which with `on` in place of `using`, as in `on: {example}`"
+                "specify the column with `on` instead of `using`, for example `on: {example}`"
             )),
         );
         None
@@ -343,7 +343,7 @@ impl<'y> JoinedStep<'y> {
                         continue;
                     };
                     if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), span_of(*name)) {
-                        let message = format!("two columns that are kept are called `{}`", column.name);
+                        let message = format!("two columns in `keep` have the name `{}`", column.name);
                         let other = column.name.clone();
                         diagnostics.push(
                             Diagnostic::new(Code::DuplicateDefinition, span_of(*name), message)
@@ -461,7 +461,7 @@ impl<'y> JoinedStep<'y> {
                         span_of(name),
                         format!("`{inner}` is a column of {listed}"),
                     )
-                    .with_help(format!("write which, as in `{first}.{inner}`")),
+                    .with_help(format!("specify the relation, for example `{first}.{inner}`")),
                 );
                 None
             }

@@ -89,7 +89,7 @@ impl<'y> Loader<'y, '_> {
                     format!("a join is a mapping, found {}", node.described()),
                 )
                 .with_help(format!(
-                    "write `{{to: {relation}, on: …}}`, or `using:` with the columns that both have"
+                    "write `{{to: {relation}, on: …}}`, or `using:` with columns that exist on both sides"
                 )),
             );
             return None;
@@ -163,7 +163,7 @@ impl<'y> Loader<'y, '_> {
                         key,
                         format!("`{name}` is joined with both `on` and `using`"),
                     )
-                    .with_help("leave out one of them; `on` takes several conditions, `AND(a = b, c = d)`"),
+                    .with_help("remove one of them; `on` accepts several conditions, `AND(a = b, c = d)`"),
                 );
                 JoinCriterion::Nothing
             }
@@ -174,9 +174,9 @@ impl<'y> Loader<'y, '_> {
                         Diagnostic::new(
                             Code::WrongShape,
                             key.span,
-                            format!("a cross join takes every row with every row, so `{key_text}` has no place in it"),
+                            format!("a cross join combines all rows with all rows, so it cannot have `{key_text}`"),
                         )
-                        .with_help(format!("leave `{key_text}` out, or write `type: inner`")),
+                        .with_help(format!("remove `{key_text}`, or write `type: inner`")),
                     );
                 }
                 JoinCriterion::Nothing
@@ -189,12 +189,12 @@ impl<'y> Loader<'y, '_> {
                     let (message, help) = if has("using") {
                         (
                             format!("`using` of `{name}` names no column"),
-                            "name the columns that both relations have",
+                            "name columns that both relations have",
                         )
                     } else {
                         (
                             format!("the join of `{name}` has no condition"),
-                            "add `on:` with a condition, `using:` with the columns that both have, or `type: cross`",
+                            "add `on:` with a condition, `using:` with columns that exist on both sides, or `type: cross`",
                         )
                     };
                     self.report(Diagnostic::new(Code::MissingKey, span, message).with_help(help));
@@ -233,16 +233,16 @@ impl<'y> Loader<'y, '_> {
             text.to_ascii_lowercase().as_str(),
             suggest::nearest(text, words.iter().map(|(w, _)| *w)),
         ) {
-            ("right", _) => "name that relation in `from` and join the other, `type: left`".to_owned(),
+            ("right", _) => "write that relation in `from`, and join the other one with `type: left`".to_owned(),
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar(near),
-            (_, None) => format!("write one of {listed}"),
+            (_, None) => format!("use one of {listed}"),
         };
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 value.span,
-                format!("`{key}` is one of {listed}, found {found}"),
+                format!("`{key}` must be one of {listed}, found {found}"),
             )
             .with_help(help),
         );

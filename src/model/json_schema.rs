@@ -41,7 +41,7 @@ pub fn project() -> String {
 /// Returns the JSON Schema of personal settings, `formulac.local.yml`.
 ///
 /// ```
-/// assert!(formulac_model::json_schema::local().contains("\"user\""));
+/// assert!(formulac_model::json_schema::local_settings_schema().contains("\"user\""));
 /// ```
 #[must_use]
 pub fn local_settings_schema() -> String {

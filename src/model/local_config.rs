@@ -26,9 +26,12 @@ impl Project {
             Err(fault) => diagnostics.push(fault),
             Ok(None) => {}
             Ok(Some(root)) if root.pairs().is_none() => {
-                let message = format!("personal values are a mapping, found {}", root.described());
+                let message = format!(
+                    "a file of personal settings must be a mapping, found {}",
+                    root.described()
+                );
                 diagnostics
-                    .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("begin with `user: ann`"));
+                    .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("start with `user: ann`"));
             }
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&LOCAL]);

@@ -51,30 +51,30 @@ impl LongNames {
                     Code::NameTooLong,
                     span,
                     format!(
-                        "`{name}` and `{}` are one name in {warehouse}, which cuts them at {most} bytes",
+                        "`{name}` and `{}` are the same name in {warehouse}, which truncates names to {most} bytes",
                         first.0
                     ),
                 )
                 .with_other(first.1, "the first")
-                .with_help("let them differ before that, or give them shorter names"),
+                .with_help("make them differ earlier, or shorten them"),
             );
         } else if !dialect.facts().cuts_long_names {
             found.push(
                 Diagnostic::new(
                     Code::NameTooLong,
                     span,
-                    format!("`{name}` is {length} bytes long, and {warehouse} takes names of {most} at most"),
+                    format!("`{name}` is {length} bytes long, but names in {warehouse} have at most {most}"),
                 )
-                .with_help("give it a shorter name"),
+                .with_help("use a shorter name"),
             );
         } else if self.seen_outside && first.1 == span {
             found.push(
                 Diagnostic::new(
                     Code::NameIsCut,
                     span,
-                    format!("`{name}` is {length} bytes long; {warehouse} cuts it to `{cut}`"),
+                    format!("`{name}` is {length} bytes long; {warehouse} truncates it to `{cut}`"),
                 )
-                .with_help("give it a shorter name"),
+                .with_help("use a shorter name"),
             );
         }
     }
@@ -114,12 +114,12 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         if dialect.is_reserved(model.text) {
             let message = format!(
-                "`{}` is a word of {dialect}'s SQL, so that a query of the model would have to quote it",
+                "`{}` is a reserved word in {dialect}, so queries of the model would have to quote it",
                 model.text
             );
             diagnostics.push(
                 Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
-                    "write `model: {}_model`, or say what its rows are",
+                    "write `model: {}_model`, or use a name that describes its rows",
                     model.text.to_ascii_lowercase()
                 )),
             );
@@ -139,9 +139,9 @@ impl SpecCompilation<'_> {
             );
             diagnostics.push(
                 Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
-                    "give it a shorter name, or `config: {alias: …}`"
+                    "use a shorter name, or `config: {alias: …}`"
                 } else {
-                    "give it a shorter alias"
+                    "use a shorter alias"
                 }),
             );
         }

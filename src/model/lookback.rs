@@ -33,7 +33,7 @@ impl SpecCompilation<'_> {
             Some((_, "month")) => CalendarUnit::Month,
             Some((_, "year")) => CalendarUnit::Year,
             Some((node, other)) => {
-                let message = format!("`batch_size` is one of dbt's units, found `{other}`");
+                let message = format!("`batch_size` must be one of dbt's units, found `{other}`");
                 refuse(node, message, "write `hour`, `day`, `month` or `year`");
                 return None;
             }
@@ -49,10 +49,14 @@ impl SpecCompilation<'_> {
                     Some(count) => count,
                     None => {
                         let message = format!(
-                            "`lookback` must be a whole number from 0 on, found {}",
+                            "`lookback` must be an integer that is 0 or more, found {}",
                             node.described()
                         );
-                        refuse(node, message, "count units of `batch_size`, `lookback: 3`");
+                        refuse(
+                            node,
+                            message,
+                            "write a number of units of `batch_size`, for example `lookback: 3`",
+                        );
                         return None;
                     }
                 }

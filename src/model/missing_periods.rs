@@ -81,8 +81,10 @@ fn warning(
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
         Counted::Offset { .. } if in_sheet => (
-            format!("the cell is one of another row: where a value of `{key}` is missing, it is another period's"),
-            format!("add a row for each {unit} in a step before"),
+            format!(
+                "this cell is in another row: if a value of `{key}` is missing, that row belongs to another period"
+            ),
+            format!("add a row for each {unit} in an earlier step"),
         ),
         Counted::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
@@ -91,8 +93,8 @@ fn warning(
             };
             let rows = program.text(digits);
             (
-                format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's"),
-                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to go along the calendar"),
+                format!("`OFFSET` counts rows: if a value of `{key}` is missing, it reads another period"),
+                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
             )
         }
         Counted::Range { value, rows } => {
@@ -108,10 +110,10 @@ fn warning(
                 .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
                 .find(|_| !in_sheet);
             (
-                format!("the range counts {rows}: where a value of `{key}` is missing, it spans more periods"),
+                format!("the range has {rows}: if a value of `{key}` is missing, it covers more periods"),
                 format!(
-                    "add a row for each {unit} in a step before; a single earlier {unit} is `PERIODOFFSET({of}, -1, \
-                     \"{unit}\")`",
+                    "add a row for each {unit} in an earlier step; for a single earlier {unit}, use \
+                     `PERIODOFFSET({of}, -1, \"{unit}\")`",
                     of = of.unwrap_or("x")
                 ),
             )
@@ -189,7 +191,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
                 let named = key.excerpt(text);
                 let (unit, frame) = (unit.name(), frame.name());
                 let message = format!(
-                    "`PERIODOFFSET` moves by {unit}s, and `{named}` has one value per {frame}: no row is found"
+                    "`PERIODOFFSET` moves by {unit}s, but `{named}` has one value per {frame}, so no row matches"
                 );
                 found.push(
                     Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)

@@ -56,13 +56,13 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             let names = names.join(" and ");
             let span = program.meta(window).span;
             let message = format!(
-                "each group of {names} is a partition by itself, so `{}` sees one row",
+                "each group of {names} is a separate partition, so `{}` reads only one row",
                 span.excerpt(text)
             );
             let help = if said {
-                format!("leave {names} out of `partition_by`; `partition_by: []` looks at all groups")
+                format!("remove {names} from `partition_by`; `partition_by: []` includes all groups")
             } else {
-                format!("write `partition_by: []` to look at all groups, or order by one of {names}")
+                format!("write `partition_by: []` to include all groups, or order by one of {names}")
             };
             found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
         }
@@ -110,13 +110,13 @@ fn check_frames(
     let (name, key) = (named(frame), named(key));
     let unit = unit.name();
     let message = format!(
-        "`{}` is in another {unit}, and only rows of the same `{name}` are looked at",
+        "`{}` is in another {unit}, but only rows with the same `{name}` are read",
         span.excerpt(text)
     );
     let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
-        .with_other(program.meta(frame).span, "the same in all rows that are looked at")
+        .with_other(program.meta(frame).span, "the same in all rows that are read")
         .with_help(format!(
-            "leave `{name}` out of `group_by` and `partition_by` here; a later step can compute it from `{key}`"
+            "remove `{name}` from `group_by` and `partition_by` here; a later step can compute it from `{key}`"
         ));
     found.push(diagnostic);
 }

@@ -75,12 +75,12 @@ impl SpecCompilation<'_> {
             Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
         };
         if written.is_empty() {
-            let help = "list them, `values: [web, shop]`, or leave `values` out for the long form";
-            diagnostics.push(unfit(pivot.values_span, "`values` lists no value", help));
+            let help = "list them, `values: [web, shop]`, or remove `values` for the long form";
+            diagnostics.push(unfit(pivot.values_span, "`values` is empty", help));
         }
         if let [_, second, ..] = pivot.by.as_slice() {
             let message = "`values` needs a single key, but the pivot has several";
-            let help = "join the keys to one in a step before, `channel_and_region = channel & \" \" & region`";
+            let help = "combine the keys in an earlier step, `channel_and_region = channel & \" \" & region`";
             diagnostics.push(unfit(second.span(self.source), message, help));
             return Vec::new();
         }
@@ -93,7 +93,7 @@ impl SpecCompilation<'_> {
             match value_of(program, value, ty) {
                 Some(node) => nodes.push((node, value.text.to_owned())),
                 None => {
-                    let message = format!("`{}` is no {} as `{key}` has them", value.text, ty.name());
+                    let message = format!("`{}` is not a {} like the values of `{key}`", value.text, ty.name());
                     diagnostics.push(unfit(
                         value.span(self.source),
                         &message,
@@ -109,11 +109,11 @@ impl SpecCompilation<'_> {
             emitter.emit(node);
             let name = part_of_name(&text);
             if values.iter().any(|other| other.name == name) {
-                let message = format!("`{text}` gives the same names of columns as another of the values, `…_{name}`");
+                let message = format!("`{text}` gives the same column names as another value, `…_{name}`");
                 diagnostics.push(unfit(
                     value.span(self.source),
                     &message,
-                    "list each once; where two differ by other signs only, give one another text in a step before",
+                    "list each value once; if two differ only in special characters, rename one of them in an earlier step",
                 ));
                 continue;
             }
@@ -385,10 +385,10 @@ impl SpecCompilation<'_> {
         };
         let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
-            let message = "`where` would drop cells that a formula of the pivot counts";
+            let message = "`where` would remove cells that a formula of the pivot counts";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
-                    .with_help("filter in a step before this one, `keep: all` and `where: …`"),
+                    .with_help("filter in an earlier step, `keep: all` and `where: …`"),
             );
         }
         let made = |name: &str| {
@@ -399,9 +399,8 @@ impl SpecCompilation<'_> {
         for name in rows.iter().chain(keys).filter(|name| made(name)) {
             let message =
                 format!("row and column keys of a pivot must be columns of its input, but `{name}` is computed here");
-            diagnostics.push(
-                Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in a step before this one"),
-            );
+            diagnostics
+                .push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in an earlier step"));
         }
         if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
             let message = "the columns of the sheet are not declared";
@@ -559,10 +558,8 @@ impl SpecCompilation<'_> {
             let text = dialect.name_text(&name, !column.is_quoted());
             let mut give = |alias: &str, expr: Item, ty: &Column, of: String| {
                 if let Some(other) = names.insert(alias.to_ascii_lowercase(), of.clone()) {
-                    let message = format!("{of} and {other} would both be the column `{alias}` of the wide form");
-                    diagnostics.push(
-                        Diagnostic::new(Code::UnfitForPivot, at, message).with_help("give one of them another name"),
-                    );
+                    let message = format!("both {of} and {other} would be the column `{alias}` of the wide form");
+                    diagnostics.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("rename one of them"));
                 }
                 relation.push(ty.clone());
                 items.push(expr);
@@ -597,8 +594,8 @@ impl SpecCompilation<'_> {
                 let alias = format!("{name}_{}", value.name);
                 let most = dialect.max_bytes();
                 if most > 0 && alias.len() > most {
-                    let message = format!("`{alias}` is longer than the {most} bytes that a name may have");
-                    let help = format!("give `{name}` a shorter name");
+                    let message = format!("`{alias}` is longer than {most} bytes, the limit for names");
+                    let help = format!("use a shorter name for `{name}`");
                     too_long.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help(help));
                 }
                 let tree = emitter.tree();

@@ -59,7 +59,7 @@ impl Project {
                     root.span,
                     format!("a project file is a mapping, found {}", root.described()),
                 )
-                .with_help("begin with `dialect: postgres`"),
+                .with_help("start with `dialect: postgres`"),
             ),
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
@@ -268,8 +268,8 @@ impl ProjectReader<'_> {
         match node.text().and_then(Code::parse) {
             Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {
-                let message = format!("`{}` is an error, and only warnings are turned off", code.code());
-                self.report(Code::WrongShape, node.span, message, "leave it out".to_owned());
+                let message = format!("`{}` is an error, but only warnings can be turned off", code.code());
+                self.report(Code::WrongShape, node.span, message, "remove it".to_owned());
             }
             None => {
                 let name = node.text().unwrap_or_default();
@@ -280,7 +280,7 @@ impl ProjectReader<'_> {
                         .map(|c| c.code())
                 };
                 let help = match suggest::nearest(name, warnings()) {
-                    Some(near) => format!("there is `{near}`"),
+                    Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the warnings are {}", listed(warnings())),
                 };
                 self.report(

@@ -55,7 +55,7 @@ impl SpecCompilation<'_> {
                     format!("`{name}` is set twice: also as `{inside}`"),
                 )
                 .with_other(first.span, "the first")
-                .with_help("leave one of them out"),
+                .with_help("remove one of them"),
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
@@ -389,7 +389,7 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
         );
         diagnostics.push(diagnostic.with_help(match named.as_slice() {
             [] => format!("add `versions: [{{v: {}}}]`", latest.text().unwrap_or_default()),
-            named => format!("there is {}", named.join(", ")),
+            named => format!("the versions are {}", named.join(", ")),
         }));
     }
 }

@@ -181,10 +181,11 @@ impl SpecCompilation<'_> {
             return Some(semantic);
         }
         if let Some(other) = other_name(model.text) {
-            let message = format!("`{}` cannot be the name of a semantic model", model.text);
+            let message = format!("`{}` is not a valid name for a semantic model", model.text);
             warnings.push(
-                Diagnostic::new(Code::NotASemanticName, model.node.span, message)
-                    .with_help(format!("call the model `{other}`, or write `semantic_model: false`")),
+                Diagnostic::new(Code::NotASemanticName, model.node.span, message).with_help(format!(
+                    "use another name, such as `{other}`, for the model, or write `semantic_model: false`"
+                )),
             );
             return None;
         }
@@ -210,7 +211,7 @@ impl SpecCompilation<'_> {
                 warnings.push(fault);
                 semantic
                     .left_out
-                    .push((name.clone(), "its name is none that MetricFlow takes".to_owned()));
+                    .push((name.clone(), "MetricFlow does not accept its name".to_owned()));
                 continue;
             }
             match of {
@@ -271,8 +272,14 @@ impl SpecCompilation<'_> {
             .rev()
             .find(|d| d.name.eq_ignore_ascii_case(name))
             .map(|d| d.span);
-        let message = format!("`{name}` cannot be a name in dbt's semantic layer, so the column is left out there");
-        let help = format!("call it `{other}`: two small letters, digits or single `_` at least, and no unit of time");
+        let message = format!(
+            "`{name}` is not a valid name in dbt's semantic layer, so the semantic model does not \
+            include the column"
+        );
+        let help = format!(
+            "use a name like `{other}`: at least two lower-case letters, digits or single `_`, and \
+            not a unit of time"
+        );
         Some(
             Diagnostic::new(
                 Code::NotASemanticName,

@@ -44,10 +44,10 @@ impl SpecCompilation<'_> {
                 (known.cloned(), key, SelectSource::Input(of as u32), own)
             }
             SourceTarget::Later => {
-                let message = format!("step `{model}` is not computed yet where it is a tab");
+                let message = format!("step `{model}` is not computed yet at this tab");
                 diagnostics.push(
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
-                        .with_help("move it before this step; a step reads earlier steps only"),
+                        .with_help("move it before this step; a step only reads earlier steps"),
                 );
                 (None, Vec::new(), SelectSource::Name(String::new()), "")
             }

@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
         if step.limit.is_some() {
             found.looks.push(TimeReach::Unbounded {
                 span: step.limit_span,
-                why: "`limit` chooses among all rows",
+                why: "`limit` selects among all rows",
             });
         }
         found
@@ -454,8 +454,8 @@ impl Times<'_> {
                             .map(|tab| &tab.source)
                         {
                             Some(SelectSource::Input(_)) => continue,
-                            Some(SelectSource::Name(_)) => "it looks among the rows of an earlier step",
-                            None => "it looks among all rows of the sheet",
+                            Some(SelectSource::Name(_)) => "it reads the rows of an earlier step",
+                            None => "it reads all rows of the sheet",
                         };
                         looks.push(TimeReach::Unbounded { span, why });
                     }

@@ -175,7 +175,7 @@ impl<'y> Loader<'y, '_> {
         let call = braces.unwrap_or(text).strip_prefix("var").map(str::trim_start);
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {
             if let Some(inside) = braces {
-                let message = "`today` is written without the braces of Jinja".to_owned();
+                let message = "`today` must be written without the braces of Jinja".to_owned();
                 self.misshapen(node, message, format!("write `today: {inside}`"));
                 return None;
             }
@@ -184,14 +184,14 @@ impl<'y> Loader<'y, '_> {
                 [Some(name)] => self.named_variable(name, None, node),
                 [Some(name), Some(default)] => self.named_variable(name, Some(default), node),
                 _ => {
-                    let message = format!("`today` names a variable of dbt, found `{text}`");
+                    let message = format!("`today` must name a dbt variable, found `{text}`");
                     self.misshapen(node, message, "write `today: var('run_date')`".to_owned());
                     None
                 }
             };
         }
         if let Some(fault) = expression::expression_fault(text) {
-            let message = format!("`today` must be one SQL expression, and `{text}` {fault}");
+            let message = format!("`today` must be one SQL expression, but `{text}` {fault}");
             self.misshapen(
                 node,
                 message,
@@ -213,7 +213,7 @@ impl<'y> Loader<'y, '_> {
     fn named_variable(&mut self, name: &str, default: Option<&str>, node: &Node) -> Option<SaidToday> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(plain) {
-            let message = format!("`{name}` cannot be the name of a variable of dbt here");
+            let message = format!("`{name}` is not a valid name for a dbt variable here");
             self.misshapen(node, message, "write letters, digits and `_`".to_owned());
             return None;
         }
@@ -241,7 +241,7 @@ pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
     let text = node
         .text()
         .filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
-    let help = "count the months from January, 0 to 11: a fiscal year that begins in April has 3".to_owned();
+    let help = "count the months from January, 0 to 11: for a fiscal year that starts in April, write 3".to_owned();
     Some((
         format!("`fiscal_month_offset` must be less than a year, found `{text}`"),
         help,

@@ -56,8 +56,9 @@ impl SpecCompilation<'_> {
         let grouped = before.and_then(|before| Some((before, self.spec.steps.get(before.index)?)));
         let Some((before, prior)) = grouped.filter(|(_, prior)| !prior.group_by.is_empty() && prior.sheet.is_none())
         else {
-            let message = "a total is the measure computed again, and the sheet does not read a step that groups";
-            let help = "group in a step of this spec before the sheet, `group_by: month` with `definitions: revenue = SUM(amount)`";
+            let message =
+                "a total computes the measure again from its rows, but the sheet does not read a grouped step";
+            let help = "group in a step before the sheet, `group_by: month` with `definitions: revenue = SUM(amount)`";
             diagnostics.push(no_total(first, message).with_help(help));
             return None;
         };
@@ -281,8 +282,8 @@ struct NotByKeys {
 impl NotByKeys {
     fn at(self, span: Span) -> Diagnostic {
         let measures = self.measures.join("`, `");
-        let message = format!("`{measures}` cannot be computed by fewer keys than the step before has");
-        let help = "compute the measure from aggregates only, without the keys that its total drops";
+        let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
+        let help = "compute the measure from aggregates only, without the keys that its total ignores";
         let diagnostic = no_total(span, message).with_help(help);
         match self.fault {
             Some(fault) => diagnostic.with_other(fault.span(), fault.message().to_owned()),
@@ -299,8 +300,8 @@ fn no_total(span: Span, message: impl Into<String>) -> Diagnostic {
 fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {
-        let message = "a total would be of groups too that `having` or `limit` leaves out of the sheet";
-        let help = "filter the sheet in a later step, or rows with `where`";
+        let message = "a total would include groups that `having` or `limit` excludes from the sheet";
+        let help = "filter the sheet in a later step, or filter rows with `where`";
         return vec![no_total(first, message).with_help(help)];
     }
     let has_pivot = !pivot_keys(step).is_empty();
@@ -321,18 +322,18 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
                 "`{}` is not a measure of the previous step, so it has no total",
                 total.measure
             );
-            let help = "name a definition that aggregates there; of a calculation write `SUM(C:C)`";
+            let help = "use a definition with an aggregate in that step; for a calculation, write `SUM(C:C)`";
             return Some(no_total(total.span, message).with_help(help));
         }
         (kind == SheetTotalKind::Row && !has_pivot).then(|| {
-            let message = "a row has a total over the columns of a pivot, and the sheet has none";
+            let message = "a row total is over the columns of a pivot, but the sheet has no pivot";
             no_total(total.span, message).with_help("add `pivot_by:`, or write `column_total`")
         })
     };
     let mut faults: Vec<Diagnostic> = used.iter().filter_map(fault).collect();
     if matches!(step.keep, Keep::All) {
-        let message = "a sheet with totals lists its columns";
-        faults.push(no_total(first, message).with_help("write them, `columns: [month, revenue]`"));
+        let message = "a sheet with totals must list its columns";
+        faults.push(no_total(first, message).with_help("list them, `columns: [month, revenue]`"));
     }
     faults
 }

@@ -105,12 +105,12 @@ pub(super) fn check_order(
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
     let message = format!(
-        "rows of every `{}` follow each other, so that the row before may be of another",
+        "the rows of all `{}` are in one sequence, so the previous row may belong to another",
         others.join("` and `")
     );
     diagnostics.push(
         Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
-            "begin anew for each with `partition_by: {}`, or say that all is one sheet with `partition_by: []`",
+            "restart for each with `partition_by: {}`, or treat all rows as one sheet with `partition_by: []`",
             others.join(", ")
         )),
     );

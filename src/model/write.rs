@@ -224,12 +224,12 @@ impl SpecCompilation<'_> {
                 Code::ModelReadsItself,
                 name.node.span,
                 format!(
-                    "the model `{}` would read itself: {what} a model of this name",
+                    "the model `{}` would read itself: {what} a model with this name",
                     name.text
                 ),
             );
             compiled.model_fault = Some(fault.with_help(format!(
-                "give the model another name, or read a table with its schema, or `source('…', '{}')`",
+                "rename the model, or read a table with its schema, or `source('…', '{}')`",
                 name.text
             )));
             return;

@@ -67,10 +67,10 @@ impl<'a> Grants<'a> {
             Some(Said::Bool(false)) => Ok(None),
             Some(Said::Bool(true)) => match node.group.as_deref() {
                 Some(group) => Ok(Some(group)),
-                None => Err("it asks for its group's access grant and is in no group".to_owned()),
+                None => Err("it asks for its group's access grant but is in no group".to_owned()),
             },
             Some(Said::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
-            Some(_) => Err("`access_grant` is `true`, or the name of a group of Omni's users".to_owned()),
+            Some(_) => Err("`access_grant` must be `true` or the name of a group of Omni users".to_owned()),
         }
     }
 

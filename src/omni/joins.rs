@@ -184,13 +184,13 @@ fn test_joins<'a>(
     let is_usual = data.proves() || said("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
-            "the test `{}` is of some rows only, `where: {filter}`",
+            "the test `{}` only covers some rows, `where: {filter}`",
             data.node.name
         )),
         (None, _) if only_warns => Some(format!("the test `{}` only warns", data.node.name)),
-        (None, _) if !is_usual => Some(format!("the test `{}` lets some rows fail", data.node.name)),
+        (None, _) if !is_usual => Some(format!("the test `{}` allows some rows to fail", data.node.name)),
         (None, Some(status)) if test.failed_last() => Some(format!(
-            "the test `{}` said {} when it ran last",
+            "the last run of the test `{}` ended with {}",
             data.node.name,
             status.name()
         )),
@@ -251,7 +251,7 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
         let may_repeat = cardinality == Cardinality::Unknown;
         may_repeat.then(|| {
             format!(
-                "nothing says that `{}` is unique in {}, so rows might be repeated",
+                "`{}` is not known to be unique in {}, so rows might be repeated",
                 to_field.name,
                 to.view()
             )

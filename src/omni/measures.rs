@@ -152,7 +152,7 @@ impl<'a> MeasurePass<'a> {
                     continue;
                 }
                 let Some(sql) = expression::in_omni(expr, table) else {
-                    self.gap(&dimension.name, "its `expr` is Jinja, which dbt renders");
+                    self.gap(&dimension.name, "its `expr` is Jinja, which only dbt evaluates");
                     continue;
                 };
                 let name = self.free(place, [to_name(&dimension.name)]);
@@ -217,7 +217,7 @@ impl<'a> MeasurePass<'a> {
                     description: "",
                 }
             }
-            (None, None) => return self.gap(&node.name, "its measure is not known"),
+            (None, None) => return self.gap(&node.name, "its measure is unknown"),
         };
         let params = metric.type_params.get("measure").and_then(Said::as_map);
         let said = |key: &str| {
@@ -226,7 +226,7 @@ impl<'a> MeasurePass<'a> {
                 .or_else(|| metric.type_params.get(key))
         };
         if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
-            return self.gap(&node.name, "it fills in days that have no rows, which Omni does not");
+            return self.gap(&node.name, "it adds days without rows, which Omni does not do");
         }
         let label = metric.label.as_deref().or(written.label);
         let description = if node.description.is_empty() {
@@ -248,7 +248,12 @@ impl<'a> MeasurePass<'a> {
         for template in templates(inner).chain(templates(&metric.filter)) {
             match self.filter(template, aggregate.table) {
                 Some(filter) => filters.push(filter),
-                None => return self.gap(&node.name, format!("its filter has no like in a view: {template}")),
+                None => {
+                    return self.gap(
+                        &node.name,
+                        format!("its filter has no equivalent in a view: {template}"),
+                    );
+                }
             }
         }
         if !filters.is_empty() {
@@ -272,7 +277,7 @@ impl<'a> MeasurePass<'a> {
     /// Returns the keys of a measure in the view file.
     fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
-            return Err("it is not added up over one of its dimensions, which Omni cannot say".to_owned());
+            return Err("it is not summed over one of its dimensions, which Omni cannot express".to_owned());
         }
         let kind = match aggregate.agg {
             "sum" | "count" | "count_distinct" | "min" | "max" | "median" | "percentile" => aggregate.agg,
@@ -286,7 +291,7 @@ impl<'a> MeasurePass<'a> {
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
         if !counts_rows {
-            let sql = expression::in_omni(expr, table).ok_or("its `expr` is Jinja, which dbt renders")?;
+            let sql = expression::in_omni(expr, table).ok_or("its `expr` is Jinja, which only dbt evaluates")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
         keys.push((
@@ -294,7 +299,7 @@ impl<'a> MeasurePass<'a> {
             plain_text(if counts_rows { "count" } else { kind }),
         ));
         if kind == "percentile" {
-            let share = aggregate.percentile.ok_or("it does not say which percentile")?;
+            let share = aggregate.percentile.ok_or("it does not specify the percentile")?;
             keys.push((
                 "percentile".to_owned(),
                 YamlOutput::Bare(format!("{}", (share * 100.0).round())),
@@ -345,13 +350,13 @@ impl<'a> MeasurePass<'a> {
             .clone()
             .any(|input| templates(input.get("filter").unwrap_or(&Said::Null)).next().is_some());
         let reason = match &*metric.kind {
-            "ratio" | "derived" if moved => Some("it looks at another time, which a measure of Omni cannot"),
+            "ratio" | "derived" if moved => Some("it reads another time, which a measure in Omni cannot do"),
             "ratio" | "derived" if filtered || templates(&metric.filter).next().is_some() => {
-                Some("it filters its inputs; a measure of Omni can filter only its own values")
+                Some("it filters its inputs, but a measure in Omni can only filter its own values")
             }
             "ratio" | "derived" => None,
-            "cumulative" => Some("it adds up over time, which a measure of Omni cannot"),
-            _ => Some("Omni has no metric of this kind"),
+            "cumulative" => Some("it accumulates over time, which a measure in Omni cannot do"),
+            _ => Some("Omni has no metric of this type"),
         };
         if let Some(reason) = reason {
             self.gap(&node.name, reason);

@@ -8,7 +8,7 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
 
 /// First line of a record.
-const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
+const HEADER: &str = "# State of the last `formulac pull`; formulac updates this file.\n";
 
 /// Record of a view or topic at the last pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -158,9 +158,8 @@ fn widest<'a>(
         .filter(|(view, _)| !of_best.contains(view.as_str()));
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
-            let reason = format!(
-                "it asks for the topic `{name}`, whose rows are those of {base}; no join that is certain leads from there to it"
-            );
+            let reason =
+                format!("it asks for the topic `{name}`, whose base is {base}; no certain join leads from there to it");
             gaps.push(MeasureGap {
                 name: table.node.name.to_string(),
                 reason,

@@ -5,7 +5,7 @@
 //! The command stores parsed dbt artifacts and the lineage of models in this form.
 //!
 //! ```
-//! let squares = formulac_runtime::parallel::each(4, |number| number * number);
+//! let squares = formulac_runtime::parallel::map_range(4, |number| number * number);
 //! assert_eq!(squares, [0, 1, 4, 9]);
 //! ```
 //!

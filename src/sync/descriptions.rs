@@ -96,7 +96,7 @@ pub fn changed_descriptions(
         }
         if &*node.package != project {
             refuse(format!(
-                "it is of the package `{}`, whose files are not the project's",
+                "it belongs to the package `{}`, whose files are not part of the project",
                 node.package
             ));
             continue;
@@ -111,7 +111,7 @@ pub fn changed_descriptions(
         };
         if !files.contains_key(path) {
             let Some(text) = read(path) else {
-                refuse(format!("`{path}`, which describes it, is not there"));
+                refuse(format!("`{path}`, which describes it, does not exist"));
                 continue;
             };
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
@@ -286,7 +286,7 @@ impl DescriptionFile {
             if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
                 refused.push((
                     description_place(view, &one),
-                    format!("`{path}` describes it by Jinja: change it there"),
+                    format!("`{path}` describes it with Jinja: change it there"),
                 ));
                 continue;
             }

@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 /// The folder of the evidence, relative to the project's folder.
 pub const EVIDENCE: &str = ".formulac/evidence";
 /// The first line of an evidence file.
-const HEADER: &str = "# What `formulac verify` found of this model last; formulac keeps this file itself.\n";
+const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
 /// Placeholder for the formula, used in the position in which other comparisons name a relation.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
@@ -211,7 +211,7 @@ impl Evidence {
                 )
             }
             Verdict::Differs => "they differ".to_owned(),
-            Verdict::NotCompared => "not all could be compared".to_owned(),
+            Verdict::NotCompared => "some values could not be compared".to_owned(),
         }
     }
 

@@ -185,7 +185,7 @@ impl Log {
             for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
                 log.faults.push((
                     name.clone(),
-                    format!("the entry {} before it was removed or changed", short_hash(parent)),
+                    format!("the previous entry {} was removed or changed", short_hash(parent)),
                 ));
             }
         }

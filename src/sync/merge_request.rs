@@ -224,7 +224,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     for edit in &model.carried {
         let _ = writeln!(
             out,
-            "Taken into the spec from {}: {}.\n",
+            "Copied into the spec from {}: {}.\n",
             code(&edit.file),
             edit.property
         );
@@ -234,7 +234,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         let at = code(&format!("{}:{}", edit.file, edit.line));
         let _ = writeln!(
             out,
-            "Stays a hand edit because no spec can express it: {} of {} ({at}).\n",
+            "Remains a hand edit, because a spec cannot express it: {} of {} ({at}).\n",
             edit.property,
             code(name)
         );

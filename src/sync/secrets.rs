@@ -90,12 +90,12 @@ fn snake_case(name: &str) -> String {
 /// connection strings and tokens of well-known services.
 ///
 /// ```
-/// use formulac_sync::secrets::masked;
+/// use formulac_sync::secrets::mask_secrets;
 ///
-/// assert_eq!(masked("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
-/// assert_eq!(masked("url: postgres://me:pw@host/db"), "url: ***");
-/// assert_eq!(masked("warehouse: Server=x;Pwd=y"), "warehouse: ***");
-/// assert_eq!(masked("gh: ghp_abcdefghijklmnopqrst"), "gh: ***");
+/// assert_eq!(mask_secrets("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
+/// assert_eq!(mask_secrets("url: postgres://me:pw@host/db"), "url: ***");
+/// assert_eq!(mask_secrets("warehouse: Server=x;Pwd=y"), "warehouse: ***");
+/// assert_eq!(mask_secrets("gh: ghp_abcdefghijklmnopqrst"), "gh: ***");
 /// ```
 #[must_use]
 pub fn mask_secrets(vars: &str) -> String {

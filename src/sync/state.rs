@@ -6,7 +6,7 @@ use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
 /// The first line of a state file.
-const HEADER: &str = "# What the last `formulac push` made of this model; formulac keeps this file itself.\n";
+const HEADER: &str = "# State of this model after the last `formulac push`; formulac updates this file.\n";
 
 /// The base of a model.
 ///

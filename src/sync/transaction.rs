@@ -43,7 +43,7 @@ impl fmt::Display for TransactionFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "cannot change `{path}`: {error}"),
-            Self::Foreign(path) => write!(f, "`{path}` was changed meanwhile"),
+            Self::Foreign(path) => write!(f, "`{path}` was changed in the meantime"),
             Self::Unreadable(path) => write!(f, "`{path}` is damaged"),
         }
     }

@@ -65,10 +65,10 @@ pub fn sentence(sentence: &str) -> String {
 /// Escapes a text so that no part of it is Markdown or HTML, for example in a table cell.
 ///
 /// ```
-/// use formulac_syntax::markdown::plain;
+/// use formulac_syntax::markdown::escape_markdown;
 ///
-/// assert_eq!(plain("a_b _c_ | <i>"), r"a_b \_c\_ \| &lt;i&gt;");
-/// assert_eq!(plain("me@example.com, @all"), "me@example.com, &#64;all");
+/// assert_eq!(escape_markdown("a_b _c_ | <i>"), r"a_b \_c\_ \| &lt;i&gt;");
+/// assert_eq!(escape_markdown("me@example.com, @all"), "me@example.com, &#64;all");
 /// ```
 #[must_use]
 pub fn escape_markdown(text: &str) -> String {

@@ -47,7 +47,7 @@ fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
             }
             let name = text.trim_end();
             if found.iter().any(|block| block.name == name) {
-                return Err(tree.refusal(comment.start, format!("`{name}` stands twice")));
+                return Err(tree.refusal(comment.start, format!("`{name}` occurs twice")));
             }
             open = Some((comment.start, name));
         } else if text.starts_with(CLOSING) {
@@ -132,7 +132,7 @@ pub(super) fn merge(
     match (means(&tree), means(&after)) {
         (Some(before), Some(after)) if before.same(&after) => Ok((out, differing)),
         (None, None) => Ok((out, differing)),
-        _ => Err(tree.refusal(0, "the text with its managed comments would change its meaning")),
+        _ => Err(tree.refusal(0, "the meaning of the managed comments would change")),
     }
 }
 

@@ -93,7 +93,7 @@ impl<'t> Editor<'t, '_> {
                     self.changes.whole = Some(value.clone());
                     Ok(())
                 }
-                Some(_) => Err(self.tree.refusal(0, "the whole text would be replaced")),
+                Some(_) => Err(self.tree.refusal(0, "the complete file would be replaced")),
             };
         };
         if self.tree.root.is_none() && above.is_empty() {
@@ -127,7 +127,7 @@ impl<'t> Editor<'t, '_> {
             .get_or_insert_with(|| YamlValue::map(Vec::<(String, YamlValue)>::new()))
         {
             YamlValue::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
-            _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
+            _ => return Err(self.tree.refusal(0, "two edits overlap here")),
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl<'t> Editor<'t, '_> {
         if self.tree.root.is_none() && to.steps().is_empty() {
             match self.changes.whole.get_or_insert_with(|| YamlValue::list(Vec::new())) {
                 YamlValue::List(items, _) => items.push(value.clone()),
-                _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
+                _ => return Err(self.tree.refusal(0, "two edits overlap here")),
             }
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl<'t> Editor<'t, '_> {
 
     fn remove(&mut self, at: &Path) -> Result<(), YamlRefusal> {
         let Some((last, above)) = at.steps().split_last() else {
-            return Err(self.tree.refusal(0, "the whole text would be removed"));
+            return Err(self.tree.refusal(0, "the complete file would be removed"));
         };
         let parent = self.find(above, at)?;
         let number = self.child(parent, last).ok_or_else(|| self.missing(parent, at))?;
@@ -231,9 +231,7 @@ impl<'t> Editor<'t, '_> {
                 YamlValue::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
             };
             if self.changes.replaced.insert(id, value).is_some() {
-                return Err(self
-                    .tree
-                    .refusal(self.tree.node(id).start, "two edits meet at this place"));
+                return Err(self.tree.refusal(self.tree.node(id).start, "two edits overlap here"));
             }
         }
         let parents = parents(self.tree);
@@ -247,9 +245,7 @@ impl<'t> Editor<'t, '_> {
                 inner = place.0;
             }
             if meets {
-                return Err(self
-                    .tree
-                    .refusal(self.tree.node(id).start, "two edits meet at this place"));
+                return Err(self.tree.refusal(self.tree.node(id).start, "two edits overlap here"));
             }
         }
         Ok(changes)
@@ -332,12 +328,14 @@ impl<'t> Editor<'t, '_> {
 
     fn writable(&self, at: &Path, value: &YamlValue) -> Result<(), YamlRefusal> {
         if value.is_deeper_than(NESTING) {
-            return Err(self.tree.refusal(0, format!("the value for `{at}` nests too deep")));
+            return Err(self
+                .tree
+                .refusal(0, format!("the value for `{at}` is nested too deeply")));
         }
         match value.verbatim() {
             Some(_) => Err(self
                 .tree
-                .refusal(0, format!("the value for `{at}` holds an alias or a tag"))),
+                .refusal(0, format!("the value for `{at}` contains an alias or a tag"))),
             None => Ok(()),
         }
     }
@@ -352,6 +350,6 @@ impl<'t> Editor<'t, '_> {
     }
 
     fn meet(&self, at: usize, path: &Path) -> YamlRefusal {
-        self.tree.refusal(at, format!("two edits meet at `{path}`"))
+        self.tree.refusal(at, format!("two edits overlap at `{path}`"))
     }
 }

@@ -101,7 +101,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
 
 fn generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRefusal> {
     let refusal = |fault: YamlRefusal| YamlRefusal {
-        reason: format!("in what was generated {when}, {}", fault.reason),
+        reason: format!("in the version generated {when}, {}", fault.reason),
         ..fault
     };
     let tree = read(without_mark(text).1).map_err(refusal)?;

@@ -74,7 +74,7 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("the whole text");
+            return f.write_str("the complete file");
         }
         for (number, step) in self.0.iter().enumerate() {
             match step {

@@ -58,7 +58,7 @@ fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<R
     let mut at = 0;
     for splice in &splices {
         let kept = source.get(at..splice.range.start);
-        let kept = kept.ok_or_else(|| tree.refusal(splice.range.start, "two changes meet at this place"))?;
+        let kept = kept.ok_or_else(|| tree.refusal(splice.range.start, "two changes overlap here"))?;
         out.push_str(kept);
         out.push_str(&splice.text);
         at = splice.range.end;
@@ -85,13 +85,17 @@ fn check(tree: &YamlTree<'_>, changes: &YamlChanges, text: &str, gone: &[Range<u
             .min()
     };
     let refusal = |why: &str| tree.refusal(place().unwrap_or_default(), why);
-    let after = super::tree::read(text)
-        .map_err(|fault| refusal(&format!("the edited text could not be read back ({})", fault.reason())))?;
+    let after = super::tree::read(text).map_err(|fault| {
+        refusal(&format!(
+            "the edited file could not be parsed again ({})",
+            fault.reason()
+        ))
+    })?;
     let found = after
         .root
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !found.same(&changes.value(tree)) {
-        return Err(refusal("the edited text would change its meaning"));
+        return Err(refusal("the edited file would have another meaning"));
     }
     let is_kept = |comment: &&Range<usize>| {
         let next = gone.partition_point(|range| range.end <= comment.start);
@@ -235,7 +239,7 @@ impl<'t> Splicer<'t, '_> {
                 self.put(node.start..node.end, text);
                 return Ok(());
             }
-            None => return Err(self.tree.refusal(node.start, "the whole text would be replaced")),
+            None => return Err(self.tree.refusal(node.start, "the complete file would be replaced")),
         };
         self.put_value(node, after, &rendered);
         Ok(())

@@ -247,7 +247,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
         return Err(YamlRefusal::at(
             source,
             at,
-            "the file holds a control character, U+0000",
+            "the file contains a control character, U+0000",
         ));
     }
     if source.len() > LENGTH {
@@ -277,7 +277,11 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(YamlRefusal::at(source, start, "the file holds a second YAML document"));
+                    return Err(YamlRefusal::at(
+                        source,
+                        start,
+                        "the file contains a second YAML document",
+                    ));
                 }
             }
             Event::Scalar(value, style, anchor, tag) => {
@@ -372,7 +376,11 @@ impl<'s> TreeReader<'s> {
     fn open(&mut self, is_map: bool, start: usize, anchor: usize, tagged: bool) -> Result<(), YamlRefusal> {
         let source = self.source();
         if self.stack.len() >= NESTING {
-            return Err(YamlRefusal::at(source, start, "lists and mappings nest too deep"));
+            return Err(YamlRefusal::at(
+                source,
+                start,
+                "lists and mappings are nested too deeply",
+            ));
         }
         self.comments_until(start);
         let first = lines::skip_properties(source, start, anchor > 0 || tagged);

@@ -156,3 +156,34 @@ fn dependencies_have_allowed_licences() {
         );
     }
 }
+
+/// Adds the Rust files and grammars in a folder, without other crates below it.
+fn add_sources(folder: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let is_skipped = path.ends_with("target") || path.join("Cargo.toml").exists();
+        if path.is_dir() && !is_skipped {
+            add_sources(&path, sources);
+        } else if path.extension().is_some_and(|it| it == "rs" || it == "lalrpop") {
+            sources.push_str(&std::fs::read_to_string(&path).expect("UTF-8"));
+        }
+    }
+}
+
+/// Each crate uses its dependencies: their names occur in its sources.
+#[test]
+fn dependencies_are_used() {
+    for package in packages("--no-deps") {
+        let name = text(&package, "name");
+        let folder = Path::new(text(&package, "manifest_path")).parent().expect("a folder");
+        let mut sources = String::new();
+        add_sources(folder, &mut sources);
+        for dependency in package["dependencies"].as_array().expect("a list") {
+            let used_as = dependency["rename"].as_str().unwrap_or(text(dependency, "name"));
+            assert!(
+                sources.contains(&used_as.replace('-', "_")),
+                "{name} does not use its dependency `{used_as}`"
+            );
+        }
+    }
+}

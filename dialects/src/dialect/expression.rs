@@ -10,7 +10,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     let mut before = ' ';
     for c in sql.chars() {
         if c.is_control() || matches!(c, '\\' | '$' | '#' | ';') {
-            return Some("holds a character that no such value needs");
+            return Some("contains a character that these values never need");
         }
         match (quote, c) {
             // A doubled quote closes the quoted text and opens it again.
@@ -19,13 +19,13 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
             (None, '(' | '[') => depth += 1,
             (None, ')' | ']') => match depth.checked_sub(1) {
                 Some(outer) => depth = outer,
-                None => return Some("closes a bracket that it does not open"),
+                None => return Some("closes a bracket that it did not open"),
             },
             (None, ',') if depth == 0 => return Some("is more than one value"),
             _ => {}
         }
         if matches!((before, c), ('-', '-') | ('/', '*') | ('{', '{' | '%')) {
-            return Some("holds a comment or a template");
+            return Some("contains a comment or a template");
         }
         before = c;
     }
@@ -33,7 +33,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if words.into_iter().any(|word| word.eq_ignore_ascii_case("select")) {
         return Some("reads a table");
     }
-    (depth > 0 || quote.is_some()).then_some("does not close what it opens")
+    (depth > 0 || quote.is_some()).then_some("leaves something open")
 }
 
 /// Fills each placeholder outside quotes and applies `between` to the text between placeholders. With `escapes`, a

@@ -164,7 +164,7 @@ impl serde::Serialize for Dialect {
 
 /// Error for an unknown dialect name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no dialect `{0}`; there are {names}", names = names())]
+#[error("there is no dialect `{0}`; the dialects are {names}", names = names())]
 pub struct UnknownDialect(String);
 
 /// Returns the names of all dialects, as part of a sentence.

@@ -213,7 +213,7 @@ impl Function {
     pub fn nulls_in_words(&self) -> &'static str {
         let aggregates = self.level == Level::Aggregate;
         match self.nulls {
-            Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL over no rows",
+            Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL if there are no rows",
             Nulls::Any if aggregates => "skips NULLs",
             Nulls::Any => "NULL if an argument is NULL",
             Nulls::Always => "may be NULL",

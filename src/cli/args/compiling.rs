@@ -232,15 +232,13 @@ pub struct FunctionsArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-Looks for dbt with the adapter of the project, for the programs that `preview --data` and `preview --engine postgres` \
-run, for git, and at the project: its settings, dbt's artifacts, and the columns that are not known. Each problem is \
-shown with its fix. Exit status: 0 ready, 1 the project has errors, 5 a program that the project needs is missing or \
-too old.
+#[command(
+    after_long_help = "Looks for dbt with the project's adapter, git, and the programs that `preview --data` and `preview --engine postgres` run. Checks the project: its settings, dbt's artifacts and missing columns. Each problem is shown with its fix. Exit status: 0 ready, 1 the project has errors, 5 a program that the project needs is missing or too old.
 
 Examples:
   formulac doctor
-  formulac doctor --json")]
+  formulac doctor --json"
+)]
 pub struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]

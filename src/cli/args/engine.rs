@@ -25,16 +25,16 @@ pub struct EngineArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-DuckDB is the program `duckdb` (`pip install duckdb-cli`). Postgres is queried with `psql`, dbt with `dbt show`. \
-FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths.
+#[command(
+    after_long_help = "DuckDB is queried with the program `duckdb` (`pip install duckdb-cli`), Postgres with `psql`, and dbt with `dbt show`. Set FORMULAC_DUCKDB, FORMULAC_PSQL or FORMULAC_DBT to use a program at another path.
 
 Examples:
   # Through the dbt project
   formulac preview metrics/revenue.yml --target dev
 
   # Over files, without dbt
-  formulac preview metrics/revenue.yml --data seeds --limit 50")]
+  formulac preview metrics/revenue.yml --data seeds --limit 50"
+)]
 pub struct PreviewArgs {
     /// Model spec; use `-` for standard input
     #[arg(
@@ -55,16 +55,16 @@ pub struct PreviewArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-DuckDB is the program `duckdb` (`pip install duckdb-cli`). Postgres is queried with `psql`, dbt with `dbt show`. \
-FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths.
+#[command(
+    after_long_help = "DuckDB is queried with the program `duckdb` (`pip install duckdb-cli`), Postgres with `psql`, and dbt with `dbt show`. Set FORMULAC_DUCKDB, FORMULAC_PSQL or FORMULAC_DBT to use a program at another path.
 
 Examples:
   formulac verify
   formulac verify --select revenue --limit 20
 
   # The text of a merge request
-  formulac verify --markdown --no-evidence")]
+  formulac verify --markdown --no-evidence"
+)]
 pub struct VerifyArgs {
     /// Specs or models to verify [default: all of the project]
     #[arg(value_name = "SPEC|MODEL", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
@@ -101,6 +101,6 @@ fn not_negative(text: &str) -> Result<String, String> {
         Ok(number) if is_plain && number.is_finite() && text.starts_with(|c: char| c.is_ascii_digit()) => {
             Ok(text.to_owned())
         }
-        _ => Err("a number such as 0.01 is expected".to_owned()),
+        _ => Err("expected a number such as 0.01".to_owned()),
     }
 }

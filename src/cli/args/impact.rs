@@ -7,9 +7,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::dbt::Selection;
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-Columns are followed through specs and through the SQL that dbt compiled (`dbt compile`; `dbt docs generate` for their \
-names). FORMULAC_GIT names another path of git.
+#[command(
+    after_long_help = "Follows columns through specs and through the SQL that dbt compiled. Run `dbt compile` first, and `dbt docs generate` for the column names. Set FORMULAC_GIT to use another git.
 
 Examples:
   # A column that will be removed
@@ -22,7 +21,8 @@ Examples:
   formulac impact --since main -o impact.html
 
   # In CI: exit with 1 if something breaks
-  formulac impact --since origin/main --fail-on breaking")]
+  formulac impact --since origin/main --fail-on breaking"
+)]
 pub struct ImpactArgs {
     /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id
     #[arg(value_name = "NAME", required_unless_present_any = ["since", "select", "exclude"])]

@@ -87,9 +87,8 @@ pub struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-A push is one commit on the environment's branch. For a protected environment `push` creates a branch to merge instead. \
-An interrupted push is completed by the next one. FORMULAC_GIT names another path of git.
+#[command(
+    after_long_help = "A push is one commit on the environment's branch. If the environment is protected, `push` creates a branch to merge instead. If a push is interrupted, the next push completes it. Set FORMULAC_GIT to use another git.
 
 Examples:
   formulac push -m 'Net revenue without refunds'
@@ -98,7 +97,8 @@ Examples:
   formulac push --yes
 
   # Exactly the plan that was reviewed
-  formulac push plan.json")]
+  formulac push plan.json"
+)]
 pub struct PushArgs {
     /// Plan file to apply, either exactly as written or not at all
     #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath, conflicts_with_all = ["select", "exclude"])]
@@ -234,9 +234,8 @@ pub struct RollbackArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-The spec is written to the folder `specs:` of formulac.yml and never replaces another file. What no formula can \
-express is marked as `# gap:` with Omni's file and line. Joins are read from the relationships of the folder `omni:`.
+#[command(
+    after_long_help = "Writes the spec to the folder `specs:` of formulac.yml and never overwrites a file. A comment `# gap:` with Omni's file and line marks what formulas cannot express. Joins come from the relationships in the folder `omni:`.
 
 Examples:
   # Two measures by month
@@ -246,7 +245,8 @@ Examples:
   formulac promote omni/orders.view.yaml:revenue --dry-run
 
   # After the model is built: let Omni's field read the column
-  formulac promote omni/orders.view.yaml:revenue --repoint")]
+  formulac promote omni/orders.view.yaml:revenue --repoint"
+)]
 pub struct PromoteArgs {
     /// Omni view, query view or topic, with fields: `omni/orders.view.yaml:revenue,count`
     #[arg(value_name = "OMNI_FILE[:FIELD…]")]

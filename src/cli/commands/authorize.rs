@@ -129,9 +129,9 @@ fn by_hand(
         if let Some(path) = repository.uncommitted_paths(&paths)?.first() {
             return Err(Failure::new(
                 Exit::Failed,
-                format!("`{path}` has uncommitted changes, so it cannot be judged"),
+                format!("`{path}` has uncommitted changes, so it cannot be checked"),
             )
-            .with_help("look at a clean checkout of the branch"));
+            .with_help("run this on a clean checkout of the branch"));
         }
         let mut made = sync::generated_files(session, place)?;
         for file in made_by_specs {
@@ -144,8 +144,8 @@ fn by_hand(
             // The state of a deleted model is missing both from the generated files and from the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
-                true => "its header says that formulac generated it, but the specs generate other content",
-                false => "it differs from the record of a push; `formulac push` writes it",
+                true => "its header says that formulac generated it, but the specs generate different content",
+                false => "it differs from the record of the last push; run `formulac push` to write it again",
             };
             // Formatting and comments do not affect the meaning of a file.
             let is_layout = is_generated(file)
@@ -168,7 +168,7 @@ fn by_hand(
             .as_deref()
             .is_some_and(|text| Evidence::is_written(&it.path, text))
     });
-    let why = "it is not in the form that `formulac verify` writes";
+    let why = "it does not have the form that `formulac verify` writes";
     by_hand.extend(forged.map(|it| ByHand {
         path: it.path.clone(),
         why,
@@ -179,8 +179,8 @@ fn by_hand(
 fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
     if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
         return Err(
-            Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
-                .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"),
+            Failure::new(Exit::Usage, format!("`{}` is outside the repository", path.display()))
+                .with_help("use `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`, which forges read"),
         );
     }
     let prefix = repository.prefix()?;
@@ -196,7 +196,7 @@ fn write_owners(session: &Session, place: &Workspace, repository: &Repository, p
     let folders = [place.specs_folder(), models, tests, place.omni_folder()];
     let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
     if before == after {
-        session.note(&format!("{} is as it should be", path.display()));
+        session.note(&format!("{} is up to date", path.display()));
         return Ok(());
     }
     write_all(

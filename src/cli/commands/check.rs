@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
         return Err(Failure::new(
             Exit::Usage,
-            "`--fix` changes files, and standard input is none",
+            "`--fix` changes files, and standard input is not a file",
         ));
     }
     let (found, fixed) = match setup(session, args) {
@@ -120,7 +120,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
         _ => {
             return Err(Failure::new(
                 Exit::Usage,
-                "no file is given, and there is no project with specs to check",
+                "no file is specified, and there is no project with specs to check",
             )
             .with_help("name files, or `-` for standard input"));
         }
@@ -314,7 +314,7 @@ fn summary(session: &Session, found: &[FailureKind]) {
     let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let files = of(found.len(), "file");
     session.note(&match (errors, count - errors) {
-        (0, 0) => format!("{files} checked: no faults"),
+        (0, 0) => format!("{files} checked: no problems found"),
         (e, 0) => format!("{files} checked: {}", of(e, "error")),
         (0, w) => format!("{files} checked: {}", of(w, "warning")),
         (e, w) => format!("{files} checked: {}, {}", of(e, "error"), of(w, "warning")),

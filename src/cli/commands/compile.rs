@@ -76,7 +76,7 @@ fn read(args: &CompileArgs) -> Result<SourceText, Failure> {
             crate::cli::usage::refuse_option(formula)?;
             Ok(SourceText::argument(formula))
         }
-        (None, None) => Err(Failure::new(Exit::Usage, "no formula is given")),
+        (None, None) => Err(Failure::new(Exit::Usage, "no formula is specified")),
     }
 }
 
@@ -101,11 +101,7 @@ pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
         let end = outcome.found.text.len() as u32;
-        let fault = Diagnostic::new(
-            Code::ExpectedExpression,
-            Span::new(end, end),
-            "there is no formula here",
-        );
+        let fault = Diagnostic::new(Code::ExpectedExpression, Span::new(end, end), "the formula is empty");
         outcome
             .found
             .diagnostics

@@ -107,7 +107,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
     let Ok(versions) = dbt_run::versions() else {
         return match project {
             Some(_) => wrong("dbt", "there is no program `dbt`".to_owned(), install),
-            None => not_needed("dbt", "not installed; it is only needed in a dbt project".to_owned()),
+            None => not_needed("dbt", "not installed; only needed in a dbt project".to_owned()),
         };
     };
     let adapters = versions
@@ -132,7 +132,7 @@ fn dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
         );
     }
     let version = if versions.dbt.is_empty() {
-        "of an unknown version"
+        "of unknown version"
     } else {
         &versions.dbt
     };
@@ -151,7 +151,7 @@ fn optional(program: &ExternalProgram, name: &'static str, needed_by: &str) -> H
     match program.version() {
         None => not_needed(
             name,
-            format!("not installed; it is only needed for {needed_by}: {}", program.install),
+            format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
         Some(version) => match too_old(name, &version) {
             Some(found) => wrong(name, found, program.install),
@@ -173,12 +173,12 @@ fn repository(root: Option<&Path>) -> HealthPart {
     if !answers(&["rev-parse", "--git-dir"]) {
         return wrong(
             "git",
-            "the project is in no repository, so `push` cannot commit".to_owned(),
+            "the project is not in a repository, so `push` cannot commit".to_owned(),
             "git init",
         );
     }
     if !answers(&["config", "user.email"]) {
-        let found = "it does not know who you are, so `push` cannot commit".to_owned();
+        let found = "git has no user, so `push` cannot commit".to_owned();
         return wrong("git", found, "git config user.email you@example.com");
     }
     well("git", version)
@@ -189,7 +189,7 @@ fn project(place: Option<&Workspace>) -> HealthPart {
     match place {
         None => wrong(
             "project",
-            "there is no dbt_project.yml and no formulac.yml here or in a folder above".to_owned(),
+            "there is no dbt_project.yml or formulac.yml here or in a parent folder".to_owned(),
             fix,
         ),
         Some(place) if !place.is_set_up() => wrong("project", "there is no formulac.yml yet".to_owned(), fix),
@@ -199,8 +199,8 @@ fn project(place: Option<&Workspace>) -> HealthPart {
                 Ok(dialect) => well("project", format!("{}, SQL for {}", root.display(), dialect.name())),
                 Err(_) => wrong(
                     "project",
-                    "its dialect is not known".to_owned(),
-                    "`dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
+                    "its dialect is unknown".to_owned(),
+                    "set `dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
                 ),
             }
         }
@@ -215,7 +215,7 @@ fn artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure>
         return Ok(wrong(name, found, "dbt build, then dbt docs generate"));
     }
     if !place.has_catalog()? {
-        let found = "no catalog: only columns that properties files describe are known".to_owned();
+        let found = "no catalog: only columns in properties files are known".to_owned();
         return Ok(wrong(name, found, "dbt docs generate, or formulac schema fetch"));
     }
     Ok(well(name, dbt.target().display().to_string()))
@@ -226,7 +226,7 @@ fn too_old(name: &str, version: &str) -> Option<String> {
     let (_, lowest) = LOWEST.iter().find(|(of, _)| *of == name)?;
     let numbers = |text: &str| -> Option<Vec<u32>> { text.split('.').take(2).map(|part| part.parse().ok()).collect() };
     let is_lower = numbers(version)? < numbers(lowest)?;
-    is_lower.then(|| format!("version {version} is too old: {lowest} or newer is needed"))
+    is_lower.then(|| format!("version {version} is too old: version {lowest} or newer is needed"))
 }
 
 #[cfg(test)]

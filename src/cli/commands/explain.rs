@@ -36,8 +36,8 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         if looks_like_code(word) {
             let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
             let help = near.map_or_else(
-                || "codes are printed with each diagnostic".to_owned(),
-                |c| format!("there is `{c}`"),
+                || "use a code that a diagnostic shows".to_owned(),
+                |c| format!("did you mean `{c}`?"),
             );
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
@@ -54,7 +54,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let refused = |what: &str| {
         Failure::new(
             Exit::Usage,
-            format!("`{shown}` is {what}, and `explain` takes a formula or a diagnostic's code"),
+            format!("`{shown}` is {what}, but `explain` needs a formula or the code of a diagnostic"),
         )
         .with_help(help.clone())
     };
@@ -70,7 +70,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let is_model = |source: &SourceText| compiler.compile_spec(&source.text).name() == Some(&*shown);
     if place.sources()?.iter().any(|(source, _)| is_model(source)) {
         session.note(&format!(
-            "note: `{shown}` is a model too: `formulac query {shown}` shows its SQL"
+            "note: `{shown}` is also a model: `formulac query {shown}` shows its SQL"
         ));
     }
     Ok(())
@@ -167,7 +167,7 @@ fn text(
             .map(|c| match c.assumed() {
                 None => c.path(),
                 Some(Type::Unknown) => format!("{} (of unknown type)", c.path()),
-                Some(ty) => format!("{} (taken for {})", c.path(), ty.described()),
+                Some(ty) => format!("{} (assumed to be {})", c.path(), ty.described()),
             })
             .collect();
         if !columns.is_empty() {

@@ -53,7 +53,7 @@ fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, 
         .iter()
         .find(|fault| fault.kind() == Code::UnknownFunction)
         .and_then(Diagnostic::help);
-    let help = help.unwrap_or("`formulac functions` lists them all");
+    let help = help.unwrap_or("run `formulac functions` to list them all");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
     let found = vec![FailureKind {
@@ -136,7 +136,7 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         // same for all dialects.
         Some(reason) => section(
             "SQL",
-            wrap_text(&format!("not available as one expression: {reason}"), 78),
+            wrap_text(&format!("not available as a single expression: {reason}"), 78),
         ),
         None => {
             let lines = sql.iter().map(|(dialect, sql)| match sql {

@@ -93,10 +93,10 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
             } else {
                 changed.undo();
                 found.extend(refused);
-                notes.push("nothing is written: dbt refuses it".to_owned());
+                notes.push("no file is written, because dbt rejects the models".to_owned());
             }
         } else {
-            notes.push("nothing is written".to_owned());
+            notes.push("no file is written".to_owned());
         }
         exit = Exit::from_all(&found);
     } else {
@@ -105,7 +105,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
             .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
             .count();
         notes.push(format!(
-            "nothing is written: {count} of {} specs have errors",
+            "no file is written, because {count} of {} specs have errors",
             found.len()
         ));
     }
@@ -113,7 +113,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         .iter()
         .zip(&left_out)
         .filter(|(model, _)| chosen.specs[model.spec] && goes_on);
-    notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
+    notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(no_metrics(&models, &chosen));
     }

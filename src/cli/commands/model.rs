@@ -188,8 +188,11 @@ fn nothing_written(found: &[FailureKind]) -> String {
             .count()
     };
     match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
-        (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
-        _ => "nothing is written".to_owned(),
+        (0, faulty) => format!(
+            "no file is written, because {faulty} of {} files have errors",
+            found.len()
+        ),
+        _ => "no file is written".to_owned(),
     }
 }
 

@@ -100,7 +100,7 @@ fn forth(
                 notes.push(format!("wrote {}", display_path(target)));
             }
         }
-        Some(_) => notes.push("nothing is written: the spec has errors; `--dry-run` shows it".to_owned()),
+        Some(_) => notes.push("no file is written, because the spec has errors; `--dry-run` shows it".to_owned()),
         None => {}
     }
     let is_shown = args.dry_run || target.is_none();
@@ -170,10 +170,14 @@ fn summary(promotion: &Promotion) -> String {
     let open = promotion.gaps.iter().filter(|gap| !gap.is_carried).count();
     let mut parts = vec![count(promotion.carried.len(), "definition", "definitions")];
     if open > 0 {
-        parts.push(count(open, "gap that is not carried", "gaps that are not carried"));
+        parts.push(count(
+            open,
+            "gap that the spec does not cover",
+            "gaps that the spec does not cover",
+        ));
     }
     if promotion.gaps.len() > open {
-        parts.push(format!("{} to look at", promotion.gaps.len() - open));
+        parts.push(format!("{} to check", promotion.gaps.len() - open));
     }
     format!("{}: {}", promotion.name, parts.join(", "))
 }
@@ -202,9 +206,9 @@ fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
             (begin + line.trim_end().len()).max(start) as u32,
         );
         let how = if gap.is_carried {
-            "is to be looked at"
+            "needs a check"
         } else {
-            "is not carried"
+            "is not converted"
         };
         let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
         match found.iter_mut().find(|found| found.file == gap.file) {
@@ -224,9 +228,11 @@ fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
 
 fn file_exists_failure(path: &Path) -> FailureKind {
     let file = display_path(path);
-    let message = format!("there is `{file}` already");
-    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
-        .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
+    let message = format!("`{file}` already exists");
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
+        "give the model another name with `--name`, or show the spec with `--dry-run`; `promote` never \
+            overwrites a file",
+    );
     FailureKind {
         file,
         text: String::new(),
@@ -244,14 +250,16 @@ fn back(
     fields: &[String],
 ) -> Result<Exit, Failure> {
     let ([] | [_]) = fields else {
-        return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
+        return Err(
+            Failure::new(Exit::Usage, "`--repoint` changes one field at a time").with_help("run it once per field")
+        );
     };
     let Some(place) = knowledge.set_up() else {
         return Err(Failure::new(
             Exit::Usage,
             "`--repoint` needs the project's specs, but there is no formulac.yml",
         )
-        .with_help("begin with `formulac init` in the dbt project"));
+        .with_help("run `formulac init` in the dbt project first"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
     let what = Repoint::new(path, fields.first().map(String::as_str));
@@ -263,7 +271,7 @@ fn back(
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
             return Err(format!(
-                "dbt's manifest has no model `{}` yet: `formulac generate` or a push brings it there, then `dbt build`",
+                "dbt's manifest has no model `{}` yet: run `formulac generate` or push it, then run `dbt build`",
                 model.name
             ));
         }
@@ -288,7 +296,7 @@ fn back(
             let fault = Diagnostic::new(
                 Code::NotRepointed,
                 Span::default(),
-                format!("`{named}` stays as it is: {reason}"),
+                format!("`{named}` is unchanged: {reason}"),
             );
             (
                 None,

@@ -111,7 +111,7 @@ fn rounded(seconds: f64) -> f64 {
 fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
-        || "its age is not known".to_owned(),
+        || "its age is unknown".to_owned(),
         |at| format!("loaded {} ago", format_age(now, at)),
     );
     let read_by = match source.readers.as_slice() {
@@ -121,7 +121,7 @@ fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let reached = source.reached.saturating_sub(source.readers.len());
     let further = match reached {
         0 => String::new(),
-        more => format!(", and {} made of these", count(more, "table", "tables")),
+        more => format!(", and {} built from these", count(more, "table", "tables")),
     };
     let kind = if source.status == Status::Warn.name() {
         "late source"
@@ -192,21 +192,21 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
             notes.push(format!("and {more} more {what}"));
         }
     };
-    listed("edits that were kept", pull.kept.iter().map(kept_line).collect());
+    listed("edits that pull kept", pull.kept.iter().map(kept_line).collect());
     listed(
         "files that stay removed",
         pull.left_out
             .iter()
-            .map(|file| format!("{file} was removed by somebody, and stays so"))
+            .map(|file| format!("{file} was removed by a person and is not written again"))
             .collect(),
     );
     let marked = pull.marked.iter().map(|(file, place)| {
         let what = match place.as_str() {
             "" if file.ends_with(".topic.yaml") => "the topic is no longer requested".to_owned(),
-            "" => "dbt has the view no more".to_owned(),
-            place => format!("dbt has `{place}` no more"),
+            "" => "the view no longer exists in dbt".to_owned(),
+            place => format!("`{place}` no longer exists in dbt"),
         };
-        format!("{file}: {what}; it is marked, and `--prune` removes it")
+        format!("{file}: {what}; pull marked it, and `--prune` removes it")
     });
     listed("marks", marked.collect());
     listed(
@@ -216,7 +216,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
             .iter()
             .map(|gap| {
                 format!(
-                    "`{}` of the semantic layer has no like in Omni: {}",
+                    "`{}` of the semantic layer has no equivalent in Omni: {}",
                     gap.name, gap.reason
                 )
             })
@@ -225,14 +225,14 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let (keys, joins) = model.unseen_constraints();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
-            "{} and {} that Omni cannot see by itself",
+            "{} and {} that Omni cannot find without formulac",
             count(keys, "key", "keys"),
             count(joins, "join", "joins")
         ));
     }
     if !has_catalog {
         notes.push(
-            "there is no catalog.json, so types and undocumented columns are unknown; `dbt docs generate` writes it"
+            "there is no catalog.json, so types and undocumented columns are unknown; run `dbt docs generate` to write it"
                 .to_owned(),
         );
     }
@@ -241,7 +241,7 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
 
 fn kept_line((file, kept): &(String, MergeKeep)) -> String {
     format!(
-        "{file}: `{}` stays {} as you wrote it; dbt has {} now",
+        "{file}: `{}` keeps your value {}; dbt has {} now",
         kept.path,
         display_value(kept.file.as_ref()),
         display_value(kept.new.as_ref())

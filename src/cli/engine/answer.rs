@@ -73,8 +73,8 @@ impl Answer {
         let count = match (self.more, self.rows.len()) {
             (false, 1) => "1 row".to_owned(),
             (false, n) => format!("{n} rows"),
-            (true, 1) => "the first row, and there are more".to_owned(),
-            (true, n) => format!("the first {n} rows, and there are more"),
+            (true, 1) => "the first row of several".to_owned(),
+            (true, n) => format!("the first {n} rows of more"),
         };
         format!("{count}; by {}", self.engine)
     }

@@ -57,16 +57,16 @@ pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
             .find(|other| other.relation.eq_ignore_ascii_case(&file.relation))
         {
             let text = format!(
-                "`{}` and `{}` are both the relation `{}`",
+                "`{}` and `{}` are files of the same relation `{}`",
                 other.shown, file.shown, file.relation
             );
-            return Err(Failure::new(Exit::Usage, text).with_help("leave one file a relation"));
+            return Err(Failure::new(Exit::Usage, text).with_help("keep one file per relation"));
         }
         files.push(file);
     }
     if files.is_empty() {
-        let text = format!("the folder `{}` holds no data", folder.display());
-        let help = "put in one CSV, Parquet or JSON file a relation, such as `orders.csv`";
+        let text = format!("the folder `{}` contains no data", folder.display());
+        let help = "add one CSV, Parquet or JSON file per relation, for example `orders.csv`";
         return Err(Failure::new(Exit::Usage, text).with_help(help));
     }
     Ok(files)

@@ -45,7 +45,7 @@ impl DbtRun {
         match said {
             Some(dialect) => Ok(dialect),
             None => self.project.dialect(self.target()).map_err(|why| {
-                Failure::new(Exit::Usage, format!("the dialect is not known: {why}"))
+                Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"))
                     .with_help("write `dialect:` in formulac.yml")
             }),
         }

@@ -71,12 +71,12 @@ impl Engine {
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
             (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
-            (Some("duckdb"), None) => Err(no_data("DuckDB has no tables of its own here")),
+            (Some("duckdb"), None) => Err(no_data("this DuckDB has no tables")),
             (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
             (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),
             (Some("dbt"), Some(_)) => {
-                let failure = Failure::new(Exit::Usage, "dbt runs on its warehouse and reads no `--data`");
-                Err(failure.with_help("leave out `--data`, or choose `--engine duckdb`"))
+                let failure = Failure::new(Exit::Usage, "dbt runs on its warehouse and does not read `--data`");
+                Err(failure.with_help("remove `--data`, or choose `--engine duckdb`"))
             }
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
                 Some(mut found) => {
@@ -96,8 +96,10 @@ impl Engine {
                     })))
                 }
                 None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
-                    .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`")),
-                None => Err(no_data("there is neither data nor a dbt project")),
+                    .with_help(
+                        "run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`",
+                    )),
+                None => Err(no_data("there is no data and no dbt project")),
             },
             (Some(name), _) => Err(unknown(name)),
         }

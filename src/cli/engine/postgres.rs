@@ -18,10 +18,10 @@ const ENGINE: &str = "Postgres";
 pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "psql",
     variable: "FORMULAC_PSQL",
-    install: "get it with `apt-get install postgresql-client` or `brew install libpq`",
+    install: "install it with `apt-get install postgresql-client` or `brew install libpq`",
 };
 /// Help for a query that reads a missing relation.
-const MISSING: &str = "create it on the server, or make it of a file with `--data DIR`";
+const MISSING: &str = "create it on the server, or provide it as a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Postgres server: its address, and its password, which is neither printed nor visible in the list of processes.
@@ -150,13 +150,13 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
         }
         if file.path.contains(['\n', '\r']) {
             return refused(
-                format!("psql takes no line end in a path, such as `{}`", file.shown),
+                format!("psql does not accept a line end in a path, such as `{}`", file.shown),
                 "rename the file",
             );
         }
     }
     if !files.is_empty() && !has_schema {
-        let help = "give the types of the columns with `--schema`, or choose `--engine duckdb`, which finds them";
+        let help = "specify the column types with `--schema`, or choose `--engine duckdb`, which infers them";
         return refused("Postgres does not infer types from CSV files".to_owned(), help);
     }
     Ok(())

@@ -45,7 +45,7 @@ pub fn schema(command: &str) -> Result<String, Failure> {
     let Some(shape) = shapes.get(command).filter(|_| !command.starts_with('#')) else {
         let commands = shapes.keys().map(String::as_str).filter(|name| !name.starts_with('#'));
         let near = suggest::nearest(command, commands.clone()).map(suggest::similar);
-        let help = near.unwrap_or_else(|| format!("there are {}", commands.collect::<Vec<_>>().join(", ")));
+        let help = near.unwrap_or_else(|| format!("the commands are {}", commands.collect::<Vec<_>>().join(", ")));
         return Err(Failure::new(Exit::Usage, format!("no command `{command}` prints JSON")).with_help(help));
     };
     let mut expansion = Expansion {
@@ -53,7 +53,7 @@ pub fn schema(command: &str) -> Result<String, Failure> {
         used: BTreeSet::new(),
     };
     let mut object = expansion.object(shape);
-    let version = json!({"const": VERSION, "description": "Version of this shape. New keys do not change it."});
+    let version = json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change it."});
     if let Some(keys) = object["properties"].as_object_mut() {
         keys.shift_insert(0, "version".to_owned(), version);
     }

@@ -80,9 +80,13 @@ impl Lower<'_> {
             if ty(last) == Type::Boolean && others.all(|v| !matches!(ty(v), Type::Boolean | Type::Unknown)) {
                 let at = self.program.meta(*last).span;
                 self.report(
-                    Diagnostic::new(Code::ArgumentCount, at, "conditions and values of `IFS` come in pairs")
-                        .with_label("a condition without a value")
-                        .with_help("give its value, `IFS(condition, value, condition, value)`"),
+                    Diagnostic::new(
+                        Code::ArgumentCount,
+                        at,
+                        "the conditions and values of `IFS` must come in pairs",
+                    )
+                    .with_label("a condition without a value")
+                    .with_help("add its value, `IFS(condition, value, condition, value)`"),
                 );
                 return self.error(span);
             }

@@ -117,7 +117,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::ArgumentCount,
                 span,
-                format!("`{}` takes {wanted}, found {found}", function.name),
+                format!("`{}` expects {wanted}, found {found}", function.name),
             )
             .with_help(help),
         );
@@ -194,19 +194,19 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::NestedAggregate,
                 span,
-                format!("`{}` of `{text}`: an aggregate of an aggregate", function.name),
+                format!("`{}` of `{text}` is an aggregate of an aggregate", function.name),
             )
-            .with_label("takes a value per row")
-            .with_other(inner.span, "one value per group already")
-            .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
+            .with_label("expects one value per row")
+            .with_other(inner.span, "already one value per group")
+            .with_help("compute the inner aggregate in an earlier, grouped step, and aggregate it in the next step")
         } else {
             Diagnostic::new(
                 Code::WindowNotAllowed,
                 span,
-                format!("`{}` of `{text}`, which looks at other rows", function.name),
+                format!("`{}` cannot aggregate `{text}`, which reads other rows", function.name),
             )
             .with_other(inner.span, "computed after grouping")
-            .with_help("compute it in this step and aggregate it in the next one")
+            .with_help("compute it in this step and aggregate it in the next step")
         };
         self.report(diagnostic);
         self.error(span)
@@ -309,15 +309,15 @@ impl Lower<'_> {
             // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.described()).collect();
             let help = match shown {
-                "+" => "add days to a date, or numbers to numbers; join texts with `&`".to_owned(),
-                "-" => "subtract days or dates from dates, numbers from numbers".to_owned(),
+                "+" => "add days to a date, or numbers to numbers; join text with `&`".to_owned(),
+                "-" => "subtract days or dates from dates, or numbers from numbers".to_owned(),
                 _ => format!("its signature is `{}`", function.signature()),
             };
             self.report(
                 Diagnostic::new(
                     Code::TypeMismatch,
                     span,
-                    format!("`{shown}` does not go with {}", types.join(" and ")),
+                    format!("`{shown}` cannot be combined with {}", types.join(" and ")),
                 )
                 .with_help(help),
             );
@@ -363,13 +363,13 @@ impl Lower<'_> {
             _ => None,
         };
         let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {
-            (Type::Text, _, "+") => "join texts with `&`".to_owned(),
-            (Type::Boolean, "a number", _) => format!("turn the condition into a number, `N({text})`"),
+            (Type::Text, _, "+") => "join text with `&`".to_owned(),
+            (Type::Boolean, "a number", _) => format!("convert the condition to a number, `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
                 format!("write the number without quotes, `{}`", text.trim_matches('"'))
             }
-            (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
-            (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
+            (ty, "text", _) if ty != Type::Text => format!("convert it to text, `{text} & \"\"`"),
+            (_, "a date", _) => "write a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
                 catalog::lookup(shown)
             } else {

@@ -18,10 +18,12 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
     Diagnostic::new(
         Code::CriterionIgnoresCase,
         span,
-        format!("the criterion `\"={value}\"` ignores case, as `\"{value}\"` does; `{range} = \"{value}\"` does not"),
+        format!(
+            "the criterion `\"={value}\"` ignores case, and so does `\"{value}\"`; `{range} = \"{value}\"` does not"
+        ),
     )
     .with_help(format!(
-        "write `\"{value}\"` for any case, or the condition `{range} = \"{value}\"` for this spelling"
+        "write `\"{value}\"` to ignore case, or the condition `{range} = \"{value}\"` to match exactly this spelling"
     ))
 }
 
@@ -63,14 +65,14 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
                 Code::CriterionIgnoresCase,
                 span,
                 format!(
-                    "`{}` minds case, and the criterion `{text}` does not",
+                    "`{}` is case-sensitive, but the criterion `{text}` is not",
                     span.excerpt(source)
                 ),
             )
-            .with_other(other, "here case is ignored")
+            .with_other(other, "this one ignores case")
             .with_help(format!(
-                "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to mind it there, write the \
-                 condition `{name} = {text}` in place of column and criterion"
+                "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`. To match case there, write \
+                 the condition `{name} = {text}` instead of the column and its criterion"
             )),
         );
     }

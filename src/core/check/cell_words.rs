@@ -88,8 +88,8 @@ fn rows_in_words(from: i64, to: i64) -> String {
         (0, to) if to > 0 => format!("this row and the {after} after it"),
         (from, 0) if from < 0 => format!("this row and the {before} before it"),
         (from, to) if from < 0 && to > 0 => format!("this row, the {before} before it and the {after} after it"),
-        (from, to) if from > 0 => format!("the rows {from} to {to} rows on"),
-        _ => format!("the rows {before} to {after} rows before"),
+        (from, to) if from > 0 => format!("the rows {from} to {to} rows after this row"),
+        _ => format!("the rows {before} to {after} rows before this row"),
     }
 }
 
@@ -99,10 +99,10 @@ fn end(row: SheetRow, first: bool) -> String {
         SheetRow::Fixed(1) => "the first".to_owned(),
         SheetRow::Fixed(row) => format!("row {row}"),
         SheetRow::At(0) => "this one".to_owned(),
-        SheetRow::At(-1) => "the one before".to_owned(),
+        SheetRow::At(-1) => "the previous row".to_owned(),
         SheetRow::At(1) => "the next".to_owned(),
-        SheetRow::At(rows) if rows < 0 => format!("the one {} before", rows.unsigned_abs()),
-        SheetRow::At(rows) => format!("the one {rows} on"),
+        SheetRow::At(rows) if rows < 0 => format!("the row {} rows before this row", rows.unsigned_abs()),
+        SheetRow::At(rows) => format!("the row {rows} rows after this row"),
     }
 }
 

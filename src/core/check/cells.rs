@@ -280,12 +280,12 @@ impl Lower<'_> {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
             let message = format!(
-                "`{}` reads other rows, but its argument does not specify which",
+                "`{}` aggregates other rows, but its argument does not specify which",
                 function.name
             );
             let column = self.first_column_by_letter();
             self.report(Diagnostic::new(Code::BadRange, span, message).with_help(format!(
-                "give it a range of cells, such as `{column}:{column}` for a whole column"
+                "use a range of cells, such as `{column}:{column}` for the complete column"
             )));
             return self.error(span);
         };
@@ -334,11 +334,11 @@ impl Lower<'_> {
             None => format!("{text}:{text}"),
         };
         let message = format!(
-            "`{}` of `{text}` aggregates one cell, the one in this row",
+            "`{}` of `{text}` aggregates one cell, the cell in this row",
             function.name
         );
         self.report(
-            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the whole column")),
+            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the complete column")),
         );
     }
 

@@ -109,11 +109,11 @@ impl Resolver<'_> {
                             Code::SeveralRelations,
                             span,
                             format!(
-                                "`{}` is a column of `{relation}`, other names come from `{first}`",
+                                "`{}` is a column of `{relation}`, but other names are columns of `{first}`",
                                 span.text(self.source)
                             ),
                         )
-                        .with_help("take all names from one relation, or join them in a spec"),
+                        .with_help("use names of one relation only, or join the relations in a spec"),
                     );
                     return NameTarget::Error;
                 }

@@ -103,7 +103,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::SessionTimezone,
                 meta.span,
-                format!("`{text}` is an instant, and nothing sets the time zone in which its date is taken"),
+                format!("`{text}` is an instant, but no time zone is set in which to determine its date"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );
@@ -131,11 +131,11 @@ impl Lower<'_> {
         let (message, help) = match moment {
             Some(moment) => (
                 format!("`\"{text}\"` has a time of day, but the other value is a date"),
-                format!("leave the time out, `\"{}\"`", &moment[..10]),
+                format!("remove the time, `\"{}\"`", &moment[..10]),
             ),
             None if text.is_empty() => (
-                "`\"\"` is a text, and no date".to_owned(),
-                "for an empty value write `1/0`, which is NULL; `ISBLANK(…)` tests for one".to_owned(),
+                "`\"\"` is empty text, not a date".to_owned(),
+                "write `1/0` for an empty value, which is NULL; test for one with `ISBLANK(…)`".to_owned(),
             ),
             None if timed => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
@@ -298,13 +298,15 @@ impl Lower<'_> {
                         format!("write the number without quotes, `{written}`")
                     }
                     _ if text == "\"\"" && is_if && b.ty == Type::Text => {
-                        "leave the last argument out: the value is then NULL, which is empty".to_owned()
+                        "remove the last argument; the value is then NULL, which is empty".to_owned()
                     }
                     _ if text == "\"\"" => "write `1/0` for an empty value, which is NULL".to_owned(),
-                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
-                    (None, _) if text.starts_with('"') => format!("write a number in place of `{text}`"),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column contains text"),
+                    (None, _) if text.starts_with('"') => format!("write a number instead of `{text}`"),
                     (None, _) => {
-                        format!("make the number a text, `{number} & \"\"`, or the text a number, `VALUE({text})`")
+                        format!(
+                            "convert the number to text, `{number} & \"\"`, or the text to a number, `VALUE({text})`"
+                        )
                     }
                 }
             }
@@ -312,7 +314,7 @@ impl Lower<'_> {
                 "compare a condition with TRUE or FALSE, or use it alone".to_owned()
             }
             (x, _) | (_, x) if x.is_temporal() => "write a date as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned(),
-            _ => "make both the same type".to_owned(),
+            _ => "convert one side to the type of the other".to_owned(),
         };
         let fix = self.requoted(first, second).or_else(|| self.requoted(second, first));
         let diagnostic = Diagnostic::new(

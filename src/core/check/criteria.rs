@@ -187,8 +187,8 @@ impl Lower<'_> {
                         function.name
                     ),
                 )
-                .with_other(meta.span, "one value per group already")
-                .with_help("compute it in an earlier step, grouped, and test it in the next"),
+                .with_other(meta.span, "already one value per group")
+                .with_help("compute it in an earlier, grouped step, and test it in the next step"),
             );
             return self.error(span);
         }
@@ -347,8 +347,11 @@ impl Lower<'_> {
     /// form a partition, in which a distance in rows isn't the distance in the sheet.
     #[cold]
     fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
-        let message = format!("`{}` looks for this row's value in some rows around it", function.name);
-        let help = "look in the whole column, `B:B`, or in the rows up to this one, `B$1:B1`";
+        let message = format!(
+            "`{}` looks up this row's value in a limited range of rows",
+            function.name
+        );
+        let help = "search the complete column, `B:B`, or the rows up to this one, `B$1:B1`";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
         self.error(span)
     }
@@ -418,7 +421,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::ArgumentCount,
                     span,
-                    format!("`{}` takes pairs of a column and its criterion", function.name),
+                    format!("`{}` needs pairs of a column and its criterion", function.name),
                 )
                 .with_label("a column without a criterion")
                 .with_help(format!("its signature is `{}`", function.signature())),
@@ -428,7 +431,7 @@ impl Lower<'_> {
         let mut conditions = self.list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
             if self.is_blank(exprs[1]) {
-                let help = "write `\"\"` for values that are NULL or empty, or `0`";
+                let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let at = self.program.meta(pair[0]).span;
                 conditions.push(self.bad_criterion(at, "the criterion after it is empty", help));
                 continue;
@@ -442,12 +445,11 @@ impl Lower<'_> {
                         of_this_row.compared = Some(compared);
                     }
                     RowCriterion::Compared(_) => {
-                        let help =
-                            "compare once, or take the difference of two: those up to the one end without those before";
+                        let help = "use one comparison only, or subtract: the rows up to one end minus the rows before the other";
                         let at = self.program.meta(pair[1]).span;
                         conditions.push(self.bad_criterion(
                             at,
-                            "another one compares with this row's value already",
+                            "another criterion already compares with this row's value",
                             help,
                         ));
                     }
@@ -489,11 +491,11 @@ impl Lower<'_> {
                 }
                 let (why, help) = match op {
                     BinaryOp::NotEqual => (
-                        "each row would leave out another value",
-                        "take those that have the same away from all, as in `COUNTA(C:C) - COUNTIF(C:C, C1)`",
+                        "each row would exclude a different value",
+                        "count all rows and subtract those with this value, as in `COUNTA(C:C) - COUNTIF(C:C, C1)`",
                     ),
                     _ => (
-                        "texts come in another order on each warehouse",
+                        "each warehouse sorts text differently",
                         "compare a number or a date, for example the position of the text in a table",
                     ),
                 };
@@ -502,9 +504,8 @@ impl Lower<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help =
-            format!("use the value of the same row, as in `{column}`, or join the searched value in an earlier step");
-        self.bad_criterion(meta.span, "each row would look for another value", &help);
+        let help = format!("use the value in the same row, as in `{column}`, or join the value in an earlier step");
+        self.bad_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }
 
@@ -537,7 +538,7 @@ impl Lower<'_> {
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
-                return self.bad_criterion(span, "two conditions side by side", "join them, `COUNTIF(AND(a, b))`");
+                return self.bad_criterion(span, "two separate conditions", "combine them, `COUNTIF(AND(a, b))`");
             }
             return value;
         }
@@ -552,7 +553,7 @@ impl Lower<'_> {
         {
             return self.bad_criterion(
                 span,
-                "a text put together at run time",
+                "text that is built at run time",
                 "write `\">\" & x`, or a condition",
             );
         }
@@ -564,7 +565,7 @@ impl Lower<'_> {
         {
             return self.bad_criterion(
                 span,
-                "a text put together at run time",
+                "text that is built at run time",
                 "compare in a condition, for example `x = LOWER(y)`",
             );
         }
@@ -673,10 +674,10 @@ impl Lower<'_> {
                     Diagnostic::new(
                         Code::TypeMismatch,
                         span,
-                        format!("criterion `{text}` can never be met: `{column}` is {}", ty.described()),
+                        format!("the criterion `{text}` is never true: `{column}` is {}", ty.described()),
                     )
                     .with_other(meta.span, ty.described())
-                    .with_help("give a value of the column's type, with an operator before it where needed: `\">5\"`"),
+                    .with_help("use a value of the column's type, with an operator before it if needed: `\">5\"`"),
                 );
                 return self.error(span);
             }

@@ -55,7 +55,7 @@ impl Lower<'_> {
             Code::CriterionOrder,
             span,
             format!(
-                "`{}` takes the criterion second; here that is `{range}`, and `{criterion}` is summed",
+                "`{}` expects the criterion second; here that is `{range}`, and `{criterion}` is summed",
                 function.name
             ),
         )
@@ -106,7 +106,7 @@ impl Lower<'_> {
                     format!("`{range}` is not tested: `{criterion}` is a complete condition"),
                 )
                 .with_help(
-                    "leave it out, with the condition first, `SUMIF(condition, value)`, or correct the condition",
+                    "remove it and write the condition first, `SUMIF(condition, value)`, or correct the condition",
                 ),
             );
         }

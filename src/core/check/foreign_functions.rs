@@ -38,10 +38,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("DATE_SUB", Write("date - days")),
     ("DATE_TRUNC", Write("column[month]")),
     ("DECODE", Write("SWITCH(x, value, result, …, otherwise)")),
-    (
-        "DENSE_RANK",
-        Say("write `RANK(x)`, which leaves a gap after equal values"),
-    ),
+    ("DENSE_RANK", Say("write `RANK(x)`, which leaves gaps after ties")),
     ("ENDSWITH", Write("RIGHT(text, n) = …")),
     ("ENDS_WITH", Write("RIGHT(text, n) = …")),
     ("EXTRACT", Write("YEAR(date)")),
@@ -66,15 +63,18 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("LENGTH", Write("LEN(x)")),
     (
         "LET",
-        Say("give the value a name of its own on another line, `name = …`, and use that name"),
+        Say("write the value as a separate definition, `name = …`, and use that name"),
     ),
     ("LISTAGG", Write("TEXTJOIN(\", \", TRUE, x)")),
     ("MEAN", Write("AVERAGE(x)")),
     ("MEDIANIF", Write("MEDIAN(IF(condition, x))")),
-    ("NA", Say("write `1/0` for an empty value, as errors are NULL here")),
+    (
+        "NA",
+        Say("write `1/0` for an empty value, because errors are NULL here"),
+    ),
     (
         "NETWORKDAYS.INTL",
-        Say("write `NETWORKDAYS(start, end)`, where Saturday and Sunday are the weekend"),
+        Say("write `NETWORKDAYS(start, end)`, whose weekend is Saturday and Sunday"),
     ),
     ("NULLIF", Write("IF(a = b, 1/0, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
@@ -85,13 +85,13 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     (
         "SPLIT",
         Say(
-            "take parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join texts with `TEXTJOIN`",
+            "extract parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join text with `TEXTJOIN`",
         ),
     ),
     (
         "SPLIT_PART",
         Say(
-            "take parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join texts with `TEXTJOIN`",
+            "extract parts with `REGEXEXTRACT(text, pattern)` or with `LEFT`, `MID` and `FIND`; join text with `TEXTJOIN`",
         ),
     ),
     ("STARTSWITH", Write("LEFT(text, n) = …")),
@@ -113,13 +113,13 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
     (
         "WORKDAY.INTL",
-        Say("write `WORKDAY(start, days)`, where Saturday and Sunday are the weekend"),
+        Say("write `WORKDAY(start, days)`, whose weekend is Saturday and Sunday"),
     ),
     ("ZEROIFNULL", Write("IFNA(x, 0)")),
     ("ZN", Write("IFNA(x, 0)")),
 ];
 
-const CONVERSION: &str = "leave the conversion out where types are converted safely; `x & \"\"` makes a text, `VALUE(x)` a \
+const CONVERSION: &str = "remove the conversion if the types convert safely; `x & \"\"` returns text, `VALUE(x)` a \
                           number and `DATEVALUE(x)` a date";
 
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {

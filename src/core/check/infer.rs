@@ -575,10 +575,10 @@ fn report(
         Diagnostic::new(
             Code::ConflictingTypes,
             second,
-            format!("`{text}` is used as {} here and as {} before", word(is), word(was)),
+            format!("`{text}` is used as {} here but as {} before", word(is), word(was)),
         )
         .with_other(first, format!("used as {}", word(was)))
-        .with_help("give a schema with `--schema`, or correct one of the two uses"),
+        .with_help("specify its type in a schema with `--schema`, or correct one of the two uses"),
     );
     let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
     if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.get_mut(i)) {

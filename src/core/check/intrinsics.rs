@@ -174,7 +174,7 @@ impl Lower<'_> {
                     span,
                     format!("`COUNT` counts rows where `{text}` is TRUE or FALSE"),
                 )
-                .with_help(format!("count the rows where it is true with `COUNTIF({text})`")),
+                .with_help(format!("count the rows for which it is true with `COUNTIF({text})`")),
             );
         }
         self.aggregate(internal::COUNTA, &[lowered], false, span)
@@ -245,14 +245,13 @@ impl Lower<'_> {
                 let at = self.program.meta(values[2]).span;
                 let help = match other.map(|o| o.trim_end_matches('S').to_owned()).as_deref() {
                     Some("DAY") => "write \"D\" for days",
-                    Some("MONTH") => "write \"M\" for whole months",
-                    Some("YEAR") => "write \"Y\" for whole years",
+                    Some("MONTH") => "write \"M\" for complete months",
+                    Some("YEAR") => "write \"Y\" for complete years",
                     _ => "write \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\"",
                 };
                 let text = self.source_text(at);
                 self.report(
-                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` does not count in `{text}`"))
-                        .with_help(help),
+                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` has no unit `{text}`")).with_help(help),
                 );
                 return self.error(span);
             }
@@ -289,8 +288,15 @@ impl Lower<'_> {
             let at = self.program.meta(values[2]).span;
             let text = self.source_text(at);
             self.report(
-                Diagnostic::new(Code::UnknownUnit, at, format!("`YEARFRAC` does not count by `{text}`"))
-                    .with_help("write 0 for 30/360 as in the United States, 1 for the calendar, 2 for years of 360 days, 3 for years of 365, or 4 for 30/360 as in Europe"),
+                Diagnostic::new(
+                    Code::UnknownUnit,
+                    at,
+                    format!("`YEARFRAC` has no day count basis `{text}`"),
+                )
+                .with_help(
+                    "write 0 for 30/360 (United States), 1 for actual days, 2 for years of 360 days, 3 \
+                        for years of 365 days, or 4 for 30/360 (Europe)",
+                ),
             );
             return self.error(span);
         };

@@ -117,8 +117,8 @@ impl Lower<'_> {
         let help = match self.role {
             DefinitionRole::Where => "move it to `having`, which filters groups",
             DefinitionRole::GroupBy => "compute it in an earlier step, then group by it",
-            DefinitionRole::Rule | DefinitionRole::Check => "define it as a column of the model, and name that here",
-            DefinitionRole::On(_) => "aggregate in an earlier step and join that one",
+            DefinitionRole::Rule | DefinitionRole::Check => "define it as a column of the model, and use its name here",
+            DefinitionRole::On(_) => "aggregate in an earlier step and join that step",
             _ => "use the measure context, or a column of one row",
         };
         let text = self.source_text(span);
@@ -138,21 +138,21 @@ impl Lower<'_> {
         let Some(place) = self.no_windows.take() else { return };
         let text = self.source_text(span);
         let diagnostic = if self.role == DefinitionRole::OrderBy {
-            let message = format!("`{text}` looks at other rows, so it cannot give their order");
+            let message = format!("`{text}` reads other rows, so rows cannot be ordered by it in the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step and order by it in the next one")
+                .with_help("define it in this step and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
-            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            let message = format!("`{text}` reads other rows, which is not possible in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it as a column of the model, and name that here")
+                .with_help("define it as a column of the model, and use its name here")
         } else if let DefinitionRole::On(_) = self.role {
-            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            let message = format!("`{text}` reads other rows, which is not possible in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in an earlier step and join that one")
+                .with_help("define it in an earlier step and join that step")
         } else {
-            let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
+            let message = format!("`{text}` reads other rows, which is not possible in {place} of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step and filter or group in the next one")
+                .with_help("define it in this step and filter or group by it in the next step")
         };
         self.report(diagnostic);
     }
@@ -173,7 +173,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::AggregateNotAllowed,
                     meta.span,
-                    format!("`order_by` takes the names of columns and definitions, found `{text}`"),
+                    format!("`order_by` accepts names of columns and definitions, found `{text}`"),
                 )
                 .with_help(format!(
                     "define it, for example `sort_key = {text}`, and order by its name"
@@ -197,7 +197,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::MixedLevels,
                     meta.span,
-                    format!("{does} groups, and `{text}` is a value per row"),
+                    format!("{does} groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
                 .with_help(help),

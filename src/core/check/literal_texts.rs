@@ -13,8 +13,9 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 /// Supported syntax of regular expressions, for messages.
-const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a \
-                        sign that is meant as such, and `(?i)` at the beginning to ignore case";
+const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a \
+                        `\\` before a special character that is meant literally, and `(?i)` at the beginning to \
+                        ignore case";
 
 impl Lower<'_> {
     pub(super) fn text_literal(&mut self, text: &str, span: Span) -> IrId {
@@ -97,7 +98,7 @@ impl Lower<'_> {
             .map(|text| super::dates::is_iso_date(text.trim()));
         if is_date == Some(false) {
             let shown = self.source_text(span);
-            let message = format!("`{shown}` is NULL: only the form YYYY-MM-DD of a day that exists is read");
+            let message = format!("`{shown}` is NULL: only valid dates of the form YYYY-MM-DD are accepted");
             let help = "write `\"2024-01-31\"` or `DATE(2024, 1, 31)`";
             self.report(Diagnostic::new(Code::TextIsNoDate, span, message).with_help(help));
         }
@@ -265,15 +266,15 @@ impl Lower<'_> {
                 let fault = match &pattern.ambiguous {
                     Some(at) if extracts || replaces => faulty(
                         at.clone(),
-                        "some warehouses take the first alternative that matches, others the longest; put longer ones first",
+                        "some warehouses match the first alternative, others the longest; put longer alternatives first",
                     ),
-                    _ if replaces && pattern.matches_empty => faulty(
-                        0..length,
-                        "it matches the empty text, and warehouses disagree on how often",
-                    ),
+                    _ if replaces && pattern.matches_empty => {
+                        faulty(0..length, "it matches empty text, and warehouses disagree on how often")
+                    }
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
-                        "its first group has no part in some matches, which are empty text or NULL by the warehouse; use `(?: )`",
+                        "its first group may take no part in a match; then some warehouses return empty text, \
+                        others NULL; use `(?: )`",
                     ),
                     _ => None,
                 };
@@ -316,7 +317,7 @@ impl Lower<'_> {
                 span,
                 format!("`{function}` cannot use `{text}`: {why}"),
             )
-            .with_help(format!("a pattern may hold {PATTERNS}")),
+            .with_help(format!("a pattern can contain {PATTERNS}")),
         );
     }
 

@@ -65,10 +65,10 @@ impl Lower<'_> {
     pub(super) fn tab_not_looked_up(&mut self, shown: Option<&str>, span: Span) -> IrId {
         let text = self.source_text(span);
         let message = match shown {
-            Some(function) => format!("`{function}` does not read `{text}`: another tab is read by lookups"),
-            None => format!("`{text}` is a column of another tab, which only a lookup reads"),
+            Some(function) => format!("`{function}` cannot read `{text}`: only lookups read another tab"),
+            None => format!("`{text}` is a column of another tab, which only a lookup can read"),
         };
-        let help = "find a row of it, `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or compute with it in a model of its own";
+        let help = "find a row of it, `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the sheet in a separate model";
         self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
         self.error(span)
     }
@@ -85,7 +85,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         if self.scope.sheet.is_none() {
-            let message = format!("`{}` finds rows of a sheet, and needs a worksheet", function.name);
+            let message = format!("`{}` finds rows of a sheet, so it needs a worksheet", function.name);
             self.report(Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
                 "list the sheet's `columns` in a step, which makes it a worksheet, or join the relation with `joins`",
             ));
@@ -93,7 +93,7 @@ impl Lower<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` joins the row that it finds, which one expression cannot",
+                "`{}` joins the row that it finds, which a single expression cannot do",
                 function.name
             );
             self.report(
@@ -159,11 +159,11 @@ impl Lower<'_> {
         let (lookup, result) = (lookup?, result?);
         if lookup.tab != result.tab {
             let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
-            let message = format!("`{}` looks in one sheet, found `{a}` and `{b}`", function.name);
+            let message = format!("`{}` searches one sheet, found `{a}` and `{b}`", function.name);
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, result.span, message)
                     .with_other(lookup.span, "another sheet")
-                    .with_help("take both columns from the same tab"),
+                    .with_help("use two columns of the same tab"),
             );
             return None;
         }
@@ -235,12 +235,12 @@ impl Lower<'_> {
             Some(0) => {
                 let text = self.source_text(columns.span);
                 let message = format!(
-                    "row 0 of `{}` is all of its rows, and a cell holds one value",
+                    "row 0 of `{}` means all of its rows, but a cell has one value",
                     function.name
                 );
                 self.report(
                     Diagnostic::new(Code::NotWholeColumns, meta.span, message).with_help(format!(
-                        "write the column itself, such as `SUM({text})`, or a row from 1 on"
+                        "write the column itself, such as `SUM({text})`, or a row number from 1"
                     )),
                 );
                 return None;
@@ -329,10 +329,10 @@ impl Lower<'_> {
         }
         if !whole {
             let text = self.source_text(span);
-            let message = format!("`{}` looks in whole columns, found `{text}`", function.name);
+            let message = format!("`{}` searches complete columns, found `{text}`", function.name);
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, span, message)
-                    .with_help("write the columns without rows, such as `D:E` or `'Tab'!A:B`"),
+                    .with_help("write the columns without row numbers, such as `D:E` or `'Tab'!A:B`"),
             );
             return None;
         }
@@ -352,13 +352,16 @@ impl Lower<'_> {
         }
         let text = self.source_text(columns.span);
         let message = format!(
-            "`{}` takes one column here, and `{text}` has {}",
+            "`{}` needs one column here, but `{text}` has {}",
             function.name,
             columns.of.len()
         );
         let help = match function.lower {
-            Some(Lowering::Index) => format!("say which, `{}({text}, row, 2)`, or give it one column", function.name),
-            _ => "give it one column, such as `B:B`".to_owned(),
+            Some(Lowering::Index) => format!(
+                "specify the column, `{}({text}, row, 2)`, or use a range of one column",
+                function.name
+            ),
+            _ => "use one column, such as `B:B`".to_owned(),
         };
         self.report(Diagnostic::new(Code::NotWholeColumns, columns.span, message).with_help(help));
         None
@@ -392,10 +395,10 @@ impl Lower<'_> {
                     span,
                     format!("`{text}` {has}, so it has no column {number}"),
                 )
-                .with_other(columns.span, "counted from 1 in these")
+                .with_other(columns.span, "columns are counted from 1")
                 .with_help(match count {
-                    1 => "write 1, or a range that reaches further".to_owned(),
-                    _ => format!("write 1 to {count}, or a range that reaches further"),
+                    1 => "write 1, or a range with more columns".to_owned(),
+                    _ => format!("write a number from 1 to {count}, or a range with more columns"),
                 }),
             );
         }
@@ -425,12 +428,13 @@ impl Lower<'_> {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         let known: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
-        let message = format!("`{}` does not look for keys by `{text}`", function.name);
+        let message = format!("`{}` has no match mode `{text}`", function.name);
         let help = match (function.lower, known.split_last()) {
             (Some(Lowering::Match), _) => {
-                "write 0 for an equal key, 1 for the largest that is not larger, -1 for the smallest that is not smaller"
+                "write 0 for an equal key, 1 for the largest key that is less or equal, -1 for the smallest key \
+                that is greater or equal"
             }
-            _ => "write 0 for an equal key, -1 for the next smaller, 1 for the next larger, 2 for a pattern",
+            _ => "write 0 for an equal key, -1 for the next smaller key, 1 for the next larger key, 2 for a pattern",
         };
         self.report(Diagnostic::new(Code::LookupMode, span, message).with_help(help));
         None
@@ -543,19 +547,19 @@ impl Lower<'_> {
     fn not_alike(&mut self, value: NodeMeta, key: NodeMeta, function: &Function) {
         let [text, among] = [value.span, key.span].map(|span| self.source_text(span));
         let message = format!(
-            "`{}` looks for `{text}`, which is {}, and `{among}` is {}",
+            "`{}` searches for `{text}`, which is {}, but `{among}` is {}",
             function.name,
             value.ty.described(),
             key.ty.described(),
         );
         let help = match (value.ty, key.ty) {
-            (ty, Type::Text) if ty.is_number() => format!("make it a text, `{text} & \"\"`"),
-            (Type::Text, ty) if ty.is_number() => format!("make it a number, `VALUE({text})`"),
-            _ => "look in a column of the same type".to_owned(),
+            (ty, Type::Text) if ty.is_number() => format!("convert it to text, `{text} & \"\"`"),
+            (Type::Text, ty) if ty.is_number() => format!("convert it to a number, `VALUE({text})`"),
+            _ => "search a column of the same type".to_owned(),
         };
         self.report(
             Diagnostic::new(Code::TypeMismatch, value.span, message)
-                .with_other(key.span, "looked for here")
+                .with_other(key.span, "searched here")
                 .with_help(help),
         );
     }
@@ -583,11 +587,11 @@ impl Lower<'_> {
             return false;
         };
         let message = format!(
-            "`{}` counts the rows of `{}`, which have no order",
+            "`{}` counts the rows of `{}`, but they have no order",
             function.name, tab.name
         );
         let column = tab.columns.first().map_or("…", |column| column.name());
-        let help = format!("add `order_by: {column}` to the tab, or what else its rows go by");
+        let help = format!("add `order_by: {column}` to the tab, or another column that gives its rows an order");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
         false
     }

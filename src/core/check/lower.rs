@@ -352,7 +352,8 @@ impl Lower<'_> {
             ty if ty.is_number() => self.integer("0", span),
             ty if ty.is_temporal() => self.null(ty, span),
             _ => {
-                let message = "an empty argument is 0, empty text or FALSE, but the type of this one is unknown";
+                let message =
+                    "an empty argument is 0, empty text or FALSE, depending on its type, but this type is unknown";
                 self.report(
                     Diagnostic::new(Code::TypeMismatch, span, message)
                         .with_help("write `0` or `\"\"`, or declare the types of the other columns in a schema"),
@@ -365,8 +366,9 @@ impl Lower<'_> {
     pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`"))
-                .with_help("name the column, or write it in a worksheet: a step with `columns` and `calculations`"),
+            Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`")).with_help(
+                "use the column's name, or write the formula in a worksheet: a step with `columns` and `calculations`",
+            ),
         );
         self.error(span)
     }

@@ -219,11 +219,11 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
                 at += c.len_utf8();
                 continue;
             }
-            '0' | '#' => return refused(at..at + 1, "fractions of seconds are not written"),
+            '0' | '#' => return refused(at..at + 1, "fractions of seconds are not supported"),
             _ => {
                 return refused(
                     at..at + c.len_utf8(),
-                    "an elapsed time has hours, minutes and seconds, as `[h]:mm:ss`",
+                    "an elapsed time consists of hours, minutes and seconds, for example `[h]:mm:ss`",
                 );
             }
         };
@@ -231,7 +231,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
         if !is_known || inner.is_some() != before.is_none() || before.is_some_and(|before| before <= seconds) {
             return refused(
                 at..end,
-                "only the first, largest unit is in brackets, as in `[h]:mm:ss` or `[mm]:ss`",
+                "only the first and largest unit may be in brackets, for example `[h]:mm:ss` or `[mm]:ss`",
             );
         }
         parts.push(ElapsedPart::Units {
@@ -260,7 +260,7 @@ pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
         };
     }
     if let Some(fifth) = ends.get(3) {
-        let why = "there are forms for numbers above 0, below it, for 0 and for texts, and no fifth";
+        let why = "a mask has at most four forms: for positive numbers, negative numbers, 0 and text";
         return refused(*fifth..fifth + 1, why);
     }
     ends.push(mask.len());
@@ -378,12 +378,12 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
                         (out.exponent, at, place) = (Some(exponent), end, MaskPlace::After);
                         continue;
                     }
-                    '[' => return refused(here, "conditions are not known; write `IF(x > 5, TEXT(x, …), …)`"),
-                    '?' => return refused(here, "digits are `0` or `#`, and fractions are not written"),
+                    '[' => return refused(here, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
+                    '?' => return refused(here, "write digits as `0` or `#`; fractions are not supported"),
                     '*' => {
                         return refused(
                             here,
-                            "a text has no width to fill; remove `*` and the character after it",
+                            "the result has no width to fill; remove `*` and the character after it",
                         );
                     }
                     c if c.is_alphabetic() => return refused(here, "put letters in quotes"),
@@ -401,14 +401,18 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
     }
     out.thousands = commas;
     if digits == 0 && out.decimals == 0 {
-        return refused(0..mask.len(), "it has no digit, `0` or `#`");
+        return refused(0..mask.len(), "it has no digit placeholder, `0` or `#`");
     }
     if out.grouped && out.zeros > 1 {
-        return refused(0..mask.len(), "leading zeros and thousands do not go together");
+        return refused(
+            0..mask.len(),
+            "leading zeros cannot be combined with thousands separators",
+        );
     }
     let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && commas == 0;
     if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MOST_DECIMALS_OF_POWER) {
-        let why = "a number with an exponent has one digit before the point and at most 8 after it, as in `0.00E+0`";
+        let why =
+            "a number with an exponent has one digit before the point and at most 8 after it, for example `0.00E+0`";
         return refused(0..mask.len(), why);
     }
     let is_code = out.zeros == digits && !point && !out.grouped && out.thousands == 0 && out.percents == 0;
@@ -417,7 +421,7 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, RefusedMask> {
         return refused(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {
-        return refused(0..mask.len(), "it moves the point too far");
+        return refused(0..mask.len(), "it moves the decimal point too far");
     }
     Ok(out)
 }
@@ -435,7 +439,7 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMa
             },
             end,
         )),
-        _ => refused(at, "an exponent is written as `E+0` or `E+00`"),
+        _ => refused(at, "write the exponent as `E+0` or `E+00`"),
     }
 }
 
@@ -467,9 +471,12 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
         } else {
             let here = at..at + c.len_utf8();
             return match c {
-                '0' | '#' => refused(here, "digits are of numbers; fractions of seconds are not written"),
-                '[' => refused(here, "conditions are not known; write `IF(…)`"),
-                'q' | 'Q' => refused(here, "a quarter is written as `\"Q\" & QUARTER(date)`"),
+                '0' | '#' => refused(
+                    here,
+                    "digit placeholders are for numbers; fractions of seconds are not supported",
+                ),
+                '[' => refused(here, "conditions are not supported; write `IF(…)`"),
+                'q' | 'Q' => refused(here, "write the quarter as `\"Q\" & QUARTER(date)`"),
                 c if c.is_alphabetic() => refused(here, "put letters that are not part of a date in quotes"),
                 _ => refused(here, "this character is not part of a date mask; put it in quotes"),
             };
@@ -513,13 +520,13 @@ pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
                 ('h', 2) => DatePart::Hour2,
                 ('s', 2) => DatePart::Second2,
                 ('s', 1) => DatePart::Second,
-                _ => return refused(at.clone(), "no part of a date has so many letters"),
+                _ => return refused(at.clone(), "no date part has so many letters"),
             },
         };
         parts.push(part);
     }
     if parts.iter().all(|part| matches!(part, DatePart::Literal(_))) {
-        return refused(0..mask.len(), "it has no part of a date");
+        return refused(0..mask.len(), "it has no date part");
     }
     Ok(parts)
 }

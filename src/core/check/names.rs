@@ -156,7 +156,7 @@ pub(super) fn resolve(
             diagnostics.push(
                 Diagnostic::new(Code::DuplicateDefinition, span, format!("`{name}` is defined twice"))
                     .with_other(other, "first defined here")
-                    .with_help("give one of them another name; names that differ only by case are the same"),
+                    .with_help("rename one of them; names that differ only by case are the same"),
             );
         } else {
             symbol.definition = Some(index as u32);
@@ -440,10 +440,10 @@ impl Resolver<'_> {
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                     let frame = text.to_ascii_lowercase();
                     diagnostic.with_help(format!(
-                        "`{view_text}` is a column; its timeframes are written `{view_text}[{frame}]`"
+                        "`{view_text}` is a column; write its timeframes as `{view_text}[{frame}]`"
                     ))
                 }
-                None => diagnostic.with_help(format!("there is {}", list_names(&known[..known.len().min(8)]))),
+                None => diagnostic.with_help(format!("did you mean {}?", list_names(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;

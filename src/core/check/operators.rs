@@ -32,9 +32,9 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::NumberTooLarge,
                     span,
-                    format!("`{}` is more than a number can hold", self.source_text(span)),
+                    format!("`{}` is too large for a number", self.source_text(span)),
                 )
-                .with_help("numbers have at most 60 digits and lie below 1.8e308"),
+                .with_help("numbers have at most 60 digits and must be below 1.8e308"),
             );
             return self.error(span);
         }
@@ -159,13 +159,13 @@ impl Lower<'_> {
                 format!("write {}, or `TIME(…)` for hours and minutes", number.trunc())
             }
             None if meta.ty == Type::Float && is_made_of_time() => {
-                "only sums and differences of times are times; add `TIME(…)` with the hours and minutes that you mean"
+                "only sums and differences of times are times; add `TIME(…)` with the hours and minutes you want"
                     .to_owned()
             }
             _ => return,
         };
         let message = format!(
-            "`{}` days lose their fraction, because a date has no time",
+            "the fraction of `{}` days is ignored, because a date has no time",
             self.source_text(meta.span)
         );
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));

@@ -134,8 +134,11 @@ fn report(
         Diagnostic::new(
             Code::DefinitionCycle,
             span,
-            format!("definitions use each other in a circle: {}", shown.join(" → ")),
+            format!(
+                "these definitions depend on each other in a circle: {}",
+                shown.join(" → ")
+            ),
         )
-        .with_help("one of them must be computed from columns, or in an earlier step"),
+        .with_help("compute one of them from columns, or in an earlier step"),
     );
 }

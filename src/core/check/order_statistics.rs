@@ -52,7 +52,7 @@ impl Lower<'_> {
             };
             let mut ways = format!("write it out, `{}({of}, {constant})`", function.name);
             if lowering == Lowering::Nth && rows.is_none() && meta.level == Level::Row {
-                ways.push_str(", or make it a key of `group_by`");
+                ways.push_str(", or add it to the keys in `group_by`");
             }
             return self.constant_expected_or(values[1], function.name, param, ways);
         };

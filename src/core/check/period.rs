@@ -76,7 +76,7 @@ impl Lower<'_> {
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,
             span,
-            format!("`PERIODOFFSET` does not move by `{shown}`"),
+            format!("`PERIODOFFSET` has no period `{shown}`"),
         );
         self.report(match near {
             Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
@@ -197,16 +197,16 @@ fn fault(
     let Some(key) = key else {
         let first = *order.first()?;
         let text = program.meta(first).span.excerpt(source);
-        let message = "`PERIODOFFSET` moves along the calendar, and `order_by` has no date";
+        let message = "`PERIODOFFSET` moves along the calendar, but `order_by` has no date";
         return Some(report(first, message.to_owned()).with_help(format!(
-            "order by a date, such as `created_at[month]`; to move by rows of `{text}`, write OFFSET"
+            "order by a date, such as `created_at[month]`; to move by rows of `{text}`, use OFFSET"
         )));
     };
     let meta = program.meta(key);
     let text = meta.span.excerpt(source);
     match meta.ty {
         Type::Timestamptz => {
-            let message = format!("`{text}` is an instant, which has a place in the calendar only in a time zone");
+            let message = format!("`{text}` is an instant, whose date depends on the time zone");
             let frame = if unit.is_shorter_than_day() {
                 unit.name()
             } else {
@@ -216,7 +216,7 @@ fn fault(
         }
         Type::Date if unit.is_shorter_than_day() => {
             let message = format!("`{text}` is a date, which cannot be moved by {}s", unit.name());
-            Some(report(key, message).with_help("move by \"day\", or order by a time"))
+            Some(report(key, message).with_help("move by \"day\", or order by a column with a time"))
         }
         _ => None,
     }

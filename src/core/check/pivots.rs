@@ -97,11 +97,11 @@ impl Lower<'_> {
         if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
             let span = self.program.meta(lowered).span;
             let text = self.source_text(span);
-            let message = format!("`{}` takes one cell, found the range `{text}`", function.name);
+            let message = format!("`{}` needs one cell, found the range `{text}`", function.name);
             let cell = text.split(':').next().unwrap_or_default();
             self.report(
                 Diagnostic::new(Code::BadRange, span, message)
-                    .with_help(format!("give it a cell of this row, such as `{cell}`")),
+                    .with_help(format!("use a cell of this row, such as `{cell}`")),
             );
             return None;
         }
@@ -185,7 +185,7 @@ impl Lower<'_> {
         let (Some((top, bottom)), Some((left, right))) = (ends(rows, height), ends(columns, width)) else {
             let message = "a range has at least one row and one column";
             self.report(
-                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or leave the sizes out"),
+                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or remove the sizes"),
             );
             return self.error(span);
         };
@@ -223,8 +223,8 @@ impl Lower<'_> {
             return self.pivot_range(there, WindowFrame::Across(cells), span);
         }
         if i64::from(right) - i64::from(left) >= WIDEST {
-            let message = format!("a range of several rows may be {WIDEST} columns wide");
-            self.report(Diagnostic::new(Code::NoSuchCell, span, message).with_help("take one row, or fewer columns"));
+            let message = format!("a range of several rows can have at most {WIDEST} columns");
+            self.report(Diagnostic::new(Code::NoSuchCell, span, message).with_help("use one row, or fewer columns"));
             return self.error(span);
         }
         let mut each = self.list();

@@ -47,8 +47,9 @@ impl Lower<'_> {
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
             // `B-1:B1` is an attempt to refer to the row before the first.
             let text = self.source_text(span);
-            let message = format!("`{text}` is not a range: rows of a sheet are numbered from 1, and `-` subtracts");
-            let help = "write the formula for a later row, `row: 3` and `B1:B3`, or take `OFFSET(B1, -2, 0, 3, 1)`";
+            let message =
+                format!("`{text}` is not a range: the rows of a sheet are numbered from 1, and `-` subtracts");
+            let help = "write the formula for a later row, `row: 3` and `B1:B3`, or use `OFFSET(B1, -2, 0, 3, 1)`";
             return self.bad_range(span, &message, help);
         }
         if is_cell(from) || is_cell(to) {
@@ -64,16 +65,17 @@ impl Lower<'_> {
         let ends = [from, to].map(|end| ranges::end_of(self.ast, self.names, end));
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
-            let message = format!("`{text}` is not a range: both ends must be a name, or FIRST, LAST or OFFSET of it");
+            let message =
+                format!("`{text}` is not a range: each end must be a name, or FIRST, LAST or OFFSET of a name");
             return self.bad_range(span, &message, "define the value, and use its name: `FIRST(name):name`");
         };
         if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
-            let message = format!("both ends of a range must use one name, found `{a}` and `{b}`");
+            let message = format!("both ends of a range must have the same name, found `{a}` and `{b}`");
             return self.bad_range(
                 span,
                 &message,
-                &format!("write `{a}:{a}` for all rows, `FIRST({a}):{a}` for those so far"),
+                &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows so far"),
             );
         }
         let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
@@ -145,12 +147,12 @@ impl Lower<'_> {
         }
         let text = self.source_text(span);
         let name = text.split(':').next_back().unwrap_or_default().to_owned();
-        let message = format!("`{text}` is a range of rows, which only an aggregate takes");
+        let message = format!("`{text}` is a range of rows, which only an aggregate accepts");
         self.bad_range(
             span,
             &message,
             &format!(
-                "write `SUM({text})`; to compute with each row first, name that, `y = {name} * 2`, and take `y:y`"
+                "write `SUM({text})`; to compute with each row first, define that value, `y = {name} * 2`, and use `y:y`"
             ),
         )
     }
@@ -356,10 +358,10 @@ impl Lower<'_> {
         }
         let node = match function.lower {
             lower if distinct && !self.counts_distinct(id, lower) => {
-                let message = format!("`{}` cannot take each value of a range once", function.name);
+                let message = format!("`{}` cannot count equal values of a range once", function.name);
                 self.report(
                     Diagnostic::new(Code::MisplacedDistinct, span, message)
-                        .with_help("group by the value in an earlier step, so that each is one row there"),
+                        .with_help("group by the value in an earlier step, so that each value is one row there"),
                 );
                 self.error(span)
             }
@@ -385,11 +387,11 @@ impl Lower<'_> {
                 self.lower_order_statistic(lowering, function, &values, Some(rows.over), span)
             }
             Some(Lowering::TextJoin) => {
-                let message = format!("`{}` joins the rows of a group, not those of a range", function.name);
+                let message = format!("`{}` joins the rows of a group, not the rows of a range", function.name);
                 self.bad_range(
                     span,
                     &message,
-                    "join the texts in a step with `group_by`, and read them in the next",
+                    "join the text in a step with `group_by`, and read the result in the next step",
                 )
             }
             Some(lowering) => self.conditional(lowering, function, args, &values, Some(rows), span),
@@ -422,10 +424,10 @@ impl Lower<'_> {
             _ => {
                 let name = function.name;
                 let message = format!(
-                    "`{name}` takes one range of names, found {} arguments",
+                    "`{name}` accepts one range of names, found {} arguments",
                     taken.values.len()
                 );
-                let help = format!("call it for each, `{name}(a:a)`, or define the range's values first, `c = a + b`");
+                let help = format!("call it once per range, `{name}(a:a)`, or define the values first, `c = a + b`");
                 return self.bad_range(span, &message, &help);
             }
         };
@@ -502,8 +504,8 @@ impl Lower<'_> {
     fn several_columns(&mut self, function: &Function, arg: ExprId) {
         let span = self.ast.span(arg);
         let text = self.source_text(span);
-        let message = format!("`{}` takes one column, and `{text}` has several", function.name);
-        self.report(Diagnostic::new(Code::BadRange, span, message).with_help("give it one column, such as `C:C`"));
+        let message = format!("`{}` needs one column, but `{text}` has several", function.name);
+        self.report(Diagnostic::new(Code::BadRange, span, message).with_help("use one column, such as `C:C`"));
     }
 
     fn counts_distinct(&self, id: FunctionId, lower: Option<Lowering>) -> bool {
@@ -513,7 +515,7 @@ impl Lower<'_> {
     fn report_different_rows(&mut self, function: &Function, first: ExprId, second: ExprId) {
         let [a, b] = [first, second].map(|arg| self.source_text(self.ast.span(arg)));
         let message = format!(
-            "`{}` looks at the same rows of each range, found `{a}` and `{b}`",
+            "`{}` needs the same rows in each range, found `{a}` and `{b}`",
             function.name
         );
         self.report(

@@ -224,7 +224,7 @@ impl RegexReader<'_> {
             '\n' => self.write("\\n"),
             '\r' => self.write("\\r"),
             '\t' => self.write("\\t"),
-            c if c.is_control() => return refused(at..self.at, "control characters cannot be part of it"),
+            c if c.is_control() => return refused(at..self.at, "control characters are not allowed"),
             c => {
                 if special.contains(c) {
                     self.write("\\");
@@ -335,7 +335,7 @@ impl RegexReader<'_> {
                 rest if rest.starts_with("(?i") => "`(?i)` after the beginning",
                 _ => "this kind of group",
             };
-            return refused(at..at + 2, format!("{what} is not known to every warehouse"));
+            return refused(at..at + 2, format!("not every warehouse supports {what}"));
         } else {
             let first = self.optional.is_empty();
             self.write("(");
@@ -358,7 +358,7 @@ impl RegexReader<'_> {
 
     fn close(&mut self, at: usize) -> Result<(), RefusedRegex> {
         if self.frames.len() < 2 {
-            return refused(at..at + 1, "no bracket is open here");
+            return refused(at..at + 1, "there is no open bracket here");
         }
         self.write(")");
         let piece = self.finish();
@@ -370,11 +370,11 @@ impl RegexReader<'_> {
         let Some(piece) = self.piece.as_mut() else {
             return refused(
                 at..self.at,
-                format!("`{written}` has nothing to repeat; write `\\{written}` for the character"),
+                format!("`{written}` has nothing to repeat; write `\\{written}` for the character itself"),
             );
         };
         if piece.repeated {
-            let why = "a quantifier after a quantifier, such as a lazy one, is not supported by every warehouse";
+            let why = "not every warehouse supports a quantifier after a quantifier, such as a lazy one";
             return refused(at..self.at, why);
         }
         if piece.anchor {
@@ -413,7 +413,10 @@ impl RegexReader<'_> {
             .and_then(|rest| rest.split_once('}'))
             .map(|(inner, _)| inner)
         else {
-            return refused(at..at + 1, "this bracket is not closed; write `\\{` for the character");
+            return refused(
+                at..at + 1,
+                "this bracket is not closed; write `\\{` for the character itself",
+            );
         };
         self.at += inner.len() + 1;
         let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= MOST_REPEATS);
@@ -428,7 +431,7 @@ impl RegexReader<'_> {
         let Some((least, most)) = bounds else {
             return refused(
                 at..self.at,
-                format!("a repetition is `{{2}}`, `{{2,}}` or `{{2,5}}`, of at most {MOST_REPEATS}"),
+                format!("write a repetition as `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MOST_REPEATS}"),
             );
         };
         self.repeat(at, least, most, &format!("{{{inner}}}"))
@@ -466,12 +469,15 @@ impl RegexReader<'_> {
         loop {
             let here = self.at;
             let Some(c) = self.next() else {
-                return refused(at..at + 1, "this bracket is not closed; write `\\[` for the character");
+                return refused(
+                    at..at + 1,
+                    "this bracket is not closed; write `\\[` for the character itself",
+                );
             };
             match c {
                 ']' if here > start => break,
                 '[' if matches!(self.peek(), Some(':' | '.' | '=')) => {
-                    let why = "classes with names, as `[:alpha:]`, mean other letters from warehouse to warehouse; write `A-Za-z`";
+                    let why = "named classes such as `[:alpha:]` include different letters on different warehouses; write `A-Za-z`";
                     return refused(here..self.at + 1, why);
                 }
                 '-' if from.is_some() && !matches!(self.peek(), Some(']') | None) => {
@@ -485,7 +491,7 @@ impl RegexReader<'_> {
                         high => high,
                     };
                     let Some(high) = high.filter(|high| low.is_some_and(|low| low <= *high)) else {
-                        return refused(here..self.at, "a range goes from a character to a later one");
+                        return refused(here..self.at, "the end of a character range must come after its start");
                     };
                     self.member(to, high)?;
                 }
@@ -535,9 +541,9 @@ fn not_known(c: char) -> String {
     match c {
         'b' | 'B' => "where words end is not the same in every warehouse".to_owned(),
         '0'..='9' => "backreferences are not supported".to_owned(),
-        'A' | 'z' | 'Z' => "the beginning and end are written `^` and `$`".to_owned(),
-        'p' | 'P' => "classes of Unicode are not known to every warehouse".to_owned(),
-        c => format!("`\\{c}` is not known to every warehouse"),
+        'A' | 'z' | 'Z' => "write `^` and `$` for the beginning and the end".to_owned(),
+        'p' | 'P' => "not every warehouse supports Unicode classes".to_owned(),
+        c => format!("not every warehouse supports `\\{c}`"),
     }
 }
 
@@ -566,7 +572,7 @@ pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String)
                     .filter(|g| **g < 10)
                 else {
                     let why = match number {
-                        0 => "there is no group 0; put the whole pattern in brackets, and write `$1`".to_owned(),
+                        0 => "there is no group 0; put the complete pattern in brackets, and write `$1`".to_owned(),
                         _ => format!("the pattern has no group {number}"),
                     };
                     return refused(at..at + 2, why);
@@ -576,7 +582,7 @@ pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String)
                 renumbered.push_str(&format!("\\{group}"));
             }
             ('\\', Some(number)) => {
-                return refused(at..at + 2, format!("a group is put in as `${number}`"));
+                return refused(at..at + 2, format!("write a group as `${number}`"));
             }
             ('\\', None) => {
                 plain.push_str("\\\\");

@@ -205,7 +205,7 @@ impl Resolver<'_> {
             _ if std::mem::replace(&mut self.missing[column], true) => NameTarget::Error,
             _ => {
                 let letters = column_letters(column);
-                let message = format!("column {letters} is `{name}`, which the sheet does not have");
+                let message = format!("column {letters} is `{name}`, which does not exist in the sheet");
                 self.diagnostics
                     .push(Diagnostic::new(Code::UnknownName, span, message).with_help("correct its name in `columns`"));
                 NameTarget::Error
@@ -224,10 +224,10 @@ impl Resolver<'_> {
             Diagnostic::new(
                 Code::DefinitionCycle,
                 span,
-                format!("`{text}` is `{name}` itself, so each row would need the one before it"),
+                format!("`{text}` is `{name}` itself, so each row would depend on the previous row"),
             )
             .with_help(format!(
-                "add up the rows instead: `SUM({first}$1:{first}1)` is the total so far"
+                "sum the rows instead: `SUM({first}$1:{first}1)` is the running total"
             )),
         );
         NameTarget::Error
@@ -238,7 +238,7 @@ impl Resolver<'_> {
         let message = match count {
             0 => "the sheet has no columns by letter because they are not declared".to_owned(),
             _ => format!(
-                "the sheet has {count} columns, A to {}; {} is none",
+                "the sheet has {count} columns, A to {}, so there is no column {}",
                 column_letters(count - 1),
                 column_letters(column)
             ),
@@ -260,7 +260,7 @@ impl Resolver<'_> {
                 span,
                 format!("the first row of a sheet is 1; `{text}` is not a row"),
             )
-            .with_help("write `$1` for the first row; without `$` a row is counted from the one it is read from"),
+            .with_help("write `$1` for the first row; a row without `$` is relative to the row of the formula"),
         );
         NameTarget::Error
     }
@@ -376,8 +376,8 @@ impl Resolver<'_> {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
         if self.in_ranges > MOST_COLUMNS {
-            let message = format!("the ranges of a sheet hold at most {MOST_COLUMNS} columns together");
-            let help = "take narrower ranges, or name what several formulas share in a calculation of its own";
+            let message = format!("the ranges of one sheet can have at most {MOST_COLUMNS} columns in total");
+            let help = "use narrower ranges, or define a shared part as a separate calculation";
             self.diagnostics
                 .push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
             return NameTarget::Error;
@@ -412,7 +412,7 @@ impl Resolver<'_> {
         );
         self.diagnostics.push(
             Diagnostic::new(Code::ConstantExpected, span, message)
-                .with_help("write it out, `OFFSET(C1, -6, 0, 7, 1)` for this row and the six before"),
+                .with_help("write it out, for example `OFFSET(C1, -6, 0, 7, 1)` for this row and the six before"),
         );
         NameTarget::Error
     }
@@ -454,14 +454,14 @@ impl Resolver<'_> {
         let (Some((top, bottom)), Some((left, right))) = (size(height), size(width)) else {
             let message = "a range has at least one row and one column";
             self.diagnostics.push(
-                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or leave the sizes out"),
+                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or remove the sizes"),
             );
             return Some(NameTarget::Error);
         };
         let column_at =
             |by: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(by)?).ok();
         let (Some(first), Some(last)) = (column_at(left), column_at(right)) else {
-            let message = "this reaches to the left of column A";
+            let message = "this is to the left of column A";
             self.diagnostics
                 .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help("move fewer columns to the left"));
             return Some(NameTarget::Error);

@@ -97,7 +97,7 @@ impl Resolver<'_> {
             Some(Expr::Tab { tab: other, base }) => {
                 let [a, b] = [tab, other].map(|tab| self.ast.names[tab as usize].text(self.source));
                 if !a.eq_ignore_ascii_case(b) {
-                    let message = format!("a range lies in one tab, found `{a}` and `{b}`");
+                    let message = format!("a range is in one tab, found `{a}` and `{b}`");
                     self.diagnostics.push(
                         Diagnostic::new(Code::NotWholeColumns, span, message)
                             .with_help(format!("write the tab once: `{a}!A:B`")),
@@ -132,7 +132,7 @@ impl Resolver<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` reads another tab, which one expression cannot",
+                "`{}` reads another tab, which a single expression cannot do",
                 span.text(self.source)
             );
             self.diagnostics.push(
@@ -180,8 +180,11 @@ impl Resolver<'_> {
             Some(cell) if cell.row.is_some() => {
                 let letter = column_letters(cell.column);
                 (
-                    format!("a lookup reads whole columns of a tab, found `{text}`"),
-                    format!("write the letter alone, `'{}'!{letter}:{letter}`", tab.name),
+                    format!("a lookup reads complete columns of a tab, found `{text}`"),
+                    format!(
+                        "write the letter without row numbers, `'{}'!{letter}:{letter}`",
+                        tab.name
+                    ),
                 )
             }
             Some(cell) if cell.column < names.len() => return Some(cell.column as u32),

@@ -143,12 +143,16 @@ impl Lower<'_> {
             ty => {
                 let text = self.source_text(meta.span);
                 let (wanted, help) = match (ty, of_dates) {
-                    (Type::Text, true) => ("a date", format!("read the text first, `DATEVALUE({text})`")),
-                    (Type::Text, false) => ("a number", format!("read the text first, `VALUE({text})`")),
-                    (ty, false) if ty.is_temporal() => ("a number", "the mask of a date is `yyyy-mm-dd`".to_owned()),
-                    (ty, true) if ty.is_number() => ("a date", "the mask of a number is `#,##0.00`".to_owned()),
-                    (_, true) => ("a date", "give a date column".to_owned()),
-                    (_, false) => ("a number", format!("turn it into a text, `{text} & \"\"`")),
+                    (Type::Text, true) => ("a date", format!("convert the text first, `DATEVALUE({text})`")),
+                    (Type::Text, false) => ("a number", format!("convert the text first, `VALUE({text})`")),
+                    (ty, false) if ty.is_temporal() => {
+                        ("a number", "a mask for a date is, for example, `yyyy-mm-dd`".to_owned())
+                    }
+                    (ty, true) if ty.is_number() => {
+                        ("a date", "a mask for a number is, for example, `#,##0.00`".to_owned())
+                    }
+                    (_, true) => ("a date", "use a date column".to_owned()),
+                    (_, false) => ("a number", format!("convert it to text, `{text} & \"\"`")),
                 };
                 self.report(
                     Diagnostic::new(
@@ -167,10 +171,15 @@ impl Lower<'_> {
         let span = self.span_within(id, at);
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
-                "numbers are written with `0 # , . % E+0` or `General` and up to three forms with `;` between them, dates with \
-                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`, elapsed times with `[h]:mm:ss`, other text in \
-                 quotes",
+            Diagnostic::new(
+                Code::UnsupportedMask,
+                span,
+                format!("`TEXT` does not support the mask `{text}`: {why}"),
+            )
+            .with_help(
+                "masks for numbers consist of `0 # , . % E+0` or `General`, with up to three forms separated by \
+                 `;`; masks for dates of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`; masks for \
+                 elapsed times of `[h]:mm:ss`. Put other text in quotes",
             ),
         );
         self.error(span)

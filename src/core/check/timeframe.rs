@@ -62,9 +62,10 @@ pub(super) enum CalendarShift {
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
-            let message = format!("`[{name}]` needs the first month of the fiscal year, and nothing sets it");
+            let message = format!("`[{name}]` needs the first month of the fiscal year, which is not set");
             return Err(Diagnostic::new(Code::UnknownTimeframe, span, message).with_help(
-                "set `fiscal_month_offset` in the spec or in formulac.yml: 3 if the year begins in April, 0 if in January",
+                "set `fiscal_month_offset` in the spec or in formulac.yml: 3 if the year starts in April, 0 if it \
+                starts in January",
             ));
         }
         return Ok(function.map(|function| shifted(name, function, calendar)));
@@ -72,8 +73,9 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
     Err(match suggest::nearest(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
         Some(near) => diagnostic.with_help(suggest::similar(near)),
-        None => diagnostic
-            .with_help("there are `date`, `week`, `month`, `quarter`, `year`, `hour` and parts such as `month_num`"),
+        None => {
+            diagnostic.with_help("use `date`, `week`, `month`, `quarter`, `year`, `hour` or a part such as `month_num`")
+        }
     })
 }
 

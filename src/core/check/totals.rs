@@ -132,8 +132,9 @@ impl Resolver<'_> {
         let Some(totals) = &sheet.totals else {
             let message = "a total recomputes the measure from its rows, which a single expression cannot do";
             self.diagnostics.push(
-                Diagnostic::new(Code::NeedsQuery, span, message)
-                    .with_help("write a spec whose step before groups, and compile it with `formulac query`"),
+                Diagnostic::new(Code::NeedsQuery, span, message).with_help(
+                    "write a spec with a grouped step before this one, and compile it with `formulac query`",
+                ),
             );
             return NameTarget::Error;
         };

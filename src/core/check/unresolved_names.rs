@@ -83,9 +83,13 @@ impl Resolver<'_> {
         if let Some(value) = boolean(text).filter(|_| bare) {
             let upper = text.to_ascii_uppercase();
             self.diagnostics.push(
-                Diagnostic::new(Code::LowercaseBoolean, span, format!("`{text}` is read as `{upper}`"))
-                    .with_help(format!("write `{upper}`"))
-                    .with_fix(span, upper),
+                Diagnostic::new(
+                    Code::LowercaseBoolean,
+                    span,
+                    format!("`{text}` is interpreted as `{upper}`"),
+                )
+                .with_help(format!("write `{upper}`"))
+                .with_fix(span, upper),
             );
             return NameTarget::Bool(value);
         }
@@ -94,19 +98,19 @@ impl Resolver<'_> {
                 Diagnostic::new(
                     Code::NeedsWorksheet,
                     span,
-                    format!("cell references need a worksheet; `{text}` reads as a cell"),
+                    format!("cell references need a worksheet; `{text}` looks like a cell"),
                 )
                 .with_help(format!(
-                    "name the column, or write `${{{text}}}` where a column has that name"
+                    "use the column's name, or write `${{{text}}}` if a column has that name"
                 )),
             );
             return NameTarget::Error;
         }
         if bare && text.eq_ignore_ascii_case("null") {
             self.diagnostics.push(
-                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas").with_help(
+                Diagnostic::new(Code::NotFormulaSyntax, span, "formulas have no NULL").with_help(
                     if self.is_branch_of_if(id, definition) {
-                        "leave out the last argument of IF, or swap the branches"
+                        "remove the last argument of IF, or swap the branches"
                     } else {
                         "write `1/0` for an empty value, and `ISBLANK(x)` to test for one"
                     },
@@ -121,7 +125,7 @@ impl Resolver<'_> {
                     span,
                     format!("{what} need a worksheet; there is no column or definition `{text}`"),
                 )
-                .with_help("name the column"),
+                .with_help("use the column's name"),
             );
             return NameTarget::Error;
         }
@@ -146,7 +150,7 @@ impl Resolver<'_> {
         }
         let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
-                .with_label("in its own definition a name means the input column")
+                .with_label("in its own definition, the name refers to the input column")
         } else {
             Diagnostic::new(
                 Code::UnknownName,
@@ -161,7 +165,7 @@ impl Resolver<'_> {
             .is_some_and(|before| before.trim_end_matches(' ').ends_with("--"))
         {
             self.diagnostics
-                .push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
+                .push(diagnostic.with_help("a comment starts with `//`; `--` negates a value twice"));
             return NameTarget::Error;
         }
         if let Some(relation) = self
@@ -171,14 +175,14 @@ impl Resolver<'_> {
             .find(|r| r.name().eq_ignore_ascii_case(text))
         {
             let name = relation.name();
-            let help = format!("`{name}` is a relation; its columns are written `{name}.column`");
+            let help = format!("`{name}` is a relation; write its columns as `{name}.column`");
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
         if let Some((base, frame)) =
             split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())
         {
-            let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
+            let help = format!("write the timeframe of `{base}` as `{base}[{frame}]`");
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
@@ -223,7 +227,7 @@ impl Resolver<'_> {
                     .map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
                 // In `status = open`, the quotes around a text literal may be missing.
                 if bare && self.is_compared(id, definition) {
-                    format!("write `\"{text}\"` if it is a text; {names}")
+                    format!("write `\"{text}\"` if you mean text; {names}")
                 } else {
                     names
                 }
@@ -323,10 +327,13 @@ impl Resolver<'_> {
                     span,
                     format!("`{text}` is a name, not a function"),
                 )
-                .with_help("put an operator before the bracket; there is no implied multiplication");
+                .with_help("put an operator before the bracket; multiplication is never implied");
             }
             let near = self.nearest(text, catalog::names());
-            let help = near.map_or_else(|| "`formulac functions` lists them all".to_owned(), suggest::similar);
+            let help = near.map_or_else(
+                || "`formulac functions` lists all functions".to_owned(),
+                suggest::similar,
+            );
             Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
                 .with_label("not in the function catalogue")
                 .with_help(help)
@@ -363,15 +370,15 @@ fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
         format!("`{text}` may be a column of {}", list_names(relations)),
     )
     .with_help(format!(
-        "write which, as in `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or `--schema` provides the \
-             columns of each"
+        "specify the relation, for example `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or \
+             `--schema` provides the columns of each"
     ))
 }
 
 fn unlisted(relation: &Relation, name: &str, span: Span) -> Diagnostic {
     let message = format!("`{name}` is not among the known columns of `{}`", relation.name());
-    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("taken for a column").with_help(
-        "all columns are known after `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch`",
+    Diagnostic::new(Code::UnlistedColumn, span, message).with_label("assumed to be a column").with_help(
+        "run `dbt docs generate` (dbt 2: `dbt build --write-catalog`) or `formulac schema fetch` so that all columns are known",
     )
 }
 
@@ -380,7 +387,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
     diagnostic
         .with_label("it existed at an earlier pull but was removed")
         .with_help(format!(
-            "dbt has no such column of `{}` any more: use another, or bring it back there",
+            "dbt has no such column of `{}` any more: use another column, or restore it in dbt",
             relation.name()
         ))
 }

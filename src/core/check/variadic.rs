@@ -69,11 +69,11 @@ impl Lower<'_> {
             let Some(chosen) = chosen else {
                 let at = self.program.meta(*index).span;
                 let message = format!(
-                    "`CHOOSE` has no value {place}, only {}; the result is always NULL",
+                    "`CHOOSE` has no value {place}, only {}, so the result is always NULL",
                     choices.len()
                 );
                 let help = match choices.len() {
-                    1 => "write the index 1, or the value alone".to_owned(),
+                    1 => "write the index 1, or only the value".to_owned(),
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));

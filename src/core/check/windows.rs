@@ -24,7 +24,7 @@ impl Lower<'_> {
             let at = self.program.meta(*columns).span;
             self.report(
                 Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
-                    .with_help("name that column, `OFFSET(other, -1)`"),
+                    .with_help("use that column's name, `OFFSET(other, -1)`"),
             );
             return self.error(span);
         }
@@ -58,15 +58,19 @@ impl Lower<'_> {
         if rows.is_none() {
             let span = self.program.meta(id).span;
             self.report(
-                Diagnostic::new(Code::ConstantExpected, span, "`OFFSET` goes at most 2147483647 rows")
-                    .with_help("write a smaller number, or `FIRST(x)` or `LAST(x)`"),
+                Diagnostic::new(
+                    Code::ConstantExpected,
+                    span,
+                    "`OFFSET` can move at most 2147483647 rows",
+                )
+                .with_help("write a smaller number, or `FIRST(x)` or `LAST(x)`"),
             );
         }
         rows
     }
 
     pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
-        self.constant_expected_or(id, function, param, format!("write it out, `{example}`"))
+        self.constant_expected_or(id, function, param, format!("write it as a constant, `{example}`"))
     }
 
     /// Reports that a parameter must be a constant. `help` suggests other solutions.
@@ -185,9 +189,11 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::NeedsQuery,
                     span,
-                    "a window over a window cannot be one expression",
+                    "a single expression cannot contain a window over a window",
                 )
-                .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
+                .with_help(
+                    "write a spec and compile it with `formulac query`, which computes them one after the other",
+                ),
             );
             return false;
         }
@@ -197,7 +203,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::MixedLevels,
                     meta.span,
-                    format!("`{shown}` looks at groups, and `{text}` is a value per row"),
+                    format!("`{shown}` is computed over groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
                 .with_help("aggregate it, or add it to `group_by`"),
@@ -214,14 +220,14 @@ impl Lower<'_> {
             return true;
         }
         let help = if in_rule {
-            "define it as a column of the model, and name that here".to_owned()
+            "define it as a column of the model, and use its name here".to_owned()
         } else if self.scope.strata {
             match self.key_to_order_by() {
                 Some(key) => format!("add `order_by: {key}` to the step"),
                 None => "add `order_by:` to the step, for example `order_by: month`".to_owned(),
             }
         } else {
-            "say the order, for example `--order-by month`".to_owned()
+            "specify the order, for example `--order-by month`".to_owned()
         };
         let message = format!("`{shown}` reads other rows, but the rows have no order");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));

@@ -75,7 +75,7 @@ impl Compiler {
                         span,
                         format!("`{part}` occurs more than once in the SQL"),
                     )
-                    .with_help("name it as a definition of a spec; `formulac query` computes it once"),
+                    .with_help("make it a definition in a spec; `formulac query` then computes it once"),
                 );
             }
             let mut sql = String::with_capacity(width);

@@ -85,7 +85,7 @@ impl CompilerOptions {
     /// that contains the unknown name.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
-            format!("correct `{key}`; a model or source that is new in dbt is known after `dbt parse`")
+            format!("correct `{key}`; if a model or source is new in dbt, run `dbt parse` first")
         } else {
             format!("correct `{key}`, or add the relation to the schema")
         }
@@ -463,7 +463,7 @@ impl Compiler {
                         definition.span,
                         format!("this defines `{name}`, which is also a column"),
                     )
-                    .with_help(format!("to compare, begin with `=`: `={text}`")),
+                    .with_help(format!("to compare, start with `=`: `={text}`")),
                 );
             }
         }

@@ -193,12 +193,9 @@ impl Emitter<'_> {
                 Diagnostic::new(
                     Code::UnsupportedFunction,
                     span,
-                    format!(
-                        "aggregates cannot be taken across the row like this in dialect `{}`",
-                        self.dialect
-                    ),
+                    format!("dialect `{}` cannot aggregate across a row like this", self.dialect),
                 )
-                .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
+                .with_help("make each aggregate a definition in a spec; `formulac query` then computes them first"),
             );
             return self.null_placeholder(span);
         };

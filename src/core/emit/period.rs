@@ -26,8 +26,9 @@ impl Emitter<'_> {
         let Some(moved) = self.windows.moved.clone().filter(|_| framed) else {
             let message = "`PERIODOFFSET` looks up another row, which needs a join";
             self.report(
-                Diagnostic::new(Code::NeedsQuery, span, message)
-                    .with_help("write a spec with `order_by` and compile it with `formulac query`, which joins"),
+                Diagnostic::new(Code::NeedsQuery, span, message).with_help(
+                    "write a spec with `order_by` and compile it with `formulac query`, which adds the join",
+                ),
             );
             return self.null_placeholder(span);
         };

@@ -13,9 +13,15 @@ impl Emitter<'_> {
             Diagnostic::new(
                 Code::ExpressionTooLarge,
                 span,
-                format!("one expression would repeat its parts to more than {} KiB", self.limits.repetition >> 10),
+                format!(
+                    "a single expression would repeat its parts to more than {} KiB",
+                    self.limits.repetition >> 10
+                ),
             )
-            .with_help("name the inner parts as definitions of a spec and compile it with `formulac query`, which computes each once"),
+            .with_help(
+                "make the inner parts definitions in a spec and compile it with `formulac query`, which \
+                computes each of them once",
+            ),
         );
     }
 
@@ -87,9 +93,9 @@ impl Emitter<'_> {
                         Diagnostic::new(
                             Code::VolatileRepeated,
                             self.program.meta(*arg).span,
-                            "a value drawn anew each time would be drawn more than once",
+                            "a random value would be drawn more than once",
                         )
-                        .with_help("name it as a definition of a spec and compile it with `formulac query`"),
+                        .with_help("make it a definition in a spec and compile it with `formulac query`"),
                     );
                 }
                 self.warned.get_or_insert((span, self.program.meta(*arg).span));

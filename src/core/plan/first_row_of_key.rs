@@ -262,7 +262,7 @@ impl Planner<'_> {
             tab.name
         );
         let help = format!(
-            "add `order_by` to the tab, or give the schema a `primary_key: [{key}]` of `{}`",
+            "add `order_by` to the tab, or add `primary_key: [{key}]` to `{}` in the schema",
             tab.name
         );
         self.emitter

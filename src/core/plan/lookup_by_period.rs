@@ -178,7 +178,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
-        let message = format!("`{text}` is no column, so that no other row has it");
+        let message = format!("`{text}` is not a column, so other rows do not have it");
         self.emitter.report(Diagnostic::new(Code::Internal, span, message));
         self.emitter.null_placeholder(span)
     }
@@ -505,7 +505,7 @@ impl Planner<'_> {
         let mut names = vec![format!("`{key}`")];
         names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
         let message = format!(
-            "several rows may have the same {}; where they do, `PERIODOFFSET` finds none of them",
+            "several rows may have the same {}; for those, `PERIODOFFSET` returns NULL",
             names.join(" and ")
         );
         let grain: Vec<String> = if self.step.grouped {
@@ -526,7 +526,7 @@ impl Planner<'_> {
                 missing.join(" and ")
             )
         } else {
-            "group by them in an earlier step, or give the schema a `primary_key` of them".to_owned()
+            "group by them in an earlier step, or add them to the schema as `primary_key`".to_owned()
         };
         self.emitter
             .diagnostics

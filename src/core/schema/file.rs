@@ -120,11 +120,11 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
             },
             "values" => match values(value) {
                 Some(values) => column = column.values(values),
-                None => faults.push(wrong_shape(value, "`values`", "a list of texts")),
+                None => faults.push(wrong_shape(value, "`values`", "a list of strings")),
             },
             "tags" => match values(value) {
                 Some(tags) => column = column.tagged(tags),
-                None => faults.push(wrong_shape(value, "`tags`", "a list of texts")),
+                None => faults.push(wrong_shape(value, "`tags`", "a list of strings")),
             },
             "quoted" => match value.boolean() {
                 Some(quoted) => column = column.quoted(quoted),
@@ -157,7 +157,7 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
         Ok(Type::Other) if base != "other" => {
             let help = match nearest(&base, TYPES.iter().copied()) {
                 Some(near) => similar(near),
-                None => format!("a type that formulas only pass on is `other({text})`"),
+                None => format!("write a type that formulas only pass through as `other({text})`"),
             };
             faults
                 .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
@@ -174,7 +174,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     let mut names = Vec::new();
     for item in items {
         let Some(name) = item.text() else {
-            faults.push(wrong_shape(item, "`primary_key`", "names of columns"));
+            faults.push(wrong_shape(item, "`primary_key`", "column names"));
             continue;
         };
         if relation.column(name).is_none() {
@@ -193,7 +193,7 @@ fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
     let help = match nearest(name, known.iter().copied()) {
         Some(near) => similar(near),
         None => format!(
-            "the keys here are {}",
+            "the valid keys are {}",
             known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
         ),
     };

@@ -95,7 +95,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
 fn named<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
     let name = node.get("name").and_then(Node::text);
     if name.is_none() {
-        faults.push(wrong_shape(node, "an entry of dbt", "a mapping with a `name`"));
+        faults.push(wrong_shape(node, "a dbt entry", "a mapping with a `name`"));
     }
     name
 }

@@ -113,10 +113,10 @@ fn unknown(root: &Node) -> Diagnostic {
         .iter()
         .find_map(|(key, _)| Some((key.span, nearest(key.text()?, KEYS.iter().copied())?)));
     match near {
-        Some((span, key)) => not_a_schema(span, "no key of a schema is here", Some(key)),
+        Some((span, key)) => not_a_schema(span, "the file has no key of a schema", Some(key)),
         None => not_a_schema(
             pairs.first().map_or(root.span, |(key, _)| key.span),
-            "no key of a schema is here",
+            "the file has no key of a schema",
             None,
         ),
     }
@@ -126,7 +126,7 @@ fn unknown(root: &Node) -> Diagnostic {
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar(key),
-        None => "write `relations:` with tables and their columns, or give dbt's manifest.json".to_owned(),
+        None => "write `relations:` with tables and their columns, or use dbt's manifest.json".to_owned(),
     };
     Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)
 }

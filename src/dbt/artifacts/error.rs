@@ -90,11 +90,11 @@ impl ArtifactError {
     pub fn help(&self) -> String {
         let command = self.kind.command();
         match self.fault {
-            ArtifactFault::Broken => format!("let dbt write it again with `{command}`"),
+            ArtifactFault::Broken => format!("run `{command}` to write it again"),
             ArtifactFault::Other(_) | ArtifactFault::NotAnArtifact => {
-                format!("give the {}; `{command}` writes it", self.kind.file())
+                format!("pass the {}; `{command}` writes it", self.kind.file())
             }
-            ArtifactFault::TooOld(_) => format!("let a newer dbt write it, with `{command}`"),
+            ArtifactFault::TooOld(_) => format!("write it with a newer dbt, using `{command}`"),
         }
     }
 }
@@ -103,12 +103,12 @@ impl fmt::Display for ArtifactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.name();
         match &self.fault {
-            ArtifactFault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
+            ArtifactFault::Broken => write!(f, "dbt's {kind} is invalid: {}", self.reason),
             ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
             ArtifactFault::TooOld(version) => {
                 write!(
                     f,
-                    "dbt's {kind} is v{version}, and v{} is the oldest that is read",
+                    "dbt's {kind} has version v{version}, but v{} is the oldest supported version",
                     self.kind.versions().0
                 )
             }

@@ -133,7 +133,7 @@ impl RawMetadata<'_> {
         }
         let newer = version.filter(|version| *version > newest).map(|version| {
             let file = kind.file();
-            format!("{file} is v{version}, but v{newest} is the newest known version: new content is not read")
+            format!("{file} has version v{version}, but v{newest} is the newest known version: new content is ignored")
         });
         Ok(Metadata {
             version,
@@ -212,7 +212,7 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut Top<'_, S> {
                     Ok(metadata) => self.metadata = Some(metadata),
                     Err(fault) => {
                         self.fault = Some(fault);
-                        return Err(A::Error::custom("not the artifact that is read"));
+                        return Err(A::Error::custom("not the expected artifact"));
                     }
                 }
                 self.known |= self.metadata.as_ref().is_some_and(|known| known.version.is_some());

@@ -40,7 +40,7 @@ impl Manifest {
     ///     "model.shop.revenue": {"name": "revenue", "depends_on": {"nodes": ["model.shop.orders"]}}}}"#;
     /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
     /// let revenue = manifest.node("model.shop.revenue").unwrap();
-    /// let read = manifest.referred(revenue, "{{ get_where_subquery(ref('orders')) }}").unwrap();
+    /// let read = manifest.resolve_reference(revenue, "{{ get_where_subquery(ref('orders')) }}").unwrap();
     /// assert_eq!(&*read.unique_id, "model.shop.orders");
     /// ```
     #[must_use]

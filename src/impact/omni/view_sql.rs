@@ -32,7 +32,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
             // All columns of every table that the SQL may name.
-            let why = format!("its view's SQL is known as a whole: {why}");
+            let why = format!("the SQL of its view is analyzed as a whole only: {why}");
             let tables = identifiers(&plain)
                 .into_iter()
                 .filter_map(|word| table(&[word], tables));

@@ -23,7 +23,7 @@ pub fn format_brief(impact: &Impact) -> String {
         .map(|(grade, effects)| format!("{}: {}", grade.name(), kinds(effects)))
         .collect();
     if said.is_empty() {
-        "nothing that is known here".to_owned()
+        "nothing known here".to_owned()
     } else {
         said.join("; ")
     }

@@ -126,7 +126,10 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     table(impact, &mut out);
     notes(impact, &mut out);
     out.push_str("<section aria-labelledby=\"graph-title\">\n<h2 id=\"graph-title\">Graph</h2>\n");
-    out.push_str("<p class=\"said\">What changes is blue: on its left stands what it reads itself, on its right what it reaches. Select a node with the mouse, or in the list with Tab, arrows and Enter.</p>\n");
+    out.push_str(
+        "<p class=\"said\">The changed nodes are blue. Their inputs are on the left, everything that they \
+        affect is on the right. Select a node with the mouse, or in the list with Tab, arrow keys and Enter.</p>\n",
+    );
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
     let drawn = picture.nodes.len().min(MAX_NODES);
     for (number, dot) in picture.nodes.iter().take(drawn).enumerate() {
@@ -144,7 +147,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     if drawn < picture.nodes.len() {
         let _ = writeln!(
             out,
-            "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>",
+            "<p class=\"said\">The graph shows {drawn} of {} nodes; the table shows all.</p>",
             picture.nodes.len()
         );
     }
@@ -211,7 +214,7 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
 
 fn table(impact: &Impact, out: &mut String) {
     out.push_str(
-        "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">What it reaches, worst first</h2>\n",
+        "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">Affected, most severe first</h2>\n",
     );
     if impact.effects.is_empty() {
         out.push_str("<p>Nothing.</p>\n</section>\n");
@@ -232,7 +235,7 @@ fn table(impact: &Impact, out: &mut String) {
         let gap = effect
             .gaps
             .first()
-            .map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
+            .map(|gap| format!("<br><small>possibly overstated: {}</small>", sentence(gap)));
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
@@ -278,16 +281,16 @@ fn notes(impact: &Impact, out: &mut String) {
         .filter_map(|e| Some((&e.name, e.whole.as_ref()?)))
         .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
-    out.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">How exactly this is known</h2>\n");
+    out.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">Precision</h2>\n");
     if whole.is_empty() {
         let _ = writeln!(
             out,
-            "<p>None of {count} models had to be taken as a whole for SQL that cannot be followed. What exposures read is known per model only.</p>"
+            "<p>The columns of all {count} models are known. What exposures read is known per model only.</p>"
         );
     } else {
         let _ = writeln!(
             out,
-            "<p>Of {count} models {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
+            "<p>Of {count} models, {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
             whole.len()
         );
         for (name, why) in whole {
@@ -304,7 +307,7 @@ fn unaffected(impact: &Impact, out: &mut String) {
     }
     let _ = writeln!(
         out,
-        "<details><summary>{} not reached</summary><ul>",
+        "<details><summary>{} not affected</summary><ul>",
         impact.unaffected.len()
     );
     for (_, name) in impact.unaffected.iter().take(MAX_NODES) {

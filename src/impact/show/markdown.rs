@@ -47,7 +47,7 @@ pub fn markdown(impact: &Impact) -> String {
         );
     }
     if !impact.unaffected.is_empty() {
-        let _ = writeln!(out, "\n{} downstream not reached.", impact.unaffected.len());
+        let _ = writeln!(out, "\n{} downstream not affected.", impact.unaffected.len());
     }
     let picture = from_impact(impact);
     if !picture.edges.is_empty() && picture.nodes.len() <= MAX_NODES {

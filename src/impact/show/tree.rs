@@ -58,7 +58,7 @@ pub fn impact(impact: &Impact) -> String {
         } else {
             String::new()
         };
-        let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
+        let _ = writeln!(out, "\n{count} downstream not affected: {}{more}", names.join(", "));
     }
     match escape_hidden(&out) {
         Cow::Owned(shown) => shown,

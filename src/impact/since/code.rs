@@ -190,7 +190,7 @@ pub(super) fn compare_models(
         (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;
             start.redefined = true;
-            let whole = Some(format!("only dbt can run its Jinja: {jinja}"));
+            let whole = Some(format!("only dbt can evaluate its Jinja: {jinja}"));
             found.push(RevisionDifference {
                 whole,
                 ..difference(name, "sql", "", "")

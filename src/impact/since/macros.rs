@@ -37,7 +37,11 @@ impl FoundChange<'_, '_> {
                 .find(|block| block.name == name)
                 .map(|block| block.kind);
             if kind == Some("materialization") {
-                self.report_whole(&name, "macro", "which models a materialization builds is not followed");
+                self.report_whole(
+                    &name,
+                    "macro",
+                    "formulac does not know which models a materialization builds",
+                );
                 continue;
             }
             if CALLED_BY_DBT
@@ -47,7 +51,7 @@ impl FoundChange<'_, '_> {
                 self.report_whole(
                     &name,
                     "macro",
-                    "dbt calls it by itself, for any model: which ones change is not followed",
+                    "dbt calls it automatically for any model, so it is unknown which models change",
                 );
                 continue;
             }
@@ -58,7 +62,7 @@ impl FoundChange<'_, '_> {
             };
             let count = self.users_of(&name);
             match count {
-                0 if what != "added" => self.report_whole(&name, what, "dbt's manifest knows nothing that uses it"),
+                0 if what != "added" => self.report_whole(&name, what, "nothing in dbt's manifest uses it"),
                 _ => self.report_change(&name, what, "", ""),
             }
         }

@@ -162,7 +162,7 @@ impl FoundChange<'_, '_> {
             FileKind::Properties => self.properties(file),
             FileKind::Project => self.project(file, macros),
             FileKind::Other => {
-                let why = "its effect is not followed: run `dbt compile` with both states";
+                let why = "its effect is unknown: run `dbt compile` with both states";
                 self.report_whole(&file.path, "file", why);
             }
         }

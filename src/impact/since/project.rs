@@ -30,7 +30,7 @@ impl FoundChange<'_, '_> {
                 self.variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
-            let why = "its effect is known only to dbt: run `dbt compile` with both states";
+            let why = "only dbt knows its effect: run `dbt compile` with both states";
             self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }
     }
@@ -61,7 +61,7 @@ impl FoundChange<'_, '_> {
                     .is_some_and(|code| uses_variable(code, name))
                 {
                     count += 1;
-                    self.may_differ(place, format!("it asks for the variable `{name}`, which changes"));
+                    self.may_differ(place, format!("it reads the variable `{name}`, which changes"));
                 }
             }
             let blocks = macros
@@ -81,7 +81,7 @@ impl FoundChange<'_, '_> {
                 count += self.users_of(&of_macro);
             }
             if count == 0 {
-                let why = "no code of this project asks for it; packages and YAML files are not looked through";
+                let why = "no code of this project reads it; packages and YAML files are not searched";
                 self.report_whole(&format!("var {name}"), "variable", why);
             }
         }

@@ -31,7 +31,7 @@ impl FoundChange<'_, '_> {
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
-                return self.report_whole(&file.path, "description", "one of its states is no YAML");
+                return self.report_whole(&file.path, "description", "one of its states is not valid YAML");
             }
         }
         let (old, new) = (old.as_ref(), new.as_ref());
@@ -71,13 +71,13 @@ impl FoundChange<'_, '_> {
                     (
                         "a contract is enforced",
                         Grade::Harmless,
-                        "it fails where its SQL gives something else",
+                        "it fails if its SQL returns something else",
                     )
                 } else {
                     (
-                        "its contract is given up",
+                        "its contract is removed",
                         Grade::Changing,
-                        "names and types are no longer promised to readers",
+                        "names and types are no longer guaranteed",
                     )
                 };
                 self.note(place, name, what.to_owned(), grade, reason);

@@ -91,7 +91,7 @@ impl FoundChange<'_, '_> {
             None => self.report_whole(
                 name,
                 "removed",
-                "dbt's manifest no longer has it, so its readers are unknown",
+                "dbt's manifest no longer contains it, so its readers are unknown",
             ),
         }
     }
@@ -106,9 +106,9 @@ impl FoundChange<'_, '_> {
         self.report_change(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
         let Some(place) = self.source(name) else { return };
         let (grade, reason) = match (was, is) {
-            ("", _) => (Grade::Harmless, "old data is noticed that was not before"),
-            (_, "" | "null") => (Grade::Changing, "old data is no longer noticed"),
-            _ => (Grade::Changing, "old data is noticed at another age"),
+            ("", _) => (Grade::Harmless, "old data is reported that was not reported before"),
+            (_, "" | "null") => (Grade::Changing, "old data is no longer reported"),
+            _ => (Grade::Changing, "old data is reported at a different age"),
         };
         self.note(place, name, format!("its `{key}` changes"), grade, reason);
     }
@@ -136,11 +136,7 @@ impl FoundChange<'_, '_> {
             match is_there {
                 Some(true) => self.report_change(&shown, "description", "described", "the table still has it"),
                 Some(false) => self.report_change(&shown, "removed", "", ""),
-                None => self.report_whole(
-                    &shown,
-                    "removed",
-                    "there is no catalog that lists it, so it is assumed to be removed",
-                ),
+                None => self.report_whole(&shown, "removed", "no catalog lists it, so it is assumed to be removed"),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
                 self.start(place)

@@ -56,7 +56,7 @@ pub fn text(value: &Value) -> Cow<'_, str> {
         Value::Text(text) => text.into(),
         Value::Int(number) => number.to_string().into(),
         other => {
-            uncertainty::report_unsupported(|| format!("{} as a text", other.text()));
+            uncertainty::report_unsupported(|| format!("{} as text", other.text()));
             "".into()
         }
     }

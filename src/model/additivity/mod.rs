@@ -142,24 +142,24 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Average => f.write_str(
-                "an average of averages is not the average: give the sum and the count as columns, and divide these",
+                "an average of averages is not the overall average: add the sum and the count as columns, and divide these",
             ),
-            Self::Distinct => f.write_str("who is counted in two rows would be counted twice"),
-            Self::Aggregate(name) => write!(f, "{name} of all cannot be had from {name} of each group"),
+            Self::Distinct => f.write_str("a value that occurs in two rows would be counted twice"),
+            Self::Aggregate(name) => write!(f, "the overall {name} cannot be computed from the {name} of each group"),
             Self::OtherRows => f.write_str("it depends on other rows, so its values cannot be aggregated"),
-            Self::Condition => f.write_str("its condition is on values that change when rows are taken together"),
-            Self::Function => f.write_str("its function of a total is not the total of the function"),
-            Self::Part(part) => write!(f, "`{part}` in its formula is no column: give it a name of its own"),
+            Self::Condition => f.write_str("its condition depends on values that change when rows are aggregated"),
+            Self::Function => f.write_str("a function of a total is not the total of the function"),
+            Self::Part(part) => write!(f, "`{part}` in its formula is not a column: make it a separate definition"),
             Self::Mixed => f.write_str("it mixes totals with a value of single rows"),
             Self::RowsLeftOut => {
-                f.write_str("the model leaves rows out after grouping, so that totals would lack them")
+                f.write_str("the model removes rows after grouping, so totals would not include them")
             }
-            Self::Joined => f.write_str("a join after grouping may repeat rows or leave them out"),
+            Self::Joined => f.write_str("a join after grouping may repeat or remove rows"),
             Self::SingleRows => {
-                f.write_str("it is a value of single rows, and no formula expresses how they are taken together")
+                f.write_str("it has one value per row, and no formula says how to aggregate these values")
             }
-            Self::WidePivot => f.write_str("it is the column of one value of a pivot; the long form has it as rows"),
-            Self::TooLong => f.write_str("its formula is too long: give parts of it names of their own"),
+            Self::WidePivot => f.write_str("it is a pivot column for one value; in the long form, these values are rows"),
+            Self::TooLong => f.write_str("its formula is too long: make parts of it separate definitions"),
         }
     }
 }

@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()
             },
-            about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
+            about: format!("Fails for each row that differs between {model} and {with} or exists in one of them only."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
         Some((test, named))
@@ -242,10 +242,10 @@ impl SpecCompilation<'_> {
         let said: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
             None if tested.open => {
-                let message = "the model's columns are not known, so it is not known what to compare";
+                let message = "the model's columns are not known, so it is unknown which columns to compare";
                 diagnostics.push(
                     Diagnostic::new(Code::ColumnsNotKnown, comparison.with_span, message)
-                        .with_help("list the columns in `columns`, or give a schema with `--schema`"),
+                        .with_help("list the columns in `columns`, or provide a schema with `--schema`"),
                 );
                 return None;
             }
@@ -275,7 +275,7 @@ impl SpecCompilation<'_> {
             let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
             let help = match near {
                 Some(near) if is_said => suggest::similar(near),
-                _ => "list in `columns` those that both have".to_owned(),
+                _ => "in `columns`, list columns that both have".to_owned(),
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
@@ -286,10 +286,10 @@ impl SpecCompilation<'_> {
         );
         let numbers = columns.iter().any(|column| comparison.lets_differ(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
-            let message = "`tolerance` has no effect: no number is compared";
+            let message = "`tolerance` has no effect, because no number is compared";
             diagnostics.push(
                 Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
-                    .with_help("leave it out, or name the numbers in `columns`"),
+                    .with_help("remove it, or add the numbers to `columns`"),
             );
         }
         let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);

@@ -198,7 +198,7 @@ impl SpecCompilation<'_> {
                 ..TestConfig::default()
             },
             about: format!(
-                "Fails for each {} of which {model} has several rows.",
+                "Fails for each {} for which {model} has several rows.",
                 grain.join(" and ")
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
@@ -246,6 +246,6 @@ impl SpecCompilation<'_> {
 fn nullable_key(key: &str, grouped: Option<&SpannedText<'_>>, add: &str, span: Span) -> Diagnostic {
     let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
     let message = format!("`{key}` is the model's key but may be NULL (no `not_null` test)");
-    let help = format!("{add}, or leave such rows out with `where: NOT(ISBLANK({of}))`");
+    let help = format!("{add}, or remove such rows with `where: NOT(ISBLANK({of}))`");
     Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }

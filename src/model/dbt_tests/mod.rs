@@ -152,9 +152,9 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::DuplicateDefinition,
                     span,
-                    format!("two tests would be called `{}`", test.name),
+                    format!("two tests would have the name `{}`", test.name),
                 )
-                .with_help("leave one of them out, or give the rule another name"),
+                .with_help("remove one of them, or give the rule another name"),
             );
             return;
         }
@@ -327,7 +327,7 @@ impl<'y> Rule<'y> {
 pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {
     let help = match suggest::nearest(name, output.columns().iter().map(Column::name)) {
         Some(near) => suggest::similar(near),
-        None => "correct the name, or leave it out".to_owned(),
+        None => "correct the name, or remove it".to_owned(),
     };
     Diagnostic::new(Code::UnknownName, span, format!("the model has no column `{name}`")).with_help(help)
 }

@@ -26,9 +26,9 @@ impl SpecCompilation<'_> {
         let used = column(program, root)
             .and_then(|place| program.columns.get(place as usize))
             .ok_or_else(|| {
-                let message = "`found_in` looks for the values of a column of the model, and this computes one";
+                let message = "`found_in` checks the values of a column, but this is a computed value";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
-                    .with_help("define it as a column of the model, and name that here")
+                    .with_help("define it as a column of the model, and use its name here")
             })?;
         let ours = tested.relation.column(&used.name);
         let name = ours.map_or(&*used.name, Column::name);
@@ -43,7 +43,7 @@ impl SpecCompilation<'_> {
         if are_never_equal(types) {
             let [ours, theirs] = types;
             let message = format!(
-                "`{name}` is {} and `{}.{asked}` is {}: none is found in the other",
+                "`{name}` is {}, but `{}.{asked}` is {}, so no value of one is found in the other",
                 ours.described(),
                 found_in.to.name(),
                 theirs.described()
@@ -71,8 +71,8 @@ impl SpecCompilation<'_> {
         let message = format!("`{}` has no column `{asked}`", relation.name());
         let help = match suggest::nearest(asked, relation.columns().iter().map(Column::name)) {
             Some(near) if found_in.field.is_some() => suggest::similar(near),
-            Some(near) => format!("say which column it is: `field: {near}`"),
-            None => "say in `field` which column it is".to_owned(),
+            Some(near) => format!("specify the column: `field: {near}`"),
+            None => "specify the column in `field`".to_owned(),
         };
         Diagnostic::new(Code::UnknownName, place, message).with_help(help)
     }

@@ -88,9 +88,9 @@ impl SpecCompilation<'_> {
                     return Err(Diagnostic::new(
                         Code::WrongShape,
                         filter.node.span,
-                        "this computes a value that it uses more than once, which the test of a column cannot",
+                        "this expression uses a computed value more than once, which a test on a column cannot do",
                     )
-                    .with_help("define the condition as a column of the model, and name that here"));
+                    .with_help("define the condition as a column of the model, and use its name here"));
                 } else {
                     return Ok(None);
                 }

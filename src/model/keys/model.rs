@@ -34,12 +34,12 @@ pub static MODEL: Keys = Keys {
         Key::new(
             "rules",
             Shape::List(&Shape::Rule),
-            "Conditions on the model's columns that every row has to meet.",
+            "Conditions on the model's columns that every row must meet.",
         ),
         Key::new(
             "compare",
             Shape::List(&Shape::Keys(&COMPARE)),
-            "Other relations that have to contain the same rows.",
+            "Other relations that must contain the same rows.",
         ),
         Key::new(
             "examples",
@@ -67,16 +67,16 @@ pub static MODEL: Keys = Keys {
         Key::new(
             "versions",
             Shape::List(&Shape::Keys(&VERSION)),
-            "dbt's versions of the model. The spec makes the latest.",
+            "dbt's versions of the model. The spec generates the latest version.",
         ),
-        Key::new("latest_version", Shape::Text, "The version that the spec makes."),
+        Key::new("latest_version", Shape::Text, "The version that the spec generates."),
         Key::new("tags", Shape::Texts, "dbt's tags of the model."),
         Key::new("meta", Shape::Mapping, "The model's dbt `meta`."),
         Key::new("owner", Shape::Text, "Owner of the model, written to `meta.owner`."),
         Key::new(
             "approvers",
             Shape::Texts,
-            "People and groups. One of them has to approve each change of the spec.",
+            "People and groups. One of them must approve each change of the spec.",
         ),
         Key::new(
             "timezone",
@@ -101,7 +101,8 @@ pub static MODEL: Keys = Keys {
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year: 3 if it begins in April. `fiscal_quarter` and `fiscal_year` need it.",
+            "Months from January to the first month of the fiscal year: 3 if it starts in April. `fiscal_quarter` \
+            and `fiscal_year` need it.",
         ),
     ],
 };

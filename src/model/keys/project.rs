@@ -28,7 +28,8 @@ pub static PROJECT: Keys = Keys {
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
-            "Months from January to the first month of the fiscal year: 3 if it begins in April. `fiscal_quarter` and `fiscal_year` need it.",
+            "Months from January to the first month of the fiscal year: 3 if it starts in April. `fiscal_quarter` \
+            and `fiscal_year` need it.",
         ),
         Key::new(
             "lint",
@@ -81,7 +82,7 @@ const ROLE: Shape = Shape::Choice(&["analyst", "engineer", "business", "admin"])
 
 static APPROVALS: Keys = Keys {
     title: "approvals",
-    doc: "Number of people of each role who have to approve a change. Its authors do not count.",
+    doc: "Number of people per role who must approve a change. Its authors do not count.",
     open: false,
     keys: &[
         Key::new(
@@ -158,7 +159,7 @@ const ARTIFACTS: Key = Key::new(
 
 static ENVIRONMENT: Keys = Keys {
     title: "environment",
-    doc: "An environment in which models are built. Secrets belong into dbt's profile, never here.",
+    doc: "An environment in which models are built. Secrets belong in dbt's profile, never here.",
     open: false,
     keys: &[
         CONNECTION,
@@ -167,7 +168,7 @@ static ENVIRONMENT: Keys = Keys {
         Key::new(
             "protected",
             Shape::Boolean,
-            "Whether a push makes a new branch, for people to merge.",
+            "Whether a push creates a new branch for people to merge.",
         ),
         VARS,
         PREVIEWS,
@@ -175,7 +176,7 @@ static ENVIRONMENT: Keys = Keys {
         Key::new(
             "signed",
             Shape::Boolean,
-            "Whether authors have to sign the commits that are merged into the branch.",
+            "Whether authors must sign the commits that are merged into the branch.",
         ),
     ],
 };

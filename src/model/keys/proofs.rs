@@ -4,22 +4,22 @@ use super::{Key, Keys, Shape};
 
 pub static RULE: Keys = Keys {
     title: "rule",
-    doc: "A condition that every row of the model has to meet.",
+    doc: "A condition that every row of the model must meet.",
     open: false,
     keys: &[
         Key::new("name", Shape::Text, "The rule's name.").required("the rule's name"),
         Key::new(
             "check",
             Shape::Formula,
-            "Condition on the model's columns. It holds if it is TRUE or NULL. With `found_in`: the column to look up.",
+            "Condition on the model's columns. A row passes if it is TRUE or NULL. With `found_in`: the column to look up.",
         )
         .required("the condition, such as `check: revenue >= 0`"),
         Key::new(
             "found_in",
             Shape::Keys(&FOUND_IN),
-            "Relation that has to contain each value of the column.",
+            "Relation that must contain each value of the column.",
         ),
-        Key::new("where", Shape::Formula, "Filter of the rows to check."),
+        Key::new("where", Shape::Formula, "Filter for the rows to check."),
         Key::new(
             "severity",
             Shape::Choice(&["error", "warn"]),
@@ -29,14 +29,14 @@ pub static RULE: Keys = Keys {
         Key::new(
             "nulls",
             Shape::Choice(&["pass", "fail"]),
-            "Whether a condition that is NULL holds. Default: `pass`.",
+            "Whether rows pass if the condition is NULL. Default: `pass`.",
         ),
     ],
 };
 
 static FOUND_IN: Keys = Keys {
     title: "relation",
-    doc: "Relation that has to contain each value of a column, as in dbt's test `relationships`.",
+    doc: "Relation that must contain each value of a column, as in dbt's test `relationships`.",
     open: false,
     keys: &[
         Key::new(
@@ -55,7 +55,7 @@ static FOUND_IN: Keys = Keys {
 
 pub(super) static COMPARE: Keys = Keys {
     title: "comparison",
-    doc: "Another relation that has to contain the same rows.",
+    doc: "Another relation that must contain the same rows.",
     open: false,
     keys: &[
         Key::new(
@@ -76,7 +76,11 @@ pub(super) static COMPARE: Keys = Keys {
             Shape::Number,
             "Largest allowed difference between two numbers.",
         ),
-        Key::new("where", Shape::Formula, "Filter of the rows to compare, on both sides."),
+        Key::new(
+            "where",
+            Shape::Formula,
+            "Filter for the rows to compare, on both sides.",
+        ),
     ],
 };
 
@@ -93,7 +97,7 @@ pub(super) static EXAMPLE: Keys = Keys {
         )
         .required("a list with the rows of each relation, `- {input: ref('orders'), rows: […]}`"),
         Key::new("today", Shape::Text, "The current date in this example, `YYYY-MM-DD`."),
-        Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.").required("the rows that come out, `{rows: […]}`"),
+        Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.").required("the expected rows, `{rows: […]}`"),
     ],
 };
 

@@ -5,7 +5,7 @@ use super::{Key, Keys, Shape};
 
 pub static STEP: Keys = Keys {
     title: "step",
-    doc: "One step. It reads the rows of the step before.",
+    doc: "One step. It reads the rows of the previous step.",
     open: false,
     keys: &[
         Key::new(
@@ -16,7 +16,7 @@ pub static STEP: Keys = Keys {
         Key::new(
             "definitions",
             Shape::Definitions,
-            "The formulas of the step: a text block (`|`) with a line `name = formula` each, or a mapping `name: formula`.",
+            "The formulas of the step: a text block (`|`) with one `name = formula` per line, or a mapping `name: formula`.",
         ),
         Key::new(
             "group_by",
@@ -26,20 +26,21 @@ pub static STEP: Keys = Keys {
         Key::new(
             "order_by",
             Shape::Names,
-            "Order of the rows, for formulas that look at other rows and for `limit`: names, each with `asc` or `desc`.",
+            "Order of the rows, for formulas that read other rows and for `limit`: names, each with `asc` or `desc`.",
         ),
         Key::new(
             "partition_by",
             Shape::Names,
-            "Names that partition the rows for formulas that look at other rows; `[]` for one partition. Default: the names of `group_by` that are not in `order_by`.",
+            "Names that partition the rows for formulas that read other rows; `[]` for one partition. Default: the \
+            names of `group_by` that are not in `order_by`.",
         ),
         Key::new(
             "keep",
             Shape::Names,
-            "Columns of the step before to pass on, or `all`. A grouped step has no `keep`.",
+            "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
-        Key::new("where", Shape::Formula, "Filter of the rows, before grouping."),
-        Key::new("having", Shape::Formula, "Filter of the groups."),
+        Key::new("where", Shape::Formula, "Filter for the rows, before grouping."),
+        Key::new("having", Shape::Formula, "Filter for the groups."),
         Key::new(
             "limit",
             Shape::Count("limit: 100"),
@@ -49,7 +50,7 @@ pub static STEP: Keys = Keys {
         Key::new(
             "columns",
             Shape::Names,
-            "Columns A, B, C and so on of a worksheet: columns of the step before, or timeframes of them.",
+            "Columns A, B, C and so on of a worksheet: columns of the previous step, or timeframes of them.",
         ),
         Key::new(
             "calculations",
@@ -69,7 +70,8 @@ pub static STEP: Keys = Keys {
         Key::new(
             "values",
             Shape::Texts,
-            "Values of `pivot_by`, for the wide form: one row for each row of the pivot, and a column for each measure and value.",
+            "Values of `pivot_by`, for the wide form, which has one row per row of the pivot, and one column per \
+            measure and value.",
         ),
         Key::new(
             "tabs",
@@ -89,7 +91,7 @@ pub static TAB: Keys = Keys {
             Shape::Text,
             "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.",
         )
-        .required("the model that the tab is, such as `targets`"),
+        .required("the model of the tab, such as `targets`"),
         Key::new(
             "columns",
             Shape::Names,
@@ -110,17 +112,13 @@ pub static JOIN: Keys = Keys {
     keys: &[
         Key::new("to", Shape::Text, "The other relation, or an earlier step.")
             .required("the relation or the earlier step that is joined, such as `customers`"),
-        Key::new(
-            "as",
-            Shape::Text,
-            "Name by which formulas read the columns of the relation.",
-        ),
+        Key::new("as", Shape::Text, "Name that formulas use for the relation."),
         Key::new("on", Shape::Formula, "Condition of the join."),
-        Key::new("true", Shape::Formula, "The key `on`, as tools with YAML 1.1 write it.").same_as("on"),
+        Key::new("true", Shape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
         Key::new(
             "using",
             Shape::Names,
-            "Columns with the same name on both sides, which have to be equal.",
+            "Columns with the same name on both sides, which must be equal.",
         ),
         Key::new(
             "type",

@@ -31,7 +31,10 @@ impl<'y> Loader<'y, '_> {
                             node.described()
                         ),
                     )
-                    .with_help("write `definitions: |` with a line `name = formula` each, or `name: formula` each"),
+                    .with_help(
+                        "write `definitions: |` with one `name = formula` per line, or one `name: formula` \
+                        per line without `|`",
+                    ),
                 );
             }
             return;
@@ -90,7 +93,7 @@ impl<'y> Loader<'y, '_> {
             Diagnostic::new(
                 Code::WrongShape,
                 place,
-                "in a text block a definition is `name = formula`, and not `name: formula`",
+                "in a text block, write a definition as `name = formula`, not `name: formula`",
             )
             .with_help(format!("write `{mended}`, or remove the `|` for a mapping")),
         );
@@ -117,7 +120,7 @@ impl<'y> Loader<'y, '_> {
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             node.span,
-            "without `|` the lines of `definitions` are one line to YAML",
+            "without `|`, YAML joins the lines of `definitions` into one",
         )
         .with_help("write `definitions: |`");
         let colon = before.trim_end();

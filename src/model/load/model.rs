@@ -16,7 +16,7 @@ impl<'y> Loader<'y, '_> {
                     root.span,
                     format!("a spec is a mapping, found {}", root.described()),
                 )
-                .with_help("begin with `model: name` and `from: table`"),
+                .with_help("start with `model: name` and `from: table`"),
             );
             return None;
         }
@@ -26,9 +26,9 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::UnknownKey,
                     span,
-                    "`models` is a key of dbt's properties files, and this is read as a spec",
+                    "`models` is a key of dbt's properties files, but this file must be a spec",
                 )
-                .with_help("a spec describes one model: begin with `model: name` and `from: table`"),
+                .with_help("a spec describes one model: start with `model: name` and `from: table`"),
             );
             return None;
         }

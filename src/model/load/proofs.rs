@@ -118,16 +118,16 @@ impl<'y> Loader<'y, '_> {
                         Code::WrongShape,
                         node.span,
                         format!(
-                            "a rule is `name: formula`, or a mapping with `name` and `check`, found {}",
+                            "a rule must be `name: formula`, or a mapping with `name` and `check`, found {}",
                             node.described()
                         ),
                     )
-                    .with_help("write `- name: formula`, one rule after each `-`"),
+                    .with_help("write `- name: formula`, with one rule after each `-`"),
                 );
                 return None;
             }
         };
-        self.check_dbt_name("a rule, which dbt's test bears", rule.name);
+        self.check_dbt_name("a rule, whose name is also the name of its dbt test", rule.name);
         Some(rule)
     }
 
@@ -152,7 +152,7 @@ impl<'y> Loader<'y, '_> {
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(
                     Diagnostic::new(Code::WrongShape, node.span, "`keys` names no column")
-                        .with_help("name the columns that identify rows"),
+                        .with_help("name the columns that identify each row"),
                 );
             }
             comparisons.push(CompareKey {
@@ -176,7 +176,7 @@ impl<'y> Loader<'y, '_> {
             else {
                 continue;
             };
-            self.check_dbt_name("an example, which dbt's test bears", name);
+            self.check_dbt_name("an example, whose name is also the name of its dbt test", name);
             let today = self.text(item, "today");
             if let Some(day) = today.filter(|day| !is_iso_date(day.text)) {
                 self.report(
@@ -214,11 +214,11 @@ impl<'y> Loader<'y, '_> {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
-                let message = format!("two of the {what} are called `{}`", name.text);
+                let message = format!("two of the {what} have the name `{}`", name.text);
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
                         .with_other(first, "the first")
-                        .with_help("give one of them another name"),
+                        .with_help("rename one of them"),
                 );
             }
         }

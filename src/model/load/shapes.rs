@@ -21,7 +21,7 @@ impl Loader<'_, '_> {
         for (key, value) in self.whole_pairs(node, is_formula) {
             let Some(text) = key.text() else {
                 self.report(
-                    Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
+                    Diagnostic::new(Code::UnknownKey, key.span, "a key must be a string")
                         .with_help("write `key: value`, or remove this text"),
                 );
                 continue;
@@ -41,7 +41,7 @@ impl Loader<'_, '_> {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, message)
                         .with_other(at.span, "the first")
-                        .with_help(format!("put all of it under `{same}`")),
+                        .with_help(format!("write all of it under `{same}`")),
                 );
             }
             seen.push((known, key));
@@ -64,7 +64,7 @@ impl Loader<'_, '_> {
 
     pub(crate) fn unknown_key(&mut self, text: &str, key: &Node, known: impl Iterator<Item = &'static Key> + Clone) {
         let diagnostic = if text == "<<" {
-            Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not read")
+            Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not supported")
         } else {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
@@ -72,17 +72,21 @@ impl Loader<'_, '_> {
         // A valid key of a step in the wrong place needs no similar key.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         self.report(match suggest::nearest(text, names()) {
-            _ if text == "<<" => diagnostic.with_help("write the keys out where they belong"),
+            _ if text == "<<" => diagnostic.with_help("write the keys separately in each place"),
             _ if text == "from" && in_step() => diagnostic.with_help(
-                "only the first step reads `from`, which is a key of the model; a later step reads the step before it, and \
-                 others with `joins`",
+                "only the first step reads `from`, which is a key of the model; later steps read the previous step, \
+                 and other relations with `joins`",
             ),
-            _ if MODEL.get(text).is_some() && in_step() => {
-                diagnostic.with_help(format!("`{text}` is a key of the model: move it to the top of the spec"))
-            }
+            _ if MODEL.get(text).is_some() && in_step() => diagnostic.with_help(format!(
+                "`{text}` is a key of the model: move it to the top of the spec"
+            )),
             Some(near) => {
                 let diagnostic = diagnostic.with_help(suggest::similar(near));
-                if suggest::is_only(text, near, names()) { diagnostic.with_fix(key.span, near) } else { diagnostic }
+                if suggest::is_only(text, near, names()) {
+                    diagnostic.with_fix(key.span, near)
+                } else {
+                    diagnostic
+                }
             }
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
@@ -90,7 +94,7 @@ impl Loader<'_, '_> {
                 // Some keys are in both tables.
                 let mut seen = rustc_hash::FxHashSet::default();
                 named.retain(|name| seen.insert(name.clone()));
-                diagnostic.with_help(format!("the keys here are {}", named.join(", ")))
+                diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))
             }
         });
     }
@@ -142,10 +146,10 @@ impl Loader<'_, '_> {
                     let found = value
                         .text()
                         .map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
-                    let message = format!("`{name}` must be a whole number, found {found}");
+                    let message = format!("`{name}` must be an integer, found {found}");
                     let help = match name {
-                        "limit" => format!("write how many rows to keep, such as `{example}`"),
-                        _ => format!("write for example `{example}`"),
+                        "limit" => format!("write the maximum number of rows, such as `{example}`"),
+                        _ => format!("for example, write `{example}`"),
                     };
                     self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
                 }
@@ -196,7 +200,7 @@ impl Loader<'_, '_> {
                 Some((first, _)) => {
                     let step = first.text().unwrap_or("…");
                     let message = format!("`{name}` must be a list, found a mapping");
-                    let help = format!("write `- name: {step}` in place of `{step}:`, for each step");
+                    let help = format!("write `- name: {step}` instead of `{step}:`, for each step");
                     return self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
                 }
                 None => value.items().is_some(),
@@ -228,7 +232,7 @@ impl Loader<'_, '_> {
         let help = match suggest::nearest(value.text().unwrap_or_default(), names()) {
             Some(near) => suggest::similar(near),
             None => format!(
-                "write one of {}",
+                "use one of {}",
                 names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             ),
         };
@@ -267,9 +271,9 @@ impl Loader<'_, '_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         item.span,
-                        format!("`{name}` holds a list inside a list"),
+                        format!("`{name}` contains a list inside a list"),
                     )
-                    .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
+                    .with_help("inside a flow list, put a timeframe in quotes: `[\"billing_date[month]\"]`"),
                 ),
                 _ => {
                     let message = format!("`{name}` must be a list of names, found {}", item.described());
@@ -282,7 +286,7 @@ impl Loader<'_, '_> {
                     let help = match directed {
                         Some((entry, said)) if name == "order_by" => format!("write `{entry} {said}`"),
                         Some((entry, _)) => format!("write `{entry}`"),
-                        None => "leave it out, or put the name in quotes".to_owned(),
+                        None => "remove it, or put the name in quotes".to_owned(),
                     };
                     self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
                 }

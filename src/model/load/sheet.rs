@@ -44,13 +44,13 @@ pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by
 pub const OTHERS: [(&str, &str); 5] = [
     (
         "definitions",
-        "write them under `calculations`, or in a step of their own before this one",
+        "write them under `calculations`, or in a separate step before this one",
     ),
     (
         "group_by",
-        "group in a step before this one, whose rows are then those of the sheet",
+        "group in a step before this one; its groups are then the rows of the sheet",
     ),
-    ("having", "filter groups in the step that makes them"),
+    ("having", "filter groups in the step that groups"),
     ("keep", "list them in `columns`"),
     ("joins", "join in a step before this one"),
 ];
@@ -71,7 +71,7 @@ impl<'y> Loader<'y, '_> {
                 let at = self.key_span(node, key);
                 self.report(
                     Diagnostic::new(Code::WrongShape, at, format!("`{key}` is not allowed in a worksheet"))
-                        .with_other(span, "which makes the step one")
+                        .with_other(span, "which makes the step a worksheet")
                         .with_help(instead),
                 );
                 step.faulty = true;
@@ -104,7 +104,7 @@ impl<'y> Loader<'y, '_> {
         {
             self.report(
                 Diagnostic::new(Code::WrongShape, row.span, "the rows of a sheet are counted from 1")
-                    .with_help("write `row: 1`, or leave it out"),
+                    .with_help("write `row: 1`, or remove it"),
             );
         }
         let tabs = self.tabs(node);
@@ -127,7 +127,7 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         at,
-                        "`values` lists the values of a pivot, and there is none",
+                        "`values` lists the values of a pivot, but the step has no pivot",
                     )
                     .with_help("specify the column of the values, for example `pivot_by: channel`"),
                 );
@@ -143,11 +143,8 @@ impl<'y> Loader<'y, '_> {
                     at,
                     "`partition_by` is not allowed in a pivoted worksheet",
                 )
-                .with_other(
-                    self.key_span(node, "pivot_by"),
-                    "which begins anew in each of its columns",
-                )
-                .with_help("leave it out"),
+                .with_other(self.key_span(node, "pivot_by"), "which restarts in each of its columns")
+                .with_help("remove it"),
             );
             step.faulty = true;
         }
@@ -190,9 +187,9 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::DuplicateDefinition,
                         key.span,
-                        format!("two tabs are called `{name}`"),
+                        format!("two tabs have the name `{name}`"),
                     )
-                    .with_help("give one of them another name; names that differ only by case are the same"),
+                    .with_help("rename one of them; names that differ only by case are the same"),
                 );
                 continue;
             }

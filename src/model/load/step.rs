@@ -91,7 +91,7 @@ impl<'y> Loader<'y, '_> {
     /// Checks names that become names in SQL: any quoted text is valid except these.
     pub(crate) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
-            Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
+            Some(c) => format!("{what} contains the control character U+{:04X}", c as u32),
             None if name.trim().is_empty() => format!("{what} is empty"),
             None => return,
         };
@@ -118,9 +118,9 @@ impl<'y> Loader<'y, '_> {
             Diagnostic::new(
                 Code::WrongShape,
                 entry.node.span,
-                format!("`order_by` takes names, each with `asc` or `desc`, found `{text}`"),
+                format!("`order_by` accepts names, each with `asc` or `desc`, found `{text}`"),
             )
-            .with_help(format!("write `{mended}`; empty values come last either way")),
+            .with_help(format!("write `{mended}`; empty values are last either way")),
         );
     }
 }

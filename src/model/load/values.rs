@@ -45,7 +45,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::UnknownKey,
                     key.span,
-                    format!("{what} must be a text, found {}", key.described()),
+                    format!("{what} must be a string, found {}", key.described()),
                 )
                 .with_help("write `name: formula`"),
             );
@@ -61,7 +61,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::NotATextToYaml,
                     key.span,
-                    format!("`{value}` is {reading} to YAML, and {what} is a text"),
+                    format!("YAML parses `{value}` as {reading}, but {what} must be a string"),
                 )
                 .with_help(format!("put it in quotes: `\"{value}\": …`"))
                 .with_fix(key.span, format!("\"{value}\"")),
@@ -102,8 +102,7 @@ impl<'y> Loader<'y, '_> {
             return;
         };
         if yaml::non_text_type(value) == Some("a date") {
-            let message =
-                format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
+            let message = format!("YAML parses `{value}` as a date, but as the formula of `{key}` it is a subtraction");
             let parts: Vec<&str> = value.split('-').map(|part| part.trim_start_matches('0')).collect();
             self.report(
                 Diagnostic::new(Code::NotATextToYaml, node.span, message)
@@ -124,7 +123,7 @@ impl<'y> Loader<'y, '_> {
                     Code::FormulaCut,
                     Span::new(node.span.end, end),
                     format!(
-                        "`{}` is a comment to YAML, so the formula of `{key}` ends before it",
+                        "YAML parses `{}` as a comment, so the formula of `{key}` ends before it",
                         rest.trim()
                     ),
                 )
@@ -175,7 +174,7 @@ impl<'y> Loader<'y, '_> {
             Diagnostic::new(
                 Code::FormulaCut,
                 cut,
-                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
+                format!("inside `{{…}}`, a comma ends a value in YAML, so the formula of `{key}` ends before it"),
             )
             .with_help(format!("put it in quotes: `{key}: {mended}`"))
             .with_fix(whole_span, mended),
@@ -216,10 +215,7 @@ impl<'y> Loader<'y, '_> {
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             node.span,
-            format!(
-                "`{key}` is written without the braces of Jinja, found `{}`",
-                text.trim()
-            ),
+            format!("write `{key}` without the braces of Jinja, found `{}`", text.trim()),
         );
         let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
         self.report(if sure {

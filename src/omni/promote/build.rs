@@ -140,7 +140,7 @@ fn build_view<'m>(
             (
                 node,
                 own.clone(),
-                "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+                "only Omni controls who may see it; dbt has `access`, `group` and grants of the warehouse".to_owned(),
             )
         });
     BuildPlan {
@@ -238,14 +238,17 @@ fn build_query<'m>(
     let Some(base) = base else {
         let span = node.get("base_view").unwrap_or(node).span;
         let text = match &base_name {
-            Some(name) => format!("there is no file of the view `{name}`, with which the query begins"),
+            Some(name) => format!("there is no file for the view `{name}`, the base view of the query"),
             None => "the query does not specify its base view".to_owned(),
         };
         let fault = Diagnostic::new(Code::NothingToPromote, span, text);
         let near = base_name
             .as_deref()
             .and_then(|name| suggest::nearest(name, model.views.iter().map(|view| view.name.as_str())));
-        let help = near.map_or_else(|| "add `base_view`, and the view's file".to_owned(), suggest::similar);
+        let help = near.map_or_else(
+            || "add `base_view`, and the file of that view".to_owned(),
+            suggest::similar,
+        );
         return Err((number, fault.with_help(help)));
     };
     let own = model
@@ -269,7 +272,7 @@ fn build_query<'m>(
             None => gaps.push((
                 at,
                 omni_name.to_owned(),
-                "a calculation without `sql` is not carried".to_owned(),
+                "a calculation without `sql` is not converted".to_owned(),
             )),
         }
     }
@@ -327,7 +330,7 @@ fn build_query<'m>(
                 (
                     node,
                     key.to_owned(),
-                    "who may see which rows is Omni's to say; dbt has `access`, `group` and grants of the warehouse"
+                    "only Omni controls who may see which rows; dbt has `access`, `group` and grants of the warehouse"
                         .to_owned(),
                 )
             }));
@@ -336,23 +339,23 @@ fn build_query<'m>(
     for (key, why) in [
         (
             "pivots",
-            "a pivoted query is written without its pivot; `pivot_by` of a worksheet makes one",
+            "the spec does not contain the query's pivot; use `pivot_by` in a worksheet for one",
         ),
         (
             "bind",
-            "filters of the current user are bound into the query, but a model has no current user",
+            "filters on the current user belong to a query, but a model has no current user",
         ),
         (
             "bind_all_filters",
-            "filters of the current user are bound into the query, but a model has no current user",
+            "filters on the current user belong to a query, but a model has no current user",
         ),
         (
             "fill_fields",
-            "missing rows are not filled in; use a model of dates and a left join",
+            "missing rows are not added; use a model of dates and a left join",
         ),
         (
             "join_via_map",
-            "the way of its joins is not carried, the shortest one is taken",
+            "the join path of the query is not converted; the shortest path is used",
         ),
     ] {
         let is_set = |node: &&Node| node.boolean() != Some(false) && !node.items().is_some_and(<[Node]>::is_empty);
@@ -374,7 +377,7 @@ fn build_query<'m>(
             None
         }
         Some(_) if sorts.is_empty() => {
-            notes.push("`limit` is dropped: without sorts it keeps whichever rows come first".to_owned());
+            notes.push("`limit` is dropped, because without sorts it would keep arbitrary rows".to_owned());
             None
         }
         limit => limit,
@@ -580,8 +583,8 @@ impl<'m, 't> Maker<'m, 't> {
         };
         let why = match view.rows {
             QueryRows::Table => None,
-            QueryRows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a model of its own"),
-            QueryRows::Query => Some("its rows are another query: promote that first, to a model of this name"),
+            QueryRows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a separate model"),
+            QueryRows::Query => Some("its rows are another query: promote that query first, to a model with this name"),
         };
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
@@ -1074,7 +1077,7 @@ impl<'m, 't> Maker<'m, 't> {
                     let matters = self.plan.limit.is_some() || !lines.is_empty();
                     if !column.is_there && !self.filled.contains(&key) && !is_descending && matters {
                         let reason = format!(
-                            "Omni puts rows first in which `{}` is NULL, here they come last",
+                            "Omni sorts rows in which `{}` is NULL first, but here they come last",
                             column.name
                         );
                         gaps.push((format!("sort by {field}"), reason, true));

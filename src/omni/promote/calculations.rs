@@ -96,7 +96,7 @@ pub(super) fn formula(
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if !letters_fit && has_cells(&text) {
-        return Err("it names columns by letter, but there is a calculation between the columns".to_owned());
+        return Err("it refers to columns by letter, but there is a calculation between the columns".to_owned());
     }
     with_columns(&text, sheet)
 }

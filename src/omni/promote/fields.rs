@@ -57,13 +57,10 @@ pub(super) type FieldKey = (String, String);
 const NO_DIMENSION: &[(&str, &str)] = &[
     (
         "level_of_detail",
-        "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first",
+        "`level_of_detail` is an aggregate at another grain, which needs a separate grouped step",
     ),
-    (
-        "dynamic_top_n",
-        "which values `dynamic_top_n` means depends on the query",
-    ),
-    ("duration", "a `duration` has a unit that the query chooses"),
+    ("dynamic_top_n", "the values of `dynamic_top_n` depend on the query"),
+    ("duration", "the query chooses the unit of a `duration`"),
 ];
 
 /// Name of the measure that every view in Omni has.
@@ -229,7 +226,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
     fn resolve(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let Some(field) = self.field(key) else {
             if self.view(&key.0).is_none() {
-                return Err(format!("there is no view `{}` that is joined", key.0));
+                return Err(format!("no joined view is named `{}`", key.0));
             }
             // The key is a column without settings in Omni, or the count that every view has.
             return if key.1 == COUNT {
@@ -239,7 +236,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             };
         };
         let made = match field.kind {
-            FieldKind::Filter => Err("a filter-only field has no values of its own".to_owned()),
+            FieldKind::Filter => Err("a filter-only field has no values".to_owned()),
             FieldKind::Dimension => self.dimension(key, field),
             FieldKind::Measure => measures::measure(self, key, field),
         };
@@ -247,14 +244,14 @@ impl<'m, 't> FieldResolver<'m, 't> {
             Ok(made) => made,
             Err(reason) => {
                 self.record_gap(field, &field.name, reason.clone(), false);
-                return Err(format!("`{}` could not be carried", display_key(key)));
+                return Err(format!("`{}` could not be converted", display_key(key)));
             }
         };
         let Converted { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "it does not aggregate, so it has a value for each row only".to_owned();
             self.record_gap(field, &field.name, reason, false);
-            return Err(format!("`{}` could not be carried", display_key(key)));
+            return Err(format!("`{}` could not be converted", display_key(key)));
         }
         self.computes |= computes;
         for doubt in doubts {
@@ -271,10 +268,10 @@ impl<'m, 't> FieldResolver<'m, 't> {
             self.record_gap(
                 field,
                 &field.name,
-                "a text in it goes over several lines".to_owned(),
+                "it contains text with several lines".to_owned(),
                 false,
             );
-            return Err(format!("`{}` could not be carried", display_key(key)));
+            return Err(format!("`{}` could not be converted", display_key(key)));
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
@@ -649,17 +646,17 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
     };
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {
-        let filter = group.get("filter").ok_or("a group without `filter` is not carried")?;
+        let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
         let name = group
             .get("name")
             .and_then(Node::text)
-            .ok_or("a group without `name` is not carried")?;
+            .ok_or("a group without `name` is not converted")?;
         let condition = filters::condition(&tested, filter)?;
         doubts.extend(condition.doubts);
         args.extend([condition.term, FormulaTerm::string_literal(name)]);
     }
     if args.is_empty() {
-        return Err("`groups` holds no group".to_owned());
+        return Err("`groups` contains no group".to_owned());
     }
     match field.text("else") {
         Some(otherwise) => args.extend([
@@ -667,8 +664,9 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
             FormulaTerm::string_literal(otherwise),
         ]),
         None => {
-            doubts
-                .push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned());
+            doubts.push(
+                "Omni's value for rows outside all groups is unknown if there is no `else`; here it is NULL".to_owned(),
+            );
         }
     }
     let term = FormulaTerm::call("IFS", &args)

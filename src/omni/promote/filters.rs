@@ -29,7 +29,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "cancel_query_filter",
-        "it takes back a filter of the query, and a model knows none",
+        "it removes a filter of the query, but a model has no such filter",
     ),
     ("field_name_in_query", "it looks rows up in another query"),
     ("field_name_not_in_query", "it looks rows up in another query"),
@@ -121,7 +121,7 @@ impl FilterReader<'_> {
         let plain = operator.strip_prefix("not_").filter(|plain| !plain.is_empty());
         let base = plain.unwrap_or(operator);
         if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == base || *name == operator) {
-            return Err(format!("the operator `{operator}` cannot be carried: {why}"));
+            return Err(format!("the operator `{operator}` cannot be converted: {why}"));
         }
         let is_negated = plain.is_some() || operator == "not";
         let at_operator = |reason: String| format!("the operator `{operator}`: {reason}");
@@ -187,14 +187,15 @@ impl FilterReader<'_> {
             "between_dates" => {
                 let [from, to] = self.two(value)?;
                 self.doubts.push(
-                    "`between_dates` is documented with and without its last day; here the last day is in".to_owned(),
+                    "Omni documents `between_dates` both with and without its last day; here it includes the last day"
+                        .to_owned(),
                 );
                 Ok(self.within(self.moment(from)?, self.period(to)?.to))
             }
             "time_for_duration" => {
                 let [from, length] = self.two(value)?;
                 let from = self.moment(from)?;
-                let length = length.text().ok_or("it takes a beginning and a length")?;
+                let length = length.text().ok_or("it needs a start and a length")?;
                 Ok(self.within(from, from.add_length(length)?))
             }
             "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
@@ -207,7 +208,7 @@ impl FilterReader<'_> {
             "day_of_quarter" | "day_of_year" => self.convert_operator(value, None, 0, |x| x.timeframe(operator)),
             "hour_of_day" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
             "quarter_of_year" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
-            _ => Err("it is not known".to_owned()),
+            _ => Err("it is unknown".to_owned()),
         }
     }
 
@@ -325,24 +326,24 @@ impl FilterReader<'_> {
     }
 
     fn moment(&self, value: &Node) -> Result<Moment, String> {
-        Moment::read(value.text().ok_or("a date is missing")?)
+        Moment::read(value.text().ok_or("expected a date")?)
     }
 
     fn period(&self, value: &Node) -> Result<RelativePeriod, String> {
-        RelativePeriod::read(value.text().ok_or("a date is missing")?)
+        RelativePeriod::read(value.text().ok_or("expected a date")?)
     }
 
     fn two<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
         match value.items() {
             Some([first, second]) => Ok([first, second]),
-            _ => Err("it takes a list of two".to_owned()),
+            _ => Err("it needs a list of two values".to_owned()),
         }
     }
 
     fn texts(&self, value: &Node) -> Result<Vec<String>, String> {
         let texts = value.texts();
         if texts.is_empty() {
-            Err("it takes a text".to_owned())
+            Err("it needs a string".to_owned())
         } else {
             Ok(texts)
         }
@@ -388,7 +389,7 @@ impl FilterReader<'_> {
 
     /// Returns a value as a formula literal: according to the field's type or, if that is unknown, as YAML reads it.
     fn literal(&self, value: &Node) -> Result<FormulaTerm, String> {
-        let text = value.text().ok_or("a value is missing")?;
+        let text = value.text().ok_or("expected a value")?;
         let is_number = is_number(text);
         match self.x().ty {
             Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),

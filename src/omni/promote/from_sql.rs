@@ -85,7 +85,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
 /// Replaces each reference with a placeholder name.
 fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
-        return Err(format!("it has a name that begins with `{MARK}`"));
+        return Err(format!("it contains a name that begins with `{MARK}`"));
     }
     let mut parts = sql.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -93,7 +93,7 @@ fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
     for part in parts {
         let (name, rest) = part.split_once('}').ok_or("a reference is not closed")?;
         if name.trim().eq_ignore_ascii_case("table") {
-            return Err("`${TABLE}` is Looker's, and Omni knows it not".to_owned());
+            return Err("`${TABLE}` is a Looker reference, which Omni does not have".to_owned());
         }
         out.push_str(&format!("{MARK}{}", references.len()));
         references.push(name.trim().to_owned());
@@ -145,7 +145,7 @@ fn infix_operators(sql: &str) -> String {
 }
 
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
-    let no = || "its SQL is not a readable expression".to_owned();
+    let no = || "its SQL is not a valid expression".to_owned();
     let dialect = lineage::parser_dialect(Some(dialect));
     let text = format!("select {sql}\n");
     let parser = Parser::new(&*dialect)
@@ -182,7 +182,7 @@ impl SqlReader<'_> {
     fn term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
         let term = if self.depth > LEVELS {
-            Err("its SQL is too deep".to_owned())
+            Err("its SQL is nested too deeply".to_owned())
         } else {
             self.convert_part(expr)
         };
@@ -207,7 +207,7 @@ impl SqlReader<'_> {
             },
             Expr::CompoundIdentifier(parts) => match parts.as_slice() {
                 [relation, column] => self.names.column(Some(&relation.value), &column.value),
-                _ => Err(format!("`{expr}` is a name in more than two parts")),
+                _ => Err(format!("the name `{expr}` has more than two parts")),
             },
             Expr::Value(value) => self.literal(&value.value),
             Expr::TypedString(typed) => match (&typed.data_type, typed.value.clone().into_string()) {
@@ -337,7 +337,7 @@ impl SqlReader<'_> {
     fn literal(&self, value: &Value) -> Result<FormulaTerm, String> {
         match value {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
-            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a text".to_owned()),
+            Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
             Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
             // BigQuery also uses double quotes for strings.
             Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
@@ -379,7 +379,7 @@ impl SqlReader<'_> {
             BinaryOperator::LtEq => ("<=", 1),
             BinaryOperator::Gt => (">", 1),
             BinaryOperator::GtEq => (">=", 1),
-            other => return Err(format!("the operator `{other}` is not carried")),
+            other => return Err(format!("the operator `{other}` is not supported")),
         };
         let (left, right) = (self.term(left)?, self.term(right)?);
         if sign.1 == 1 {
@@ -404,8 +404,7 @@ impl SqlReader<'_> {
                 return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).with_type(Some(Type::Integer)));
             }
             self.doubts.push(
-                "the warehouse drops the fraction where it divides whole numbers, and `/` in a formula never does"
-                    .to_owned(),
+                "the warehouse drops the fraction when it divides integers, but `/` in a formula never does".to_owned(),
             );
         }
         self.computes |= !left.is_there;
@@ -465,7 +464,7 @@ impl SqlReader<'_> {
             _ => None,
         };
         let days = days.filter(|_| words.next().is_none() && interval.last_field.is_none());
-        let days = days.ok_or_else(|| format!("an interval of `{text}` is not carried, only days and weeks are"))?;
+        let days = days.ok_or_else(|| format!("an interval of `{text}` is not supported, only days and weeks are"))?;
         let x = self.term(left)?;
         let days = if back { -days } else { days };
         let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
@@ -560,7 +559,7 @@ impl SqlReader<'_> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
             return Err(format!(
-                "`{name} … over` looks at other rows, which a calculation of a query does"
+                "`{name} … over` reads other rows, which only a calculation of a query can do"
             ));
         }
         if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
@@ -619,7 +618,7 @@ impl SqlReader<'_> {
                     None => (second.to_string(), first),
                 };
                 let frame = sql_functions::timeframe_of_unit(&unit.to_lowercase());
-                let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not carried"))?;
+                let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not supported"))?;
                 Ok(self.term(x)?.timeframe(frame))
             }
             ("date_part", [_, x]) => {
@@ -724,7 +723,7 @@ impl SqlReader<'_> {
                 };
                 if !is_there {
                     self.doubts
-                        .push("SQL's sum of nothing is NULL, a formula's is 0".to_owned());
+                        .push("in SQL the sum of no rows is NULL, in a formula it is 0".to_owned());
                 }
                 term.with_type(ty).there(true)
             }
@@ -820,10 +819,10 @@ impl SqlReader<'_> {
             _ => name.to_owned(),
         };
         let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
-        let function = function.ok_or_else(|| format!("there is no function of formulas `OMNI_FX_{name}`"))?;
+        let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
         if function.level_in_words().contains("aggregate") && args.iter().any(plain) {
             return Err(format!(
-                "`OMNI_FX_{name}` of a field may mean its cell or its column; write a range, `B:B`"
+                "`OMNI_FX_{name}` of a field may refer to its cell or its column; write a range, `B:B`"
             ));
         }
         let args = self.terms(args)?;

@@ -96,7 +96,7 @@ impl Joins {
                 };
                 let view = model.view(if is_back { &join.from } else { &join.to });
                 let (Some(view), Ok((kind, is_many, repeats))) = (view, usable(join, is_back)) else {
-                    missing.push((name, "there is no file of that view".to_owned()));
+                    missing.push((name, "there is no file for that view".to_owned()));
                     break;
                 };
                 joins.all.push(ViewJoin {
@@ -154,7 +154,7 @@ fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, boo
         "many_to_one" | "assumed_many_to_one" => (true, false),
         "one_to_many" => (false, true),
         "many_to_many" => (true, true),
-        other => return Err(format!("the relationship type `{other}` is not known")),
+        other => return Err(format!("the relationship type `{other}` is unknown")),
     };
     let (is_many, repeats) = if is_back {
         (from_many, to_many)
@@ -166,10 +166,10 @@ fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, boo
         "inner" => "inner",
         "full_outer" => "full",
         "cross" => "cross",
-        other => return Err(format!("joins of the type `{other}` are not carried")),
+        other => return Err(format!("joins of the type `{other}` are not supported")),
     };
     if is_back && is_many && !join.reversible {
-        return Err("the join repeats rows in this direction, and is not `reversible`".to_owned());
+        return Err("the join repeats rows in this direction and is not `reversible`".to_owned());
     }
     Ok((kind, is_many, repeats))
 }

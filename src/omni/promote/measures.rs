@@ -36,7 +36,7 @@ pub(super) fn measure(
     field: &ViewField,
 ) -> Result<(Converted, bool), String> {
     if field.node.get("level_of_detail").is_some() {
-        let why = "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first";
+        let why = "`level_of_detail` is an aggregate at another grain, which needs a separate grouped step";
         return Err(why.to_owned());
     }
     let view = &key.0;
@@ -54,7 +54,7 @@ pub(super) fn measure(
     let condition = filters(fields, view, field, &mut doubts)?;
     let kind = field.text("aggregate_type");
     let Some(kind) = kind else {
-        let term = x.ok_or("it has neither `sql` nor `aggregate_type`")?;
+        let term = x.ok_or("it has no `sql` and no `aggregate_type`")?;
         if condition.is_some() {
             return Err("`filters` next to SQL that aggregates are not supported".to_owned());
         }
@@ -62,7 +62,7 @@ pub(super) fn measure(
         return Ok((Converted { term, doubts, computes }, is_temporal));
     };
     if x.as_ref().is_some_and(|x| x.aggregates) {
-        return Err("both `sql` and `aggregate_type` aggregate, which would aggregate twice".to_owned());
+        return Err("both `sql` and `aggregate_type` aggregate, so the value would be aggregated twice".to_owned());
     }
     let distinct_on = DISTINCT_ON.iter().find(|(name, _)| *name == kind);
     let plain = distinct_on.map_or(kind, |(_, plain)| plain);
@@ -73,8 +73,8 @@ pub(super) fn measure(
     let repeats = distinct_on.is_none() && fields.joins.repeats(view);
     if repeats && !matches!(plain, "count" | "count_distinct" | "min" | "max") {
         return Err(format!(
-            "joins repeat the rows of `{view}`, which Omni takes back by its key; promote `{plain}` from a query that \
-             begins with `{view}`"
+            "joins repeat the rows of `{view}`, which Omni corrects by the view's key; promote `{plain}` from a \
+             query whose base view is `{view}`"
         ));
     }
     let need = || x.clone().ok_or(format!("`{plain}` needs `sql`"));
@@ -86,7 +86,7 @@ pub(super) fn measure(
         "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
         "count" if repeats => {
             return Err(format!(
-                "joins repeat the rows of `{view}`, so that its values count twice"
+                "joins repeat the rows of `{view}`, so its values count more than once"
             ));
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
@@ -126,7 +126,11 @@ pub(super) fn measure(
             FormulaTerm::call("PERCENTILE", &[when(need()?), share]).with_type(Some(Type::Float))
         }
         "list" => {
-            doubts.push("Omni's order and separator of the list are not documented; here the texts are sorted, with `, ` between them".to_owned());
+            doubts.push(
+                "Omni does not document the order and separator of the list; here the values are sorted and \
+                separated by `, `"
+                    .to_owned(),
+            );
             let x = when(need()?);
             let list = FormulaTerm::call(
                 "TEXTJOIN",
@@ -139,7 +143,7 @@ pub(super) fn measure(
             let nothing = FormulaTerm::call("COUNT", &[x]).compared("=", &FormulaTerm::integer(0));
             FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
         }
-        other => return Err(format!("the aggregate type `{other}` is not known")),
+        other => return Err(format!("the aggregate type `{other}` is unknown")),
     };
     let is_temporal = term.ty.is_some_and(Type::is_temporal);
     Ok((
@@ -169,7 +173,7 @@ fn filters(
         let condition = fields.condition(&key, reference.frame.as_deref(), filter);
         let condition = condition.map_err(|reason| format!("the filter of `{}`: {reason}", reference.field))?;
         if condition.term.aggregates {
-            return Err(format!("the filter of `{}` is of a measure", reference.field));
+            return Err(format!("the filter of `{}` is on a measure", reference.field));
         }
         doubts.extend(condition.doubts);
         parts.push(condition.term);
@@ -195,7 +199,7 @@ pub(super) fn counted_rows(
         let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
         let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
             return Err(format!(
-                "to count rows of `{view}` among joined ones takes its primary key, one dimension"
+                "counting rows of `{view}` after a join needs its primary key, a single dimension"
             ));
         };
         let place = (view.to_owned(), key.to_lowercase());
@@ -257,7 +261,7 @@ fn one_for_each_key(
     let sql = sql.ok_or("it needs `custom_primary_key_sql`, or a primary key of its view")?;
     let Some(per_key) = fields.per_key.clone().filter(|per_key| per_key.sql == sql) else {
         return Err(format!(
-            "it counts one row for each `{sql}`, which takes a step of its own: promote it without measures of other kinds"
+            "it counts one row per `{sql}`, which needs a separate step: promote it without measures of other kinds"
         ));
     };
     let x = x.ok_or("it needs `sql`")?;

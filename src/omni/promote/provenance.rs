@@ -77,11 +77,11 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
 /// let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
 /// let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
-/// let both = formulac_omni::promote::twice(&file("m.yml", spec), &file("orders.view.yaml", view));
+/// let both = formulac_omni::promote::defined_twice(&file("m.yml", spec), &file("orders.view.yaml", view));
 /// assert_eq!(both[0].1.code(), "W0712");
 /// let reads = view.replace("${amount}", "${m.revenue}");
 /// let omni = [file("orders.view.yaml", &reads), file("m.view.yaml", "dimensions: {revenue: {}}\n")].concat();
-/// assert!(formulac_omni::promote::twice(&file("m.yml", spec), &omni).is_empty());
+/// assert!(formulac_omni::promote::defined_twice(&file("m.yml", spec), &omni).is_empty());
 /// ```
 #[must_use]
 pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
@@ -124,9 +124,9 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
         let place = model.view(from)?;
         let view = model.views.get(place).filter(|view| view.rows == QueryRows::Query)?;
         let file = model.files.get(view.file)?;
-        let text = format!("the query view `{from}` and this model both compute the same rows");
+        let text = format!("both the query view `{from}` and this model compute the same rows");
         let help = format!(
-            "once the model is built, `formulac promote {} --repoint` makes the view read it",
+            "after the model is built, run `formulac promote {} --repoint` to make the view read it",
             file.path
         );
         let line = file.root.get("query").map_or(1, |query| file.line(query));
@@ -141,13 +141,13 @@ fn taken_over(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>)
         return None;
     }
     let text = format!(
-        "`{from}` is defined here and by Omni itself, in {}:{}",
+        "`{from}` is defined both here and in Omni, in {}:{}",
         file.path,
         file.line(&field.at)
     );
     let help = format!(
-        "once the model is built, `formulac promote {}:{} --repoint`, or remove the field there; to keep both, remove \
-         `promoted_from` here",
+        "after the model is built, run `formulac promote {}:{} --repoint`, or remove the field in Omni; to keep \
+         both, remove `promoted_from` here",
         file.path, field.name
     );
     Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
@@ -159,11 +159,11 @@ fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &N
         .map(|file| format!("{}:{}", file.path, file.line(&field.at)))
         .unwrap_or_default();
     let text = format!(
-        "`{}` is computed here, and Omni's view `{view}` of this model computes a field of that name once more, in {place}",
+        "`{}` is computed here, and Omni's view `{view}` of this model computes a field with that name again, in {place}",
         field.name
     );
     Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
-        "remove `sql` of `{}` there: the view then shows the column",
+        "remove `sql` of `{}` there, so that the view shows the column",
         field.name
     ))
 }

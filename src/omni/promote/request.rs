@@ -50,7 +50,7 @@ pub(super) fn read<'m>(
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing(
                 "the query view has no query".to_owned(),
-                "look at its `query:`".to_owned(),
+                "check its `query:`".to_owned(),
             ));
         };
         return request_from_query_view(query, request, &nothing);
@@ -66,7 +66,7 @@ pub(super) fn read<'m>(
         .join(", ");
     let wanted = match (request.fields.as_slice(), names.as_slice()) {
         (_, []) => {
-            let text = format!("`{}` holds no view and no saved query", request.file);
+            let text = format!("`{}` contains no view and no saved query", request.file);
             return Err(nothing(
                 text,
                 "name the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
@@ -75,21 +75,21 @@ pub(super) fn read<'m>(
         ([], [one]) => *one,
         ([], _) => {
             let text = format!(
-                "`{}` has {} saved queries, but a spec is made from one",
+                "`{}` has {} saved queries, but a spec is generated from one",
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("name one: {listed}")));
+            return Err(nothing(text, format!("name one of them: {listed}")));
         }
         ([one], _) => one,
         _ => {
-            let text = "pass one saved query, because a spec is made from one".to_owned();
-            return Err(nothing(text, "call it once for each".to_owned()));
+            let text = "pass one saved query, because a spec is generated from one".to_owned();
+            return Err(nothing(text, "run it once per query".to_owned()));
         }
     };
     let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
         let near = suggest::nearest(wanted, names.iter().copied());
-        let help = near.map_or_else(|| format!("there are {listed}"), suggest::similar);
+        let help = near.map_or_else(|| format!("the saved queries are {listed}"), suggest::similar);
         return Err(nothing(
             format!("there is no saved query `{wanted}` in `{}`", request.file),
             help,
@@ -139,7 +139,10 @@ fn request_from_query_view<'m>(
             .any(|known| known.eq_ignore_ascii_case(name))
         {
             let near = suggest::nearest(name, calculations.iter().chain(&columns).copied());
-            let help = near.map_or_else(|| format!("there are {}", calculations.join(", ")), suggest::similar);
+            let help = near.map_or_else(
+                || format!("the columns are {}", calculations.join(", ")),
+                suggest::similar,
+            );
             return Err(nothing(format!("the query has no column `{name}`"), help));
         }
     }
@@ -190,13 +193,10 @@ fn request_from_view<'m>(
             let computed = of_kind(FieldKind::Dimension).filter(|field| !super::fields::is_column(field));
             dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
-                let text = format!(
-                    "the view `{}` has no measure and no dimension that is computed",
-                    view.name
-                );
+                let text = format!("the view `{}` has no measures and no computed dimensions", view.name);
                 return Err(nothing(
                     text,
-                    "its columns are those of the table; there is nothing to bring to dbt".to_owned(),
+                    "its columns are the columns of the table, so there is nothing to promote".to_owned(),
                 ));
             }
             notes.push(format!("all {} computed dimensions of {}", dimensions.len(), view.name));
@@ -216,7 +216,7 @@ fn request_from_view<'m>(
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     if grain.is_empty() {
         let text = format!(
-            "one row over all rows of {}; `--grain` groups them, for example `--grain 'created_at[month]'`",
+            "one row for all rows of {}; `--grain` groups them, for example `--grain 'created_at[month]'`",
             view.name
         );
         notes.push(text);

@@ -71,7 +71,7 @@ impl TargetModel {
     pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &Repoint) -> Result<Self, String> {
         let (model, _) = OmniSource::read(omni);
         let view = file_index(&model, &what.file)?;
-        let view = model.views.get(view).ok_or("the view is not there")?;
+        let view = model.views.get(view).ok_or("the view does not exist")?;
         let from = match &what.field {
             Some(field) if view.rows != QueryRows::Query => format!("{}.{field}", view.name.to_lowercase()),
             _ => view.name.clone(),
@@ -81,7 +81,7 @@ impl TargetModel {
             let name = root.get("model").and_then(Node::text)?.to_owned();
             let has_gaps = specs
                 .get(spec)
-                .is_some_and(|(_, text)| text.contains(", not carried: "));
+                .is_some_and(|(_, text)| text.contains(", not converted: "));
             let is_filtered = leaves_out(&root);
             Some(Self {
                 spec,
@@ -99,7 +99,7 @@ impl TargetModel {
                 "no spec was promoted from `{from}`: none has `promoted_from: {from}`"
             )),
             _ => Err(format!(
-                "several specs were promoted from `{from}`; remove the record from all but one"
+                "several specs were promoted from `{from}`; remove `promoted_from` from all but one"
             )),
         }
     }
@@ -118,20 +118,20 @@ pub fn repoint(
 ) -> Result<Repointed, String> {
     let (model, _) = OmniSource::read(omni);
     let place = file_index(&model, &what.file)?;
-    let view = model.views.get(place).ok_or("the view is not there")?;
+    let view = model.views.get(place).ok_or("the view does not exist")?;
     let made = model
         .views
         .iter()
         .position(|view| view.rows == QueryRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
-            "no view of Omni reads `{}` yet: `formulac pull` writes one once dbt knows the model",
+            "no Omni view reads `{}` yet: `formulac pull` writes one when dbt knows the model",
             taken_by.name
         ));
     };
-    let made_view = model.views.get(made).ok_or("the view is not there")?;
+    let made_view = model.views.get(made).ok_or("the view does not exist")?;
     if taken_by.has_gaps {
-        return Err("the spec has gaps that are not carried, so the model lacks something of it".to_owned());
+        return Err("the spec has gaps, so the model lacks a part of it".to_owned());
     }
     let (edits, done) = match &taken_by.column {
         None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
@@ -143,7 +143,7 @@ pub fn repoint(
                 .ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
             if taken_by.is_filtered {
                 return Err(format!(
-                    "`{}` leaves rows out, by `where`, `having` or `limit`, which the field does not",
+                    "`{}` removes rows with `where`, `having` or `limit`, but the field does not",
                     taken_by.name
                 ));
             }
@@ -184,7 +184,7 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
         .views
         .iter()
         .position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
-    place.ok_or_else(|| format!("`{file}` is not a view file, and only fields of views read columns"))
+    place.ok_or_else(|| format!("`{file}` is not a view file, but only fields of views read columns"))
 }
 
 /// Returns the name by which other views refer to a view, with the schema if the short name is not unique.
@@ -213,7 +213,7 @@ fn retarget_query_view(
         .views
         .get(place)
         .and_then(|view| model.files.get(view.file))
-        .ok_or("the view is not there")?;
+        .ok_or("the view does not exist")?;
     let query = file.root.get("query").ok_or("the view is not a query view")?;
     let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
     let columns = fields_of(query).into_iter().filter_map(|(_, column)| column);
@@ -227,7 +227,7 @@ fn retarget_query_view(
                 .iter()
                 .any(|it| it.name().eq_ignore_ascii_case(column))
         {
-            return Err(format!("the model has no column `{column}`, which the query view has"));
+            return Err(format!("the model has no column `{column}`, but the query view has"));
         }
     }
     let set = |key: &str, value: &str| Edit::Set {
@@ -252,7 +252,7 @@ fn same_grain(
     compiled: &CompiledSpec,
     field: &ViewField,
 ) -> Result<(), String> {
-    let view = model.views.get(place).ok_or("the view is not there")?;
+    let view = model.views.get(place).ok_or("the view does not exist")?;
     let lower = |names: &[String]| {
         let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         names.sort();
@@ -269,15 +269,15 @@ fn same_grain(
         let known = if grain.is_empty() {
             "as one row".to_owned()
         } else {
-            format!("for each `{}`", grain.join(", "))
+            format!("per `{}`", grain.join(", "))
         };
         return Err(format!(
-            "`{}` knows it {known}, and `{}.{}` can be cut by everything that `{}` has: it would no longer be right there. \
-             Ask the view of `{}` where its grain is enough",
+            "`{}` has it {known}, but `{}.{}` can be grouped by all fields of `{}`: it would no longer be right \
+             there. Query the view of `{}` if its grain is sufficient",
             taken_by.name, view.name, field.name, view.name, taken_by.name
         ));
     }
-    let made_view = model.views.get(made).ok_or("the view is not there")?;
+    let made_view = model.views.get(made).ok_or("the view does not exist")?;
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
@@ -311,12 +311,12 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
             Some("count") => edits.push(set("aggregate_type", "sum")),
             Some(kind) => {
                 return Err(format!(
-                    "`{kind}` of what was taken together already is another number; the field stays"
+                    "`{kind}` of values that are already aggregated is a different number; the field is unchanged"
                 ));
             }
             None => {
                 return Err(
-                    "its SQL aggregates itself, and once more would be another number; the field stays".to_owned(),
+                    "its SQL already aggregates, and aggregating again gives a different number; the field is unchanged".to_owned(),
                 );
             }
         }

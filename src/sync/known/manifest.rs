@@ -95,12 +95,12 @@ fn read(
         if rest.is_empty() && faults.is_empty() {
             let fault = not_a_schema(
                 Span::default(),
-                "this is dbt's catalog, which has types and no models",
+                "this is dbt's catalog, which has types but no models",
                 None,
             );
             faults.push((
                 *number,
-                fault.with_help("pass the manifest.json; the catalog.json next to it is found"),
+                fault.with_help("pass the manifest.json; the catalog.json next to it is found automatically"),
             ));
         }
     }

@@ -18,8 +18,7 @@ use crate::yaml::{self, Node};
 /// Tests of packages that change the generated files.
 const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
 
-const HEADER: &str =
-    "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+const HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
 
 /// Known facts about the relations that specs read, and about the project's dbt.
 ///

@@ -85,15 +85,15 @@ impl RequiredApproval {
         standing.void.extend(
             earlier
                 .into_values()
-                .map(|event| (event.by.clone(), "it was changed since")),
+                .map(|event| (event.by.clone(), "it was changed since then")),
         );
         for event in last.into_values() {
             let is_author = authors.iter().any(|author| is_same(author, &event.by));
             let by = event.by.clone();
             if is_author {
-                standing.void.push((by, "it is their own"));
+                standing.void.push((by, "it is their own change"));
             } else if !self.lets_judge(people, &event.by) {
-                standing.void.push((by, "their role does not approve"));
+                standing.void.push((by, "their role may not approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {

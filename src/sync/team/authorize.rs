@@ -127,7 +127,7 @@ pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits
         };
         if environment.is_some_and(|environment| environment.signed) {
             match &commit.signer {
-                None => tell(None, "it bears no valid signature".to_owned()),
+                None => tell(None, "it has no valid signature".to_owned()),
                 Some(signer) if !is_same(signer, &commit.author) => {
                     tell(None, format!("it is signed by {signer}, who is not its author"));
                 }
@@ -204,7 +204,7 @@ fn is_own(by: &str, commit: &Commit) -> Result<(), String> {
     if is_same(by, &commit.author) {
         Ok(())
     } else {
-        Err(format!("it speaks for {by}, who is not the commit's author"))
+        Err(format!("it is in the name of {by}, who is not the commit's author"))
     }
 }
 

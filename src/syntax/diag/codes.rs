@@ -113,10 +113,10 @@ codes! {
         "A character that is not allowed in formulas. Names consist of letters, digits and `_`; text is enclosed in double quotes."
         Formula("SUM(amount) @ 2") => Formula("SUM(amount) * 2");
     UnclosedText "F0102" "unclosed-text" Error
-        "A text begins with `\"` but has no closing quote. Double a quote inside a text."
+        "Text begins with `\"` but has no closing quote. Double a quote inside the text."
         Formula("COUNT(IF(status = \"open, id))") => Formula("COUNT(IF(status = \"open\", id))");
     TypographicQuotes "F0103" "typographic-quotes" Error
-        "Word processors replace the straight quotes around a text by curly quotes."
+        "Word processors replace the straight quotes around text with curly quotes."
         Formula("COUNTIF(status = “open”)") => Formula("COUNTIF(status = \"open\")");
     NotUtf8 "F0104" "not-utf8" Error
         "Sources are UTF-8 text. Save the file as UTF-8; the span marks the first byte that is not UTF-8."
@@ -134,7 +134,7 @@ codes! {
         "A number has more digits, or is larger, than any warehouse supports."
         Formula("SUM(amount) * 1e999") => Formula("SUM(amount) * 1e9");
     ExpectedExpression "F0201" "expected-expression" Error
-        "An operator, a comma or a bracket is in the place of a value: something is missing before it."
+        "An operator, a comma or a bracket is in the position of a value: something is missing before it."
         Formula("SUM(amount) / ") => Formula("SUM(amount) / 2");
     UnexpectedToken "F0202" "unexpected-token" Error
         "Two values are next to each other without an operator or comma between them."
@@ -143,10 +143,10 @@ codes! {
         "A bracket is opened but not closed. For the rest of the file, it ends where the next definition begins."
         Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
     NestingTooDeep "F0204" "nesting-too-deep" Error
-        "Brackets must not nest more than 1,000 levels deep. The limit is an option of the library."
+        "Brackets can be nested at most 1,000 levels deep. The limit is an option of the library."
         Shown("1,001 brackets inside each other") => Formula("((1))");
     SurplusBracket "F0205" "surplus-bracket" Error
-        "A closing bracket has no opening one."
+        "A closing bracket has no matching opening bracket."
         Formula("SUM(amount))") => Formula("SUM(amount)");
     ChainedComparison "F0206" "chained-comparison" Error
         "`1 < x < 5` compares a boolean with 5, which is never intended."
@@ -155,10 +155,10 @@ codes! {
         "This notation belongs to SQL, Python or another spreadsheet, and is written differently here."
         Formula("COUNTIF(amount == 1)") => Formula("COUNTIF(amount = 1)");
     StrayFormula "F0208" "stray-formula" Error
-        "A text contains either definitions, `name = formula`, or one formula, not both."
+        "A source contains either definitions, `name = formula`, or one formula, not both."
         Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
     NotEqualSpelling "W0210" "not-equal-spelling" Warning("write `!=`", "write `<>`")
-        "`!=` is understood, but spreadsheets write `<>`."
+        "`!=` is accepted, but spreadsheets write `<>`."
         Formula("COUNTIF(amount != 1)") => Formula("COUNTIF(amount <> 1)");
     UnknownFunction "F0301" "unknown-function" Error
         "No function has this name. `formulac functions` lists them all."
@@ -173,13 +173,13 @@ codes! {
         "Two definitions have the same name. Names that differ only in case are the same."
         Formula("a = 1\nA = 2") => Formula("a = 1\nb = 2");
     DefinitionCycle "F0305" "definition-cycle" Error
-        "Definitions depend on each other in a cycle, so none can be computed first."
+        "Definitions depend on each other in a cycle, so none of them can be computed first."
         Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
     UnknownTimeframe "F0306" "unknown-timeframe" Error
         "Timeframes in square brackets are those of Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset` in the spec or in formulac.yml, which specifies the first month of the fiscal year."
         Row("ordered_on[monht]") => Row("ordered_on[month]");
     UnknownRelation "F0307" "unknown-relation" Error
-        "The schema has no relation of this name."
+        "The schema has no relation with this name."
         Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
     NeedsWorksheet "F0308" "needs-worksheet" Error
         "Cells, columns by letter, tabs, totals and ranges of cells are available only in a worksheet, over its ordered rows."
@@ -191,16 +191,18 @@ codes! {
         "`DISTINCT(x)` is allowed only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
     NoSuchCell "F0312" "no-such-cell" Error
-        "A cell or a range is outside the columns of the worksheet, or in a fixed row 0. Ranges may extend beyond its rows, where they end."
+        "A cell or a range is outside the columns of the worksheet, or in a fixed row 0. Ranges may extend beyond \
+        the worksheet's rows, where they end."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write them in capitals")
-        "`TRUE` and `FALSE` are written in capitals. In lower case they are names, which are read as booleans if no column has that name."
+        "`TRUE` and `FALSE` are written in capitals. In lower case they are names, which are interpreted as \
+        booleans if no column has that name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
-    LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if a comparison is meant")
+    LooksLikeComparison "W0314" "looks-like-comparison" Warning("define a name that is also a column", "begin the line with `=` if you mean a comparison")
         "`status = \"open\"` at the start of a line defines `status`. If there is a column with that name, a comparison may be intended."
         Orders("status = \"open\"") => Orders("=status = \"open\"");
-    LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition with the name of a cell", "give it a name that no cell has")
+    LooksLikeACell "W0315" "looks-like-a-cell" Warning("have a definition with the name of a cell", "use a name that is not a cell")
         "A definition has the name of a cell, in capitals as in sheets, such as `Q1` or `FY24`. In a worksheet, and in Omni, the name refers to the cell; here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
@@ -208,7 +210,7 @@ codes! {
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     ArgumentCount "F0401" "argument-count" Error
-        "The function takes a different number of arguments. The help shows its signature."
+        "The function accepts a different number of arguments. The help shows its signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
     TypeMismatch "F0402" "type-mismatch" Error
         "The type of a value differs from the type that the function or operator accepts. There are no silent conversions."
@@ -234,7 +236,7 @@ codes! {
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, -1)\n");
     OrderNeeded "F0410" "order-needed" Error
-        "A function that reads another row, such as the row before, needs an order of rows."
+        "A function that reads another row, such as the previous row, needs an order of rows."
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
@@ -244,55 +246,80 @@ codes! {
         "COUNT counts values that are not blank, and FALSE and 0 are values. COUNT of a condition, or of an IF with 0 as its default, therefore counts nearly every row."
         Formula("COUNT(status = \"open\")") => Formula("COUNTIF(status = \"open\")");
     BadDateText "F0413" "bad-date-text" Error
-        "A text next to a date is read as a date if its format is `YYYY-MM-DD`. Other formats mean different days in different countries."
+        "Text next to a date is interpreted as a date if its format is `YYYY-MM-DD`. Other formats mean different \
+        days in different countries."
         Row("DATE(2024, 1, 31) > \"1/31/2024\"") => Row("DATE(2024, 1, 31) > \"2024-01-31\"");
     UnknownUnit "F0414" "unknown-unit" Error
-        "The units of DATEDIF are \"D\", \"M\", \"Y\", \"YM\", \"MD\" and \"YD\", written as a text. The units of PERIODOFFSET are \"day\", \"week\", \"month\", \"quarter\" and \"year\", for times also \"hour\", \"minute\" and \"second\"."
+        "The units of DATEDIF are \"D\", \"M\", \"Y\", \"YM\", \"MD\" and \"YD\", written as text. The units of \
+        PERIODOFFSET are \"day\", \"week\", \"month\", \"quarter\" and \"year\", for times also \"hour\", \
+        \"minute\" and \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
-        "A grouping key that is the same in every row has no effect, and SQL reads a bare number there as the position of a column."
+        "A grouping key that is the same in every row has no effect, and SQL interprets a bare number there as the \
+        position of a column."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
-    RateAveraged "W0417" "rate-averaged" Warning("average or add up rates", "divide the sum of the numerators by the sum of the denominators")
-        "The mean of rates is not the overall rate: a month with ten customers would weigh as much as one with a thousand, and rates do not add up. Divide the sum of the numerators by the sum of the denominators. If all rates should have the same weight, add `// noqa: W0417`."
+    RateAveraged "W0417" "rate-averaged" Warning("average or sum rates", "divide the sum of the numerators by the sum of the denominators")
+        "The average of rates is not the overall rate: a month with ten customers would weigh as much as one with a \
+        thousand, and a sum of rates has no meaning. Divide the sum of the numerators by the sum of the \
+        denominators. If all rates should have the same weight, add `// noqa: W0417`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
-    CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion text, which ignores case", "compare with `=` if case matters")
-        "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, with case. This warning is reported if a criterion begins with `=`, or if one spec or file matches the same text in a column both ways, which would give two different numbers."
+    CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning("have a criterion that ignores case", "compare with `=` if case matters")
+        "A criterion in quotes ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` also counts `Open`, \
+        and so does `\"=open\"`. The condition `status = \"open\"` is case-sensitive, as in the warehouse. This \
+        warning is reported if a criterion begins with `=`, or if one spec or file matches the same text in a \
+        column both ways, which would give two different numbers."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
-    NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name that says what is meant")
-        "The function has the name of a different spreadsheet function; here it has the meaning of Omni. Use the name that makes clear which one is intended."
+    NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
+        "A spreadsheet function with this name has a different meaning; here it has the meaning of Omni. Use a name \
+        that makes clear which one is intended."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
-        "Both ends of a range of rows use one name, alone or in FIRST, LAST or OFFSET, and the range is the argument of an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three rows, `x:x` all rows of the partition."
+        "Both ends of a range of rows have the same name, alone or in FIRST, LAST or OFFSET, and the range is the \
+        argument of an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three rows, `x:x` \
+        all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
-    RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows where dates may be missing", "use `PERIODOFFSET` for the value of another period")
-        "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count rows. In the order of a date, the row before is the previous period only if no period is missing; PERIODOFFSET looks up the period itself. A range over periods that may be missing needs a row per period in the previous step."
+    RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows although dates may be missing", "use `PERIODOFFSET` for the value of another period")
+        "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
+        rows. If rows are ordered by a date, the previous row is the previous period only if no period is missing; \
+        PERIODOFFSET looks up the period itself. A range over periods that may be missing needs one row per period \
+        in the previous step."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
-        "The default partition of windows over groups consists of the `group_by` names that are not in `order_by`. If none of the `group_by` names is in `order_by`, each group is its own partition: a running sum is the group's own value, and there is no row before it. `partition_by: []` makes one partition of all groups; otherwise `partition_by` lists the partition's names."
+        "By default, windows over groups are partitioned by the `group_by` names that are not in `order_by`. If \
+        none of the `group_by` names is in `order_by`, each group is a separate partition: a running sum is the \
+        group's own value, and there is no previous row. `partition_by: []` makes one partition of all groups; \
+        otherwise `partition_by` lists the partition's names."
         Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
     PeriodKey "F0430" "period-key" Error
-        "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first date or time of `order_by`. Texts and numbers cannot be shifted, an instant only by its wall-clock time, a date not by hours. A key truncated to months cannot be shifted by days or weeks because no row has such a key."
+        "PERIODOFFSET looks up the row whose key is this row's key, shifted in the calendar. The key is the first \
+        date or time of `order_by`. Text and numbers cannot be shifted. An instant can only be shifted by its \
+        wall-clock time, and a date not by hours. A key truncated to months cannot be shifted by days or weeks \
+        because no row has such a key."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
-    SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET where several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
+    SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
         "PERIODOFFSET finds one row by its date and the names of its partition. If these are not known to identify a row, several rows may match, and then the value is empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
-    PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to look outside its partition", "group by the finer timeframe alone")
-        "PERIODOFFSET searches the rows of its partition: those with equal values in `partition_by`, or in the `group_by` names that are not in `order_by`. No row of the same year is a year earlier, so nothing is found. Group by the finer timeframe alone, and compute the coarser one in a later step."
+    PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to read outside its partition", "group by the finer timeframe only")
+        "PERIODOFFSET searches the rows of its partition: rows with equal values in `partition_by`, or in the \
+        `group_by` names that are not in `order_by`. No row of the same year is a year earlier, so nothing is \
+        found. Group by the finer timeframe only, and compute the coarser one in a later step."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or count of their columns counts them repeatedly. Aggregate the repeated rows in an earlier step, and join its result, which has one row per key."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
-    JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may find several rows", "declare the key in the schema, or set `cardinality: many`")
-        "A join must find at most one row unless it has `cardinality: many`. No known key guarantees that: if a join finds several rows, the rows of the step are repeated. In a dbt model, a generated test replaces this warning."
+    JoinMayMultiply "W0441" "join-may-multiply" Warning("have a join that may match several rows", "declare the key in the schema, or set `cardinality: many`")
+        "A join must match at most one row unless it has `cardinality: many`. No known key guarantees that: if a \
+        join matches several rows, the rows of the step are repeated. In a dbt model, a generated test replaces \
+        this warning."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
     JoinedLater "F0442" "joined-later" Error
@@ -304,81 +331,113 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are ordered by `order_by`, across customers or regions. If its input has a further key, the cell of the row before may belong to another customer or region."
+        "The rows of a worksheet are ordered by `order_by`, across customers or regions. If its input has another \
+        key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
-        "Warehouses read regular expressions differently. The constructs that they all interpret the same way are supported: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their negations (ASCII only), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a literal special character, and `(?i)` at the beginning to ignore case. A replacement refers to groups as `$1`."
+        "Warehouses interpret regular expressions differently. formulac supports the constructs that all of them \
+        interpret the same way: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their negations \
+        (ASCII only), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a \
+        literal special character, and `(?i)` at the beginning to ignore case. A replacement refers to groups as \
+        `$1`."
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
         "Number masks of TEXT consist of `0`, `#`, `,` between thousands or after the digits to divide by 1000, `.` and `%`; date masks of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, where `mm` next to hours or seconds means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with a text that is not a known value of its column", "correct the text, or add it to the known values")
-        "The possible values of a column are known: from `values:` in the schema file, an `accepted_values` test of dbt, an ENUM of the warehouse, or the branches of an IF that returns only texts. The text is not one of them, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses and unlike in spreadsheets."
+        "The possible values of a column are known: from `values:` in the schema file, an `accepted_values` test of \
+        dbt, an ENUM of the warehouse, or the branches of an IF that returns only text. The text is not one of \
+        them, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses and \
+        unlike in spreadsheets."
         Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
         => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
-    NumbersAsText "W0471" "numbers-as-text" Warning("compare texts as numbers", "remove the quotes, or use VALUE(column)")
-        "Texts are ordered by letters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the column contains numbers, and use `VALUE(column)` if it contains numbers as text."
+    NumbersAsText "W0471" "numbers-as-text" Warning("compare text as numbers", "remove the quotes, or use VALUE(column)")
+        "Text is ordered by characters, so `\"9\"` is greater than `\"30\"`. Write the number without quotes if the \
+        column contains numbers, and use `VALUE(column)` if it contains numbers as text."
         Row("points > \"30\"") => Row("points > 30");
-    EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which is the midnight that begins the day", "compare the day, `column[date]`")
+    EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "A date next to a time means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true at midnight only. Compare with `<` and the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
     CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap them")
-        "SUMIF takes the tested range, the criterion, and then the summed range; SUMIFS takes the summed range first, and then pairs of a tested range and its criterion. Arguments in the order of the other function test the wrong values, or none."
+        "SUMIF expects the tested range, the criterion, and then the summed range; SUMIFS expects the summed range \
+        first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
+        function, the wrong values are tested, or none."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
-    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday and from Monday", "pass the type 2, which counts from Monday")
-        "WEEKDAY and WEEKNUM without a type count weeks from Sunday, as spreadsheets do; the timeframes `week` and `day_of_week_num` count from Monday, or from the day in `week_start`. `WEEKDAY(d) > 5` then means Friday and Saturday. Add the type: 2 counts from Monday."
+    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass the type 2, which counts from Monday")
+        "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as spreadsheets do; the timeframes `week` and \
+        `day_of_week_num` start them on Monday, or on the day in `week_start`. `WEEKDAY(d) > 5` then means Friday \
+        and Saturday. Add the type: 2 starts on Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
-    NeverBlank "W0475" "never-blank" Warning("test a value for NULL that is never NULL", "remove the test")
-        "ISERROR, ISNA and ISBLANK ask whether a value is NULL, which errors are here. A count or a sum always has a value, even if it is 0, so the answer is always FALSE."
+    NeverBlank "W0475" "never-blank" Warning("test whether a value is NULL that never is", "remove the test")
+        "ISERROR, ISNA and ISBLANK test for NULL, which also stands for errors here. A count or a sum always has a \
+        value, even if it is 0, so the test is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
-        "A condition that is the same for every row. `OR(status <> \"a\", status <> \"b\")` always holds, since no text is both: AND was meant, as OR was in `AND(status = \"a\", status = \"b\")`."
+        "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, \
+        because no text is both; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
+        instead."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
     NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
-        "The first condition that is met decides. One that holds only where an earlier one holds as well is never reached: begin with the narrowest."
+        "The first condition that is true decides. A condition that is true only if an earlier one is true as well \
+        is never reached: start with the narrowest condition."
         Row("IFS(amount > 10, \"some\", amount > 100, \"many\")") => Row("IFS(amount > 100, \"many\", amount > 10, \"some\")");
     BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning("compare with `\"\"`, which does not find NULL", "use ISBLANK")
-        "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so that `region = \"\"` finds empty texts only. ISBLANK finds the blanks."
+        "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so `region = \
+        \"\"` only finds empty text. ISBLANK finds blanks."
         Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
-    SumOfDistinct "W0479" "sum-of-distinct" Warning("add up distinct values, so equal values count once", "aggregate in a step before the join")
-        "Values that are equal count once, so two orders of 10 add up to 10. If a join repeats rows, aggregate in a separate step before the join."
+    SumOfDistinct "W0479" "sum-of-distinct" Warning("sum distinct values, so equal values count once", "aggregate in a step before the join")
+        "Equal values count once, so two orders of 10 sum to 10. If a join repeats rows, aggregate in a separate \
+        step before the join."
         Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
     NeedsPivot "F0480" "needs-pivot" Error
-        "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW look at the columns of a pivot: a worksheet whose `pivot_by` says what its columns are of."
+        "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW read the columns of a pivot: a worksheet whose `pivot_by` \
+        names the keys of its columns."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
     UnfitForPivot "F0481" "unfit-for-pivot" Error
-        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row are known: they count where a formula reads a neighbouring cell. The wide form needs one key and distinct values."
+        "The row and column keys of a pivoted worksheet must be columns of its input, so that cells without a row \
+        are known: they count if a formula reads a neighbouring cell. The wide form needs one key and distinct \
+        values."
         Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
     TotalOfNothing "F0482" "total-of-nothing" Error
-        "A total recomputes the measure, so that distinct counts and ratios are right. The input of the worksheet must be a grouped step of the same spec that defines the measure and drops no groups. Row totals exist only in a pivot."
+        "A total computes the measure again from its rows, so that distinct counts and ratios are right. The input \
+        of the worksheet must be a grouped step of the same spec that defines the measure and removes no groups. \
+        Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
-    TextIsNoDate "W0483" "text-is-no-date" Warning("read a text as a date that is no date", "write dates as `2024-01-31`")
-        "DATEVALUE reads texts in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days in different countries and give NULL, as do dates that do not exist."
+    TextIsNoDate "W0483" "text-is-no-date" Warning("convert text to a date that does not exist", "write dates as `2024-01-31`")
+        "DATEVALUE converts text in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days \
+        in different countries and give NULL, as do dates that do not exist."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
-    NoSuchChoice "W0484" "no-such-choice" Warning("name a choice that no value has", "count the values of CHOOSE from 1")
-        "The index of CHOOSE counts its values from 1. A constant index out of range gives NULL in every row, where a spreadsheet shows #VALUE!."
+    NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "count the values of CHOOSE from 1")
+        "The index of CHOOSE counts its values from 1. A constant index out of range gives NULL in every row; a \
+        spreadsheet shows #VALUE!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
-        "A date has no time of day, so a number of days added to it loses its fraction. Add TIME(12, 0, 0) for a timestamp half a day later, or add the fraction to a timestamp."
+        "A date has no time of day, so the fraction of a number of days added to it is ignored. Add TIME(12, 0, 0) \
+        for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula refers to another tab, `'Targets'!A:B`, but `tabs` does not specify its model."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
-    SeveralMatches "W0491" "several-matches" Warning("have a lookup that may find several rows", "add `order_by` to the tab, or the key to the schema")
-        "A lookup returns the first row with the key. The key is not known to be unique in the tab, and the tab has no order, so ties are broken by the values of the rows. Add `order_by` to the tab, or the key to the schema."
+    SeveralMatches "W0491" "several-matches" Warning("have a lookup that may match several rows", "add `order_by` to the tab, or the key to the schema")
+        "A lookup returns the first row with the key. The key is not known to be unique in the tab, and the tab has \
+        no order, so the values of the rows decide which row is first. Add `order_by` to the tab, or the key to \
+        the schema."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target]}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: target}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     NotWholeColumns "F0492" "not-whole-columns" Error
-        "A lookup searches whole columns of one sheet, `D:E` or `'Targets'!A:B`; XLOOKUP and MATCH search one column. Lookups in part of a column are not supported."
+        "A lookup searches complete columns of one sheet, `D:E` or `'Targets'!A:B`; XLOOKUP and MATCH search one \
+        column. Lookups in part of a column are not supported."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A1:A9, B1:B9)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A:A, B:B)\n");
     LookupMode "F0493" "lookup-mode" Error
-        "The match mode of XLOOKUP is 0 for an equal key, -1 for the next smaller, 1 for the next larger, 2 for a pattern. The match type of MATCH is 0 for an equal key, 1 for the largest key that is not larger, -1 for the smallest key that is not smaller."
+        "The match mode of XLOOKUP is 0 for an equal key, -1 for the next smaller key, 1 for the next larger key, 2 \
+        for a pattern. The match type of MATCH is 0 for an equal key, 1 for the largest key that is less or equal, \
+        -1 for the smallest key that is greater or equal."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
     TabNotLookedUp "F0494" "tab-not-looked-up" Error
@@ -386,13 +445,14 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
-        "This warehouse cannot compute the function in one expression; the message says why and what does."
+        "This warehouse cannot compute the function in a single expression; the message gives the reason and an alternative."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
     ExpressionTooLarge "F0502" "expression-too-large" Error
         "The SQL of a function repeats an argument; nested, it would exceed 64 KiB. `query` and `model` compute the argument once."
         Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
     RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes it once")
-        "The SQL of this function repeats an argument. `compile` returns one expression, so the argument is repeated; `query` computes it once."
+        "The SQL of this function repeats an argument. `compile` returns a single expression, so the argument is \
+        repeated; `query` computes it once."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
         "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that use each other; `query` names them."
@@ -404,17 +464,20 @@ codes! {
         "An instant is converted to a wall-clock date in the session's time zone, which differs between users. On Snowflake, a TIMESTAMP_TZ is converted with the UTC offset of each value. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
-        "A window over a window cannot be one expression: `query` and `model` compute it in two CTEs. PERIODOFFSET cannot be one expression either because it needs a join, except on Postgres and DuckDB for rows that the grouping names or the relation's key identify."
+        "A single expression cannot contain a window over a window: `query` and `model` compute it in two CTEs. \
+        PERIODOFFSET cannot be a single expression either because it needs a join, except on Postgres and DuckDB \
+        if the grouping or the relation's key identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
         "This warehouse supports the join only with an equality between both sides in its condition: BigQuery for left and full joins, Postgres for full joins. Add such an equality; an inner join needs none."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error
-        "The warehouse refuses names with this many bytes, or truncates two names to the same name. A letter with an accent has two bytes, a Chinese character three."
+        "The warehouse rejects names with this many bytes, or truncates two names to the same name. A letter with \
+        an accent has two bytes, a Chinese character three."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x) // noqa\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_life = COUNT(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n  all_orders = COUNT(x)\n");
-    NameIsCut "W0511" "name-is-cut" Warning("have a name that Postgres cuts at 63 bytes", "use shorter names")
+    NameIsCut "W0511" "name-is-cut" Warning("have a name that Postgres truncates to 63 bytes", "use shorter names")
         "Postgres silently truncates names to 63 bytes. The SQL keeps its meaning, but the column has a shorter name, so a contract or a query with the full name may fail."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
@@ -422,13 +485,15 @@ codes! {
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelReadsItself "F0602" "model-reads-itself" Error
-        "A bare name in `from` is a dbt model, and so is the output of the spec: with the same name they would be a cycle. A query may read a table with its own name."
+        "A bare name in `from` is a dbt model, and so is the output of the spec: with the same name, the model \
+        would read itself. A query may read a table with its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
-        "An enforced contract needs the data type of every column. It is derived from the column's own type; an unknown type must be declared, in the words of the warehouse."
+        "An enforced contract needs the data type of every column. It is derived from the column's own type; an \
+        unknown type must be declared, with the warehouse's name for it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
-    LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column and let the readers filter")
+    LimitInModel "W0604" "limit-in-model" Warning("have a `limit`, which also limits everything downstream", "use a rank column, and filter by it when you read the model")
         "Readers of the model silently get only the first rows. A `limit` is fine in a `query`; a model should return all rows, with a rank to filter by: `place = RANK(revenue)`. If the model is meant to contain only the first rows, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
@@ -449,11 +514,16 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalTime "F0631" "incremental-time" Error
-        "An incremental run filters the rows of the first step by their time. The time column of the model must exist in each row of the first step, passed on from step to step and at most truncated to a calendar unit; an aggregate does not qualify."
+        "An incremental run filters the rows of the first step by their time. The time column of the model must \
+        exist in each row of the first step and be passed on from step to step, at most truncated to a calendar \
+        unit; an aggregate does not qualify."
         Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
-        "A value of an incremental model may depend on late rows, and on rows a known time before them: `PERIODOFFSET` specifies that time, and a window partitioned by the time column ends with the partition. Rows a number of places away, running totals, ranks over all rows, totals and limits may depend on any earlier row."
+        "A value of an incremental model may depend on late rows, and on rows a known time before them: \
+        `PERIODOFFSET` specifies that time, and a window partitioned by the time column ends with the partition. \
+        Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on any earlier \
+        row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalKey "F0633" "incremental-key" Error
@@ -461,10 +531,14 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
         => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
     IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning("are incremental with a key that may be NULL", "add a `not_null` test to the key columns")
-        "NULL equals nothing: a row with NULL in its key is never found again, so each run adds it once more, and a row without a time is not read at all. dbt's `not_null` is generated as a test of these columns. Declare a column that never contains NULL, or define it without NULL."
-        Shown("an incremental model that groups by `region`, of which the schema does not say that it is never NULL") => Shown("the same by `region = COALESCE(region, \"none\")`");
+        "NULL equals nothing: a row with NULL in its key is never matched again, so each run adds it once more, and \
+        a row without a time is not read at all. Each generated test of these columns includes dbt's `not_null`. \
+        Declare a column that never contains NULL, or define it without NULL."
+        Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
-        "A run reads late rows again, so its strategy must replace existing rows: `merge`, or `delete+insert` if dbt supports it for the warehouse. `append` would duplicate them; `microbatch` and `insert_overwrite` replace rows by bounds of their own."
+        "A run reads late rows again, so its strategy must replace existing rows: `merge`, or `delete+insert` if \
+        dbt supports it for the warehouse. `append` would duplicate them; `microbatch` and `insert_overwrite` \
+        replace rows within their own bounds."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
     SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
@@ -472,7 +546,9 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
     RowsMayLeave "F0637" "rows-may-leave" Error
-        "An incremental run adds and replaces rows but never deletes them. A condition on an aggregate or a window may be true in one run and false in the next, and then the table keeps a row that a full refresh would drop. Conditions on row values and on keys are safe."
+        "An incremental run adds and replaces rows but never deletes them. A condition on an aggregate or a window \
+        may be true in one run and false in the next, and then the table keeps a row that a full refresh would \
+        remove. Conditions on row values and on keys are safe."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: n = COUNT()\nhaving: n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
@@ -488,8 +564,9 @@ codes! {
         "Models of several specs depend on each other in a cycle, so none can be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
     NameTaken "F0661" "name-taken" Error
-        "Another model, seed, snapshot or test in dbt has this name, possibly a disabled one, or one whose name differs only in case. Names are unique in a project, whatever the folder."
-        Shown("`model: orders` beside the seed `orders`") => Shown("`model: orders_by_month`");
+        "Another model, seed, snapshot or test in dbt has this name, possibly a disabled one, or one whose name \
+        differs only in case. Names are unique in a project, across all folders."
+        Shown("`model: orders` next to the seed `orders`") => Shown("`model: orders_by_month`");
     DeclaredTwice "F0675" "declared-twice" Error
         "Names of docs blocks, exposures, metrics and semantic models are unique in a dbt project. An exposure that uses several models belongs in one spec, with the others in `depends_on`; the other names are derived from the model and the column."
         Shown("an exposure `weekly_sales` in two specs") => Shown("the exposure in one of them, with `depends_on: [ref('other_model')]`");
@@ -502,7 +579,8 @@ codes! {
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")
-        "dbt refuses a project with semantic models but without a time spine: a model with a row per day, marked in its properties. The message contains the lines to add."
+        "dbt rejects a project with semantic models but without a time spine: a model with one row per day, marked \
+        in its properties. The message contains the lines to add."
         Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file to write was changed since formulac wrote it, or is not from formulac. Nothing is written, so that no work is lost; the exit status is 3."
@@ -510,15 +588,18 @@ codes! {
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains none of these, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
-    NotCarried "W0711" "not-carried" Warning("have something that was not carried over from Omni", "look at the `# gap:` comments")
+    NotCarried "W0711" "not-carried" Warning("have something that was not converted from Omni", "check the `# gap:` comments")
         "Part of Omni's files has no formula, or a formula that needs a review. The spec contains it as `# gap:` with Omni's file, line and text, so that a person can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
         "A column and the Omni field that it was promoted from compute the same value. While both do, one can change without the other; and if Omni's view of the model has its own expression under the column's name, that expression is applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the two are treated as different."
-        Shown("`promoted_from: orders.revenue` beside a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
+        Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
-        "The field would have other values if it read the column. A field of a view can be grouped by everything in the view, while a model has its column per row of its own grain: only at the grain of the view's primary key is there a value per row, and only sums, counts, minima and maxima can be aggregated again."
-        Shown("`--repoint` of a measure whose model has a row for each month") => Shown("the same of a model with a row for each order");
+        "The field would have different values if it read the column. A field of a view can be grouped by \
+        everything in the view, but a model has its column at the model's own grain: only at the grain of the \
+        view's primary key is there one value per row, and only sums, counts, minimums and maximums can be \
+        aggregated again."
+        Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` into a block text (`|`) or quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -529,14 +610,14 @@ codes! {
         "A required key is missing."
         Spec("model: m\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     WrongShape "F0804" "wrong-shape" Error
-        "A key has a list where a text is expected, or the other way round."
+        "A key has a list where a string is expected, or the other way round."
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = 1}\n");
     StepNamedLikeRelation "F0807" "step-named-like-relation" Error
-        "A step must not have the name of a relation that the spec reads, because it would hide that relation in SQL."
+        "A step cannot have the name of a relation that the spec reads, because it would hide that relation in SQL."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: t, definitions: x = 1}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: first_step, definitions: x = 1}\n");
     UnnamedStep "F0808" "unnamed-step" Error
@@ -544,7 +625,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
-        "YAML reads part of a formula as a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside `{…}`, another entry (`,`). The help shows the corrected line."
+        "YAML parses part of a formula as a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside \
+        `{…}`, another entry (`,`). The help shows the corrected line."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
@@ -574,7 +656,8 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
-        "A name or formula without quotes is a number, a date, a boolean or null in YAML. YAML readers differ in how they read it."
+        "A name or formula without quotes is a number, a date, a boolean or null in YAML. YAML parsers differ in \
+        how they interpret it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
@@ -587,8 +670,9 @@ codes! {
         "An input file does not exist or cannot be read. Nothing is written; the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
     EngineFailed "F0823" "engine-failed" Error
-        "The engine, or dbt, could not run the SQL. The message shows its error, with the place in the SQL if the error names one. The exit status is 5."
-        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the corrected row");
+        "The engine, or dbt, could not run the SQL. The message shows its error, with the position in the SQL if \
+        the error contains one. The exit status is 5."
+        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row with a value missing") => Shown("the corrected row");
     FolderNotRead "F0830" "folder-not-read" Error
         "Generated files would go to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from those in `test-paths`, and does not follow links to folders below them. If there is `docs-paths`, dbt reads docs blocks only from there. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");

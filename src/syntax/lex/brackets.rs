@@ -18,9 +18,9 @@ impl LayoutPass<'_, '_> {
             self.surplus = Some(span.end);
             self.broken = true;
             let message = match span.text(self.source) {
-                one if one.len() == 1 => format!("`{one}` closes nothing"),
-                few if few.len() <= 24 => format!("`{few}` close nothing"),
-                _ => format!("{row} brackets close nothing"),
+                one if one.len() == 1 => format!("`{one}` has no matching opening bracket"),
+                few if few.len() <= 24 => format!("`{few}` have no matching opening brackets"),
+                _ => format!("{row} brackets have no matching opening brackets"),
             };
             self.diagnostics.push(
                 Diagnostic::new(Code::SurplusBracket, span, message)
@@ -68,7 +68,7 @@ impl LayoutPass<'_, '_> {
         let help = if name.eq_ignore_ascii_case("count") {
             "write `COUNT()`, which counts rows"
         } else {
-            "name the column"
+            "use the column's name"
         };
         self.diagnostics.push(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not select all columns")
@@ -97,7 +97,7 @@ impl LayoutPass<'_, '_> {
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             whole.unwrap_or(span),
-            "a reference is not written in square brackets",
+            "references are not written in square brackets",
         );
         diagnostic = match whole {
             Some(whole) => {
@@ -132,7 +132,7 @@ impl LayoutPass<'_, '_> {
                 .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
             self.diagnostics.push(match self.before_end(span.end, end) {
                 // A fix that leaves the brackets empty would cause another error.
-                "" => diagnostic.with_help(format!("write its content, and `{right}`")),
+                "" => diagnostic.with_help(format!("complete it, and add `{right}`")),
                 shown => diagnostic
                     .with_help(format!("add `{right}` after `{shown}`"))
                     .with_fix(Span::new(end, end), right),

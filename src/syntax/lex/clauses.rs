@@ -31,7 +31,7 @@ impl LayoutPass<'_, '_> {
             ),
             "OVER" if bracket => (
                 "OVER",
-                "`order_by` and `partition_by` of a spec's step say over which rows `OFFSET` looks back".to_owned(),
+                "in a step of a spec, `order_by` and `partition_by` specify the rows that `OFFSET` reads".to_owned(),
             ),
             "AS" if named => ("AS", format!("the name comes first: `{} = …`", self.text(at + 1))),
             "GROUP" if by => (
@@ -130,7 +130,7 @@ impl LayoutPass<'_, '_> {
                 let unit = self.token(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
                 let count = 2 + usize::from(unit);
                 let whole = span.to(self.tokens[at + count - 1].1);
-                let help = "days are added as a number, `date + 3`; a month's end is `EOMONTH(date, months)`";
+                let help = "add days as a number, `date + 3`; for the end of a month, use `EOMONTH(date, months)`";
                 self.syntax(whole, "`INTERVAL` is not part of the language", help);
                 self.push(Token::Fault, whole);
                 Some(count)
@@ -156,9 +156,12 @@ impl LayoutPass<'_, '_> {
         let end = close + 2 + if dotted { 2 } else { 0 };
         let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
         let help = if dotted {
-            format!("write `{}`; `from` of a spec takes the `ref`", self.text(close + 3))
+            format!(
+                "write `{}`, and put the `ref` into `from` of a spec",
+                self.text(close + 3)
+            )
         } else {
-            "`from` of a spec takes `ref` and `source`; a formula names columns".to_owned()
+            "`ref` and `source` belong in `from` of a spec; formulas use column names".to_owned()
         };
         self.syntax(whole, "`{{ … }}` of Jinja is not part of the language", help);
         self.torn(end, whole);

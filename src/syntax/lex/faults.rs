@@ -102,10 +102,10 @@ impl SpecialTokens<'_> {
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
         let at = span.start + 1 + meant.len() as u32;
         let shown = meant.char_indices().nth(24).map_or(meant, |_| "");
-        let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "text literal is not closed")
+        let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "the string is not closed")
             .with_label("starts here")
             .with_help(if shown.is_empty() {
-                "add `\"` where it ends".to_owned()
+                "add `\"` at its end".to_owned()
             } else {
                 format!("add `\"` after `{shown}`")
             });
@@ -158,7 +158,7 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             Span::new(at, at + 2),
-            "a quote inside a text is doubled",
+            "double a quote inside text",
         )
         .with_help("write `\"\"` for `\\\"`");
         if closing.is_some() {
@@ -264,7 +264,7 @@ impl SpecialTokens<'_> {
             Diagnostic::new(
                 Code::TypographicQuotes,
                 *span,
-                "typographic quotation marks do not make a text",
+                "typographic quotation marks cannot enclose text",
             )
             .with_help(format!("write `{straight}`"))
             .with_fix(*span, straight)
@@ -272,7 +272,7 @@ impl SpecialTokens<'_> {
             Diagnostic::new(
                 Code::TypographicQuotes,
                 *span,
-                "typographic quotation marks do not make a text",
+                "typographic quotation marks cannot enclose text",
             )
             .with_help("put `\"` on both sides of the text")
         });
@@ -291,14 +291,14 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(
             Code::UnexpectedCharacter,
             Span::new(span.start, span.start + 1),
-            "unexpected backtick: names are written without quotes",
+            "unexpected backtick: write names without quotes",
         );
         diagnostic = if plain {
             diagnostic
                 .with_help(format!("write `{name}`"))
                 .with_fix(span, name.to_owned())
         } else {
-            diagnostic.with_help(format!("a name with blanks is written `${{view.{name}}}`"))
+            diagnostic.with_help(format!("write a name with spaces as `${{view.{name}}}`"))
         };
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)
@@ -337,9 +337,9 @@ impl SpecialTokens<'_> {
             Diagnostic::new(
                 Code::NotFormulaSyntax,
                 mark,
-                format!("`{shown}` does not begin a comment"),
+                format!("`{shown}` does not start a comment"),
             )
-            .with_help("comments begin with `//`")
+            .with_help("comments start with `//`")
             .with_fix(mark, "//"),
         );
         span.end += length;
@@ -370,8 +370,8 @@ impl SpecialTokens<'_> {
             self.open_comment = self.open_comment.min(span.start);
             span.end += line as u32;
         }
-        let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not begin a comment")
-            .with_help("comments begin with `//`");
+        let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not start a comment")
+            .with_help("comments start with `//`");
         if let Some(fix) = fix {
             diagnostic = diagnostic.with_fix(*span, fix);
         }
@@ -421,7 +421,7 @@ pub(super) fn single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
         Diagnostic::new(
             Code::SingleQuotes,
             span,
-            "single quotes enclose the name of a tab, not a text",
+            "single quotes enclose the name of a tab, not text",
         )
         .with_help("write text in double quotes, `\"text\"`"),
     );
@@ -440,12 +440,12 @@ pub(super) fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnos
         _ => format!("character `{text}`"),
     };
     let help = match text {
-        "`" => "names are written without quotes; a name with blanks is written `${view.Net Revenue}`",
-        "\\" => "there are no backslash escapes; a quote inside a text is doubled, `\"\"`",
-        "|" => "join texts with `&`; a choice is `OR(a, b)`",
-        "?" => "a choice is written `IF(condition, a, b)`",
-        "@" => "there is no `@` in formulas",
-        "~" => "there is no `~` in formulas",
+        "`" => "write names without quotes, and a name with spaces as `${view.Net Revenue}`",
+        "\\" => "there are no backslash escapes; double a quote inside text, `\"\"`",
+        "|" => "join text with `&`; for alternatives, write `OR(a, b)`",
+        "?" => "write a choice as `IF(condition, a, b)`",
+        "@" => "formulas have no operator `@`",
+        "~" => "formulas have no operator `~`",
         _ if text.chars().nth(1).is_some() && !invisible => "remove them",
         _ => "remove it",
     };

@@ -80,7 +80,10 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span,
-                        format!("a definition has no `{}` before its name", span.text(self.source)),
+                        format!(
+                            "write the definition without `{}` before its name",
+                            span.text(self.source)
+                        ),
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
@@ -98,9 +101,13 @@ impl LayoutPass<'_, '_> {
                 }
                 let name = self.tokens[at + 2].1;
                 self.report(
-                    Diagnostic::new(Code::NotFormulaSyntax, span.to(name), "a definition's name has no view")
-                        .with_help(format!("write `{} = …`", name.text(self.source)))
-                        .with_fix(Span::new(span.start, name.start), ""),
+                    Diagnostic::new(
+                        Code::NotFormulaSyntax,
+                        span.to(name),
+                        "write the definition's name without a view",
+                    )
+                    .with_help(format!("write `{} = …`", name.text(self.source)))
+                    .with_fix(Span::new(span.start, name.start), ""),
                 );
                 self.named = Some(at + 2);
                 2
@@ -150,7 +157,7 @@ impl LayoutPass<'_, '_> {
                 let span = self.tokens[at].1;
                 self.report(
                     Diagnostic::new(Code::UnexpectedToken, span, "expected a field's name after `.`")
-                        .with_help("write `view.field`, or `${view.field}` when the name has blanks"),
+                        .with_help("write `view.field`, or `${view.field}` if its name contains spaces"),
                 );
                 1
             }
@@ -167,7 +174,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::SingleQuotes,
                         span,
-                        "single quotes enclose the name of a tab, not a text",
+                        "single quotes enclose the name of a tab, not text",
                     )
                     .with_help(format!("write `{straight}`"))
                     .with_fix(span, straight),
@@ -227,7 +234,7 @@ impl LayoutPass<'_, '_> {
             Token::OpenBrace => return self.braces(at, span),
             _ => {
                 self.report(
-                    Diagnostic::new(Code::SurplusBracket, span, "`}` closes nothing")
+                    Diagnostic::new(Code::SurplusBracket, span, "`}` has no matching opening bracket")
                         .with_help("remove it")
                         .with_fix(span, ""),
                 );
@@ -241,7 +248,7 @@ impl LayoutPass<'_, '_> {
     pub(super) fn colon_equal(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`:=` is not part of the language")
-                .with_help("a definition is written `name = …`")
+                .with_help("write a definition as `name = …`")
                 .with_fix(span, "="),
         );
     }
@@ -260,7 +267,7 @@ impl LayoutPass<'_, '_> {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
                 .with_help(format!(
-                    "remove `{}`: types are converted where it is safe",
+                    "remove `{}`: types are converted automatically if that is safe",
                     whole.text(self.source)
                 ))
                 .with_fix(whole, ""),

@@ -16,7 +16,7 @@ impl LayoutPass<'_, '_> {
         };
         self.syntax(
             span,
-            "`%` after a value is a hundredth of it, and not a remainder",
+            "`%` after a value divides it by 100; it does not compute a remainder",
             help,
         );
         self.push(Token::Odd, span);
@@ -107,11 +107,11 @@ impl LayoutPass<'_, '_> {
                 }
                 let inner = from.map_or("", |f| f.text(self.source));
                 let help = if inner.is_empty() || inner.len() > 60 || inner.contains('\n') {
-                    "write what is between `SELECT` and `FROM`, without these".to_owned()
+                    "write only the expression between `SELECT` and `FROM`".to_owned()
                 } else {
                     format!("write `{inner}`; `--from` or a spec specifies the relation")
                 };
-                self.syntax(span, "a formula is one expression, and not a query", help);
+                self.syntax(span, "a formula is one expression, not a query", help);
                 self.push(Token::Fault, span.to(self.tokens[end - 1].1));
                 end - at
             }
@@ -256,8 +256,8 @@ impl LayoutPass<'_, '_> {
             return skipped;
         }
         self.report(
-            Diagnostic::new(Code::UnexpectedToken, span, "a second formula begins here")
-                .with_help("give each a name, `name = …`: a text with several formulas holds definitions"),
+            Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here")
+                .with_help("name each formula, `name = …`: a source with several formulas must contain definitions"),
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);

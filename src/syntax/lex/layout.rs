@@ -174,7 +174,7 @@ impl<'t> LayoutPass<'_, 't> {
                 let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
                     Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
-                        .with_help("give it a name, `name = …`, or remove it: this text holds definitions"),
+                        .with_help("name it, `name = …`, or remove it: this source contains definitions"),
                 );
             }
             at = stop;

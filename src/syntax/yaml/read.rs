@@ -42,7 +42,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             Span::new(at, at + 1),
             "control character U+0000 in the file",
         )
-        .with_help("remove it; a YAML file holds text only"));
+        .with_help("remove it; a YAML file can only contain text"));
     }
     let places = YamlPlaces::new(source);
     let offset = |mark: &Marker| places.byte(mark.index()) as u32;
@@ -131,13 +131,13 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             }
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| invalid(source, span, "an alias to nothing"))?;
+                let node = node.ok_or_else(|| invalid(source, span, "an alias without an anchor"))?;
                 let (size, depth) = size(&node);
                 repeated += size;
                 if repeated > MAX_REPEATED {
                     let message = "the aliases of this file repeat more than 1 MiB of values";
                     return Err(Diagnostic::new(Code::InvalidYaml, span, message)
-                        .with_help("write an alias only where it repeats a short value, without aliases in it"));
+                        .with_help("use an alias only for a short value that contains no aliases"));
                 }
                 check_depth(stack.len() + depth, span)?;
                 unused.remove(&anchor);
@@ -154,7 +154,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         match stack.last_mut() {
             None if done.is_some() && !node.is_null() => {
                 faults.push(
-                    Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
+                    Diagnostic::new(Code::InvalidYaml, node.span, "the file contains a second YAML document")
                         .with_help("keep one document per file: remove the text after `---`"),
                 );
                 return Ok(done);

@@ -10,9 +10,9 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(
             Code::InvalidYaml,
             line,
-            "not valid YAML: a text block is indented below its key",
+            "not valid YAML: a text block must be indented below its key",
         )
-        .with_help("indent the lines below `|`, by two blanks more than the key");
+        .with_help("indent the lines below `|` by two spaces more than the key");
     }
     let line = YamlLine::at(source, span.start);
     if let Some(tab) = line.tab() {
@@ -23,16 +23,16 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return indented_by(tab);
     }
     if what.contains("scanning a quoted scalar") {
-        let message = "a text in quotes begins here, to YAML, and never ends";
+        let message = "YAML parses this as the start of a quoted string that is not closed";
         return Diagnostic::new(Code::InvalidYaml, span, message)
-            .with_help("close it; a formula that begins with a text goes into a block text (`|`) or single quotes");
+            .with_help("close it; put a formula that starts with text into a block text (`|`) or single quotes");
     }
     // In an unclosed list, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
     if let Some(open) = unclosed(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
-        let message = format!("`{text}` is not closed, so that YAML takes the lines below for more of it");
+        let message = format!("`{text}` is not closed, so YAML parses the lines below as part of it");
         return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
     // The reported position may be after the faulty line, for example at the next key.
@@ -54,9 +54,9 @@ fn indented_by(tab: Span) -> Diagnostic {
     Diagnostic::new(
         Code::InvalidYaml,
         tab,
-        "a tab indents this line, and YAML takes blanks only",
+        "this line is indented with a tab, but YAML only accepts spaces",
     )
-    .with_help("indent with blanks, two for each level")
+    .with_help("indent with spaces, two per level")
 }
 
 /// Reports an anchor or tag at the beginning of a plain value, which YAML removes although it is part of the formula.
@@ -71,11 +71,11 @@ pub(super) fn property(source: &str, span: Span) -> Diagnostic {
         Some(pair) => {
             let quoted = pair.value.replace('\'', "''");
             diagnostic.with_help(format!(
-                "leave it out, or put the value in quotes: `{}: '{quoted}'`",
+                "remove it, or put the value in quotes: `{}: '{quoted}'`",
                 pair.key
             ))
         }
-        None => diagnostic.with_help("leave it out, or put the value in quotes"),
+        None => diagnostic.with_help("remove it, or put the value in quotes"),
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
         return None;
     }
     let place = Span::new(span.start, span.start + written.len() as u32);
-    let message = format!("to YAML, `{sign}` at the beginning of a value begins a text block, and there is none");
+    let message = format!("in YAML, `{sign}` at the beginning of a value starts a text block, but there is none");
     Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
@@ -222,22 +222,22 @@ impl<'s> YamlLine<'s> {
             Diagnostic::new(
                 Code::InvalidYaml,
                 place,
-                format!("to YAML, {sign} at the beginning of a value {what}"),
+                format!("in YAML, {sign} at the beginning of a value {what}"),
             )
         };
         let inside = pair.place.start <= span.start && span.start <= pair.place.end;
         let diagnostic = match first {
             '"' | '\'' => match rest_behind(pair.value, first)? {
                 "" => return None,
-                _ => begins("begins a text in quotes, and this one ends before the value does"),
+                _ => begins("starts a quoted string, but this one ends before the value does"),
             },
-            '{' if !rest_behind(pair.value, '}')?.is_empty() => begins("begins a mapping"),
-            '[' if !rest_behind(pair.value, ']')?.is_empty() => begins("begins a list"),
+            '{' if !rest_behind(pair.value, '}')?.is_empty() => begins("starts a mapping"),
+            '[' if !rest_behind(pair.value, ']')?.is_empty() => begins("starts a list"),
             '*' => begins("refers to an anchor"),
             '&' => begins("names an anchor"),
-            '!' => begins("begins a tag"),
+            '!' => begins("starts a tag"),
             '%' | '@' | '`' => begins("is reserved"),
-            '|' | '>' => begins("begins a text block"),
+            '|' | '>' => begins("starts a text block"),
             '?' | '-' | ',' if inside => begins("is not part of it"),
             '{' | '[' => return None,
             _ => {
@@ -247,7 +247,7 @@ impl<'s> YamlLine<'s> {
                     .or_else(|| pair.value.strip_suffix(':').map(str::len))?;
                 let at = pair.place.start + colon as u32;
                 let message = format!(
-                    "`: ` is the end of a key to YAML, which cuts the formula of `{}` there",
+                    "in YAML, `: ` ends a key, so the formula of `{}` is cut off there",
                     pair.key
                 );
                 Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)

@@ -73,7 +73,7 @@ impl Ground<'_> {
             (None, None) => {
                 return Err(
                     Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
-                        .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"),
+                        .with_help("name it with `--base`, or set `branch:` for an environment in formulac.yml"),
                 );
             }
         };
@@ -85,8 +85,8 @@ impl Ground<'_> {
             .find(|it| it.events.iter().any(|it| it.content == content))
         {
             return Err(
-                Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
-                    .with_help(format!("`formulac change show {}` shows it", same.id)),
+                Failure::new(Exit::Usage, format!("this is already proposed as `{}`", same.id))
+                    .with_help(format!("run `formulac change show {}` to see it", same.id)),
             );
         }
         let title = args.title.trim();
@@ -109,18 +109,18 @@ impl Ground<'_> {
         if !standing.lacks.is_empty() {
             self.session.note(&format!("it needs {}", standing.lacks.join(", ")));
         }
-        self.session.note("bring the branch to the others with `git push`");
+        self.session.note("run `git push` to share the branch");
         self.report_event(args.json, &id, &event, &commit)
     }
 
     fn comment(&self, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
         let change = self.change(id)?;
         if text.trim().is_empty() {
-            return Err(Failure::new(Exit::Usage, "nothing is said"));
+            return Err(Failure::new(Exit::Usage, "the comment is empty"));
         }
         let event = self.event(ChangeComment::Commented, text)?;
         let commit = self.record(&change.id, &event)?;
-        self.session.note(&format!("said of `{}`: {commit}", change.id));
+        self.session.note(&format!("commented on `{}`: {commit}", change.id));
         self.report_event(as_json, &change.id, &event, &commit)
     }
 
@@ -151,7 +151,7 @@ impl Ground<'_> {
                 Exit::NotAllowed,
                 format!("users cannot approve their own changes: {}", event.by),
             )
-            .with_help("somebody who wrote no part of it approves it. This is logged"));
+            .with_help("ask somebody who wrote no part of the change to approve it. This attempt is logged"));
         }
         let commit = self.record(&change.id, &event)?;
         self.session.note(&format!("{said} `{}`: {commit}", change.id));
@@ -183,7 +183,7 @@ impl Ground<'_> {
         let near = suggest::nearest(id, self.all.iter().map(|change| change.id.as_str()));
         let help = near.map_or_else(
             || {
-                "`formulac change list` lists those of this branch; `git fetch` and `git switch` bring others"
+                "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` for others"
                     .to_owned()
             },
             suggest::similar,
@@ -191,7 +191,7 @@ impl Ground<'_> {
         let text = if begun.is_empty() {
             "there is no change"
         } else {
-            "there are several changes that begin with"
+            "several changes begin with"
         };
         Err(Failure::new(Exit::Usage, format!("{text} `{id}`")).with_help(help))
     }
@@ -207,15 +207,17 @@ impl Ground<'_> {
     /// committed.
     fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
         let Some(content) = &under_way.content else {
-            return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
-                .with_help("commit the changes on a branch of their own, or pass another `--base`"));
+            return Err(
+                Failure::new(Exit::Usage, format!("there are no differences from `{base}`"))
+                    .with_help("commit the changes on a separate branch, or pass another `--base`"),
+            );
         };
         let paths: Vec<String> = under_way.approved().map(str::to_owned).collect();
         match self.repository.uncommitted_paths(&paths)?.first() {
             None => Ok(content.clone()),
             Some(path) => Err(
-                Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed")).with_help(
-                    "approvals cover committed content only: commit the changes, or put them away with `git stash`",
+                Failure::new(Exit::Conflict, format!("`{path}` has uncommitted changes")).with_help(
+                    "approvals cover committed content only: commit the changes, or set them aside with `git stash`",
                 ),
             ),
         }
@@ -264,8 +266,11 @@ impl Ground<'_> {
 
 fn proposal(change: &Change) -> Result<&Event, Failure> {
     change.proposal().ok_or_else(|| {
-        Failure::new(Exit::Failed, format!("the proposal of `{}` is not here", change.id))
-            .with_help("`git fetch` and merge the branch that it was made on")
+        Failure::new(
+            Exit::Failed,
+            format!("the proposal of `{}` is not on this branch", change.id),
+        )
+        .with_help("run `git fetch` and merge the branch that contains the proposal")
     })
 }
 

@@ -41,7 +41,7 @@ pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> 
         }
     }
     Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-        .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
+        .with_help("name a commit, branch or tag of this repository; run `git fetch` to get others"))
 }
 
 impl UnderWay {
@@ -50,8 +50,9 @@ impl UnderWay {
     pub fn new(place: &Workspace, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
         let tip = revision(repository, base)?;
         let Some(head) = repository.head()? else {
-            return Err(Failure::new(Exit::Failed, "nothing is committed yet")
-                .with_help("commit the changes with `git commit`"));
+            return Err(
+                Failure::new(Exit::Failed, "there is no commit yet").with_help("commit the changes with `git commit`")
+            );
         };
         let project = project_at(repository, &tip)?;
         let environment = environment(&project, base, named)?;
@@ -197,7 +198,7 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
         return found.cloned().map(Some).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
-                format!("there is no environment `{named}` in formulac.yml of `{base}`"),
+                format!("the formulac.yml of `{base}` has no environment `{named}`"),
             )
         });
     }

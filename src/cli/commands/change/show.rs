@@ -23,7 +23,7 @@ fn change_state(ground: &Ground<'_>, change: &Change) -> Option<(ApprovalState, 
 
 fn state_label(standing: Option<&ApprovalState>) -> String {
     match standing {
-        None => "not under way on this branch".to_owned(),
+        None => "not open on this branch".to_owned(),
         Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
         Some(standing) if standing.lacks.is_empty() => "approved".to_owned(),
         Some(standing) => format!("needs {}", standing.lacks.join(", ")),
@@ -47,7 +47,7 @@ pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> 
         if ground.all.is_empty() {
             ground
                 .session
-                .note("nothing is proposed here; `formulac change propose TITLE` does");
+                .note("no change is proposed here; run `formulac change propose TITLE`");
         }
     }
     Ok(Exit::Done)

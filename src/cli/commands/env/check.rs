@@ -42,7 +42,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
         for placeholder in missing {
             tell(
                 false,
-                format!("`{placeholder}` has no value here, so nothing can be run in it"),
+                format!("`{placeholder}` has no value here, so no query can run in this environment"),
             );
         }
         connection(place, environment, &mut tell);
@@ -53,12 +53,15 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
             .as_deref()
             .is_some_and(|vars| mask_secrets(vars) != vars)
         {
-            let text = "a variable looks like a secret: let dbt take it from `env_var('DBT_ENV_SECRET_…')` instead";
+            let text = "a variable looks like a secret: let dbt read it with `env_var('DBT_ENV_SECRET_…')` instead";
             tell(false, text.to_owned());
         }
         if let Some(schema) = show::left_out_value(place, environment)?.filter(|left| left.is_own == Some(false)) {
             let of = schema.schema.unwrap_or_default();
-            let text = format!("what dbt left in {} is of the schema {of}", schema.folder.display());
+            let text = format!(
+                "dbt's artifacts in {} belong to the schema {of}",
+                schema.folder.display()
+            );
             tell(false, text);
         }
     }
@@ -85,7 +88,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvNameArgs) -> Result<E
     };
     session.print_escaped(&found.iter().map(line).collect::<String>())?;
     if found.is_empty() {
-        session.note("nothing is wrong with the environments");
+        session.note("no problems found in the environments");
     }
     Ok(exit)
 }
@@ -96,13 +99,13 @@ fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMu
     let Some(connection) = &environment.connection else {
         tell(
             false,
-            "it names no connection, so dbt takes the profile's own target".to_owned(),
+            "it names no connection, so dbt uses the profile's default target".to_owned(),
         );
         return;
     };
     let profile = match dbt.profile() {
         Ok(profile) => profile,
-        Err(why) => return tell(false, format!("the connection was not looked at: {why}")),
+        Err(why) => return tell(false, format!("the connection was not checked: {why}")),
     };
     let Some(output) = profile.outputs.iter().find(|output| output.name == *connection) else {
         return tell(true, format!("the dbt profile has no output `{connection}`"));
@@ -119,7 +122,7 @@ fn connection(place: &Workspace, environment: &Environment, tell: &mut impl FnMu
         };
         tell(
             environment.protected || is_said,
-            format!("`{connection}` is {adapter}, and {what} is {wanted}"),
+            format!("`{connection}` is {adapter}, but {what} is {wanted}"),
         );
     }
 }
@@ -134,7 +137,7 @@ fn branch(
         if environment.is_merged_into() {
             tell(
                 true,
-                "a push to it is to be merged, and it has no `branch:` to be merged into".to_owned(),
+                "pushes to it need a merge, but it has no `branch:` to merge into".to_owned(),
             );
         }
         return Ok(());
@@ -146,12 +149,12 @@ fn branch(
     let name = environment::branch(&place.project, &place.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
-        tell(true, format!("`{name}` can be no branch"));
+        tell(true, format!("`{name}` is not a valid branch name"));
     } else if environment.is_merged_into()
         && repository.commit_of(&name)?.is_none()
         && repository.commit_of(&format!("origin/{name}"))?.is_none()
     {
-        tell(true, format!("there is no branch `{name}` here or at origin"));
+        tell(true, format!("there is no branch `{name}`, locally or on origin"));
     }
     Ok(())
 }
@@ -166,13 +169,13 @@ fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut
         let is_default = people.roles("").contains(role);
         if named < *count && !is_default {
             let have = if named == 1 {
-                "1 has that role".to_owned()
+                "1 user has that role".to_owned()
             } else {
-                format!("{named} have that role")
+                format!("{named} users have that role")
             };
             tell(
                 true,
-                format!("{count} of the role {role} are to approve, and {have}: nothing can be merged"),
+                format!("{count} users with the role {role} must approve, but {have}: nothing can be merged"),
             );
         }
     }
@@ -193,7 +196,7 @@ fn shared(all: &[(Environment, Vec<String>)], only: Option<&str>, found: &mut Ve
         let names: Vec<&str> = of.iter().map(|it| it.name.as_str()).collect();
         if names.len() > 1 && only.is_none_or(|only| names.contains(&only)) {
             let text = format!(
-                "{} build in one schema, {schema}, and would overwrite each other",
+                "{} build into the same schema, {schema}, and would overwrite each other",
                 names.join(" and ")
             );
             found.push(Finding {

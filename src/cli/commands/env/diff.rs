@@ -62,7 +62,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
             Exit::Usage,
             format!("`{}` has no `branch:` in formulac.yml", environment.name),
         )
-        .with_help("definitions of an environment are on its branch"));
+        .with_help("an environment's definitions are on its branch"));
     };
     let repository = Repository::find(&place.root)?;
     let commit = revision(&repository, &branch)?;
@@ -104,7 +104,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     session.print_escaped(&text)?;
     let commit = commit.get(..7).unwrap_or_default();
     let differ = match all.len() - same {
-        0 => format!("as on `{branch}` ({commit})"),
+        0 => format!("same as on `{branch}` ({commit})"),
         differ => {
             let [differ, same] = [count(differ, "differs", "differ"), count(same, "is", "are")];
             format!("{differ} from `{branch}` ({commit}), {same} the same")
@@ -153,7 +153,7 @@ fn models(
     {
         Some(name) => Err(Failure::new(
             Exit::Usage,
-            format!("no generated model is named `{name}`, here or there"),
+            format!("no generated model is named `{name}`, on either side"),
         )),
         None => Ok(found),
     }

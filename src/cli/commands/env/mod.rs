@@ -53,7 +53,7 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
         ));
     }
     if chosen.protected {
-        session.note("it is protected: a push to it is a branch of its own, to be merged by people");
+        session.note("it is protected: a push creates a separate branch, which people merge");
     }
     Ok(Exit::Done)
 }

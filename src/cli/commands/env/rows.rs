@@ -39,15 +39,14 @@ pub fn compare(
 ) -> Result<RowComparison, Failure> {
     let here = environment::selected_environment(&session.global, &place.project)?;
     if here.as_ref().is_some_and(|here| here.name == there.name) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("`{}` is the environment that is used here", there.name),
-        )
-        .with_help("choose the one whose rows are to be compared with it: `--env NAME`"));
+        return Err(
+            Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
+                .with_help("choose the environment whose rows to compare with it: `--env NAME`"),
+        );
     }
     if args.engine.as_deref() == Some("duckdb") {
         return Err(
-            Failure::new(Exit::Usage, "DuckDB reads files, but no tables of an environment")
+            Failure::new(Exit::Usage, "DuckDB reads files, not the tables of an environment")
                 .with_help("choose dbt, postgres or a `postgres://` URL"),
         );
     }
@@ -137,9 +136,9 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
     let Some(dbt) = &place.dbt else {
         return Err(Failure::new(
             Exit::Usage,
-            "there is no dbt project here, so the names of its tables are unknown",
+            "there is no dbt project here, so the table names are unknown",
         )
-        .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`"));
+        .with_help("run it in the folder with `dbt_project.yml`, or name that folder with `--project-dir`"));
     };
     let folder = environment::artifacts(&place.root, &dbt.target(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
@@ -152,12 +151,12 @@ fn manifest(place: &Workspace, environment: &Environment) -> Result<Manifest, Fa
                 .map(|it| format!(" --target {it}"))
                 .unwrap_or_default();
             let text = format!(
-                "dbt left no manifest of `{name}` in {}",
+                "there is no dbt manifest of `{name}` in {}",
                 escape_hidden(&folder.to_string_lossy())
             );
             Err(Failure::new(Exit::Failed, text).with_help(format!(
-                "its models are called as that says: bring it from where `{name}` is built, or run \
-                 `dbt parse{target} --target-path {}`",
+                "the manifest contains the table names: copy it from where `{name}` is built, or run `dbt \
+                 parse{target} --target-path {}`",
                 escape_hidden(&folder.to_string_lossy())
             )))
         }
@@ -188,14 +187,14 @@ impl NamedRelation<'_> {
 
     /// Returns the comparison of a model, or the reason why the model cannot be compared.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
-        let compiled = compiled.ok_or("no spec of it compiles here")?;
+        let compiled = compiled.ok_or("none of its specs compiles here")?;
         let comparison = compiled.beside_formula().ok_or("no schema lists its columns")?;
         let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
         let own = self.own.map(|manifest| relation(manifest, model)).transpose();
         let ours = match (self.by_dbt, comparison.ours(), own) {
             (true, Some(ours), _) => ours.clone(),
             (_, _, Ok(Some(own))) => own,
-            (_, _, Ok(None)) => return Err("there is no manifest of dbt with its name in this environment".to_owned()),
+            (_, _, Ok(None)) => return Err("no dbt manifest in this environment has a model with its name".to_owned()),
             (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
         };
         if ours == theirs {
@@ -227,7 +226,7 @@ impl NamedRelation<'_> {
                 .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no column in common".to_owned());
+            return Err("the two have no columns in common".to_owned());
         }
         Ok(comparison)
     }
@@ -241,11 +240,11 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
         .filter(|node| node.resource_type == ResourceType::Model);
     let node = nodes
         .find(|node| &*node.name == model && node.is_latest())
-        .ok_or("knows no such model")?;
-    let name = node.relation_name.as_deref().ok_or("states that it is not built")?;
+        .ok_or("does not have this model")?;
+    let name = node.relation_name.as_deref().ok_or("reports that it is not built")?;
     RelationName::read(name)
         .map(Read::Relation)
-        .ok_or("calls it by a name that cannot be read")
+        .ok_or("uses a table name that cannot be read")
 }
 
 impl RowComparison {
@@ -297,7 +296,7 @@ impl RowComparison {
             .map(|(verdict, one, many)| count(with(verdict), one, many))
             .collect();
         if said.is_empty() {
-            "nothing is built on both sides".to_owned()
+            "no model is built on both sides".to_owned()
         } else {
             format!("rows: {}", said.join(", "))
         }

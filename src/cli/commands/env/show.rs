@@ -75,7 +75,7 @@ pub fn list(session: &Session, place: &Workspace, as_json: bool) -> Result<Exit,
         return Ok(Exit::Done);
     }
     if all.is_empty() {
-        session.note("formulac.yml has no `environments:`; commands use the target of dbt's profile");
+        session.note("formulac.yml has no `environments:`; commands use the default target of dbt's profile");
         return Ok(Exit::Done);
     }
     let word = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -150,8 +150,9 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
             environment::find_environment(&place.project, &place.root, &used.name, *reason)?
         }
         (None, None) => {
-            return Err(Failure::new(Exit::Usage, "no environment is used")
-                .with_help("`formulac env list` shows those of formulac.yml; `--env NAME` takes one"));
+            return Err(Failure::new(Exit::Usage, "no environment is selected").with_help(
+                "`formulac env list` shows the environments of formulac.yml; select one with `--env NAME`",
+            ));
         }
     };
     let left = left_out_value(place, &environment)?;
@@ -192,13 +193,11 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
     line("dialect", environment.dialect.map(formulac::Dialect::name));
     line(
         "protected",
-        environment
-            .protected
-            .then_some("yes: a push to it is a branch to be merged"),
+        environment.protected.then_some("yes: a push creates a branch to merge"),
     );
     line(
         "signed",
-        environment.signed.then_some("yes: commits are signed by their authors"),
+        environment.signed.then_some("yes: authors must sign their commits"),
     );
     let approvals: Vec<String> = environment
         .approvals
@@ -215,7 +214,7 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
             .age
             .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
         let whose = match (left.is_own, left.schema) {
-            (Some(false), Some(schema)) => format!(", made for the schema {schema}: not of this environment"),
+            (Some(false), Some(schema)) => format!(", built for the schema {schema}, which is not this environment's"),
             _ => String::new(),
         };
         format!("{}, {age}{whose}", left.folder.display())

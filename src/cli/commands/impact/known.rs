@@ -55,7 +55,7 @@ impl ImpactContext {
             (None, None) => {
                 return Err(Failure::new(
                     Exit::Usage,
-                    "there is no formulac.yml and no dbt project here or in a folder above",
+                    "there is no formulac.yml or dbt project here or in a parent folder",
                 )
                 .with_help("name the project's folder with `--project-dir`"));
             }
@@ -78,7 +78,8 @@ impl ImpactContext {
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {
-                session.warn("warning: there is no manifest of dbt, so only specs are known; `dbt compile` writes one");
+                session
+                    .warn("warning: there is no dbt manifest, so only specs are known; run `dbt compile` to write one");
             }
         }
         // If the catalog cannot be read, the error is reported immediately.
@@ -106,7 +107,7 @@ impl ImpactContext {
         let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session.warn(&format!(
-                "warning: {} has errors (`formulac check`), so that it is known per model",
+                "warning: {} has errors (`formulac check`), so its lineage is known per model only",
                 spec.path
             ));
         }
@@ -254,14 +255,14 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
         let source = SourceText::file(path);
         is_sound &= source.fault.is_none();
         match &source.fault {
-            Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
+            Some(fault) => session.warn(&format!("warning: skipped {}: {}", path.display(), fault.message())),
             None => files.push((folder::relative_path(root, path), source.text)),
         }
     }
     let (model, faults) = OmniFields::from_texts(&files, dialect);
     for (number, fault) in faults {
         let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
-        session.warn(&format!("warning: {name} is left out: {}", fault.message()));
+        session.warn(&format!("warning: skipped {name}: {}", fault.message()));
         is_sound = false;
     }
     (model, is_sound)

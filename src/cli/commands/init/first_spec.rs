@@ -110,15 +110,22 @@ fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str
         .find(|name| !taken(name))
         .unwrap_or(base);
     let mut text = format!(
-        "# A first spec, to be changed: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
+        "# A first spec to edit: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
     );
     text.push_str(&match day {
-        Some(day) => format!("description: What {from} has in each month of its {day}.\nfrom: ref('{from}')\nwhere: NOT(ISBLANK({day}))\ngroup_by: {day}[month]\norder_by: {day}[month]\n"),
-        None => format!("description: What {from} has in all, one row.\nfrom: ref('{from}')\n"),
+        Some(day) => format!(
+            "description: Totals of {from} per month of {day}.\nfrom: ref('{from}')\nwhere: \
+            NOT(ISBLANK({day}))\ngroup_by: {day}[month]\norder_by: {day}[month]\n"
+        ),
+        None => format!("description: Totals of {from}, in one row.\nfrom: ref('{from}')\n"),
     });
     text.push_str("definitions: |\n  /// Rows.\n  row_count = COUNT()\n");
     if let Some(amount) = amount {
-        text.push_str(&format!("  /// Sum of {amount}.\n  total_{0} = SUM({amount})\n  /// Empty where there is no {amount}.\n  average_{0} = AVERAGE({amount})\n", amount.to_ascii_lowercase()));
+        text.push_str(&format!(
+            "  /// Sum of {amount}.\n  total_{0} = SUM({amount})\n  /// NULL if there is no \
+            {amount}.\n  average_{0} = AVERAGE({amount})\n",
+            amount.to_ascii_lowercase()
+        ));
     }
     if let Some(day) = day {
         text.push_str(&format!(

@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
             .map(|file| format!("==> {} <==\n{}", display_path(&file.path), file.text))
             .collect();
         session.data(&texts.join("\n"))?;
-        session.note("nothing is written");
+        session.note("no file is written");
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
@@ -79,7 +79,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         });
     }
     if plan.files.is_empty() {
-        session.note("everything is there");
+        session.note("all files are there already");
     }
     match args.folder.as_deref().filter(|_| args.example) {
         Some(folder) => session.note(&example::next(folder)),
@@ -93,9 +93,10 @@ fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
     dbt_project::find(folder)?.ok_or_else(|| {
         let text = match folder {
             Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
-            None => "there is no dbt_project.yml here or in a folder above".to_owned(),
+            None => "there is no dbt_project.yml here or in a parent folder".to_owned(),
         };
-        let help = "run it in a dbt project; or write one to begin with: `formulac init --example DIR`";
+        let help =
+            "run `formulac init` in a dbt project, or create an example project with `formulac init --example DIR`";
         Failure::new(Exit::Usage, text).with_help(help)
     })
 }
@@ -117,7 +118,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
             .iter()
             .find(|(key, _)| ["model-paths", "test-paths"].contains(&key.as_str()));
         if let Some((key, value)) = unresolved {
-            let text = format!("`{key}: {value}` in dbt_project.yml is more Jinja than formulac resolves");
+            let text = format!("formulac cannot resolve the Jinja of `{key}: {value}` in dbt_project.yml");
             return Err(Failure::new(Exit::Usage, text)
                 .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
         }
@@ -136,7 +137,7 @@ fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Failure>
 
 fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
     told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
-        let failure = Failure::new(Exit::Usage, format!("the dialect is not known: {why}"));
+        let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
         failure.with_help("name it, for example `--dialect postgres`")
     })
 }
@@ -168,7 +169,7 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
         }
         None => {
             plan.kept.push(format!(
-                "{} empty: there is no model yet that a spec could read",
+                "{} is empty, because there is no model yet that a spec could read",
                 display_path(&folder)
             ));
             Ok(None)
@@ -185,7 +186,7 @@ fn next(dbt: &DbtProject, specs: &str, spec: Option<&Path>) -> String {
     let known = if dbt.target().join("catalog.json").is_file() {
         String::new()
     } else {
-        "  dbt docs generate    # tells formulac all columns and their types\n".to_owned()
+        "  dbt docs generate    # so that formulac knows all columns and their types\n".to_owned()
     };
     format!("next:\n{known}  edit {specs}\n  formulac check\n{preview}  formulac generate\n  dbt build")
 }

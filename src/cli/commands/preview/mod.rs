@@ -18,7 +18,7 @@ use crate::cli::source::SourceText;
 use formulac::diag::{Code, Diagnostic, render};
 
 /// Help message for a relation that has no file in the `--data` folder.
-const NO_FILE: &str = "correct the name, or put a file of it into the folder of `--data`";
+const NO_FILE: &str = "correct the name, or put a file with this name into the folder of `--data`";
 
 /// Result of previewing a spec: its SQL and rows, if they are available.
 #[derive(Debug, Default)]
@@ -82,7 +82,7 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
             "the last columns are"
         };
         session.note(&format!(
-            "{columns} left out, {left_out} of {}; `--json` has all",
+            "{columns} not shown, {left_out} of {}; `--json` shows all",
             answer.columns.len()
         ));
     }
@@ -110,7 +110,7 @@ fn outcome(
 ) -> Result<PreviewOutcome, Failure> {
     let dialect = engine.dialect(project)?;
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
-        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+        session.note(&format!("compiled for {dialect}, not for the project's {own}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),

@@ -31,7 +31,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let releases = tags::all(&repository)?;
     let last = releases.first();
     if let Some(same) = last.filter(|last| last.commit == head) {
-        session.note(&format!("all of this is in {} already", same.name));
+        session.note(&format!("{} already contains all of this", same.name));
         return Ok(Exit::Done);
     }
     let name = name(&repository, args.version.as_deref(), last)?;
@@ -48,9 +48,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let is_wanted = found.is_empty() && !args.dry_run && confirm(args.yes, &format!("Release this as {name}?"))?;
     if is_wanted {
         tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
-        session.note(&format!(
-            "released {name}; `git push origin {name}` brings it to the others"
-        ));
+        session.note(&format!("released {name}; run `git push origin {name}` to share it"));
     } else {
         session.note("nothing is released");
     }
@@ -76,7 +74,7 @@ fn is_ready(
     if let Some((environment, branch)) = wanted {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
-            let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
+            let what = format!("`{name}` is released from its branch `{branch}`, but this is `{now}`");
             return Err(permissions::report_wrong_branch(
                 session,
                 place,
@@ -88,14 +86,14 @@ fn is_ready(
         }
     }
     let Some(head) = repository.head()? else {
-        return Err(Failure::new(Exit::Failed, "nothing is committed yet"));
+        return Err(Failure::new(Exit::Failed, "there is no commit yet"));
     };
     if !repository.is_clean()? {
         return Err(Failure::new(
             Exit::Conflict,
-            "there are changes that are not committed, and would be in no release",
+            "there are uncommitted changes, which no release would contain",
         )
-        .with_help("commit them, or put them away with `git stash -u`; `git status` lists them"));
+        .with_help("commit the changes, or set them aside with `git stash -u`; `git status` lists them"));
     }
     Ok(head)
 }
@@ -106,27 +104,25 @@ fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) ->
         (Some(asked), _) => asked.to_owned(),
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("no name follows `{}`", last.name))
-                .with_help("say one: `formulac release v2`")
+            Failure::new(Exit::Usage, format!("no version follows `{}` automatically", last.name))
+                .with_help("name the version: `formulac release v2`")
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {
         return Err(
-            Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
-                .with_help("take letters, digits, `.` and `-`, such as `v1.4`"),
+            Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a release"))
+                .with_help("use letters, digits, `.` and `-`, for example `v1.4`"),
         );
     }
     // Hexadecimal numbers name entries of the log.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
-            Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
-                .with_help(format!("put a letter before it: `v{name}`")),
+            Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))
+                .with_help(format!("put a letter first: `v{name}`")),
         );
     }
     if repository.has_tag(&name)? {
-        return Err(
-            Failure::new(Exit::Usage, format!("there is a tag `{name}` already")).with_help("take another name")
-        );
+        return Err(Failure::new(Exit::Usage, format!("the tag `{name}` already exists")).with_help("use another name"));
     }
     Ok(name)
 }

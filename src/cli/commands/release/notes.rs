@@ -23,7 +23,7 @@ pub fn new(
     let Some(last) = last else { return Ok(first(&made.ours)) };
     let mut text = format!("Since {}:\n", last.name);
     if !made.is_sound() {
-        text.push_str("  not known, because the specs have errors\n");
+        text.push_str("  unknown, because the specs have errors\n");
         return Ok(text);
     }
     let before = models_at(place, repository, &last.commit, made)?;
@@ -54,7 +54,7 @@ pub fn new(
                 lines.push(format!("{} {name}", Action::Update.name()));
                 lines.extend(changes.iter().map(|change| detail(&change.to_string())));
                 if changes.is_empty() {
-                    lines.push(detail("its files, and none of its definitions"));
+                    lines.push(detail("its files, but none of its definitions"));
                 }
             }
             (None, None) => {}

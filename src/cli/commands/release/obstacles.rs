@@ -63,7 +63,7 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
     if made.plan.conflicts() > 0 {
         return Some(obstacle(
             Exit::Conflict,
-            "specs and dbt's files are in conflict",
+            "specs conflict with dbt's files",
             "formulac plan",
         ));
     }
@@ -71,7 +71,7 @@ fn step(made: &PlannedModels) -> Option<Obstacle> {
         return None;
     }
     let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
-    let what = format!("specs and dbt's files are out of step: {}", named(&names));
+    let what = format!("specs and dbt's files differ: {}", named(&names));
     Some(obstacle(Exit::Faulty, what, "formulac push"))
 }
 
@@ -91,7 +91,7 @@ fn omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, Failur
             _ => None,
         })
         .collect();
-    let what = format!("Omni's files are not what dbt knows: {}", named(&files));
+    let what = format!("Omni's files do not match dbt: {}", named(&files));
     Ok((!files.is_empty()).then(|| obstacle(Exit::Faulty, what, "formulac pull")))
 }
 
@@ -157,13 +157,13 @@ fn tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obs
 fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
-        let what = format!("nothing is known of tests: {folder} has no run of dbt");
+        let what = format!("no test results are known: {folder} has no run of dbt");
         return obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
     // Building and then running the same command again would lead back to this obstacle.
     let what = format!(
-        "nothing is known of tests: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
+        "no test results are known: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
     let fix = match other {
         // With `--no-compile`, this command writes no results.
@@ -200,7 +200,7 @@ fn approvals(
                 standing
                     .rejected
                     .iter()
-                    .map(|by| format!("the agreement of {by}, who rejected it")),
+                    .map(|by| format!("the approval of {by}, who rejected it")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
             found.push(obstacle(Exit::NotAllowed, what, "formulac change approve"));

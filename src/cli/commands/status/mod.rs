@@ -23,7 +23,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let place = Workspace::find_or_dbt(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
-            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
                 .with_help("run `formulac status` in the dbt project, or name its folder with `--project-dir`"),
         );
     };
@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         ..HealthPart::default()
     });
     if !place.has_catalog()? {
-        let found = vec!["catalog.json is missing: only columns that properties files describe are known".to_owned()];
+        let found = vec!["catalog.json is missing: only columns in properties files are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
         parts.push(HealthPart {
             name: "dbt catalog",
@@ -108,7 +108,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             name: "sources",
             found,
             well,
-            fix: "load them, then dbt source freshness".to_owned(),
+            fix: "load the sources, then run dbt source freshness".to_owned(),
             ..HealthPart::default()
         });
     }
@@ -167,7 +167,7 @@ fn tests(runs: &[RunResults]) -> HealthPart {
         })
         .collect();
     let found = match (failed.is_empty(), last.is_empty()) {
-        (true, true) => vec!["nothing is known of a run".to_owned()],
+        (true, true) => vec!["no run is known".to_owned()],
         (true, false) => Vec::new(),
         _ => vec![format!(
             "{} last: {}",
@@ -175,7 +175,7 @@ fn tests(runs: &[RunResults]) -> HealthPart {
             list_names(&failed)
         )],
     };
-    let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
+    let well = format!("{}, no failures", count(last.len(), "node ran,", "nodes ran,"));
     // A project that nobody built yet is not out of step.
     let is_optional = last.is_empty();
     HealthPart {

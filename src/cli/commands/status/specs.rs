@@ -58,7 +58,7 @@ fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>,
     if !untyped.is_empty() {
         found.push(format!(
             "{}: {}",
-            count(untyped.len(), "type is not known", "types are not known"),
+            count(untyped.len(), "type is unknown", "types are unknown"),
             of(&untyped)
         ));
     }
@@ -96,7 +96,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
         .collect();
     let mut found = Vec::new();
     for (action, what) in [
-        (Action::Create, "to be made"),
+        (Action::Create, "to be created"),
         (Action::Update, "to be changed"),
         (Action::Delete, "to go"),
     ] {
@@ -140,7 +140,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
             })
             .collect();
         found.push(format!(
-            "{} to be decided: {}",
+            "{} to resolve: {}",
             count(places.len(), "conflict is", "conflicts are"),
             list_names(&places)
         ));
@@ -209,8 +209,8 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
     ));
     found.extend(of_files(
         delivery.removed.clone(),
-        "file is left over",
-        "files are left over",
+        "file is no longer needed",
+        "files are no longer needed",
     ));
     let fix = match (faulty.is_none(), delivery.by_hand.is_empty()) {
         (false, _) => "formulac check, then formulac generate",
@@ -219,7 +219,7 @@ fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Res
     };
     let well = match delivery.unchanged.len() {
         0 => "there are no specs".to_owned(),
-        files => format!("{} as the specs make them", count(files, "file is", "files are")),
+        files => format!("{} as generated", count(files, "file is", "files are")),
     };
     Ok(health_part(found, well, fix))
 }

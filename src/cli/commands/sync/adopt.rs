@@ -91,7 +91,7 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
     for model in models {
         for edit in &model.kept {
             let why = edit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-            session.warn(&format!("{}:{} stays a hand edit{why}", edit.file, edit.line));
+            session.warn(&format!("{}:{} remains a hand edit{why}", edit.file, edit.line));
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {

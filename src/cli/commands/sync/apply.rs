@@ -188,7 +188,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     if to_undo {
         commit.unmake(&repository)?;
         journal.undo(&mut disk).map_err(|fault| failure(&fault))?;
-        session.warn("an earlier push had failed half way; it is undone");
+        session.warn("an earlier push failed before it was complete; it is undone");
         return Ok(());
     }
     // A hook may have changed the files of a commit that is made.
@@ -201,7 +201,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         .map_err(|failure| match failure {
             Failure::Message(mut message) => {
                 message.text = format!(
-                    "an earlier push was interrupted and cannot be finished: {}",
+                    "an earlier push was interrupted and cannot be completed: {}",
                     message.text
                 );
                 message.help.get_or_insert_with(|| {
@@ -215,13 +215,13 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
             }
             other => other,
         })?;
-    session.warn("an earlier push was interrupted; it is finished now");
+    session.warn("an earlier push was interrupted; it is complete now");
     Ok(())
 }
 
 fn failure(fault: &TransactionFault) -> Failure {
     match fault {
-        TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("nothing is written: {fault}"))
+        TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("no file is written: {fault}"))
             .with_help("plan again, so that the plan includes the new changes"),
         _ => Failure::new(Exit::Failed, fault.to_string()),
     }
@@ -244,7 +244,7 @@ pub fn resolve_paths(
         {
             return Err(Failure::new(
                 Exit::Failed,
-                format!("`{other}` and `{path}` are one file where case does not count"),
+                format!("`{other}` and `{path}` are the same file on file systems that ignore case"),
             )
             .with_help("give one of the models another name"));
         }
@@ -272,7 +272,7 @@ fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     {
         Some(other) => Err(Failure::new(
             Exit::Failed,
-            format!("`{folder}/{other}` is there, and `{path}` would be the same file where case does not count"),
+            format!("`{folder}/{other}` exists, and `{path}` would be the same file on file systems that ignore case"),
         )
         .with_help("rename or remove one of them")),
         None => Ok(()),

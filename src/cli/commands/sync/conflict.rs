@@ -110,8 +110,8 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     }
     if is_file && conflict.clashes.is_empty() {
         let why = match conflict.ours {
-            Some(_) => "it was edited, and there is no record of the content that formulac wrote",
-            None => "somebody edited it, and no spec makes it any more",
+            Some(_) => "it was edited, and there is no record of what formulac wrote",
+            None => "it was edited, and no spec generates it any more",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {

@@ -40,7 +40,7 @@ pub fn check(
         return Ok(ParsedProject::No("`--no-parse`"));
     }
     if !dbt_run::is_there() {
-        session.warn("not parsed by dbt: there is no program `dbt` (FORMULAC_DBT says where it is instead)");
+        session.warn("not parsed by dbt, because there is no program `dbt` (set FORMULAC_DBT if it is elsewhere)");
         return Ok(ParsedProject::No("no program `dbt`"));
     }
     let changes: Vec<TextChange> = made

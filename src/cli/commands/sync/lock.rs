@@ -39,7 +39,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 return Err(
                     Failure::new(Exit::Failed, "another formulac is writing in this project")
-                        .with_help("wait until it is done"),
+                        .with_help("wait until it has finished"),
                 );
             }
             Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
@@ -68,7 +68,7 @@ pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failur
         Ok(LeftTransaction::Nothing)
     );
     if waits {
-        session.warn("warning: a push was interrupted here; `formulac push` finishes or undoes it first");
+        session.warn("warning: a push was interrupted here; `formulac push` completes or undoes it first");
     }
     Ok(())
 }

@@ -211,6 +211,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
 /// Explains how to submit the description to the forge.
 pub fn next_step(branch: &str, into: &str) -> String {
     format!(
-        "the merge request's text is in {FILE}: `gh pr create --base {into} --head {branch} --body-file {FILE}`, or `glab mr create`"
+        "the text of the merge request is in {FILE}: `gh pr create --base {into} --head {branch} --body-file \
+        {FILE}`, or `glab mr create`"
     )
 }

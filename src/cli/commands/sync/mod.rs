@@ -84,7 +84,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
             }],
         )?;
         session.note(&format!(
-            "kept in {0}; `formulac push {0}` does exactly that",
+            "saved to {0}; `formulac push {0}` applies exactly this plan",
             path.display()
         ));
     }

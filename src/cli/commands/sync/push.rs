@@ -53,7 +53,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let exit = made.exit();
     if exit != Exit::Done {
         report(session, args, &made.plan, &made.found, None)?;
-        session.note("nothing is written");
+        session.note("no file is written");
         return Ok(exit);
     }
     if made.plan.is_empty() {
@@ -62,7 +62,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
     if !confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
-        session.note("nothing is written");
+        session.note("no file is written");
         return Ok(Exit::Done);
     }
     let parsed = dbt_check::check(session, args, &place, &made)?;
@@ -70,9 +70,9 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         let exit = Exit::from_all(refused);
         report(session, args, &made.plan, refused, None)?;
         session.report(refused);
-        session.note("nothing is written: dbt refuses it");
+        session.note("no file is written, because dbt rejects the models");
         session.warn(&format!(
-            "the copy of the project that dbt parsed is kept in {}",
+            "the copy of the project that dbt parsed is in {}",
             copy.display()
         ));
         return Ok(exit);
@@ -90,11 +90,19 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
-            "warning: {} committed, and a clone needs the settings of the project: `git add {} && git commit -m \"Set up \
+            "warning: {} committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
              formulac\"`",
-            missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(" and ")
+            missing
+                .iter()
+                .map(|path| format!("`{path}`"))
+                .collect::<Vec<_>>()
+                .join(" and ")
                 + if missing.len() == 1 { " is not" } else { " are not" },
-            missing.iter().map(|path| display_path(&place, path)).collect::<Vec<_>>().join(" ")
+            missing
+                .iter()
+                .map(|path| display_path(&place, path))
+                .collect::<Vec<_>>()
+                .join(" ")
         ));
     }
     if branch.begins.is_some() {
@@ -145,7 +153,7 @@ fn offer(
     if !args.json {
         session.data(&format!("\n{text}"))?;
     }
-    session.note(&format!("merge it into {} when it is approved", branch.now));
+    session.note(&format!("merge it into {} after its approval", branch.now));
     session.note(&merge_request::next_step(branch.name(), &branch.now));
     Ok(())
 }
@@ -210,7 +218,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
     let kept: Value = serde_json::from_str(&source.text).unwrap_or_default();
     if kept.get("formulac_plan").is_none() {
         return Err(Failure::new(Exit::Usage, format!("`{}` is not a plan", path.display()))
-            .with_help("`formulac plan -o FILE` writes one"));
+            .with_help("run `formulac plan -o FILE` to write one"));
     }
     Ok(kept)
 }
@@ -223,11 +231,11 @@ fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
     Err(Failure::new(
         Exit::Conflict,
         format!(
-            "`{}` is not what would be done now: something has changed since",
+            "`{}` is out of date: something has changed since it was written",
             path.display()
         ),
     )
-    .with_help("look at `formulac plan`, and keep it again"))
+    .with_help("check `formulac plan`, and save the plan again"))
 }
 
 /// Branch for the commit.
@@ -278,12 +286,12 @@ impl PushBranch {
             Some(wanted) => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "`{}` is pushed to on the branch `{wanted}`, and this is `{now}`",
+                    "`{}` is pushed from the branch `{wanted}`, but this is `{now}`",
                     environment.name
                 ),
             )
             .with_help(format!(
-                "`git switch {wanted}`, or choose another environment with `--env`"
+                "run `git switch {wanted}`, or choose another environment with `--env`"
             ))),
         }
     }
@@ -315,7 +323,7 @@ pub fn refuse_elsewhere(
     match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&begun(environment))) => {
             let what = format!(
-                "`{}` is changed only on its branch `{wanted}`, and this is `{now}`",
+                "`{}` is only changed on its branch `{wanted}`, but this is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(
@@ -343,7 +351,10 @@ fn required_branch(
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
         return Ok(Some(name));
     }
-    Err(Failure::new(Exit::Usage, format!("`{name}` can be no branch")).with_help("correct `branch:` in formulac.yml"))
+    Err(
+        Failure::new(Exit::Usage, format!("`{name}` is not a valid branch name"))
+            .with_help("correct `branch:` in formulac.yml"),
+    )
 }
 
 /// Asks for confirmation if the command runs in a terminal.
@@ -354,7 +365,7 @@ pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::new(
             Exit::Usage,
-            "nothing is written: this needs a confirmation, but there is no terminal",
+            "no file is written: this needs a confirmation, but there is no terminal",
         )
         .with_help("pass `--yes` to confirm"));
     }
@@ -432,8 +443,8 @@ fn commit(
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(
-            Failure::new(Exit::Failed, format!("git ignores `{path}`, which belongs to the push"))
-                .with_help("take it out of .gitignore"),
+            Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push"))
+                .with_help("remove it from .gitignore"),
         );
     }
     let hash = entry.hash();

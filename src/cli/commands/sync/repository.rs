@@ -37,8 +37,8 @@ impl Repository {
         let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
         if !inside.succeeded || inside.out.trim() != "true" {
             return Err(
-                Failure::new(Exit::Failed, "the project is in no git repository").with_help(
-                    "a push is a commit: `git init` begins a repository; `formulac generate` writes without one",
+                Failure::new(Exit::Failed, "the project is not in a git repository").with_help(
+                    "a push is a commit: create a repository with `git init`, or run `formulac generate`, which needs none",
                 ),
             );
         }
@@ -46,7 +46,7 @@ impl Repository {
         for (name, what) in BEGUN {
             let path = found.run_git(&["rev-parse", "--git-path", name])?;
             if found.folder.join(path.trim()).exists() {
-                return Err(Failure::new(Exit::Failed, format!("{what} is not ended here"))
+                return Err(Failure::new(Exit::Failed, format!("{what} is not complete here"))
                     .with_help("complete or abort it first: `git status` shows how"));
             }
         }
@@ -89,8 +89,8 @@ impl Repository {
             return Ok(output.out.trim().to_owned());
         }
         Err(
-            Failure::new(Exit::Failed, "HEAD is detached: a commit would be on no branch")
-                .with_help("`git switch BRANCH` goes to one, `git switch -c NAME` begins one"),
+            Failure::new(Exit::Failed, "HEAD is detached, so a commit would be on no branch")
+                .with_help("go to a branch with `git switch BRANCH`, or create one with `git switch -c NAME`"),
         )
     }
 
@@ -109,7 +109,7 @@ impl Repository {
     /// The author of commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
         identity::current_user(&self.folder).ok_or_else(|| {
-            Failure::new(Exit::Failed, "git does not know who you are")
+            Failure::new(Exit::Failed, "git has no user name or email address")
                 .with_help("set them with `git config user.name NAME` and `git config user.email ADDRESS`")
         })
     }
@@ -352,7 +352,7 @@ fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);
     }
-    let said = error_text(&output).unwrap_or_else(|| "it says nothing".to_owned());
+    let said = error_text(&output).unwrap_or_else(|| "it gives no reason".to_owned());
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 
@@ -377,7 +377,7 @@ fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
         Exit::Failed,
         format!("the git hook `{name}` ({program}) failed with exit status {status}{said}"),
     )
-    .with_help("nothing is committed; fix what the hook refuses, then try again")
+    .with_help("nothing is committed; fix what the hook rejects, then try again")
 }
 
 /// Paths as git reads them from its standard input.

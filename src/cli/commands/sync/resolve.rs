@@ -53,7 +53,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         names.dedup();
         let help = match names.is_empty() {
             true => "there are no conflicts: `formulac plan` shows them".to_owned(),
-            false => format!("there are {}", names.join(", ")),
+            false => format!("the conflicts are {}", names.join(", ")),
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
@@ -141,7 +141,7 @@ impl ResolveWork<'_> {
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
                 let both = text
                     .zip(undone())
-                    .ok_or_else(|| impossible("only a formula can go back to its base"))?;
+                    .ok_or_else(|| impossible("only a formula can be reset to its base"))?;
                 self.set(&conflict.spec, both.0);
                 self.set(&conflict.file, both.1);
             }
@@ -164,7 +164,7 @@ impl ResolveWork<'_> {
         let impossible = || {
             Failure::new(
                 Exit::Failed,
-                format!("{}: the file cannot be edited there", target(model, conflict)),
+                format!("{}: this file cannot be edited there", target(model, conflict)),
             )
             .with_help(format!(
                 "edit {} and {} so that they agree",
@@ -255,7 +255,7 @@ impl ResolveWork<'_> {
         }
         apply::without_commit(self.place, changes)?;
         session.note(if is_of_people {
-            "commit it: `formulac push` does not"
+            "commit it yourself: `formulac push` does not"
         } else {
             "run `formulac push` to finish"
         });
@@ -269,7 +269,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
     let Some(editor) = editor else {
-        return Err(Failure::new(Exit::Usage, "there is no editor").with_help("EDITOR names one, as in `EDITOR=nano`"));
+        return Err(Failure::new(Exit::Usage, "no editor is set").with_help("set EDITOR, for example `EDITOR=nano`"));
     };
     let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
     let name = conflict.definition.as_deref().unwrap_or_default();
@@ -314,7 +314,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
     if formula.is_empty() {
         return Err(Failure::new(
             Exit::Usage,
-            format!("the {} is empty, so nothing is written", conflict.property),
+            format!("the {} is empty, so no file is written", conflict.property),
         ));
     }
     Ok(formula)

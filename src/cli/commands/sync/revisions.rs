@@ -27,8 +27,10 @@ impl Repository {
         if output.succeeded {
             return Ok(output.out.trim().to_owned());
         }
-        Err(Failure::new(Exit::Failed, "the branches have no commit in common here")
-            .with_help("`git fetch --unshallow` brings the whole history"))
+        Err(
+            Failure::new(Exit::Failed, "the branches have no common commit in this clone")
+                .with_help("run `git fetch --unshallow` to get the complete history"),
+        )
     }
 
     /// Returns the files of the project that differ between two commits, with the contents of files that formulac may

@@ -42,21 +42,21 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     }
     let mut done = None;
     if changes.is_empty() {
-        session.note("everything is as it was then");
+        session.note("everything is already in that state");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         let lost = repository.uncommitted_paths(&paths)?;
         if let Some(path) = lost.first() {
             return Err(Failure::new(
                 Exit::Conflict,
-                format!("`{path}` has changes that are not committed, and would lose them"),
+                format!("`{path}` has uncommitted changes, which would be lost"),
             )
-            .with_help("commit them, or put them away with `git stash`"));
+            .with_help("commit them, or set them aside with `git stash`"));
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
         if !push::confirm(args.yes, &format!("Go back to {}?", point.name))? {
-            session.note("nothing is written");
+            session.note("no file is written");
             return Ok(Exit::Done);
         }
         let title = format!("Back to {} of {}", point.name, point.at);
@@ -152,7 +152,7 @@ impl Point {
                     Exit::Usage,
                     format!("the log has no entry `{id}`, and there is no release with this name"),
                 )
-                .with_help("`formulac log` lists entries, with their numbers; `git tag` lists releases")),
+                .with_help("`formulac log` lists the entries with their numbers; `git tag` lists releases")),
             },
             several => {
                 let named: Vec<String> = several
@@ -168,15 +168,16 @@ impl Point {
     fn entry(repository: &Repository, logged: &Logged) -> Result<Self, Failure> {
         if logged.entry.did == REFUSED {
             return Err(
-                Failure::new(Exit::Usage, "that command was refused and changed nothing")
-                    .with_help("`formulac log` lists entries that did, with their numbers"),
+                Failure::new(Exit::Usage, "that command was rejected and changed nothing")
+                    .with_help("`formulac log` lists the entries that changed something, with their numbers"),
             );
         }
         let Some(commit) = repository.commit_that_added(&format!("{LOG}/{}", logged.file))? else {
-            return Err(
-                Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
-                    .with_help("`git fetch --unshallow` brings the whole history"),
-            );
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("no commit in this clone has the entry {}", logged.number),
+            )
+            .with_help("run `git fetch --unshallow` to get the complete history"));
         };
         let entry = &logged.entry;
         Ok(Self {

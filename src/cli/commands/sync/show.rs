@@ -28,7 +28,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     if !written.is_empty() {
         let _ = writeln!(
             out,
-            "Files that are written already, and that `push` commits: {}\n",
+            "Files that are already written and that `push` commits: {}\n",
             written.join(", ")
         );
     }
@@ -46,7 +46,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
         });
     }
     if plan.models.is_empty() && plan.known.is_none() {
-        out.push_str("Everything is in step.\n");
+        out.push_str("Specs, dbt and Omni agree.\n");
     }
     let _ = writeln!(out, "{}", plan.summary());
     escape_hidden(&out).into_owned()
@@ -56,7 +56,7 @@ pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
 pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {
         session.warn(&format!(
-            "warning: {place}: this description stays in Omni alone: {reason}"
+            "warning: {place}: this description exists in Omni only: {reason}"
         ));
     }
 }
@@ -91,11 +91,11 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     model
         .carried
         .iter()
-        .for_each(|one| edit(out, "taken into the spec", one));
+        .for_each(|one| edit(out, "copied into the spec", one));
     model
         .kept
         .iter()
-        .for_each(|one| edit(out, "stays a hand edit because no spec can express it", one));
+        .for_each(|one| edit(out, "remains a hand edit, because a spec cannot express it", one));
     for file in displayed_files(model) {
         write_file(out, file, brief);
     }

@@ -185,7 +185,7 @@ impl Comparer<'_> {
         let mut told = Vec::new();
         let is_formula = comparison.with().is_none();
         match of(comparison.with()) {
-            Some(Presence::Missing) => return Err(format!("`{}` is not there", proof.other())),
+            Some(Presence::Missing) => return Err(format!("`{}` does not exist", proof.other())),
             Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(RelationSide::Theirs, columns);
@@ -220,14 +220,14 @@ impl Comparer<'_> {
                     let more = lacking
                         .more
                         .iter()
-                        .map(|column| format!("`{column}` is built, and the spec has none"));
+                        .map(|column| format!("`{column}` is built, but the spec has no such column"));
                     told.extend(more);
                 }
             }
             None => {}
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no column in common".to_owned());
+            return Err("the two have no columns in common".to_owned());
         }
         Ok(told)
     }

@@ -147,7 +147,7 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
         .first()
         .and_then(|row| comparison.parse_counts(|name| answer.value(row, name)));
     let Some(counts) = counts else {
-        let unproven = unproven("the engine's answer is not what was asked for".to_owned());
+        let unproven = unproven("the engine's answer has an unexpected form".to_owned());
         return JudgedComparison {
             engine: answer.engine,
             seconds: answer.seconds,

@@ -87,7 +87,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         false => {
             let named = Generation::chosen_specs(session, &target, &args.selection)?;
             if named.is_empty() {
-                return Err(Failure::new(Exit::Usage, "the selection chooses no spec to verify"));
+                return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
             }
             named.into_iter().map(PathBuf::into_os_string).collect()
         }
@@ -95,7 +95,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut engine = Engine::choose(session, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
-        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+        session.note(&format!("compiled for {dialect}, not for the project's {own}"));
     }
     let target = TargetOptions {
         dialect: Some(dialect),
@@ -225,7 +225,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
         if specs.is_empty() {
             return Err(
                 Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
-                    .with_help("write one, or name its file"),
+                    .with_help("write a spec, or name its file"),
             );
         }
         return Ok((0..specs.len()).collect());
@@ -245,7 +245,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let help = suggest::nearest(&text, names).map(suggest::similar);
                 return Err(
-                    Failure::new(Exit::Usage, format!("`{text}` is neither a file nor a model of a spec"))
+                    Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
                         .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())),
                 );
             }
@@ -316,10 +316,10 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
         .filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     let Some(budget) = budget else {
         let text = format!(
-            "the budget of `{}` is `{text}`, and no number of seconds",
+            "the budget of `{}` is `{text}`, which is not a number of seconds",
             verified.evidence.model
         );
-        return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
+        return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` in the spec"));
     };
     verified.budget_seconds = Some(budget);
     let timing = &verified.timing;
@@ -330,7 +330,7 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified
                 .over_budget
-                .push(format!("{what} {seconds:.1} s, and may take {budget} s"));
+                .push(format!("{what} {seconds:.1} s, more than its budget of {budget} s"));
         }
     }
     Ok(())

@@ -89,7 +89,7 @@ fn sign(proof: &Proof) -> &'static str {
 /// Formats both sides of a comparison, and its result.
 fn line(proof: &Proof) -> String {
     let ours = if proof.of_formula {
-        "its formula, as nothing is built, and "
+        "its formula, because nothing is built, and "
     } else {
         ""
     };
@@ -114,7 +114,7 @@ fn faults(verified: &Verified) -> Vec<String> {
         .first()
         .filter(|it| it.is_stale())
         .and_then(|it| it.source.as_ref());
-    let stale = stale.map(|source| format!("its source {} is past its own limit", source.name));
+    let stale = stale.map(|source| format!("its source {} is older than its own limit", source.name));
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 
@@ -159,8 +159,8 @@ fn summary(all: &[Verified], faulty: &[FailureKind]) -> String {
     if with(Verdict::NotCompared) > 0 {
         parts.push(count(
             with(Verdict::NotCompared),
-            "model is not proven",
-            "models are not proven",
+            "model is not verified",
+            "models are not verified",
         ));
     }
     if !faulty.is_empty() {

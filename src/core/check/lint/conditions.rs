@@ -148,13 +148,16 @@ impl<'a> Lints<'a> {
         };
         let (message, help) = if and {
             let help = match starts("AND") {
-                true => "write OR, which needs only one true condition".to_owned(),
-                false => "every criterion has to hold: add up one call for each value".to_owned(),
+                true => "use OR, which needs only one true condition".to_owned(),
+                false => "a row must meet every criterion: add up one call per value".to_owned(),
             };
-            (format!("`{shown}` never holds: no `{of}` meets all of it"), help)
+            (
+                format!("`{shown}` is never true: no `{of}` can meet all conditions"),
+                help,
+            )
         } else {
-            let help = "write AND, which needs all conditions to be true".to_owned();
-            (format!("`{shown}` holds for every `{of}` that is there"), help)
+            let help = "use AND, which needs all conditions to be true".to_owned();
+            (format!("`{shown}` is true for every `{of}` that is not NULL"), help)
         };
         self.warn(Code::NeverVaries, id, message, help);
     }
@@ -191,7 +194,7 @@ impl<'a> Lints<'a> {
         };
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
-            "remove it, or correct the tested value".to_owned()
+            "remove it, or correct the value".to_owned()
         } else {
             format!("put `{shown}` before `{before}`")
         };
@@ -199,7 +202,7 @@ impl<'a> Lints<'a> {
             Diagnostic::new(
                 Code::NeverReached,
                 span,
-                format!("`{shown}` is never reached: `{before}` is met before it"),
+                format!("`{shown}` is never reached, because `{before}` is always true before it"),
             )
             .with_other(earlier, "decides first")
             .with_help(help),
@@ -224,10 +227,13 @@ impl<'a> Lints<'a> {
                 Diagnostic::new(
                     Code::NeverReached,
                     span,
-                    format!("`{}` is never reached: it is met before", span.excerpt(self.source)),
+                    format!(
+                        "`{}` is never reached, because an earlier condition is always true",
+                        span.excerpt(self.source)
+                    ),
                 )
                 .with_other(self.program.meta(first).span, "decides first")
-                .with_help("remove it, or correct the tested value"),
+                .with_help("remove it, or correct the value"),
             );
         }
     }

@@ -44,7 +44,7 @@ impl Lints<'_> {
         let symbol = comparison.symbol();
         let is_name = of.chars().all(|c| c.is_alphanumeric() || c == '_');
         let whole_day = match (is_criterion, is_name) {
-            (true, _) => format!("test the day, `{of}[date]`, in place of `{of}`"),
+            (true, _) => format!("test the day, `{of}[date]`, instead of `{of}`"),
             (false, true) => format!("compare the day, `{of}[date] {symbol} {date}`"),
             (false, false) => format!("write `AND({of} >= {date}, {of} < {next})`"),
         };
@@ -53,10 +53,10 @@ impl Lints<'_> {
             false => format!("write `{of} {symbol} {next}`"),
         };
         let (what, help) = match comparison {
-            ComparisonOperator::LessEqual => ("leaves out all of that day but its first instant", written("<")),
-            ComparisonOperator::Greater => ("holds on that day as well, but for its first instant", written(">=")),
-            ComparisonOperator::NotEqual => ("leaves out the first instant of that day only", whole_day),
-            _ => ("holds at the first instant of that day only", whole_day),
+            ComparisonOperator::LessEqual => ("excludes all of that day except its first instant", written("<")),
+            ComparisonOperator::Greater => ("includes all of that day except its first instant", written(">=")),
+            ComparisonOperator::NotEqual => ("excludes only the first instant of that day", whole_day),
+            _ => ("is true only at the first instant of that day", whole_day),
         };
         let shown = if is_criterion { date } else { format!("{symbol} {date}") };
         self.warn(Code::EndOfDay, id, format!("`{of}` is a time: `{shown}` {what}"), help);

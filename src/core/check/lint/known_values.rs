@@ -108,7 +108,10 @@ impl Lints<'_> {
         }
         let message = match comparison {
             ComparisonOperator::NotEqual => {
-                format!("`{}` is never `\"{text}\"`, so it always differs", self.excerpt(of))
+                format!(
+                    "`{}` is never `\"{text}\"`, so the comparison is always true",
+                    self.excerpt(of)
+                )
             }
             _ => format!("`{}` is never `\"{text}\"`", self.excerpt(of)),
         };
@@ -167,11 +170,11 @@ impl Lints<'_> {
         let mut diagnostic = Diagnostic::new(Code::NotAKnownValue, span, message);
         diagnostic = match (alike.next(), alike.next()) {
             (Some(one), None) if !is_criterion => diagnostic
-                .with_help(format!("it is spelled `\"{one}\"`, and `=` minds case"))
+                .with_help(format!("it is spelled `\"{one}\"`, and `=` is case-sensitive"))
                 .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
             _ => diagnostic.with_help(match suggest::nearest(text, values.iter().map(String::as_str)) {
-                Some(near) if values.len() > NAMED => format!("`\"{near}\"` is the nearest of its values"),
-                Some(near) => format!("`\"{near}\"` is near; its values are {}", listed(values)),
+                Some(near) if values.len() > NAMED => format!("`\"{near}\"` is the most similar of its values"),
+                Some(near) => format!("`\"{near}\"` is similar; its values are {}", listed(values)),
                 None => format!("its values are {}", listed(values)),
             }),
         };
@@ -194,7 +197,7 @@ impl Lints<'_> {
             Diagnostic::new(
                 Code::NeverVaries,
                 span,
-                format!("`{call}({name})` has {what} only, so it is never `\"{text}\"`"),
+                format!("`{call}({name})` has only {what}, so it is never `\"{text}\"`"),
             )
             .with_help(format!("write `\"{right}\"`"))
             .with_fix(span, format!("\"{}\"", right.replace('"', "\"\""))),

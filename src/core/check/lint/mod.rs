@@ -225,12 +225,12 @@ impl Lints<'_> {
             return;
         }
         let text = self.excerpt(x);
-        let message = format!("`{text}` is never blank, and never an error");
+        let message = format!("`{text}` is never blank and never an error");
         self.warn(
             Code::NeverBlank,
             id,
             message,
-            "the question is always answered FALSE: leave it out".to_owned(),
+            "this test is always FALSE: remove it".to_owned(),
         );
     }
 }
@@ -249,9 +249,9 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
                 Diagnostic::new(
                     Code::LooksLikeACell,
                     name,
-                    format!("`{text}` reads as a cell of a worksheet"),
+                    format!("`{text}` looks like a cell of a worksheet"),
                 )
-                .with_help(format!("give it a name that no cell has, such as `{letters}_{digits}`")),
+                .with_help(format!("use a name that is not a cell, such as `{letters}_{digits}`")),
             );
         }
     }
@@ -260,8 +260,8 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
 /// Warns about a name in a worksheet that resolves to a column or definition, but also looks like a cell.
 fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
     cell_letters(text)?;
-    let message = format!("`{text}` is the column or definition of that name here, and not the cell");
-    let help = format!("write `${{{text}}}` where the column is meant, or rename it where the cell is");
+    let message = format!("`{text}` is the column or definition with that name here, not the cell");
+    let help = format!("write `${{{text}}}` if you mean the column, or rename the column if you mean the cell");
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
 }
 

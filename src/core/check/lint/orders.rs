@@ -33,8 +33,9 @@ impl Lints<'_> {
             true => format!("write the number without quotes, `{number}`"),
             false => format!("compare numbers, `VALUE({name}) {symbol} {number}`"),
         };
-        let message =
-            format!("`{name} {symbol} \"{digits}\"` compares texts, letter by letter: `\"9\"` is more than `\"30\"`");
+        let message = format!(
+            "`{name} {symbol} \"{digits}\"` compares text, character by character: `\"9\"` is greater than `\"30\"`"
+        );
         let span = program.meta(id).span;
         let at = program.meta(literal).span;
         let diagnostic = Diagnostic::new(Code::NumbersAsText, span, message).with_help(help);
@@ -58,8 +59,8 @@ impl Lints<'_> {
             return;
         }
         let name = self.excerpt(of);
-        let message = format!("`{name}` of a blank row is NULL, which does not equal `\"\"`");
-        let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` for both");
+        let message = format!("if `{name}` is blank, it is NULL, which does not equal `\"\"`");
+        let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` to include empty text");
         self.warn(Code::BlankIsNotEmpty, id, message, help);
     }
 

@@ -12,8 +12,9 @@ impl Lints<'_> {
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
             let (name, shown) = (self.excerpt(value), self.excerpt(id));
             let all = if function == internal::SUM { "SUM" } else { "AVERAGE" };
-            let message = format!("`{shown}` takes equal values once: of two rows with 10 only one counts");
-            let help = format!("take all, `{all}({name})`; where a join repeats rows, aggregate in a step before it");
+            let message = format!("`{shown}` counts equal values once: if two rows have 10, only one counts");
+            let help =
+                format!("aggregate all values, `{all}({name})`; if a join repeats rows, aggregate in a step before it");
             self.warn(Code::SumOfDistinct, id, message, help);
         } else if function == internal::AVERAGE {
             self.mean_of_ratios(id, value);
@@ -48,7 +49,7 @@ impl Lints<'_> {
             }
             _ => format!("divide the sums: `SUM({over}) / SUM({under})`"),
         };
-        let message = format!("`{}`: the mean of rates is not the rate of the whole", self.excerpt(id));
+        let message = format!("`{}`: the average of rates is not the overall rate", self.excerpt(id));
         self.warn(Code::RateAveraged, id, message, help);
     }
 
@@ -65,8 +66,8 @@ impl Lints<'_> {
             [condition, then, other] if literal(then) && literal(other) => self.excerpt(*condition),
             _ => return,
         };
-        let message = format!("`COUNT` counts every row here: the IF gives a value whether or not `{condition}`");
-        let help = format!("count the rows where it is true with `COUNTIF({condition})`");
+        let message = format!("`COUNT` counts every row here: the IF returns a value whether or not `{condition}`");
+        let help = format!("count the rows for which it is true with `COUNTIF({condition})`");
         self.warn(Code::CountOfCondition, id, message, help);
     }
 }

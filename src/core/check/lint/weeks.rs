@@ -48,11 +48,11 @@ impl WeekCalls {
             }
             let day = capital(first.name());
             let shown = call.excerpt(source);
-            let message = format!("`{shown}` counts weeks from Sunday, and timeframes count them from {day}");
+            let message = format!("in `{shown}` weeks start on Sunday, but in timeframes they start on {day}");
             let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
             let kind = if kind == 11 { 2 } else { kind };
             let inside = shown.strip_suffix(')').unwrap_or(&shown);
-            let help = format!("say the type: `{inside}, {kind})` counts from {day}, `{inside}, 1)` from Sunday");
+            let help = format!("specify the type: `{inside}, {kind})` starts on {day}, `{inside}, 1)` on Sunday");
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
             found.push(match frame {
                 Some(frame) => diagnostic.with_other(frame, format!("{name} differs from this")),
