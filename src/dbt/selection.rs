@@ -490,7 +490,7 @@ mod tests {
             ("state:modified.macros", "`state:modified.macros` is not supported"),
             (
                 "1+state:new",
-                "`state:` compares with an earlier manifest, and none is given",
+                "`state:` compares with an earlier manifest, but none is specified",
             ),
         ] {
             assert_eq!(select(&nodes(), &[chosen], &[]).unwrap_err().to_string(), said);

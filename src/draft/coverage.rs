@@ -21,7 +21,7 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
             for (name, x) in &step.definitions {
                 let size = size(x, |other| (other != name).then(|| known.get(other).copied()).flatten());
                 if size.0 > SIZE || size.1 > DEPTH {
-                    return Err(format!("the size of `{name}` with all that it names"));
+                    return Err(format!("formulas as large as `{name}` with its definitions"));
                 }
                 changed |= known.insert(name, size) != Some(size);
             }

@@ -165,14 +165,14 @@ examples:
 fn what_cannot_be_drafted_says_why() {
     let spec =
         "model: m\nfrom: orders\ncolumns: [order_id, quantity]\norder_by: order_id\ncalculations: \"a = B1 * 2\"\n";
-    assert_snapshot!(draft(spec), @"the interpreter does not know worksheets");
+    assert_snapshot!(draft(spec), @"the interpreter does not support worksheets");
     let spec = "model: m\nfrom: raw.orders\ndefinitions: a = COUNT()\n";
     let compiler = Compiler::default();
-    assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the interpreter does not know `raw.orders`, which is no model or source of dbt,");
+    assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the interpreter does not support `raw.orders`, which is not a model or source of dbt,");
     let spec = "model: m\nfrom: orders\ndefinitions: a = SUMM(x)\n";
     assert_snapshot!(draft_examples(&compiler, spec).unwrap_err(), @"the spec has errors");
     let spec = "model: m\nfrom: orders\ntimezone: UTC\nkeep: order_id\ndefinitions: a = seen_at[day]\n";
-    assert_snapshot!(draft(spec), @"the interpreter does not know `seen_at`, whose instants are dates in the session's time zone");
+    assert_snapshot!(draft(spec), @"the interpreter does not support `seen_at`, whose instants are dates in the session's time zone");
 }
 
 /// Deep nesting or long lists in a user's spec don't cause unbounded recursion.
@@ -183,16 +183,16 @@ fn deep_and_long_formulas_come_to_an_end() {
         "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n",
         "a + ".repeat(20_000)
     );
-    assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a certain value: such deep nesting cannot be evaluated");
     let deep = format!(
         "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n",
         "ABS(".repeat(900),
         ")".repeat(900)
     );
-    assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a certain value: such deep nesting cannot be evaluated");
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
     let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");
     let faults = compiler.compile_spec(&spec);
     assert!(!faults.has_errors(), "{:?}", faults.diagnostics());
-    assert_snapshot!(draft_examples(&compiler, &spec).unwrap_err(), @"the interpreter does not know the size of `v_13` with all that it names");
+    assert_snapshot!(draft_examples(&compiler, &spec).unwrap_err(), @"the interpreter does not support formulas as large as `v_13` with its definitions");
 }

@@ -27,15 +27,15 @@ impl Impact {
             ("", "") => format!("{changes} reach{} nothing", es(plural)),
             ("", changing) if own => {
                 format!(
-                    "{changes} change{} values in {changing}; the changed models themselves break",
+                    "{changes} alter{} values in {changing}; the changed models themselves break",
                     s(plural)
                 )
             }
-            ("", changing) => format!("{changes} change{} values in {changing}; nothing breaks", s(plural)),
+            ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
             (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
             (breaking, changing) => {
                 format!(
-                    "{changes} break{} {breaking} and change{} values in {changing}",
+                    "{changes} break{} {breaking} and alter{} values in {changing}",
                     s(plural),
                     s(plural)
                 )

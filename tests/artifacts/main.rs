@@ -249,14 +249,14 @@ fn versions_that_are_read() {
         assert_eq!((metadata.version, metadata.newer()), (Some(version), None));
     }
     let newer = manifest(&versioned("manifest", 13)).metadata;
-    let said = "manifest.json is v13, but v12 is the newest known version: new content is not read";
+    let said = "manifest.json has version v13, but v12 is the newest known version: new content is ignored";
     assert_eq!(newer.newer(), Some(said));
     let error = Manifest::from_text(&versioned("manifest", 9), KeptParts::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "dbt's manifest is v9, and v10 is the oldest that is read"
+        "dbt's manifest has version v9, but v10 is the oldest supported version"
     );
-    assert_eq!(error.help(), "let a newer dbt write it, with `dbt parse`");
+    assert_eq!(error.help(), "write it with a newer dbt, using `dbt parse`");
 }
 
 #[test]
@@ -280,21 +280,21 @@ fn what_is_another_file_is_refused() {
     for (text, expected) in cases {
         let error = Manifest::from_text(&text, KeptParts::default()).unwrap_err();
         assert_eq!(error.to_string(), expected);
-        assert_eq!(error.help(), "give the manifest.json; `dbt parse` writes it");
+        assert_eq!(error.help(), "pass the manifest.json; `dbt parse` writes it");
         assert_eq!(error.line(), 0);
     }
     let texts = [
         (
             Catalog::from_text(V1_12).unwrap_err(),
-            "give the catalog.json; `dbt docs generate` writes it",
+            "pass the catalog.json; `dbt docs generate` writes it",
         ),
         (
             RunResults::from_text(V1_12).unwrap_err(),
-            "give the run_results.json; `dbt build` writes it",
+            "pass the run_results.json; `dbt build` writes it",
         ),
         (
             SourceResults::from_text(V1_12).unwrap_err(),
-            "give the sources.json; `dbt source freshness` writes it",
+            "pass the sources.json; `dbt source freshness` writes it",
         ),
     ];
     for (error, help) in texts {

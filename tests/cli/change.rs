@@ -234,11 +234,11 @@ fn no_branch_allows_itself_anything() {
     be(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
-    reasons(&place, "it was changed since");
+    reasons(&place, "it was changed since then");
 }
 
 const EVIDENCE: &str = "\
-# What `formulac verify` found of this model last; formulac keeps this file itself.
+# Results of the last `formulac verify` of this model; formulac updates this file.
 model: revenue
 spec: metrics/revenue.yml
 content: ddd4064ec3860822a50ee78120904ba251a6418750fad256680dfc9b10b1db8d
@@ -292,13 +292,13 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "a record of no pull",
-        "not counted: the approval of Dan <dan@example.com>, it was changed since",
+        "not counted: the approval of Dan <dan@example.com>, it was changed since then",
     );
     // The form is the one that formulac writes, but the edit was made after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
     refused(
         "better evidence",
-        "not counted: the approval of Dan <dan@example.com>, it was changed since",
+        "not counted: the approval of Dan <dan@example.com>, it was changed since then",
     );
     place.write(
         ".formulac/evidence/revenue.yml",
@@ -306,7 +306,7 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "notes",
-        "evidence/revenue.yml: it is not in the form that `formulac verify` writes",
+        "evidence/revenue.yml: it does not have the form that `formulac verify` writes",
     );
     // Evidence alone needs no approval, but it must have the right form.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
@@ -329,7 +329,7 @@ fn what_was_known_of_the_data_is_judged() {
     let place = place("change_known");
     let known = |ty: &str| {
         let head =
-            "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+            "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!("{head}relations:\n  orders:\n    columns:\n      amount: {ty}\n      tax: {ty}\n")
     };
     let path = ".formulac/state/known.yml";
@@ -372,7 +372,7 @@ fn facts_that_alter_sql_need_approval() {
     let path = ".formulac/state/known.yml";
     let known = |ty: &str, amount: &str| {
         let head =
-            "# What formulac knew of the data when models were last generated. `formulac generate` renews this file.\n";
+            "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!(
             "{head}relations:\n  orders:\n    columns:\n      amount: {amount}\n      country: text\n      paid_at: {ty}\n"
         )
@@ -437,7 +437,7 @@ fn facts_that_alter_sql_need_approval() {
     place.write(path, known("{type: date, nullable: false}", "float"));
     commit(&place, "never blank");
     let run = authorize();
-    assert!(run.exit == 4 && run.out.contains("it was changed since"), "{}", run.out);
+    assert!(run.exit == 4 && run.out.contains("it was changed since then"), "{}", run.out);
 }
 
 /// An admin can approve only as a user without another role: the approval counts neither as business nor as engineer.
@@ -563,7 +563,7 @@ fn commits_may_have_to_be_signed() {
     );
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
-    assert_eq!(told["not_allowed"][0]["why"], "it bears no valid signature");
+    assert_eq!(told["not_allowed"][0]["why"], "it has no valid signature");
     // Key of a user whom git is configured to trust.
     let key = place.path("key");
     let made = std::process::Command::new("ssh-keygen")

@@ -55,7 +55,7 @@ fn programs_are_named_with_their_versions() {
     for part in [
         "✓ dbt            1.10.3 with bigquery 1.10.1\n",
         "✓ DuckDB         1.4.2\n",
-        "○ psql           not installed; it is only needed for `preview --engine postgres`: get it with",
+        "○ psql           not installed; only needed for `preview --engine postgres`: get it with",
         "SQL for bigquery\n",
         "○ dbt artifacts  there is no",
         "\n○ marks what is optional",
@@ -82,7 +82,7 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
     let rows = [
         (
             "Core:\n  - installed: 1.7.19\nPlugins:\n  - bigquery: 1.7.0",
-            "version 1.7.19 is too old: 1.8 or newer is needed",
+            "version 1.7.19 is too old: version 1.8 or newer is needed",
         ),
         (
             "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0",
@@ -104,8 +104,8 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
     for part in [
         "there is no program `dbt`",
         "→ pip install dbt-core dbt-bigquery",
-        "version 0.10.0 is too old: 1.4 or newer is needed",
-        "✗ git            the project is in no repository, so `push` cannot commit",
+        "version 0.10.0 is too old: version 1.4 or newer is needed",
+        "✗ git            the project is not in a repository, so `push` cannot commit",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }

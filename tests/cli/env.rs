@@ -243,7 +243,7 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     let hostile = r#""x; drop table revenue --""#;
     assert_eq!(
         told(&place, hostile),
-        "the manifest of production calls it by a name that cannot be read"
+        "the manifest of production uses a table name that cannot be read"
     );
     assert_eq!(told(&place, r#""{{ env_var('SECRET') }}""#), told(&place, hostile));
     assert!(
@@ -253,7 +253,7 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     );
     assert_eq!(
         told(&place, "null"),
-        "the manifest of production states that it is not built"
+        "the manifest of production reports that it is not built"
     );
     let key = "development has no column `country`, which is part of the key";
     assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);

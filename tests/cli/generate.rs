@@ -261,7 +261,7 @@ fn another_version_of_a_model_takes_no_name_away() {
     place.write("target/manifest.json", manifest("models/old/share.yml"));
     let run = place.run(&CALL);
     assert!(
-        run.exit == 1 && run.err.contains("dbt has a model `share` already"),
+        run.exit == 1 && run.err.contains("dbt already has a model `share`"),
         "{}",
         run.err
     );
@@ -350,8 +350,8 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
         run.err.starts_with(
-            "warning: models/orders.sql is newer than target/manifest.json; `dbt parse` brings it up to date\n\
-             known: 3 columns of 1 relation that specs read; known.yml keeps their types\nwrote"
+            "warning: models/orders.sql is newer than target/manifest.json; run `dbt parse` to update it\n\
+             known: 3 columns of 1 relation that specs read; known.yml records their types\nwrote"
         ),
         "{}",
         run.err
@@ -372,7 +372,7 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     assert_eq!(run.exit, 5);
     assert!(
         run.err
-            .starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is broken: EOF"),
+            .starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is invalid: EOF"),
         "{}",
         run.err
     );

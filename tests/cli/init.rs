@@ -77,7 +77,7 @@ fn what_is_written() {
 
     let done = run(&place, "shop", &["init"]);
     assert_eq!((done.exit, done.out.as_str()), (0, ""));
-    let next = "next:\n  dbt docs generate    # tells formulac all columns and their types\n  edit metrics/orders_by_month.yml\n  formulac check\n  formulac preview metrics/orders_by_month.yml\n  formulac generate\n  dbt build\n";
+    let next = "next:\n  dbt docs generate    # so that formulac knows all columns and their types\n  edit metrics/orders_by_month.yml\n  formulac check\n  formulac preview metrics/orders_by_month.yml\n  formulac generate\n  dbt build\n";
     assert_eq!(
         done.err,
         format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
@@ -184,7 +184,7 @@ fn models_that_are_not_there_are_not_made_up() {
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let run = run(&place, ".", &["init", "--dialect", "bigquery"]);
     assert!(run.err.starts_with(
-        "kept metrics empty: there is no model yet that a spec could read\nwrote formulac.yml\nwrote .gitignore\nnext:\n"
+        "kept metrics empty, because there is no model yet that a spec could read\nwrote formulac.yml\nwrote .gitignore\nnext:\n"
     ));
     assert!(place.read("formulac.yml").contains("\ndialect: bigquery\n"));
 }
@@ -215,15 +215,15 @@ fn the_dialect_is_that_of_dbt() {
     let help = "help: name it, for example `--dialect postgres`\n";
     assert_eq!(
         said("other: {}\n"),
-        format!("error: the dialect is not known: profiles.yml has no profile `shop`\n{help}")
+        format!("error: the dialect is unknown: profiles.yml has no profile `shop`\n{help}")
     );
-    let adapter = "the dbt adapter is `oracle`, and there are bigquery, snowflake, postgres, duckdb";
+    let adapter = "the dbt adapter is `oracle`, but formulac supports bigquery, snowflake, postgres, duckdb";
     let found = said("shop: {target: a, outputs: {a: {type: oracle}}}\n");
-    assert_eq!(found, format!("error: the dialect is not known: {adapter}\n{help}"));
+    assert_eq!(found, format!("error: the dialect is unknown: {adapter}\n{help}"));
     let found = said("shop: {target: \"{{ x }}\", outputs: {a: {type: duckdb}, b: {type: postgres}}}\n");
     assert_eq!(
         found,
-        format!("error: the dialect is not known: the target of profile `shop` is not known\n{help}")
+        format!("error: the dialect is unknown: the target of profile `shop` is unknown\n{help}")
     );
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 }

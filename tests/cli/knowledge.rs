@@ -287,7 +287,7 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
         );
     }
     let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
-    assert!(note(&place).contains("`--from` names the relation"), "{}", note(&place));
+    assert!(note(&place).contains("name the relation with `--from`"), "{}", note(&place));
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
     assert!(
         note(&place).contains("all columns are known after `dbt docs generate`"),

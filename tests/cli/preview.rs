@@ -255,7 +255,7 @@ fn how_to_get_duckdb_is_said() {
     };
     let missing = run("PATH", "");
     assert_eq!((missing.exit, missing.out.as_str()), (5, ""));
-    let help = "error: there is no program `duckdb`\nhelp: get it with `pip install duckdb-cli` or `brew install duckdb`; \
+    let help = "error: there is no program `duckdb`\nhelp: install it with `pip install duckdb-cli` or `brew install duckdb`; \
                 or say in FORMULAC_DUCKDB where it is\n";
     assert_eq!(missing.err, help);
     assert_eq!(run("FORMULAC_DUCKDB", "./no/such/duckdb").err, help);
@@ -373,7 +373,7 @@ fn hostile_names_name_nothing_else() {
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(
         run.err,
-        "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file of it into the folder of `--data`\n"
+        "m.yml:2:7: error[F0307]: the schema has no relation `nothing`; help: correct the name, or put a file with this name into the folder of `--data`\n"
     );
     assert_eq!(place.files("."), ["data", "m.yml"]);
     assert_eq!(place.files("data").len(), names.len() + 3);

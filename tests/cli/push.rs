@@ -405,7 +405,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
     });
     assert_eq!(
         (run.exit, run.err.lines().next()),
-        (5, Some("error: the project is in no git repository"))
+        (5, Some("error: the project is not in a git repository"))
     );
 }
 

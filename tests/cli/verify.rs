@@ -156,7 +156,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     for part in [
-        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, and the spec has none",
+        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, but the spec has no such column",
         "region north: revenue 12.75, not 25.50 (12.75 apart)",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
@@ -458,7 +458,7 @@ fn builds_and_sources_of_environments_are_told() {
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     assert!(
         run.out
-            .contains("✗ stg_web_events  its source landing.web_events is past its own limit"),
+            .contains("✗ stg_web_events  its source landing.web_events is older than its own limit"),
         "{}",
         run.out
     );
@@ -467,7 +467,7 @@ fn builds_and_sources_of_environments_are_told() {
     let run = with_dbt(&place, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
-        run.out.contains("its formula takes 1.2 s, and may take 1 s"),
+        run.out.contains("its formula takes 1.2 s, more than its budget of 1 s"),
         "{}",
         run.out
     );
@@ -482,11 +482,11 @@ fn an_answer_that_is_none_is_no_agreement() {
         // No rows, rows of another shape, and no answer at all.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
-            "the engine's answer is not what was asked for",
+            "the engine's answer has an unexpected form",
         ),
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[{\"x\": 1}]"}}'"#,
-            "the engine's answer is not what was asked for",
+            "the engine's answer has an unexpected form",
         ),
         ("exit 1", "dbt failed"),
     ] {

@@ -91,10 +91,10 @@ fn a_push_asks_dbt_of_the_whole_project() {
     let (exit, said) = formulac(&dbt, &project, &["push", "--yes"]);
     let copied = said
         .lines()
-        .find_map(|line| line.strip_prefix("the copy of the project that dbt parsed is kept in "));
+        .find_map(|line| line.strip_prefix("the copy of the project that dbt parsed is in "));
     let copied = PathBuf::from(copied.unwrap_or_else(|| panic!("{said}")));
     assert!(
-        exit == 5 && said.contains("nothing is written: dbt refuses it"),
+        exit == 5 && said.contains("no file is written, because dbt rejects the models"),
         "{said}"
     );
     let stands = |path: &str| copied.join(path).exists();

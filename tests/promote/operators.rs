@@ -147,7 +147,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "time",
         "date_offset_from_query: 1 year",
-        "!the operator `date_offset_from_query` cannot be carried: it shifts",
+        "!the operator `date_offset_from_query` cannot be converted: it shifts",
     ),
     ("time", "day_of_week: Wednesday", "WEEKDAY(time, 1) = 4"),
     (
@@ -178,17 +178,17 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "text",
         "cancel_query_filter: true",
-        "!the operator `cancel_query_filter` cannot be carried: it takes back",
+        "!the operator `cancel_query_filter` cannot be converted: it takes back",
     ),
     (
         "text",
         "field_name_in_query: q",
-        "!the operator `field_name_in_query` cannot be carried: it looks rows up",
+        "!the operator `field_name_in_query` cannot be converted: it looks rows up",
     ),
     (
         "text",
         "field_name_not_in_query: q",
-        "!the operator `field_name_not_in_query` cannot be carried: it looks rows up",
+        "!the operator `field_name_not_in_query` cannot be converted: it looks rows up",
     ),
     ("text", "resembles: q", "!the operator `resembles`: it is not known"),
     ("text", "not_is: q", "!`not_is` is not an operator"),

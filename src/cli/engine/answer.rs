@@ -145,6 +145,6 @@ mod tests {
         };
         let answer = answer.with_limit(1);
         assert_eq!(answer.rows, [[Some("2024-01-31 10:00:00".to_owned())]]);
-        assert_eq!(answer.summary(), "the first row, and there are more; by E");
+        assert_eq!(answer.summary(), "the first row of several; by E");
     }
 }

@@ -116,8 +116,8 @@ mod tests {
             (0, 4, "this row and the 4 after it"),
             (-2, 0, "this row and the 2 before it"),
             (-1, 1, "this row, the 1 before it and the 1 after it"),
-            (-3, -1, "the rows 3 to 1 rows before"),
-            (1, 2, "the rows 1 to 2 rows on"),
+            (-3, -1, "the rows 3 to 1 rows before this row"),
+            (1, 2, "the rows 1 to 2 rows after this row"),
         ] {
             assert_eq!(rows_in_words(from, to), words);
         }

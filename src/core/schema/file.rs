@@ -278,7 +278,7 @@ relations:
         );
         assert_eq!(
             faults("relations: {o: {columns: {g: geography}}}"),
-            ["F0821 geography: unknown type `geography` (a type that formulas only pass on is `other(geography)`)"]
+            ["F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"]
         );
         assert_eq!(
             faults("relations: [a]"),
@@ -290,7 +290,7 @@ relations:
 
     #[test]
     fn what_is_no_schema_is_refused() {
-        let help = "write `relations:` with tables and their columns, or give dbt's manifest.json";
+        let help = "write `relations:` with tables and their columns, or use dbt's manifest.json";
         assert_eq!(
             faults(""),
             [format!("F0820 : not a schema: the file is empty ({help})")]
@@ -304,12 +304,12 @@ relations:
         assert_eq!(
             faults("tables: []"),
             [format!(
-                "F0820 tables: not a schema: no key of a schema is here ({help})"
+                "F0820 tables: not a schema: the file has no key of a schema ({help})"
             )]
         );
         assert_eq!(
             faults("relation: {}"),
-            ["F0820 relation: not a schema: no key of a schema is here (`relations` has a similar name)"]
+            ["F0820 relation: not a schema: the file has no key of a schema (`relations` has a similar name)"]
         );
         assert!(faults("a: [").iter().all(|f| f.starts_with("F0801")));
     }

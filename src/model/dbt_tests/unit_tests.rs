@@ -260,7 +260,7 @@ fn row_of<'y>(
             // Report a wrong name once instead of in every row; expected rows have the model's columns.
             (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
-                let help = || "correct the name, or leave it out".to_owned();
+                let help = || "correct the name, or remove it".to_owned();
                 diagnostics.push(no_column(relation, name, key.span, help));
             }
             _ => {}

@@ -169,7 +169,7 @@ fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -
         }
         None => {
             plan.kept.push(format!(
-                "{} is empty, because there is no model yet that a spec could read",
+                "{} empty, because there is no model yet that a spec could read",
                 display_path(&folder)
             ));
             Ok(None)
