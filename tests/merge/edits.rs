@@ -110,14 +110,14 @@ fn what_cannot_be_done_is_refused_with_its_place() {
         (
             vec![set(tags(), YamlValue::text("x")), set(tags(), YamlValue::text("y"))],
             (7, 5),
-            "two edits meet",
+            "two edits overlap",
         ),
         (
             vec![Edit::Remove { at: id() }, set(tags(), YamlValue::text("y"))],
             (7, 11),
-            "two edits meet",
+            "two edits overlap",
         ),
-        (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the whole text"),
+        (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the complete file"),
         (
             vec![Edit::Add {
                 to: id(),

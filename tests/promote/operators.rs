@@ -178,7 +178,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "text",
         "cancel_query_filter: true",
-        "!the operator `cancel_query_filter` cannot be converted: it takes back",
+        "!the operator `cancel_query_filter` cannot be converted: it removes",
     ),
     (
         "text",

@@ -116,7 +116,7 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
             "description" => match value.text() {
                 Some(text) => column = column.description(text),
                 None if value.is_null() => {}
-                None => faults.push(wrong_shape(value, "`description`", "a text")),
+                None => faults.push(wrong_shape(value, "`description`", "a string")),
             },
             "values" => match values(value) {
                 Some(values) => column = column.values(values),
@@ -267,8 +267,8 @@ relations:
                 "F0802 colums: unknown key `colums` (`columns` has a similar name)",
                 "F0821 intger: unknown type `intger` (`integer` has a similar name)",
                 "F0802 typ: unknown key `typ` (`type` has a similar name)",
-                "F0804 1: `nullable`: expected true or false, found a text ()",
-                "F0804 Open: `values`: expected a list of texts, found a text ()",
+                "F0804 1: `nullable`: expected true or false, found a string ()",
+                "F0804 Open: `values`: expected a list of strings, found a string ()",
                 "F0302 idd: `o` has no column `idd` (`id` has a similar name)",
             ]
         );
@@ -298,7 +298,7 @@ relations:
         assert_eq!(
             faults("just text"),
             [format!(
-                "F0820 just text: not a schema: expected `relations:`, found a text ({help})"
+                "F0820 just text: not a schema: expected `relations:`, found a string ({help})"
             )]
         );
         assert_eq!(

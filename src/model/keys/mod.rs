@@ -146,7 +146,7 @@ impl Shape {
     /// Returns the shape's name for messages.
     pub fn expected(&self) -> String {
         match self {
-            Self::Text | Self::Name => "a text".to_owned(),
+            Self::Text | Self::Name => "a string".to_owned(),
             Self::Formula => "a formula".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

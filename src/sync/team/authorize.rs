@@ -257,10 +257,10 @@ default_role: analyst
                 "may not change a protected environment",
             ),
             ("e@x", entry("e@x", "production"), ""),
-            ("a@x", entry("e@x", "production"), "speaks for e@x"),
+            ("a@x", entry("e@x", "production"), "is in the name of e@x"),
             ("f@x", event(ChangeComment::Proposed, "f@x"), "may not propose"),
             ("f@x", event(ChangeComment::Commented, "f@x"), ""),
-            ("a@x", event(ChangeComment::Approved, "f@x"), "speaks for f@x"),
+            ("a@x", event(ChangeComment::Approved, "f@x"), "is in the name of f@x"),
             ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
             ("f@x", plain(".formulac/log/x.yml"), "not an entry"),
         ];

@@ -240,7 +240,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
-        "A criterion is a condition, a value, or a text such as `\">5\"`. A criterion computed at run time cannot be converted to SQL."
+        "A criterion is a condition, a value, or text such as `\">5\"`. A criterion computed at run time cannot be converted to SQL."
         Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
     CountOfCondition "W0412" "count-of-condition" Warning("count a condition, which has a value in nearly every row", "use COUNTIF")
         "COUNT counts values that are not blank, and FALSE and 0 are values. COUNT of a condition, or of an IF with 0 as its default, therefore counts nearly every row."
@@ -345,7 +345,7 @@ codes! {
     UnsupportedMask "F0461" "unsupported-mask" Error
         "Number masks of TEXT consist of `0`, `#`, `,` between thousands or after the digits to divide by 1000, `.` and `%`; date masks of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, where `mm` next to hours or seconds means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
-    NotAKnownValue "W0470" "not-a-known-value" Warning("compare with a text that is not a known value of its column", "correct the text, or add it to the known values")
+    NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
         "The possible values of a column are known: from `values:` in the schema file, an `accepted_values` test of \
         dbt, an ENUM of the warehouse, or the branches of an IF that returns only text. The text is not one of \
         them, so `=` is never true. Often only the case is wrong: `=` is case-sensitive, as in warehouses and \

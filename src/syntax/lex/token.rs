@@ -141,7 +141,7 @@ impl Token {
         match self {
             Self::Name => "a name",
             Self::Number => "a number",
-            Self::Text | Self::UnclosedText | Self::CurlyQuote => "a text",
+            Self::Text | Self::UnclosedText | Self::CurlyQuote => "a string",
             Self::Model | Self::UnclosedModel => "a reference",
             Self::Cell => "a cell",
             Self::Tab | Self::UnclosedTab => "a tab name",

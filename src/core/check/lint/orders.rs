@@ -42,7 +42,7 @@ impl Lints<'_> {
         self.found.push(if at == span {
             diagnostic
         } else {
-            diagnostic.with_other(at, "a text")
+            diagnostic.with_other(at, "text")
         });
     }
 
