@@ -75,7 +75,7 @@ impl Bounds {
                 .with_help("name another folder in formulac.yml")),
             None => Err(Failure::new(
                 Exit::Failed,
-                format!("`{shown}` is outside the project, because of a link"),
+                format!("`{shown}` is outside the project"),
             )
             .with_help("replace the link with a file or folder, or name another folder in formulac.yml")),
         }

@@ -229,7 +229,7 @@ fn no_branch_allows_itself_anything() {
         ],
     );
     place.write("notes.md", "x");
-    reasons(&place, "speaks for Dan");
+    reasons(&place, "is in the name of Dan");
     // Files that look generated must match the output of the specs.
     be(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
@@ -275,7 +275,7 @@ fn what_formulac_records_is_judged() {
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let state = ".formulac/state/revenue.yml";
-    let not_pushed = "not allowed: .formulac/state/revenue.yml: it differs from the record of a push";
+    let not_pushed = "not allowed: .formulac/state/revenue.yml: it differs from the record of the last push";
     edit(&place, state, "SUM(tax)", "SUM(fee)");
     refused("another base", not_pushed);
     place.write(
@@ -284,7 +284,7 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "a base of nothing",
-        "state/other.yml: it differs from the record of a push",
+        "state/other.yml: it differs from the record of the last push",
     );
     place.write(
         ".formulac/state/omni/other.yml",
@@ -360,7 +360,7 @@ fn what_was_known_of_the_data_is_judged() {
         );
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
-    let not_pushed = "not allowed: .formulac/state/known.yml: it differs from the record of a push";
+    let not_pushed = "not allowed: .formulac/state/known.yml: it differs from the record of the last push";
     refused(&format!("{}      other: integer\n", known("float")), &[not_pushed]);
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
@@ -543,7 +543,7 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
         "{told}"
     );
     let run = place.run(&["authorize", "--base", "main"]);
-    assert!(run.out.contains("the specs generate other content"), "{}", run.out);
+    assert!(run.out.contains("the specs generate different content"), "{}", run.out);
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn a_push_of_what_dbt_does_not_find_is_refused() {
         run.err
     );
     assert!(
-        run.err.contains(".dbtignore") && run.err.contains("nothing is written"),
+        run.err.contains(".dbtignore") && run.err.contains("no file is written"),
         "{}",
         run.err
     );

@@ -55,7 +55,7 @@ fn programs_are_named_with_their_versions() {
     for part in [
         "✓ dbt            1.10.3 with bigquery 1.10.1\n",
         "✓ DuckDB         1.4.2\n",
-        "○ psql           not installed; only needed for `preview --engine postgres`: get it with",
+        "○ psql           not installed; only needed for `preview --engine postgres`: install it with",
         "SQL for bigquery\n",
         "○ dbt artifacts  there is no",
         "\n○ marks what is optional",

@@ -236,7 +236,7 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     };
     let missing = run(&place, &[]);
     assert!(
-        missing.exit == 5 && missing.err.contains("dbt left no manifest of `production`"),
+        missing.exit == 5 && missing.err.contains("there is no dbt manifest of `production`"),
         "{}",
         missing.err
     );

@@ -213,7 +213,7 @@ fn where_all_columns_are_told_is_said() {
         "target/manifest.json",
         format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#),
     );
-    let said = "after `dbt docs generate`";
+    let said = "run `dbt docs generate`";
     let run = place.run(&["generate"]);
     assert!(
         run.exit == 0 && run.err.contains("W0316") && run.err.contains(said),
@@ -360,7 +360,7 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let run = place.run(&["generate"]);
     let (age, rest) = run.err.split_once('\n').unwrap();
     assert!(age.starts_with("target/manifest.json is "), "{age}");
-    assert!(age.ends_with(" days old; `dbt parse` brings it up to date"), "{age}");
+    assert!(age.ends_with(" days old; run `dbt parse` to update it"), "{age}");
     assert_eq!(rest, "everything is up to date\n");
     assert!(place.read("models/formulac/by_country.sql").contains("sum(amount)"));
     // formulac knows the models that it wrote, even if dbt does not.
@@ -422,7 +422,7 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
         "model: waits\nfrom: orders\ndefinitions: days = MAX(DAYS(paid_on, ordered_on))\n",
     );
     let run = place.run(&["generate"]);
-    let note = "types that are not known: `paid_on` (taken for a date), `ordered_on` (taken for a date)";
+    let note = "unknown types: `paid_on` (assumed to be a date), `ordered_on` (assumed to be a date)";
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 

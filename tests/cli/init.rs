@@ -53,7 +53,7 @@ fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
 fn what_is_written() {
     let place = place("init");
     let dry = run(&place, "shop/dbt_models", &["init", "--dry-run"]);
-    assert_eq!((dry.exit, dry.err.as_str()), (0, "nothing is written\n"));
+    assert_eq!((dry.exit, dry.err.as_str()), (0, "no file is written\n"));
     assert_snapshot!(dry.out);
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
 
@@ -83,9 +83,9 @@ fn what_is_written() {
         format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
     );
     let checked = run(&place, "shop", &["check"]);
-    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
+    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no problems found\n"));
     let checked = run(&place, "shop", &["check", "formulac.yml"]);
-    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
+    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no problems found\n"));
     let model = run(
         &place,
         "shop",
@@ -119,7 +119,7 @@ fn what_is_written() {
     let again = run(&place, "shop", &["init"]);
     assert_eq!(
         again.err,
-        "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\neverything is there\n"
+        "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\nall files are there already\n"
     );
     assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
 }
@@ -145,7 +145,7 @@ fn folders_are_those_of_dbt() {
     let (exit, _, err) = begun("model-paths: [\"{{ folder() }}\"]\n");
     assert_eq!(exit, 2);
     assert!(
-        err.starts_with("error: `model-paths: {{ folder() }}` in dbt_project.yml is more Jinja"),
+        err.starts_with("error: formulac cannot resolve the Jinja of `model-paths: {{ folder() }}` in dbt_project.yml"),
         "{err}"
     );
 }

@@ -338,7 +338,7 @@ fn a_hand_edit_is_a_conflict() {
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
     let message = "error[F0701]: `out/counts.sql` is not as formulac wrote it\n";
     assert!(
-        run.err.contains(message) && run.err.ends_with("\nnothing is written\n"),
+        run.err.contains(message) && run.err.ends_with("\nno file is written\n"),
         "{}",
         run.err
     );

@@ -324,9 +324,9 @@ fn nothing_outside_the_project_is_written() {
             let before = files(&place.path("project"));
             let (run, told) = run(place, args);
             let said = [
-                "leads out of the project",
+                "is outside the project",
                 "is in a folder of git",
-                "another git work tree",
+                "another git repository",
             ];
             if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {
                 faults.push(told.clone());
@@ -400,7 +400,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");
     assert!(
-        exit == 0 && err.contains("`model-paths: {{ folder_of('models') }}` in dbt_project.yml is more Jinja"),
+        exit == 0 && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
         "{err}"
     );
     // Older spellings, generic tests, links, docs and disabled models.
@@ -457,7 +457,7 @@ fn files_in_former_folders_are_named() {
     );
     for command in ["generate", "check", "status"] {
         let run = place.run(&[command]);
-        let said = "warning: 3 generated files are outside of the folders `models:` and `tests:` of formulac.yml";
+        let said = "warning: 3 generated files are outside the folders `models:` and `tests:` of formulac.yml";
         assert!(
             run.err.contains(said) && run.err.contains("models/formulac/revenue.sql"),
             "{command}: {}",

@@ -533,7 +533,7 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
         spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"),
         "{spec}"
     );
-    assert!(place.run(&["plan"]).out.contains("Everything is in step"));
+    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
     // Both sides change the bound, so formulac does not guess which change is right.
     edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
     edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
@@ -708,7 +708,7 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
-        run.err.contains("not parsed by dbt: there is no program `dbt`"),
+        run.err.contains("not parsed by dbt, because there is no program `dbt`"),
         "{}",
         run.err
     );
@@ -770,7 +770,7 @@ fn a_spec_that_moves_changes_no_sql() {
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     assert_eq!(place.read("models/formulac/revenue.sql"), sql);
     assert!(
-        place.run(&["push", "--yes"]).out.contains("in step"),
+        place.run(&["push", "--yes"]).out.contains("agree"),
         "{}",
         place.run(&["push", "--yes"]).out
     );

@@ -179,7 +179,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
         place.run(&["release", "--dry-run"])
     };
     let run = left_by("generate", "success");
-    let expected = "error: nothing is known of tests: `dbt docs generate` has overwritten the results of the last build in \
+    let expected = "error: no test results are known: `dbt docs generate` has overwritten the results of the last build in \
                     target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
     assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
     for status in ["fail", "pass"] {
@@ -254,7 +254,7 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
     );
     let run = left_by("target/other", "PASS");
     assert!(
-        run.exit == 1 && run.out.contains("nothing is known of tests"),
+        run.exit == 1 && run.out.contains("no test results are known"),
         "{}{}",
         run.out,
         run.err

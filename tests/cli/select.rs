@@ -85,7 +85,7 @@ fn every_command_about_specs_takes_a_selection() {
     assert!(
         preview(&["counts", "revenue"])
             .err
-            .contains("chooses 2 specs, and `preview` takes one")
+            .contains("2 specs are selected, but `preview` needs")
     );
     assert_eq!(preview(&["nothing"]).exit, 2);
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
@@ -314,7 +314,7 @@ fn a_model_is_named_in_place_of_its_file() {
     );
     let several = place.run(&["query", "--select", "revenue+"]);
     assert!(
-        several.exit == 2 && several.err.contains("2 specs, and `query` takes one"),
+        several.exit == 2 && several.err.contains("2 specs are selected, but `query` needs"),
         "{}",
         several.err
     );

@@ -72,7 +72,7 @@ fn a_missing_file_is_a_diagnostic() {
     assert_eq!(of(&["check", "b.yml", "a.fx", "--json"]), (5, "F0822 F0301".to_owned()));
     assert_eq!(place.files("."), ["a.fx", "m.yml"]);
     let run = place.run(&["check", "aa.fx", "--json"]);
-    assert_eq!(run.json()["diagnostics"][0]["help"], "there is `a.fx`");
+    assert_eq!(run.json()["diagnostics"][0]["help"], "did you mean `a.fx`?");
 }
 
 #[test]

@@ -256,7 +256,7 @@ fn budgets_are_held() {
     let run = verify(&place, &["--budget", "0"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
-        run.out.contains("its formula takes") && run.out.contains("may take 0 s"),
+        run.out.contains("its formula takes") && run.out.contains("more than its budget of 0 s"),
         "{}",
         run.out
     );

@@ -117,7 +117,7 @@ fn the_first_evening_in_the_coffee_shop() {
     );
     evening.never(&said, &["error["]);
     evening.runs("dbt --quiet docs generate", 0, &[]);
-    let said = evening.runs("formulac check", 0, &["1 file checked: no faults"]);
+    let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
     evening.never(&said, &["warning["]);
     evening.runs(
         "formulac preview metrics/takings_by_month.yml --limit 5",
@@ -128,7 +128,7 @@ fn the_first_evening_in_the_coffee_shop() {
     evening.part("Rules, and a second model");
     evening.writes("metrics/takings_by_month.yml", &format!("{TAKINGS}{TAKINGS_RULES}"));
     evening.writes("metrics/guest_returns.yml", RETURNS);
-    evening.runs("formulac check", 0, &["2 files checked: no faults"]);
+    evening.runs("formulac check", 0, &["2 files checked: no problems found"]);
     evening.runs("formulac generate", 0, &["created, 0 changed, 0 removed"]);
     evening.runs_quietly("formulac generate --check", 0, &[]);
     evening.runs(
@@ -187,7 +187,7 @@ fn the_first_evening_in_the_coffee_shop() {
         0,
         &[],
     );
-    evening.runs("formulac check", 0, &["2 files checked: no faults"]);
+    evening.runs("formulac check", 0, &["2 files checked: no problems found"]);
     evening.runs(
         "formulac plan",
         0,

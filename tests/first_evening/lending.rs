@@ -121,7 +121,7 @@ fn the_first_evening_at_the_lender() {
         &["warning[W0316]", "is_late", "formulac schema fetch"],
     );
     evening.runs("formulac schema fetch", 0, &[]);
-    let said = evening.runs("formulac check", 0, &["1 file checked: no faults"]);
+    let said = evening.runs("formulac check", 0, &["1 file checked: no problems found"]);
     evening.never(&said, &["warning["]);
     evening.runs(
         "formulac preview metrics/repayments_by_month.yml --limit 3",

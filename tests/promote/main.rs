@@ -74,7 +74,7 @@ fn shown(promotion: &Promotion) -> String {
     };
     promotion.notes.iter().for_each(|note| line("note", note));
     for gap in &promotion.gaps {
-        let how = if gap.is_carried { "to look at" } else { "not carried" };
+        let how = if gap.is_carried { "to check" } else { "not converted" };
         line(how, &format!("{}:{} {}: {}", gap.file, gap.line, gap.what, gap.reason));
     }
     for diagnostic in &promotion.diagnostics {

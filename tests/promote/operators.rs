@@ -190,7 +190,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
         "field_name_not_in_query: q",
         "!the operator `field_name_not_in_query` cannot be converted: it looks rows up",
     ),
-    ("text", "resembles: q", "!the operator `resembles`: it is not known"),
+    ("text", "resembles: q", "!the operator `resembles`: it is unknown"),
     ("text", "not_is: q", "!`not_is` is not an operator"),
 ];
 
@@ -255,7 +255,7 @@ fn every_operator_is_carried_or_refused_by_name() {
                     gap.reason
                 );
                 assert!(
-                    promotion.spec.contains("# gap: t.n, t.view:2, not carried: "),
+                    promotion.spec.contains("# gap: t.n, t.view:2, not converted: "),
                     "{}",
                     promotion.spec
                 );

@@ -98,7 +98,7 @@ impl PromoteGap {
             reason,
             is_carried,
         } = self;
-        let how = if *is_carried { "to check" } else { "not carried" };
+        let how = if *is_carried { "to check" } else { "not converted" };
         format!("{what}, {file}:{line}, {how}: {reason} [{original}]")
     }
 }
