@@ -53,7 +53,7 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
     text
 }
 
-/// Returns the list of texts of a key. Empty if the key is missing.
+/// Returns the list of strings of a key. Empty if the key is missing.
 pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
     let Some(value) = get(table, key) else {
         return Vec::new();

@@ -2,12 +2,12 @@
 //!
 //! The tables come from the TOML files next to this crate. `functions/*.toml` defines the parameters, result and
 //! meaning of each function, and a SQL template. `ansi.toml` and one file per dialect define the syntax of names,
-//! texts and literals, the capabilities of the warehouse, and templates that differ. The build script reads these
+//! strings and literals, the capabilities of the warehouse, and templates that differ. The build script reads these
 //! files, checks them against each other and writes static data. A mistake stops the build with its file and line, and
 //! a program reads no file at run time.
 //!
 //! - [`catalog`] looks up functions by name and returns their signatures, docs, null rules and levels.
-//! - [`Dialect`] is a SQL dialect: facts, literals, the template of each overload, and the quoting of names and texts. User text enters SQL only there.
+//! - [`Dialect`] is a SQL dialect: facts, literals, the template of each overload, and the quoting of names and strings. User text enters SQL only there.
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
 //! - [`tables`] is the data itself, for code that writes SQL from it.
 //!

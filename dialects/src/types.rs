@@ -150,7 +150,7 @@ impl FromStr for Type {
 /// Size of a decimal that may use all digits of the engine's decimals, so that it cannot take another scale.
 pub const ALL_DIGITS: u32 = u32::MAX;
 
-/// Error for a text that names no type.
+/// Error for a string that names no type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no type is specified")]
 pub struct UnknownType;

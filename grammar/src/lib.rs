@@ -10,7 +10,7 @@
 //! agree.
 //!
 //! [`reference()`], [`quote`] and [`unquote`] read and write the content of single tokens: `${view.field[month]}` and
-//! texts.
+//! strings.
 //!
 //! ```
 //! use formulac_syntax::ast;
@@ -288,7 +288,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Both parsers accept the same texts, for any sequence of tokens.
+        /// Both parsers accept the same strings, for any sequence of tokens.
         #[test]
         fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",

@@ -73,11 +73,8 @@ impl Bounds {
             Some(true) => Ok(place.unwrap_or_default()),
             Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
                 .with_help("name another folder in formulac.yml")),
-            None => Err(Failure::new(
-                Exit::Failed,
-                format!("`{shown}` is outside the project"),
-            )
-            .with_help("replace the link with a file or folder, or name another folder in formulac.yml")),
+            None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
+                .with_help("replace the link with a file or folder, or name another folder in formulac.yml")),
         }
     }
 

@@ -53,7 +53,7 @@ fn kind(example: Example) -> &'static str {
     }
 }
 
-/// Wraps a text into lines of at most `width` characters, broken at spaces.
+/// Wraps a string into lines of at most `width` characters, broken at spaces.
 pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

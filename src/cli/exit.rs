@@ -117,7 +117,7 @@ impl Failure {
         }))
     }
 
-    /// Creates a failure from a source that could not be read. The source holds the reason.
+    /// Creates a failure from a source that could not be read. The source contains the reason.
     pub fn from_source(source: SourceText) -> Self {
         let fault = source.fault.clone();
         Self::Found(vec![source.with_diagnostics(fault.into_iter().collect())])

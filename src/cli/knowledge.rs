@@ -234,7 +234,7 @@ pub struct Knowledge {
 /// The compiler for formulas.
 pub struct FormulaSettings {
     pub compiler: Compiler,
-    /// Whether the note that nothing is known about the columns was already printed.
+    /// Whether the note about unknown columns was already printed.
     pub is_noted: bool,
 }
 

@@ -35,7 +35,7 @@ pub struct Built {
     pub sql: String,
     pub yml: String,
     pub md: Option<String>,
-    /// Declarations in the files besides the model.
+    /// Declarations in the files next to the model.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
     /// Path of the spec that the files name.

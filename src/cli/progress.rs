@@ -27,7 +27,7 @@ enum ProgressLine {
     Terminal,
     /// Standard error, redirected to a file or a program that keeps each line.
     Lines,
-    /// No progress, because messages are for programs or are not wanted.
+    /// No progress is shown, because messages are for programs or are not wanted.
     Nowhere,
 }
 

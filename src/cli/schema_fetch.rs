@@ -116,7 +116,7 @@ fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     }
 }
 
-/// The project with a manifest: dbt is asked for one if there is none.
+/// Returns the project with a manifest. If there is no manifest, dbt creates one.
 fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace, Failure> {
     let place = Workspace::find(session)?;
     let Some(dbt) = place.dbt.as_ref().filter(|_| !matches!(place.artifacts(), Ok(Some(_)))) else {

@@ -14,7 +14,7 @@ use super::artifacts::TargetFolder;
 use super::exit::{Exit, Failure, FailureKind};
 use super::models::CompiledModel;
 
-/// Which models are chosen, and which of them and their ancestors have to be made.
+/// Selected models, and the models that must be compiled for them, with their ancestors.
 pub struct SelectedModels {
     /// Whether each model is selected, by its index.
     pub models: Vec<bool>,
@@ -187,10 +187,10 @@ fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlie
 
 /// Settings that name the relation.
 const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
-/// Settings that dbt leaves out when it compares configurations.
+/// Settings that dbt ignores when it compares configurations.
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
-/// Compares the settings of a node. Settings of the earlier node alone may be dbt's defaults.
+/// Compares the settings of a node. Settings that only the earlier node has may be dbt's defaults.
 fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node
         .config
@@ -277,7 +277,7 @@ fn graph(
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     for model in models {
         let mut node = SelectableNode::default();
-        // dbt leaves out the folder of all models.
+        // dbt ignores the folder of all models.
         let folders = path.iter().skip(1).map(|part| (*part).to_owned());
         node.fqn = std::iter::once(package.clone())
             .chain(folders)

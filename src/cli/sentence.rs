@@ -30,9 +30,9 @@ pub struct Sentence {
 pub struct SentenceWords {
     /// `the sum of x`.
     pub noun: String,
-    /// The same as a condition, for what is true or false: `x is greater than 1`.
+    /// The same phrase as a condition, for booleans: `x is greater than 1`.
     clause: Option<String>,
-    /// The noun is an operation on two values, so that it needs brackets inside another one.
+    /// Whether the phrase is an operation on two values, so that it needs brackets inside another operation.
     is_open: bool,
     /// Something in it could not be read.
     is_faulty: bool,

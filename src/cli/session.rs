@@ -102,12 +102,12 @@ impl Session {
         }
     }
 
-    /// Tells of something that does not hold.
+    /// Prints a warning.
     pub fn warn(&self, text: &str) {
         self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 
-    /// A message that cannot be printed has nowhere else to go.
+    /// If a message cannot be printed, there is no other way to report it.
     fn message(&self, text: &str) {
         let _ = Stream::Message.write(text);
     }
@@ -186,7 +186,7 @@ fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<R
         .collect()
 }
 
-/// The same, borrowed as renderers take it.
+/// Returns the same failures as references, for renderers.
 pub fn reports(found: &[FailureKind]) -> Vec<Report<'_>> {
     found.iter().map(FailureKind::report).collect()
 }

@@ -5,7 +5,7 @@ use formulac::{Builder, Compiler, Dialect, Project, Schema};
 use super::args::{ContextName, Settings};
 use super::exit::{Exit, Failure};
 
-/// A compiler for the dialect that knows a schema, and what the project says.
+/// Creates a compiler for the dialect with a schema and the project's settings.
 pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Builder {
     let builder = Compiler::builder()
         .dialect(dialect)

@@ -133,7 +133,7 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(near))
 }
 
-/// Bytes of a file that is read in parts side by side: most of the time goes into memory for it.
+/// Minimum size in bytes of a file that is read in parallel parts; most of the time is spent on allocating its memory.
 const LARGE: usize = 16 << 20;
 
 /// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has some hundred million bytes.

@@ -11,7 +11,7 @@ use formulac::span::Span;
 /// A compiled spec with its file.
 #[derive(Debug, Default)]
 pub struct Spec {
-    /// The model's name, where the spec says one.
+    /// Name of the model, if the spec has one.
     pub name: Option<String>,
     /// Span of the name.
     pub name_span: Span,
@@ -22,7 +22,7 @@ pub struct Spec {
     pub model_warnings: Vec<Diagnostic>,
     /// The dbt model.
     pub sql: Option<String>,
-    /// Its rows in order, without the limit that comes next.
+    /// Query with the ordered rows of the model, without a limit, which is appended later.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     /// Its properties file.
@@ -47,7 +47,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Adds what is to be reported of it as a model.
+    /// Adds the problems that concern the spec as a dbt model.
     pub fn take_model_faults(&mut self) {
         let faults = self
             .model_fault
@@ -74,7 +74,7 @@ impl Spec {
     }
 }
 
-/// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
+/// Compiles a spec, unless its source could not be read. The headers of generated files contain `path`.
 pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> Spec {
     match source.fault.clone() {
         Some(fault) => faulty(source, fault),
@@ -92,7 +92,7 @@ pub fn compile_all(
     compile_first(compiler, sources, count, done)
 }
 
-/// The same of the first `count` sources alone; the others are specs whose models they may read.
+/// Compiles only the first `count` sources in the same way; the others are specs whose models the first ones may read.
 pub fn compile_first(
     compiler: &Compiler,
     mut sources: Vec<(SourceText, Option<String>)>,

@@ -1,4 +1,4 @@
-//! The model of days that dbt asks for as soon as there is a semantic model.
+//! The time spine, a model with one row per day, which dbt requires if there is a semantic model.
 
 use formulac::artifacts::{Manifest, ManifestNode};
 use formulac::diag::{Code, Diagnostic};

@@ -12,7 +12,7 @@ use super::source::SourceText;
 pub struct Drafted {
     /// Path of the spec, or a placeholder such as `<stdin>`.
     pub spec: String,
-    /// The draft, or why there is none.
+    /// The draft, or the reason why there is none.
     pub draft: Result<Draft, String>,
     /// Spec with the draft appended, if this is possible.
     pub with_draft: Option<String>,
@@ -44,7 +44,7 @@ impl Drafted {
         }
     }
 
-    /// The draft under a line that says where it belongs.
+    /// Returns the draft below a line that describes where it belongs.
     pub fn text(&self) -> Option<String> {
         let draft = self.draft.as_ref().ok()?;
         let place = if draft.is_whole() {

@@ -98,7 +98,7 @@ pub fn report(fault: &clap::Error) -> Exit {
     if helping { Exit::Done } else { Exit::Usage }
 }
 
-/// Names the nearest command, or the one that does here what the name means elsewhere.
+/// Suggests the most similar command, or the command that does the same under another name.
 fn unknown_command(fault: &clap::Error, name: &str) -> Message {
     let root = command();
     // `env lst` is an unknown command of `env`.
@@ -145,7 +145,7 @@ fn rendered(fault: &clap::Error, stream: Stream) -> String {
     }
 }
 
-/// `--color`, looked for by hand, since the arguments could not be read.
+/// Searches for `--color` in the raw arguments, because they could not be parsed.
 fn wanted_color() -> When {
     let mut wanted = When::Auto;
     let mut last_was_color = false;

@@ -41,7 +41,7 @@ impl Workspace {
         })
     }
 
-    /// The same where there is one.
+    /// Finds the workspace, if there is one.
     pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = if session.global.no_project {
@@ -189,7 +189,7 @@ pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failur
     bounds(project, root)
 }
 
-/// The folder of `omni: {path: …}`, which is the root of another git work tree.
+/// Returns the folder of `omni: {path: …}`, which is the root of another git repository.
 fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else {
         return Ok(None);

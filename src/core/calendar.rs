@@ -60,7 +60,7 @@ impl FromStr for Weekday {
     }
 }
 
-/// Error for a text that is not the English name of a weekday.
+/// Error for a string that is not the English name of a weekday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownWeekday;
 

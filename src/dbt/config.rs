@@ -90,7 +90,7 @@ fn in_one_line(value: &YamlOutput) -> String {
 }
 
 /// Returns the Jinja literal for a plain YAML scalar. A number that Jinja could not read, or would read differently,
-/// becomes a text.
+/// becomes a string.
 fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -104,7 +104,7 @@ fn bare_name(value: &str) -> String {
     }
 }
 
-/// Returns a text as a literal, with all quotes and backslashes inside it escaped.
+/// Returns a string as a literal, with all quotes and backslashes inside it escaped.
 fn text(value: &str) -> String {
     let quote = if value.contains('\'') && !value.contains('"') {
         '"'

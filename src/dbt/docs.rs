@@ -72,7 +72,7 @@ impl DocsBlocks {
     }
 }
 
-/// Returns whether a text has many lines or characters, or contains Markdown blocks such as lists and tables.
+/// Returns whether a string has many lines or characters, or contains Markdown blocks such as lists and tables.
 pub fn is_long(text: &str) -> bool {
     let lines = || text.lines().map(str::trim_start);
     let is_set_apart = |line: &str| {

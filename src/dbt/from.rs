@@ -166,7 +166,7 @@ impl From {
     }
 }
 
-/// Parses the arguments of a `ref` or `source`: quoted texts, and `v=2`.
+/// Parses the arguments of a `ref` or `source`: quoted strings, and `v=2`.
 fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
     let mut all = Vec::new();
     for part in inside.split(',') {

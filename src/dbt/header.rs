@@ -14,7 +14,7 @@ const NOT_THIS: &str = ", not this file.";
 /// Maximum number of lines above a header. A formatter or a user may add lines there.
 const LINES_ABOVE: usize = 10;
 
-/// Returns the 64-bit FNV-1a hash of a text. It detects edits but is not cryptographic.
+/// Returns the 64-bit FNV-1a hash of a string. It detects edits but is not cryptographic.
 pub(super) fn hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Escaping of text that dbt renders with Jinja: SQL and all texts in YAML.
+//! Escaping of text that dbt renders with Jinja: SQL and all strings in YAML.
 
 use super::From;
 use crate::dialect::expression;
@@ -12,8 +12,8 @@ pub fn import(from: &From, table: &str) -> String {
     }
 }
 
-/// Escapes a text so that dbt renders it unchanged. Jinja markers become expressions that print them. In long SQL
-/// texts, this is easier to read than `raw` blocks.
+/// Escapes a string so that dbt renders it unchanged. Jinja markers become expressions that print them. In long SQL
+/// strings, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
 pub fn escape_jinja(text: &str) -> String {
@@ -53,7 +53,7 @@ pub fn incremental(sql: &str, escapes: bool) -> String {
         })
 }
 
-/// Escapes a YAML text so that dbt renders it unchanged. A `raw` block is the most readable form. A text that contains
+/// Escapes a YAML text so that dbt renders it unchanged. A `raw` block is the most readable form. A string that contains
 /// `endraw` uses expressions instead.
 pub(super) fn raw(text: &str) -> String {
     if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
@@ -109,7 +109,7 @@ pub fn seconds_told(timed: &str, query: &str) -> String {
 
 /// Returns a query for `dbt show` that runs several queries, each after an optional timed query. dbt logs one line per
 /// query, in order, with the duration of the timed query in seconds, the column names, and the rows with values as
-/// texts: `[0.25, ["n"], [["3"]]]`.
+/// strings: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
 /// let asked = formulac_dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);

@@ -164,7 +164,7 @@ fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     Some(pairs)
 }
 
-/// Writes a pair so that equal values give equal texts. An empty mapping counts as missing.
+/// Writes a pair so that equal values give equal strings. An empty mapping counts as missing.
 fn write_pair(out: &mut String, key: &str, value: &Node) {
     let start = out.len();
     out.push_str(key);

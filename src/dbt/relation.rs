@@ -18,7 +18,7 @@ struct RelationPart {
 
 impl RelationName {
     /// Reads a name as an adapter quotes it. None where it has a sign that no name of a relation that dbt builds has: an
-    /// artifact is a text that anybody may have written.
+    /// artifact is a string that anybody may have written.
     ///
     /// ```
     /// use formulac_catalog::Dialect;

@@ -360,7 +360,7 @@ fn is_below(path: &str, value: &str) -> bool {
     value.is_empty() || value == "." || folders.chain([path]).any(|part| is_like(part, value))
 }
 
-/// Returns whether a text matches a pattern with `*`, `?` and `[…]`, like Python's `fnmatch`.
+/// Returns whether a string matches a pattern with `*`, `?` and `[…]`, like Python's `fnmatch`.
 fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut of) = (0, 0);

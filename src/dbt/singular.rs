@@ -7,7 +7,7 @@ use super::yaml_output::YamlOutput;
 /// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
-/// Returns a text as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
+/// Returns a string as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
 /// line break would end the comment.
 pub fn comment(text: &str) -> String {
     let text = escape_jinja(&text.replace(char::is_control, " "));

@@ -1,4 +1,4 @@
-//! Tokens of SQL with Jinja: the significant parts of a text. Layout, comments and trailing commas are not tokens.
+//! Tokens of SQL with Jinja: the significant parts of a string. Layout, comments and trailing commas are not tokens.
 
 use std::borrow::Cow;
 
@@ -86,7 +86,7 @@ const SIGNS: [&str; 17] = [
     "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
 ];
 
-/// Returns the tokens of a text. A trailing comma after the last item of a list is not a token.
+/// Returns the tokens of a string. A trailing comma after the last item of a list is not a token.
 pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut lexer = Lexer { source, at: 0, dialect };
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
@@ -111,9 +111,9 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
     }
 }
 
-/// Returns the same text for two texts with the same tokens.
+/// Returns the same text for two strings with the same tokens.
 ///
-/// Dialects differ in the meaning of a backslash in quotes, so a text with a backslash is tokenized once per dialect.
+/// Dialects differ in the meaning of a backslash in quotes, so a string with a backslash is tokenized once per dialect.
 pub fn canonical(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
@@ -236,7 +236,7 @@ impl<'s> Lexer<'s> {
         SqlTokenKind::Text
     }
 
-    /// A text or a name in quotes; in one that dbt renders, Jinja is not part of it.
+    /// A string or a name in quotes; in one that dbt renders, Jinja is not part of it.
     fn quoted(&mut self, quote: char, escapes: bool) {
         self.at += quote.len_utf8();
         while let Some(c) = self.rest().chars().next() {

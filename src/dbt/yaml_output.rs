@@ -7,7 +7,7 @@ use super::jinja::raw;
 /// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlOutput {
-    /// Text that is escaped so that dbt, which renders all texts, leaves it unchanged.
+    /// Text that is escaped so that dbt, which renders all strings, leaves it unchanged.
     Text(String),
     /// Text with Jinja that dbt renders.
     Dbt(String),
@@ -24,7 +24,7 @@ pub enum YamlOutput {
 }
 
 impl YamlOutput {
-    /// Returns a text that dbt leaves unchanged.
+    /// Returns a string that dbt leaves unchanged.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -74,7 +74,7 @@ pub fn write_pairs(out: &mut String, pairs: &[(String, YamlOutput)], indent: usi
     }
 }
 
-/// Writes a key with a text that dbt renders, on one line or several.
+/// Writes a key with a string that dbt renders, on one line or several.
 pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     write_blanks(out, indent);
     write_key(out, key);
@@ -207,7 +207,7 @@ fn write_empty(out: &mut String, value: &YamlOutput) {
     });
 }
 
-/// Writes a scalar and a line break. A text may take several lines.
+/// Writes a scalar and a line break. A string may take several lines.
 fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     match value {
         YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),

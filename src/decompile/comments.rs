@@ -85,7 +85,7 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     all
 }
 
-/// Lines that two texts have in common.
+/// Lines that two strings have in common.
 struct CommentPlaces {
     /// For each line of the first text, the same line of the other text if it occurs exactly once in both.
     lines: Vec<Option<usize>>,
@@ -118,7 +118,7 @@ impl CommentPlaces {
     }
 }
 
-/// Returns the lines of a text without indentation, each with its number if it occurs only once.
+/// Returns the lines of a string without indentation, each with its number if it occurs only once.
 fn once(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

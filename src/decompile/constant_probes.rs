@@ -1,4 +1,4 @@
-//! Probes of calls with the numbers and texts of one expression that no pattern can represent.
+//! Probes of calls with the numbers and strings of one expression that no pattern can represent.
 
 use rustc_hash::FxHashSet;
 
@@ -23,7 +23,7 @@ const IN_PAIRS: usize = 10;
 /// The Monday from which generated SQL counts days.
 const FIRST_DAY: &str = "0001-01-01";
 
-/// Constants that no pattern can represent: the numbers and texts of one expression.
+/// Constants that no pattern can represent: the numbers and strings of one expression.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SqlConstants {
     pub numbers: Vec<String>,
@@ -65,7 +65,7 @@ impl SqlConstants {
     }
 }
 
-/// Returns the numbers and texts of an expression, and the constants that may have become these, the most likely first.
+/// Returns the numbers and strings of an expression, and the constants that may have become these, the most likely first.
 pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();

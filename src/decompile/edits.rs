@@ -34,7 +34,7 @@ pub struct RestEdit {
     pub line: usize,
 }
 
-/// All differences between two texts of a model. Whitespace, line breaks, comments, the case of words and
+/// All differences between two strings of a model. Whitespace, line breaks, comments, the case of words and
 /// the order of a select's columns do not count as differences.
 ///
 /// ```
@@ -51,20 +51,20 @@ pub struct RestEdit {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Columns that exist in both texts but have different expressions.
+    /// Columns that exist in both strings but have different expressions.
     pub items: Vec<ItemEdit>,
     /// All else.
     pub rest: Vec<RestEdit>,
 }
 
 impl Edits {
-    /// Compares the tokens of two texts. The texts do not have to be valid SQL.
+    /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
     pub fn between(written: &str, found: &str, dialect: Dialect) -> Self {
         between(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
     }
 
-    /// Returns whether the two texts are equivalent.
+    /// Returns whether the two strings are equivalent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && self.rest.is_empty()

@@ -91,9 +91,9 @@ pub(super) enum ExpressionShape {
     Unique(&'static str),
     /// Several arguments in one place, such as `range, criterion`.
     Pair,
-    /// A value of another type where a text is expected. The value is written without a conversion.
+    /// A value of another type where a string is expected. The value is written without a conversion.
     AsText,
-    /// A text in which `{0}` is the placeholder for the first argument and `{1}` for the second.
+    /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),
 }
 
@@ -218,7 +218,7 @@ pub(super) fn name_of(name: &str) -> String {
     }
 }
 
-/// Writes a text in the syntax of formulas.
+/// Writes a string in the syntax of formulas.
 pub(super) fn text_literal(value: &str) -> ExpressionText {
     ExpressionText::atom(format!("\"{}\"", value.replace('"', "\"\"")), 1)
 }

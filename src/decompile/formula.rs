@@ -174,7 +174,7 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    // The numbers and texts of this expression may come from other literals in the formula.
+                    // The numbers and strings of this expression may come from other literals in the formula.
                     let mut words = constants_of(trees, part);
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);

@@ -11,7 +11,7 @@ use super::separated_parts::{ListItem, Separated};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-/// Merges three texts of one model: the last one that formulac wrote (`base`), the one it produces now, and the
+/// Merges three strings of one model: the last one that formulac wrote (`base`), the one it produces now, and the
 /// file. `None` if the spec and a person changed the same part.
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
@@ -107,7 +107,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     clashes
 }
 
-/// Returns whether each part of a text is as the spec produces it or as a person wrote it.
+/// Returns whether each part of a string is as the spec produces it or as a person wrote it.
 fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.same(&all(f), b, &all(b)) {
@@ -132,7 +132,7 @@ fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFil
     })
 }
 
-/// Corresponding tokens of the three texts.
+/// Corresponding tokens of the three strings.
 struct LayoutSides<'a, 's> {
     b: (&'a SqlFile<'s>, Range<usize>),
     o: (&'a SqlFile<'s>, Range<usize>),
@@ -255,7 +255,7 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
     Some(())
 }
 
-/// Merges a CTE that exists in all three texts.
+/// Merges a CTE that exists in all three strings.
 fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
     let LayoutSides { b, o, f } = sides;

@@ -1,5 +1,5 @@
 //! Probes of literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made
-//! from the texts of one expression by reversing what the compiler does with such literals.
+//! from the strings of one expression by reversing what the compiler does with such literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
@@ -12,20 +12,20 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// Maximum number of texts of an expression that are examined, and their maximum length.
+/// Maximum number of strings of an expression that are examined, and their maximum length.
 const TEXTS: usize = 12;
 const LONGEST: usize = 1000;
-/// Maximum number of texts that may surround the digits of a format.
+/// Maximum number of strings that may surround the digits of a format.
 const AFFIXES: usize = 4;
 /// Maximum number of number formats that are tried, and maximum number of formats for each sign.
 const MASKS: usize = 120;
 const OF_SIGN: usize = 16;
-/// Maximum number of concatenated texts that are examined as dates.
+/// Maximum number of concatenated strings that are examined as dates.
 const CHAINS: usize = 12;
 /// Maximum number of conditions that are examined because they may distinguish signs.
 const CASES: usize = 4;
 
-/// Returns calls with literals from which the texts of an expression may come, based on the SQL that calls are
+/// Returns calls with literals from which the strings of an expression may come, based on the SQL that calls are
 /// known to become.
 pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = texts(trees, expression);
@@ -68,7 +68,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
     all
 }
 
-/// Returns the texts of an expression.
+/// Returns the strings of an expression.
 fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for part in trees.descendants(expression) {
@@ -82,7 +82,7 @@ fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     found
 }
 
-/// Adds calls with `count` arguments and these further arguments: texts at some places, and columns with and
+/// Adds calls with `count` arguments and these further arguments: strings at some places, and columns with and
 /// without NULLs at the others.
 fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
@@ -141,7 +141,7 @@ fn formats(
     }
 }
 
-/// Returns number formats, first those that contain most of the texts of an expression.
+/// Returns number formats, first those that contain most of the strings of an expression.
 fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let texts = texts(trees, expression);
     let mut cores = digit_masks_from_sql(&texts);

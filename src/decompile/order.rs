@@ -69,7 +69,7 @@ mod tests {
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
         assert_eq!(in_order_of(moved, written, dialect).as_deref(), Some(expected));
         assert_eq!(in_order_of(written, written, dialect), None);
-        // Columns that exist in only one of the texts stay where they are.
+        // Columns that exist in only one of the strings stay where they are.
         let more = "select x, more, s from a";
         assert_eq!(
             in_order_of(more, "select s, less, x from a", dialect).as_deref(),

@@ -407,7 +407,7 @@ impl Parser<'_> {
 
     fn interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.word("interval");
-        // A text contains the whole interval. Otherwise the unit follows any expression.
+        // A string contains the whole interval. Otherwise the unit follows any expression.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];

@@ -31,9 +31,9 @@ pub(super) enum PatternPart {
     Criterion(usize),
     /// A number that is larger than the argument by this amount, with this suffix after its digits.
     Number(usize, i64, &'static str),
-    /// A text in which `%` and `_` are wildcards.
+    /// A string in which `%` and `_` are wildcards.
     Wild(usize, &'static str),
-    /// A text with these texts before and after the value of the argument.
+    /// A string with these strings before and after the value of the argument.
     Text(usize, String, String, &'static str),
     Node(SqlLabel, Vec<PatternPart>),
 }
@@ -516,7 +516,7 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
             let inner = text
                 .strip_prefix(before.as_str())
                 .and_then(|rest| rest.strip_suffix(after.as_str()));
-            // A text with backslashes may be written as a raw text, but a text without backslashes does not have to be.
+            // A string with backslashes may be written as a raw text, but a string without backslashes does not have to be.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }

@@ -40,7 +40,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     all
 }
 
-/// Returns the numbers of an expression, including the numbers in its texts.
+/// Returns the numbers of an expression, including the numbers in its strings.
 pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
     let mut found: Vec<i64> = Vec::new();
     for part in parts {

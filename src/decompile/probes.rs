@@ -24,9 +24,9 @@ pub(super) enum Arg {
     Number(&'static str),
     /// A negative number that represents any negative number.
     Minus(&'static str),
-    /// A text that represents any text, with the parts of a criterion before and after it.
+    /// A string that represents any text, with the parts of a criterion before and after it.
     Text(&'static str, &'static str, &'static str),
-    /// A text with wildcards that represents any such text, after the operator of a criterion.
+    /// A string with wildcards that represents any such text, after the operator of a criterion.
     Wild(&'static str, &'static str),
     /// A range with a criterion, which represent any range and criterion.
     Criterion(usize),
@@ -54,10 +54,10 @@ const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// A text with a non-ASCII letter, which engines convert to lower case themselves.
+/// A string with a non-ASCII letter, which engines convert to lower case themselves.
 pub(super) const OTHER: &str = "qzjé";
 
-/// Texts with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
+/// Strings with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
 /// letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
@@ -597,7 +597,7 @@ impl Probe {
     }
 
     /// Returns the formula of the probe. For a criterion, the formula counts the rows that meet it. For a value as
-    /// text, the formula expects a text in its place.
+    /// text, the formula expects a string in its place.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<ExpressionText> = self
             .args

@@ -96,7 +96,7 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Returns texts with wildcards, and one text in which all wildcards represent themselves.
+/// Returns strings with wildcards, and one text in which all wildcards represent themselves.
 fn wilds() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }
@@ -208,7 +208,7 @@ impl SheetLookup {
         all
     }
 
-    /// Returns lookups of texts with wildcards.
+    /// Returns lookups of strings with wildcards.
     pub fn wildcard_lookups(&self) -> Vec<Probe> {
         let others = [
             Arg::Text("", TEXTS[1], ""),
@@ -272,7 +272,7 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
     let number =
         |label: &SqlLabel, point: bool| matches!(label, SqlLabel::Number(number) if number.contains('.') == point);
     let negative = has(&|label| *label == SqlLabel::Negative);
-    // `date '2024-01-31'`, or a cast of such a text.
+    // `date '2024-01-31'`, or a cast of such a string.
     let is_date = |label: &SqlLabel| match label {
         SqlLabel::Text(text, _) => text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 2,
         label => *label == SqlLabel::Typed,

@@ -177,7 +177,7 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Returns whether a text is equivalent to this spec, apart from the formula.
+    /// Returns whether a string is equivalent to this spec, apart from the formula.
     fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
         let Ok(other) = SpecPosition::new(text) else {
             return false;

@@ -21,7 +21,7 @@ const TRIED: usize = 64;
 type Substitution = (Range<usize>, String);
 
 /// Returns the spec that produces the SQL found for a model. The SQL may differ from the SQL produced now
-/// only by words, numbers, texts or signs that occur in formulas, `where`, `having`, `order_by` or `limit`.
+/// only by words, numbers, strings or signs that occur in formulas, `where`, `having`, `order_by` or `limit`.
 /// `None` if no such spec is found.
 ///
 /// The returned spec always compiles to this SQL, except for the names of helper columns, which are derived
@@ -73,7 +73,7 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
     None
 }
 
-/// Returns the replaced words, each with its replacement. `None` if the texts have other differences.
+/// Returns the replaced words, each with its replacement. `None` if the strings have other differences.
 fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<'s>, SqlWord<'s>)>> {
     if written.tokens.len() != found.tokens.len() {
         return None;
@@ -112,7 +112,7 @@ impl<'s> SqlWord<'s> {
         }
     }
 
-    /// Returns the number in a text, such as the text of an interval, with the text before and after it.
+    /// Returns the number in a string, such as the text of an interval, with the text before and after it.
     fn number(self) -> Option<(&'s str, &'s str, &'s str)> {
         let begin = self.text.find(|c: char| c.is_ascii_digit())?;
         let rest = self.text.get(begin..)?;
@@ -131,7 +131,7 @@ fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> 
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
-            // Texts in formulas have the quotes that SQL uses for names.
+            // Strings in formulas have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
             (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number(), b.number()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),

@@ -27,7 +27,7 @@ pub struct Slot {
     pub is_key: bool,
     /// Whether the column is a part of the relation's key.
     pub is_part_of_key: bool,
-    /// Common prefix of placeholder texts, whose content doesn't matter.
+    /// Common prefix of placeholder strings, whose content doesn't matter.
     pub words: Option<String>,
     /// Values to try, simplest first.
     pub pool: Vec<Value>,
@@ -36,7 +36,7 @@ pub struct Slot {
 /// Default number of decimal places, as in amounts of money, if the column's type doesn't specify a scale.
 const SCALE: u32 = 2;
 
-/// Last letters of placeholder texts.
+/// Last letters of placeholder strings.
 pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 
 /// Amounts whose quotients have few digits.

@@ -294,7 +294,7 @@ impl Tidied<'_> {
         }
     }
 
-    /// Renames placeholder texts, starting with the first letter.
+    /// Renames placeholder strings, starting with the first letter.
     fn renamed(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self

@@ -151,7 +151,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Returns whether YAML reads an unquoted text as a text, even inside braces.
+/// Returns whether YAML reads an unquoted text as a string, even inside braces.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');

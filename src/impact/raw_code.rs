@@ -92,10 +92,10 @@ fn value(inside: &str, place: CodePlace) -> Option<&str> {
     }
     let arguments = call(inside, "var")?;
     if place == CodePlace::Text {
-        // A variable inside a text is part of a constant, so its value does not matter.
+        // A variable inside a string is part of a constant, so its value does not matter.
         return Some("");
     }
-    // The project may set another number, but a text could be any SQL.
+    // The project may set another number, but a string could be any SQL.
     let (_, default) = arguments.split_once(',')?;
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }
@@ -111,7 +111,7 @@ fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
         .then(|| arguments.get(..length))?
 }
 
-/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips texts and inner
+/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Skips strings and inner
 /// brackets.
 fn end(text: &str, close: char) -> Option<usize> {
     let mut quote = None;

@@ -114,7 +114,7 @@ impl Value {
         }
     }
 
-    /// Returns a text that identifies the value in a group key. NULL is a key of its own.
+    /// Returns a string that identifies the value in a group key. NULL is a key of its own.
     pub fn key(&self) -> String {
         match self.number() {
             Some(number) => format!("{}", number + 0.0),

@@ -153,7 +153,7 @@ impl ValueArena {
     }
 }
 
-/// Returns the fingerprint of a text.
+/// Returns the fingerprint of a string.
 pub(super) fn fingerprint_of(text: impl Hash) -> u64 {
     let mut hasher = FxHasher::default();
     text.hash(&mut hasher);

@@ -43,7 +43,7 @@ use crate::{Level, Type};
 use std::sync::Arc;
 
 impl Compiler {
-    /// Compiles a model spec. There is always a result; its texts exist if there is no error.
+    /// Compiles a model spec. There is always a result; its strings exist if there is no error.
     ///
     /// The schema's relation for the spec's `from` provides types and nullability. Without one, names are columns
     /// whose types are inferred from use.
@@ -119,7 +119,7 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header and for callers.
     pub(super) definitions: Vec<SpecDefinition>,
-    /// Names and texts of grouping keys.
+    /// Names and strings of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
     pub(super) sources: SpecSources,
     /// Whether every join is valid and the relations of each step have distinct names.
@@ -744,7 +744,7 @@ impl<'r> SpecCompilation<'r> {
     }
 }
 
-/// Records the possible texts of a step's columns, for comparisons in later steps.
+/// Records the possible strings of a step's columns, for comparisons in later steps.
 fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {

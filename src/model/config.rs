@@ -21,7 +21,7 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         match (place, more) {
             (Some(YamlOutput::Map(pairs)), YamlOutput::Map(more)) => pairs.extend(more),
             (Some(YamlOutput::List(items)), YamlOutput::List(more)) => items.extend(more),
-            // dbt accepts a single tag as a text.
+            // dbt accepts a single tag as a string.
             (Some(place), YamlOutput::List(more)) => {
                 let first = std::mem::replace(place, YamlOutput::List(Vec::new()));
                 *place = YamlOutput::List([vec![first], more].concat());
@@ -94,7 +94,7 @@ pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node
     dbt.config?.get(key).filter(|node| !node.is_null())
 }
 
-/// Returns the value of a key in `config:` as a text without Jinja.
+/// Returns the value of a key in `config:` as a string without Jinja.
 pub(super) fn stated_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
     stated_config(dbt, key)?
         .text()

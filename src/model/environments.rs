@@ -32,7 +32,7 @@ impl<'t> Placeholder<'t> {
         }
     }
 
-    /// Fills in the placeholders of a text. Returns those without a value, which stay as written.
+    /// Fills in the placeholders of a string. Returns those without a value, which stay as written.
     ///
     /// ```
     /// use formulac_model::Placeholder;

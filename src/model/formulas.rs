@@ -190,7 +190,7 @@ impl StepFormulas {
         }
     }
 
-    /// Adds a text on its own line and returns its position.
+    /// Adds a string on its own line and returns its position.
     fn append(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;

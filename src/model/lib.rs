@@ -451,7 +451,7 @@ impl CompiledSpec {
         &self.tags
     }
 
-    /// Returns the model's configuration in the spec: texts, numbers and booleans, with `access` and `group`.
+    /// Returns the model's configuration in the spec: strings, numbers and booleans, with `access` and `group`.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";

@@ -192,7 +192,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
     steps
 }
 
-/// Returns whether `//` occurs outside of texts.
+/// Returns whether `//` occurs outside of strings.
 fn has_comment(formula: &str) -> bool {
     let outside = formula.split('"').step_by(2);
     outside

@@ -34,7 +34,7 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// Interpretation of a node's texts.
+/// Interpretation of a node's strings.
 #[derive(Clone, Copy)]
 pub(super) enum Language {
     /// Plain text, kept verbatim.

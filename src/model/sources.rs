@@ -120,7 +120,7 @@ impl SpecSources {
             .collect();
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
-        // Jinja in the user's texts is escaped; the imports contain the only Jinja for dbt.
+        // Jinja in the user's strings is escaped; the imports contain the only Jinja for dbt.
         let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {
             texts = texts.replacen('\u{1}', &source.select, 1);

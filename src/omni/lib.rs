@@ -1,6 +1,6 @@
 //! Omni's side: Omni models from dbt metadata, and model specs from Omni fields.
 //!
-//! [`OmniModel`] converts dbt artifacts to texts of Omni's files: a view per table, joins, topics, access and the
+//! [`OmniModel`] converts dbt artifacts to strings of Omni's files: a view per table, joins, topics, access and the
 //! status of tests. [`promote`] converts fields, saved queries and their calculations to a spec, and reports what a
 //! spec cannot express as gaps.
 //!
@@ -9,7 +9,7 @@
 //! | pull | `manifest.json`, `catalog.json`, `run_results.json`, `sources.json` | `*.view.yaml`, `relationships.yaml`, topics |
 //! | promote | `*.view.yaml`, `*.query.view.yaml` | a spec, and gaps |
 //!
-//! Both directions are pure: texts in, texts out. The caller that writes the files preserves the edits of users, with
+//! Both directions are pure: strings in, strings out. The caller that writes the files preserves the edits of users, with
 //! `formulac-yaml-edit`. The format follows Omni's documentation of view files and of its dbt integration.
 //! Descriptions, labels and permissions that somebody changed in Omni stay; dbt's changes are merged.
 //!

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-/// Converts a text to a name: `Insurer Code` becomes `insurer_code`. The name is never empty.
+/// Converts a string to a name: `Insurer Code` becomes `insurer_code`. The name is never empty.
 pub(super) fn to_name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -54,7 +54,7 @@ impl Ways {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Pull {
-    /// Files to write, with their texts.
+    /// Files to write, with their strings.
     pub writes: Vec<(PulledPlace, String)>,
     /// Files to remove.
     pub removes: Vec<PulledPlace>,

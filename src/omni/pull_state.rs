@@ -28,7 +28,7 @@ pub struct PullRecord {
     pub key: Vec<String>,
     /// Generated text.
     pub view: String,
-    /// Columns of earlier texts that are marked in the file: their last generated definition, with the mark.
+    /// Columns of earlier strings that are marked in the file: their last generated definition, with the mark.
     pub vanished: Vec<(String, Fields)>,
 }
 

@@ -82,12 +82,12 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Numbers and texts to write.
+/// Numbers and strings to write.
 #[derive(Default)]
 pub struct CodecWriter<'m> {
     places: FxHashMap<&'m str, u32>,
     texts: Vec<&'m str>,
-    /// Total length of all texts in bytes.
+    /// Total length of all strings in bytes.
     size: usize,
     numbers: Vec<u32>,
 }
@@ -98,7 +98,7 @@ impl<'m> CodecWriter<'m> {
         self.numbers.push(number);
     }
 
-    /// Writes a text; equal texts are stored once.
+    /// Writes a string; equal strings are stored once.
     pub fn text(&mut self, text: &'m str) {
         let next = self.texts.len() as u32;
         let place = *self.places.entry(text).or_insert(next);
@@ -110,7 +110,7 @@ impl<'m> CodecWriter<'m> {
     }
 }
 
-/// Texts, and numbers that remain to be read.
+/// Strings, and numbers that remain to be read.
 pub struct CodecReader<'t> {
     texts: &'t [Arc<str>],
     numbers: &'t [[u8; 4]],
@@ -126,7 +126,7 @@ impl CodecReader<'_> {
         Some(u32::from_le_bytes(*first))
     }
 
-    /// Reads a text. `None` if its number is not that of a text.
+    /// Reads a string. `None` if its number is not that of a string.
     pub fn text(&mut self) -> Option<&Arc<str>> {
         let place = self.number()?;
         self.texts.get(place as usize)

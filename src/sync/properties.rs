@@ -205,7 +205,7 @@ fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     found
 }
 
-/// Removes the `raw` block around a text.
+/// Removes the `raw` block around a string.
 pub(super) fn bare_name(text: &str) -> &str {
     text.strip_prefix("{% raw %}")
         .and_then(|text| text.strip_suffix("{% endraw %}"))

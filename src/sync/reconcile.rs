@@ -675,7 +675,7 @@ fn docs_and_properties(one: &str, other: &str) -> bool {
     stem(one).is_some() && stem(one) == stem(other)
 }
 
-/// Converts the line endings of a text to those of the existing file.
+/// Converts the line endings of a string to those of the existing file.
 fn ended_as(text: Option<String>, found: Option<&String>) -> Option<String> {
     let crlf = found.is_some_and(|found| found.contains("\r\n"));
     text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })

@@ -111,7 +111,7 @@ pub fn mask_secrets(vars: &str) -> String {
     out
 }
 
-/// Returns a text, such as the output of a program that received these variables, with their secret values masked.
+/// Returns a string, such as the output of a program that received these variables, with their secret values masked.
 #[must_use]
 pub fn without_secrets(text: &str, vars: &str) -> String {
     secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {

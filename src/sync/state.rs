@@ -144,7 +144,7 @@ pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     Some([ours, theirs])
 }
 
-/// Normalizes a text for comparison: uses the same line endings everywhere, with one at the end.
+/// Normalizes a string for comparison: uses the same line endings everywhere, with one at the end.
 pub(super) fn lines(text: &str) -> String {
     let text = text.replace('\r', "");
     format!("{}\n", text.trim_end_matches('\n'))

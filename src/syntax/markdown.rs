@@ -1,10 +1,10 @@
-//! Escapes texts for Markdown, so that no name or sentence becomes markup.
+//! Escapes strings for Markdown, so that no name or sentence becomes markup.
 
 use std::borrow::Cow;
 
 use crate::diag::hidden::escape_hidden;
 
-/// Formats a text as code on one line. Uses HTML if the text contains a backtick, or a bar, which would end a table
+/// Formats a string as code on one line. Uses HTML if the text contains a backtick, or a bar, which would end a table
 /// cell.
 ///
 /// ```
@@ -22,7 +22,7 @@ pub fn code(text: &str) -> String {
     format!("`{}`", if text.is_empty() { " " } else { &text })
 }
 
-/// Formats a text as a fenced code block that no content can close.
+/// Formats a string as a fenced code block that no content can close.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
@@ -62,7 +62,7 @@ pub fn sentence(sentence: &str) -> String {
     out
 }
 
-/// Escapes a text so that no part of it is Markdown or HTML, for example in a table cell.
+/// Escapes a string so that no part of it is Markdown or HTML, for example in a table cell.
 ///
 /// ```
 /// use formulac_syntax::markdown::escape_markdown;

@@ -1,8 +1,8 @@
 //! Edits of YAML files that people write. Comments, order, quotes and line breaks of everything else stay.
 //!
 //! [`edit`] sets, adds and removes values. [`merge`] transfers the changes of a generated text to a file that people
-//! have edited since. Both return a text, or a [`YamlRefusal`] with a reason. They parse each new text and compare its
-//! values with the expected ones, so they never return a text that means something else.
+//! have edited since. Both return a string, or a [`YamlRefusal`] with a reason. They parse each new text and compare its
+//! values with the expected ones, so they never return a string that means something else.
 //!
 //! ```
 //! use formulac_yaml_edit::{Edit, Path, YamlValue, edit};

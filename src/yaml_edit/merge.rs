@@ -53,7 +53,7 @@ pub struct MergedText {
 ///
 /// # Errors
 ///
-/// One of the texts is not valid YAML, or contains several documents or a duplicate key, or the merge would change a value
+/// One of the strings is not valid YAML, or contains several documents or a duplicate key, or the merge would change a value
 /// that an anchor or an alias shares with other parts of the file. In these cases, nothing is merged.
 ///
 /// ```

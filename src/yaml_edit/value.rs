@@ -26,7 +26,7 @@ pub enum CollectionStyle {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlValue {
-    /// A text.
+    /// A string.
     Text(String),
     /// Scalar that is not a string: a number, a boolean, a date or nothing, as it is spelled in the file.
     Bare(String),
@@ -39,7 +39,7 @@ pub enum YamlValue {
 }
 
 impl YamlValue {
-    /// A text.
+    /// A string.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }

@@ -15,7 +15,7 @@ const TEXTS: [&str; 6] = [
     include_str!("dbt_1_12/run_results.json"),
 ];
 
-/// Reads a text as every kind of artifact and uses the results. Returns how many kinds accepted the text.
+/// Reads a string as every kind of artifact and uses the results. Returns how many kinds accepted the text.
 fn read_as_all(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);

@@ -328,8 +328,7 @@ fn what_formulac_records_is_judged() {
 fn what_was_known_of_the_data_is_judged() {
     let place = place("change_known");
     let known = |ty: &str| {
-        let head =
-            "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
+        let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!("{head}relations:\n  orders:\n    columns:\n      amount: {ty}\n      tax: {ty}\n")
     };
     let path = ".formulac/state/known.yml";
@@ -371,8 +370,7 @@ fn facts_that_alter_sql_need_approval() {
     let place = place("change_facts");
     let path = ".formulac/state/known.yml";
     let known = |ty: &str, amount: &str| {
-        let head =
-            "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
+        let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
         format!(
             "{head}relations:\n  orders:\n    columns:\n      amount: {amount}\n      country: text\n      paid_at: {ty}\n"
         )
@@ -437,7 +435,11 @@ fn facts_that_alter_sql_need_approval() {
     place.write(path, known("{type: date, nullable: false}", "float"));
     commit(&place, "never blank");
     let run = authorize();
-    assert!(run.exit == 4 && run.out.contains("it was changed since then"), "{}", run.out);
+    assert!(
+        run.exit == 4 && run.out.contains("it was changed since then"),
+        "{}",
+        run.out
+    );
 }
 
 /// An admin can approve only as a user without another role: the approval counts neither as business nor as engineer.

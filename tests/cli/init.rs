@@ -83,9 +83,15 @@ fn what_is_written() {
         format!("wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n{next}")
     );
     let checked = run(&place, "shop", &["check"]);
-    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no problems found\n"));
+    assert_eq!(
+        (checked.exit, checked.err.as_str()),
+        (0, "1 file checked: no problems found\n")
+    );
     let checked = run(&place, "shop", &["check", "formulac.yml"]);
-    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no problems found\n"));
+    assert_eq!(
+        (checked.exit, checked.err.as_str()),
+        (0, "1 file checked: no problems found\n")
+    );
     let model = run(
         &place,
         "shop",

@@ -107,11 +107,7 @@ fn every_command_knows_the_types_of_the_project() {
     // `--no-project` uses no knowledge of the project, and reports what that means for the SQL.
     let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
-    assert!(
-        bare.err.contains("unknown types: `ordered_at`"),
-        "{}",
-        bare.err
-    );
+    assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
 }
 
 #[test]
@@ -287,10 +283,14 @@ fn missing_relations_and_columns_name_the_command_of_dbt() {
         );
     }
     let note = |place: &Place| place.run(&["explain", "SUM(nowhere)"]).err;
-    assert!(note(&place).contains("name the relation with `--from`"), "{}", note(&place));
+    assert!(
+        note(&place).contains("name the relation with `--from`"),
+        "{}",
+        note(&place)
+    );
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
     assert!(
-        note(&place).contains("all columns are known after `dbt docs generate`"),
+        note(&place).contains("run `dbt docs generate` or `formulac schema fetch`"),
         "{}",
         note(&place)
     );

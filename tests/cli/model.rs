@@ -310,7 +310,10 @@ fn nothing_is_written_when_one_spec_is_bad() {
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
     assert!(
-        run.err.contains("F0301") && run.err.ends_with("no file is written, because 1 of 2 files have errors\n"),
+        run.err.contains("F0301")
+            && run
+                .err
+                .ends_with("no file is written, because 1 of 2 files have errors\n"),
         "{}",
         run.err
     );

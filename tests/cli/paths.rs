@@ -400,7 +400,8 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");
     assert!(
-        exit == 0 && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
+        exit == 0
+            && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
         "{err}"
     );
     // Older spellings, generic tests, links, docs and disabled models.

@@ -14,7 +14,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Replaces a text that occurs exactly once in a file.
+/// Replaces a string that occurs exactly once in a file.
 fn change(place: &Place, file: &str, from: &str, to: &str) {
     let text = place.read(file);
     assert_eq!(text.matches(from).count(), 1, "{from} in {file}");

@@ -120,7 +120,7 @@ impl Place {
         self.note(args, &run)
     }
 
-    /// Runs the command with a text on standard input, and records all of its output.
+    /// Runs the command with a string on standard input, and records all of its output.
     pub fn show_with(&mut self, args: &[&str], stdin: &str) -> &mut Self {
         let run = self.run_with(args, stdin);
         self.note(args, &run)

@@ -224,7 +224,7 @@ fn reads(formula: &str, name: &str) -> bool {
     })
 }
 
-/// A value of a column: of numbers and dates, which cases write as texts, only texts have quotes.
+/// A value of a column: of numbers and dates, which cases write as strings, only strings have quotes.
 fn shown_as(value: &Json, ty: Type) -> String {
     match value {
         Json::String(text) if ty != Type::Text => text.clone(),

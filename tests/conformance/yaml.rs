@@ -100,7 +100,7 @@ impl Node {
         }
     }
 
-    /// One text, or a list of texts.
+    /// One text, or a list of strings.
     pub fn texts(&self) -> Result<Vec<String>> {
         match &self.content {
             Content::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),

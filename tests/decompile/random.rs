@@ -25,7 +25,7 @@ fn schema() -> Schema {
     )
 }
 
-/// Formulas of numbers, texts, conditions and dates out of one another.
+/// Formulas of numbers, strings, conditions and dates out of one another.
 fn formulas() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop_oneof![

@@ -31,7 +31,7 @@ fn object<'v>(of: &'v Map<String, Value>, key: &str) -> impl Iterator<Item = (&'
     of.get(key).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Returns the texts that a key accepts, if it accepts no others.
+/// Returns the strings that a key accepts, if it accepts no others.
 fn choices(key: &Value) -> Option<String> {
     let words = key["enum"].as_array()?.iter().filter_map(Value::as_str);
     // Days of the week are accepted in any case.

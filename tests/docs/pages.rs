@@ -87,7 +87,7 @@ pub fn parts(page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
     (blocks, prose)
 }
 
-/// Returns the texts in backquotes of a line.
+/// Returns the strings in backquotes of a line.
 pub fn code_spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }

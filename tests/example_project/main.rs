@@ -272,7 +272,7 @@ fn a_second_match_is_told(dbt: &Path, project: &Path) {
     );
 }
 
-/// The rows of a preview with decimals, which it writes as texts, as numbers.
+/// The rows of a preview with decimals, which it writes as strings, as numbers.
 fn preview(out: &str) -> Value {
     let answer: Value = serde_json::from_str(out).expect("a JSON object");
     assert_eq!((&answer["more"], &answer["diagnostics"]), (&json!(false), &json!([])));

@@ -24,7 +24,7 @@ pub enum Step {
         printed: String,
         is_console: bool,
     },
-    /// A text that goes into a file, or to its end.
+    /// A string that goes into a file, or to its end.
     Put { file: String, is_added: bool, text: String },
     /// What is only read.
     Told(String),

@@ -1,4 +1,4 @@
-//! What dbt makes of long descriptions, exposures and semantic models, in both forms of YAML: texts come out as they are
+//! What dbt makes of long descriptions, exposures and semantic models, in both forms of YAML: strings come out as they are
 //! written, and a metric taken together over months is what its formula gives by the quarter.
 
 use std::collections::BTreeMap;

@@ -199,7 +199,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     let (exit, found) = story.verify(&["quarterly_growth_rate_by_market", "never_built"]);
     let expected = [
         "null agrees: 19 of 19 rows",
-        "nowhere not compared: `nowhere` is not there",
+        "nowhere not compared: `nowhere` does not exist",
         "null not compared: `never_built` is not built",
     ];
     assert_eq!(

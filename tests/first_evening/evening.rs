@@ -213,7 +213,7 @@ impl Evening {
     }
 }
 
-/// Rows as texts, numbers rounded alike.
+/// Rows as strings, numbers rounded alike.
 fn plain(rows: &Value) -> Vec<String> {
     let value = |value: &Value| {
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());

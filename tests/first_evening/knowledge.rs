@@ -359,7 +359,7 @@ fn without_jinja(text: &str) -> String {
     text
 }
 
-/// The words of a text without `with`, which begins a query or stands before its imports.
+/// The words of a string without `with`, which begins a query or stands before its imports.
 fn words(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "with").collect();
     words.join(" ")

@@ -121,7 +121,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// The words of an SQL text outside of texts, each with whether a bracket follows.
+/// The words of an SQL text outside of strings, each with whether a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {

@@ -117,7 +117,11 @@ fn what_cannot_be_done_is_refused_with_its_place() {
             (7, 11),
             "two edits overlap",
         ),
-        (vec![set(Path::root(), YamlValue::text("y"))], (1, 1), "the complete file"),
+        (
+            vec![set(Path::root(), YamlValue::text("y"))],
+            (1, 1),
+            "the complete file",
+        ),
         (
             vec![Edit::Add {
                 to: id(),

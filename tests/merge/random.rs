@@ -453,7 +453,7 @@ fn dice() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..160)
 }
 
-/// Texts that are nearly YAML.
+/// Strings that are nearly YAML.
 fn scraps() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "a",

@@ -1,6 +1,6 @@
 //! What `promote` makes of Omni's files, and that its rows are those that Omni's own SQL gives.
 //!
-//! A case is a text: Omni's files, each below `==> path`, one call below `==> promote`, and below `==> sql` what Omni
+//! A case is a string: Omni's files, each below `==> path`, one call below `==> promote`, and below `==> sql` what Omni
 //! would run, written by hand. Both run on DuckDB, the program that `FORMULAC_DUCKDB` names. Without it a test says that
 //! it is skipped, and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

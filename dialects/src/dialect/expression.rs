@@ -1,6 +1,6 @@
 //! SQL expressions written by an analyst. Accepted only if the text is certainly a single value.
 
-/// Returns the reason why a text is not a single SQL expression that can be put inside a cast, or `None` if it is one.
+/// Returns the reason why a string is not a single SQL expression that can be put inside a cast, or `None` if it is one.
 pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");

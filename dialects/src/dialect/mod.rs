@@ -1,4 +1,4 @@
-//! SQL dialects as data: the syntax of names, texts and types, and the template of each function.
+//! SQL dialects as data: the syntax of names, strings and types, and the template of each function.
 //!
 //! Code outside this module does not compare dialects; it uses their facts, literals and templates.
 

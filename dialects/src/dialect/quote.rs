@@ -1,4 +1,4 @@
-//! Names and texts in the syntax of a dialect. User text enters SQL only here.
+//! Names and strings in the syntax of a dialect. User text enters SQL only here.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ const NAME: [u8; 256] = {
     kinds
 };
 
-/// Bytes in a text that some dialect escapes.
+/// Bytes in a string that some dialect escapes.
 const ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     escaped[b'\'' as usize] = true;
@@ -39,17 +39,17 @@ const ESCAPED: [bool; 256] = {
 const _: () = assert!(crate::tables::DIALECTS.len() <= u8::BITS as usize);
 
 impl Dialect {
-    /// Returns whether texts may also be in double quotes, with a backslash before a quote inside.
+    /// Returns whether strings may also be in double quotes, with a backslash before a quote inside.
     pub fn texts_in_both_quotes(self) -> bool {
         self.0.text_backslash
     }
 
-    /// Returns whether a backslash in a text is an escape.
+    /// Returns whether a backslash in a string is an escape.
     pub fn escapes_in_texts(self) -> bool {
         self.0.backslash
     }
 
-    /// Returns whether a text can only be a type, such as `numeric(12, 2)` or `array<string>`, so that it is safe in a
+    /// Returns whether a string can only be a type, such as `numeric(12, 2)` or `array<string>`, so that it is safe in a
     /// cast.
     pub fn is_type_text(text: &str) -> bool {
         let plain =
@@ -209,7 +209,7 @@ impl Dialect {
         out
     }
 
-    /// Writes a text literal.
+    /// Writes a string literal.
     pub fn push_text(self, out: &mut String, value: &str) {
         let data = self.0;
         if !data.raw.is_empty() && is_plainly_raw(value) {
@@ -225,7 +225,7 @@ impl Dialect {
             out.push_str(data.facts.escaped_text);
         }
         let backslash = data.backslash || escapes;
-        // If both kinds of quotes enclose texts, use the kind that does not occur in the text, because it is easier to
+        // If both kinds of quotes enclose strings, use the kind that does not occur in the text, because it is easier to
         // read.
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
@@ -252,7 +252,7 @@ impl Dialect {
     }
 }
 
-/// Returns whether a text contains backslashes, which are easier to read unescaped, and no other character that a raw
+/// Returns whether a string contains backslashes, which are easier to read unescaped, and no other character that a raw
 /// literal cannot contain.
 fn is_plainly_raw(value: &str) -> bool {
     let escaped = |b: &u8| ESCAPED[*b as usize];

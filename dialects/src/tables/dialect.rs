@@ -12,7 +12,7 @@ pub enum Fold {
     Lower,
     /// Folded to upper case.
     Upper,
-    /// As written; names are compared without case.
+    /// Unchanged; names are compared without case.
     Keep,
 }
 
@@ -117,9 +117,9 @@ pub struct DialectData {
     pub index: u8,
     /// Character that encloses a quoted name.
     pub quote: char,
-    /// Whether a quote in a quoted name is escaped by a backslash instead of doubled.
+    /// Whether a quote in a quoted name is escaped with a backslash instead of doubled.
     pub quote_backslash: bool,
-    /// Whether a quote in a text is escaped by a backslash instead of doubled.
+    /// Whether a quote in a string is escaped by a backslash instead of doubled.
     pub text_backslash: bool,
     /// Case to which the dialect folds unquoted names.
     pub fold: Fold,
@@ -131,9 +131,9 @@ pub struct DialectData {
     pub reserved_slots: &'static [u16],
     /// Lengths of the reserved words by the low five bits of the first letter: one bit per length.
     pub reserved_lengths: [u32; 32],
-    /// Whether a backslash in a text must be doubled.
+    /// Whether a backslash in a string must be doubled.
     pub backslash: bool,
-    /// Prefix of a raw text, in which backslashes are not escapes. Empty if the dialect has no raw texts.
+    /// Prefix of a raw text, in which backslashes are not escapes. Empty if the dialect has no raw strings.
     pub raw: &'static str,
     /// The dialect's names of the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],

@@ -110,7 +110,7 @@ impl Lower<'_> {
         self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// Converts a text literal that is used with a date or timestamp to a date or timestamp. Reports texts that aren't
+    /// Converts a text literal that is used with a date or timestamp to a date or timestamp. Reports strings that aren't
     /// valid.
     pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
@@ -227,7 +227,7 @@ impl Lower<'_> {
             .try_fold(Type::Unknown, |ty, id| Self::common_type(ty, self.program.meta(*id).ty))
     }
 
-    /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO texts to
+    /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO strings to
     /// dates. Reports the first value that doesn't match.
     pub(super) fn unify_values(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.has_time_of_day(ids) {
@@ -336,7 +336,7 @@ impl Lower<'_> {
     }
 
     /// Returns a fix that quotes or unquotes a literal to match the type of the other operand: a quoted number next to
-    /// a number, or an integer next to a text. No fix if the text type is only an assumption.
+    /// a number, or an integer next to a string. No fix if the text type is only an assumption.
     fn requoted(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)

@@ -1,4 +1,4 @@
-//! Conditional aggregates (SUMIF and similar functions): the four ways to select rows, including criterion texts.
+//! Conditional aggregates (SUMIF and similar functions): the four ways to select rows, including criterion strings.
 //!
 //! Sources: the first formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`), Omni's
 //! documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
@@ -66,7 +66,7 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
     }
 }
 
-/// Converts a text with wildcards (`*`, `?`, `~`) to a LIKE pattern, `None` without wildcards. Also returns the plain
+/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern, `None` without wildcards. Also returns the plain
 /// text and whether the pattern needs an escape character.
 fn pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
@@ -366,7 +366,7 @@ impl Lower<'_> {
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
 
-    /// Converts a text to lower case, so that texts that differ only by case become equal. Returns other values
+    /// Converts a string to lower case, so that strings that differ only by case become equal. Returns other values
     /// unchanged.
     fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
         if self.program.meta(value).ty == Type::Text {
@@ -717,7 +717,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Returns a text literal in lower case. Texts with non-ASCII letters are lowered by the SQL engine, which must
+    /// Returns a text literal in lower case. Strings with non-ASCII letters are lowered by the SQL engine, which must
     /// fold the column in the same way: a final Σ, for example, has more than one lower-case form.
     pub(super) fn lowered_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
@@ -739,7 +739,7 @@ impl Lower<'_> {
         self.match_text(of, BinaryOp::Equal, pattern, span)
     }
 
-    /// Builds a case-insensitive comparison of texts, with wildcards if the criterion contains them.
+    /// Builds a case-insensitive comparison of strings, with wildcards if the criterion contains them.
     fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
         let constant = Self::constant(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);

@@ -1,6 +1,6 @@
 //! Date arithmetic and ISO dates in the proleptic Gregorian calendar.
 
-/// Whether a text is a valid ISO date, such as `2024-02-29`.
+/// Whether a string is a valid ISO date, such as `2024-02-29`.
 pub fn is_iso_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
@@ -19,7 +19,7 @@ pub fn is_iso_date(text: &str) -> bool {
     }
 }
 
-/// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts texts
+/// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts strings
 /// with or without seconds, and `T` as separator.
 pub fn iso_moment(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T'])?;

@@ -382,7 +382,7 @@ impl Infer<'_> {
         }
     }
 
-    /// Binds a variable to the type of the value that it is used with. A text that looks like a date is only weak
+    /// Binds a variable to the type of the value that it is used with. A string that looks like a date is only weak
     /// evidence for text.
     fn evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)

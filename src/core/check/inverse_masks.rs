@@ -1,4 +1,4 @@
-//! Inverse of the literal translation in the compiler: recovers masks, regular expressions and wildcard texts from SQL
+//! Inverse of the literal translation in the compiler: recovers masks, regular expressions and wildcard strings from SQL
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
@@ -98,7 +98,7 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     }
 }
 
-/// Returns the mask spellings of a text that precedes or follows the digits, or replaces a number.
+/// Returns the mask spellings of a string that precedes or follows the digits, or replaces a number.
 pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text
         .strip_prefix("\\1")
@@ -127,7 +127,7 @@ pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
-/// Whether a text is a regular expression that removes digits or signs that the number mask doesn't show.
+/// Whether a string is a regular expression that removes digits or signs that the number mask doesn't show.
 pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
@@ -135,7 +135,7 @@ pub fn is_digit_pattern(text: &str) -> bool {
         || optional.is_some_and(|text| text.starts_with("0{1,"))
 }
 
-/// Returns the digit placeholders of the number masks that may compile to the given SQL texts.
+/// Returns the digit placeholders of the number masks that may compile to the given SQL strings.
 pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let takes_zero = spelled.contains(&SIGN_AND_ZERO);

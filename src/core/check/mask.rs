@@ -28,7 +28,7 @@ pub(super) struct NumberMask {
     pub decimal_zeros: u32,
     /// Largest number of digits after the decimal point.
     pub decimals: u32,
-    /// Texts between the digits of a code such as `000-000`, each with the number of digits before it.
+    /// Strings between the digits of a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
     /// Whether the value is formatted like with `&`, as `General` and `@` specify.
     pub general: bool,
@@ -120,7 +120,7 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
-            // In a cell, the space has the width of the next character. In a text, it is a single space.
+            // In a cell, the space has the width of the next character. In a string, it is a single space.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
             None => refused(at..at + 1, "`_` must be followed by a character, as in `_)`"),
         });
@@ -244,7 +244,7 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
     Ok(parts)
 }
 
-/// Splits a mask into its sections, each with its start: for positive numbers, negative numbers, zero, and texts.
+/// Splits a mask into its sections, each with its start: for positive numbers, negative numbers, zero, and strings.
 pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     let mut ends = Vec::new();
     let mut at = 0;

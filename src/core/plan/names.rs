@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
 
-/// Converts a text to a part of names: lower-case letters and digits, with one `_` for each run of other characters
+/// Converts a string to a part of names: lower-case letters and digits, with one `_` for each run of other characters
 /// between them.
 pub fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
@@ -128,7 +128,7 @@ impl UsedNames {
     }
 }
 
-/// Returns a hash of a text as six letters, the same in any version.
+/// Returns a hash of a string as six letters, the same in any version.
 fn hash_letters(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {

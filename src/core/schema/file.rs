@@ -278,7 +278,9 @@ relations:
         );
         assert_eq!(
             faults("relations: {o: {columns: {g: geography}}}"),
-            ["F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"]
+            [
+                "F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"
+            ]
         );
         assert_eq!(
             faults("relations: [a]"),

@@ -147,7 +147,7 @@ impl Column {
         self
     }
 
-    /// Sets all values that the column can have, besides NULL. A comparison with a text that is not one of them causes
+    /// Sets all values that the column can have, besides NULL. A comparison with a string that is not one of them causes
     /// a warning (W0470).
     ///
     /// ```
@@ -155,7 +155,7 @@ impl Column {
     /// let orders = Relation::new("orders").with(Column::new("status", Type::Text).values(["Open", "Paid"]));
     /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
     /// let found = compiler.check("COUNTIF(status = \"open\")");
-    /// assert_eq!((found[0].code(), found[0].help()), ("W0470", Some("it is spelled `\"Open\"`, and `=` minds case")));
+    /// assert_eq!((found[0].code(), found[0].help()), ("W0470", Some("it is spelled `\"Open\"`, and `=` is case-sensitive")));
     /// ```
     #[must_use]
     pub fn values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
@@ -230,7 +230,7 @@ pub enum ColumnProvenance {
     Other,
     /// An aggregate, or several aggregates that form one value.
     Aggregate,
-    /// An aggregate divided by an aggregate: the names of the two, or empty texts.
+    /// An aggregate divided by an aggregate: the names of the two, or empty strings.
     Ratio(Arc<(String, String)>),
 }
 

@@ -1,4 +1,4 @@
-//! Schema texts of every kind, distinguished by their content.
+//! Schema strings of every kind, distinguished by their content.
 
 use super::{Relation, Schema, file, omni, properties};
 use crate::diag::suggest::{nearest, similar};
@@ -36,7 +36,7 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Reads texts that belong together, each with its file name, such as the views of an Omni model. Each error has
+    /// Reads strings that belong together, each with its file name, such as the views of an Omni model. Each error has
     /// the index of its text in the list.
     ///
     /// ```
@@ -54,7 +54,7 @@ impl Schema {
         (schema, faults)
     }
 
-    /// Adds the contents of the texts at these indices.
+    /// Adds the contents of the strings at these indices.
     pub fn read_texts(
         &mut self,
         files: &[(&str, &str)],
@@ -137,7 +137,7 @@ pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
 
-/// Returns the pairs whose keys are texts. Reports a key that is not a text, and a node that is not a mapping.
+/// Returns the pairs whose keys are strings. Reports a key that is not a string, and a node that is not a mapping.
 pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {

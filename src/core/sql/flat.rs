@@ -172,7 +172,7 @@ impl StackPrinter<'_> {
 }
 
 impl PieceSink for StackPrinter<'_> {
-    /// Prints a text directly. Only a node that consists of a single text calls this, so nothing waits before it.
+    /// Prints a string directly. Only a node that consists of a single text calls this, so nothing waits before it.
     fn str(&mut self, text: &str) {
         self.out.push_str(text);
     }

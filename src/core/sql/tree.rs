@@ -220,7 +220,7 @@ impl SqlTree {
         }
     }
 
-    /// Adds the text that `write` appends, as a node. A text that begins with a minus has the strength of a negation.
+    /// Adds the text that `write` appends, as a node. A string that begins with a minus has the strength of a negation.
     pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;
         write(&mut self.text);
@@ -228,7 +228,7 @@ impl SqlTree {
         self.add(Sql::Text { first, len }, span)
     }
 
-    /// Adds a text unchanged, without a position in a formula.
+    /// Adds a string unchanged, without a position in a formula.
     pub fn raw_text(&mut self, text: &str) -> SqlId {
         self.text(Span::default(), |out| out.push_str(text))
     }

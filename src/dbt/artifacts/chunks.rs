@@ -44,7 +44,7 @@ pub(super) struct Print {
 impl Print {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
-        // A text whose length exceeds `u32` equals no other text, so it is parsed each time.
+        // A string whose length exceeds `u32` equals no other text, so it is parsed each time.
         Self {
             hash,
             length: u32::try_from(text.len()).unwrap_or_default(),
@@ -94,7 +94,7 @@ impl Manifest {
 }
 
 impl<'t> Pieces<'t> {
-    /// Splits a text into pieces. Returns `None` if the text is not a mapping of mappings; the JSON parser then
+    /// Splits a string into pieces. Returns `None` if the text is not a mapping of mappings; the JSON parser then
     /// reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
     /// pieces. Nodes whose fingerprint is in the outline are skipped in one step.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::metadata::ArtifactKind;
 
-/// Reason why a text is not a readable artifact.
+/// Reason why a string is not a readable artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
@@ -18,14 +18,14 @@ pub enum ArtifactFault {
     NotAnArtifact,
 }
 
-/// An artifact that cannot be read: what is wrong, where, and what brings a sound one.
+/// Error for an artifact that cannot be read: the reason, the position, and the command that writes a valid artifact.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
 /// let error = Manifest::from_text("{\n  \"nodes\": {", KeptParts::default()).unwrap_err();
 /// assert_eq!((error.line(), error.column()), (2, 12));
-/// assert_eq!(error.to_string(), "dbt's manifest is broken: EOF while parsing an object at line 2 column 12");
-/// assert_eq!(error.help(), "let dbt write it again with `dbt parse`");
+/// assert_eq!(error.to_string(), "dbt's manifest is invalid: EOF while parsing an object at line 2 column 12");
+/// assert_eq!(error.help(), "run `dbt parse` to write it again");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactError {

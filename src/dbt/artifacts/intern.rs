@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use super::lenient::{Json, LenientText, LenientTexts};
 use super::value::{MetaValue, ValueFields};
 
-/// Set of interned texts.
+/// Set of interned strings.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     seen: FxHashSet<Arc<str>>,
@@ -24,12 +24,12 @@ impl Interner {
         new
     }
 
-    /// Interns a text. A missing text becomes empty.
+    /// Interns a string. A missing text becomes empty.
     pub fn or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.text(text.as_str().unwrap_or_default())
     }
 
-    /// Interns a text; returns `None` for an empty or missing text.
+    /// Interns a string; returns `None` for an empty or missing text.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str()
             .filter(|text| !text.is_empty())

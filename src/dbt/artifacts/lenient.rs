@@ -1,4 +1,4 @@
-//! Lenient shapes for deserialization: they accept any value, and a value of an unexpected shape becomes empty. Texts
+//! Lenient shapes for deserialization: they accept any value, and a value of an unexpected shape becomes empty. Strings
 //! are borrowed from the artifact.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ impl LenientText<'_> {
     }
 }
 
-/// Texts of a list, or a single text.
+/// Strings of a list, or a single text.
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
@@ -98,7 +98,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the texts of a list of scalars, or a single text.
+    /// Returns the strings of a list of scalars, or a single text.
     pub fn into_words(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),

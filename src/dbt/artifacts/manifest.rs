@@ -17,7 +17,7 @@ use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
-/// Minimum size in bytes of a text that is parsed in pieces, in parallel.
+/// Minimum size in bytes of a string that is parsed in pieces, in parallel.
 const LARGE: usize = 16 << 20;
 /// Number of nodes that one task parses in sequence, with one interner.
 const TOGETHER: usize = 1_000;

@@ -189,7 +189,7 @@ struct Top<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
-    /// Fault of a text that is valid JSON.
+    /// Fault of a string that is valid JSON.
     fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
     /// Whether the artifact has a version or its identifying section.

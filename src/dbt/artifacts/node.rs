@@ -159,9 +159,9 @@ pub struct ManifestNode {
     pub contract_enforced: bool,
     /// Checksum of the node's file; for a unit test, of its definition.
     pub checksum: Option<Arc<str>>,
-    /// Its code, where [`Keep`](super::KeptParts) says so.
+    /// Code of the node, if [`KeptParts`](super::KeptParts) includes it.
     pub raw_code: Option<Arc<str>>,
-    /// Its SQL as it runs, where [`Keep`](super::KeptParts) says so and dbt compiled it.
+    /// Compiled SQL of the node, if [`KeptParts`](super::KeptParts) includes it and dbt has compiled the node.
     pub compiled_code: Option<Arc<str>>,
     /// Ids of the nodes that the node reads. Some may be missing from the manifest.
     pub depends_on: Vec<Arc<str>>,
@@ -176,7 +176,7 @@ pub struct ManifestNode {
 }
 
 impl ManifestNode {
-    /// Returns the value of a setting if it is a text, a number or a boolean.
+    /// Returns the value of a setting if it is a string, a number or a boolean.
     #[must_use]
     pub fn config_text(&self, key: &str) -> Option<&str> {
         self.config.get(key)?.scalar()

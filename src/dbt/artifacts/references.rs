@@ -30,9 +30,9 @@ pub enum Ref {
 }
 
 impl Manifest {
-    /// The node that a text means in a node: `ref('orders', v=1)`, `source('raw', 'orders')`, the same inside of other
-    /// Jinja, or a table's name as the adapter quotes it. Looked for among what the node reads, since names may stand
-    /// in several packages.
+    /// Returns the node that a reference in another node names: `ref('orders', v=1)`, `source('raw', 'orders')`, such a
+    /// call inside other Jinja, or a table name as the adapter quotes it. Only the inputs of that node are searched,
+    /// because several packages may have nodes with the same name.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -84,7 +84,7 @@ impl Manifest {
     }
 }
 
-/// Returns the call of `ref` or `source` in a text.
+/// Returns the call of `ref` or `source` in a string.
 fn call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
         let is_word = |at: &usize| {

@@ -266,7 +266,7 @@ impl<'de> Sections<'de> for RunResults {
     }
 }
 
-/// Parses a finite number; `NaN` may occur in a text.
+/// Parses a finite number; `NaN` may occur in a string.
 fn number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }

@@ -24,13 +24,13 @@ pub enum MetaValue {
 }
 
 impl MetaValue {
-    /// Returns the text, if the value is a text.
+    /// Returns the text, if the value is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// Returns the printed form of a text, number or boolean.
+    /// Returns the printed form of a string, number or boolean.
     #[must_use]
     pub fn scalar(&self) -> Option<&str> {
         match self {
@@ -77,7 +77,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the texts of a list of scalars, or the text of a single scalar.
+    /// Returns the strings of a list of scalars, or the text of a single scalar.
     #[must_use]
     pub fn to_words(&self) -> Vec<&str> {
         match self {

@@ -92,7 +92,7 @@ pub(super) fn compare_specs(
     }
 }
 
-/// Compares two SQL texts and reports columns whose computation changes and changes in the selection of rows.
+/// Compares two SQL strings and reports columns whose computation changes and changes in the selection of rows.
 fn compare_sql(
     graph: &Graph<'_>,
     name: &str,

@@ -135,7 +135,7 @@ pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec
     changes.filter(|change| change.before != change.now).collect()
 }
 
-/// Returns the arguments of `{{ config(…) }}`, without whitespace outside texts.
+/// Returns the arguments of `{{ config(…) }}`, without whitespace outside strings.
 fn config(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in text.split("{{").skip(1) {

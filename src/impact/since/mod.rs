@@ -75,7 +75,7 @@ pub struct BaseRevision {
     pub specs: Vec<SpecModel>,
     /// Files that differ, except specs and the files generated from them.
     pub files: Vec<FileText>,
-    /// Current texts of all macro files.
+    /// Current strings of all macro files.
     pub macros: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Formats a YAML value as one line of text, so that equal values give equal texts regardless of layout.
+//! Formats a YAML value as one line of text, so that equal values give equal strings regardless of layout.
 
 use crate::diag::Diagnostic;
 use crate::yaml::{self, Node, NodeKind};

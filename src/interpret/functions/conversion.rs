@@ -12,7 +12,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
-        // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a text
+        // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a string
         // column.
         "T" => |args: CallArgs<'_>| {
             Some(if args[0].is_text() {
@@ -169,7 +169,7 @@ fn date(text: &str) -> Option<Value> {
     (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))
 }
 
-/// Returns a date or time unchanged, and parses a text as a date.
+/// Returns a date or time unchanged, and parses a string as a date.
 pub fn as_date(value: &Value) -> Value {
     match value {
         Value::Text(text) => date(text).unwrap_or_else(|| {

@@ -162,7 +162,7 @@ fn clock(text: &str) -> Option<i64> {
     }
 }
 
-/// Returns whether a text has the format of an ISO date, with a month up to 12 and a day up to 31.
+/// Returns whether a string has the format of an ISO date, with a month up to 12 and a day up to 31.
 fn is_day(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| {
         let digits = text

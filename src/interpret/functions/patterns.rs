@@ -69,7 +69,7 @@ fn search(pattern: &[Wild], args: CallArgs<'_>) -> Option<Value> {
     first_place(&all, start, |rest| begins(rest, pattern))
 }
 
-/// Returns whether a text begins with a pattern, ignoring case.
+/// Returns whether a string begins with a pattern, ignoring case.
 fn begins(text: &[char], pattern: &[Wild]) -> bool {
     is_met(text, pattern, false)
 }

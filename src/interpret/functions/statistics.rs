@@ -385,7 +385,7 @@ fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
     )
 }
 
-/// Joins texts in sorted order, because rows have no order.
+/// Joins strings in sorted order, because rows have no order.
 fn joined(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else {
         return Value::Text(String::new());

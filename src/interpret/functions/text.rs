@@ -7,7 +7,7 @@ use crate::functions::math::number;
 use crate::uncertainty;
 use crate::value::Value;
 
-/// Maximum length of a text that REPT returns.
+/// Maximum length of a string that REPT returns.
 const LONGEST: usize = 32_767;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
@@ -249,7 +249,7 @@ fn join_row(args: CallArgs<'_>) -> Option<Value> {
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
-/// Joins texts. NULL is an empty text, also as the delimiter.
+/// Joins strings. NULL is an empty text, also as the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
     let kept: Vec<String> = texts

@@ -8,7 +8,7 @@ use crate::ir::{Ir, IrId, Program};
 /// Maximum length of a formula.
 const MOST: usize = 300;
 
-/// Precedence of the outermost operator of a text.
+/// Precedence of the outermost operator of a string.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Binds {
     Sum,

@@ -211,7 +211,7 @@ impl SpecCompilation<'_> {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()
             },
-            about: format!("Fails for each row that differs between {model} and {with} or exists in one of them only."),
+            about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
         Some((test, named))

@@ -118,7 +118,7 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
     }
 }
 
-/// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `<= 1`, which NULL satisfies. For texts COUNTIF ignores
+/// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `<= 1`, which NULL satisfies. For strings COUNTIF ignores
 /// case, unlike dbt's test.
 fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Apply { overload, args } = program.node(root) else {
@@ -217,7 +217,7 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
     pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
 }
 
-/// Returns the values as arguments of dbt's test, which quotes texts without escapes.
+/// Returns the values as arguments of dbt's test, which quotes strings without escapes.
 fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text))

@@ -198,7 +198,7 @@ impl SpecCompilation<'_> {
                 ..TestConfig::default()
             },
             about: format!(
-                "Fails for each {} for which {model} has several rows.",
+                "Fails for each {} of which {model} has several rows.",
                 grain.join(" and ")
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
@@ -218,7 +218,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|said| said.name.text.to_lowercase())
             .collect();
-        // Positions of a text with many names are computed once.
+        // Positions of a string with many names are computed once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
         let mut all = Vec::with_capacity(keys.len());
         for key in keys {

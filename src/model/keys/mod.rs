@@ -17,13 +17,13 @@ pub use step::{DEFINITION, JOIN, STEP};
 /// Shape of a key's value.
 #[derive(Debug)]
 pub enum Shape {
-    /// Text; numbers and booleans are accepted as texts.
+    /// Text; numbers and booleans are accepted as strings.
     Text,
     /// Name of a model: letters, digits and `_`.
     Name,
     /// Formula.
     Formula,
-    /// One of these texts.
+    /// One of these strings.
     Choice(&'static [&'static str]),
     /// Name of a dialect.
     Dialect,
@@ -37,7 +37,7 @@ pub enum Shape {
     Number,
     /// Names as a list or one comma-separated text; the flag allows `asc` or `desc` after each.
     Names,
-    /// Text, or a list of texts.
+    /// Text, or a list of strings.
     Texts,
     /// Mapping whose content dbt defines.
     Mapping,

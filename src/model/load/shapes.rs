@@ -266,7 +266,7 @@ impl Loader<'_, '_> {
         for item in items {
             match (item.text(), item.items()) {
                 (Some(_), _) => {}
-                // YAML reads `[billing_date[month]]` as a text and a list.
+                // YAML reads `[billing_date[month]]` as a string and a list.
                 (None, Some(_)) => self.report(
                     Diagnostic::new(
                         Code::WrongShape,

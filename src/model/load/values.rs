@@ -25,7 +25,7 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    /// Reads a text or a formula.
+    /// Reads a string or a formula.
     pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText {

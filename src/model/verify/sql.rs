@@ -53,7 +53,7 @@ impl Texts {
 }
 
 impl Comparison {
-    /// Returns a query for one row of counts, as texts. [`Comparison::parse_counts`] parses the row.
+    /// Returns a query for one row of counts, as strings. [`Comparison::parse_counts`] parses the row.
     #[must_use]
     pub fn counts_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
@@ -121,7 +121,7 @@ impl Comparison {
         out
     }
 
-    /// Returns a query for the rows that don't agree, as texts, worst first: the largest numeric differences, then
+    /// Returns a query for the rows that don't agree, as strings, worst first: the largest numeric differences, then
     /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query
     /// has no limit; the caller adds one.
     #[must_use]

@@ -400,7 +400,7 @@ impl FilterReader<'_> {
     }
 }
 
-/// Returns whether a text is a number literal in formulas.
+/// Returns whether a string is a number literal in formulas.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-/// Converts a text to lower-case letters, digits and `_`: `Net Revenue` becomes `net_revenue`. The result is never
+/// Converts a string to lower-case letters, digits and `_`: `Net Revenue` becomes `net_revenue`. The result is never
 /// empty and never begins with a digit.
 pub(super) fn snake(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -191,7 +191,7 @@ impl RelativePeriod {
     }
 }
 
-/// Returns whether a text has the format of a date: `2024-06-01`.
+/// Returns whether a string has the format of a date: `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
     matches!(parse_written(text), Some((_, RelativeUnit::Day)))
 }

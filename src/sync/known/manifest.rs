@@ -42,7 +42,7 @@ pub fn from_text(text: &str, dialect: Dialect) -> (Schema, Vec<Diagnostic>) {
     (schema, faults.into_iter().map(|(_, fault)| fault).collect())
 }
 
-/// Reads schemas as [`Schema::from_texts`] does; texts may also be dbt's manifest and its catalog.
+/// Reads schemas as [`Schema::from_texts`] does; strings may also be dbt's manifest and its catalog.
 #[must_use]
 pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usize, Diagnostic)>) {
     let mut schema = Schema::new();
@@ -52,7 +52,7 @@ pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usi
     (schema, faults)
 }
 
-/// Reads the texts that are artifacts of dbt, and returns the indices of the others.
+/// Reads the strings that are artifacts of dbt, and returns the indices of the others.
 fn read(
     files: &[(&str, &str)],
     dialect: Dialect,

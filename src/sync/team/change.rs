@@ -177,7 +177,7 @@ impl Change {
     }
 }
 
-/// Reads changes: paths of files, seen from [`CHANGES`], with their texts. With them come the files that are none, and why.
+/// Reads changes: paths of files, seen from [`CHANGES`], with their strings. With them come the files that are none, and why.
 ///
 /// ```
 /// use formulac_sync::team::{Event, ChangeComment, changes};

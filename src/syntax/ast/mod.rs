@@ -162,7 +162,7 @@ pub struct Call {
     pub unclosed: bool,
 }
 
-/// Definition, or the only formula of a text.
+/// Definition, or the only formula of a string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Defined name. `None` for a formula without a name.
@@ -179,7 +179,7 @@ pub struct Definition {
     pub part: u32,
 }
 
-/// Syntax tree of a text.
+/// Syntax tree of a string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ast {
     nodes: Vec<(Expr, Span)>,

@@ -74,7 +74,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a text under the main span.
+    /// Adds a string under the main span.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
         self.label = Some(readable(text.into()));
@@ -189,7 +189,7 @@ impl Diagnostic {
     }
 }
 
-/// Makes a message readable whatever names and texts of the source it contains: one line of limited length.
+/// Makes a message readable whatever names and strings of the source it contains: one line of limited length.
 fn readable(text: String) -> String {
     let text = if text.contains(['\n', '\r']) {
         text.replace("\r\n", " ").replace(['\n', '\r'], " ")

@@ -98,7 +98,7 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the diagnostics of several texts as JSON, each with its `file`.
+/// Returns the diagnostics of several strings as JSON, each with its `file`.
 #[must_use]
 pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
     let mut all = Vec::new();
@@ -283,7 +283,7 @@ fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnosti
 /// Returns indented JSON text. Also escapes DEL and the C1 control characters, which JSON does not require.
 #[must_use]
 pub fn json_text(value: &(impl Serialize + ?Sized)) -> String {
-    // Serializing texts, numbers and text keys never fails.
+    // Serializing strings, numbers and text keys never fails.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
     match super::hidden::escape_hidden_with(&text, |out, code| write!(out, "\\u{code:04x}")) {

@@ -1,4 +1,4 @@
-//! Handles tokens that need a closer look by the lexer: texts, references, comments, and characters that no formula
+//! Handles tokens that need a closer look by the lexer: strings, references, comments, and characters that no formula
 //! contains.
 
 use super::lexer::swallowing_text;
@@ -23,9 +23,9 @@ pub(super) struct SpecialTokens<'a> {
     pub open_line: u32,
     /// Position from which there is no `*/`.
     pub open_comment: u32,
-    /// Start of a text that is known to be unclosed.
+    /// Start of a string that is known to be unclosed.
     pub cut: u32,
-    /// Start of a text that contains definitions by mistake, found when a later text is unclosed.
+    /// Start of a string that contains definitions by mistake, found when a later text is unclosed.
     pub swallowing_text: u32,
     pub looked: bool,
 }
@@ -41,7 +41,7 @@ impl SpecialTokens<'_> {
         }
     }
 
-    /// Lexes a text from its first quote. `""` inside the text is one quote.
+    /// Lexes a string from its first quote. `""` inside the text is one quote.
     #[inline]
     pub(super) fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
@@ -118,7 +118,7 @@ impl SpecialTokens<'_> {
         Some(Token::Text)
     }
 
-    /// Returns the start of a text that ends with a backslash on the line of `at`, and removes its tokens.
+    /// Returns the start of a string that ends with a backslash on the line of `at`, and removes its tokens.
     fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
@@ -239,7 +239,7 @@ impl SpecialTokens<'_> {
         Token::Model
     }
 
-    /// Reports `“text”` with the quotation marks of word processors. Lexes a text up to the closing mark on the same
+    /// Reports `“text”` with the quotation marks of word processors. Lexes a string up to the closing mark on the same
     /// line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {

@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
 
-/// Kind of content of a text.
+/// Kind of content of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutMode {
     /// Definitions, or a single formula if there are none.
@@ -55,7 +55,7 @@ impl TextLayout {
     }
 }
 
-/// Finds the definitions of a text and balances its brackets.
+/// Finds the definitions of a string and balances its brackets.
 pub fn layout(
     source: &str,
     lexed: &Lexed,
@@ -125,7 +125,7 @@ pub(super) const DROPPED: u32 = 1 << 31;
 pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
-    /// Start positions of unclosed texts, from the current formula on.
+    /// Start positions of unclosed strings, from the current formula on.
     swallowed: &'a [u32],
     limits: &'a Limits,
     pub(super) part: LayoutPart,

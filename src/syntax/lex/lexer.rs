@@ -7,12 +7,12 @@ use super::faults::{SpecialTokens, single_quote, unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
-/// Tokens of a text.
+/// Tokens of a string.
 #[derive(Clone, Debug, Default)]
 pub struct Lexed {
     /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
-    /// Start positions of unclosed texts, in order. Such a text may have absorbed brackets of the formula.
+    /// Start positions of unclosed strings, in order. Such a string may have absorbed brackets of the formula.
     pub swallowed: Vec<u32>,
 }
 
@@ -46,7 +46,7 @@ pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Ve
     }
 }
 
-/// Reports a NUL in a text or reference. No warehouse accepts it, and most drop it silently.
+/// Reports a NUL in a string or reference. No warehouse accepts it, and most drop it silently.
 #[cold]
 fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
@@ -57,7 +57,7 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Lexes the part and ends the text that starts at `cut` at the end of its line. Returns the start of a text that
+/// Lexes the part and ends the text that starts at `cut` at the end of its line. Returns the start of a string that
 /// should be cut in the same way.
 fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
@@ -123,7 +123,7 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
 
 /// Returns the start of the first text over several lines that contains what looks like a definition. If a later text
 /// is unclosed, this text is the one with the missing quote, because the quote inverts inside and outside of all later
-/// texts.
+/// strings.
 #[cold]
 pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {

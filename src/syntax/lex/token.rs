@@ -95,7 +95,7 @@ pub enum Token {
     /// End of the text, inserted for the parser.
     Last,
     // The lexer examines the following tokens again and may report them.
-    /// First quote of a text.
+    /// First quote of a string.
     #[token("\"")]
     UnclosedText,
     /// Start of a reference.

@@ -39,7 +39,7 @@ pub enum YamlStyle {
 /// Content of a node.
 #[derive(Clone, Debug)]
 pub enum NodeKind {
-    /// Scalar: a text, number, boolean or null, with its value and style.
+    /// Scalar: a string, number, boolean or null, with its value and style.
     Scalar {
         /// Value after YAML's escapes and folding.
         value: String,
@@ -100,7 +100,7 @@ impl Node {
         }
     }
 
-    /// Returns the texts of a sequence, or a single text in its place.
+    /// Returns the strings of a sequence, or a single text in its place.
     pub fn texts(&self) -> Vec<String> {
         let items = self.items().unwrap_or(std::slice::from_ref(self));
         items.iter().filter_map(Self::text).map(str::to_owned).collect()

@@ -3,7 +3,7 @@
 /// Number of characters between two stored offsets.
 const STEP: usize = 64;
 
-/// Byte offsets of the characters of a text.
+/// Byte offsets of the characters of a string.
 pub struct YamlPlaces<'s> {
     source: &'s str,
     /// Byte offset of every 64th character. Empty if each character is one byte.
@@ -11,7 +11,7 @@ pub struct YamlPlaces<'s> {
 }
 
 impl<'s> YamlPlaces<'s> {
-    /// Builds the offsets of a text.
+    /// Builds the offsets of a string.
     pub fn new(source: &'s str) -> Self {
         let kept = if source.is_ascii() {
             Vec::new()

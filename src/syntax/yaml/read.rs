@@ -23,7 +23,7 @@ enum OpenNode {
     Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
 }
 
-/// Reads the first document of a text. `None` if the text is empty. Errors that do not prevent reading, such as a
+/// Reads the first document of a string. `None` if the text is empty. Errors that do not prevent reading, such as a
 /// duplicate key, are added to `faults`; the first of two equal keys counts.
 ///
 /// # Errors

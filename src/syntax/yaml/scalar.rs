@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Characters that would end a text in a one-line list or mapping.
+/// Characters that would end a string in a one-line list or mapping.
 pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
-/// Returns a text for a one-line list or mapping, quoted if it contains a comma or bracket.
+/// Returns a string for a one-line list or mapping, quoted if it contains a comma or bracket.
 pub fn flow_text(value: &str) -> String {
     let mut out = String::new();
     write_in_flow(&mut out, value);
     out
 }
 
-/// Writes a text in a one-line list or mapping, quoted if it contains a comma or bracket.
+/// Writes a string in a one-line list or mapping, quoted if it contains a comma or bracket.
 pub fn write_in_flow(out: &mut String, value: &str) {
     let clean = clean(value);
     if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
@@ -55,7 +55,7 @@ fn is_special(c: char) -> bool {
 }
 
 fn has_special(value: &str) -> bool {
-    // Most texts have no special characters, so check blocks of bytes without a branch per byte.
+    // Most strings have no special characters, so check blocks of bytes without a branch per byte.
     #[allow(
         clippy::needless_bitwise_bool,
         reason = "without branches, the compiler checks many bytes at once"
@@ -102,7 +102,7 @@ pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
     }
 }
 
-/// Writes a text in double quotes. `clean` has neither carriage returns nor NUL characters.
+/// Writes a string in double quotes. `clean` has neither carriage returns nor NUL characters.
 pub fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
     let mut rest = clean;

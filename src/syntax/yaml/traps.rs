@@ -304,7 +304,7 @@ fn left_open(line: &str) -> Option<usize> {
     for (at, c) in line.char_indices().filter(|(_, c)| !c.is_whitespace()) {
         match (quote, c) {
             (Some(open), c) => quote = Some(open).filter(|open| *open != c),
-            // In other positions, these characters are part of a text.
+            // In other positions, these characters are part of a string.
             (None, '\'' | '"' | '[' | '{') if matches!(before, ':' | '-' | '[' | '{' | ',') => {
                 if matches!(c, '[' | '{') {
                     stack.push(at);

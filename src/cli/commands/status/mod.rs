@@ -1,4 +1,4 @@
-//! `formulac status`: what is out of step, what is stale, what failed last, and the command that fixes each.
+//! `formulac status`: shows what is out of date, stale or failing, and the command that fixes each problem.
 
 mod specs;
 
@@ -175,8 +175,8 @@ fn tests(runs: &[RunResults]) -> HealthPart {
             list_names(&failed)
         )],
     };
-    let well = format!("{}, no failures", count(last.len(), "node ran,", "nodes ran,"));
-    // A project that nobody built yet is not out of step.
+    let well = format!("{} no failures", count(last.len(), "node ran,", "nodes ran,"));
+    // A project that was never built is not out of date.
     let is_optional = last.is_empty();
     HealthPart {
         name: "last run of dbt",

@@ -1,4 +1,4 @@
-//! Compares specs with their results: dbt's files since the last push, and Omni's fields.
+//! Compares specs with the files generated from them: dbt's files since the last push, and Omni's fields.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
     Ok(parts)
 }
 
-/// Columns and types that specs read and nobody knows, and facts of `known.yml` that dbt contradicts.
+/// Unknown columns and types that specs read, and facts in `known.yml` that dbt contradicts.
 fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;

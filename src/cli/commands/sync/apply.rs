@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// The commit that goes with a change.
+/// Commit that belongs to a change.
 #[derive(Clone, Debug, Default)]
 pub struct PushCommit {
     pub message: String,
@@ -119,7 +119,7 @@ pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(),
     applied
 }
 
-/// Commits what the journal has written, and forgets the journal.
+/// Commits the files that the journal has written, and deletes the journal.
 fn finish(
     disk: &mut WorkTreeDisk,
     repository: &Repository,
@@ -127,7 +127,7 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     commit.make(repository).or_else(|failure| {
-        // Formatters refuse a commit whose files they change. They have nothing to change in the second one.
+        // A formatter hook rejects a commit and changes its files. The second attempt contains the formatted files.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
         if is_rewritten {
             commit.make(repository)
@@ -176,7 +176,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         LeftTransaction::ToUndo(journal) => (journal, true),
     };
     let Some(commit) = PushCommit::read(&journal.note) else {
-        // There was nothing to commit.
+        // There is nothing to commit.
         let done = if to_undo {
             journal.undo(&mut disk)
         } else {

@@ -72,7 +72,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     let texts = sides
         .each_ref()
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
-    // For a file, only the differing parts are shown, never the whole file.
+    // For a file, shows only the parts that differ, never the complete file.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
     let excerpts = if is_file { Default::default() } else { excerpts(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
@@ -125,7 +125,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
 }
 
-/// The command that decides it, as a shell takes it, and the other sides that it can have.
+/// Returns the command that resolves the conflict, quoted for a shell, and the other sides that can be chosen.
 pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
     let name = name(model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
@@ -147,7 +147,7 @@ fn is_spoken(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_of_omni()
 }
 
-/// The name that `resolve` takes for this conflict alone.
+/// Returns the name with which `resolve` selects only this conflict.
 fn name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = target(model, conflict);
     match model

@@ -58,11 +58,11 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// The folder of entries for refused commands. A refusal changes nothing that others have, so its entry stays in this
-/// work tree and git ignores it.
+/// Folder of log entries for rejected commands. A rejected command changes nothing that others have, so its entry
+/// stays in this work tree and git ignores it.
 pub const REFUSALS: &str = ".formulac/local/log";
 
-/// The log of the project, and the refusals of this work tree.
+/// Returns the log of the project, with the rejected commands of this work tree.
 pub fn read(place: &Workspace) -> Log {
     Log::read(
         [LOG, REFUSALS]

@@ -1,4 +1,4 @@
-//! Git's hooks: which one a call of git failed in. Git itself says nothing of that, but for its trace.
+//! Finds the git hook in which a git command failed. Git reports this only in its trace.
 
 use crate::cli::source::read_text;
 use std::fs;
@@ -26,7 +26,7 @@ impl Trace {
     /// A trace in this folder.
     pub fn new(folder: &Path) -> Self {
         let path = folder.join(format!("hooks-{}", std::process::id()));
-        // Git takes a relative path for an error.
+        // Git rejects a relative path.
         Self(std::path::absolute(&path).unwrap_or(path))
     }
 

@@ -49,7 +49,8 @@ impl Lock {
     }
 }
 
-/// Creates the folder for files of this work tree alone. Git ignores them even if the repository's `.gitignore` does not.
+/// Creates the folder for files that belong to this work tree only. Git ignores them even if the repository's
+/// `.gitignore` does not.
 pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
     let folder = root.join(LOCAL);
     bounds.locate(&folder)?;

@@ -184,7 +184,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
         .changes
         .iter()
         .filter(|change| change.property == Property::Formula);
-    // Nobody reads what is new.
+    // Nothing reads new definitions yet.
     let old = formulas.filter(|change| change.before.is_some());
     let names: Vec<(String, ColumnChange)> = old
         .filter_map(|change| {

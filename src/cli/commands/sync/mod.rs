@@ -1,4 +1,4 @@
-//! Specs brought to dbt's files by plans, on git, with a log: `plan`, `push`, `log`, `rollback`.
+//! `plan`, `push`, `log` and `rollback`: copy specs to dbt's files with plans, on git, with a log.
 
 mod adopt;
 mod apply;
@@ -111,7 +111,7 @@ pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     resolve::run(session, args)
 }
 
-/// `formulac adopt`: hand edits of generated files brought into the specs.
+/// `formulac adopt`: copies hand edits of generated files into the specs.
 pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     adopt::run(session, args)
 }

@@ -65,10 +65,10 @@ impl Toolbox {
         }
     }
 
-    /// The same, as the library takes it.
+    /// Returns the same tools in the form that the library accepts.
     pub fn as_tools(&self) -> Tools<'_> {
         Tools {
-            // Only where something was edited a compiler has to know all models before it compiles one again.
+            // A compiler needs to know all models only if a file was edited, because it then compiles that spec again.
             compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::cli::bounds::absolute_path;
 use crate::cli::dbt_project::DbtProject;
 
-/// Folders at the top of a project that dbt and git write and that are no part of it.
+/// Folders at the top of a project that dbt and git write. They are not part of the project.
 const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];
 const PACKAGE_FILES: [&str; 2] = ["packages.yml", "dependencies.yml"];
 
@@ -26,7 +26,7 @@ pub struct ProjectCopy {
     pub root: PathBuf,
 }
 
-/// Texts by path, seen from the project's folder; `None` if the file is removed.
+/// Strings by path, seen from the project's folder; `None` if the file is removed.
 pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 
 impl ProjectCopy {

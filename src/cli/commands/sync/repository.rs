@@ -123,7 +123,7 @@ impl Repository {
     /// Returns the paths that git ignores.
     pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
-        // 1 says that there are none.
+        // Exit status 1 means that there are none.
         if !output.succeeded && !output.err.is_empty() {
             return Err(Failure::new(
                 Exit::Failed,
@@ -138,7 +138,7 @@ impl Repository {
             .collect())
     }
 
-    /// Begins a branch here and goes to it; the work tree stays as it is.
+    /// Creates a branch here and switches to it; the work tree does not change.
     pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
         self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
     }
@@ -232,7 +232,7 @@ impl Repository {
             &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"],
             &listed(paths),
         )?;
-        // Before the first commit there is nothing to go back to.
+        // Before the first commit there is nothing to restore.
         if !output.succeeded {
             let args = [
                 "rm",
@@ -268,7 +268,7 @@ impl Repository {
         Ok(self.run(&["log", "-1", "--format=%B"])?.out)
     }
 
-    /// The commit that brought a file.
+    /// Returns the commit that added a file.
     pub fn commit_that_added(&self, path: &str) -> Result<Option<String>, Failure> {
         let output = self.run_git(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
         Ok(output.lines().last().map(str::to_owned))

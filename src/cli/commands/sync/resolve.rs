@@ -88,9 +88,9 @@ fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
 struct ResolveWork<'w> {
     place: &'w Workspace,
     made: &'w PlannedModels,
-    /// The files as they are to be, each with what it was.
+    /// New contents of the files, each with its previous content.
     texts: BTreeMap<String, (Option<String>, String)>,
-    /// Those of the files that no push writes.
+    /// Files that people write and that no push writes.
     of_people: BTreeSet<String>,
 }
 
@@ -119,7 +119,7 @@ impl ResolveWork<'_> {
                 Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
                 None => revert_edit(edit, &model.model, &file),
             },
-            // All that people changed in the file goes.
+            // Removes all changes that people made in the file.
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
         match side {

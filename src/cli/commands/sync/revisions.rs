@@ -11,7 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
-    /// The commit of a revision; `None` if there is none.
+    /// Returns the commit of a revision, or `None` if there is no such revision.
     pub fn commit_of(&self, revision: &str) -> Result<Option<String>, Failure> {
         // git would interpret the revision as an option.
         if revision.starts_with('-') || revision.is_empty() {
@@ -99,8 +99,8 @@ impl Repository {
         Ok(texts)
     }
 
-    /// The texts of files in a commit, in two calls; none of those that are not there. What git says of an object that it
-    /// was asked for by path cannot be told from what it says of another: a path may hold any sign.
+    /// Returns the contents of files in a commit, with two calls of git. Missing files are not included. The second
+    /// call uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
     pub fn texts_in(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());
@@ -119,7 +119,7 @@ impl Repository {
         Ok(self.tree(commit, paths)?.into_iter().map(|(path, _)| path).collect())
     }
 
-    /// These files, each with the hash of what it holds.
+    /// Returns these files, each with the hash of its content.
     fn tree(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
         // `100644 blob <hash>`, a tab, the path.
         let of = |line: &str| {
@@ -151,7 +151,7 @@ impl Repository {
             parts.next(),
             parts.next(),
         ) {
-            // A merge is looked at for what it holds that neither side had.
+            // For a merge, lists only the content that neither side had.
             let args = [
                 "diff-tree",
                 "-r",
@@ -193,7 +193,8 @@ impl Repository {
         Ok(commits)
     }
 
-    /// The commits of this branch itself since one, or all: each with the one before it and its title, the oldest first.
+    /// Returns the commits of this branch itself since a commit, or all of them: each with its parent and its title,
+    /// oldest first.
     pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let output = self.run_git(&[
@@ -220,19 +221,19 @@ impl Repository {
             .to_owned())
     }
 
-    /// Whether a tag may have this name.
+    /// Returns whether a tag may have this name.
     pub fn is_tag_name(&self, name: &str) -> Result<bool, Failure> {
         Ok(self.run(&["check-ref-format", &format!("refs/tags/{name}")])?.succeeded)
     }
 
-    /// Whether there is a tag of this name.
+    /// Returns whether there is a tag with this name.
     pub fn has_tag(&self, name: &str) -> Result<bool, Failure> {
         Ok(self
             .run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?
             .succeeded)
     }
 
-    /// Whether this work tree is as the last commit is.
+    /// Returns whether this work tree has no changes since the last commit.
     pub fn is_clean(&self) -> Result<bool, Failure> {
         let output = self.run_git(&[
             "status",

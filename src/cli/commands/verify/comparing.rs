@@ -33,7 +33,7 @@ pub struct Comparer<'c> {
     pub args: &'c VerifyArgs,
 }
 
-/// A model whose comparisons are brought together.
+/// A model with its combined comparisons.
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,

@@ -1,4 +1,5 @@
-//! Comparisons by the engine, as many at once as it takes: what is counted, and the worst rows where something differs.
+//! Runs comparisons on the engine, as many in one query as it supports: the counts, and the largest differences
+//! if there are any.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ pub struct ComparedColumn {
     /// The columns that are compared.
     pub columns: Vec<String>,
     pub rows: Vec<DifferingRow>,
-    /// There are more rows than these.
+    /// Whether there are more rows than these.
     pub more: bool,
 }
 
@@ -52,7 +53,7 @@ const ROWS: &str = "the rows that differ";
 pub struct DifferenceJudge<'j> {
     pub engine: &'j Engine,
     pub typed: Option<&'j Schema>,
-    /// Rows that are wanted of those that differ.
+    /// Maximum number of different rows to return.
     pub limit: u32,
 }
 
@@ -199,7 +200,7 @@ impl JudgedComparison {
     }
 }
 
-/// The answer, or what the engine says is wrong.
+/// Returns the answer, or the engine's error message.
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(found) => {

@@ -106,7 +106,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         First::Committed,
         dialect,
     )?;
-    // A schema that is given says what the files hold.
+    // If a schema is specified, it describes the columns of the files.
     let shown = if target.schema.is_none() {
         engine.data_schema(dialect)?
     } else {
@@ -254,7 +254,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
     Ok(chosen)
 }
 
-/// The errors of a spec, where it has some; what is only warned of `check` tells.
+/// Returns the errors of a spec, if it has any; `check` reports warnings.
 fn errors(spec: &Spec) -> Option<FailureKind> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
@@ -305,7 +305,7 @@ fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
     last.formula_seconds.filter(|_| is_same)
 }
 
-/// Tells what takes longer than it may: by `--budget`, else by what the spec says.
+/// Reports formulas and builds that exceed their budget, which comes from `--budget`, or otherwise from the spec.
 fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
     let Some(text) = args.budget.as_deref().or(compiled.budget()) else {
         return Ok(());

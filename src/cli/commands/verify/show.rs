@@ -33,7 +33,7 @@ pub fn all(
     Ok(())
 }
 
-/// Label for a model of which only the formula can be compared.
+/// Label for a model that is not built, so that only its formula can be compared.
 const UNBUILT: &str = "not built here";
 
 /// Formats one line per comparison with its rows below, then the other facts about the model.
@@ -99,7 +99,7 @@ fn line(proof: &Proof) -> String {
 /// Formats the other side of a comparison, and its result.
 fn proof_label(proof: &Proof) -> String {
     let told = proof.message();
-    // One line of the engine's message is enough here.
+    // One line of the engine's message is sufficient here.
     format!(
         "{}: {}",
         escape_hidden(proof.other()),
@@ -136,7 +136,7 @@ fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     (facts, others.collect())
 }
 
-/// Which environments have an older build than another.
+/// Returns the names of the environments whose build is older than another one's.
 fn older(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()

@@ -12,7 +12,7 @@ use crate::span::Span;
 /// Index of a column or definition, whether it is a definition, and whether its case is ignored.
 type ConditionSubject = (u32, bool, bool);
 
-/// Literal in a comparison. Numbers and dates are ordered, the order of texts depends on the warehouse.
+/// Literal in a comparison. Numbers and dates are ordered, the order of strings depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum OrderedLiteral<'p> {
     Number(f64),

@@ -1,4 +1,4 @@
-//! Lint for comparisons with a text that the value can never be, because its possible values are known.
+//! Lint for comparisons with a string that the value can never be, because its possible values are known.
 
 use std::collections::HashSet;
 
@@ -34,7 +34,7 @@ impl CaseConversion {
     }
 }
 
-/// Returns all texts that a value can be, except NULL: the known values of a column, or the results of its branches.
+/// Returns all strings that a value can be, except NULL: the known values of a column, or the results of its branches.
 /// `None` if they aren't known.
 pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
@@ -93,7 +93,7 @@ impl Lints<'_> {
         let program = self.program;
         let text = program.text(text);
         let span = program.meta(literal).span;
-        // A criterion becomes a comparison of lower-case texts, which has the same span as its literal.
+        // A criterion becomes a comparison of lower-case strings, which has the same span as its literal.
         let is_criterion = program.meta(id).span == span;
         let (of, letters) = self.letters(of);
         if letters != CaseConversion::AsTheyAre && letters.apply(text) != text {
@@ -181,7 +181,7 @@ impl Lints<'_> {
         self.found.push(diagnostic);
     }
 
-    /// Warns about `LOWER(status) = "Active"`, in which a lower-case text can't equal a text with a capital.
+    /// Warns about `LOWER(status) = "Active"`, in which a lower-case text can't equal a string with a capital.
     fn wrong_letters(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
         // The SQL engine converts non-ASCII letters.
         if is_criterion || !text.is_ascii() {
@@ -231,7 +231,7 @@ fn listed(values: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// Whether a text matches a LIKE pattern with `%`, `_`, and `\` as escape character.
+/// Whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
 fn is_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
     enum KnownSign {

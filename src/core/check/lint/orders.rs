@@ -1,4 +1,4 @@
-//! Lints for the order of texts and for empty texts.
+//! Lints for the order of strings and for empty strings.
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;
@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 
 impl Lints<'_> {
-    /// Warns about `code > "30"`, which compares texts character by character.
+    /// Warns about `code > "30"`, which compares strings character by character.
     pub(super) fn text_order(
         &mut self,
         id: IrId,
@@ -75,7 +75,7 @@ impl Lints<'_> {
     }
 }
 
-/// Whether a number probably has a fixed width, so that the order of texts is the order of numbers: years, months,
+/// Whether a number probably has a fixed width, so that the order of strings is the order of numbers: years, months,
 /// days, codes such as `007`.
 fn has_fixed_width(digits: &str) -> bool {
     let is_of_century = digits.starts_with("19") || digits.starts_with("20");
