@@ -66,7 +66,7 @@ else
     export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-4000} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-4000}
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-1000} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-1000}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-2000} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-3000}
-    # The half of the round trips that this commit runs.
+    # The half of the round trips, git failures and hostile names that this commit tests.
     export FORMULAC_HALF=${FORMULAC_HALF:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 2))}
 fi
 if [ "$task" = record ]; then

@@ -175,3 +175,10 @@ impl Run {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
     }
 }
+
+/// Returns whether this run leaves out a numbered case. `FORMULAC_HALF=0` or `FORMULAC_HALF=1` runs one half of the cases.
+pub fn is_left_out(number: usize) -> bool {
+    let half = std::env::var("FORMULAC_HALF").ok();
+    half.and_then(|half| half.parse::<usize>().ok())
+        .is_some_and(|half| number % 2 != half)
+}
