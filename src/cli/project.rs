@@ -10,7 +10,7 @@ use super::exit::{Failure, FailureKind};
 use super::source::SourceText;
 use formulac::diag::Diagnostic;
 
-/// Its name.
+/// Name of the project file.
 pub const FILE: &str = "formulac.yml";
 /// File next to the project file, with one person's values.
 pub const LOCAL: &str = "formulac.local.yml";

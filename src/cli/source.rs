@@ -213,7 +213,7 @@ fn read_in_parts(_: &File, _: usize) -> Option<Vec<u8>> {
     None
 }
 
-/// All of it, or one byte more than the limit.
+/// Reads the complete source, or one byte more than the limit.
 fn read(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(limit as u64 + 1).read_to_end(&mut bytes)?;

@@ -25,9 +25,9 @@ pub struct Spec {
     /// Query with the ordered rows of the model, without a limit, which is appended later.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
-    /// Its properties file.
+    /// Properties file of the model.
     pub yml: Option<String>,
-    /// Its file of docs blocks, where it has one.
+    /// File with the docs blocks of the model, if there are any.
     pub md: Option<String>,
     /// Other nodes that the spec's files declare.
     pub declared: Vec<Declared>,

@@ -24,7 +24,7 @@ pub(super) struct ExpressionText {
 /// Use of a range of rows in a formula, such as `FIRST(x):x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Range {
-    /// It names none.
+    /// The range has no names.
     None,
     /// The formula contains a range inside an aggregate.
     Inside,

@@ -22,9 +22,10 @@ pub(super) struct Incremental {
     pub time: Column,
     /// Name of its origin among the times of the first step.
     pub of_first: String,
-    /// How far before the table's newest row a run reads.
+    /// Distance before the newest row of the table at which a run starts to read.
     pub read: Length,
-    /// How far before it a run writes rows, if less, or if the input does not determine it.
+    /// Distance before the newest row at which a run starts to write rows, if shorter, or if the input does not
+    /// determine it.
     pub given: Option<Length>,
     /// Key columns, as the spec states.
     pub unique_key: Vec<String>,

@@ -23,7 +23,7 @@ use crate::yaml;
 /// Inputs and steps of a spec.
 #[derive(Debug)]
 pub struct Interpreted {
-    /// Its steps.
+    /// Steps of the spec.
     pub spec: given::ReferenceSpec,
     /// Date of `TODAY()`.
     pub today: i64,
@@ -33,7 +33,7 @@ pub struct Interpreted {
     pub unread: Vec<(usize, String, Unread)>,
     /// Names of its examples.
     pub examples: Vec<String>,
-    /// Whether it has the key `examples`.
+    /// Whether the spec has the key `examples`.
     pub has_examples: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct InputRelation {
 pub enum Day {
     /// The spec states it.
     Said(i64),
-    /// It can be set at run time.
+    /// The date can be set at run time.
     Settable,
     /// The day of the run.
     Current,

@@ -20,7 +20,7 @@ pub(super) struct StepFacts {
     /// `None` if it has undeclared columns.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
-    /// Whether it has at most one row.
+    /// Whether the step has at most one row.
     pub single: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct JoinedStep<'y> {
     pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
     /// Key of each joined relation; empty if unknown.
     pub keys: Vec<Vec<String>>,
-    /// Whether each has at most one row.
+    /// Whether each relation has at most one row.
     pub single: Vec<bool>,
     /// For each column in `using`, the relations that have it unshared.
     owners: FxHashMap<String, Vec<usize>>,

@@ -147,9 +147,9 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// Key columns, as far as known.
     pub(crate) key: Vec<String>,
-    /// Whether it has at most one row.
+    /// Whether the model has at most one row.
     pub(crate) single: bool,
-    /// Whether it may have unknown columns.
+    /// Whether the model may have unknown columns.
     pub(crate) open: bool,
     /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
     pub(crate) never_null: FxHashSet<String>,
@@ -584,7 +584,7 @@ impl SpecDefinition {
         self.level
     }
 
-    /// Returns whether it may be NULL.
+    /// Returns whether the value may be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable

@@ -50,7 +50,7 @@ pub struct SheetOutline {
     pub tabs: Vec<(String, String)>,
     /// Whether the sheet has the key `pivot_by`.
     pub is_pivoted: bool,
-    /// Whether it has a column per value of its pivot.
+    /// Whether the sheet has one column per value of its pivot.
     pub is_wide: bool,
 }
 

@@ -23,7 +23,7 @@ use crate::{Level, Type};
 pub(super) struct Cells {
     /// Name of the CTE.
     pub name: String,
-    /// Its columns, if a schema lists those of the input.
+    /// Columns of the cells, if a schema lists the columns of the input.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
     /// Columns that the step passes on, its own or not.

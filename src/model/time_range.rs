@@ -81,7 +81,7 @@ pub(super) struct TimeKey {
 #[derive(Clone, Debug)]
 pub(super) struct TimeValue {
     pub key: TimeKey,
-    /// Whether it has a value per input row or group.
+    /// Whether there is one value per input row or group.
     pub of_rows: bool,
     pub span: Span,
 }
@@ -118,7 +118,7 @@ pub(super) struct StepTimes {
     pub looks: Vec<TimeReach>,
     /// Lower-case columns that no other row changes: they depend on their own input row only.
     pub settled: FxHashSet<String>,
-    /// Whether it passes on undeclared columns.
+    /// Whether the step passes on undeclared columns.
     pub open: bool,
 }
 

@@ -64,7 +64,7 @@ impl LogEntry {
         ))
     }
 
-    /// Its hash.
+    /// Returns the hash of the entry.
     #[must_use]
     pub fn hash(&self) -> String {
         content_hash(self.text().as_bytes())
@@ -132,7 +132,7 @@ pub struct Logged {
     /// Number of the entry: one more than the greatest number of the entries before it. Entries on two branches may
     /// have the same number.
     pub number: usize,
-    /// Its hash.
+    /// Hash of the entry.
     pub hash: String,
     /// Name of the entry's file.
     pub file: String,

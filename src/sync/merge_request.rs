@@ -78,7 +78,7 @@ impl Promised {
         promised
     }
 
-    /// Both together.
+    /// Combines two reports.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
         Self {

@@ -91,9 +91,9 @@ impl fmt::Display for PlannedChange {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelPlan {
-    /// Its name.
+    /// Name of the model.
     pub model: String,
-    /// Its spec.
+    /// Path of the spec.
     pub spec: String,
     /// The action to take.
     pub action: Action,

@@ -19,7 +19,7 @@ use crate::{CompiledSpec, Compiler};
 pub struct Ours {
     /// Path of the spec, relative to the project's folder.
     pub spec: String,
-    /// Its text.
+    /// Contents of the spec.
     pub source: String,
     /// The compiled spec.
     pub compiled: CompiledSpec,
@@ -68,7 +68,7 @@ impl Ours {
 /// The base, the spec and the files of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct ModelSides<'a> {
-    /// Its name.
+    /// Name of the model.
     pub model: &'a str,
     /// The base: empty before the first push, two versions if git could not merge them.
     pub bases: &'a [PushState],

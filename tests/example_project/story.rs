@@ -148,6 +148,7 @@ fn production_agrees(story: &mut Run) {
 }
 
 #[test]
+#[ignore = "takes long; runs with --full"]
 fn from_a_proposal_to_production_on_duckdb() {
     let Some(mut story) = told_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else {
         return;

@@ -134,7 +134,7 @@ impl Engine {
         }
     }
 
-    /// Its name.
+    /// Returns the name of the engine.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Duckdb(_) => "duckdb",

@@ -29,12 +29,12 @@ use crate::sql::JoinKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Additivity {
-    /// It identifies rows, possibly truncated to a calendar unit.
+    /// The column identifies rows, possibly truncated to a calendar unit.
     Dimension {
         /// `month` of `billing_date[month]`.
         unit: Option<&'static str>,
     },
-    /// Its values add up: `SUM`, `COUNT`, and their sums and differences.
+    /// The values can be summed: `SUM`, `COUNT`, and their sums and differences.
     Sum,
     /// The minimum of its values is the minimum of all.
     Min,
@@ -116,7 +116,7 @@ pub enum Lost {
     Distinct,
     /// Another aggregate: a median, a deviation, a product.
     Aggregate(String),
-    /// It reads other rows: a running total, a share, growth, a rank, the value of another period.
+    /// The value depends on other rows: a running total, a share, growth, a rank, the value of another period.
     OtherRows,
     /// A condition depends on values that change under aggregation.
     Condition,
@@ -124,7 +124,7 @@ pub enum Lost {
     Function,
     /// Part of its formula is not a column of the model.
     Part(String),
-    /// It combines additive values with row values.
+    /// The value combines additive values with row values.
     Mixed,
     /// A filter after grouping, or a limit, drops rows that a coarser grouping would have.
     RowsLeftOut,
@@ -134,7 +134,7 @@ pub enum Lost {
     SingleRows,
     /// Column of one value of a pivot.
     WidePivot,
-    /// Its formula is too long.
+    /// The formula is too long.
     TooLong,
 }
 

@@ -53,7 +53,7 @@ pub(super) struct ColumnProof {
     pub name: String,
     /// Kind of test in dbt's words.
     pub kind: &'static str,
-    /// Whether it applies to all rows with severity error.
+    /// Whether the test applies to all rows with severity error.
     pub always: bool,
     pub test: dbt::YamlOutput,
 }
@@ -82,13 +82,13 @@ impl SingularTest {
 
 /// Model as its tests read it.
 pub(super) struct TestedModel<'t> {
-    /// Its columns, all nullable: a test trusts no fact that another test may refute.
+    /// Columns of the model, all nullable, because a test must not rely on facts that another test may refute.
     pub relation: Relation,
-    /// Whether it may have unknown columns.
+    /// Whether the model may have unknown columns.
     pub open: bool,
     /// Key columns, as far as known.
     pub grain: &'t [String],
-    /// Whether it has at most one row.
+    /// Whether the model has at most one row.
     pub single: bool,
     /// Columns as known to the compiler.
     known: &'t Relation,

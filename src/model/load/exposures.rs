@@ -9,7 +9,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
-    /// Its keys in dbt's words, as written.
+    /// Keys of the exposure in dbt's syntax, unchanged.
     pub said: &'y Node,
     /// Further inputs besides the model.
     pub depends_on: Vec<From>,

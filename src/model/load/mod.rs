@@ -95,7 +95,8 @@ pub struct Step<'y> {
     pub limit_span: Span,
     /// Keys of a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether it has an invalid key or is not a step, so that a missing key may be meant by that one.
+    /// Whether the mapping has an invalid key or is not a step, so that the invalid key may be a misspelled
+    /// required key.
     pub faulty: bool,
     /// Whether an error in it was reported, so that its columns are uncertain.
     pub unsound: bool,

@@ -50,7 +50,7 @@ pub struct CompareKey<'y> {
 #[derive(Clone, Debug)]
 pub struct SpecExample<'y> {
     pub name: SpannedText<'y>,
-    /// Both in the format of dbt, checked.
+    /// Rows of `given` and `expect` in dbt's format, already checked.
     pub given: &'y Node,
     pub expect: &'y Node,
     pub today: Option<SpannedText<'y>>,

@@ -85,7 +85,7 @@ impl Commit {
 pub struct NotAllowed {
     /// The commit.
     pub commit: String,
-    /// Its author.
+    /// Author of the commit.
     pub author: String,
     /// The file; `None` if the violation concerns the whole commit.
     pub path: Option<String>,

@@ -30,7 +30,7 @@ pub struct DefinitionHead {
     pub too_deep: bool,
     /// Whether an error was found in its tokens.
     pub broken: bool,
-    /// Whether it contains an unclosed text, which may have absorbed brackets and commas of the formula.
+    /// Whether the definition contains an unclosed string, which may have absorbed brackets and commas of the formula.
     pub swallowed: bool,
     /// Index of the source part that contains it.
     pub part: u32,

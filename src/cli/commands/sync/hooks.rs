@@ -9,9 +9,9 @@ use serde_json::Value;
 /// A hook that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedHook {
-    /// Its name: `pre-commit`.
+    /// Name of the hook: `pre-commit`.
     pub name: String,
-    /// Its program, as git calls it.
+    /// Program of the hook, as git calls it.
     pub program: String,
     pub status: i64,
 }

@@ -17,7 +17,7 @@ use crate::cli::workspace::Workspace;
 /// A spec that is verified.
 pub struct VerifySubject<'s> {
     pub compiled: &'s CompiledSpec,
-    /// Its path, seen from the project.
+    /// Path of the spec, relative to the project.
     pub path: &'s str,
     pub text: &'s str,
 }

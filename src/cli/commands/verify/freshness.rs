@@ -24,7 +24,7 @@ pub struct KnownBuild<'k> {
 /// State of a model in an environment.
 #[derive(Debug, Default)]
 pub struct BuildState {
-    /// Its name; `None` if the project has no environments.
+    /// Name of the environment; `None` if the project has no environments.
     pub environment: Option<String>,
     /// When dbt built it last, and how that ended.
     pub built: Option<(SystemTime, String)>,
