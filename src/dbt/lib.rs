@@ -16,7 +16,7 @@
 //! assert_eq!(orders.name(), "orders");
 //! ```
 //!
-//! Names that are hidden in these pages serve the crates of formulac above this one, and change with them.
+//! Items that are hidden in these pages are for the formulac crates that depend on this one, and may change with them.
 
 #![forbid(unsafe_code)]
 #![warn(

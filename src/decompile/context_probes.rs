@@ -289,8 +289,8 @@ impl CandidateCheck<'_, '_> {
         all
     }
 
-    /// Adds the definitions of this step: their names for the expressions that they are computed from, and their
-    /// formulas for their names.
+    /// Adds the definitions of this step: maps each expression to the name of its definition, and each name to its
+    /// formula.
     pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return;

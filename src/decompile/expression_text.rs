@@ -59,7 +59,7 @@ impl ExpressionText {
         }
     }
 
-    /// Makes a range of the rows of a name.
+    /// Creates a range from the rows that a name refers to.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
             range: Range::Whole,

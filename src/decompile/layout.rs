@@ -107,7 +107,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     clashes
 }
 
-/// Returns whether each part of a string is as the spec produces it or as a person wrote it.
+/// Returns whether each part of a string was generated from the spec or written by hand.
 fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.same(&all(f), b, &all(b)) {

@@ -40,7 +40,7 @@ pub(super) enum Arg {
     Silent(Type),
 }
 
-/// A formula that is compiled to learn its SQL.
+/// A formula that is compiled only to see its SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Probe {
     pub shape: ExpressionShape,

@@ -236,7 +236,7 @@ fn merge(own: &mut NodeState, other: NodeState) {
     own.why_model_level = own.why_model_level.take().or(other.why_model_level);
 }
 
-/// Grades a changed node itself by its contract.
+/// Rates the effect on a changed node itself by its contract.
 fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else {
         return;

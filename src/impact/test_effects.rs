@@ -5,7 +5,7 @@ use super::propagate::{ChangeStart, Grade, NodeState, NodeStates, other_rows};
 use crate::artifacts::{Check, DataTest, NodeDetail};
 use crate::lineage::ColumnChange;
 
-/// Grades a data test. It fails to run if a column is removed, and may find other rows if values change.
+/// Rates the effect on a data test. The test fails to run if a column is removed, and may find other rows if values change.
 pub(super) fn grade_data_test(
     graph: &Graph<'_>,
     place: usize,
@@ -102,7 +102,7 @@ pub(super) fn grade_data_test(
     }
 }
 
-/// Grades a unit test. It has its own input rows, so only changed code of its model and removed columns affect it.
+/// Rates the effect on a unit test. The test has its own input rows, so only changed code of its model and removed columns affect it.
 pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,

@@ -122,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// Sets the relation of unqualified names.
+    /// Sets the relation that unqualified names refer to.
     pub fn from(mut self, relation: impl Into<String>) -> Self {
         self.formulas = self.formulas.from(relation);
         self

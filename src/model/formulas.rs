@@ -38,7 +38,7 @@ impl StepFormulas {
     /// Collects the formulas of a step; `using` holds the conditions of joins that name columns.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
-        // A timeframe among a sheet's columns is computed here under its column name.
+        // If a sheet column is a timeframe, this step computes it under the column's name.
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
                 let name = formulas.spell(&[(key_name(column.text), *column)]);

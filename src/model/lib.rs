@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The crate uses no files, clock, environment or network. It does not panic on any input and always returns what could
-//! be compiled. Names that are hidden in these pages serve the crates of formulac above this one.
+//! be compiled. Items that are hidden in these pages are for the formulac crates that depend on this one.
 
 #![forbid(unsafe_code)]
 #![warn(

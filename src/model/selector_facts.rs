@@ -1,4 +1,4 @@
-//! Facts of a model for `--select`: tags, and scalar values of its configuration.
+//! Facts about a model that `--select` uses: tags, and scalar values of its configuration.
 
 use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;

@@ -77,7 +77,7 @@ impl LogEntry {
         format!("{}Z", whole.trim_end_matches('Z'))
     }
 
-    /// Returns the name of the entry's file: the time and the first letters of the hash.
+    /// Returns the name of the entry's file: the time and the first characters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();

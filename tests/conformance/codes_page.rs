@@ -14,7 +14,7 @@ Generated from the registry of codes (`src/syntax/diag/codes.rs`); `formulac exp
 A formula or spec with an error (F) has no SQL. A warning (W) changes nothing in the SQL. Turn a warning off
 
 - on one line by a comment at its end: `// noqa: W0470`, or by its name, `// noqa: not-a-known-value`; `// noqa` turns off
-  all warnings of the line; the comment stands in formulas, in those of specs too;
+  all warnings of the line; the comment can be in any formula, including formulas in specs;
 - in a whole project by `lint: [W0470]` in `formulac.yml`, or `lint: {W0470: off}`;
 - in the library by `Builder::without_warnings`.
 ";

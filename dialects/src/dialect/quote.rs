@@ -176,7 +176,7 @@ impl Dialect {
             .fold(0, |bits, dialect| bits | 1 << dialect.0.index)
     }
 
-    /// Returns whether this dialect is in the bits of `bare_in`; `cased` states whether the case of the name has a
+    /// Returns whether the bit of this dialect is set in `bare_in`; `cased` states whether the case of the name has a
     /// meaning.
     #[inline]
     pub fn is_bare(self, bits: u8, cased: bool) -> bool {

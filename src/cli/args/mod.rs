@@ -81,7 +81,7 @@ pub struct Global {
     /// Folder of the project [default: found from the working directory upwards]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub project_dir: Option<PathBuf>,
-    /// Ignore the project's settings and its knowledge of the data
+    /// Ignore the project's settings and what formulac knows about its data
     #[arg(long, global = true, hide_short_help = true)]
     pub no_project: bool,
     /// Environment of the project to use

@@ -286,7 +286,7 @@ fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
 }
 
-/// Prints `where`, with the condition of an incremental run as people write it for dbt.
+/// Prints `where`, with the condition for incremental runs in the usual dbt form.
 fn conditions(tree: &SqlTree, select: &Select, indent: usize, out: &mut String) {
     let Some(late) = &select.late else {
         if let Some(filter) = select.filter {

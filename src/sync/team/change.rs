@@ -117,7 +117,7 @@ impl Event {
         ))
     }
 
-    /// Returns the name of the event's file: the time and the first letters of the hash.
+    /// Returns the name of the event's file: the time and the first characters of the hash.
     #[must_use]
     pub fn file_name(&self) -> String {
         let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();

@@ -272,7 +272,7 @@ codes! {
         column both ways, which would give two different numbers."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     NotAsInSheets "W0419" "not-as-in-sheets" Warning("use a function that differs from the spreadsheet function of the same name", "use the name of the function that you mean")
-        "A spreadsheet function with this name has a different meaning; here it has the meaning of Omni. Use a name \
+        "A spreadsheet function with this name has a different meaning; here the function works as in Omni. Use a name \
         that makes clear which one is intended."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
@@ -303,7 +303,7 @@ codes! {
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
     SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
-        "PERIODOFFSET finds one row by its date and the names of its partition. If these are not known to identify a row, several rows may match, and then the value is empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
+        "PERIODOFFSET finds one row by its date and its partition columns. If these are not known to identify a row, several rows may match, and then the value is empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to read outside its partition", "group by the finer timeframe only")
@@ -412,7 +412,7 @@ codes! {
         in different countries and give NULL, as do dates that do not exist."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "count the values of CHOOSE from 1")
-        "The index of CHOOSE counts its values from 1. A constant index out of range gives NULL in every row; a \
+        "CHOOSE numbers its values from 1. A constant index out of range gives NULL in every row; a \
         spreadsheet shows #VALUE!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
@@ -455,7 +455,7 @@ codes! {
         repeated; `query` computes it once."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
     OutputTooLarge "F0504" "output-too-large" Error
-        "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that use each other; `query` names them."
+        "The SQL of one compilation must not exceed 64 MiB. `compile` inlines definitions that other definitions use; `query` names them."
         Shown("10,000 definitions that each repeat the one before") => Formula("a = 1");
     VolatileRepeated "F0505" "volatile-repeated" Error
         "A volatile value, such as a random number, would be drawn more than once."
@@ -498,7 +498,7 @@ codes! {
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
     NullableKey "W0610" "nullable-key" Warning("have a key that may be NULL", "add a `not_null` test to the key columns")
-        "A key column of the model may be NULL as far as the schema and the spec show. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A `not_null` test or a filter ensures that the key is never NULL. If one row is meant to have the empty key, write `group_by: region # // noqa: W0610`."
+        "A key column of the model may be NULL as far as the schema and the spec show. The uniqueness test of the key treats NULL as a value; dbt's snapshots, incremental models and joins do not. A `not_null` test or a filter ensures that the key is never NULL. If one row is meant to have the empty key, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
     ContractOfNoRelation "F0620" "contract-of-no-relation" Error
@@ -521,7 +521,7 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
     UnboundedInTime "F0632" "unbounded-in-time" Error
         "A value of an incremental model may depend on late rows, and on rows a known time before them: \
-        `PERIODOFFSET` specifies that time, and a window partitioned by the time column ends with the partition. \
+        `PERIODOFFSET` specifies that time, and a window that is partitioned by the time column reads only the rows of its partition. \
         Rows at a given distance, running totals, ranks over all rows, totals and limits may depend on any earlier \
         row."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
@@ -536,7 +536,7 @@ codes! {
         Declare a column that never contains NULL, or define it without NULL."
         Shown("an incremental model that groups by `region`, which may be NULL according to the schema") => Shown("the same by `region = COALESCE(region, \"none\")`");
     UnsupportedStrategy "F0635" "unsupported-strategy" Error
-        "A run reads late rows again, so its strategy must replace existing rows: `merge`, or `delete+insert` if \
+        "Each run reads recent rows again to include late rows, so the strategy of the model must replace existing rows: `merge`, or `delete+insert` if \
         dbt supports it for the warehouse. `append` would duplicate them; `microbatch` and `insert_overwrite` \
         replace rows within their own bounds."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")

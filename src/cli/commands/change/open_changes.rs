@@ -212,7 +212,7 @@ fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Opt
 }
 
 /// Returns the specs that name their approvers, among the changed specs and those whose SQL changes because of
-/// the facts in `known.yml`. The approvers are those named at the start of the branch, because a change must not
+/// the facts in `known.yml`. The approvers come from the commit at which the branch starts, because a change must not
 /// choose its own approvers.
 fn named_approvers(
     place: &Workspace,

@@ -306,7 +306,7 @@ fn begun(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
 }
 
-/// Refuses to change a protected environment from another branch than its own. Before it is known whether anything is to
+/// Refuses to change a protected environment from any branch other than its own. Before it is known whether anything is to
 /// be changed, a branch that a push began passes: there the push is done, and the same push again changes nothing.
 pub fn refuse_elsewhere(
     session: &Session,

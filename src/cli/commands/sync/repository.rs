@@ -158,8 +158,8 @@ impl Repository {
         self.commit_with(&args, paths)
     }
 
-    /// Brings the last commit, the index and these files in step after hooks: git keeps what a hook stages out of the
-    /// index, and what it writes without staging it out of the commit.
+    /// Makes the last commit, the index and these files agree after hooks ran. Git does not add changes that a hook
+    /// stages to the index, and does not commit changes that a hook leaves unstaged.
     pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_committed()?;
         let rewritten = self.uncommitted_paths(paths)?;
