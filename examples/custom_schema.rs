@@ -1,4 +1,4 @@
-//! What a schema changes: types and NULLs are known, misspelled names are found. `cargo run --example custom_schema`
+//! Effects of a schema: types and NULLs are known, and misspelled names are reported. `cargo run --example custom_schema`
 
 use formulac::{Column, Compiler, Relation, Schema, Type};
 

@@ -1,4 +1,4 @@
-//! What an editor does with a string as it is typed: underlines, hovers, quick fixes. `cargo run --example editor_diagnostics`
+//! Diagnostics in an editor while a formula is typed: underlines, hovers, quick fixes. `cargo run --example editor_diagnostics`
 
 use formulac::diag::Fix;
 use formulac::span::LineIndex;

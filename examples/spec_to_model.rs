@@ -24,7 +24,7 @@ steps:
 "#;
 
 fn main() -> ExitCode {
-    // The library reads no files: whoever calls it does.
+    // The library reads no files, so the caller reads them.
     let spec = match std::env::args().nth(1) {
         Some(path) => match std::fs::read_to_string(&path) {
             Ok(text) => text,

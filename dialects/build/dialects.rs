@@ -25,7 +25,7 @@ pub struct Dialect {
     cells: Vec<Cell>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 enum Cell {
     Missing,
     Template(Vec<Node>, Notes),
@@ -33,7 +33,7 @@ enum Cell {
 }
 
 /// Properties next to a template in TOML; `dialects/README.md` explains each.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 struct Notes {
     gives: Option<&'static str>,
     most: u32,
@@ -145,6 +145,10 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         }
         read.push(dialect);
     }
+    // `Dialect::bare_in` returns one bit per dialect. The base is not a dialect.
+    if read.len() - 1 > 32 {
+        faults.push(format!("{}: more than 32 dialects", folder.display()));
+    }
     if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
@@ -255,6 +259,7 @@ fn dialect(
             value,
             functions,
             &keys,
+            &parent.cells,
             &mut new.cells,
             faults,
         );
@@ -284,11 +289,14 @@ fn cell(
     value: &toml_file::Value<'_>,
     functions: &[Function],
     keys: &[String],
+    inherited: &[Cell],
     cells: &mut [Cell],
     faults: &mut Vec<String>,
 ) {
     let mut id = 0;
     let mut found = false;
+    let mut changes = false;
+    let faults_before = faults.len();
     for function in functions {
         for overload in &function.overloads {
             let one = !overload.key.is_empty() && key == format!("{}.{}", function.name, overload.key);
@@ -344,12 +352,16 @@ fn cell(
                         ),
                     )),
                 }
+                // An entry of one overload also keeps the entry of the whole function away from it.
+                changes |= cells[id] != inherited[id] || (one && keys.contains(&function.name));
             }
             id += 1;
         }
     }
     if !found {
         faults.push(file.fault(at, format!("`{key}` is not a function or overload of the catalogue")));
+    } else if !changes && faults.len() == faults_before {
+        faults.push(file.fault(at, format!("`{key}` is equal to what the dialect inherits; remove it")));
     }
 }
 

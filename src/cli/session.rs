@@ -82,7 +82,7 @@ impl Session {
     /// Prints data in which the escape sequences are our own.
     pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
-            // Whoever reads has seen enough.
+            // The reader closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Failure::io("write", "<stdout>", &error)),
             Ok(()) => Ok(()),

@@ -17,8 +17,8 @@ struct RelationPart {
 }
 
 impl RelationName {
-    /// Reads a name as an adapter quotes it. None where it has a sign that no name of a relation that dbt builds has: an
-    /// artifact is a string that anybody may have written.
+    /// Parses a name as an adapter quotes it. `None` if it contains a character that no relation built by dbt has in its
+    /// name, because the content of an artifact is untrusted.
     ///
     /// ```
     /// use formulac_catalog::Dialect;

@@ -1,5 +1,5 @@
-//! Checks formulas for one definition of an edited file by compiling them in the definition's place: to learn
-//! what SQL they become there, and to prove them.
+//! Checks candidate formulas for one definition of an edited file. It compiles each formula in the definition's place and
+//! compares the SQL with the edited SQL.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;

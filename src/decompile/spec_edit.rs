@@ -160,7 +160,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns the spec with another formula for a definition, without parsing the result again. The result shows
-    /// what a formula becomes and is not meant to be saved.
+    /// the SQL of a formula and is not meant to be saved.
     pub fn with_formula_unchecked(&self, placed: &Placed, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");

@@ -165,9 +165,9 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser's dialect for a dialect of formulac, and the most tolerant one for `None`.
+/// Returns the parser's dialect for the family of a dialect of formulac, and the most tolerant one for `None`.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
-    match dialect.map(Dialect::name) {
+    match dialect.map(|dialect| dialect.facts().sql_family) {
         Some("bigquery") => Box::new(BigQuery),
         Some("snowflake") => Box::new(SnowflakeDialect),
         Some("postgres") => Box::new(PostgreSqlDialect {}),
@@ -191,7 +191,7 @@ pub(super) struct SqlReaderFacts {
 
 impl SqlReaderFacts {
     pub fn from_dialect(dialect: Option<Dialect>) -> Self {
-        let is_duckdb = dialect.is_some_and(|dialect| dialect.name() == "duckdb");
+        let is_duckdb = dialect.is_some_and(|dialect| dialect.facts().sql_family == "duckdb");
         Self {
             names_by_equals: is_duckdb,
             chains_calls: is_duckdb,

@@ -16,7 +16,7 @@ impl Loader<'_, '_> {
             return Some(from);
         }
         let help = match quoted(trimmed) {
-            Some(mended) => format!("put the names in quotes: `{key}: {mended}`"),
+            Some(corrected) => format!("put the names in quotes: `{key}: {corrected}`"),
             None => {
                 "write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`".to_owned()
             }

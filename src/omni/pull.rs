@@ -66,7 +66,7 @@ pub struct Pull {
     pub left_out: Vec<String>,
     /// Files that cannot be edited in place, with the reason. If there is such a file, the pull writes nothing.
     pub refused: Vec<(String, YamlRefusal)>,
-    /// What is marked now, as dbt no longer has it: files, each with the places in it.
+    /// Files and positions of objects that this pull marked because dbt no longer has them.
     pub marked: Vec<(String, String)>,
 }
 

@@ -65,7 +65,7 @@ fn every_function_says_what_cases_show_of_it() {
         assert_eq!(
             shown.len(),
             formulac::Dialect::all().count(),
-            "{}: write docs/matrix.md anew",
+            "{}: update docs/matrix.md",
             function["name"]
         );
     }

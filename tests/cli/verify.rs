@@ -96,7 +96,7 @@ fn what_agrees_is_told_and_kept() {
         assert_snapshot!("verify_agrees", place.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
-    // The same facts give the same bytes, whoever finds them and when. Times are stored separately, in a file that
+    // The same facts give the same bytes for every user and at any time. Times are stored separately, in a file that
     // git ignores.
     git(&place, &["add", "--all"]);
     git(&place, &["commit", "--quiet", "--message", "evidence"]);

@@ -224,7 +224,7 @@ fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json
         map.finish()?;
     }
     if !values.is_empty() && values.len() != table.len() {
-        return list.error("`is` must stand in every row or in none");
+        return list.error("`is` must be in every row or in no row");
     }
     Ok((table, values))
 }

@@ -40,11 +40,7 @@ fn slips_in_a_case_file_are_errors() {
         ("function: ABS", "function: ABS\nnote: x", "unknown key `note`"),
         ("x: -1, is: 1", "x: -1, y: 2, is: 1", "unknown key `y`"),
         ("{x: -1, is: 1}", "{is: 1}", "`x` is missing"),
-        (
-            "x: null, is: null",
-            "x: null",
-            "`is` must stand in every row or in none",
-        ),
+        ("x: null, is: null", "x: null", "`is` must be in every row or in no row"),
         ("x: -1, is: 1", "x: -1, is: 1, is: 2", "duplicated key"),
         ("x: integer", "x: int", "unknown type `int`"),
         ("x: integer", "x: integer!", "declared never NULL"),

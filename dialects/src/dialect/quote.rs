@@ -167,19 +167,20 @@ impl Dialect {
         name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
     }
 
-    /// The dialects, as one bit each, in which the name is written as it is, unless its case matters and the dialect folds it.
-    pub fn bare_in(name: &str) -> u8 {
+    /// Returns the dialects, as one bit each, that accept the name without quotes, unless its case matters and the dialect
+    /// folds it. The build allows at most 32 dialects.
+    pub fn bare_in(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
             .filter(is_bare)
-            .fold(0, |bits, dialect| bits | 1 << dialect.0.index)
+            .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
     /// Returns whether the bit of this dialect is set in `bare_in`; `cased` states whether the case of the name has a
     /// meaning.
     #[inline]
-    pub fn is_bare(self, bits: u8, cased: bool) -> bool {
+    pub fn is_bare(self, bits: u32, cased: bool) -> bool {
         bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
     }
 

@@ -439,7 +439,7 @@ pub struct ColumnUse {
     /// Whether the source quotes the name. The case of an unquoted name does not matter.
     pub quoted: bool,
     /// Bit set of the dialects in which the name is known to be valid without quotes.
-    pub bare: u8,
+    pub bare: u32,
     pub ty: Type,
     pub nullable: bool,
     /// Upper bound of the column's numbers, as defined in `emit::size`.

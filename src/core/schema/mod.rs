@@ -30,7 +30,7 @@ pub struct Column {
     nullable: bool,
     quoted: bool,
     /// Dialects, as bits, in which the name is valid without quotes.
-    bare: u8,
+    bare: u32,
     /// Upper bound of the column's numbers, as defined in `emit::size`; 0 if only the warehouse knows it.
     size: u32,
     /// Number of digits of a decimal, in total and after the decimal point, if its type specifies them.
@@ -194,7 +194,7 @@ impl Column {
         Arc::clone(&self.name)
     }
 
-    pub fn bare(&self) -> u8 {
+    pub fn bare(&self) -> u32 {
         self.bare
     }
 

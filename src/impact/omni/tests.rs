@@ -117,7 +117,7 @@ fn what_is_reached_through_other_files() {
             &["child.a", "t.a", "t.b"],
         ),
         (
-            "a template is no view, and what is not there is told",
+            "a template is not a view, and missing names are reported",
             &[
                 ("base.view", "template: true\nmeasures: {n: {sql: '${a}'}}\n"),
                 ("t.view", "extends: [base, nowhere]\nschema: s\ndimensions: {a: {}}\n"),

@@ -88,14 +88,14 @@ impl<'y> Loader<'y, '_> {
             return false;
         };
         let place = SpannedText { text: first, node }.span(self.source);
-        let mended = first.replacen(": ", " = ", 1);
+        let corrected = first.replacen(": ", " = ", 1);
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 place,
                 "in a text block, write a definition as `name = formula`, not `name: formula`",
             )
-            .with_help(format!("write `{mended}`, or remove the `|` for a mapping")),
+            .with_help(format!("write `{corrected}`, or remove the `|` for a mapping")),
         );
         true
     }

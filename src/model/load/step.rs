@@ -112,7 +112,7 @@ impl<'y> Loader<'y, '_> {
             return;
         }
         let descending = words.first().is_some_and(|word| word.starts_with("desc"));
-        let mended = format!("{name}{}", if descending { " desc" } else { "" });
+        let corrected = format!("{name}{}", if descending { " desc" } else { "" });
         entry.text = name;
         self.report(
             Diagnostic::new(
@@ -120,7 +120,7 @@ impl<'y> Loader<'y, '_> {
                 entry.node.span,
                 format!("`order_by` accepts names, each with `asc` or `desc`, found `{text}`"),
             )
-            .with_help(format!("write `{mended}`; empty values are last either way")),
+            .with_help(format!("write `{corrected}`; empty values are last either way")),
         );
     }
 }

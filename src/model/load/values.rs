@@ -117,7 +117,7 @@ impl<'y> Loader<'y, '_> {
             self.cut.push(node.span);
             let whole = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
-            let mended = format!("'{}'", whole.replace('\'', "''"));
+            let corrected = format!("'{}'", whole.replace('\'', "''"));
             self.report(
                 Diagnostic::new(
                     Code::FormulaCut,
@@ -127,8 +127,8 @@ impl<'y> Loader<'y, '_> {
                         rest.trim()
                     ),
                 )
-                .with_help(format!("put it in quotes: `{key}: {mended}`"))
-                .with_fix(Span::new(node.span.start, end), mended),
+                .with_help(format!("put it in quotes: `{key}: {corrected}`"))
+                .with_fix(Span::new(node.span.start, end), corrected),
             );
         }
     }
@@ -168,7 +168,7 @@ impl<'y> Loader<'y, '_> {
         let (end, _) = rest.char_indices().find(ends)?;
         let whole = rest.get(..end)?.trim_end();
         let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
-        let mended = format!("'{}'", whole.replace('\'', "''"));
+        let corrected = format!("'{}'", whole.replace('\'', "''"));
         let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
         self.report(
             Diagnostic::new(
@@ -176,8 +176,8 @@ impl<'y> Loader<'y, '_> {
                 cut,
                 format!("inside `{{…}}`, a comma ends a value in YAML, so the formula of `{key}` ends before it"),
             )
-            .with_help(format!("put it in quotes: `{key}: {mended}`"))
-            .with_fix(whole_span, mended),
+            .with_help(format!("put it in quotes: `{key}: {corrected}`"))
+            .with_fix(whole_span, corrected),
         );
         self.cut.push(whole_span);
         Some(cut)
@@ -219,14 +219,14 @@ impl<'y> Loader<'y, '_> {
         );
         let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
         self.report(if sure {
-            let mended = if inside.contains(',') {
+            let corrected = if inside.contains(',') {
                 format!("\"{inside}\"")
             } else {
                 inside.to_owned()
             };
             diagnostic
-                .with_help(format!("write `{key}: {mended}`"))
-                .with_fix(node.span, mended)
+                .with_help(format!("write `{key}: {corrected}`"))
+                .with_fix(node.span, corrected)
         } else {
             diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
         });

@@ -59,7 +59,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     let (text, references) = with_marks(sql)?;
     let expr = parse(&infix_operators(&text), dialect)?;
     let mut reader = SqlReader {
-        dialect: dialect.name(),
+        family: dialect.facts().sql_family,
         names,
         references,
         doubts: Vec::new(),
@@ -167,7 +167,8 @@ fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
 }
 
 struct SqlReader<'n> {
-    dialect: &'static str,
+    /// `sql_family` of the dialect.
+    family: &'static str,
     names: &'n dyn SqlNames,
     references: Vec<String>,
     doubts: Vec<String>,
@@ -397,8 +398,7 @@ impl SqlReader<'_> {
         let (left, right) = (self.term(left)?, self.term(right)?);
         let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
         let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
-        if DIVIDES_WHOLE.contains(&self.dialect)
-            && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
+        if DIVIDES_WHOLE.contains(&self.family) && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
         {
             if is_whole(&left) && is_whole(&right) {
                 return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).with_type(Some(Type::Integer)));
@@ -489,7 +489,7 @@ impl SqlReader<'_> {
         };
         let pattern = text(pattern).ok_or("a pattern that is not a literal is not supported")?;
         let escape = match escape {
-            None if self.dialect == "duckdb" => None,
+            None if self.family == "duckdb" => None,
             None => Some('\\'),
             Some(escape) => text(escape).and_then(|text| text.chars().next()),
         };
@@ -599,13 +599,13 @@ impl SqlReader<'_> {
                 Some(text) => Ok(patterns::starts_with(self.term(x)?, &text)),
                 None => Err(not_carried(whole)),
             },
-            ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.dialect) => {
+            ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.family) => {
                 let args = self.terms(&args)?;
                 Ok(FormulaTerm::call("CONCAT", &args)
                     .with_type(Some(Type::Text))
                     .there(true))
             }
-            ("safe_divide", [x, y]) if self.dialect == "bigquery" => self.division(x, y),
+            ("safe_divide", [x, y]) if self.family == "bigquery" => self.division(x, y),
             ("zeroifnull", [x]) => {
                 Ok(FormulaTerm::call("COALESCE", &[self.term(x)?, FormulaTerm::integer(0)]).there(true))
             }
@@ -639,7 +639,7 @@ impl SqlReader<'_> {
     }
 
     fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
-        let known = sql_functions::find(name, self.dialect, args.len());
+        let known = sql_functions::find(name, self.family, args.len());
         let known = known.ok_or_else(|| not_carried(whole))?;
         let args = self.terms(args)?;
         let ty = match known.gives {
@@ -728,7 +728,7 @@ impl SqlReader<'_> {
                 term.with_type(ty).there(true)
             }
             _ => {
-                let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
+                let known = sql_functions::find(name, self.family, args.len()).filter(|known| known.aggregates);
                 let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else {
                     return Ok(None);
                 };
@@ -787,7 +787,7 @@ impl SqlReader<'_> {
                     return None;
                 };
                 let name = function.name.to_string().to_lowercase();
-                let known = sql_functions::find(&name, self.dialect, args.len())?;
+                let known = sql_functions::find(&name, self.family, args.len())?;
                 (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
             }
             _ => None,

@@ -154,7 +154,7 @@ impl SpecialTokens<'_> {
         let at = first + whole.find("\\\"").unwrap_or(0) as u32;
         let inner = whole.strip_prefix('"').unwrap_or(whole);
         let inner = inner.strip_suffix('"').unwrap_or(inner);
-        let mended = format!("\"{}\"", inner.replace("\\\"", "\"\""));
+        let corrected = format!("\"{}\"", inner.replace("\\\"", "\"\""));
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             Span::new(at, at + 2),
@@ -162,7 +162,7 @@ impl SpecialTokens<'_> {
         )
         .with_help("write `\"\"` for `\\\"`");
         if closing.is_some() {
-            diagnostic = diagnostic.with_fix(*span, mended);
+            diagnostic = diagnostic.with_fix(*span, corrected);
         }
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)

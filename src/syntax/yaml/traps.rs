@@ -38,9 +38,9 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     // The reported position may be after the faulty line, for example at the next key.
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
-        if let Some(mended) = quoted_timeframes(line.text) {
+        if let Some(corrected) = quoted_timeframes(line.text) {
             return Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
-                .with_help(format!("put the timeframe in quotes: `{mended}`"));
+                .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
         if let Some(trap) = line.trap(span) {
             return trap;
@@ -193,15 +193,15 @@ impl<'s> YamlLine<'s> {
                 pair.key
             ));
         }
-        let mended = format!("'{}'", pair.value.replace('\'', "''"));
-        let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {mended}`", pair.key));
+        let corrected = format!("'{}'", pair.value.replace('\'', "''"));
+        let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {corrected}`", pair.key));
         // No formula begins with most of YAML's special characters, so the value may be intended as something else.
         // Offer a fix only for a formula.
         let is_formula = pair
             .value
             .starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
         if is_formula {
-            diagnostic.with_fix(pair.place, mended)
+            diagnostic.with_fix(pair.place, corrected)
         } else {
             diagnostic
         }

@@ -1,4 +1,4 @@
-//! A conflict as people read it: what both sides had, what each has now, and what can be done.
+//! Text output of a conflict: the common base, both sides, and the commands that resolve it.
 
 use std::fmt::Write as _;
 

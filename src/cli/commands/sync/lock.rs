@@ -62,7 +62,7 @@ pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::io("write", LOCAL, &error))
 }
 
-/// Tells of a run that was killed, where nothing is to be written.
+/// Reports a run that was killed, for commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let waits = !matches!(
         left_transaction(&mut WorkTreeDisk::from_place(place)?),

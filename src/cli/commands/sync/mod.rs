@@ -101,7 +101,7 @@ pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     push::run(session, args)
 }
 
-/// `formulac rollback`: everything as it was after an entry of the log.
+/// `formulac rollback`: restores the state after an entry of the log.
 pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     rollback::run(session, args)
 }

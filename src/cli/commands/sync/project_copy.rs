@@ -80,7 +80,7 @@ impl ProjectCopy {
     }
 }
 
-/// A path that leads out of the project: how many folders up, what follows, and the whole path.
+/// Path that leads out of the project: number of folders up, the rest, and the whole path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outside {
     /// Outer folders come first, because they include the folders inside them.
