@@ -6,8 +6,8 @@ use std::ops::Range;
 /// Largest number of digits after the decimal point, and of zeros before it.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
-/// Limit of decimals with an exponent: BigQuery's decimals have nine digits after the decimal point, and the limit
-/// between two powers needs one more digit.
+/// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
+/// the threshold for the next power of ten needs one digit more than the result.
 const MOST_DECIMALS_OF_POWER: u32 = 8;
 /// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;
@@ -23,18 +23,18 @@ pub(super) const ZERO: &str = "^0";
 pub(super) struct NumberMask {
     pub prefix: String,
     pub suffix: String,
-    /// Least number of digits before the decimal point, padded with zeros, and the same after it.
+    /// Minimum numbers of digits before and after the decimal point. Missing digits are padded with zeros.
     pub zeros: u32,
     pub decimal_zeros: u32,
     /// Largest number of digits after the decimal point.
     pub decimals: u32,
     /// Strings between the digits of a code such as `000-000`, each with the number of digits before it.
     pub breaks: Vec<(u32, String)>,
-    /// Whether the value is formatted like with `&`, as `General` and `@` specify.
+    /// Whether the value has the same format as with the operator `&`. Set for the masks `General` and `@`.
     pub general: bool,
     /// Whether the number has thousands separators.
     pub grouped: bool,
-    /// Number of times the value is multiplied by 100, and number of times it is divided by 1000.
+    /// Number of multiplications of the value by 100, and number of divisions by 1000.
     pub percents: u32,
     pub thousands: u32,
     pub exponent: Option<Exponent>,
@@ -91,8 +91,8 @@ pub(super) fn is_bare(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 
-/// Returns the text of a bracketed part: empty for a color, the currency symbol for a currency such as `[$€-407]`.
-/// `None` for conditions and elapsed times.
+/// Returns the text that a bracketed part produces: an empty string for a color, or the currency symbol for a currency
+/// such as `[$€-407]`. `None` for conditions and elapsed times.
 fn bracketed(inner: &str) -> Option<String> {
     const COLOURS: [&str; 8] = ["black", "blue", "cyan", "green", "magenta", "red", "white", "yellow"];
     if let Some(currency) = inner.strip_prefix('$') {
@@ -105,8 +105,8 @@ fn bracketed(inner: &str) -> Option<String> {
     (numbered || COLOURS.contains(&lower.as_str())).then(String::new)
 }
 
-/// Parses literal text: in quotes, after a backslash, in brackets or as a space `_)`. Returns the text and its end, or
-/// `None` if the mask has no literal at this position.
+/// Parses literal text: text in quotes, a character after a backslash, a bracketed part, or a space such as `_)`.
+/// Returns the text and its end. `None` if there is no literal at this position.
 fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>> {
     let rest = mask.get(at..)?;
     if let Some(rest) = rest.strip_prefix('"') {
@@ -120,7 +120,8 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
     }
     if let Some(rest) = rest.strip_prefix('_') {
         return Some(match rest.chars().next() {
-            // In a cell, the space has the width of the next character. In a string, it is a single space.
+            // In a cell, `_` produces a space with the width of the next character. In a string, it produces a single
+            // space.
             Some(c) => Ok((" ".to_owned(), at + 1 + c.len_utf8())),
             None => refused(at..at + 1, "`_` must be followed by a character, as in `_)`"),
         });
@@ -132,7 +133,7 @@ fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), RefusedMask>>
     })
 }
 
-/// Whether a mask is a date mask: it has date letters outside of quotes, and isn't an elapsed time.
+/// Returns whether a mask is a date mask: it contains date letters outside of quotes and isn't a mask for elapsed time.
 pub(super) fn is_of_dates(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
         return false;
@@ -177,7 +178,7 @@ pub(super) fn find_elapsed(mask: &str) -> Option<Range<usize>> {
 /// Part of an elapsed time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ElapsedPart {
-    /// Number of whole units of `seconds` seconds, in the remainder of the previous unit.
+    /// Number of whole units, each with a length of `seconds` seconds, in the remainder of the previous unit.
     Units {
         seconds: i64,
         /// Size of the previous unit in seconds, `None` for the first unit.
@@ -244,7 +245,8 @@ pub(super) fn elapsed_time(mask: &str) -> Result<Vec<ElapsedPart>, RefusedMask> 
     Ok(parts)
 }
 
-/// Splits a mask into its sections, each with its start: for positive numbers, negative numbers, zero, and strings.
+/// Splits a mask into its sections for positive numbers, negative numbers, zero and strings. Returns each section with
+/// its start.
 pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, RefusedMask> {
     let mut ends = Vec::new();
     let mut at = 0;
@@ -444,7 +446,7 @@ fn exponent(mask: &str, at: Range<usize>) -> Result<(Exponent, usize), RefusedMa
 }
 
 pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, RefusedMask> {
-    /// Part of the mask before the meaning of `m` and `h` is resolved.
+    /// Part of the mask whose letters `m` and `h` are not resolved yet.
     enum MaskRun {
         Letters(char, usize, Range<usize>),
         AmPm,
@@ -548,7 +550,8 @@ impl NumberMask {
         out
     }
 
-    /// Returns the width of a number with leading zeros, prefixed with `0`. Empty if the number has no leading zeros.
+    /// Returns the padding width for leading zeros as in `printf`, such as `05`. Empty if the mask has no leading
+    /// zeros.
     fn padded(&self) -> String {
         let behind = if self.decimals > 0 { self.decimals + 1 } else { 0 };
         if self.zeros > 1 {
@@ -580,8 +583,8 @@ impl NumberMask {
         }
     }
 
-    /// Returns a regular expression for the last digits of a code and its replacement, which inserts the separators:
-    /// `([0-9]{3})$` and `-\1` for `0000-000`.
+    /// Returns a regular expression for the last digits of a code, and a replacement that inserts the separators. For
+    /// `0000-000`, these are `([0-9]{3})$` and `-\1`.
     pub fn code(&self) -> Option<(String, String)> {
         let ends = self.breaks.iter().skip(1).map(|(end, _)| *end).chain([self.zeros]);
         let (mut pattern, mut new) = (String::new(), String::new());
@@ -592,7 +595,7 @@ impl NumberMask {
         (!pattern.is_empty()).then(|| (pattern + "$", new))
     }
 
-    /// Returns a regular expression for the trailing zeros to remove if decimals are optional.
+    /// Returns a regular expression for the trailing zeros to remove. `None` if the mask has no optional decimals.
     pub fn optional_decimals(&self) -> Option<String> {
         let optional = self.decimals.checked_sub(self.decimal_zeros).filter(|n| *n > 0)?;
         let point = if self.decimal_zeros == 0 { "\\.?" } else { "" };
@@ -657,8 +660,8 @@ impl DatePart {
         });
     }
 
-    /// Returns the part in the notation of `TO_CHAR` without `FM` and full day names. `None` if that notation has no
-    /// such part.
+    /// Returns the part in a `TO_CHAR` notation without `FM` and without full day names. `None` if that notation can't
+    /// express the part.
     pub fn plain_mask(&self) -> Option<&'static str> {
         Some(match self {
             Self::Year4 => "YYYY",
@@ -677,7 +680,8 @@ impl DatePart {
         })
     }
 
-    /// Appends the part or literal in the notation of `TO_CHAR` without `FM`. `None` if that notation can't express it.
+    /// Appends the part or literal in a `TO_CHAR` notation without `FM`. `None` if that notation can't express the
+    /// part.
     pub fn plain_to_char(&self, out: &mut String) -> Option<()> {
         match self {
             Self::Literal(text) if text.contains('"') => return None,

@@ -41,11 +41,11 @@ impl ReadColumn {
     }
 }
 
-/// Columns that a definition reads, as a subset of the columns of the source.
+/// Subset of the source's columns that a definition reads.
 #[derive(Clone, Debug)]
 pub(super) enum DefinitionReads {
-    /// Number of columns, counted from the first column of the source. The only definition of a source always reads
-    /// its columns this way.
+    /// The first columns of the source, as a number of columns. A source with a single definition always uses this
+    /// variant.
     First(usize),
     /// Columns by index, in the order of first use.
     Indices(Vec<u32>),

@@ -24,7 +24,7 @@ use crate::schema::{Relation, Schema};
 use crate::scratch::{CompileMemory, MemoryPool};
 use crate::span::Span;
 
-/// Compiler for one dialect and schema, cheap to share between threads.
+/// Compiler for a dialect and a schema. Clones are cheap and can be used in several threads.
 ///
 /// ```
 /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -41,7 +41,7 @@ pub struct Compiler {
     pub pool: Arc<MemoryPool>,
 }
 
-/// Source text, followed by the grouping, partition and sort keys.
+/// Source text with the grouping, partition and sort keys appended.
 struct RelationKeys {
     text: String,
     parts: Vec<SourcePart>,
@@ -81,8 +81,8 @@ impl CompilerOptions {
         self.models.relation(name).or_else(|| self.schema.relation(name))
     }
 
-    /// Returns the help text for an unknown relation if no known relation has a similar name. `key` is the option
-    /// that contains the unknown name.
+    /// Returns the help text for an unknown relation whose name is not similar to any known relation. `key` is the
+    /// option that contains the unknown name.
     pub fn help_with_missing(&self, key: &str) -> String {
         if self.from_dbt {
             format!("correct `{key}`; if a model or source is new in dbt, run `dbt parse` first")
@@ -142,8 +142,8 @@ impl Builder {
         self
     }
 
-    /// Sets the columns of a worksheet in order: A, B, C and so on. Defaults to the columns of the relation. Only used
-    /// in the worksheet context.
+    /// Sets the columns of a worksheet, in the order A, B, C and so on. Defaults to the columns of the relation.
+    /// Ignored outside of the worksheet context.
     ///
     /// ```
     /// use formulac_core::{Compiler, Context};
@@ -186,8 +186,8 @@ impl Builder {
         self
     }
 
-    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
-    /// Numbers above 11 are reduced modulo 12.
+    /// Sets the number of months from January to the first month of the fiscal year. Fiscal timeframes require this
+    /// setting. Numbers above 11 are reduced modulo 12.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
         self.options.calendar.fiscal_month_offset = Some(months % 12);
         self
@@ -239,7 +239,7 @@ impl Compiler {
         &self.options.schema
     }
 
-    /// Compiles definitions or a single formula. Always returns a result.
+    /// Compiles definitions or a single formula. Returns a result even if the source contains errors.
     ///
     /// ```
     /// let compiled = formulac_core::Compiler::default().compile("a = SUM(x)\nb = SUMM(x)");
@@ -329,8 +329,7 @@ impl Compiler {
         })
     }
 
-    /// Appends the keys in the options to the source text, with each key as a separate part. `None` if the options
-    /// contain no keys.
+    /// Appends each key in the options to the source text as a separate part. `None` if the options contain no keys.
     fn keys(&self, source: &str) -> Option<RelationKeys> {
         let options = &*self.options;
         let keys = [
@@ -383,7 +382,7 @@ impl Compiler {
         }
     }
 
-    /// Whether the compiler knows any relation, from the schema or another spec.
+    /// Returns whether any relation is known, from the schema or from another spec.
     #[must_use]
     pub fn knows_relations(&self) -> bool {
         !self.options.schema.is_empty() || !self.options.models.is_empty()
@@ -432,7 +431,7 @@ impl Compiler {
             context: options.context,
             relations,
             merged: &[],
-            // If the relation is unknown, any column is accepted, so that only the relation is reported, once.
+            // If the relation is unknown, accept any column, so that the only error is the unknown relation.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
@@ -447,8 +446,8 @@ impl Compiler {
         }
     }
 
-    /// Warns about a definition such as `status = "open"` if there is also a column `status`, because a comparison
-    /// may be intended.
+    /// Warns about a definition such as `status = "open"` if a column `status` also exists, because the author may have
+    /// intended a comparison.
     fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
             let Some(name) = &definition.name else { continue };
@@ -480,8 +479,8 @@ pub fn order_key(text: &str) -> (&str, bool) {
     }
 }
 
-/// Removes definitions that contain an error. The definitions are in source order. An unknown relation is an
-/// error in all definitions, and so is any error in a formula without a name.
+/// Removes definitions that contain an error. The definitions must be in source order. An unknown relation and an error
+/// in a formula without a name affect all definitions.
 fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
     let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
     let is_of_all = |d: &Diagnostic| {
@@ -502,7 +501,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
     definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
-/// Moves errors in options to the end of the source, because options have no position in the source.
+/// Sets the position of errors in options to the end of the source, because options are not part of the source.
 fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
@@ -543,7 +542,7 @@ pub fn remove_silenced(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced
         };
         match comment.trim().strip_prefix("noqa") {
             Some(codes) => {
-                // In YAML, the formula may be quoted, so a closing quote may follow the codes.
+                // In YAML, the formula may be quoted, so there may be a closing quote after the codes.
                 let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
                 !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
             }

@@ -1,4 +1,5 @@
-//! Emitter: translates the typed IR to SQL expressions in one dialect, in a loop over the nodes that are needed.
+//! Emitter: translates the typed IR to SQL expressions in one dialect. It loops over the nodes that are needed and does
+//! not recurse.
 
 mod calls;
 mod period;
@@ -29,7 +30,7 @@ pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
     sql: Vec<SqlId>,
-    /// For each node of the SQL tree, the number of bytes that are written only because a template repeats an argument.
+    /// Number of bytes by node of the SQL tree that are written only because a template repeats an argument.
     repeated: Vec<u64>,
     /// SQL expression of each definition.
     roots: Vec<Option<SqlId>>,
@@ -37,7 +38,7 @@ pub struct EmitBuffers {
     /// Columns whose names are already in the tree, in insertion order.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// Upper bounds of numbers, by IR node. Computed on demand, up to the last node that was requested.
+    /// Upper bounds of numbers, by IR node. The bounds are computed on demand, up to the last requested node.
     sizes: Vec<u32>,
     template: template::TemplateBuffers,
     reads: reads::TemplateReads,
@@ -48,12 +49,12 @@ pub struct EmitBuffers {
 struct EmittedColumn {
     /// Tree node with the column's name.
     name: Option<SqlId>,
-    /// Last definition found to read the column, counted from 1.
+    /// Number of the last definition that reads the column, starting from 1.
     reader: u32,
 }
 
 impl EmitBuffers {
-    /// Clears everything except the tree, because several steps can share the tree of one query.
+    /// Clears everything except the tree, which the steps of a query share.
     fn reset(&mut self, program: &Program) {
         let Self {
             tree: _,
@@ -86,17 +87,17 @@ pub struct Emitter<'p> {
     pub program: &'p Program,
     pub dialect: Dialect,
     limits: &'p Limits,
-    /// Whether the query has grouping keys. Every group then contains a row, so a sum of values that are never NULL
+    /// Whether the query has grouping keys. If so, every group contains at least one row, so a sum of non-NULL values
     /// is never NULL.
     pub grouped_by_keys: bool,
-    /// Relation with which columns are qualified, because a column could be confused with an output of the same name.
+    /// Relation that qualifies column names. Set if a column could be confused with an output of the same name.
     pub qualifier: Option<SqlId>,
-    /// Whether several relations are read, so that every column is qualified with its own relation.
+    /// Whether the select reads several relations, so that every column is qualified with its own relation.
     joined: bool,
     /// Whether the input is an earlier select of the same step, so that no column is qualified with its original
     /// relation.
     passed_on: bool,
-    /// For each column that the earlier select passes on under a different name: that name.
+    /// New names of the columns that the earlier select passes on under a different name, by column index.
     pub renamed: FxHashMap<u32, String>,
     /// Column names that are quoted in the source, so that their case matters.
     pub cased: FxHashSet<String>,
@@ -105,8 +106,8 @@ pub struct Emitter<'p> {
     pub shadowed: bool,
     /// Whether a column or a definition has a name that a template could also use as an alias.
     has_alias_names: bool,
-    /// Relation that a standalone expression reads, in dialects in which a relation's name hides a column of the same
-    /// name.
+    /// Relation that a standalone expression reads. Set in dialects in which the name of a relation hides a column of
+    /// the same name.
     pub only_relation: Option<&'p str>,
     pub windows: Windows,
     /// Nodes that are emitted as columns of the current relation.
@@ -163,8 +164,8 @@ impl<'p> Emitter<'p> {
         &mut self.work.tree
     }
 
-    /// Emits a definition and returns its expression. The definitions that it uses are inlined, so they must be
-    /// emitted first. If the dialect cannot express the definition, reports that and returns `None`.
+    /// Emits a definition and returns its expression. The definitions that it uses must be emitted first because they
+    /// are inlined. If the dialect cannot express the definition, reports an error and returns `None`.
     pub fn definition(&mut self, index: u32) -> Option<SqlId> {
         let program = self.program;
         let definition = &program.definitions[index as usize];
@@ -213,7 +214,8 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Marks the nodes that the root depends on. All other nodes have been folded away.
+    /// Marks the nodes that the root depends on. The other nodes do not appear in the SQL, because lowering replaced
+    /// them with a simpler expression.
     fn mark_needed(&mut self, first: IrId, root: IrId) {
         self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
@@ -258,8 +260,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits one node. Its operands must be emitted first.
-    // Inlined because there are only two callers, and because inlining makes the loop over a definition's nodes much
-    // faster.
+    // Inlined because inlining makes the loop over a definition's nodes much faster and there are only two callers.
     #[inline(always)]
     fn node(&mut self, id: IrId, (node, meta): &(Ir, NodeMeta)) {
         let program = self.program;
@@ -326,7 +327,7 @@ impl<'p> Emitter<'p> {
             } => self.aggregate(id, overload, program.args(args), distinct, span),
             Ir::Window { call, over } => self.window(call, program.over(over), program.partition_keys(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
-            // When the planner builds selects, it joins the other row and sets the SQL of this node itself.
+            // In a select, the planner joins the other row and sets the SQL of this node.
             Ir::PeriodLookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
             // The planner sets the SQL of these nodes when it joins the row that the lookup finds.
@@ -392,7 +393,7 @@ impl<'p> Emitter<'p> {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
-            // The relation occurs only in the source and not in any schema, so write its name as given.
+            // No schema contains the relation, so write its name as in the source.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
                 let qualifier = self.name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
@@ -441,7 +442,7 @@ impl<'p> Emitter<'p> {
         self.column(index, Span::default())
     }
 
-    /// Emits a column that is qualified with its relation, for selects that read several relations.
+    /// Emits a column that is qualified with its relation. Used in selects that read several relations.
     pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.name(relation, span);
@@ -538,7 +539,7 @@ impl<'p> Emitter<'p> {
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.null_placeholder(Span::default());
         };
-        // The operands belong to no program, so store them temporarily after the program's nodes.
+        // The operands are not nodes of the program, so store them temporarily after the program's nodes.
         let end = self.work.sql.len();
         self.work.sql.extend([left, right]);
         let operands = [IrId(end as u32), IrId(end as u32 + 1)];
@@ -547,7 +548,8 @@ impl<'p> Emitter<'p> {
         same
     }
 
-    /// Wraps a constant so that it is a value of the group: `case when count(*) >= 0 then 1 end`.
+    /// Wraps a constant in an aggregate expression, so that it is a value of the group: `case when count(*) >= 0 then 1
+    /// end`.
     pub fn group_constant(&mut self, constant: SqlId) -> SqlId {
         let tree = &mut self.work.tree;
         let span = tree.meta(constant).span;
@@ -586,8 +588,8 @@ fn or_zero(digits: &str) -> &str {
     if digits.is_empty() { "0" } else { digits }
 }
 
-/// Writes a number without an exponent: `1e3` becomes `1000.0`. Returns `None` if the number contains no
-/// exponent, or needs more digits than a decimal can hold.
+/// Rewrites a number without its exponent: `1e3` becomes `1000.0`. Returns `None` if the number has no exponent, or
+/// needs more digits than a decimal can store.
 fn without_exponent(number: &str) -> Option<String> {
     const DIGITS: usize = 38;
     let (mantissa, exponent) = number.split_once('e')?;

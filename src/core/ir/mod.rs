@@ -1,4 +1,5 @@
-//! Typed IR of definitions: includes levels but no dialect. All nodes are in one arena, children before parents.
+//! Typed IR of definitions. The IR contains the level of each value and does not depend on a dialect. All nodes are
+//! stored in one arena, children before parents.
 
 use std::sync::Arc;
 
@@ -47,9 +48,10 @@ pub enum Ir {
         overload: OverloadId,
         args: PoolRange,
     },
-    /// Alternating conditions and values. If there is an odd number of arguments, the last one is the default value.
+    /// CASE whose arguments alternate between conditions and values. If the number of arguments is odd, the last
+    /// argument is the default value.
     Case(PoolRange),
-    /// CASE that compares one subject with one value per branch.
+    /// CASE that compares a subject with the value of each branch.
     Switch {
         subject: IrId,
         arms: PoolRange,
@@ -75,54 +77,56 @@ pub enum Ir {
         call: IrId,
         over: WindowFrameId,
     },
-    /// Window over the rows of each group, before grouping, for aggregates that the dialect does not support. The
-    /// first argument is the call. For some roles, it is followed by partition keys in addition to the grouping keys.
+    /// Window over the rows of each group that is computed before grouping, for aggregates that the dialect does not
+    /// support. The first argument is the call. For some roles, the call is followed by partition keys in addition to
+    /// the grouping keys.
     GroupWindow {
         args: PoolRange,
         role: GroupRole,
     },
-    /// Value from the row whose order key equals the current row's order key, moved by a period.
+    /// Value from the row whose sort key equals the current row's sort key, shifted by a period.
     PeriodLookup {
         value: IrId,
         /// Index in `periods`.
         period: u32,
     },
-    /// Value from a row that is found by its key, in the sheet or in another tab. The arguments are the sought value,
-    /// the key that it is compared with and, unless the row's number is requested, the value to return. If rows are
-    /// counted, the third argument is the counted value, and the fourth is a second value that the condition reads.
+    /// Value from a row that is looked up by its key, in the sheet or in another tab. The arguments are the sought
+    /// value, the key to compare it with and, unless the lookup returns the row number, the value to return. If the
+    /// lookup counts rows, the third argument is the counted value, and the fourth argument is a second value that the
+    /// condition reads.
     RowLookup {
         args: PoolRange,
         /// Index in `finds`.
         find: u32,
     },
-    /// Column of another tab, which is read only by lookups in that tab. If the tab is `u32::MAX`, the number of a row.
+    /// Column of another tab, which only lookups in that tab read. If the tab is `u32::MAX`, the node is a row number.
     TabColumn {
         tab: u32,
         column: u32,
     },
-    /// `DISTINCT(x)`, until the enclosing aggregate consumes it.
+    /// `DISTINCT(x)`. The enclosing aggregate consumes this node.
     Distinct(IrId),
-    /// `FIRST(x):x`, until the enclosing aggregate consumes it.
+    /// `FIRST(x):x`. The enclosing aggregate consumes this node.
     Range {
         x: IrId,
         over: WindowFrameId,
     },
-    /// `A:C`: one `Range` per column, until the enclosing aggregate consumes them.
+    /// `A:C`: one `Range` per column. The enclosing aggregate consumes this node.
     Ranges(PoolRange),
 }
 
 /// Purpose of a window over the rows of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupRole {
-    /// Value of the aggregate, which is the same in all rows of the group.
+    /// Computes the aggregate. Its value is the same in all rows of the group.
     Value,
-    /// Rank of the row's value within its group, in descending or ascending order.
+    /// Computes the rank of the row's value within its group, in descending or ascending order.
     Place { descending: bool },
-    /// Number of values in the group.
+    /// Counts the values in the group.
     Count,
-    /// Number of times that the row's value occurs in its group.
+    /// Counts how often the row's value occurs in its group.
     Occurrences,
-    /// Largest number of times that any value occurs in the group.
+    /// Computes how often the most frequent value of the group occurs.
     MaxOccurrences,
 }
 
@@ -148,9 +152,9 @@ pub enum WindowFrame {
     Partition,
     /// Rows from one bound to another in the step's order, including both bounds.
     Rows { from: FrameBound, to: FrameBound },
-    /// All rows, in the order of the call's own argument. NULLs come last or, with `apart`, are in a separate
-    /// partition. With `within`, the rows are divided by the step's partition keys; otherwise, only by the partition
-    /// keys that the spec specifies.
+    /// All rows, sorted by the call's own argument. NULLs come last or, if `apart` is set, are in a separate partition.
+    /// If `within` is set, the step's partition keys partition the rows. Otherwise, only the partition keys that the
+    /// spec specifies do.
     Ranked {
         descending: bool,
         apart: bool,
@@ -158,8 +162,8 @@ pub enum WindowFrame {
     },
     /// Rows of the partition with the same value of the call's own argument.
     SameValue,
-    /// Rows before the current row in the order of the last `parted_by` value. With `own`, the rows with the current
-    /// row's value are included.
+    /// Rows before the current row in the order of the last `parted_by` value. If `own` is set, rows with the same
+    /// value as the current row are included.
     Ahead { descending: bool, own: bool },
     /// Cells in one row of a pivoted sheet, one cell per column.
     Across(CellFrame),
@@ -176,7 +180,7 @@ pub enum CellFrame {
     Ordered,
     /// Cells from one column to another, including both columns.
     Cells { from: FrameBound, to: FrameBound },
-    /// All cells, in the order of the call's own argument.
+    /// All cells, sorted by the call's own argument.
     Ranked { descending: bool },
 }
 
@@ -199,7 +203,7 @@ impl WindowFrame {
         matches!(self, Self::Partition | Self::Across(CellFrame::All))
     }
 
-    /// Returns whether the rows or cells are in the order of the call's own argument.
+    /// Returns whether the rows or cells are sorted by the call's own argument.
     pub fn is_ranked(self) -> bool {
         matches!(self, Self::Ranked { .. } | Self::Across(CellFrame::Ranked { .. }))
     }
@@ -220,8 +224,8 @@ impl WindowFrame {
         }
     }
 
-    /// Returns whether the window remains correct if the rows with equal values are moved to separate partitions. The
-    /// bounds of such a window are the current row or the ends of the partition.
+    /// Returns whether the window can still be used if the rows are additionally partitioned by a value. This requires
+    /// that each bound of the window is the current row or an end of the partition.
     pub fn holds_when_parted(self) -> bool {
         use FrameBound::{At, First, Last};
         match self {
@@ -257,19 +261,19 @@ pub struct NodeMeta {
     pub ty: Type,
     pub nullable: bool,
     pub level: Level,
-    /// Whether grouping keys are the only columns that the node reads per row, so that it can be used together with
+    /// Whether the node reads no columns per row except for grouping keys, so that the node can be combined with
     /// aggregates.
     pub reads_only_keys: bool,
-    /// Whether the value changes each time it is computed.
+    /// Whether each evaluation can return a different value.
     pub volatile: bool,
-    /// Whether the node contains an aggregate that reads no column. Inside a subquery, that aggregate would belong to
-    /// the subquery.
+    /// Whether the node contains an aggregate that reads no column. In a subquery, such an aggregate would aggregate
+    /// the rows of the subquery.
     pub columnless: bool,
     pub span: Span,
 }
 
 impl NodeMeta {
-    /// Returns whether the value is the same in all rows, and the same each time it is computed.
+    /// Returns whether the value is the same in all rows and at each evaluation.
     #[inline]
     pub fn is_constant(&self) -> bool {
         self.level == Level::Const && !self.volatile
@@ -284,7 +288,7 @@ impl NodeMeta {
         self.columnless |= operand.columnless;
     }
 
-    /// Returns whether an aggregate of the node reads a column. Volatile values do not read any columns.
+    /// Returns whether an aggregate over the node reads a column. Volatile values do not read any columns.
     pub fn reads_columns(&self) -> bool {
         self.level > Level::Const && !self.volatile
     }
@@ -300,14 +304,14 @@ impl NodeMeta {
     }
 }
 
-/// Offset along the calendar: a number of calendar units.
+/// Offset in the calendar, as a number of calendar units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CalendarOffset {
-    /// Number of units. Never 0, and never larger than the length of the calendar.
+    /// Number of units. The number is never 0 and never exceeds the length of the calendar.
     pub count: i64,
     pub unit: CalendarUnit,
-    /// Arguments that follow the time in calls of the catalogue entries `earlier` and `later`: the number of units,
-    /// the unit, and a string that combines the two.
+    /// Arguments after the time in calls of the catalogue entries `earlier` and `later`: the number of units, the unit,
+    /// and a string with both.
     pub words: PoolRange,
 }
 
@@ -334,12 +338,12 @@ pub struct LookupSpec {
     /// Whether the row is found by its number.
     pub by_number: bool,
     pub matching: KeyMatching,
-    /// Condition on the sought value and the row's key. The condition is not part of any definition's value.
+    /// Condition on the sought value and the row's key. The node does not belong to the expression of any definition.
     pub test: IrId,
 }
 
-/// Holidays in a column of another tab: each distinct date from Monday to Friday. The planner creates a separate
-/// tab for them.
+/// Holidays in a column of another tab: the distinct dates from Monday to Friday. The planner creates a separate tab
+/// for these dates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Holidays {
     /// Tab of the sheet that lists the holidays, and the holiday column in that tab.
@@ -423,7 +427,7 @@ impl CalendarUnit {
 }
 
 impl CalendarOffset {
-    /// Returns the offset in seconds or in months. One quarter and three months are the same distance.
+    /// Returns the offset in seconds or in months, so that one quarter and three months are equal.
     pub fn distance(self) -> (i64, bool) {
         let (length, months) = self.unit.length();
         (self.count.saturating_mul(length), months)
@@ -451,8 +455,8 @@ pub struct ColumnUse {
     /// Whether the column is not part of any known relation. The column's relation, if any, is then only named in the
     /// source.
     pub unknown: bool,
-    /// Columns that a full join merges into this one because both sides contain them. The value is the first one that
-    /// is not NULL.
+    /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
+    /// non-NULL value.
     pub merged: Vec<u32>,
 }
 
@@ -469,7 +473,7 @@ pub struct IrDefinition {
     pub failed: bool,
     /// Whether another definition uses this one.
     pub used: bool,
-    /// Whether some nodes do not contribute to any value because they were folded away.
+    /// Whether some nodes are unused because lowering replaced them with a simpler expression.
     pub folded: bool,
 }
 
@@ -477,24 +481,24 @@ pub struct IrDefinition {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, NodeMeta)>,
-    /// Windows, each with the values that divide its rows in addition to the step's partition keys.
+    /// Windows, each with its partition keys in addition to those of the step.
     overs: Vec<(WindowFrame, PoolRange)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
-    /// Periods by which lookups move their keys.
+    /// Periods by which lookups shift their keys.
     pub periods: Vec<CalendarOffset>,
     /// Lookups by key or row number.
     pub finds: Vec<LookupSpec>,
     /// Columns in other tabs that contain holidays.
     pub holidays: Vec<Holidays>,
-    /// Aggregates and windows, each with an equivalent expression that is built from windows, for dialects that do
-    /// not support the call.
+    /// Aggregates and windows, each with an equivalent expression of window functions for dialects that do not support
+    /// the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Text criteria: the values to test, the text to find, and the span of the criterion.
     pub criteria: Vec<(IrId, PoolRange, Span)>,
-    /// Descriptions of cells and cell ranges, in words.
+    /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
     /// Whether any definition is folded. During lowering: whether the current definition is folded.
     pub folded: bool,
@@ -611,7 +615,7 @@ impl Program {
     #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
         let first = self.args.len() as u32;
-        // Most lists are so short that a call to copy them would be slower.
+        // Most lists are so short that a copy by a function call would be slower.
         match *args {
             [a] => self.args.push(a),
             [a, b] => self.args.extend_from_slice(&[a, b]),
@@ -635,7 +639,7 @@ impl Program {
             .map_or(WindowFrame::Partition, |(over, _)| *over)
     }
 
-    /// Returns the values that divide the rows of a window in addition to the step's partition keys.
+    /// Returns the partition keys of a window in addition to those of the step.
     pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
         self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }
@@ -668,14 +672,14 @@ impl Program {
         }
     }
 
-    /// Resolves references to definitions. If a definition's formula is only another definition's name, the two
-    /// definitions have the same meaning.
+    /// Follows references to definitions until the node is not a reference, because a definition's formula can be only
+    /// the name of another definition.
     #[inline]
     pub fn resolve_names(&self, id: IrId) -> IrId {
         self.resolve_names_until(id, |_, _| false)
     }
 
-    /// Resolves references like `resolve_names`, but stops if `stop` returns true for a reference and its definition.
+    /// Follows references like `resolve_names`, but stops at a reference for which `stop` returns true.
     #[inline]
     pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
@@ -686,8 +690,8 @@ impl Program {
         id
     }
 
-    /// Returns whether a date is known to be the first day of a month. The minimum, maximum, first or last of such
-    /// dates is also such a date.
+    /// Returns whether a date is known to be the first day of a month. This also holds for the minimum, maximum, first
+    /// or last value of such dates.
     pub fn is_month_start(&self, date: IrId) -> bool {
         const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
         let mut date = self.resolve_names(date);
@@ -728,8 +732,8 @@ impl Program {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
     }
 
-    /// Returns whether a node is so simple that repeating it costs nothing: a column, a literal, or a call without
-    /// arguments that is not volatile, such as today's date.
+    /// Returns whether a node is so simple that repeating it costs nothing: a column, a literal, or a non-volatile call
+    /// without arguments, such as today's date.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
             Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
@@ -738,8 +742,8 @@ impl Program {
         }
     }
 
-    /// Maps a column of a tab to the original tab and column of the sheet. Only the columns of holiday tabs have a
-    /// different origin.
+    /// Returns the tab of the sheet and the column from which a tab's column originates. Only the columns of holiday
+    /// tabs originate from another tab.
     pub fn column_of_sheet(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)

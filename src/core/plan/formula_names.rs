@@ -4,8 +4,8 @@ use super::names::snake_case;
 use crate::catalog::{self, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Maximum length in bytes of a formula from which a name is derived. In nested calls, a name is derived for each
-/// part, so longer parts would take quadratic time.
+/// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
+/// because a name is derived for each nested part.
 const LONGEST_TEXT: usize = 1_000;
 
 /// Returns a name for a value, derived from its formula.
@@ -100,7 +100,7 @@ pub(super) struct NamedCall<'c> {
     pub of: &'c str,
 }
 
-/// Returns a name for a value whose formula is too long for a name. The name consists of the value's function and
+/// Returns a name for a value whose formula is too long for a name. The name is derived from the value's function and
 /// the definition that reads the value.
 pub(super) fn name_by_function(program: &Program, id: IrId, of: &str) -> String {
     let call = match program.node(id) {
@@ -153,7 +153,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
             format!("{name}_values_of_some_rows")
         });
     }
-    // The value of a single row gets the same name, regardless of how the formula is written.
+    // A value from a single row gets the same name, regardless of the notation in the formula.
     let is_of_row = [
         internal::LAG,
         internal::LEAD,
@@ -194,7 +194,7 @@ fn cell_name(program: &Program, id: IrId, text: &str) -> Option<String> {
     })
 }
 
-/// Returns a name for a column that is limited to some rows of a sheet, such as `revenue_from_row_3` or
+/// Returns a name for a value that reads only some rows of a column, such as `revenue_from_row_3` or
 /// `revenue_in_rows_2_to_5`.
 pub(super) fn name_of_some_rows(program: &Program, id: IrId) -> Option<String> {
     let Ir::Case(arms) = program.node(id) else { return None };
@@ -327,7 +327,8 @@ fn name_of_expression(text: &str) -> Option<String> {
     }
 }
 
-/// Returns whether a name ends in a number, like a counter: `amount_2` would look like the second of several columns.
+/// Returns whether a name ends with a number. Such a name looks like a counter: readers would take `amount_2` for the
+/// second of several columns.
 fn reads_as_counted(name: &str) -> bool {
     name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with('_')
 }

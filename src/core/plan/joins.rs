@@ -41,7 +41,7 @@ impl PassedOn {
 }
 
 impl JoinedInput {
-    /// Returns the known properties of a column.
+    /// Returns a column with its known properties.
     pub fn column(&self, column: &InputColumn) -> Option<&Column> {
         self.relations.get(*column.of.first()?)?.column(&column.name)
     }
@@ -79,7 +79,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the joins of the first select, with their conditions inlined.
+    /// Returns the joins of the first select. Definitions that a join condition reads are inlined into the condition.
     pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Planner<'_> {
         joins
     }
 
-    /// Emits a column of the input as this stratum refers to it.
+    /// Emits a column of the input in the form in which this stratum refers to it.
     pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
         let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
             let (name, quoted) = self.input_name(column);
@@ -141,7 +141,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the known properties of a column of the input.
+    /// Returns a column of the input with its known properties.
     fn known_input(&self, column: &InputColumn) -> Option<&Column> {
         match self.input.joined {
             Some(joined) => joined.column(column),
@@ -149,8 +149,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the name of a column of the input, and whether it must be quoted, for a stratum that reads one
-    /// relation.
+    /// Returns the name of an input column in a stratum that reads a single relation, and whether the name must be
+    /// quoted.
     pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
         let known = self.known_input(column);
         // Use the relation's own spelling, if it is known.
@@ -177,7 +177,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines which columns of a joined input later strata read, and under which names.
+    /// Determines the columns of a joined input that later strata read, and the names of these columns.
     pub(super) fn pass_on(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
@@ -226,8 +226,8 @@ impl Planner<'_> {
         self.emitter.renamed = renamed;
     }
 
-    /// Returns the name of the output that is exactly this column of the joined input. `None` if there is no such
-    /// output.
+    /// Returns the name of the output that consists only of the given column of the joined input. `None` if there is no
+    /// such output.
     pub(super) fn output_of_input(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
         let program = self.step.program;
         let is_it = |root: IrId| match program.node(root) {
@@ -248,7 +248,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the name of the output that an order key refers to. `None` if the key is not an output.
+    /// Returns the name of the output that a sort key refers to. `None` if the key is not an output.
     pub(super) fn output_of(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
@@ -309,7 +309,7 @@ impl Planner<'_> {
                 );
             }
             for node in self.computed_in(stack, stage) {
-                // The looked-up value is a column of the other row.
+                // The looked-up value is read from the other row.
                 let node = match node {
                     Ir::PeriodLookup { value, .. } if self.column_in(value, stage).is_none() => {
                         program.node(program.resolve_names(value))

@@ -1,8 +1,8 @@
 //! Lookups of rows by key or by number, in the sheet or in another tab. The lookups become joins that do not
 //! repeat rows.
 //!
-//! If several rows have the same key, a CTE keeps the first one. For lookups of the next smaller or next larger
-//! key, a CTE chooses one row per sought value. A lookup of a constant finds the same row for all rows.
+//! If several rows have the same key, a CTE keeps the first one. For lookups of the next smaller or next larger key, a
+//! CTE chooses one row per sought value. A lookup of a constant returns the same row for every row of the sheet.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,13 +15,13 @@ use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, SelectSource, SqlId};
 
-/// Properties that lookups must have in common to share a join: the tab, the compared key, the kind of matching
-/// and the sought value.
+/// Properties that must be equal for lookups to share a join: the tab, the compared key, the kind of matching and the
+/// sought value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct LookupJoinKey {
     tab: Option<u32>,
-    /// Value number of the compared key. `sought` contains the value numbers of the sought values, or is `None` to
-    /// include lookups of any value.
+    /// Value number of the compared key. `sought` contains the value numbers of the sought values. If `sought` is
+    /// `None`, the key includes lookups of any value.
     by: u32,
     matching: KeyMatching,
     sought: Option<(u32, Option<u32>)>,
@@ -44,11 +44,12 @@ pub(super) struct FoundRow {
 
 #[derive(Clone, Debug)]
 pub(super) enum LookupJoinKind {
-    /// Joined on the condition on the key.
+    /// Join on the condition on the key.
     ByKey,
-    /// Joined on the values for which the row was chosen. For each value, its column on both sides of the join.
+    /// Join on the values for which the row was chosen. Contains the left and right column of each value.
     ByValues(Vec<(SpelledKey, SpelledKey)>),
-    /// Joined without a key: one row for all rows, or one row per part if the sheet is divided into parts.
+    /// Join without a key. The joined CTE contains a single row, or one row per partition if the sheet has partition
+    /// keys.
     One,
 }
 
@@ -72,8 +73,8 @@ pub(super) struct KeyLookups {
     alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
     numbers: Vec<u32>,
-    /// Existing CTEs with row numbers: the rows that are numbered, the value number of the key that divides them, and
-    /// the CTE.
+    /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
+    /// partitions them, and the CTE.
     pub made: Vec<(String, Option<u32>, NumberedRows)>,
 }
 
@@ -256,7 +257,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines the source of the rows to join, and adds the CTEs that the source needs.
+    /// Determines the source of the rows to join, and adds the CTEs that the source requires.
     pub(super) fn resolve_lookup_join(
         &mut self,
         found: &mut FoundRow,
@@ -332,7 +333,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Emits a condition. Its nodes, except for those in `known`, are not part of any other value.
+    /// Emits a condition with all of its nodes except those in `known`. No other expression uses the emitted nodes.
     pub(super) fn emit_condition(&mut self, test: IrId, known: &[IrId]) -> SqlId {
         let program = self.step.program;
         let mut open = vec![test];
@@ -370,7 +371,8 @@ impl Planner<'_> {
         if !name.ends_with(|c: char| c.is_ascii_digit()) {
             return name;
         }
-        // A number at the end would look like a counter, so use the name of the definition that contains the lookup.
+        // A number at the end of the name would look like a counter, so use the name of the definition that contains
+        // the lookup.
         let asks = program
             .definitions
             .iter()
@@ -408,8 +410,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Sets and returns the qualifier for the columns of the only relation that a select reads. `None` unless the
-    /// relation's name could be mistaken for a column.
+    /// Sets the qualifier for the columns of a select that reads a single relation, and returns the qualifier. `None`
+    /// unless the relation's name could be mistaken for a column.
     pub(super) fn set_single_qualifier(&mut self, tab: Option<u32>, stage: u32, from: &str) -> Option<String> {
         let shadows = self.emitter.dialect.facts().relation_shadows_column;
         let name = match self.tab(tab) {
@@ -457,14 +459,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the columns that divide the sheet into parts, such as the keys of a pivot. A lookup in the sheet finds
-    /// only rows in the part of the current row. Another tab is not divided into parts.
+    /// Returns the columns that partition the sheet, such as the keys of a pivot. A lookup in the sheet finds only rows
+    /// in the partition of the current row. Other tabs are not partitioned.
     pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
     }
 
-    /// Emits the condition that the found row and the current row belong to the same part.
+    /// Emits the condition that the found row and the current row belong to the same partition.
     pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
         let mut both = None;
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
@@ -485,8 +487,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the lookups that can share a CTE with this one: all of the step's lookups in another tab, but only
-    /// this stratum's lookups in the sheet itself.
+    /// Returns the lookups that can share a CTE with a lookup. In another tab, these are lookups from all strata of the
+    /// step. In the sheet itself, they are only lookups from the current stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
         let same = if with_sought {
@@ -528,7 +530,7 @@ impl Planner<'_> {
         columns
     }
 
-    /// Joins rows on the key itself.
+    /// Prepares a join on the key column.
     pub(super) fn by_key(
         &mut self,
         found: &mut FoundRow,

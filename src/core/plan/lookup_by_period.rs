@@ -1,8 +1,8 @@
-//! Lookups of values in other periods: a stratum joins the previous stratum to itself on the order key, moved
-//! along the calendar.
+//! Lookups of values in other periods. A stratum joins the previous stratum to itself on the sort key, shifted by a
+//! period.
 //!
-//! A row never matches more than one other row, because the compared columns identify the rows of the stratum, or
-//! because the join reads only the rows that these columns identify.
+//! Each row matches at most one other row. Either the compared columns identify the rows of the stratum, or the join
+//! reads only the rows that these columns identify.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -26,8 +26,8 @@ pub(super) struct Lookups {
     found: Vec<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
     joined: Vec<PeriodJoin>,
-    /// CTEs with the joined rows, if the join does not read all rows. These CTEs contain the rows that can be
-    /// identified, or the first row of each key.
+    /// CTEs with the rows to join if a join does not read all rows. They contain the rows that the compared columns
+    /// identify, or the first row of each key.
     pub sources: Vec<Cte>,
 }
 
@@ -37,7 +37,7 @@ enum PeriodJoin {
     Key(Box<FoundRow>),
 }
 
-/// Property that lookups with the same join have in common.
+/// Property that is equal for all lookups that share a join.
 #[derive(PartialEq, Eq, Hash)]
 enum SharedJoinKey {
     Distance((i64, bool)),
@@ -65,19 +65,19 @@ impl Lookups {
         self.found.is_empty()
     }
 
-    /// Returns whether this stratum computes a lookup.
+    /// Returns whether this stratum computes the given lookup.
     pub fn has_lookup(&self, id: IrId) -> bool {
         self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
     }
 
-    /// Returns the join that provides the node's value.
+    /// Returns the join from which a lookup reads its value.
     fn joined_for(&self, id: IrId) -> Option<&PeriodJoin> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
         self.joined.get(self.found[at].1)
     }
 }
 
-/// Value that identifies the row to look up: a column of the stratum, or a value that a helper computes from columns.
+/// Value that identifies the row to look up: a column of the stratum, or an expression of columns.
 struct IdentifyingColumn {
     name: String,
     quoted: bool,
@@ -126,7 +126,7 @@ impl Planner<'_> {
         lookups
     }
 
-    /// Emits a value of another row.
+    /// Emits the value that a lookup reads from another row.
     pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
             Ir::PeriodLookup { value, .. } => value,
@@ -148,7 +148,7 @@ impl Planner<'_> {
         self.emitter.set(id, sql);
     }
 
-    /// Adds the CTEs with the rows that lookups by key find, for the joins.
+    /// Adds the CTEs for the joins of lookups by key.
     pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
         let mut ctes = Vec::new();
         let mut taken: FxHashSet<String> = self
@@ -280,13 +280,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Emits a value from the current row.
+    /// Emits a value of the current row.
     pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit(&[id], stage);
         self.written_node(id, stage)
     }
 
-    /// Emits a value from the other row.
+    /// Emits an identifying value of the other row.
     fn emit_other_row_value(&mut self, told: &IdentifyingColumn, alias: &str, unique: bool, stage: u32) -> SqlId {
         let Some(id) = told.computed.filter(|_| unique) else {
             return self.emitter.field(alias, &told.name, told.quoted);
@@ -318,7 +318,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Emits the key of the current row, moved by a period.
+    /// Emits the key of the current row, shifted by a period.
     fn moved(&mut self, key: IrId, period: CalendarOffset) -> SqlId {
         let program = self.step.program;
         let function = if period.count < 0 {
@@ -368,7 +368,7 @@ impl Planner<'_> {
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
-            // A column that a definition computes is not a column of the grain, even if the two have the same name.
+            // If a definition computes a column, it is not a column of the grain, even if both have the same name.
             let key_column = match (program.node(program.resolve_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
@@ -397,7 +397,7 @@ impl Planner<'_> {
             .map(|(name, _)| name)
             .collect();
         for (name, quoted, nullable, is_key) in &told_apart {
-            // If the date is not a grouping key, compare only the grouping keys that are not sort keys.
+            // If the shifted date is not a grouping key, compare only the grouping keys that are not sort keys.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
                 add(IdentifyingColumn {
@@ -418,7 +418,8 @@ impl Planner<'_> {
         (compared, unique)
     }
 
-    /// Adds a CTE with the identifiable rows of the previous stratum, and with the columns that lookups read.
+    /// Adds a CTE with the rows of the previous stratum that the key and the compared columns identify, and the columns
+    /// that lookups read.
     fn distinct_rows(
         &mut self,
         stage: u32,
@@ -452,7 +453,7 @@ impl Planner<'_> {
             taken.insert(told.name.to_lowercase());
             let alias = told.computed.map(|_| self.emitter.generated_name_text(&told.name));
             select.items.push(Item { expr, alias });
-            // GROUP BY may interpret the relation's name as the output of the same name.
+            // In GROUP BY, an engine may resolve the relation's name to the output with the same name.
             select.group_by.push(match shadows {
                 true => {
                     let name = self.emitter.dialect.name_text(&told.name, !told.quoted);

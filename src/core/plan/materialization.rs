@@ -1,4 +1,4 @@
-//! Selection of the values that are computed in separate columns.
+//! Selection of the values that become named columns because several expressions use them.
 
 use rustc_hash::FxHashMap;
 
@@ -17,18 +17,19 @@ use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
 
-/// Values that are computed once, as named columns, by node.
+/// Values that are cut: each is computed once, as a named column.
 #[derive(Debug, Default)]
 pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
-    /// Nodes that are not computed because they equal another node, with the node that is computed instead.
+    /// Nodes that are not computed because an equal node is computed instead, with that node.
     same: FxHashMap<IrId, IrId>,
-    /// Helpers over keys that become columns of the groups: for each definition, the reference that is computed.
+    /// Definitions over grouping keys that become columns of the groups. For each definition, the map contains the
+    /// reference that is computed.
     helpers: FxHashMap<usize, IrId>,
 }
 
 impl Cuts {
-    /// Returns the node that is computed for this one: itself or an equal node.
+    /// Returns the node that is computed for the given node: the node itself or an equal node.
     pub fn representative(&self, id: IrId) -> IrId {
         self.same.get(&id).copied().unwrap_or(id)
     }
@@ -45,7 +46,7 @@ impl Cuts {
         self.names.insert(id, name);
     }
 
-    /// Records that the value of `chosen` is also used for `id`, an equal node.
+    /// Records that `id` uses the value of `chosen`, which is an equal node.
     pub fn reuse_value(&mut self, id: IrId, chosen: IrId) {
         self.same.insert(id, chosen);
     }
@@ -54,12 +55,12 @@ impl Cuts {
         !self.helpers.is_empty()
     }
 
-    /// Returns the node of a helper over keys that is a column of the groups.
+    /// Returns the node of a definition over grouping keys that is a column of the groups.
     pub fn helper(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.representative(*id))
     }
 
-    /// Returns all nodes that are cut, in node order.
+    /// Returns the cut nodes, in node order.
     pub fn sorted(&self) -> Vec<IrId> {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
@@ -92,7 +93,8 @@ pub(super) fn cuts(
     // Visit each definition before those that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
-        // The `order by` of a query refers to its keys by column name. Only windows compute with these keys.
+        // The `order by` clause of a query refers to its keys by column name. Only windows use the expressions of the
+        // keys.
         let only_names = step.is(index, DefinitionRole::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
@@ -126,7 +128,8 @@ pub(super) fn cuts(
         let row_value = step.grouped && step.level(index) == Level::Row;
         let constant = step.level(index) == Level::Const;
         let cut = if step.grouped && constant && rows > 0 {
-            // A constant that is computed per row is not available after grouping. It is short, so it is written twice.
+            // A constant that is computed per row is not available after grouping. Constants are short, so the SQL
+            // repeats the expression.
             false
         } else if row_value && step.keys[index] {
             // GROUP BY repeats a short key and refers to a long key by name. If an expression reads the key before
@@ -190,8 +193,8 @@ fn role_name(role: DefinitionRole) -> &'static str {
     }
 }
 
-/// Computes repeated aggregates and windows only once. If one of them is a definition, the column has the
-/// definition's name. Otherwise, its name is derived from the formula.
+/// Cuts repeated aggregates and windows, so that they are computed only once. If one of the equal nodes is the root of
+/// a definition, the column has the definition's name. Otherwise, the name of the column is derived from the formula.
 fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut UsedNames, cuts: &mut Cuts) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> = (0..program.definitions.len())
@@ -199,7 +202,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Us
         .map(|i| (step.root(i), i))
         .collect();
     for equal in equal_values(step, live) {
-        // If the user wrote two definitions with the same formula, each of them remains on a separate line of the SQL.
+        // If two definitions have the same formula, the SQL contains a separate line for each.
         let named = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal
             .into_iter()
@@ -235,8 +238,8 @@ fn owner_of(program: &Program, id: IrId) -> &str {
         .unwrap_or("group")
 }
 
-/// Cuts aggregates inside a value that only a later stratum can compute, so that the grouping stratum computes
-/// these aggregates.
+/// Cuts the aggregates in values that can only be computed after the grouping stratum, so that the grouping stratum
+/// computes the aggregates.
 pub(super) fn cut_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Liveness,
@@ -251,8 +254,8 @@ pub(super) fn cut_late_aggregates(
     }
     let program = step.program;
     let Liveness { rows, live } = reach;
-    // `count(*)` is short, so it is repeated if it does not need a column. If it does, all occurrences share one
-    // column.
+    // `count(*)` is short, so the SQL repeats it unless a later stratum needs it. In that case, all occurrences share
+    // one column.
     let counted = (0..program.definitions.len())
         .filter(|i| step.outputs[*i] && step.is(*i, DefinitionRole::Definitions) && !program.definitions[*i].failed)
         .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
@@ -314,7 +317,7 @@ struct DefinitionCuts<'i> {
     /// Prefix of generated names.
     owner: &'i str,
     grouped: bool,
-    /// Nodes that repeat a grouping key and are columns.
+    /// Nodes that repeat a grouping key, with the name of the key's column.
     aliases: &'i FxHashMap<IrId, String>,
 }
 
@@ -326,15 +329,15 @@ impl DefinitionCuts<'_> {
         )
     }
 
-    /// Returns a name for a value, derived from its formula, or else from its purpose.
+    /// Returns a name for a value, derived from its formula or, if that is not possible, from its purpose.
     fn name_of(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
         let wanted =
             name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
-    /// Cuts long values with several uses, arguments that a template repeats, windows over rows, and windows inside
-    /// windows.
+    /// Cuts long values that are used several times, arguments that a template repeats, windows over the rows of a
+    /// group, and windows inside windows.
     fn cut(&self, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
         let program = self.program;
         let definition = &program.definitions[of];
@@ -362,7 +365,7 @@ impl DefinitionCuts<'_> {
                     let function = Some(catalog::get(catalog::owner(overload))).filter(|function| !function.internal);
                     let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
                     for (place, ((arg, uses), param)) in uses {
-                        // A constant per row cannot be used next to the groups.
+                        // A constant that is computed per row is not available after grouping.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
                         if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
@@ -385,7 +388,7 @@ impl DefinitionCuts<'_> {
                     let value = call
                         .and_then(|call| program.operands(call).next())
                         .filter(|_| role != GroupRole::Value);
-                    // A value that the window orders or counts is computed before it.
+                    // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
                         shared.cut_argument(value, of, cuts, taken, |taken| self.name_of(value, "value", taken));
@@ -393,7 +396,7 @@ impl DefinitionCuts<'_> {
                     shared.cut_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
                 Ir::Window { call, over } => {
-                    // A partition key that reads other rows itself must be a column.
+                    // A partition key that reads other rows must be a column.
                     let late = |by: &&IrId| program.meta(**by).level == Level::Window;
                     for by in program.partition_keys(over).iter().filter(late) {
                         self.finish(*by, of, taken, cuts, shared);
@@ -403,8 +406,8 @@ impl DefinitionCuts<'_> {
                     };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
-                        // A ranked value is also tested for NULL, and a value whose duplicates are counted occurs
-                        // twice in the SQL.
+                        // The SQL contains a ranked value twice because it also tests the value for NULL. It also
+                        // contains a value twice if it counts the duplicates of that value.
                         let over = program.over(over);
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
@@ -413,11 +416,12 @@ impl DefinitionCuts<'_> {
                         }
                         continue;
                     }
-                    // The inner window is finished first.
+                    // An earlier stratum must compute the inner window.
                     self.finish(value, of, taken, cuts, shared);
                 }
                 Ir::RowLookup { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
-                // The looked-up value is a column of the other row. A helper over keys becomes a column of the groups.
+                // A looked-up value must be a column of the other row, so a helper over grouping keys becomes a column
+                // of the groups.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.helper_of_keys(value, shared.step) {
                         Some((helper, name)) => {
@@ -450,7 +454,8 @@ impl DefinitionCuts<'_> {
     }
 
     /// Cuts the compared key, the returned value and the sheet's partition keys, so that they are columns of the
-    /// searched rows. The sought value becomes a column of its own row if the nearest key is chosen for it.
+    /// searched rows. If the lookup chooses the nearest key, also cuts the sought value, so that it is a column of the
+    /// current row.
     fn cut_find(
         &self,
         args: PoolRange,
@@ -489,8 +494,8 @@ impl DefinitionCuts<'_> {
         }
     }
 
-    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that it cannot
-    /// contain.
+    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that the subquery
+    /// cannot contain.
     fn finish_operands(
         &self,
         node: IrId,
@@ -513,11 +518,11 @@ impl DefinitionCuts<'_> {
         }
     }
 
-    /// Cuts a value, under the name of its definition if it has one.
+    /// Cuts a value. If a definition consists of the value, the column has the definition's name.
     fn finish(&self, value: IrId, of: usize, taken: &mut UsedNames, cuts: &mut Cuts, shared: &mut SharedArguments<'_>) {
         let (program, step) = (self.program, shared.step);
         let mut named = None;
-        // If a definition only names another one, use the name of the one with the formula.
+        // If a definition's formula is only the name of another definition, use the name of that other definition.
         let finished = program.resolve_names_until(value, |_, definition| {
             named = Some(definition);
             false
@@ -558,7 +563,8 @@ impl DefinitionCuts<'_> {
         }
     }
 
-    /// Returns a helper, with its name, that a grouped step computes per row without a column.
+    /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
+    /// that is not an output.
     fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
         let Ir::Definition(used) = self.program.node(value) else {
             return None;

@@ -1,4 +1,4 @@
-//! State of the planner while a step becomes selects: which values are columns, and from which stratum on.
+//! State of the planner for a step: the values that are columns, and the stratum from which each column is available.
 
 use rustc_hash::FxHashMap;
 
@@ -33,16 +33,16 @@ pub(super) struct Planner<'p> {
     pub outputs: Vec<StepColumn>,
     /// Nodes that repeat a grouping key, with the key's column.
     pub aliases: FxHashMap<IrId, String>,
-    /// Columns of earlier strata by node: stratum and name.
+    /// Columns of earlier strata, by node. Each entry contains the column's stratum and name.
     pub columns: FxHashMap<IrId, (u32, String)>,
-    /// Columns of strata before the grouping one. After grouping, only the keys remain of these.
+    /// Columns of the strata before the grouping stratum. Only the keys are available after grouping.
     row_columns: FxHashMap<IrId, (u32, String)>,
-    /// Cuts of each stratum.
+    /// Cut nodes of each stratum.
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: RoleRoots,
     /// Columns of a joined input that later strata read.
     pub passed_on: PassedOn,
-    /// Whether the keys of the windows themselves are being emitted.
+    /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
     /// Window that several values of this stratum use.
     pub named_window: Option<NamedWindow>,
@@ -50,22 +50,22 @@ pub(super) struct Planner<'p> {
     pub lookups: Lookups,
     /// Lookups of the step by key or row number.
     pub finds: KeyLookups,
-    /// Numbered holidays, as tabs. Each has an empty name until a stratum reads it.
+    /// Numbered holidays, as tabs. The name of a tab is empty until a stratum reads the tab.
     pub holidays: Vec<TabSource>,
-    /// Times of the rows that the first select reads, if the caller needs them.
+    /// Times of the rows that the first select reads. Empty unless the caller requested them.
     pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
     pub in_the_way: Option<String>,
 }
 
-/// Roots of the definitions that are not columns.
+/// Roots of the definitions that are filters, join conditions or keys instead of columns.
 #[derive(Default)]
 pub(super) struct RoleRoots {
     pub filter: Option<IrId>,
     pub having: Option<IrId>,
     /// Join conditions, by index of the join.
     pub on: FxHashMap<u32, IrId>,
-    /// Order keys, and whether they are descending.
+    /// Sort keys, each with a flag for descending order.
     pub order: Vec<(IrId, bool)>,
     pub partition: Vec<IrId>,
 }
@@ -99,7 +99,7 @@ pub fn plan_step<'p>(
     let outputs = outputs(step, spec);
     for output in &outputs {
         taken.reserve_name(&output.name);
-        // After the grouping, only the step's own columns remain.
+        // After grouping, only the step's own columns are available.
         if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
             taken.promise_groups(&output.name);
         }
@@ -111,8 +111,8 @@ pub fn plan_step<'p>(
         let stages = strata::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
         (cuts, stages)
     };
-    // In a single select, a value that a lookup finds is a column of a joined relation, so it needs no cut, however
-    // often it is read.
+    // In a single select, a looked-up value is a column of a joined relation, so it needs no cut, even if several
+    // expressions read it.
     let in_one = match program.finds.is_empty() {
         true => None,
         false => {
@@ -145,7 +145,7 @@ pub fn plan_step<'p>(
     emitter.cased = names
         .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
         .collect();
-    // A key that is a column keeps the spelling of that column, because other nodes of the column use it.
+    // If a key is a column, it keeps the spelling of that column, because other nodes use the same spelling.
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns
@@ -234,7 +234,7 @@ impl Planner<'_> {
         self.step.program
     }
 
-    /// Records which nodes are columns: under which name, and from which stratum on.
+    /// Records the nodes that are columns, each with its name and the stratum that computes it.
     fn note_columns(&mut self) {
         self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
         for id in self.cuts.sorted() {
@@ -261,7 +261,7 @@ impl Planner<'_> {
             } else {
                 self.stages.stratum_of(output.root)
             };
-            // The outputs of the grouping select are columns, but in a later stratum only the cuts are.
+            // All outputs of the grouping select are columns. In later strata, only cut outputs are columns.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
                 let root = self.canonical(output.root);
@@ -270,13 +270,13 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the node that is computed for this one: resolves names of definitions, and chooses one of several equal
-    /// nodes.
+    /// Returns the node that is computed for the given node. Follows references to definitions, and chooses the same
+    /// node for all equal nodes.
     pub(super) fn canonical(&self, id: IrId) -> IrId {
         self.cuts.representative(self.program().resolve_names(id))
     }
 
-    /// Returns the helper over keys that a node names, if the groups have a column for it.
+    /// Returns the helper over grouping keys that a node refers to. `None` if the groups have no column for a helper.
     fn helper(&self, id: IrId) -> Option<IrId> {
         if !self.cuts.has_helpers() {
             return None;
@@ -289,7 +289,7 @@ impl Planner<'_> {
         helper
     }
 
-    /// Returns the column that a node is in this stratum. `None` if this stratum computes the node.
+    /// Returns the name of the column from which this stratum reads a node. `None` if this stratum computes the node.
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
         let made = |(made, _): &&(u32, String)| *made < stage;
         let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
@@ -304,7 +304,7 @@ impl Planner<'_> {
         column.map(|(_, name)| name.as_str())
     }
 
-    /// Returns whether the relation that this stratum reads has a column with the relation's own name.
+    /// Returns whether the relation that this stratum reads has a column with the same name as the relation.
     pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
@@ -320,7 +320,7 @@ impl Planner<'_> {
             }
     }
 
-    /// Returns the columns that the next step reads, whether there may be more, and the grain.
+    /// Returns the columns that the next step can read, whether there may be unlisted columns, and the grain.
     fn result(&mut self) -> (Relation, bool, Vec<String>) {
         let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);

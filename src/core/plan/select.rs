@@ -12,7 +12,8 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// Returns the CTEs, the last select, and the index of the first stratum's CTE if it is a CTE.
+    /// Returns the CTEs, the last select, and the index of the first stratum's CTE. The index is `None` if the first
+    /// stratum is the last select.
     pub(super) fn selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
@@ -39,8 +40,8 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, true)
     }
 
-    /// Returns the name of a stratum's CTE: the step's own name if an analyst would expect it, otherwise a name for
-    /// the columns that are added.
+    /// Returns the name of a stratum's CTE: the step's own name if the CTE has the rows that an analyst expects under
+    /// that name, otherwise a name that is derived from the added columns.
     fn stratum_name(&self, stage: u32, first_new: Option<&str>) -> String {
         let (step, main) = (self.spec.name, self.stages.main);
         // A stratum that adds no columns is a filter.
@@ -70,7 +71,7 @@ impl Planner<'_> {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
                 let here = output.key || self.stages.stratum_of(output.root) == stage;
-                // If two keys have the same meaning, later selects read only one of them.
+                // If two keys are equal, later selects read only one of them.
                 let is = if output.key {
                     self.canonical(output.root)
                 } else {
@@ -106,14 +107,15 @@ impl Planner<'_> {
             .chain(self.roles.having.filter(|_| stage == self.stages.having))
     }
 
-    /// Returns a select that adds columns to everything it reads, or the grouping select.
+    /// Returns the grouping select, or a select that passes on all input columns and adds columns.
     fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.requested_columns(stage);
         let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
-        // From several relations, pass on only the columns that are read later, because two can have the same name.
+        // If several relations are joined, pass on only the columns that later strata read, because two relations can
+        // have columns with the same name.
         if self.joins_in(stage).is_some() && !grouping {
             let mut items = self.passed_on_items();
             items.append(&mut select.items);
@@ -193,8 +195,9 @@ impl Planner<'_> {
         select
     }
 
-    /// For columns that no schema specifies: returns how many of the step's outputs `*` already includes, because
-    /// earlier strata add them. Records in `in_the_way` a column that `*` would include additionally or twice.
+    /// Returns the number of the step's outputs that `*` already includes because earlier strata add them. Used if no
+    /// schema specifies the columns. Stores in `in_the_way` a column that `*` would include although it is not an
+    /// output, or twice.
     fn count_outputs_in_star(&mut self, stage: u32) -> usize {
         let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
         let is_output = |(id, output): &(&IrId, &StepColumn)| {
@@ -203,7 +206,7 @@ impl Planner<'_> {
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
         let passed_on = self.passed_on.first_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
-        // Ignore a column if the text names another relation for it.
+        // Ignore a column if the source qualifies it with another relation.
         let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
         let read = |name: &str| {
             let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(here);
@@ -214,7 +217,7 @@ impl Planner<'_> {
         count
     }
 
-    /// Returns a select of these expressions, with the filters and groups of its stratum.
+    /// Returns a select of the given expressions, with the filters and grouping keys of its stratum.
     fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self
@@ -239,7 +242,8 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         if self.step.grouped && stage > self.stages.main {
-            // Of the columns that the first select passed on, only the keys remain, under their output names.
+            // After grouping, only the keys remain of the columns that the first select passed on. They have their
+            // output names.
             self.passed_on = PassedOn::default();
             self.emitter.clear_renamed_columns();
         }
@@ -308,7 +312,7 @@ impl Planner<'_> {
         select
     }
 
-    /// Ensures that a grouped select without keys returns one row, even if folding removed all its aggregates.
+    /// Ensures that a grouped select without keys returns one row, even if its SQL contains no aggregates.
     fn keep_one_row(&mut self, wanted: &[(String, IrId)], stage: u32, select: &mut Select) {
         let roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         let is_aggregate = |node: Ir| matches!(node, Ir::Aggregate { .. } | Ir::CountRows);
@@ -319,13 +323,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns whether a column of this expression has the name without an alias: `revenue.shop` has the name `shop`.
+    /// Returns whether an expression has the given column name without an alias. For example, `revenue.shop` has the
+    /// name `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
         let written = self.emitter.generated_name_text(name);
         self.is_written(expr, &written)
     }
 
-    /// Returns whether a column of this expression has the name without an alias. The name is given as written in SQL.
+    /// Returns whether an expression has the given column name without an alias. The name must be in its SQL form.
     pub(super) fn is_written(&mut self, expr: SqlId, name: &str) -> bool {
         let named = match self.emitter.tree().node(expr) {
             Sql::Field { name, .. } => *name,
@@ -345,8 +350,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the relation that qualifies columns, if GROUP BY or HAVING reads a column with the same name as another
-    /// output of the same select. Engines differ in which of the two they use.
+    /// Returns the relation that must qualify columns. `None` unless GROUP BY or HAVING reads a column with the same
+    /// name as an output of the same select, because engines differ in how they resolve such a name.
     pub(super) fn qualifier(
         &mut self,
         read: &[IrId],
@@ -378,7 +383,7 @@ impl Planner<'_> {
         self.distinct(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
     }
 
-    /// Removes nodes with the same meaning as an earlier node.
+    /// Removes nodes that are equal to an earlier node.
     pub(super) fn distinct(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
         let mut seen = rustc_hash::FxHashSet::default();
         ids.filter(|id| seen.insert(self.canonical(*id))).collect()
@@ -391,8 +396,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Emits all nodes that these roots need in this stratum, in order. A node that an earlier stratum computes is a
-    /// column.
+    /// Emits all nodes that the roots need in this stratum, in order. Nodes that an earlier stratum computes are
+    /// emitted as columns.
     pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
         let wanted = self.written_in(roots, stage);

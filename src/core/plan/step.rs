@@ -15,11 +15,11 @@ pub struct StepInput<'a> {
     /// Whether this is the input of the whole query.
     pub first: bool,
     pub relation: Option<&'a Relation>,
-    /// Columns that identify the input's rows, as far as known.
+    /// Columns that are known to identify the input's rows.
     pub grain: &'a [String],
-    /// Relations that are joined, if any.
+    /// Joined relations. `None` if the step reads a single relation.
     pub joined: Option<&'a JoinedInput>,
-    /// Columns that identify the joined rows, as far as known.
+    /// Columns that are known to identify the joined rows.
     pub joined_grain: &'a [InputColumn],
     /// Other relations that lookups search.
     pub tabs: &'a [TabSource],
@@ -31,30 +31,30 @@ pub struct TabSource {
     /// Name under which the relation's columns are read.
     pub name: String,
     pub source: SelectSource,
-    /// Whether the source has a different name.
+    /// Whether the source has a different name than `name`.
     pub renamed: bool,
     pub columns: Vec<Column>,
-    /// Order of the rows: columns, and whether each is descending. The last columns break ties.
+    /// Sort columns of the rows, each with a flag for descending order. The last columns break ties.
     pub order: Vec<(Column, bool)>,
     /// Whether the spec specifies the order.
     pub ordered: bool,
-    /// Columns that identify the rows, as far as known.
+    /// Columns that are known to identify the rows.
     pub key: Vec<String>,
 }
 
-/// Several relations that a step reads as one.
+/// Joined relations that a step reads as a single input.
 #[derive(Clone, Debug)]
 pub struct JoinedInput {
     /// Relations, each with the name under which its columns are read. The previous step's relation comes first.
     pub relations: Vec<Relation>,
     /// Join of each relation except the first.
     pub joins: Vec<JoinInput>,
-    /// Index of each relation, by name.
+    /// Index of each relation in `relations`, by name.
     places: FxHashMap<String, usize>,
 }
 
 impl JoinedInput {
-    /// Creates an input with only the first relation, to which others can be joined.
+    /// Creates an input that contains only the first relation. Other relations can be joined to it.
     pub fn from_first(first: Relation) -> Self {
         let places = std::iter::once((first.name().to_owned(), 0)).collect();
         Self {
@@ -65,7 +65,7 @@ impl JoinedInput {
     }
 
     pub fn push(&mut self, relation: Relation, join: JoinInput) {
-        // If two relations have the same name, which is reported, the first one is used.
+        // If two relations have the same name, use the first one. The duplicate name is reported elsewhere.
         self.places
             .entry(relation.name().to_owned())
             .or_insert(self.relations.len());
@@ -90,8 +90,8 @@ pub struct JoinInput {
 /// Column of a joined input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputColumn {
-    /// Indices of the column's relations. With several, the value is the first that is not NULL. Empty if no schema
-    /// has the column.
+    /// Indices of the relations that have the column. If there are several, the column contains the first non-NULL
+    /// value. Empty if no schema contains the column.
     pub of: Vec<usize>,
     pub name: String,
 }
@@ -104,7 +104,7 @@ impl InputColumn {
 
 /// Specification of a step for the planner.
 pub struct StepSpec<'a> {
-    /// Name of the step's last select, if another step reads it.
+    /// Name of the step. If another step reads this step, the last select has this name.
     pub name: &'a str,
     pub last: bool,
     pub keep: KeepColumns<'a>,
@@ -116,19 +116,19 @@ pub struct StepSpec<'a> {
     pub default_partition: bool,
     /// Text with the formulas of all definitions, for naming grouping keys.
     pub source: &'a str,
-    /// Order of the pivot's columns, if the step is a pivoted worksheet. It names a column if the pivot's keys do not
-    /// order them.
+    /// Order of the pivot's columns. `None` if the step is not a pivoted worksheet.
     pub pivot: Option<PivotOrder<'a>>,
-    /// Places of the columns that come first, kept or computed, by name in lower case.
+    /// Positions of the columns that come first in the output, by lower-case name. The columns can be kept or computed.
     pub first: &'a FxHashMap<String, usize>,
-    /// Whether the caller needs the time columns of the rows that are read.
+    /// Whether the planner returns the time columns of the rows that the step reads.
     pub times: bool,
-    /// Whether the step is a worksheet. Its cells share one window, which is written once.
+    /// Whether the step is a worksheet. The SQL defines the window that the cells of a worksheet share only once.
     pub sheet: bool,
 }
 
 impl StepSpec<'_> {
-    /// Returns the place of a column among those that come first. All other columns come after these.
+    /// Returns the position of a column among the columns that come first in the output, or `usize::MAX` for other
+    /// columns.
     pub fn place_of(&self, name: &str) -> usize {
         self.first
             .get(&name.to_ascii_lowercase())
@@ -140,9 +140,9 @@ impl StepSpec<'_> {
 /// Order of a pivot's columns.
 #[derive(Clone, Copy, Debug)]
 pub enum PivotOrder<'a> {
-    /// By the pivot's keys, each in its direction in `order_by` or else ascending.
+    /// By the pivot's keys, each in its direction in `order_by`. Keys that `order_by` does not contain are ascending.
     ByKeys,
-    /// By this column, which numbers the pivot's columns.
+    /// By the given column, which contains the numbers of the pivot's columns.
     ByColumn(&'a str),
 }
 
@@ -160,16 +160,17 @@ pub struct StepOutput {
     pub ctes: Vec<Cte>,
     pub body: Select,
     pub relation: Relation,
-    /// Whether there are columns that no schema specifies.
+    /// Whether the step may return columns that no schema specifies.
     pub open: bool,
     pub grain: Vec<String>,
     /// Whether the step returns at most one row.
     pub single: bool,
-    /// Times of the rows that are read, in a form that the first select can test, if the caller needs them.
+    /// Times of the rows that the step reads, in a form that the first select can test. Empty unless the caller
+    /// requested them.
     pub times: Vec<TimeColumn>,
     /// Index of the first select in `ctes`. `None` if it is `body`.
     pub first_select: Option<usize>,
-    /// Column that `*` would have to leave out, if no schema specifies the columns.
+    /// Column that `*` would have to exclude. Only set if no schema specifies the columns.
     pub star_conflict: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -18,7 +18,7 @@ pub(super) struct Strata {
     pub main: u32,
     /// Stratum whose select filters rows.
     pub filter: u32,
-    /// Stratum that filters groups: the grouping one, or a later one that has the tested values as columns.
+    /// Stratum that filters groups: the grouping stratum, or a later stratum that reads the tested values as columns.
     pub having: u32,
     pub last: u32,
 }
@@ -45,7 +45,8 @@ pub(super) fn stages(
     let tested_by = read_by_having(step);
     let mut stage = vec![0u32; program.len()];
     let after = |stage: &[u32], id: IrId| stage[cuts.representative(id).index()] + u32::from(cuts.contains(id));
-    // Earliest stratum that a node's operands allow. A definition uses the stratum of its root.
+    // Returns the earliest stratum in which a node's operands are available. For a definition, this is the stratum of
+    // its root.
     let need = |stage: &[u32], id: IrId| -> u32 {
         match program.node(id) {
             Ir::Definition(used) => after(stage, program.definitions[used as usize].root),
@@ -98,7 +99,7 @@ pub(super) fn stages(
             }
         }
     }
-    // Constants become columns in the grouping select at the earliest.
+    // Constants become columns in the grouping select or later.
     if step.grouped {
         for index in 0..program.definitions.len() {
             let root = step.root(index);
@@ -107,7 +108,7 @@ pub(super) fn stages(
             }
         }
     }
-    // The `order by` of a query refers to columns by name; only windows compute with its keys.
+    // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
     let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
     let named = |root: IrId| match program.node(root) {
         Ir::Definition(used) => step.outputs[used as usize],
@@ -118,8 +119,8 @@ pub(super) fn stages(
         let by_name = named(step.root(index)) || !step.is(index, DefinitionRole::OrderBy);
         by_name && step.only_names(index, windows, ordered_windows)
     };
-    // Values that `having` tests come first, because windows depend on them. Then come the keys, because lookups read
-    // them.
+    // Assign the values that `having` tests first, because windows depend on them. Then assign the keys, because
+    // lookups read them.
     let keys = if step.has_lookups() || step.finds_own_rows() {
         read_by(step, DefinitionRole::orders_groups)
     } else {
@@ -144,10 +145,10 @@ pub(super) fn stages(
             }
         }
     }
-    // Then come groups and windows. A key that is read by name is a column from the stratum after the grouping one.
+    // Then assign groups and windows. A key that is read by name is available as a column after the grouping stratum.
     let mut last = main;
     let mut having = main;
-    // Windows are ordered and partitioned by the keys.
+    // Windows sort and partition by the keys.
     let computed = |index: usize| !is_bare(program, cuts, step.root(index));
     let key = |index: usize| step.is(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
@@ -180,15 +181,15 @@ pub(super) fn stages(
             }
             Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
             Ir::Aggregate { .. } => main,
-            // A key that is written out again also needs a later stratum, because not every engine recognizes it
-            // inside an expression.
+            // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
+            // expression.
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
         let own = match program.node(id) {
-            // Windows read the remaining groups, in the order of their keys.
+            // Windows read the groups that `having` keeps, in the order of their keys.
             Ir::Window { .. } => own.max(having).max(ordered),
-            // Lookups read the remaining rows or groups from an earlier stratum in which their keys are columns.
+            // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
             Ir::PeriodLookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
@@ -204,7 +205,7 @@ pub(super) fn stages(
                 };
                 own.max(left).max(keyed)
             }
-            // A lookup in the sheet itself searches the remaining rows.
+            // A lookup in the sheet itself searches the filtered rows.
             Ir::RowLookup { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
                 let parted = *parted.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.is(*i, DefinitionRole::PartitionBy));
@@ -238,8 +239,8 @@ pub(super) fn stages(
     }
 }
 
-/// Returns, by definition, whether it is a helper that reads a key computed in the grouping stratum. Group-level
-/// expressions then read the helper from the next stratum. The result is empty if the step makes no groups.
+/// Returns, for each definition, whether it is a helper that reads a key which the grouping stratum computes.
+/// Group-level expressions can only read such a helper from the next stratum on. Empty if the step does not group rows.
 fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
     let program = step.program;
     if !step.grouped {
@@ -266,7 +267,7 @@ fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, S
     of_keys
 }
 
-/// Returns whether a key is written as a name, which every engine recognizes inside an expression too.
+/// Returns whether the SQL of a key is a column name, which every engine recognizes even inside an expression.
 fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
     let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
@@ -277,12 +278,12 @@ fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
     is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }
 
-/// Returns, by definition, whether it is the `having` condition or is read by it.
+/// Returns, for each definition, whether it is the `having` condition or is read by that condition.
 pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
     read_by(step, |role| role == DefinitionRole::Having)
 }
 
-/// Returns, by definition, whether it has such a role or is read by a definition with such a role.
+/// Returns, for each definition, whether it has a matching role or is read by a definition with a matching role.
 fn read_by(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();

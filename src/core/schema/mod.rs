@@ -29,15 +29,16 @@ pub struct Column {
     ty: Type,
     nullable: bool,
     quoted: bool,
-    /// Dialects, as bits, in which the name is valid without quotes.
+    /// Bit set of the dialects in which the name is valid without quotes.
     bare: u32,
-    /// Upper bound of the column's numbers, as defined in `emit::size`; 0 if only the warehouse knows it.
+    /// Upper bound of the column's numbers, as defined in `emit::size`. 0 if the bound is unknown.
     size: u32,
-    /// Number of digits of a decimal, in total and after the decimal point, if its type specifies them.
+    /// Precision (total number of digits) and scale (digits after the decimal point) of a decimal, if its type
+    /// specifies them.
     digits: Option<u32>,
     scale: Option<u32>,
     made: ColumnProvenance,
-    /// Whether each value is the first day of a month, for a step's column whose formula guarantees it.
+    /// Whether each value is the first day of a month. Set for a step's column if its formula guarantees this.
     month_start: bool,
     description: Option<String>,
     /// All possible values, if they are known.
@@ -90,8 +91,8 @@ impl Column {
         self
     }
 
-    /// Sets the number of digits from the type as written. A decimal with 29 or more digits may leave no room for the
-    /// scale of another.
+    /// Sets the precision and scale from the SQL text of the type. If the column is combined with another decimal, a
+    /// precision of 29 or more may leave no digits for the scale of the other decimal.
     #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
@@ -125,7 +126,7 @@ impl Column {
         &self.made
     }
 
-    /// Returns the type as a schema file spells it, with the number of digits of a decimal.
+    /// Returns the type in the notation of schema files, including the precision and scale of a decimal.
     pub fn type_text(&self) -> String {
         match (self.digits, self.scale) {
             (Some(digits), Some(scale)) => format!("{}({digits},{scale})", self.ty.name()),
@@ -147,8 +148,7 @@ impl Column {
         self
     }
 
-    /// Sets all values that the column can have, besides NULL. A comparison with a string that is not one of them causes
-    /// a warning (W0470).
+    /// Sets all values that the column can have, besides NULL. Comparisons with other strings cause a warning (W0470).
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -223,14 +223,14 @@ impl Column {
     }
 }
 
-/// Origin of a step's column, as far as it matters for aggregating the column again.
+/// Origin of a step's column, which determines how the column can be aggregated again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ColumnProvenance {
     #[default]
     Other,
-    /// An aggregate, or several aggregates that form one value.
+    /// An aggregate, or an expression that combines several aggregates.
     Aggregate,
-    /// An aggregate divided by an aggregate: the names of the two, or empty strings.
+    /// A ratio of two aggregates, with their names. Aggregates without a name have an empty string.
     Ratio(Arc<(String, String)>),
 }
 
@@ -238,7 +238,7 @@ pub enum ColumnProvenance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
     name: Arc<str>,
-    /// Columns, shared by copies of the relation because the schema of a large project is merged and passed on.
+    /// Columns. Copies of the relation share them, so that merging and copying the schema of a large project is cheap.
     columns: Arc<ColumnMap>,
     primary_key: Vec<String>,
     /// Whether no column is known.
@@ -255,13 +255,13 @@ pub struct Relation {
 struct ColumnMap {
     list: Vec<Column>,
     by_name: NameIndex,
-    /// Places of columns whose names differ only in case, by their spelling.
+    /// Positions of the columns whose names differ only in case, by exact name.
     twins: BTreeMap<Arc<str>, usize>,
-    /// Whether some names contain non-ASCII letters, whose case the index does not ignore.
+    /// Whether some names contain non-ASCII letters. The index is case-sensitive for these letters.
     beyond_ascii: bool,
 }
 
-/// Access level of a dbt model: which models may read it, from the fewest to the most.
+/// Access level of a dbt model: the models that may read it, from the most to the least restrictive level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Access {
@@ -284,7 +284,7 @@ impl Access {
         }
     }
 
-    /// Returns the access level with this name in dbt.
+    /// Parses dbt's name for an access level.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Private, Self::Protected, Self::Public]
@@ -303,8 +303,8 @@ impl Relation {
         }
     }
 
-    /// Adds a column. If names differ only in ASCII case, each column is found by its exact spelling, and the first
-    /// one by any other spelling.
+    /// Adds a column. If the names of several columns differ only in ASCII case, a lookup with an exact name finds that column, and any other
+    /// spelling finds the first of these columns.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);
@@ -317,7 +317,7 @@ impl Relation {
         self
     }
 
-    /// Creates a relation of which only the name is known.
+    /// Creates a relation with unknown columns.
     pub fn unknown(name: impl Into<String>) -> Self {
         Self {
             open: true,
@@ -329,8 +329,8 @@ impl Relation {
         self.open
     }
 
-    /// Marks the relation as incomplete, such as a dbt model without a catalog: its other columns are not known, so an
-    /// unknown name is a warning (W0316) instead of an error, unless a known column has a similar name.
+    /// Marks the relation as incomplete, such as a dbt model without a catalog. Because the relation may have other
+    /// columns, an unknown name is a warning (W0316) instead of an error, unless a known column has a similar name.
     ///
     /// ```
     /// use formulac_core::{Column, Compiler, Relation, Schema, Type};
@@ -350,12 +350,12 @@ impl Relation {
         self.partial
     }
 
-    /// Returns whether a name that is not listed may be a column.
+    /// Returns whether the relation may have unlisted columns.
     pub fn may_have_more(&self) -> bool {
         self.open || self.partial
     }
 
-    /// Makes all columns nullable, for the rows of a join without a match.
+    /// Makes all columns nullable, because an outer join returns NULL for rows without a match.
     pub fn all_nullable(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list
@@ -370,7 +370,7 @@ impl Relation {
         }
     }
 
-    /// Discards the information which columns contain only first days of months.
+    /// Clears the `month_start` flag of all columns.
     pub fn forget_month_starts(&mut self) {
         Arc::make_mut(&mut self.columns)
             .list
@@ -407,7 +407,7 @@ impl Relation {
         Arc::make_mut(&mut self.columns).list.get_mut(place)
     }
 
-    /// Sets the primary key. Its columns are then never NULL.
+    /// Sets the primary key and marks its columns as never NULL.
     #[must_use]
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
@@ -419,15 +419,15 @@ impl Relation {
         self
     }
 
-    /// Sets the columns that identify the rows. In one of the rows they may be NULL.
+    /// Sets the columns that identify the rows. Unlike the columns of a primary key, they may be NULL.
     #[must_use]
     pub fn keyed(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
     }
 
-    /// Returns the relation with only the named columns, its key and its other properties; with all columns if `names`
-    /// is `None`.
+    /// Returns a copy of the relation that contains only the named columns and the key, or all columns if `names` is
+    /// `None`.
     #[must_use]
     pub fn restricted(&self, names: Option<&std::collections::BTreeSet<String>>) -> Self {
         let Some(names) = names else { return self.clone() };
@@ -459,8 +459,8 @@ impl Relation {
         self
     }
 
-    /// Adds columns that the relation had in the past. A formula that uses such a column gets a message that it was
-    /// removed.
+    /// Adds columns that the relation had in the past. If a formula uses such a column, the diagnostic explains that
+    /// the column was removed.
     ///
     /// ```
     /// use formulac_core::{Compiler, Relation, Schema};
@@ -483,7 +483,7 @@ impl Relation {
         self.former_columns.extend(gone);
     }
 
-    /// Returns whether the relation had a column with this name in the past, in any case.
+    /// Returns whether the relation had a column with this name in the past, ignoring case.
     pub fn had_once(&self, name: &str) -> bool {
         self.former_columns.iter().any(|gone| gone.eq_ignore_ascii_case(name))
     }
@@ -522,7 +522,7 @@ impl Relation {
         &self.primary_key
     }
 
-    /// Returns the column with this name, in any case.
+    /// Returns the column with this name, ignoring case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.position(name).map(|i| &self.columns.list[i])
@@ -543,7 +543,7 @@ impl Relation {
         })
     }
 
-    /// Returns whether names can be looked up without regard to the case of any letter.
+    /// Returns whether lookups by name ignore the case of every letter.
     pub fn is_ascii(&self) -> bool {
         !self.columns.beyond_ascii
     }
@@ -576,7 +576,7 @@ impl Schema {
         Self::default()
     }
 
-    /// Adds a relation. If several have the same name, ignoring ASCII case, the first one is used.
+    /// Adds a relation. If several relations have the same name, ignoring ASCII case, the first relation is used.
     #[must_use]
     pub fn with(mut self, relation: Relation) -> Self {
         self.push(relation);
@@ -608,7 +608,7 @@ impl Schema {
         &self.relations
     }
 
-    /// Returns the relation with this name, in any case.
+    /// Returns the relation with this name, ignoring case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
         self.by_name
