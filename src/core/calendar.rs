@@ -83,12 +83,12 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// Returns the number of days to move a date by, so that weeks begin on Mondays: 0 to 6.
+    /// Returns the number of days (0 to 6) to add to a date, so that the first day of its week becomes a Monday.
     pub fn week_shift(self) -> u8 {
         (7 - self.week_start as u8) % 7
     }
 
-    /// Returns the number of months by which fiscal quarters begin after calendar quarters: 0 to 2.
+    /// Returns the number of months (0 to 2) from the start of a calendar quarter to the start of a fiscal quarter.
     pub fn quarter_shift(self) -> u8 {
         self.fiscal_month_offset.unwrap_or_default() % 3
     }

@@ -1,5 +1,5 @@
-//! Working memory of compilations, reused from one to the next, so that a compilation for each keystroke allocates
-//! almost nothing.
+//! Working memory of compilations. The next compilation reuses the memory, so that compiling after each keystroke
+//! allocates almost nothing.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -21,14 +21,15 @@ pub struct CompileMemory {
 }
 
 impl CompileMemory {
-    /// Frees the buffers that only the parser reads, if the memory is too large to be reused by the next compilation.
+    /// Frees the buffers that only the parser needs if the memory is too large to be kept for the next compilation.
     pub fn free_parse_buffers(&mut self) {
         if self.room() > MAX_KEPT_NODES {
             self.parse = parse::ParseBuffers::default();
         }
     }
 
-    /// Frees the buffers that only the checker reads, if the memory is too large to be reused. The definitions remain.
+    /// Frees the buffers that only the checker needs if the memory is too large to be kept for the next compilation.
+    /// The definitions remain in memory.
     pub fn free_check_buffers(&mut self) {
         if self.room() > MAX_KEPT_NODES {
             self.ast.forget_nodes();
@@ -45,7 +46,7 @@ impl CompileMemory {
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct MemoryPool {
-    /// Memory that is locked while in use. Mostly there is only one compilation at a time.
+    /// Memory that is locked while in use. Sufficient if only one compilation runs at a time, which is the usual case.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(
@@ -55,9 +56,9 @@ pub struct MemoryPool {
     others: Mutex<Vec<Box<CompileMemory>>>,
 }
 
-/// Largest number of nodes whose memory is kept, at about 200 bytes each. `first` may keep the same amount again.
+/// Maximum number of nodes whose memory `others` keeps, at about 200 bytes per node. `first` has the same limit.
 const MAX_KEPT_NODES: usize = 250_000;
-/// Largest number of memories that are kept: as many as compilations are likely to run at once.
+/// Maximum number of kept memories, which is about the largest number of simultaneous compilations.
 const MAX_KEPT_MEMORIES: usize = 16;
 
 impl MemoryPool {

@@ -1,8 +1,8 @@
-//! Index of names, without regard to ASCII case, to places in a list that the caller owns.
+//! Index from names to positions in a list of the caller. Lookups ignore the case of ASCII letters.
 
 use crate::catalog::hash::{hash, same};
 
-/// Name with its hash, for lookups in several indices.
+/// Name with its hash, so that lookups in several indices compute the hash only once.
 #[derive(Clone, Copy, Debug)]
 pub struct HashedName<'n> {
     pub name: &'n str,
@@ -16,16 +16,16 @@ impl<'n> From<&'n str> for HashedName<'n> {
     }
 }
 
-/// Open-addressed hash table. The caller provides the name at each place.
+/// Hash table with open addressing. It contains positions in a list, and the caller provides the name at each position.
 #[derive(Clone, Debug, Default)]
 pub struct NameIndex {
-    /// Hash of a name, and its place plus 1. A place of 0 marks a free slot. The length is a power of two, at least
-    /// twice the number of names.
+    /// Slots with the hash of a name and the name's position plus 1. A value of 0 marks a free slot. The number of
+    /// slots is a power of two and at least twice the number of names.
     slots: Vec<(u32, u32)>,
     names: usize,
 }
 
-/// Always equal, because the index is derived from the names, which are compared elsewhere.
+/// All indices are equal, because an index is derived from names that are compared elsewhere.
 impl PartialEq for NameIndex {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -46,14 +46,14 @@ impl NameIndex {
             .resize((names * 4).next_power_of_two().max(MIN_SLOTS), (0, 0));
     }
 
-    /// Returns the place of a name.
+    /// Returns the position of a name.
     #[inline]
     pub fn find<'n>(&self, name: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
         let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
-    /// Adds a name and returns its place: the existing one, or `place` if the name is new.
+    /// Adds a name and returns its position: `place` if the name is new, otherwise its existing position.
     #[inline]
     pub fn add<'n>(&mut self, name: HashedName<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
@@ -72,7 +72,7 @@ impl NameIndex {
         place
     }
 
-    /// Returns the slot with the name, or the free slot where it belongs.
+    /// Returns the slot that contains the name. If there is none, returns the free slot for the name.
     #[inline]
     fn slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);

@@ -31,7 +31,7 @@ impl Emitter<'_> {
                 self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
             }
         }
-        // `COUNT(IF(c, x))` counts the rows where `c` holds, if `x` is never NULL.
+        // `COUNT(IF(c, x))` counts the rows that satisfy `c` if `x` is never NULL.
         if function == internal::COUNTA
             && !distinct
             && self.dialect.facts().count_if
@@ -91,7 +91,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Emits the maximum of a column that contains the node's values.
+    /// Emits the maximum of a column. The column must contain the values of the node.
     pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
         let ty = self.program.meta(id).ty;
         let overloads = catalog::get(internal::MAX).overloads;
@@ -111,7 +111,7 @@ impl Emitter<'_> {
         self.work.tree.call("count", &[star], Span::default())
     }
 
-    /// Emits a call of a function or operator. Half of the calls are operators, which need only their operands.
+    /// Emits a call of a function or operator. About half of the calls are operators, which have a fast path.
     #[inline(always)]
     pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template {
@@ -172,7 +172,8 @@ impl Emitter<'_> {
         self.null_placeholder(span)
     }
 
-    /// Returns whether a subquery would contain windows or aggregates, which some engines reject.
+    /// Returns whether a subquery with these arguments would contain windows, or aggregates that the dialect rejects
+    /// there.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         let aggregates = self.dialect.facts().aggregate_in_subquery;
         args.iter()

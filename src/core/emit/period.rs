@@ -1,5 +1,5 @@
-//! Value of another period as a single expression: a window whose frame contains only the row with the current
-//! row's key, moved by the period.
+//! Value of another period as a single expression: a window whose frame contains only the row at the current row's key,
+//! shifted by the period.
 
 use super::Emitter;
 use crate::catalog::{self, internal};
@@ -13,7 +13,7 @@ use crate::sql::{Sql, SqlId};
 pub struct ShiftedDate {
     /// Partition keys, whose values are equal in both rows.
     pub partition: Vec<SqlId>,
-    /// Order key, which the period moves.
+    /// Sort key, which is shifted by the period.
     pub key: SqlId,
     pub nullable: bool,
 }
@@ -62,7 +62,7 @@ impl Emitter<'_> {
         if !moved.nullable {
             return window;
         }
-        // Rows whose key is NULL are peers of each other, but none of them is a period before another.
+        // Rows with a NULL key are peers in the window, but they must not find each other, so return NULL for them.
         let there = tree.add(
             Sql::Postfix {
                 op: "is not null",

@@ -10,7 +10,7 @@ pub(super) struct TemplateReads {
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,
-    /// Columns that are read by the definitions that other definitions use, one definition after another.
+    /// Columns that are read by definitions that other definitions use, stored consecutively by definition.
     kept: Vec<u32>,
     /// Range of each definition's columns in `kept`.
     places: Vec<(u32, u32)>,
@@ -72,7 +72,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Records the columns that a folded node reads. The source mentions them, so they count as read.
+    /// Records the columns that a folded node reads. They count as read because they occur in the source.
     pub(super) fn note_folded(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.note_read(column),

@@ -25,8 +25,8 @@ impl Emitter<'_> {
         );
     }
 
-    /// Returns the first call in the most recently emitted definition that repeats an argument, and that argument, as
-    /// spans.
+    /// Returns the spans of the first call that repeats an argument, and of that argument, in the most recently emitted
+    /// definition.
     pub fn repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
@@ -50,13 +50,14 @@ impl Emitter<'_> {
     pub(super) fn is_simple(&self, id: IrId) -> bool {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            // A volatile value is computed again each time it is written, however short its expression is.
+            // Each occurrence of a volatile value is computed separately, so repeating it is never free, even if its
+            // expression is short.
             Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
             _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
 
-    /// Returns the number of repeated bytes in an emitted node, which is at least the sum for its operands.
+    /// Returns the number of repeated bytes in an emitted node. The number is at least the sum over its operands.
     pub(super) fn sum_operand_repetition(&mut self, id: IrId) -> u64 {
         let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
         let grown = self
@@ -68,7 +69,8 @@ impl Emitter<'_> {
         self.repeated_of(sql)
     }
 
-    /// Adds the bytes that a call repeats to the bytes that its arguments already repeat.
+    /// Records the repeated bytes of a call: the bytes that the call repeats itself, and the repeated bytes in its
+    /// arguments.
     pub(super) fn note_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
         let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
             let uses = u64::from(uses.get(i).copied().unwrap_or(1));

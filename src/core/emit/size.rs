@@ -1,8 +1,9 @@
-//! Upper bounds of numbers, for engines whose results are only as wide as the operands.
+//! Upper bounds of numbers, for engines in which the result of an operation has the width of its operands.
 //!
-//! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute with two 32-bit
-//! integers in 32 bits, or return a decimal with so many digits that no other scale fits. For these engines,
-//! operands are widened, but only if their values may require it, so that `end - start + 1` remains unchanged.
+//! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute operations on two 32-bit
+//! integers in 32 bits, or return decimals with so many digits that no digits remain for the scale of another decimal.
+//! For these engines, operands are widened, but only if their values may require it, so that `end - start + 1` remains
+//! unchanged.
 
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
@@ -11,7 +12,7 @@ use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::sql::Sql;
 use crate::{ALL_DIGITS, Type};
 
-/// Largest 32-bit integer. The size of a narrow integer is at most this number. The size of any other integer is 0.
+/// Largest 32-bit integer. Integers whose size is from 1 to this number are narrow. Other integers have size 0.
 const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow
@@ -47,7 +48,7 @@ fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
 fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
     let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
-    // Largest size of several nodes, or 0 if any of them is not narrow.
+    // Returns the largest size of several nodes, or 0 if at least one node is not narrow.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let sizes = ids
             .filter(|id| !matches!(program.node(*id), Ir::Null))
@@ -123,7 +124,8 @@ fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32
 }
 
 impl Emitter<'_> {
-    /// Returns the upper bound of a node's numbers, or 0 if none is known. Most programs never call this function.
+    /// Returns the upper bound of a node's numbers, or 0 if no bound is known. The bounds are computed on first use,
+    /// which most programs don't need.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }
@@ -134,8 +136,8 @@ impl Emitter<'_> {
         &self.work.sizes
     }
 
-    /// Widens an operand before its operation is emitted, if the engine would compute the operation in 32 bits and
-    /// the result may not fit.
+    /// Widens an operand of an arithmetic operation if the engine would compute the operation in 32 bits and the result
+    /// may not fit. Must be called before the operation is emitted.
     #[inline]
     pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
         let function = catalog::owner(overload);

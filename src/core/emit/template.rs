@@ -1,4 +1,4 @@
-//! Instantiation of templates: a template and its arguments become nodes of the SQL tree.
+//! Instantiation of templates: converts a template and its arguments to nodes of the SQL tree.
 
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ use crate::{Level, Type};
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.
     locals: Vec<SqlId>,
-    /// Parts that stand for several nodes because their argument is repeated, which only lists accept. Each entry
-    /// consists of the part's index and its range in `spread_ids`.
+    /// Parts that consist of several nodes because their parameter is repeated. Only lists accept such parts. Each
+    /// entry contains the part's index and its range in `spread_ids`.
     spread: Vec<(usize, Range<usize>)>,
     spread_ids: Vec<SqlId>,
     /// Window for the calls in a template that contains `over`.
@@ -36,7 +36,7 @@ pub(super) struct WindowSpec {
     pub partition: SqlSlice,
     pub order: SqlSlice,
     pub rows: Option<SqlId>,
-    /// Name under which the select's `window` clause defines the partition and the order.
+    /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
 }
 
@@ -61,7 +61,7 @@ impl WindowSpec {
     }
 }
 
-/// Operators whose result has the same kind of number as their operands.
+/// Operators whose result has the same numeric type as their operands.
 const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
 
 impl Emitter<'_> {
@@ -166,14 +166,14 @@ impl Emitter<'_> {
         root.unwrap_or_else(|| self.word("null", span))
     }
 
-    /// Collects the names in the arguments that end like the aliases of templates. Returns the previous names, which
-    /// belong to the enclosing template.
+    /// Collects the names in the arguments that could be confused with aliases of templates. Returns the names that
+    /// were collected for the enclosing template.
     #[cold]
     fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
         let mut open = args.to_vec();
         let mut seen = FxHashSet::default();
-        // A nested template is in the scope of the enclosing template's aliases.
+        // The aliases of the enclosing template are also in scope in a nested template.
         let mut names = self.work.template.names.clone();
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
@@ -339,8 +339,9 @@ impl Emitter<'_> {
         }
     }
 
-    /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Likewise for a safe division, which returns NULL
-    /// whether the divisor is 0 or NULL. `at` is the index of the argument for which 0 and NULL are equivalent.
+    /// Replaces `nullif(coalesce(x, 0), 0)` with `nullif(x, 0)`. Simplifies the divisor of a safe division in the same
+    /// way, because the result is NULL for both 0 and NULL. `at` is the index of the argument for which 0 and NULL are
+    /// equivalent.
     fn without_coalesce(&mut self, args: SqlSlice, at: u32) {
         let tree = &mut self.work.tree;
         if let Some(x) = tree.args(args).get(at as usize)
@@ -359,7 +360,7 @@ impl Emitter<'_> {
         }
     }
 
-    /// Computes `{start} - 1` if the start is a literal, so that the SQL contains the result.
+    /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if the start is a literal.
     fn sum_of_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
@@ -527,8 +528,8 @@ impl Emitter<'_> {
         }
     }
 
-    /// Returns the kind of number that the dialect's template returns, if the template specifies it. The results
-    /// of `+`, `-`, `*`, fallbacks and branches have that kind if their operands have it or are exact.
+    /// Returns the numeric type that the dialect's template returns, if the template specifies the type. The results of
+    /// `+`, `-`, `*`, COALESCE and branches have a type if each operand has this type or is exact.
     fn number_kind(&self, id: IrId) -> Option<Type> {
         let mut given = None;
         let mut open = vec![id];
@@ -582,7 +583,7 @@ impl Emitter<'_> {
                     .is_some_and(|p| is_literal(p.ty) == literal && fits(p.ty))
             })
         };
-        // If the kind of number or the type of the value is unknown, use the most general overload.
+        // If the type of the value is unknown, use the most general overload.
         let last_number = || {
             overloads.iter().rfind(|o| {
                 o.params

@@ -17,8 +17,8 @@ use crate::sql::{Sql, SqlId, SqlSlice};
 pub struct Windows {
     /// Partition keys of windows in the step's order, including the default partition keys.
     pub partition: Vec<SqlId>,
-    /// Partition keys that the spec specifies. Rankings use only these keys, unless they are limited to the step's
-    /// partition.
+    /// Partition keys that the spec specifies, without the default partition keys. Rankings use these keys unless they
+    /// are limited to the step's partition.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
     /// Keys that identify the rows of a pivoted sheet. The order of its columns is in `pivot_order`.
@@ -26,9 +26,9 @@ pub struct Windows {
     pub pivot_order: Vec<SqlId>,
     /// Grouping keys.
     pub groups: Vec<SqlId>,
-    /// Name under which the select's `window` clause defines the partition and the order.
+    /// Name of the window in the select's `window` clause that defines the partition and the order.
     pub name: Option<SqlId>,
-    /// Keys for looking up values of other periods. `None` if a single expression cannot contain these values.
+    /// Keys for looking up values of other periods in a single expression. `None` if this requires a join.
     pub moved: Option<ShiftedDate>,
 }
 
@@ -115,9 +115,10 @@ impl Emitter<'_> {
                 let rows = "range between unbounded preceding and 1 preceding";
                 Some(self.work.tree.text(span, |out| out.push_str(rows)))
             }
-            // The default frame in SQL engines is a range, which includes all rows with an equal key.
+            // The default frame in SQL is a `range` frame, which includes all rows with an equal key, so write the
+            // `rows` frame.
             WindowFrame::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
-            // A `rows` frame and a `range` frame up to the current row have the same first value.
+            // Up to the current row, a `rows` frame and a `range` frame have the same first value.
             _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
                 self.work
                     .tree
@@ -206,7 +207,7 @@ impl Emitter<'_> {
         )
     }
 
-    /// Emits a window that is ordered by the call's argument.
+    /// Emits a window that is sorted by the call's argument.
     fn ranked(
         &mut self,
         x: SqlId,
@@ -221,13 +222,13 @@ impl Emitter<'_> {
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];
         if nullable {
-            // The expression of a ranking also tests the value for NULL, outside of the window.
+            // The SQL of a ranking also tests the value for NULL outside of the window.
             self.count_repetition(&[2], &[value], span);
         }
         if nullable && apart {
             partition.push(self.work.tree.add(Sql::Postfix { op: "is null", x: key }, span));
         }
-        // With `apart`, NULLs are in a separate partition, so their position does not matter.
+        // If `apart` is set, NULLs are in a separate partition, so their position does not matter.
         let key = self.order_key(key, descending, nullable && !apart);
         let partition = self.work.tree.slice(&partition);
         let order = self.work.tree.slice(&[key]);

@@ -6,7 +6,8 @@ use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
-    /// Returns the rows that a lookup of the nearest key searches, with row numbers if any lookup returns a row number.
+    /// Returns the rows that a lookup of the nearest key searches. The rows are numbered if a lookup with the same join
+    /// returns a row number.
     pub(super) fn candidates_of(
         &mut self,
         found: &mut FoundRow,
@@ -35,7 +36,7 @@ impl Planner<'_> {
         )
     }
 
-    /// Returns the sort keys that put the row to choose first.
+    /// Returns sort keys in whose order the row to choose comes first.
     pub(super) fn nearest(
         &mut self,
         parts: LookupParts,
@@ -198,7 +199,7 @@ impl Planner<'_> {
         found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
     }
 
-    /// Adds the CTEs that choose the row with the nearest key if all rows seek the same value.
+    /// Adds the CTEs that choose the row with the nearest key if the sought value is the same for all rows.
     pub(super) fn one_of_ordered(
         &mut self,
         found: &mut FoundRow,

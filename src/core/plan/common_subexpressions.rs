@@ -1,4 +1,4 @@
-//! Shares one column between equal arguments.
+//! Common subexpression elimination: equal arguments share a column.
 
 use rustc_hash::FxHashMap;
 
@@ -22,13 +22,14 @@ pub(super) struct SharedArguments<'s> {
 
 struct SharedValues {
     numbers: Vec<u32>,
-    /// Definition of each value, by value number.
+    /// Output definition that computes each value, by value number.
     definitions: FxHashMap<u32, usize>,
     /// Position of each definition in the order of computation.
     places: Vec<usize>,
     /// For each definition, whether it is the `having` condition or is read by that condition.
     tested: Vec<bool>,
-    /// Existing columns, by value number, by whether the value is at row level, and by whether `having` tests it.
+    /// Existing columns. The key contains the value number and two flags: whether the value is at row level, and
+    /// whether `having` tests it.
     columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 

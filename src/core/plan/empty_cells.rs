@@ -1,4 +1,4 @@
-//! Checks for pivoted worksheets: whether cells for which no row exists affect the step's values, and which
+//! Checks for pivoted worksheets: whether empty cells (cells without an input row) affect the step's values, and which
 //! values are constant along a row.
 
 use super::StepPlan;
@@ -7,8 +7,8 @@ use crate::Level;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
-/// Returns whether a window counts cells for which no row exists, or reads a value in these cells. LAG, for
-/// example, then needs one row per cell.
+/// Returns whether the step needs one row per cell, because a window counts empty cells or reads a value from them.
+/// LAG, for example, reads empty cells.
 pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     let program = step.program;
     let live = live_definitions(step);
@@ -21,7 +21,7 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
-        // If the sheet's own rows are searched, the search includes the rows of empty cells.
+        // A lookup in the sheet's own rows also searches the rows of empty cells.
         Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
@@ -48,7 +48,8 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
             .next()
             .is_some_and(|value| is_empty(program, value, keys)),
         WindowFrame::Partition | WindowFrame::Across(CellFrame::All) => !skips_empty(),
-        // Cells for which no row exists do not change a window from one end to the current cell or to the other end.
+        // Empty cells do not change the result if the window extends from one end to the current cell or to the other
+        // end.
         WindowFrame::Rows {
             from: FrameBound::First,
             to: FrameBound::At(0) | FrameBound::Last,
@@ -61,7 +62,7 @@ fn counts_cells(program: &Program, call: IrId, over: WindowFrame, keys: &[String
     }
 }
 
-/// Returns whether a value is NULL in a cell for which no row exists.
+/// Returns whether a value is NULL in an empty cell.
 fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(value);
     let operand = |id: IrId| is_empty(program, id, keys);
@@ -86,7 +87,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
     }
 }
 
-/// Returns whether a condition is not met in a cell for which no row exists.
+/// Returns whether a condition is not met in an empty cell.
 fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(condition);
     match program.node(id) {
@@ -126,8 +127,8 @@ pub fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     WindowFrame::Across(CellFrame::All) => true,
-                    // No window extends beyond the ends of the row, so a window along the row has different values in
-                    // different cells.
+                    // A window along the row is limited by the ends of the row, so its value can differ from cell to
+                    // cell.
                     WindowFrame::Across(_) | WindowFrame::PivotColumns => false,
                     _ => all,
                 },

@@ -12,8 +12,8 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
 impl Planner<'_> {
-    /// Returns the sort keys of the searched rows, qualified with `qualifier`. With `behind_key`, returns only the
-    /// sort keys that follow the compared key.
+    /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, excludes the
+    /// compared key, because the caller already sorts by it.
     pub(super) fn order_of(
         &mut self,
         parts: LookupParts,
@@ -123,7 +123,8 @@ impl Planner<'_> {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
         let key = (!by_number).then(|| self.finds.number(parts.by));
-        // The rows of another tab are the same in all strata, but the sheet's own rows come from the previous stratum.
+        // The rows of another tab are the same in all strata. The sheet's own rows come from the previous stratum, so
+        // they differ between strata.
         let rows = match parts.find.tab {
             Some(tab) => tab.to_string(),
             None => format!("of {from}"),
@@ -270,7 +271,8 @@ impl Planner<'_> {
             .push(Diagnostic::new(Code::SeveralMatches, span, message).with_help(help));
     }
 
-    /// Looks up a constant key only once. The values are NULL if no row has that key.
+    /// Adds the CTEs that look up a constant key once for all rows. The looked-up values are NULL if no row has that
+    /// key.
     pub(super) fn one_row(
         &mut self,
         found: &mut FoundRow,
@@ -301,7 +303,7 @@ impl Planner<'_> {
         self.add_single_row_cte(found, parts, &alike, source, filter, stage, from, ctes);
     }
 
-    /// Emits the condition on the key, for a select that reads only the searched rows.
+    /// Emits the condition on the key for a select that reads only the searched rows.
     pub(super) fn test_here(&mut self, parts: LookupParts, stage: u32, position: &str) -> SqlId {
         let (name, quoted) = match parts.find.by_number {
             true => (position.to_owned(), false),
@@ -312,9 +314,9 @@ impl Planner<'_> {
         self.emit_condition(parts.find.test, &[parts.by])
     }
 
-    /// Adds a CTE with a single row: the values that lookups read from the only row that meets the condition, or
-    /// NULL. If the sheet is divided into parts, the CTE contains one row for each part in which a row meets the
-    /// condition.
+    /// Adds a CTE with a single row. It contains the values that lookups read from the row that meets the condition, or
+    /// NULL if no row does. If the sheet has partition keys, the CTE contains one row for each partition with such a
+    /// row.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
     pub(super) fn add_single_row_cte(
         &mut self,

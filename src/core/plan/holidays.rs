@@ -148,7 +148,7 @@ impl Planner<'_> {
         }
         let names: Vec<String> = values.iter().map(|(name, _)| as_part_of_name(name)).collect();
         let shown = names.join("_and_");
-        // Many rows contain the same dates, so count only once per date.
+        // Many rows contain the same dates, so count the holidays only once per date.
         let dates = self.cte_names.choose(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
@@ -229,7 +229,7 @@ impl Planner<'_> {
     }
 }
 
-/// Returns the sought values that can differ from row to row.
+/// Returns the sought values that can be different in each row.
 fn sought_by_row(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.second_sought]
         .into_iter()

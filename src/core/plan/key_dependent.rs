@@ -1,5 +1,5 @@
-//! Columns of an earlier stratum that the grouping select reads outside of its aggregates: values that are
-//! computed only from the keys.
+//! Columns of an earlier stratum that the grouping select reads outside of its aggregates. Their values are computed
+//! only from the grouping keys.
 
 use rustc_hash::FxHashSet;
 
@@ -7,9 +7,9 @@ use super::planner::Planner;
 use crate::ir::{Ir, IrId};
 
 impl Planner<'_> {
-    /// Returns the columns, other than keys, that these values read outside of aggregates. Each of these columns has
-    /// one value per group because it is computed from the keys. Adding such a column to GROUP BY does not change the
-    /// groups, and makes engines accept the column.
+    /// Returns the columns, other than keys, that these values read outside of aggregates. These columns have one value
+    /// per group because they are computed from the keys. Engines accept them only in GROUP BY, and adding them there
+    /// does not change the groups.
     pub(super) fn key_dependents(&self, roots: &[IrId], keys: &[IrId], stage: u32) -> Vec<IrId> {
         let program = self.step.program;
         let meant = |id: IrId| self.canonical(id);

@@ -1,11 +1,12 @@
-//! Analysis of a step: which definitions are live, and which nodes are computed per row or per group.
+//! Liveness analysis of a step: the definitions that the step needs, and the nodes that are computed per row or per
+//! group.
 
 use super::StepPlan;
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
-/// Live definitions and row-level nodes of a step, determined once.
+/// Live definitions and row-level nodes of a step.
 pub(super) struct Liveness {
     /// Whether each node is computed per row of the input, before grouping.
     pub rows: Vec<bool>,
@@ -22,7 +23,8 @@ impl Liveness {
     }
 }
 
-/// Returns whether repeating a value costs nothing, or the value is computed elsewhere.
+/// Returns whether repeating a value costs nothing, because the value is simple or refers to a definition that is
+/// computed elsewhere.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
@@ -35,7 +37,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     for at in (first.0..=root.0).rev() {
         if wanted[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
-                // If the definition's value is another definition, the nodes are in the other definition's range.
+                // The operands of a reference to another definition are outside of this definition's range.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
                     *mark = true;
                 }
@@ -82,7 +84,7 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 }
 
 /// Returns, for each definition, whether the step's columns, filters or keys need it. Definitions that only join
-/// conditions read are excluded: join conditions are inlined, so these definitions are computed nowhere else.
+/// conditions read are not included, because they are inlined into the join conditions.
 pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     needed_definitions(step, |role| {
         !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))

@@ -5,11 +5,11 @@ use super::time_columns::cut_time;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
-/// Maximum number of calls and operators that GROUP BY may repeat from the select list. The timeframe of a key is
-/// not counted.
+/// Maximum number of calls and operators that GROUP BY may repeat from the select list. The truncation to a timeframe
+/// is not counted.
 const MAX_REPEATED_OPERATIONS: usize = 2;
 
-/// Returns whether a key is too long to be written twice, in the select list and in GROUP BY.
+/// Returns whether a key is too long to be repeated in both the select list and GROUP BY.
 pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &Cuts, key: IrId) -> bool {
     let mut open = vec![cut_time(program, key).0];
     let mut count = 0;

@@ -530,7 +530,8 @@ impl Planner<'_> {
         columns
     }
 
-    /// Prepares a join on the key column.
+    /// Determines the rows for a join on the compared key or the row number: the searched rows if their key is unique,
+    /// otherwise a CTE.
     pub(super) fn by_key(
         &mut self,
         found: &mut FoundRow,

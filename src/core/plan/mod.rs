@@ -1,8 +1,9 @@
-//! Planner: translates steps to selects, and decides where each value is computed so that nothing is computed twice.
+//! Planner: translates steps to selects, and determines the select that computes each value, so that no value is
+//! computed twice.
 //!
-//! A step becomes one select or a chain of selects, its *strata*. A new stratum begins only where a finished value is
-//! needed: a definition with several uses, an argument that a template repeats, or a window inside a window. These
-//! nodes are *cut*: one stratum computes them under a name, and later strata read them as columns.
+//! A step becomes one select or a chain of selects, its *strata*. A new stratum begins only if an expression needs a
+//! value as a column: a definition that is used several times, an argument that a template repeats, or a window inside
+//! a window. These nodes are *cut*: one stratum computes them under a name, and later strata read them as columns.
 
 mod as_of_join;
 mod common_subexpressions;
@@ -58,7 +59,7 @@ pub struct StepPlan<'p> {
     pub outputs: Vec<bool>,
 }
 
-/// Replaces aggregates and windows that the dialect lacks by equivalent expressions.
+/// Replaces aggregates and windows that the dialect does not support with equivalent expressions.
 pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
     for (id, other) in std::mem::take(&mut program.other_forms) {
         if is_lacking(program, id, dialect) && !is_lacking(program, other, dialect) {
@@ -67,7 +68,7 @@ pub fn use_other_forms(program: &mut Program, dialect: Dialect) {
     }
 }
 
-/// Returns whether the dialect lacks a call.
+/// Returns whether the dialect does not support a call.
 fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
@@ -84,30 +85,30 @@ impl StepPlan<'_> {
         self.program.definitions[definition].root
     }
 
-    /// Returns whether some value reads other rows.
+    /// Returns whether at least one value reads other rows.
     fn has_windows(&self) -> bool {
         self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
-    /// Returns whether some value is looked up along the calendar.
+    /// Returns whether at least one value is looked up in another period.
     fn has_lookups(&self) -> bool {
         !self.program.periods.is_empty()
     }
 
-    /// Returns whether some value is read from a row of the sheet itself that a key finds: the first in the sheet's
-    /// order.
+    /// Returns whether at least one lookup by key or row number searches the sheet itself. If several rows match, such
+    /// a lookup returns the first row in the sheet's order.
     fn finds_own_rows(&self) -> bool {
         self.program.finds.iter().any(|find| find.tab.is_none())
     }
 
-    /// Returns whether some value reads other rows in the step's order.
+    /// Returns whether at least one value reads other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
         let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
         self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(ordered)
     }
 
-    /// Returns whether the definition is an order or partition key that is only referred to by name, because no window
-    /// computes with it.
+    /// Returns whether the definition is a sort or partition key that the SQL only refers to by name, because no window
+    /// uses its expression.
     fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
         match self.roles[definition] {
             DefinitionRole::OrderBy => !ordered,
@@ -120,7 +121,8 @@ impl StepPlan<'_> {
         self.program.meta(self.root(definition)).level
     }
 
-    /// Returns whether a definition is a helper: at row level, used in a grouped step, but not an output.
+    /// Returns whether a definition is a helper: a row-level definition of a grouped step that is neither a key nor an
+    /// output.
     fn is_helper(&self, definition: usize) -> bool {
         let column = self.keys[definition] || self.outputs[definition];
         self.grouped

@@ -1,11 +1,12 @@
-//! Names for columns that the analyst did not name, derived from their content and never from a counter.
+//! Names for columns without a name in the spec. The names are derived from the content of the columns and never
+//! contain a counter.
 
 use rustc_hash::FxHashSet;
 
 use crate::schema::Relation;
 
-/// Converts a string to a part of names: lower-case letters and digits, with one `_` for each run of other characters
-/// between them.
+/// Converts a string to snake case: lower-case letters and digits, with one `_` in place of other characters between
+/// them.
 pub fn snake_case(text: &str) -> String {
     let mut name = String::with_capacity(text.len());
     for c in text.chars() {
@@ -19,8 +20,8 @@ pub fn snake_case(text: &str) -> String {
     name
 }
 
-/// Set of names in lower case. Column names of a relation are looked up in the relation itself: a model with many
-/// rules has one query per rule, and copying all columns for each query would take quadratic time.
+/// Set of names in lower case. The column names of a relation are not copied but looked up in the relation. A model
+/// with many rules has one query per rule, so copying all columns for each query would take quadratic time.
 #[derive(Clone, Debug, Default)]
 struct ColumnNamer {
     own: FxHashSet<String>,
@@ -51,13 +52,14 @@ impl ColumnNamer {
     }
 }
 
-/// Names in use, compared without case.
+/// Names that are in use. Comparisons ignore case.
 #[derive(Clone, Debug)]
 pub(super) struct UsedNames {
     columns: ColumnNamer,
-    /// Output columns of the step, each of which is computed under its own name.
+    /// Output columns of the step. Their names are reserved for them.
     outputs: FxHashSet<String>,
-    /// Output columns that are never computed in a select that passes on the input's columns.
+    /// Output columns that are only computed after grouping, so that input columns with the same name are no longer
+    /// present.
     of_groups: FxHashSet<String>,
     /// Maximum number of bytes in a name; 0 for no limit.
     most: usize,
@@ -94,7 +96,8 @@ impl UsedNames {
         !self.outputs.contains(&name) && self.columns.insert(name)
     }
 
-    /// Returns the name of an output column: its own, unless an input column with the same name is still present.
+    /// Returns the name under which an output column is computed: its own name, unless an input column with the same
+    /// name is still present.
     pub fn output(&mut self, name: &str) -> String {
         let key = name.to_lowercase();
         if self.columns.contains(&key) && !self.of_groups.contains(&key) {
@@ -104,8 +107,8 @@ impl UsedNames {
         }
     }
 
-    /// Returns a name for a value: the wanted one or, if that is in use or too long, one with a hash of the formula
-    /// text.
+    /// Returns a name for a value: the wanted name or, if that name is in use or too long, a name with a hash of the
+    /// formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         let fits = self.most == 0 || wanted.len() <= self.most;
         if fits && self.take(wanted) {
@@ -128,7 +131,7 @@ impl UsedNames {
     }
 }
 
-/// Returns a hash of a string as six letters, the same in any version.
+/// Returns a hash of a string as six letters. The hash is the same in all versions of the compiler.
 fn hash_letters(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -163,7 +166,8 @@ impl CteNames {
         self.names.insert_columns(relation);
     }
 
-    /// Returns the wanted name, or a similar one that is free. The step's own name is reserved for the step.
+    /// Returns the wanted name, or a similar name if the wanted name is in use. The step's own name is reserved for the
+    /// step.
     pub(super) fn choose_for(&mut self, step: &str, wanted: &str) -> String {
         if wanted == step {
             wanted.to_owned()
@@ -172,7 +176,7 @@ impl CteNames {
         }
     }
 
-    /// Returns the wanted name, or a similar one that is free.
+    /// Returns the wanted name, or a similar name if the wanted name is in use.
     pub fn choose(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();
         loop {
@@ -185,7 +189,7 @@ impl CteNames {
     }
 }
 
-/// Returns the name or, if it is too long, its beginning and a hash of the whole name.
+/// Returns the name. If the name is too long, returns its beginning with a hash of the entire name.
 fn fitting(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
@@ -197,7 +201,7 @@ fn fitting(name: &str, most: usize) -> String {
     )
 }
 
-/// Truncates a name to `most` bytes, at a character boundary; 0 for no limit.
+/// Truncates a name to at most `most` bytes, at a character boundary. 0 means no limit.
 pub fn truncate_name(name: &str, most: usize) -> &str {
     if most == 0 || name.len() <= most {
         return name;

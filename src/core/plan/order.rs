@@ -1,4 +1,4 @@
-//! Order of rows: for windows, with their partitions, and for the result of a query.
+//! Order of rows: the sort and partition keys of windows, and the sort keys of a query's result.
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -7,7 +7,8 @@ use crate::span::Span;
 use crate::sql::{NamedWindow, OrderKey, SqlId};
 
 impl Planner<'_> {
-    /// Sets the order and the partition of this stratum's windows. The rest of the grain breaks ties.
+    /// Sets the sort and partition keys of this stratum's windows. Columns of the grain that are not among these keys
+    /// break ties.
     pub(super) fn windows(&mut self, stage: u32) {
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
@@ -30,12 +31,12 @@ impl Planner<'_> {
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        // Joined relations can have columns with the same name.
+        // Compare entire columns if relations are joined, because joined relations can have columns with the same name.
         let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is(g)),
             _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
-        // Without an order, there is no default partition and there are no ties.
+        // Without sort keys, there is no default partition and there are no ties to break.
         let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order
             .iter()
@@ -82,8 +83,8 @@ impl Planner<'_> {
         self.emitter.windows = windows;
     }
 
-    /// Names the window in the step's order, if several values of a worksheet use it and the dialect supports named
-    /// windows.
+    /// Adds a named window in the step's order if several values of a worksheet use this window and the dialect
+    /// supports named windows.
     pub(super) fn name_window(&mut self, wanted: &[IrId], stage: u32) {
         let program = self.step.program;
         if !self.spec.sheet || !self.emitter.dialect.facts().named_windows || self.named_window.is_some() {
@@ -121,14 +122,14 @@ impl Planner<'_> {
         self.named_window = Some(NamedWindow { name, partition, order });
     }
 
-    /// Emits a key of an order.
+    /// Emits a sort key.
     pub(super) fn key_in_order(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
         let key = self.written_node(id, stage);
         let nullable = self.program().meta(id).nullable;
         self.emitter.order_key(key, descending, nullable)
     }
 
-    /// Emits a column of the input, once unchanged and once as a key of an order.
+    /// Emits a column of the input twice: unchanged and as a sort key.
     pub(super) fn column_in_order(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
         let written = self.written_input(column, stage);
         let nullable = self.input_is_nullable(column);
@@ -141,8 +142,8 @@ impl Planner<'_> {
         self.emitter.partition_key(id, written)
     }
 
-    /// Returns the name of a key. It is empty for a key that is written out, such as one that is not a column of the
-    /// step.
+    /// Returns the column name of a key. Empty if the SQL contains the key's expression instead of a name, for example
+    /// because the key is not a column of the step.
     pub(super) fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
@@ -157,20 +158,20 @@ impl Planner<'_> {
         }
     }
 
-    /// Resolves a helper that only names another column.
+    /// Resolves a helper whose formula is only the name of another column.
     fn behind_helpers(&self, root: IrId) -> IrId {
         self.program()
             .resolve_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
-    /// Emits the name of an output column, computed or kept, as a key of an order reads it.
+    /// Emits the name of a computed or kept output column in the form in which a sort key refers to it.
     fn output_name(&mut self, name: &str) -> SqlId {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let kept = match &self.spec.keep {
             _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
             KeepColumns::Nothing => None,
             KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
-            // If relations are joined, the columns of the first one are kept.
+            // If relations are joined, the columns of the first relation are kept.
             KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn {
                 of: vec![0],
                 name: name.to_owned(),
@@ -204,7 +205,7 @@ impl Planner<'_> {
         let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
         if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joins_in(last).is_none() {
-            // Inside an expression, engines differ in whether a name is the output or the column.
+            // Engines differ in whether a name inside an expression refers to the output or to the input column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
             self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
         }
@@ -235,7 +236,7 @@ impl Planner<'_> {
                 .collect()
         };
         for (column, nullable) in grain {
-            // If a column of joined relations is an output, the order uses its name as an output.
+            // If a column of joined relations is an output, sort by the name of the output.
             let put_out = self
                 .input
                 .joined
@@ -266,7 +267,7 @@ impl Planner<'_> {
         let mut keys: Vec<SqlId> = keys
             .into_iter()
             .map(|(column, written, descending, nullable)| {
-                // The order refers to an output by its name. Any other column is read from the relation.
+                // A sort key refers to an output by its name. Any other column is read from the relation.
                 let is_output = outputs.contains(&column.name.to_ascii_lowercase());
                 let sql = match written {
                     Some(id) => self.written_node(id, last),

@@ -1,4 +1,4 @@
-//! Output columns of a step, and the nodes that repeat its keys.
+//! Output columns of a step, and the nodes that repeat its grouping keys.
 
 use rustc_hash::FxHashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct StepColumn {
     pub definition: Option<usize>,
 }
 
-/// Returns the output columns of a step, keys first, in the order in which they are written.
+/// Returns the output columns of a step, in source order with the keys first.
 pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<StepColumn> {
     let program = step.program;
     let mut outputs: Vec<StepColumn> = Vec::new();
@@ -75,10 +75,10 @@ pub fn key_name(text: &str) -> String {
     }
 }
 
-/// Returns the other nodes that write out a key's timeframe, each with the key's name.
+/// Returns the other nodes that repeat the timeframe of a key, each with the key's name.
 pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<IrId, String> {
     let program = step.program;
-    // The timeframe of a column or definition, or of an instant's wall-clock time.
+    // A timeframe applies to a column or definition, or to the wall-clock time of an instant.
     let applied = |id: IrId| match program.node(id) {
         Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
         _ => None,
@@ -96,7 +96,7 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> FxHashMap<
             _ => None,
         }
     };
-    // The merged column of a full join is also written out.
+    // The SQL of a full join's merged column is an expression too, so find the nodes that repeat it.
     let merged = |id: IrId| match program.node(id) {
         Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
         _ => None,

@@ -1,4 +1,4 @@
-//! Rows and columns of a pivoted worksheet, as partition and order of windows.
+//! Windows of a pivoted worksheet: partitions for its rows, and sort keys for its columns.
 
 use super::planner::Planner;
 use super::step::{InputColumn, PivotOrder};
@@ -6,8 +6,9 @@ use crate::emit::Windows;
 use crate::ir::IrId;
 
 impl Planner<'_> {
-    /// Sets the windows of a pivoted worksheet. The order keys and the rest of the grain, except for the pivot's keys,
-    /// identify the rows. The pivot's keys order the columns, ascending unless `order_by` specifies otherwise.
+    /// Sets the keys of the windows in a pivoted worksheet. The sort keys and the other columns of the grain, except
+    /// for the pivot's keys, identify the rows. The pivot's keys order the columns, ascending unless `order_by`
+    /// specifies otherwise.
     pub(super) fn pivot_windows(&mut self, windows: &mut Windows, stage: u32) {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys.iter().map(|id| self.name_of(*id).to_ascii_lowercase()).collect();

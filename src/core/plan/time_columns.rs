@@ -1,5 +1,5 @@
-//! Columns of a step that are times of its rows, and the expressions that they are computed from. Incremental models
-//! use them to find late rows.
+//! Time columns of a step, and the expressions from which they are computed. Incremental models use these expressions
+//! to find late rows.
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -8,7 +8,7 @@ use crate::ir::{CalendarUnit, Ir, IrId, Program};
 use crate::sql::SqlId;
 use crate::{Level, Type};
 
-/// Time column, before it is truncated to a calendar unit.
+/// Time column, with its value before truncation to a calendar unit.
 #[derive(Clone, Debug)]
 pub struct TimeColumn {
     pub name: String,
@@ -17,7 +17,8 @@ pub struct TimeColumn {
     pub ty: Type,
 }
 
-/// Returns the operand of a truncated time, and the calendar unit to which it is truncated.
+/// Returns the operand of a truncated time, and the calendar unit of the truncation. For other nodes, returns the node
+/// without a unit.
 pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     let id = program.resolve_names(id);
     let Ir::Apply { overload, args } = program.node(id) else {
@@ -40,13 +41,13 @@ pub fn cut_time(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
     }
 }
 
-/// Returns whether a value of this type can be a time. A value of unknown type can.
+/// Returns whether a value of this type can be a time, which includes the unknown type.
 fn may_be_time(ty: Type) -> bool {
     ty.is_temporal() || ty == Type::Unknown
 }
 
 impl Planner<'_> {
-    /// Returns the times of the step's rows, in a form that its first select can test.
+    /// Returns the time columns of the step, with values that its first select can test.
     pub(super) fn times(&mut self) -> Vec<TimeColumn> {
         let program = self.step.program;
         let mut times = Vec::new();

@@ -1,4 +1,4 @@
-//! Value numbering: finds equal values, so that each is computed once.
+//! Value numbering: finds equal values, so that each value is computed only once.
 
 use rustc_hash::FxHashMap;
 
@@ -21,14 +21,14 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
         }
     });
     let mut equal: Vec<Vec<IrId>> = classes.into_values().filter(|ids| ids.len() > 1).collect();
-    // All aggregates are computed in the grouping stratum, and a window as soon as its operands are available.
+    // The grouping stratum computes all aggregates. The stratum of a window depends on its operands.
     let aggregates = |ids: &&mut Vec<IrId>| ids.iter().all(|id| matches!(program.node(*id), Ir::Aggregate { .. }));
     equal.iter_mut().filter(aggregates).for_each(|ids| ids.sort_unstable());
     equal.sort_unstable();
     equal
 }
 
-/// Returns a number for each node, equal for equal expressions of live definitions.
+/// Returns a number for each node. Equal expressions in live definitions have the same number.
 pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
     let program = step.program;
     let mut numbering = ValueNumbering {
@@ -47,7 +47,7 @@ pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(I
     numbering.of
 }
 
-/// Value numbering of expressions, operands first.
+/// State of value numbering. Operands are numbered before the nodes that use them.
 struct ValueNumbering<'p> {
     program: &'p Program,
     numbers: FxHashMap<ValueKey, u32>,

@@ -1,4 +1,4 @@
-//! Walk over the nodes that a stratum writes.
+//! Traversal of the nodes that appear in the SQL of a stratum.
 
 use rustc_hash::FxHashSet;
 
@@ -7,14 +7,15 @@ use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
 
-/// Iterator over the nodes that a stratum writes for some roots, each once, from the roots down. It includes the
-/// columns of earlier strata, but neither their operands nor the column of another row that a lookup reads.
+/// Iterator over the nodes that a stratum's SQL needs for the given roots. It visits each node once, from the roots
+/// down. It includes the columns of earlier strata, but neither the operands of these columns nor the column of another
+/// row that a lookup reads.
 pub(super) struct StepWalk<'w, 'p> {
     planner: &'w Planner<'p>,
     stage: u32,
     open: Vec<IrId>,
     seen: FxHashSet<IrId>,
-    /// Whether to skip arguments that the SQL of their call does not contain.
+    /// Whether to skip arguments that do not appear in the SQL of their call.
     only_in_sql: bool,
 }
 
@@ -29,14 +30,14 @@ impl<'p> Planner<'p> {
         }
     }
 
-    /// Returns the nodes of the walk in the order of computation.
+    /// Returns the visited nodes in the order of computation.
     pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
         let mut written: Vec<IrId> = self.walk(roots, stage).map(|(id, _)| id).collect();
         written.sort_unstable();
         written
     }
 
-    /// Returns the nodes of the walk that the stratum computes.
+    /// Returns the visited nodes that the stratum computes.
     pub(super) fn computed_in(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
         self.walk(roots, stage).filter_map(|(_, computed)| computed)
     }
@@ -52,7 +53,7 @@ impl<'p> Planner<'p> {
 }
 
 impl Iterator for StepWalk<'_, '_> {
-    /// Node of the walk, and its operation if this stratum computes it.
+    /// Visited node, with its operation if this stratum computes the node.
     type Item = (IrId, Option<Ir>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -68,11 +69,12 @@ impl Iterator for StepWalk<'_, '_> {
             match node {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::PeriodLookup { .. } => {}
-                // The sought values belong to the current row, and all other operands to the row that is found.
+                // Only the sought values belong to the current row. All other operands belong to the row that the
+                // lookup finds.
                 Ir::RowLookup { args, .. } => self.open.extend(sought_values(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
-                    // The SQL of `T(number)` is an empty text, without its argument.
+                    // The SQL of `T(number)` is an empty string, so it does not contain the argument.
                     let uses: &[u8] = match self.planner.emitter.dialect.cell(overload) {
                         Cell::Template(template) => template.uses,
                         _ => &[],

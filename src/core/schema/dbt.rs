@@ -1,4 +1,4 @@
-//! Metadata of a relation from dbt's artifacts or properties files, and its conversion to a relation of the schema.
+//! Metadata of relations from dbt's artifacts or properties files, and its conversion to relations of the schema.
 
 use super::{Access, Column, Relation};
 use crate::Type;
@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 #[derive(Clone, Debug, Default)]
 pub struct ColumnFacts {
     pub name: String,
-    /// Type as the warehouse names it.
+    /// Name of the type in the warehouse.
     pub data_type: Option<String>,
     pub description: Option<String>,
     /// Whether the case of the name matters.
@@ -33,19 +33,20 @@ pub struct RelationFacts {
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
     pub group: Option<String>,
-    /// Whether only the described columns are listed.
+    /// Whether the relation may have columns that are not listed, because only described columns are listed.
     pub partial: bool,
 }
 
 impl RelationFacts {
-    /// Returns the column with this name: with the same spelling, or else in any case.
+    /// Returns the column with this name. Prefers a column with the same spelling to a column whose name differs in
+    /// case.
     pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnFacts> {
         let exact = self.columns.iter().position(|c| c.name == name);
         let index = exact.or_else(|| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))?;
         self.columns.get_mut(index)
     }
 
-    /// Converts the metadata to a relation. Type names are read as those of the dialect.
+    /// Converts the metadata to a relation. Type names are interpreted as types of the dialect.
     pub fn relation(self, dialect: Dialect) -> Relation {
         let key = self.primary_key();
         let mut relation = match (self.partial, self.columns.is_empty()) {
@@ -77,7 +78,8 @@ impl RelationFacts {
         relation.primary_key(key)
     }
 
-    /// Returns the key that a constraint declares, or else the first one that is proven unique and not NULL.
+    /// Returns the primary key that a constraint declares. If there is none, returns the first column or combination of
+    /// columns that is unique and never NULL.
     fn primary_key(&self) -> Vec<String> {
         let named = |is: fn(&ColumnFacts) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
         let declared: Vec<String> = named(|c| c.key).collect();
@@ -100,7 +102,8 @@ impl RelationFacts {
     }
 }
 
-/// Parses a type as the warehouse names it: `timestamp` is an instant in BigQuery, and wall-clock time elsewhere.
+/// Parses the name of a type in the warehouse. For example, `timestamp` is an instant in BigQuery and wall-clock time
+/// elsewhere.
 fn warehouse_type(text: &str, dialect: Dialect) -> Type {
     let own = [Type::Timestamp, Type::Timestamptz];
     let own = own
@@ -109,7 +112,7 @@ fn warehouse_type(text: &str, dialect: Dialect) -> Type {
     own.or_else(|| text.parse().ok()).unwrap_or_default()
 }
 
-/// Returns the values of an enum type as DuckDB spells it: `ENUM('open', 'paid')`.
+/// Returns the values of an enum type in DuckDB's notation: `ENUM('open', 'paid')`.
 fn enum_values(text: &str) -> Vec<String> {
     let text = text.trim();
     let inside = text
@@ -138,8 +141,8 @@ fn enum_values(text: &str) -> Vec<String> {
     values
 }
 
-/// Returns whether the case of a name, as the warehouse itself spells it, matters because an unquoted name would get
-/// another case.
+/// Returns whether a name from the warehouse is case-sensitive, because the warehouse would convert the unquoted name
+/// to another case.
 pub fn is_cased(name: &str, dialect: Dialect) -> bool {
     dialect.name_text(name, false) != dialect.name_text(name, true)
 }

@@ -144,7 +144,7 @@ fn values(node: &Node) -> Option<Vec<String>> {
         .collect()
 }
 
-/// Parses one of formulac's types, or a warehouse's usual spelling of one.
+/// Parses the name of a formulac type, or a common name of that type in a warehouse.
 fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let Some(text) = node.text() else {
         let message = format!("expected a type, found {}", node.described());
@@ -168,7 +168,7 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     }
 }
 
-/// Returns the column names of a primary key, written as a list or as one name.
+/// Returns the column names of a primary key, which is either a list or a single name.
 fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> Vec<String> {
     let items = node.items().unwrap_or(std::slice::from_ref(node));
     let mut names = Vec::new();
@@ -206,7 +206,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::schema::Schema;
 
-    /// Formats each error as `code text-at-its-place: message (help)`.
+    /// Formats each error as `code text: message (help)`, in which `text` is the source text at the error's span.
     fn faults(text: &str) -> Vec<String> {
         let (_, faults) = Schema::from_text(text, Dialect::default());
         let shown = |d: &crate::Diagnostic| {

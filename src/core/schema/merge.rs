@@ -11,8 +11,8 @@ impl Schema {
         self
     }
 
-    /// Returns the relations and columns of `self` with the properties that `other` knows, for example for data files
-    /// that a project describes.
+    /// Returns the relations and columns of `self`, completed with the properties that `other` specifies for them.
+    /// Used, for example, for data files that a project describes.
     #[must_use]
     pub fn described_by(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
@@ -30,7 +30,8 @@ impl Schema {
         self.relations.iter().map(described).fold(Self::new(), Self::with)
     }
 
-    /// Returns the relations of `other`, but replaces those of which `self` knows all columns.
+    /// Returns the relations of `other`. A relation that `self` contains with all of its columns replaces the relation
+    /// in `other`.
     #[must_use]
     pub fn filled_by(self, other: Self) -> Self {
         let partial = other.partial;
@@ -45,7 +46,7 @@ impl Schema {
         schema
     }
 
-    /// Merges two schemas: the properties in `self` take precedence, and `other` adds those that are missing.
+    /// Merges two schemas. The properties in `self` take precedence, and `other` provides missing properties.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         let mut schema = Self {
@@ -70,8 +71,8 @@ impl Schema {
 }
 
 impl Relation {
-    /// Merges two relations: the properties in `self` take precedence, and `other` adds those that are missing. The
-    /// order of columns is that of the relation whose columns are all known.
+    /// Merges two relations. The properties in `self` take precedence, and `other` provides missing properties. If all
+    /// columns of one relation are known, its columns come first.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let mut merged = Self::new(self.name());
@@ -80,7 +81,7 @@ impl Relation {
             match (own, others) {
                 (Some(own), Some(others)) => Some(own.or(others)),
                 (Some(own), None) => Some(own.clone()),
-                // A relation whose columns are all known has no others.
+                // If all columns of `self` are known, `other` can't add columns.
                 (None, others) => others.filter(|_| self.may_have_more()).cloned(),
             }
         };
@@ -106,7 +107,7 @@ impl Relation {
         merged
     }
 
-    /// Returns the relation with only the names and types of its columns, without information from tests and
+    /// Returns a copy of the relation with only the names and types of its columns, without information from tests and
     /// properties files.
     #[must_use]
     pub fn types_alone(&self) -> Self {
@@ -126,7 +127,7 @@ impl Relation {
 }
 
 impl Column {
-    /// Merges two columns: keeps `self`, with the type of `other` if its own type is unknown.
+    /// Merges two columns. Returns `self`, with the type of `other` if the type of `self` is unknown.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         if self.ty != Type::Unknown {

@@ -9,7 +9,7 @@ use crate::yaml::Node;
 /// Tag that `pull` puts on objects that no longer exist in dbt.
 pub const REMOVED_TAG: &str = "dbt_removed";
 
-/// Adds the view, under the name of its file. Keys that are not read here concern only Omni.
+/// Adds a view under the name of its file. Other keys of the file only matter to Omni.
 pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let name = view_name(file);
     let mut relation = Relation::new(name.clone());
@@ -48,7 +48,8 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
     schema.add(relation.primary_key(key).had(gone), longer);
 }
 
-/// Returns the name of a view from its file: `analytics/orders.view.yaml` is the view `orders`.
+/// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
+/// `orders`.
 pub fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = [".yaml", ".yml"]

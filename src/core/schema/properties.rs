@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
-/// Adds the relations. Keys that are not read here concern only dbt.
+/// Adds the relations of a properties file. Other keys of the file only matter to dbt.
 pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     for kind in ["models", "seeds", "snapshots"] {
         for node in list(root, kind, faults) {
@@ -149,7 +149,8 @@ fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
 }
 
 impl DbtTest<'_> {
-    /// Returns whether the test is enabled, covers all rows, and reports more than a warning.
+    /// Returns whether a passing test guarantees its property: the test is enabled, covers all rows, and reports errors
+    /// instead of warnings.
     fn holds_always(&self) -> bool {
         let Some(settings) = self.settings else { return true };
         let config = settings.get("config");

@@ -1,4 +1,4 @@
-//! Schema strings of every kind, distinguished by their content.
+//! Parser for schema files of all supported kinds. The content of a file determines its kind.
 
 use super::{Relation, Schema, file, omni, properties};
 use crate::diag::suggest::{nearest, similar};
@@ -7,7 +7,7 @@ use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Top-level keys of the YAML kinds.
+/// Top-level keys of the supported YAML files.
 const KEYS: &[&str] = &[
     "relations",
     "models",
@@ -20,8 +20,8 @@ const KEYS: &[&str] = &[
 ];
 
 impl Schema {
-    /// Reads a schema file, a dbt properties file or an Omni view. Type names of a warehouse are read as those of the
-    /// dialect, unless the text specifies its own.
+    /// Parses a schema file, a dbt properties file or an Omni view. Type names in dbt files are interpreted as types of
+    /// the dialect.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema, Type};
@@ -36,8 +36,8 @@ impl Schema {
         (schema, faults.into_iter().map(|(_, fault)| fault).collect())
     }
 
-    /// Reads strings that belong together, each with its file name, such as the views of an Omni model. Each error has
-    /// the index of its text in the list.
+    /// Parses several files that belong together, such as the views of an Omni model. Each file is a pair of a name and
+    /// its content. Each error contains the index of its file in the list.
     ///
     /// ```
     /// use formulac_core::{Dialect, Schema};
@@ -54,7 +54,7 @@ impl Schema {
         (schema, faults)
     }
 
-    /// Adds the contents of the strings at these indices.
+    /// Parses the files at the given indices and adds their relations.
     pub fn read_texts(
         &mut self,
         files: &[(&str, &str)],
@@ -72,7 +72,7 @@ impl Schema {
         }
     }
 
-    /// Adds a relation under its name or, if that is in use, under the longer one.
+    /// Adds a relation under its own name. If that name is in use, the relation gets the longer name.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
         let relation = if self.relation(relation.name()).is_some() {
             relation.renamed(longer())
@@ -122,7 +122,7 @@ fn unknown(root: &Node) -> Diagnostic {
     }
 }
 
-/// Returns the error for a file that is none of the supported kinds.
+/// Returns the error for a file that has none of the supported formats.
 pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar(key),
@@ -137,7 +137,8 @@ pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
 
-/// Returns the pairs whose keys are strings. Reports a key that is not a string, and a node that is not a mapping.
+/// Returns the pairs of a mapping whose keys are strings. Reports keys that are not strings, and nodes that are not
+/// mappings.
 pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {

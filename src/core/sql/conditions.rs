@@ -1,4 +1,4 @@
-//! Layout of join conditions and `order by` keys, as in a style guide.
+//! Style of join conditions and `order by` keys.
 
 use super::query::Select;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
@@ -19,7 +19,7 @@ impl SqlTree {
         if !keys.iter().any(|key| says(self, *key, "desc")) {
             return;
         }
-        // Keys that were written for an earlier select already have directions.
+        // Keys that an earlier select also uses already have directions.
         let bare: Vec<bool> = keys
             .iter()
             .map(|key| !says(self, *key, "desc") && !says(self, *key, "asc"))
@@ -36,7 +36,7 @@ impl SqlTree {
         }
     }
 
-    /// Qualifies each key of `order by` that is a column of the select under its own name.
+    /// Qualifies each key of `order by` that is a qualified column of the select without an alias.
     pub fn name_relations(&mut self, select: &mut Select) {
         if select.joins.is_empty() {
             return;

@@ -1,4 +1,5 @@
-//! Single-line printer of expressions. Deep expressions are printed in a loop with a stack instead of recursion.
+//! Single-line printer of expressions. It prints deeply nested expressions in a loop with an explicit stack instead of
+//! recursion.
 
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
 use crate::span::Span;
@@ -10,7 +11,7 @@ pub struct Mapping {
     pub formula: Span,
 }
 
-/// Output that is still to be printed.
+/// Pending output.
 #[derive(Clone, Copy, Debug)]
 pub enum FlatStep {
     Str(&'static str),
@@ -19,14 +20,14 @@ pub enum FlatStep {
         id: SqlId,
         bracketed: bool,
     },
-    /// End of the node that began at this offset.
+    /// End of a node that begins at the offset `start`.
     End {
         id: SqlId,
         start: u32,
     },
 }
 
-/// Appends an expression on one line. The stack is empty before and after.
+/// Appends an expression on one line. The stack must be empty and is empty again afterwards.
 pub fn flat(tree: &SqlTree, root: SqlId, stack: &mut Vec<FlatStep>, out: &mut String) {
     RecursivePrinter {
         tree,
@@ -53,14 +54,14 @@ pub fn flat_mapped(tree: &SqlTree, root: SqlId, out: &mut String) -> Vec<Mapping
     mappings
 }
 
-/// Receiver of the pieces of a node, from left to right.
+/// Receives the pieces of a node from left to right.
 trait PieceSink {
     fn str(&mut self, text: &str);
     fn word(&mut self, word: &'static str);
     fn node(&mut self, id: SqlId, bracketed: bool);
 }
 
-/// Printer that recurses as far as this needs little stack. [`Deep`] prints the nodes below.
+/// Printer that recurses up to a limited depth. [`StackPrinter`] prints the nodes below that depth.
 struct RecursivePrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
@@ -117,12 +118,12 @@ impl RecursivePrinter<'_> {
     }
 }
 
-/// Printer with a loop and a stack, which optionally records the position of each node.
+/// Printer that uses a loop and an explicit stack, and optionally records the position of each node.
 struct StackPrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
-    /// First child of a node that is not printed yet. The pieces after it wait on the stack.
+    /// First child of the current node that is not printed yet. The following pieces are on the stack.
     next: Option<(SqlId, bool)>,
     mappings: Option<&'t mut Vec<Mapping>>,
 }
@@ -172,7 +173,8 @@ impl StackPrinter<'_> {
 }
 
 impl PieceSink for StackPrinter<'_> {
-    /// Prints a string directly. Only a node that consists of a single text calls this, so nothing waits before it.
+    /// Prints a string directly. Only nodes that consist of a single text call this method, so no earlier piece is on
+    /// the stack.
     fn str(&mut self, text: &str) {
         self.out.push_str(text);
     }

@@ -1,16 +1,17 @@
-//! Precedence of operators: where an operand needs parentheses, in the strictest reading of the four dialects.
+//! Precedence of operators, which determines the operands that need parentheses. The rules are strict enough for all
+//! dialects.
 
 use super::Sql;
 use crate::dialect::op::Op;
 
-/// Strength of keywords next to expressions, which need parentheses as an operand of anything.
+/// Strength of expressions with keywords, which need parentheses as an operand of any operator.
 pub(super) const SPACED: u8 = 0;
 const OR: u8 = 1;
 const AND: u8 = 2;
 pub(super) const NOT: u8 = 3;
 pub(super) const COMPARE: u8 = 4;
-/// Strength of `||` and the operators whose precedence differs between engines: parentheses separate them from
-/// arithmetic.
+/// Strength of `||` and of operators whose precedence differs between engines. Such operators are separated from
+/// arithmetic by parentheses.
 pub(super) const OTHER: u8 = 5;
 const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
@@ -22,14 +23,14 @@ pub(super) const ATOM: u8 = 10;
 pub(super) enum OperandSide {
     Left(Op),
     Right(Op),
-    /// Operand of anything except a binary operator, with the minimum strength that the operand must have.
+    /// Operand of a node that is not a binary operator, with the minimum strength of an operand without parentheses.
     Of(u8),
 }
 
-/// Returns the minimum strengths of the operands of a binary operator: left, right.
+/// Returns the minimum strengths of the left and right operand of a binary operator.
 fn operands(op: Op) -> (u8, u8) {
     match op.strength() {
-        // `a and b or c` is correct without parentheses, but readers would have doubts.
+        // `a and b or c` is correct without parentheses, but parentheses make it clearer.
         OR => (NOT, NOT),
         AND => (AND, NOT),
         COMPARE => (OTHER, OTHER),
@@ -37,7 +38,8 @@ fn operands(op: Op) -> (u8, u8) {
     }
 }
 
-/// Returns whether an operand needs parentheses: it binds too loosely, or engines disagree on the pair.
+/// Returns whether an operand needs parentheses, because it binds too loosely or because engines disagree on the
+/// precedence of the two operators.
 pub(super) fn needs_brackets(side: OperandSide, child: &Sql, strength: u8) -> bool {
     let (parent, least) = match side {
         OperandSide::Left(op) => (Some(op), operands(op).0),

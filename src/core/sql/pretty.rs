@@ -1,4 +1,5 @@
-//! Printer of expressions that breaks long lines, in a loop with a stack instead of recursion.
+//! Multi-line printer of expressions that breaks long lines. It uses a loop with an explicit stack instead of
+//! recursion.
 
 use super::flat;
 use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
@@ -11,16 +12,16 @@ const INDENT: usize = 4;
 enum LayoutStep {
     /// A node on one line.
     Flat(SqlId),
-    /// A node that may be broken, with the indent of its lines and the width of the text that must fit after it; in
-    /// parentheses if `bracketed`.
+    /// A node that may be broken, with the indent of its lines and the width of the text that must fit after it. The
+    /// node is in parentheses if `bracketed` is set.
     Broken {
         id: SqlId,
         bracketed: bool,
         indent: usize,
         after: usize,
     },
-    /// An operand of a broken chain before the last one: `over` is on a line of its own, so that the operators remain
-    /// aligned.
+    /// An operand of a broken chain, except for the last operand. Its `over` is printed on a separate line, so that the
+    /// operators remain aligned.
     Leading {
         id: SqlId,
         bracketed: bool,
@@ -30,7 +31,7 @@ enum LayoutStep {
     Line(usize),
 }
 
-/// Appends an expression, broken into lines that fit. `indent` is the indent of the current line, and `after` the
+/// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` the
 /// width of the text that the caller prints next.
 pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
@@ -148,7 +149,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
             lines(tree, args, inner, stack);
         }
         Sql::Binary { op, .. } => {
-            // Break the whole chain of operators with the same strength, each at its operator.
+            // Break a chain of operators with the same strength at each operator.
             let mut last = true;
             let mut open = vec![(None, id, false)];
             while let Some((before, part, bracketed)) = open.pop() {
@@ -314,7 +315,7 @@ fn broken_node(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &m
     }
 }
 
-/// Returns the call of a window that has its own parentheses.
+/// Returns the call of a window with an inline definition in parentheses. `None` for other nodes.
 fn window_of(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
     match *tree.node(id) {
         Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
@@ -368,7 +369,8 @@ fn over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     stack.push(LayoutStep::Str("over ("));
 }
 
-/// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that it is aligned.
+/// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that its operators
+/// are aligned.
 fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let is_chain = matches!(tree.node(value), Sql::Binary { .. });
     let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
@@ -394,7 +396,7 @@ fn branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack
     stack.push(LayoutStep::Str(word));
 }
 
-/// Prints `when test then value`: on one line, on two, or with the test below `when`.
+/// Prints `when test then value` on one line, on two lines, or with the test below `when`.
 fn arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
     let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
     let inner = indent + INDENT;

@@ -1,4 +1,4 @@
-//! Queries: CTEs and selects, in the layout of dbt's style guide.
+//! Queries: CTEs and selects, formatted according to dbt's style guide.
 
 use super::pretty::{WIDTH, pretty};
 use super::tree::{SqlId, SqlTree};
@@ -29,7 +29,7 @@ pub struct Item {
 /// Relation that a select reads.
 #[derive(Clone, Debug)]
 pub enum SelectSource {
-    /// Input of the whole query, by index: the table, or the CTE that imports it.
+    /// Input of the query, by index. The select reads the input table or the CTE that imports it.
     Input(u32),
     /// CTE, by its name as written in SQL.
     Name(String),
@@ -38,7 +38,7 @@ pub enum SelectSource {
 /// Table that the whole query reads.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryInput<'a> {
-    /// Name as written where the table is read.
+    /// Name of the table or of the CTE that imports it, as written in SQL.
     pub name: &'a str,
     /// Body of the CTE with this name that imports the table. `None` if the table is read directly.
     pub import: Option<&'a str>,
@@ -89,7 +89,8 @@ pub struct NamedWindow {
     pub order: Vec<SqlId>,
 }
 
-/// Rows of an incremental run: those whose time is not before a bound, which is read from the existing table.
+/// Rows that an incremental run reads: the rows whose time is not before a bound. The bound is selected from the
+/// existing table.
 #[derive(Clone, Copy, Debug)]
 pub struct LateRows {
     pub time: SqlId,
@@ -97,8 +98,8 @@ pub struct LateRows {
     pub bound: SqlId,
 }
 
-/// Placeholders for dbt's words around and in the condition of an incremental run, until the rest of the text is
-/// escaped for dbt.
+/// Placeholders for the Jinja expressions in and around the condition of an incremental run. They are replaced after
+/// the rest of the text is escaped for dbt.
 pub const IF_INCREMENTAL: &str = "\u{3}";
 pub const END_IF: &str = "\u{4}";
 pub const THIS: &str = "\u{5}";
@@ -121,7 +122,7 @@ pub struct Select {
     pub late: Option<LateRows>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
-    /// Window that several values use.
+    /// Named window that several values use.
     pub window: Option<NamedWindow>,
     pub order_by: Vec<OrderKey>,
     pub limit: Option<u64>,
@@ -278,7 +279,7 @@ fn write_select(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], inde
     }
 }
 
-/// Returns whether the select has a single item that fits on the line of `select`.
+/// Returns whether the select has a single item that fits on the same line as `select`.
 fn is_one_line(tree: &SqlTree, select: &Select, indent: usize) -> bool {
     let [item] = select.items.as_slice() else { return false };
     let words = if select.distinct { "select distinct " } else { "select " };
@@ -366,7 +367,7 @@ fn clause(tree: &SqlTree, word: &str, expr: SqlId, indent: usize, out: &mut Stri
     out.push('\n');
 }
 
-/// Prints keys after their keyword, or below it with one key per line.
+/// Prints keys after their keyword on the same line, or below the keyword with one key per line.
 fn keys(tree: &SqlTree, word: &str, keys: &[SqlId], indent: usize, out: &mut String) {
     if keys.is_empty() {
         return;

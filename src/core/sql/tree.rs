@@ -20,7 +20,7 @@ pub struct SqlSlice {
 pub enum Sql {
     /// Keyword or bare word.
     Word(&'static str),
-    /// Final text in the text pool: a name or a literal.
+    /// Name or literal, as a range in the text pool.
     Text {
         first: u32,
         len: u32,
@@ -55,7 +55,8 @@ pub enum Sql {
         low: SqlId,
         high: SqlId,
     },
-    /// Conditions and values in turn, and possibly a default value at the end.
+    /// CASE whose arms alternate between conditions and values. If the number of arms is odd, the last arm is the
+    /// default value.
     Case {
         subject: Option<SqlId>,
         arms: SqlSlice,
@@ -80,7 +81,7 @@ pub enum Sql {
         order: SqlSlice,
         rows: Option<SqlId>,
     },
-    /// `x over name` or `x over (name rows between …)`, for a window that the select names.
+    /// `x over name` or `x over (name rows between …)`, if the select defines a named window.
     OverNamed {
         x: SqlId,
         name: SqlId,
@@ -88,7 +89,7 @@ pub enum Sql {
     },
 }
 
-/// Operands that need parentheses, as bits in the order of printing. Determined once, when the node is added.
+/// Bit set of the operands that need parentheses, in the order of printing. It is computed when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Brackets(u8);
 
@@ -209,7 +210,8 @@ impl SqlTree {
         self.meta(id).strength == precedence::COMPARE
     }
 
-    /// Returns the arms that continue a CASE: `else case when … end` is printed as further arms, as people write it.
+    /// Returns the arms of a CASE in the default branch of a CASE. The printer appends these arms to the outer CASE
+    /// instead of printing `else case when … end`.
     pub fn continuing_arms(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;
@@ -220,7 +222,8 @@ impl SqlTree {
         }
     }
 
-    /// Adds the text that `write` appends, as a node. A string that begins with a minus has the strength of a negation.
+    /// Adds a node with the text that `write` appends. A text that begins with a minus sign has the precedence of a
+    /// negation.
     pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;
         write(&mut self.text);
@@ -233,7 +236,7 @@ impl SqlTree {
         self.text(Span::default(), |out| out.push_str(text))
     }
 
-    /// Adds a qualified column. The relation and the column are given as written in SQL.
+    /// Adds a qualified column. The names of the relation and the column must be in their SQL form.
     pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
         let (qualifier, name) = (self.raw_text(relation), self.raw_text(column));
         self.add(Sql::Field { qualifier, name }, Span::default())
@@ -255,7 +258,7 @@ impl SqlTree {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
-    // Callers know the kind of the node, so inlining removes most of `measure`.
+    // Callers pass a node of a known kind, so inlining removes most of `measure`.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
         let (width, strength, brackets) = self.measure(&node);
@@ -283,7 +286,7 @@ impl SqlTree {
         SqlId(self.nodes.len() as u32 - 1)
     }
 
-    /// Returns the width on one line, the strength, and the operands that need parentheses.
+    /// Returns the width on one line, the precedence, and the operands that need parentheses.
     #[inline(always)]
     #[allow(
         clippy::too_many_lines,
@@ -345,7 +348,8 @@ impl SqlTree {
                 let pairs = arms.count / 2;
                 let other = arms.count % 2;
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
-                // If a CASE continues with the arms of another one, ` else case` and one ` end` are not printed.
+                // If a CASE continues with the arms of an inner CASE, ` else case` and the inner ` end` are not
+                // printed.
                 let spared = if self.continuing_arms(subject, arms).is_some() {
                     14
                 } else {
@@ -361,8 +365,8 @@ impl SqlTree {
                 )
             }
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
-            // Words around an expression bind as loosely as anything in it, so they need parentheses as operands.
-            // Typed literals and ordered-set calls are exceptions, because they read as a unit.
+            // An expression with keywords around it binds loosely, so it needs parentheses as an operand. Typed
+            // literals and ordered-set calls are exceptions, because readers recognize them as a unit.
             Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),
