@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
 
-/// Each comparison with its negation.
+/// Comparisons, each with its negation.
 const OPPOSITES: [(FunctionId, FunctionId); 6] = [
     (internal::EQUAL, internal::NOT_EQUAL),
     (internal::NOT_EQUAL, internal::EQUAL),
@@ -163,7 +163,7 @@ impl Lower<'_> {
         self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
 
-    /// Gives decimal literals the type of the branch that they are in.
+    /// Assigns the given type to decimal literals.
     pub(super) fn points_as(&mut self, ids: &[IrId], ty: Type) {
         for id in ids {
             if self.program.meta(*id).ty == Type::Point
@@ -175,7 +175,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Returns the branch that is always taken, with the type that it would have in a CASE.
+    /// Returns a branch that is always taken, with the type that the branch would have in a CASE.
     pub(super) fn only_branch(&mut self, branch: IrId) -> IrId {
         self.points_as(&[branch], Type::Float);
         branch
@@ -198,7 +198,7 @@ impl Lower<'_> {
             }
         }
         if matches!(self.program.node(cases[0]), Ir::Null) {
-            // NULL equals no value.
+            // NULL is not equal to any value.
             self.program.folded = true;
             return match branches.len() >= cases.len() {
                 true => self.only_branch(branches[branches.len() - 1]),
@@ -212,8 +212,8 @@ impl Lower<'_> {
         node
     }
 
-    /// Builds a SWITCH: `cases` holds the subject and the values to compare it with, `branches` one result per value
-    /// and an optional default.
+    /// Builds a SWITCH. `cases` contains the subject and the values to compare with the subject. `branches` contains
+    /// one result per value and an optional default.
     pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
         if self
             .unify_values(cases, ConversionTarget::Values(shown), true)
@@ -263,8 +263,8 @@ impl Lower<'_> {
         if values.iter().any(|v| self.is_error(*v)) {
             return self.error(span);
         }
-        // Arguments after one that is never NULL are never evaluated. They are kept if the level of the call depends
-        // on them, because the level decides which expressions become columns.
+        // Arguments after an argument that is never NULL have no effect. Keep them only if the level of the call
+        // depends on them, because the level determines which expressions become columns.
         let level = |values: &[IrId]| values.iter().map(|v| self.program.meta(*v).level).max();
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
             && level(&values[..=last]) == level(&values)

@@ -1,4 +1,4 @@
-//! Function calls: number of arguments, choice of the overload, type and nullability of the result.
+//! Lowering of function calls: the number of arguments, the overload, and the type and nullability of the result.
 
 use super::Context;
 use super::lower::Lower;
@@ -73,7 +73,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Warns that the function has a different meaning in other spreadsheets.
+    /// Warns that the function has a different meaning in spreadsheets.
     #[cold]
     fn caution(&mut self, function: &Function, span: Span) {
         let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
@@ -161,7 +161,7 @@ impl Lower<'_> {
             return self.error(span);
         };
         let nullable = match function.empty {
-            // The SUM of no rows is NULL in SQL. The emitter replaces that NULL by the value in `empty`.
+            // In SQL, the sum over no rows is NULL. The emitter replaces that NULL with the value in `empty`.
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
@@ -224,7 +224,7 @@ impl Lower<'_> {
         self.apply_to(id, args, operands, shown)
     }
 
-    /// Adds a call of a scalar function, like [`Self::apply_checked`], with operands that were already collected.
+    /// Adds a call of a scalar function like [`Self::apply_checked`], but with operands that are already summarized.
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
@@ -238,10 +238,11 @@ impl Lower<'_> {
         if !as_given {
             operands = self.operands(self.program.args(args), span);
         }
-        // Fold the call if the function returns NULL for a NULL argument. Some engines reject NULL without a type.
+        // If the function returns NULL for a NULL argument, replace the call with NULL, because some engines reject an
+        // untyped NULL as an argument.
         if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
-            // Keep the level of the operands, because the level decides which expressions become columns.
+            // Keep the level of the operands, because the level determines which expressions become columns.
             return self.program.add(
                 Ir::Null,
                 NodeMeta {
@@ -283,13 +284,13 @@ impl Lower<'_> {
         )
     }
 
-    /// Whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero literal.
+    /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero literal.
     fn never_null_division(&self, id: FunctionId, args: &[IrId]) -> bool {
         let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
-    /// Reports that no overload matches the arguments: names the wrong argument and suggests a fix.
+    /// Reports that no overload matches the arguments. The message contains the wrong argument and suggests a fix.
     #[cold]
     pub(super) fn report_overload_mismatch(
         &mut self,

@@ -1,5 +1,5 @@
-//! Case sensitivity: warns if a program compares the same column with the same text both by criterion, which ignores
-//! case, and by `=`, which doesn't.
+//! Lint for case sensitivity: warns if a program compares the same column with the same text both in a criterion, which
+//! ignores case, and with `=`, which doesn't.
 
 use rustc_hash::FxHashMap;
 
@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::span::Span;
 
-/// Whether a string contains cased letters, so that ignoring case can make a difference.
+/// Returns whether a string contains cased letters, so that ignoring case can make a difference.
 pub(super) fn has_case(text: &str) -> bool {
     text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
 }
@@ -29,7 +29,7 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
 
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each pair of column and text once.
 pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
-    // Maps a column and a string to the span of the criterion, `None` after the pair has been reported.
+    // Maps a column and a string to the span of the criterion. `None` after the pair has been reported.
     let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);

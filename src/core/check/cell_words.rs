@@ -7,8 +7,8 @@ use super::sheet::{CellRange, SheetRow};
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// Records the description of a cell, a range or a call, for the explanation of a formula. Does nothing for specs,
-    /// which are never explained.
+    /// Records the description of a cell, a range or a call for the explanation of a formula. Does nothing for specs,
+    /// because their formulas are not explained.
     pub(super) fn explain(&mut self, span: Span, words: impl FnOnce(&Self) -> String) {
         if !self.scope.strata {
             let words = words(self);
@@ -61,8 +61,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no order, which is reported as an
-    /// error elsewhere.
+    /// Returns the sort order as text, such as `, by month`. Empty if the sheet has no sort order. The missing order is
+    /// reported elsewhere.
     fn by_order(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self

@@ -1,4 +1,5 @@
-//! Lowers cells and ranges of cells to values of other rows: LAG, LEAD, the value of a fixed row, and window frames.
+//! Lowering of cells and ranges of cells to values of other rows: LAG, LEAD, the value of a fixed row, and window
+//! frames.
 
 use super::lower::Lower;
 use super::names::NameTarget;
@@ -27,8 +28,7 @@ impl RangeRows {
     }
 }
 
-/// Rows of a range whose window frame contains more rows than the range, and the row references as written in the
-/// formula.
+/// Range whose window frame contains more rows than the range, with the row references as in the formula.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialRange {
     pub rows: RangeRows,
@@ -36,8 +36,8 @@ pub(super) struct PartialRange {
     pub written: (SheetRow, SheetRow),
 }
 
-/// Alternative rows for a range from a fixed row to a relative one: `before` applies if the condition `reached` is
-/// false.
+/// Alternative rows for a range between a fixed row and a relative row. The rows in `before` apply if the condition
+/// `reached` is false.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FixedEndCase {
     pub reached: IrId,
@@ -76,7 +76,7 @@ impl Lower<'_> {
                     let shown = self.source_text(span);
                     self.shifted_row(value, rows, &shown, span)
                 }
-                // The distance is longer than any sheet.
+                // The offset exceeds the length of any sheet.
                 None => self.null(self.program.meta(value).ty, span),
             },
             SheetRow::Fixed(row) => self.cell_of_row(value, row, span),
@@ -176,7 +176,7 @@ impl Lower<'_> {
         span: Span,
     ) -> Option<(RangeRows, Option<FixedEndCase>)> {
         let whole = (RangeRows::all(WindowFrame::Partition), None);
-        // `C1:C` extends to the last row, `C:C1` starts at the first row.
+        // `C1:C` extends to the last row, and `C:C1` starts at the first row.
         let open = |row: SheetRow, end: SheetRow, last: bool| match (row, end) {
             (SheetRow::Unspecified, SheetRow::Unspecified) => None,
             (SheetRow::Unspecified, _) => Some(if last { RangeEdge::Last } else { RangeEdge::First }),
@@ -191,8 +191,8 @@ impl Lower<'_> {
             return Some(whole);
         }
         let shown = self.source_text(span);
-        // A range that contains only the current row needs no sort order here. Functions that treat it as several rows
-        // check the order themselves.
+        // A range that contains only the current row requires no sort order here. Functions that treat the range as
+        // several rows check the sort order themselves.
         if (a, b) != (RangeEdge::At(0), RangeEdge::At(0)) && !self.has_order(&shown, span) {
             return None;
         }
@@ -275,7 +275,7 @@ impl Lower<'_> {
         self.apply(comparison, &[here, row], span)
     }
 
-    /// Lowers an aggregate without a range, which aggregates cells of the current row.
+    /// Lowers an aggregate without a range in a worksheet. Such a call aggregates cells of the current row.
     pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
@@ -347,7 +347,7 @@ impl Lower<'_> {
         column_letters(columns.saturating_sub(1))
     }
 
-    /// Returns the value if the row satisfies the condition of the range, NULL otherwise.
+    /// Builds a CASE that returns the value if the row satisfies the condition of the range, and NULL otherwise.
     pub(super) fn filter_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
         let Some(only) = only else { return value };
         let of = self.program.meta(value);

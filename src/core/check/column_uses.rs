@@ -1,5 +1,5 @@
-//! Column uses of a program, deduplicated: columns of known relations, columns of open relations, and columns that a
-//! full join merges.
+//! Column uses of a program, with one entry per column where possible: columns of known relations, columns of open
+//! relations, and columns that a full join merges.
 
 use std::sync::Arc;
 
@@ -42,12 +42,12 @@ impl Resolver<'_> {
         match found {
             Some((r, position)) => ColumnLookup::Column(self.use_column(r, position)),
             None if self.scope.open && !means_something_else(name.name) => {
-                // An unknown column belongs to the open relation if there is only one. With several open relations,
-                // the database resolves the name.
+                // If there is only one open relation, an unknown column belongs to it. If there are several, the
+                // database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 ColumnLookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
-                    // Use one column for the name, because a cell can refer to the same column.
+                    // Use a single column for all uses of the name, because a cell can refer to the same column.
                     _ if scope.sheet.is_some() => self.open_column(None, name.name),
                     _ => {
                         self.columns.push(self.unknown_column(None, name.name, false));
@@ -90,7 +90,7 @@ impl Resolver<'_> {
         slot.1
     }
 
-    /// Resolves a column. If the scope doesn't choose a relation, all columns must come from the same one.
+    /// Resolves a column. If the scope doesn't choose a relation, all columns must belong to the same relation.
     #[inline]
     pub(super) fn one_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if self.scope.relations.len() > 1 && !self.scope.chosen {
@@ -160,8 +160,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Whether SQL could resolve the name of a column differently. Only applies to columns that aren't assigned to a
-    /// relation, because no schema lists them.
+    /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
+    /// relation, because no schema lists these columns.
     #[inline]
     pub(super) fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
         self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)

@@ -1,4 +1,4 @@
-//! Implicit conversions: the safe ones, each inserted into the tree as a call.
+//! Implicit conversions. Only safe conversions are supported. Each conversion is inserted into the IR as a call.
 
 use super::lower::Lower;
 use super::operands::Operands;
@@ -8,12 +8,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 
-/// Reason why values must have the same type, for messages.
+/// Reason why values must have the same type, for use in messages.
 #[derive(Clone, Copy)]
 pub(super) enum ConversionTarget<'n> {
-    /// Values are arguments of this function or operator.
+    /// The values are arguments of the named function or operator.
     Values(&'n str),
-    /// Values are the results of this function's branches.
+    /// The values are the branches of the named function.
     Branches(&'n str),
 }
 
@@ -34,7 +34,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether a node is a literal number above 0.
+    /// Returns whether a node is a literal number above 0.
     pub(super) fn is_positive(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Number(slice) if self.program.meta(id).ty.is_number() => {
@@ -110,8 +110,8 @@ impl Lower<'_> {
         self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    /// Converts a text literal that is used with a date or timestamp to a date or timestamp. Reports strings that aren't
-    /// valid.
+    /// Converts a text literal to a date or timestamp, because it is compared or combined with one. Reports invalid
+    /// strings.
     pub(super) fn date_literal(&mut self, id: IrId, timed: bool) -> IrId {
         let meta = self.program.meta(id);
         let Ir::Text(slice) = self.program.node(id) else {
@@ -150,7 +150,7 @@ impl Lower<'_> {
         self.error(meta.span)
     }
 
-    /// Whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
+    /// Returns whether at least one of the values has a time of day. `None` if no value is a date or timestamp.
     pub(super) fn has_time_of_day(&self, ids: &[IrId]) -> Option<bool> {
         let types = ids.iter().map(|id| self.program.meta(*id).ty);
         types
@@ -199,7 +199,7 @@ impl Lower<'_> {
         self.apply(function, &[id], self.program.meta(id).span)
     }
 
-    /// Returns the common type of two types, `None` if they have none.
+    /// Returns the common type of two types. `None` if there is none.
     pub(super) fn common_type(a: Type, b: Type) -> Option<Type> {
         use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Time, Timestamp, Timestamptz, Unknown};
         Some(match (a, b) {
@@ -335,8 +335,8 @@ impl Lower<'_> {
         });
     }
 
-    /// Returns a fix that quotes or unquotes a literal to match the type of the other operand: a quoted number next to
-    /// a number, or an integer next to a string. No fix if the text type is only an assumption.
+    /// Returns a fix that quotes or unquotes a literal to match the type of the other operand, such as a quoted number
+    /// next to a number or an integer next to a string. `None` if the type of the text operand is only assumed.
     fn requoted(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)
@@ -353,7 +353,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether a function is the internal function with this id.
+    /// Returns whether a function is the internal function with this id.
     pub(super) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
         std::ptr::eq(function, catalog::get(id))
     }

@@ -1,7 +1,9 @@
-//! Conditional aggregates (SUMIF and similar functions): the four ways to select rows, including criterion strings.
+//! Conditional aggregates (SUMIF and similar functions), with all supported ways to select rows, including criterion
+//! strings.
 //!
-//! Sources: the first formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`), Omni's
-//! documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
+//! The supported forms are `SUMIF(condition, value)`, the form of spreadsheets (`SUMIF(range, ">5", value)`) and the
+//! form in Omni's documentation (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain
+//! aggregate.
 
 use super::case_insensitive_text;
 use super::cells::RangeRows;
@@ -48,7 +50,7 @@ pub(super) fn is_number(text: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// Returns the column type that a criterion text requires, `None` if the text allows any type.
+/// Returns the column type that a criterion text requires. `None` if the text allows any type.
 pub(super) fn value_type(text: &str) -> Option<Type> {
     let value = criterion(text).value;
     if value.is_empty() {
@@ -66,8 +68,8 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
     }
 }
 
-/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern, `None` without wildcards. Also returns the plain
-/// text and whether the pattern needs an escape character.
+/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern. The pattern is `None` if the string contains no
+/// wildcards. Also returns the plain text, and whether the pattern needs an escape character.
 fn pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
@@ -121,8 +123,8 @@ impl Lower<'_> {
         node
     }
 
-    /// Lowers a conditional aggregate with arguments that are already lowered. Aggregates the rows of the ranges if
-    /// `rows` is given, otherwise the rows of the group.
+    /// Lowers a conditional aggregate whose arguments are already lowered. If `rows` is `Some`, aggregates the rows of
+    /// the ranges, otherwise the rows of the group.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -194,7 +196,7 @@ impl Lower<'_> {
         }
         let mut conditions = conditions;
         conditions.extend(rows.and_then(|rows| rows.only));
-        // NULL equals no other value, so a row whose own value is NULL matches no rows.
+        // NULL is not equal to any value, so a row with a NULL value must not match any rows.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
         let RowCriteria { same: by, compared } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
@@ -256,7 +258,8 @@ impl Lower<'_> {
         (rows, same_rows): (Option<WindowFrame>, &[IrId]),
         span: Span,
     ) -> IrId {
-        // Without conditions, the rows with the same value as the current row are selected.
+        // Without conditions, aggregate all rows of the window, because `same_rows` and the frame already select the
+        // rows.
         let condition = (!conditions.is_empty()).then(|| self.all_or_any(&conditions, span, true));
         self.give_back(conditions);
         let aggregate: FunctionId = match lowering {
@@ -343,8 +346,8 @@ impl Lower<'_> {
         self.parted_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
-    /// Reports a criterion on the current row's value in a range that moves with the row. The rows with that value
-    /// form a partition, in which a distance in rows isn't the distance in the sheet.
+    /// Reports a criterion on the current row's value in a range that moves with the row. Such a criterion would need a
+    /// partition of the rows with that value, but row distances within the partition differ from those in the sheet.
     #[cold]
     fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
@@ -366,7 +369,7 @@ impl Lower<'_> {
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
 
-    /// Converts a string to lower case, so that strings that differ only by case become equal. Returns other values
+    /// Converts a string to lower case, so that strings that differ only in case become equal. Returns other values
     /// unchanged.
     fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
         if self.program.meta(value).ty == Type::Text {
@@ -463,8 +466,9 @@ impl Lower<'_> {
         Some(conditions)
     }
 
-    /// Returns the kind of a criterion over a range if it depends on the current row's value: the value itself selects
-    /// rows with the same value, a comparison selects the rows before it. `None` for other criteria.
+    /// Returns the kind of a criterion over a range that depends on the current row's value. If the criterion is the
+    /// value itself, it selects the rows with the same value. If it is a comparison, it selects the rows before the
+    /// current row in sort order. `None` for other criteria.
     fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_of_all_rows(id);
@@ -481,7 +485,7 @@ impl Lower<'_> {
                 return None;
             }
             if self.same_value(range, right) {
-                // The concatenated text isn't part of the SQL.
+                // The concatenated text doesn't appear in the SQL.
                 self.program.folded = true;
                 if op == BinaryOp::Equal {
                     return Some(RowCriterion::Same);
@@ -612,7 +616,7 @@ impl Lower<'_> {
         self.apply_checked(function, &[a, b], span, op.symbol())
     }
 
-    /// Adds `IS NULL` to a "not equal" condition, because "not equal" in spreadsheets includes blank cells.
+    /// Adds `OR … IS NULL` to a "not equal" condition, because "not equal" in spreadsheets includes blank cells.
     fn or_null(&mut self, range: IrId, condition: IrId, span: Span) -> IrId {
         if !self.program.meta(range).nullable || self.is_error(condition) {
             return condition;
@@ -693,7 +697,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Builds a test for NULL or empty text. For numbers and dates it only tests for NULL, because they can't be empty
+    /// Builds a test for NULL or empty text. Numbers and dates are only tested for NULL, because they can't be empty
     /// text.
     pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
@@ -717,8 +721,9 @@ impl Lower<'_> {
         }
     }
 
-    /// Returns a text literal in lower case. Strings with non-ASCII letters are lowered by the SQL engine, which must
-    /// fold the column in the same way: a final Σ, for example, has more than one lower-case form.
+    /// Returns a text literal in lower case. If the text contains non-ASCII letters, the SQL engine converts both the
+    /// text and the column, so that the two conversions agree. For example, a final Σ has more than one lower-case
+    /// form.
     pub(super) fn lowered_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
         let slice = if ascii {

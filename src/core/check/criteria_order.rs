@@ -9,7 +9,7 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Largest number of nodes of a condition that are inspected.
+/// Maximum number of nodes of a condition to inspect.
 const NODES: usize = 200;
 
 impl Lower<'_> {
@@ -27,7 +27,7 @@ impl Lower<'_> {
                 self.check_sum_last(function, args, lowered, span);
                 &[*range, *criterion]
             }
-            // The summed column is always used, whatever the criterion tests.
+            // The summed column is always used, even if the criterion tests another column.
             (Lowering::SumIf | Lowering::AverageIf, _) => return,
             (Lowering::CountIf | Lowering::CountIfs, all) => all,
             (_, all) => all.get(1..).unwrap_or_default(),
@@ -39,8 +39,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Warns about `SUMIF(amount, status, "paid")`: the summed column is the first argument of SUMIFS, but the last of
-    /// SUMIF.
+    /// Warns about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument of SUMIFS,
+    /// but the last argument of SUMIF.
     fn check_sum_last(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
         let ([value, range, criterion], [first, second, third]) = (values, args) else {
             return;
@@ -75,8 +75,8 @@ impl Lower<'_> {
         self.report(diagnostic);
     }
 
-    /// Warns about `COUNTIF("paid", status)`, and about `SUMIF(amount, status = "paid", quantity)`, where the
-    /// condition doesn't use `amount`.
+    /// Warns about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, in which
+    /// the condition doesn't use `amount`.
     fn check_tested(&mut self, range: IrId, criterion: IrId) {
         let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
         if self.is_literal(range) && asked.level > Level::Const {
@@ -119,7 +119,7 @@ impl Lower<'_> {
         )
     }
 
-    /// Whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
+    /// Returns whether a condition refers to a name. Also true if the condition has too many nodes to inspect.
     fn reads(&self, condition: IrId, name: IrId) -> bool {
         let wanted = self.program.node(self.program.resolve_names(name));
         let mut waiting = vec![condition];

@@ -1,6 +1,6 @@
 //! Date arithmetic and ISO dates in the proleptic Gregorian calendar.
 
-/// Whether a string is a valid ISO date, such as `2024-02-29`.
+/// Returns whether a string is a valid ISO date, such as `2024-02-29`.
 pub fn is_iso_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
@@ -67,7 +67,7 @@ pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
         .then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
 }
 
-/// Formats a date as `YYYY-MM-DD` from the last digit of each number.
+/// Formats a date as `YYYY-MM-DD`. Only the last digit of each number is used.
 fn iso(numbers: [i64; 8]) -> String {
     let mut text = String::with_capacity(10);
     for (at, number) in numbers.into_iter().enumerate() {
@@ -79,7 +79,8 @@ fn iso(numbers: [i64; 8]) -> String {
     text
 }
 
-/// Returns the number of days since 1970-01-01. Years start in March, so that the leap day is the last day.
+/// Returns the number of days since 1970-01-01. The computation starts years in March, so that the leap day is the last
+/// day of the year.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);

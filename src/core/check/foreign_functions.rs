@@ -1,4 +1,4 @@
-//! Suggestions for functions that users know from other tools but that the catalog doesn't contain.
+//! Suggestions for functions of other tools that the catalog doesn't contain.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

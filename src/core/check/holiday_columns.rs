@@ -1,7 +1,8 @@
 //! NETWORKDAYS and WORKDAY with holidays in a column of another tab.
 //!
-//! The planner counts the holidays up to a day. Working day number q comes after the holidays that have fewer than q
-//! working days before them.
+//! NETWORKDAYS subtracts the number of holidays between the two dates. WORKDAY converts the start to a working day
+//! number by subtracting the number of holidays up to the start. Working day number q comes after the holidays that
+//! have fewer than q working days before them.
 
 use super::lower::Lower;
 use crate::ast::ExprId;
@@ -56,7 +57,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Returns the index of the holidays of a column. Calls with the same column share the holidays.
+    /// Returns the index of the holidays in a column. Calls with the same column share an entry.
     fn holidays_of(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
         let known = self
             .program
@@ -109,7 +110,7 @@ impl Lower<'_> {
         )
     }
 
-    /// Counts the holidays that satisfy a condition on one or two values and a column of the holidays table.
+    /// Builds the number of holidays that satisfy a condition on one or two values and a column of the holidays table.
     fn holidays_with(
         &mut self,
         function: &'static Function,

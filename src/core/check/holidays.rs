@@ -1,9 +1,9 @@
 //! NETWORKDAYS and WORKDAY with holidays that are literal dates. `holiday_columns` supports holidays in a column of a
 //! tab.
 //!
-//! Each holiday adds one CASE to the SQL. WORKDAY counts days that are neither weekends nor holidays: the holiday `h`
-//! with rank `r` among the holidays follows working day number `weekday_count(h) - r`, so a target after `h` moves by
-//! one day.
+//! Each holiday adds one CASE to the SQL. WORKDAY counts the days that are neither weekends nor holidays. The holiday
+//! `h` with rank `r` among the holidays follows working day number `weekday_count(h) - r`, so each later target is
+//! shifted by one day.
 
 use super::dates::days_since_monday;
 use super::lower::Lower;
@@ -35,8 +35,8 @@ impl Ranks {
         }
     }
 
-    /// Returns the working day number that the next holiday follows when counting forward, and the one when counting
-    /// backward.
+    /// Returns the number of the working day that the next holiday follows, first for counting forward and then for
+    /// counting backward.
     fn next(&mut self, holiday: &Holiday) -> [i64; 2] {
         self.rank += 1;
         [holiday.count - self.rank, holiday.count + self.last + 1 - self.rank]
@@ -85,7 +85,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Collects the distinct holidays on weekdays in ascending order. `None` if one of them was reported as invalid.
+    /// Collects the distinct holidays on weekdays in ascending order. Reports invalid holidays and returns `None`.
     fn holidays(&mut self, function: &'static Function, values: &[IrId]) -> Option<Vec<Holiday>> {
         let mut holidays = Vec::new();
         let mut failed = false;
@@ -124,7 +124,7 @@ impl Lower<'_> {
         (!failed).then_some(holidays)
     }
 
-    /// Adds or subtracts one term per holiday to or from a number of days.
+    /// Changes a number of days by one term per holiday. `change` is the function that adds or subtracts the term.
     fn changed(
         &mut self,
         change: FunctionId,
@@ -180,10 +180,11 @@ impl Lower<'_> {
         self.case(&[is_start], &mut [start, reached], span, function.name)
     }
 
-    /// Returns the date that is a number of working days after the start (if `later` is set), or before it.
+    /// Returns the date that is the given number of working days after the start if `later` is set, otherwise before
+    /// the start.
     fn workday_towards(&mut self, later: bool, start: IrId, days: IrId, holidays: &[Holiday], span: Span) -> IrId {
-        // If the start is on a weekend, counting starts at the previous Friday (forward) or the next Monday
-        // (backward).
+        // If the start is on a weekend, counting forward starts at the previous Friday, and counting backward starts at
+        // the next Monday.
         let (counted, passed, is_passed, out, back) = match later {
             true => (
                 internal::WEEKDAY_COUNT,

@@ -1,8 +1,8 @@
 //! Type inference for columns that no schema declares, from all their uses in the text.
 //!
-//! A single forward pass assigns a term to every node: a type or a type variable. It binds the variables to the types
-//! that their uses require. A sum or difference of two unknowns is resolved at the end. Use as a condition is weak
-//! evidence, because numbers can be conditions too.
+//! A single forward pass assigns a term to every node: a type or a type variable. The pass binds each variable to the
+//! type that its uses require. Sums and differences of two unknown types are resolved at the end. The use of a value as
+//! a condition is only weak evidence for a boolean, because numbers can be conditions too.
 
 use rustc_hash::FxHashSet;
 
@@ -31,7 +31,7 @@ pub(super) enum InferTerm {
 #[derive(Clone, Copy, Debug)]
 enum InferState {
     Unknown,
-    /// Bound to a term, with the use that determined it.
+    /// Bound to a term, with the use that determined the term.
     Bound(InferTerm, ExprId),
     Same(u32),
 }
@@ -43,12 +43,12 @@ pub(super) struct InferBuffers {
     terms: Vec<InferTerm>,
     /// Term of each definition.
     results: Vec<InferTerm>,
-    /// Weak evidence, which only counts for variables without other evidence.
+    /// Weak evidence, which only applies to variables without other evidence.
     weak: Vec<(u32, Type, ExprId)>,
-    /// Sums and differences of two unknowns: left operand, right operand, result, expression.
+    /// Sums and differences of two unknown types, as tuples of left operand, right operand, result and expression.
     waiting: Vec<(InferTerm, InferTerm, InferTerm, ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
-    /// Type that the sort key must have if a function moves along the calendar by it.
+    /// Type that the sort key must have if a function shifts the sort key by a calendar period.
     pub(super) calendar: Option<InferTerm>,
 }
 
@@ -62,7 +62,7 @@ impl InferBuffers {
         }
     }
 
-    /// Finds the representative of a variable. Halves the path to it, so that chains stay short.
+    /// Finds the representative of a variable, with path halving so that chains remain short.
     fn root(&mut self, mut var: u32) -> u32 {
         while let InferState::Same(other) = self.vars[var as usize] {
             if let InferState::Same(next) = self.vars[other as usize] {
@@ -81,9 +81,9 @@ impl InferBuffers {
         }
     }
 
-    /// Returns the type of an empty argument: the type of the parameter, or of the values that it is used with. If any
-    /// type is possible, the argument is a number, but its type is unknown if it is used with a column of unknown
-    /// type.
+    /// Returns the type of an empty argument: the type that its parameter or the other values require. If all types are
+    /// possible, the type is unknown if the argument must have the type of an untyped column. Otherwise, the argument
+    /// is a number.
     fn blank(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolved(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,
@@ -318,7 +318,7 @@ impl Infer<'_> {
 
     /// Infers the type of a timeframe, and binds the type of its base.
     fn timeframe(&mut self, of: InferTerm, name: &str, at: ExprId) -> InferTerm {
-        // The base of these timeframes is a timestamp, because a date has no hour and needs no conversion to a date.
+        // These timeframes require a timestamp, because a date has no hours and needs no conversion to a date.
         let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
         let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
         self.bind(
@@ -356,8 +356,8 @@ impl Infer<'_> {
                 Some(term) => self.work.vars[root as usize] = InferState::Bound(term, first),
                 None => {
                     self.work.conflicts.push((first, at, was, wanted));
-                    // Report the conflict once. The type becomes unknown, because errors at other uses would only
-                    // repeat it.
+                    // Report the conflict only once: set the type to unknown, so that other uses cause no further
+                    // errors.
                     self.work.vars[root as usize] = InferState::Bound(InferTerm::Type(Type::Unknown), first);
                 }
             },
@@ -382,8 +382,8 @@ impl Infer<'_> {
         }
     }
 
-    /// Binds a variable to the type of the value that it is used with. A string that looks like a date is only weak
-    /// evidence for text.
+    /// Binds a variable to the type of another value that must have the same type. A string that looks like a date is
+    /// only weak evidence for text.
     fn evidence(&mut self, var: InferTerm, known: InferTerm, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from)
             .is_some_and(|t| super::dates::is_iso_date(&t) || super::dates::iso_moment(&t).is_some());
@@ -413,7 +413,8 @@ impl Infer<'_> {
                 InferTerm::Type(Type::Number)
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
-            // Chained comparisons are already reported, so the later ones don't determine types.
+            // A chained comparison such as `a < b < c` is already reported, so it doesn't determine the types of its
+            // operands.
             _ if self.broken && super::operators::is_comparison(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
                 self.unify_types(left, right);
@@ -432,8 +433,8 @@ impl Infer<'_> {
                 .is_ok_and(|n| n == 0.0)
     }
 
-    /// Infers the type of a sum or difference. A date plus days is a date, so `x + 1` only shows that the result has
-    /// the type of `x`.
+    /// Infers the type of a sum or difference. Because a date plus a number of days is a date, `x + 1` only implies
+    /// that the result has the type of `x`.
     fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let (a, b) = (self.term(left), self.term(right));
@@ -474,8 +475,8 @@ impl Infer<'_> {
         }
     }
 
-    /// Binds the first sort key that may be a date to the wanted type, if no sort key is a date yet. Functions that
-    /// move along the calendar need such a key.
+    /// Binds the first sort key of unknown type to the wanted type if no sort key is known to be a date. Functions that
+    /// shift a sort key by a calendar period require such a key.
     fn order_by_calendar(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys = ast

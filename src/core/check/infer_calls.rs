@@ -95,7 +95,8 @@ impl Infer<'_> {
         }
     }
 
-    /// Infers the type of pairs of a test and a value. An odd last argument is the default value.
+    /// Infers types for arguments that alternate between tests and values. If the number of arguments is odd, the last
+    /// argument is the default value.
     fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> InferTerm {
         let mut value: Option<ExprId> = None;
         let mut result = InferTerm::Any;
@@ -188,8 +189,8 @@ impl Infer<'_> {
     fn signature(&mut self, function: &Function, args: &[ExprId]) -> InferTerm {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
-        // With several arguments in one row, the values have the same type only if the signature requires it. COUNT
-        // accepts mixed types.
+        // If a function accepts several values of a row, the values have the same type only if the signature requires
+        // it. For example, COUNT accepts values of different types.
         let unifies = |id| {
             catalog::get(id)
                 .overloads

@@ -1,4 +1,4 @@
-//! Functions that SQL templates can't express: conditions, conditional aggregates, window functions.
+//! Lowering of functions that SQL templates can't express: conditions, conditional aggregates and window functions.
 
 use super::lower::Lower;
 use crate::ast::{Call, ExprId};
@@ -91,7 +91,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Lowers all arguments to values, in a list from the pool. `None` if one of them has an error.
+    /// Returns the values of all arguments in a list from the pool. `None` if an argument has an error.
     pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.list();
         let mut error = false;
@@ -107,7 +107,7 @@ impl Lower<'_> {
         Some(values)
     }
 
-    /// Lowers SUMPRODUCT: the sum of the products of each row's values.
+    /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else {
             return self.error(span);

@@ -1,11 +1,12 @@
-//! Inverse of the literal translation in the compiler: recovers masks, regular expressions and wildcard strings from SQL
+//! Inverse of the compiler's translation of literals: recovers masks, regular expressions and wildcard strings from SQL
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
 use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
 use super::regex::{SPECIAL, class_members};
 
-/// Largest number of groups in a pattern for which each group is tried as the only capturing one.
+/// Maximum number of groups in a pattern. If the pattern has more groups, no candidates with a single capturing group
+/// are created.
 const MOST_GROUPS: usize = 6;
 
 /// All date parts except literals, each with its letters in a mask.
@@ -45,7 +46,7 @@ pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     found
 }
 
-/// Returns the date mask of an SQL format in one dialect's notation, `None` if the format has no date part.
+/// Returns the date mask of an SQL format in the given notation. `None` if the format contains no date part.
 fn date_mask_from_sql(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
     let spelling = |part: &DatePart| {
         let mut out = String::new();
@@ -98,7 +99,7 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
     }
 }
 
-/// Returns the mask spellings of a string that precedes or follows the digits, or replaces a number.
+/// Returns the possible mask notations of a string before or after the digits, or in place of a number.
 pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     let text = text
         .strip_prefix("\\1")
@@ -108,7 +109,7 @@ pub fn affix_masks_from_sql(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the spelling of a literal text inside a date mask.
+/// Returns the notation of a literal text inside a date mask.
 pub fn mask_literal_from_sql(text: &str) -> String {
     affix(text, false)
 }
@@ -119,7 +120,7 @@ fn affix(text: &str, has_percents: bool) -> String {
     mask
 }
 
-/// Returns the mask of a date part that SQL formats on its own, given the text literals of the SQL.
+/// Returns the mask of a date part that the SQL formats separately. `texts` contains the text literals of the SQL.
 pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
     let twelve = DatePart::Twelve2.plain_mask()?;
@@ -127,7 +128,7 @@ pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
-/// Whether a string is a regular expression that removes digits or signs that the number mask doesn't show.
+/// Returns whether a string is a regular expression that removes digits or signs that the number mask doesn't show.
 pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
@@ -168,7 +169,7 @@ pub fn digit_masks_from_sql(spelled: &[&str]) -> Vec<String> {
     found
 }
 
-/// Returns the group sizes in the pattern of a code: `[3]` for `([0-9]{3})$`.
+/// Returns the group sizes in the regular expression of a code. For example, returns `[3]` for `([0-9]{3})$`.
 fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
     let groups = pattern
         .strip_suffix('$')
@@ -179,8 +180,8 @@ fn digits_in_groups(pattern: &str) -> Option<Vec<usize>> {
         .collect()
 }
 
-/// Returns code masks with `zeros` zeros, such as `0000-000`, with the separators that the replacement text inserts
-/// before the groups.
+/// Returns code masks such as `0000-000`. A mask contains `zeros` zeros and the separators that the replacement text
+/// inserts between the groups.
 fn code_masks(zeros: u32, spelled: &[&str]) -> Vec<String> {
     let read = |(sizes, new): (&[usize], &str)| {
         let first = (zeros as usize).checked_sub(sizes.iter().sum())?;
@@ -225,8 +226,8 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
     (0..=mask.decimals).filter_map(written).collect()
 }
 
-/// Returns the wildcard text that may compile to a regular expression, `None` if the expression uses more than
-/// wildcards.
+/// Returns the wildcard text that may compile to a regular expression. `None` if wildcards can't express the regular
+/// expression.
 pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
     let body = ["(?is)", "(?i)"]
         .into_iter()
@@ -267,7 +268,7 @@ fn push_plain(out: &mut String, c: char) {
     out.push(c);
 }
 
-/// Returns the regular expressions that may compile to a regular expression of SQL.
+/// Returns the regular expressions of a formula that may compile to a regular expression in SQL.
 pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
     let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
     let mut short = plain.replace("[^\\n]", ".");
@@ -280,7 +281,7 @@ pub fn regexes_from_sql(spelled: &str) -> Vec<String> {
         short = short.replace(class_members(class), &format!("\\{class}"));
     }
     let mut found = vec![plain.to_owned(), short];
-    // In dialects that number all groups, non-capturing groups have been compiled to capturing ones.
+    // In dialects in which all groups capture, the compiler translates non-capturing groups to capturing groups.
     let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
     found.extend(of_one);
     found.dedup();

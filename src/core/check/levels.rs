@@ -1,4 +1,4 @@
-//! Levels of evaluation: how the levels of operands combine, and which level is allowed in which place.
+//! Evaluation levels: combines the levels of operands, and checks the levels that each role allows.
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -25,7 +25,7 @@ impl Lower<'_> {
         Some(meta)
     }
 
-    /// Whether a value combines values per row with values per group.
+    /// Returns whether a value combines values per row with values per group.
     #[inline]
     pub(super) fn is_mixed(&self, meta: &NodeMeta) -> bool {
         meta.level >= Level::Aggregate && self.grouped && !meta.reads_only_keys
@@ -75,7 +75,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Finds the first column in the operands, or below them, that isn't a grouping key.
+    /// Finds the first column in the operands and their subexpressions that isn't a grouping key.
     fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
         let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
         let mut steps = 0;
@@ -95,8 +95,8 @@ impl Lower<'_> {
         None
     }
 
-    /// Whether an aggregate or a window function isn't allowed in this place, because groups or windows aren't
-    /// computed yet. Reports it once per definition.
+    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are only computed
+    /// later. Reports the error once per definition.
     pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
         match (
             level,
@@ -165,7 +165,7 @@ impl Lower<'_> {
             Ir::Error => return root,
             _ => {}
         }
-        // The sort keys of a query refer to its final SELECT: they are names, or values per row.
+        // The sort keys of a query refer to its final SELECT, so a sort key must be a name or a value per row.
         let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
         if self.role == DefinitionRole::OrderBy && meta.level == Level::Aggregate && !named {
             let text = self.source_text(meta.span);

@@ -23,7 +23,7 @@ impl Lower<'_> {
         self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
     }
 
-    /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator by a point, and parses the
+    /// Lowers NUMBERVALUE: removes the group separators, replaces the decimal separator with a point, and parses the
     /// number.
     pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else {
@@ -56,9 +56,9 @@ impl Lower<'_> {
         self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
     }
 
-    /// Returns the text, or NULL if a group separator follows the decimal separator, or if the text contains a `.`
-    /// that is neither: `1.234,5` isn't a number if the comma is the group separator, nor `1.5` if the comma is the
-    /// decimal separator and the space the group separator.
+    /// Returns the text, or NULL if a group separator follows the decimal separator or if the text contains a `.` that
+    /// is not a separator. For example, `1.234,5` isn't a number if the comma is the group separator, and `1.5` isn't a
+    /// number if the comma is the decimal separator and the space is the group separator.
     fn grouped_before(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
@@ -88,7 +88,7 @@ impl Lower<'_> {
     /// Lowers DATEVALUE. A literal that is an ISO date becomes a date literal.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.value(arg);
-        // DATEVALUE is the only text function that rejects integers, because digits alone aren't a date.
+        // Unlike other text functions, DATEVALUE rejects integers, because digits alone aren't a date.
         if self.program.meta(text).ty == Type::Integer {
             self.report_overload_mismatch(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.error(span);
@@ -150,7 +150,7 @@ impl Lower<'_> {
         node
     }
 
-    /// Lowers TEXTJOIN: a single value is joined over the rows of a group, several values across the row.
+    /// Lowers TEXTJOIN. A single value is joined over the rows of a group. Several values are joined within each row.
     pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
         let Some(values) = self.values(args) else {
             return self.error(span);
@@ -250,7 +250,7 @@ impl Lower<'_> {
         self.apply_checked(entry, &given, span, function.name)
     }
 
-    /// Returns a pattern with the same meaning in all engines. `None` if the pattern is rejected, which is reported.
+    /// Returns a pattern with the same meaning in all engines. Reports rejected patterns and returns `None`.
     fn pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
             self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
@@ -289,12 +289,12 @@ impl Lower<'_> {
         None
     }
 
-    /// Returns the replacement text for SQL, once with the group numbers of the formula and once with those of engines
-    /// in which all groups capture.
+    /// Returns the replacement text for SQL in two forms: with the group numbers of the formula, and with the group
+    /// numbers for engines in which all groups capture.
     fn new_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
-            // The text of a column is inserted literally.
+            // A replacement text that isn't a literal is inserted literally.
             let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };
@@ -321,7 +321,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Returns the span in the formula for a part of a literal's text.
+    /// Returns the span in the source for a part of a literal's value.
     pub(super) fn span_within(&self, literal: IrId, at: Range<usize>) -> Span {
         let span = self.program.meta(literal).span;
         let Some(inner) = span.text(self.source).strip_prefix('"') else {

@@ -1,6 +1,6 @@
 //! Lookups of rows by key or row number, in the sheet or in another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
 //!
-//! Each lookup becomes an [`Ir::Find`]. The planner turns it into a join that never duplicates rows.
+//! Each lookup becomes an [`Ir::RowLookup`]. The planner translates it to a join that never duplicates rows.
 
 use super::lower::Lower;
 use super::tabs::TabRange;
@@ -11,7 +11,7 @@ use crate::ir::{Ir, IrId, KeyMatching, LookupSpec, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Whole columns of the sheet, or of another tab.
+/// Entire columns of the sheet or of another tab.
 struct LookupColumns {
     tab: Option<u32>,
     /// Value of each column.
@@ -19,12 +19,12 @@ struct LookupColumns {
     span: Span,
 }
 
-/// Search for a row in a lookup.
+/// Parameters for the search of a row.
 #[derive(Clone, Copy)]
 struct RowSearch {
     tab: Option<u32>,
     value: IrId,
-    /// Column that the value is compared with, `None` for a row number.
+    /// Column that is compared with the value. `None` if the value is a row number.
     by: Option<IrId>,
     matching: KeyMatching,
 }
@@ -188,7 +188,7 @@ impl Lower<'_> {
             values.push(missing);
             return Some(self.coalesce(values, span, function.name));
         }
-        // A NULL in the row that was found isn't a missing row, so test the key column instead.
+        // The returned value can be NULL even if a row was found, so test the key column instead.
         let key = self.find(sought, sought.by, function, span)?;
         let meta = NodeMeta {
             ty: Type::Boolean,
@@ -206,7 +206,7 @@ impl Lower<'_> {
             Some(column) => self.resolve_column_number(&columns, *column, function)?,
             None => self.require_single_column(&columns, function)?,
         };
-        // If the row number is a MATCH in the same sheet, look up the row by the key of MATCH.
+        // If the row number is a MATCH in the same sheet or tab, look up the row by the key of MATCH.
         if let Ir::RowLookup { args, find } = self.program.node(self.lowered_node(row))
             && let Some(LookupSpec {
                 tab,
@@ -292,7 +292,7 @@ impl Lower<'_> {
         self.find(sought, None, function, span)
     }
 
-    /// Resolves a range to the tab and the only column that it consists of.
+    /// Resolves a range with a single column to its tab and column.
     pub(super) fn column_of_tab(&mut self, expr: ExprId, function: &Function) -> Option<(u32, u32)> {
         let columns = self.one_column(expr, function)?;
         let [x] = *columns.of.as_slice() else { return None };
@@ -418,7 +418,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Resolves the match mode of a lookup from its number.
+    /// Resolves the number of a match mode.
     fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
         let id = self.value(expr);
         let number = self.literal_integer(id);
@@ -440,7 +440,7 @@ impl Lower<'_> {
         None
     }
 
-    /// Builds the lookup of a row, which returns a value of that row, or its number if `gives` is `None`.
+    /// Builds the lookup of a row. The lookup returns a value of the row, or the row number if `gives` is `None`.
     fn find(
         &mut self,
         sought: RowSearch,
@@ -457,7 +457,8 @@ impl Lower<'_> {
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return None;
         }
-        // The planner checks later whether the key occurs in several rows.
+        // A lookup by key requires no order here, because the planner checks later whether the key occurs in several
+        // rows.
         if by.is_none() && !self.check_row_order(tab, function, span) {
             return None;
         }
@@ -500,7 +501,7 @@ impl Lower<'_> {
         let find = self.program.finds.len() as u32 - 1;
         let node = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
-            // INDEX accepts the row that MATCH finds. Any other use of the row number is reported, because the rows
+            // INDEX can use the row that MATCH finds. Any other use of the row number is reported, because the rows
             // have no order.
             self.markers = true;
             self.uncounted.insert(node, function);
@@ -508,7 +509,7 @@ impl Lower<'_> {
         Some(node)
     }
 
-    /// Builds the condition that a key matches the value that the lookup searches for.
+    /// Builds the condition that a key matches the sought value.
     fn test(&mut self, value: IrId, key: IrId, matching: KeyMatching, function: &Function) -> Option<IrId> {
         let (a, b) = (self.program.meta(value), self.program.meta(key));
         let span = a.span;
@@ -564,7 +565,7 @@ impl Lower<'_> {
         );
     }
 
-    /// Whether the rows of a tab, or of the sheet, have a sort order.
+    /// Returns whether the rows of a tab, or of the sheet, have a sort order.
     fn has_row_order(&self, tab: Option<u32>) -> bool {
         match tab {
             None => self.scope.ordered,
@@ -575,7 +576,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
+    /// Returns whether the rows of a tab or of the sheet have a sort order. Reports a missing order.
     fn check_row_order(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
         let Some(tab) = tab else {
             return self.has_order(function.name, span);

@@ -71,17 +71,17 @@ pub(super) struct Lower<'a> {
     pub failed: bool,
     /// Role of the current definition.
     pub role: DefinitionRole,
-    /// Reason why the current definition can't contain an aggregate, `None` after it was reported.
+    /// Reason why the current definition can't contain an aggregate. `None` after this was reported.
     pub no_aggregates: Option<&'static str>,
-    /// Reason why the current definition can't contain a window function, `None` after it was reported.
+    /// Reason why the current definition can't contain a window function. `None` after this was reported.
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
     pub broken: bool,
     /// Whether the program contains a `DISTINCT` or a range, which only some calls accept.
     pub markers: bool,
-    /// Ranges of cells that contain only some of the rows of their window.
+    /// Ranges of cells that contain only some rows of their window.
     pub some_rows: FxHashMap<IrId, PartialRange>,
-    /// Row numbers in a sheet or tab without a sort order, with the function that computes them.
+    /// Lookups that return a row number in a sheet or tab without a sort order, with the function of each lookup.
     pub uncounted: FxHashMap<IrId, &'static Function>,
     /// Columns of the worksheet, computed on first use.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
@@ -102,10 +102,10 @@ pub(super) fn lower(
     for column in find_not_null_columns(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
-    // Most expressions become one node. Some need another one, for example for a conversion.
+    // Most expressions become a single node. Some expressions need another node, for example for a conversion.
     program.reserve(ast.len() + ast.len() / 8 + 8);
-    // Definitions are stored in source order, but lowered after the definitions that they use. A circular definition
-    // keeps this initial value.
+    // Definitions are stored in source order, but lowered after the definitions that they use. A circular definition is
+    // never lowered and keeps this initial value.
     program
         .definitions
         .extend(ast.definitions.iter().map(|definition| IrDefinition {
@@ -164,7 +164,7 @@ pub(super) fn lower(
     program.order = order;
 }
 
-/// Returns the columns that `where` proves to be non-NULL, with `NOT(ISBLANK(x))` or a comparison.
+/// Returns the columns that are never NULL because `where` tests them with `NOT(ISBLANK(x))` or a comparison.
 fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
     let mut columns = Vec::new();
     let column = |id: ExprId| match names.targets[id.index()] {
@@ -312,8 +312,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Lowers an expression that is neither a name nor a call of a function. Kept out of the loop over the nodes, in
-    /// which columns must be cheap.
+    /// Lowers an expression that is neither a name nor a function call. Not inlined, so that the loop over the nodes
+    /// remains fast for columns.
     #[inline(never)]
     fn unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
@@ -342,8 +342,8 @@ impl Lower<'_> {
         self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
     }
 
-    /// Returns the value of an empty argument: 0, empty text or FALSE. NULL for a date, because day 0 of a spreadsheet
-    /// isn't a date.
+    /// Returns the value of an empty argument: 0, empty text or FALSE, depending on the type. The value of an empty
+    /// date is NULL, because day 0 of a spreadsheet isn't a date.
     #[cold]
     fn blank_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
@@ -398,7 +398,7 @@ impl Lower<'_> {
         if self.is_too_late(meta.level, span) {
             return self.error(span);
         }
-        // A definition that is NULL (`1/0`) is NULL at every use.
+        // If a definition is NULL (`1/0`), every use of it becomes a NULL literal.
         if self.is_null(root) {
             return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }
@@ -456,7 +456,8 @@ impl Lower<'_> {
         id
     }
 
-    /// Returns the IR node of an expression as a value. Reports a marker, which only some functions accept.
+    /// Returns the IR node of an expression that must be a value. Reports markers (`DISTINCT` and ranges), which only
+    /// some functions accept.
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered_node(id);
@@ -468,7 +469,7 @@ impl Lower<'_> {
         lowered
     }
 
-    /// Whether a node is a marker instead of a value.
+    /// Returns whether a node is a marker instead of a value.
     pub(super) fn is_marker(&self, id: IrId) -> bool {
         match self.program.node(id) {
             Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => true,
@@ -498,7 +499,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Turns a decimal literal without other operands into a float.
+    /// Converts a decimal literal to a float if no other operand determines its type.
     pub(super) fn settle_point(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;

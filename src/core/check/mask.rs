@@ -86,7 +86,7 @@ fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, RefusedMask
     Err(RefusedMask { at, why: why.into() })
 }
 
-/// Whether a character can be literal text without quotes.
+/// Returns whether a character can be literal text without quotes.
 pub(super) fn is_bare(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
@@ -181,7 +181,7 @@ pub(super) enum ElapsedPart {
     /// Number of whole units, each with a length of `seconds` seconds, in the remainder of the previous unit.
     Units {
         seconds: i64,
-        /// Size of the previous unit in seconds, `None` for the first unit.
+        /// Size of the previous unit in seconds. `None` for the first unit.
         within: Option<i64>,
         digits: u32,
     },
@@ -604,7 +604,7 @@ impl NumberMask {
 }
 
 impl DatePart {
-    /// Whether the part belongs to the time of day.
+    /// Returns whether the part belongs to the time of day.
     pub fn is_of_clock(&self) -> bool {
         use DatePart::{AmPm, Hour, Hour2, Minute, Minute2, Second, Second2, Twelve, Twelve2};
         matches!(

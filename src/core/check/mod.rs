@@ -1,7 +1,7 @@
 //! Semantic analysis: name resolution, types, nullability and levels, and the typed IR.
 //!
-//! It has three passes, each a loop: `names` resolves all names, `infer` infers the types of columns that no schema
-//! declares, and `lower` checks and lowers each definition after the definitions that it uses.
+//! The analysis has three passes: `names` resolves all names, `infer` infers the types of columns that no schema
+//! declares, and `lower` checks and lowers each definition after the definitions that it uses. Each pass is a loop.
 
 mod branches;
 mod call;
@@ -71,7 +71,7 @@ use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
 
-/// Kind of formula: where its result is used.
+/// Context of a formula, which determines the level of its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Context {
@@ -108,7 +108,7 @@ pub enum DefinitionRole {
 }
 
 impl DefinitionRole {
-    /// Returns the name of the role if it doesn't allow window functions, because it is evaluated before them.
+    /// Returns the name of the role if it doesn't allow window functions because it is evaluated before them.
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
@@ -122,25 +122,25 @@ impl DefinitionRole {
         }
     }
 
-    /// Whether the role is a condition on input rows, in which names resolve to input columns first.
+    /// Returns whether the role is a condition on input rows, in which names resolve to input columns first.
     fn sees_input_first(self) -> bool {
         matches!(self, Self::Where | Self::On(_))
     }
 
-    /// Whether the role sorts or partitions the groups of a grouped step.
+    /// Returns whether the role sorts or partitions the groups of a grouped step.
     pub fn orders_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
 }
 
-/// Column that a join with `using` merges.
+/// Column that a join with `using` merges from several relations.
 #[derive(Clone, Debug)]
 pub struct MergedColumn {
     pub name: String,
     /// Indices of the relations in the scope, in ascending order.
     pub relations: Vec<usize>,
-    /// Whether one of the joins is a full join. In this case, the value is the first non-NULL one of the relations,
-    /// otherwise that of the first relation.
+    /// Whether at least one of the joins is a full join. In a full join, the merged value is the first non-NULL value.
+    /// In other joins, it is the value of the first relation.
     pub full: bool,
 }
 
@@ -151,9 +151,9 @@ pub struct CheckScope<'a> {
     /// Relations whose columns formulas can use.
     pub relations: &'a [Relation],
     pub merged: &'a [MergedColumn],
-    /// Whether a name that no relation contains is a column of unknown type.
+    /// Whether a name that no relation contains resolves to a column of unknown type.
     pub open: bool,
-    /// Whether the relation was chosen with `--from` or `from:`, so that columns of other relations are errors.
+    /// Whether the user chose the relation with `--from` or `from:`. If so, columns of other relations are errors.
     pub chosen: bool,
     /// Role of each part of the source.
     pub roles: &'a [DefinitionRole],
@@ -161,15 +161,15 @@ pub struct CheckScope<'a> {
     pub ordered: bool,
     /// Whether `blanks: zero` is set.
     pub blank_zero: bool,
-    /// Time zone for the wall-clock time of instants, `None` for that of the session.
+    /// Time zone for the wall-clock time of instants. `None` for the time zone of the session.
     pub timezone: Option<&'a str>,
     /// Start of weeks and fiscal years.
     pub calendar: Calendar,
     /// Replacement for the current date.
     pub today: Option<&'a Today>,
-    /// Whether a window function over another window function can be computed in a later stratum.
+    /// Whether nested window functions are supported, because a later stratum can compute the outer function.
     pub strata: bool,
-    /// Rows and columns of the worksheet that cells refer to.
+    /// Worksheet to whose rows and columns cells refer. `None` outside of a worksheet.
     pub sheet: Option<&'a WorksheetGrid>,
     /// Types for columns of unknown type, by lower-case name.
     pub given_types: &'a [(String, Type)],
@@ -192,7 +192,7 @@ impl CheckScope<'_> {
             .unwrap_or(DefinitionRole::Definitions)
     }
 
-    /// Returns the name of the place if it doesn't allow aggregates, because it has only one row at a time.
+    /// Returns the name of the context or role if it doesn't allow aggregates because it evaluates each row separately.
     fn forbids_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
             DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),
@@ -215,8 +215,8 @@ pub struct CheckBuffers {
     lower: lower::LowerBuffers,
 }
 
-/// Checks and lowers all definitions of a syntax tree. Definitions with errors are marked as failed, the others are
-/// complete. Clears the previous content of `program`.
+/// Checks and lowers all definitions of a syntax tree. Marks definitions with errors as failed. Replaces the previous
+/// content of `program`.
 pub fn check(
     ast: &Ast,
     source: &str,

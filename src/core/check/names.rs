@@ -37,7 +37,7 @@ pub(super) enum NameTarget {
     /// Cell of the worksheet, or a range of cells (below).
     Cell(u32),
     CellRange(u32),
-    /// Argument of a range of cells or of OFFSET with a cell.
+    /// Part of a cell range, or argument of OFFSET on a cell.
     PartOfCells,
     /// Entire columns of another tab.
     TabRange(u32),
@@ -52,14 +52,13 @@ pub(super) struct NameResolver {
     pub targets: Vec<NameTarget>,
     /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
     pub uses: Vec<(u32, u32)>,
-    /// For each definition, whether it already has an error.
+    /// Whether each definition already has an error.
     pub failed: Vec<bool>,
     /// Whether any definition uses an aggregate.
     pub aggregates: bool,
     /// Grouping keys of the step, which are columns, definitions or their timeframes.
     pub keys: Vec<SymbolKey>,
-    /// For each node, whether the node contains a range that no call within the node consumes. Empty if there are no
-    /// ranges.
+    /// Whether each node contains a range that no call within the node consumes. Empty if there are no ranges.
     pub holds_range: Vec<bool>,
     /// Cells and cell ranges to which targets refer by index.
     pub cells: Vec<SheetCell>,
@@ -81,11 +80,12 @@ pub(super) enum SymbolKey {
 #[derive(Debug, Default)]
 pub(super) struct NameTables {
     pub symbols: Symbols,
-    /// Last use of each column, by relation and position: the number of the source and the index of the use.
+    /// Last use of each column, by relation and position. Each entry contains the number of the source and the index of
+    /// the use.
     pub used: Vec<Vec<(u32, u32)>>,
     /// Number of the current source. Uses recorded under another number are outdated, so they don't have to be cleared.
     pub text: u32,
-    /// Index of the use of each column that is outside of the known relations and is written with a view or as `${…}`.
+    /// Index of the use of each column that no schema lists, by relation and name.
     pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
@@ -111,13 +111,13 @@ pub(super) struct Resolver<'a> {
     pub settled: Option<Arc<str>>,
     /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
-    /// Whether a relation has columns whose names differ only by case, so that names are case-sensitive.
+    /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
     twins: bool,
     /// Remaining number of searches for similar names. The limit keeps checks fast if a source contains many errors.
     pub searches: u32,
     /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,
-    /// For each worksheet column, whether it is already reported as unknown.
+    /// Whether each worksheet column is already reported as unknown.
     pub missing: Vec<bool>,
     pub cells: Vec<SheetCell>,
     pub cell_ranges: Vec<CellRange>,

@@ -5,7 +5,8 @@ use crate::Type;
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 
-/// Kinds of arguments for choosing an overload: the type of an expression, or one of these constants.
+/// Kinds of arguments, for choosing an overload. The kind is the type of an expression or one of the following
+/// constants.
 pub(super) mod kind {
     use crate::Type;
 
@@ -30,38 +31,38 @@ pub(super) struct Operands {
     pub meta: NodeMeta,
     /// Whether all arguments are nullable.
     pub all_null: bool,
-    /// Kinds of the arguments: `kinds` is a bit set of all kinds, and `digits` encodes the kinds of the last
-    /// arguments as digits of a number.
+    /// Kinds of the arguments. `kinds` is a bit set of all kinds. `digits` encodes the kinds of the last arguments as
+    /// the digits of a number.
     kinds: u32,
     pub digits: u32,
 }
 
 impl Operands {
-    /// Whether at least one argument has the given kind.
+    /// Returns whether at least one argument has the given kind.
     #[inline]
     pub fn some(&self, kind: u32) -> bool {
         self.kinds & (1 << kind) != 0
     }
 
-    /// Whether at least one argument has an error.
+    /// Returns whether at least one argument has an error.
     #[inline]
     pub fn error(&self) -> bool {
         self.some(kind::ERROR)
     }
 
-    /// Whether at least one argument is a literal NULL.
+    /// Returns whether at least one argument is a literal NULL.
     #[inline]
     pub fn null(&self) -> bool {
         self.some(kind::NULL)
     }
 
-    /// Whether at least one argument is a decimal literal.
+    /// Returns whether at least one argument is a decimal literal.
     #[inline]
     pub fn has_decimal_literal(&self) -> bool {
         self.some(kind::POINT)
     }
 
-    /// Whether the type of each argument is independent of the other arguments, because none of the arguments is a
+    /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments is a
     /// decimal literal, a NULL, a date or a timestamp.
     #[inline]
     pub fn keep_types(&self) -> bool {
@@ -69,13 +70,13 @@ impl Operands {
         self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
     }
 
-    /// Whether all arguments are literal NULLs.
+    /// Returns whether all arguments are literal NULLs.
     #[inline]
     pub fn only_nulls(&self) -> bool {
         self.kinds & !(1 << kind::NULL) == 0
     }
 
-    /// Whether all arguments are text values.
+    /// Returns whether all arguments are text values.
     #[inline]
     pub fn texts(&self) -> bool {
         self.kinds & !(1 << kind::TEXT | 1 << Type::Text as u32) == 0

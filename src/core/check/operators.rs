@@ -145,8 +145,8 @@ impl Lower<'_> {
         self.apply_to(function_of(op), &[a, b], operands, op.symbol())
     }
 
-    /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
-    /// with decimals or a multiple of a time.
+    /// Warns if a fraction of a day is added to a date, because a date has no time of day. Such a fraction is a literal
+    /// with decimals or a multiple of a time of day.
     fn warn_of_fraction(&mut self, days: IrId) {
         let meta = self.program.meta(days);
         let is_made_of_time = || {
@@ -171,7 +171,7 @@ impl Lower<'_> {
         self.report(Diagnostic::new(Code::FractionOfDay, meta.span, message).with_help(help));
     }
 
-    /// Whether a function applied to times of day returns a time. Other functions treat a time as a float.
+    /// Returns whether a function applied to times of day returns a time. Other functions treat a time as a float.
     pub(super) fn keeps_time(&self, function: FunctionId, args: &[IrId]) -> bool {
         let is_kept = matches!(
             function,
@@ -250,7 +250,7 @@ fn function_of(op: BinaryOp) -> FunctionId {
     }
 }
 
-/// Whether an expression is a comparison.
+/// Returns whether an expression is a comparison.
 pub(super) fn is_comparison(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Binary { op, .. } if op.is_comparison())
 }
@@ -264,14 +264,14 @@ fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
     }
 }
 
-/// Divides a number literal by 100 by moving its decimal point. `None` for literals with an exponent.
+/// Divides a number literal by 100 by shifting its decimal point. `None` for literals with an exponent.
 fn hundredth(text: &str) -> Option<String> {
     if text.contains('e') {
         return None;
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    // Pad to at least three digits before the decimal point, so that the point can move two digits to the left.
+    // Pad to at least three digits before the decimal point, so that the point can be shifted two digits to the left.
     let zeros = &"000"[whole.len().min(3)..];
     let all = [zeros, whole, fraction].concat();
     let (front, back) = all.split_at(zeros.len() + whole.len() - 2);

@@ -1,4 +1,4 @@
-//! LARGE, SMALL, PERCENTILE and QUARTILE: the value at a constant position in sort order.
+//! Lowering of LARGE, SMALL, PERCENTILE and QUARTILE, which return the value at a given position in sort order.
 
 use super::lower::Lower;
 use crate::ast::ExprId;
@@ -23,8 +23,8 @@ impl Lower<'_> {
         node
     }
 
-    /// Lowers an order statistic whose arguments are already lowered. Covers the window frame `rows` if it is given,
-    /// otherwise the rows of the group.
+    /// Lowers an order statistic whose arguments are already lowered. The order statistic covers the window frame in
+    /// `rows`, or the rows of the group if `rows` is `None`.
     pub(super) fn lower_order_statistic(
         &mut self,
         lowering: Lowering,
@@ -67,7 +67,7 @@ impl Lower<'_> {
         // arguments are reported.
         let outside = digits.is_none();
         let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
-        // With the integer type, the digits are emitted unchanged, even those of a fraction.
+        // Use the integer type so that the digits are emitted unchanged, even if the number is a fraction.
         let place = self
             .program
             .add(Ir::Number(digits), Self::constant(Type::Integer, span));
@@ -111,7 +111,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Follows references to definitions and returns the expression that they name.
+    /// Follows references to definitions and returns the expression to which they resolve.
     fn root_of(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program.node(id) {
             id = self.program.definitions[used as usize].root;

@@ -9,7 +9,7 @@ use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Pa
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
-/// Ranks for the match between an argument and a parameter. Lower is better.
+/// Ranks for how well an argument matches a parameter. A lower rank is better.
 const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
@@ -36,11 +36,11 @@ pub(super) struct OverloadChoice {
     point: Type,
 }
 
-/// Cache of overload choices, keyed by the function, the kinds of its arguments and possibly the value of a
-/// literal. Contains only choices that the key fully determines and that need no conversions.
+/// Cache of chosen overloads. The key contains the function, the kinds of its arguments and, in some cases, the value
+/// of a literal. The cache only contains choices that the key determines and that require no conversions.
 #[derive(Debug, Default)]
 pub(super) struct OverloadCache {
-    /// Cached choices, by a hash of the call. A newer entry replaces an older one in the same slot.
+    /// Slots with cached choices, by hash of the call. A newer entry replaces the older entry in its slot.
     known: Vec<(u64, OverloadChoice)>,
 }
 
@@ -162,9 +162,9 @@ impl Lower<'_> {
     /// Returns the cache key of a call: the function, the kinds of its arguments, and the value of a short literal if
     /// the overload can depend on the value. `None` if the key doesn't determine the overload.
     fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
-        // In these cases, the kinds of the arguments don't determine the overload. A text literal may be a date, unless
-        // all arguments are text values. A NULL literal can have any type, and so can an expression with the type of a
-        // decimal literal. The sign of a decimal literal matters if a parameter is `positive`.
+        // In the following cases, the kinds of the arguments don't determine the overload. A text literal may be a
+        // date, unless all arguments are text values. NULL literals, and expressions that have the type of a decimal
+        // literal, have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.null()
             || (operands.has_decimal_literal() && function.narrow_literals)
             || operands.some(Type::Point as u32)
@@ -178,13 +178,13 @@ impl Lower<'_> {
         }
         let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
         match (values.next(), values.next()) {
-            // The upper half is odd, so that the key differs from all keys without a value.
+            // The lowest bit of the upper half is 1, so that the key differs from all keys without a value.
             (Some(value), None) => Some(call | (value.wrapping_mul(2) as u64 | 1) << u32::BITS),
             _ => None,
         }
     }
 
-    /// Returns the index of the best matching overload and the converted arguments, which are `None` if a conversion
+    /// Returns the index of the best match and the converted arguments. The arguments are `None` if a conversion
     /// reported an error.
     #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
     fn search(
@@ -202,7 +202,7 @@ impl Lower<'_> {
         // number of unknown type, use the last match, which accepts every numeric type.
         let mut best: Option<(u8, usize)> = None;
         for (index, overload) in function.overloads.iter().enumerate() {
-            // The best rank that this overload could have.
+            // Best possible rank of this overload.
             let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
             if !loose && best.is_some_and(|(before, _)| before <= least) {
                 continue;
@@ -255,7 +255,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Whether a text literal looks like a date: numbers between separators.
+    /// Returns whether a text literal looks like a date: numbers between separators.
     fn is_date_like(&self, id: IrId) -> bool {
         self.literal_text(id).is_some_and(|text| {
             let separators = text.bytes().filter(|b| matches!(b, b'-' | b'/' | b'.')).count();
@@ -263,7 +263,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Whether a node is a NULL literal of any type, which formulas write as `1/0`.
+    /// Returns whether a node is a NULL literal of any type, which formulas write as `1/0`.
     pub(super) fn is_null(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Null)
     }
@@ -316,7 +316,7 @@ impl Lower<'_> {
                 (ty, wanted) if ty == wanted => Some(EXACT),
                 (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
                 (Unknown, _) => Some(EXACT),
-                // A number of unknown type best matches the parameter that accepts every numeric type.
+                // For a number of unknown type, the best match is a parameter that accepts every numeric type.
                 (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
                 (Number, Integer | Decimal) => Some(WIDENS),
                 (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
@@ -324,7 +324,8 @@ impl Lower<'_> {
                 (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
-                // As with `&`, an integer is accepted as text, because codes and order numbers are often integers.
+                // Accept an integer as text, as the operator `&` does, because codes and order numbers are often
+                // integers.
                 (Integer, Text) => Some(WIDENS),
                 _ => self.is_null(arg).then_some(CONVERTS),
             },
@@ -358,7 +359,7 @@ impl Lower<'_> {
                     }
                 }
                 ParamType::Same => same += 1,
-                // Keep the literal untyped, because the other argument determines its type.
+                // Leave the type of the literal open, because the other argument determines it.
                 ParamType::Positive if self.program.meta(*arg).ty == Type::Float => {
                     self.program.meta_mut(*arg).ty = Type::Point;
                 }

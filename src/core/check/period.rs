@@ -1,4 +1,4 @@
-//! PERIODOFFSET: the value in another calendar period.
+//! Lowering of PERIODOFFSET, which returns the value in another calendar period.
 
 use super::lower::Lower;
 use super::{CheckScope, DefinitionRole};
@@ -85,8 +85,8 @@ impl Lower<'_> {
         None
     }
 
-    /// Adds a calendar offset with the words that SQL templates need. A quarter is written as three months, because
-    /// every engine supports months.
+    /// Adds a calendar offset with the arguments that SQL templates need. Quarters are converted to months, which every
+    /// engine supports.
     fn period(&mut self, count: i64, unit: CalendarUnit, span: Span) -> u32 {
         let (written, each) = if unit == CalendarUnit::Quarter {
             (CalendarUnit::Month, 3)
@@ -123,7 +123,7 @@ fn named(text: &str) -> Option<CalendarUnit> {
         .find(|unit| unit.name().eq_ignore_ascii_case(singular(text)))
 }
 
-/// Whether a string is the name of a unit that is shorter than a day.
+/// Returns whether a string is the name of a unit that is shorter than a day.
 pub(super) fn is_of_clock(text: &str) -> bool {
     named(text).is_some_and(CalendarUnit::is_shorter_than_day)
 }

@@ -45,7 +45,8 @@ impl Lower<'_> {
         pivoted
     }
 
-    /// Whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error otherwise.
+    /// Returns whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error if neither
+    /// does.
     pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
         let known = self
             .scope

@@ -27,7 +27,7 @@ impl Lower<'_> {
     /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
     /// the row.
     pub(super) fn range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The row offset isn't part of the value.
+        // The node of the row offset isn't part of the value.
         self.program.folded = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.value(*name),
@@ -45,7 +45,7 @@ impl Lower<'_> {
             }
         };
         if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
-            // `B-1:B1` is an attempt to refer to the row before the first.
+            // In `B-1:B1`, the user tried to refer to a row before the first row.
             let text = self.source_text(span);
             let message =
                 format!("`{text}` is not a range: the rows of a sheet are numbered from 1, and `-` subtracts");
@@ -105,7 +105,7 @@ impl Lower<'_> {
             }
         };
         self.markers = true;
-        // Only one of the two names is used.
+        // The node uses only one of the two names.
         self.program.folded = true;
         let x = self.lowered_node(first.name);
         let meta = NodeMeta {
@@ -129,7 +129,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    /// Reports a range that is used instead of a single value.
+    /// Reports a range in a place that requires a single value.
     #[cold]
     pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
         let first = match self.program.node(marker) {
@@ -192,7 +192,7 @@ impl Lower<'_> {
         rows.over == here && rows.only.is_none() && !is_turning
     }
 
-    /// Lowers `SUM(A1:C1)`: a range of cells in the current row is equivalent to `A1, B1, C1`.
+    /// Lowers calls such as `SUM(A1:C1)`. The range of cells in the current row is equivalent to `A1, B1, C1`.
     fn cells_of_this_row(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
         let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
@@ -213,7 +213,7 @@ impl Lower<'_> {
         node
     }
 
-    /// Counts the blanks among several values of the current row.
+    /// Builds the number of blanks among several values of the current row.
     fn blanks_side_by_side(&mut self, values: &[IrId], span: Span) -> IrId {
         let mut each = self.list();
         for value in values {
@@ -255,8 +255,8 @@ impl Lower<'_> {
             has_different_rows: false,
         };
         let mut found: Option<(IrId, ExprId)> = None;
-        // If a function also accepts several values of one row, each range is aggregated separately. Conditional
-        // functions need the same rows in all ranges.
+        // If a function also accepts several values of a row, each range is aggregated separately and may cover
+        // different rows. Conditional functions require the same rows in all ranges.
         let alone = args.len() > 1 && function.across.is_some();
         let mut failed = false;
         for arg in args {
@@ -311,8 +311,8 @@ impl Lower<'_> {
         Some(taken)
     }
 
-    /// Returns the rows of a range. For a range with a fixed end, `before` selects the rows that apply before the
-    /// fixed row.
+    /// Returns the rows of a range. If the range has a fixed end, `before` specifies whether to return the rows for
+    /// cells before the fixed row.
     fn rows_of(&self, range: IrId, before: bool) -> RangeRows {
         match (self.some_rows.get(&range), self.program.node(range)) {
             (
@@ -400,8 +400,8 @@ impl Lower<'_> {
         node
     }
 
-    /// Combines the results of several ranges: adds sums and counts, and takes the minimum of minimums or the maximum
-    /// of maximums. Other arguments are values of the current row.
+    /// Combines the results of several ranges: adds sums and counts, or takes the minimum of minimums or the maximum of
+    /// maximums. Arguments that aren't ranges are values of the current row.
     fn several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
@@ -434,7 +434,7 @@ impl Lower<'_> {
         self.each_range(entry, across, function, taken, before, span)
     }
 
-    /// Counts the blanks in each of several columns and adds up the counts.
+    /// Builds the sum of the numbers of blanks in several columns.
     fn blanks_of_each(&mut self, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let mut each = self.list();
         for (value, range) in taken.values.iter().zip(&taken.ranges) {
@@ -525,7 +525,8 @@ impl Lower<'_> {
         );
     }
 
-    /// Builds an aggregate over a window. The first value is aggregated; the others may be constants.
+    /// Builds an aggregate over a window. The first value is aggregated, and the other values are further arguments,
+    /// such as constants.
     pub(super) fn window_aggregate(
         &mut self,
         id: FunctionId,

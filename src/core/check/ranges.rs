@@ -13,7 +13,7 @@ use crate::span::Span;
 /// End of a range.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RangeEnd {
-    /// Name in the end of the range, such as `x` in `FIRST(x)`.
+    /// Name at the end of the range, such as `x` in `FIRST(x)`.
     pub name: ExprId,
     pub at: RangeEndKind,
 }
@@ -59,7 +59,7 @@ pub(super) fn mark_cells(
     }
 }
 
-/// Whether the end of a range is a cell or a column letter instead of a known name.
+/// Returns whether the end of a range is a cell or a column letter instead of a known name.
 fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, id: ExprId) -> bool {
     match ast.expr(id) {
         Expr::Cell | Expr::Tab { .. } => true,
@@ -77,7 +77,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &CheckScope<'_>, symbols: &Symbols, i
     }
 }
 
-/// Whether a name looks like a cell (`C1`) or a column letter (`C`).
+/// Returns whether a name looks like a cell (`C1`) or a column letter (`C`).
 pub(super) fn reads_as_cell(text: &str) -> bool {
     (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unresolved_names::looks_like_cell(text)
 }
@@ -122,7 +122,7 @@ pub(super) fn settle_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameR
     }
 }
 
-/// Whether a call is `PIVOTROW(x)`, or a PIVOTOFFSET that specifies the size of a range.
+/// Returns whether a call is `PIVOTROW(x)`, or a PIVOTOFFSET that specifies the size of a range.
 fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) -> bool {
     match catalog::get(function).lower {
         Some(Lowering::PivotRow) => true,
@@ -160,7 +160,7 @@ pub(super) fn end_of(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<Rang
     is_name(name).then_some(RangeEnd { name, at })
 }
 
-/// Whether both ends of a range refer to the same column or definition with the same timeframe.
+/// Returns whether both ends of a range refer to the same column or definition with the same timeframe.
 pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId, b: ExprId) -> bool {
     let parts = |id: ExprId| match ast.expr(id) {
         Expr::Timeframe { base, frame } => (
@@ -182,7 +182,7 @@ pub(super) fn same_name(ast: &Ast, source: &str, names: &NameResolver, a: ExprId
     a == b && frames
 }
 
-/// Whether at least one argument of a call contains a range.
+/// Returns whether at least one argument of a call contains a range.
 pub(super) fn takes_range(ast: &Ast, names: &NameResolver, call: Call) -> bool {
     !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
 }

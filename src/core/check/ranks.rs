@@ -112,8 +112,8 @@ impl Lower<'_> {
         )
     }
 
-    /// Checks that an argument is the range `x:x` for the given value `x`. A column name alone means the entire
-    /// column, as in criteria.
+    /// Checks that an argument is the range `x:x` for the given value `x`. A column name without `:` refers to the
+    /// entire column, as in criteria.
     fn check_all_of(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
         let id = self.lowered_node(range);
         if self.is_error(id) || self.is_error(value) {

@@ -1,8 +1,9 @@
-//! Regular expressions that have the same meaning in every warehouse. They are parsed once and written in the syntax
-//! of each kind of engine.
+//! Regular expressions that have the same meaning in every warehouse. A pattern is parsed once and translated to the
+//! syntax of each kind of engine.
 //!
-//! Syntax that engines interpret differently is rejected with a list of the supported syntax, so that a pattern that
-//! compiles has the same matches everywhere. The parser reads the pattern in one pass, with a stack of open groups.
+//! If engines interpret a part of the syntax differently, the parser rejects it and lists the supported syntax. Every
+//! accepted pattern therefore has the same matches in all engines. The parser reads the pattern in one pass, with a
+//! stack of open groups.
 
 use std::ops::Range;
 
@@ -17,23 +18,23 @@ pub(super) const SPECIAL: &str = "\\.+*?()|[]{}^$";
 /// Pattern in the syntax of each engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct RegexPattern {
-    /// RE2 syntax: Perl's syntax without features that need backtracking.
+    /// Pattern in RE2 syntax, which is Perl's syntax without the features that require backtracking.
     pub re2: String,
-    /// RE2 syntax in which only the first group captures.
+    /// Pattern in RE2 syntax in which only the first group captures.
     pub re2_first: String,
-    /// POSIX extended regular expression, whose flags are passed separately.
+    /// POSIX extended regular expression (ERE). Its flags are passed separately.
     pub ere: String,
-    /// Advanced regular expression of Postgres.
+    /// Advanced regular expression (ARE) of Postgres.
     pub are: String,
     /// Whether the pattern starts with `(?i)`.
     pub ignore_case: bool,
-    /// Number of each capturing group within `ere`, in which all groups capture.
+    /// Number that each capturing group has in `ere`, in which all groups capture.
     pub groups: Vec<u32>,
     /// Whether the first group can be absent from a match.
     pub first_optional: bool,
     /// Whether the pattern can match an empty string.
     pub matches_empty: bool,
-    /// Span of the alternatives for which engines choose different matches.
+    /// Span of alternatives for which engines would choose different matches.
     pub ambiguous: Option<Range<usize>>,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct RefusedRegex {
 #[derive(Clone, Debug, Default)]
 struct RegexPiece {
     least: u32,
-    /// Length of every match, `None` if the lengths differ.
+    /// Length of every match. `None` if the lengths differ.
     length: Option<u32>,
     literal: Option<char>,
     /// Product of the repetition counts inside the piece.
@@ -86,7 +87,8 @@ impl Alternative {
 #[derive(Debug)]
 struct GroupFrame {
     at: usize,
-    /// Number of capturing groups that start before this group (`first_group`) and before its contents (`first_inner`).
+    /// Numbers of capturing groups that start before this group (`first_group`) and before its contents
+    /// (`first_inner`).
     first_group: usize,
     first_inner: usize,
     branches: Vec<Alternative>,
@@ -528,7 +530,8 @@ impl RegexReader<'_> {
     }
 }
 
-/// Returns the characters of `\d`, `\w` or `\s`: the same ASCII characters in every engine.
+/// Returns the ASCII characters to which `\d`, `\w` or `\s` is expanded, so that it has the same meaning in every
+/// engine.
 pub(super) fn class_members(class: char) -> &'static str {
     match class {
         'd' => "0-9",
@@ -547,8 +550,9 @@ fn not_known(c: char) -> String {
     }
 }
 
-/// Whether the first of two alternatives can match a shorter string than the second. Some engines choose the
-/// first alternative that matches, and others the longest match.
+/// Returns whether engines could choose different alternatives, because the first alternative can match a shorter
+/// string than the later alternative. Some engines choose the first alternative that matches, and others choose the
+/// longest match.
 fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {
         (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),

@@ -1,6 +1,6 @@
-//! Alternative forms of aggregates for dialects that don't support the aggregates. An alternative form is either
-//! a window function that has a single value per group, or an aggregate of values that depend on each row's
-//! position in its group. The planner computes these values in separate strata.
+//! Alternative forms of aggregates for dialects that don't support an aggregate. An alternative form is either a window
+//! function with a single value per group, or an aggregate of values that depend on each row's position in its group.
+//! The planner computes these values in separate strata.
 
 use super::lower::Lower;
 use super::overload::ChosenOverload;
@@ -18,7 +18,8 @@ enum AggregateRows {
     OfPartition,
 }
 
-/// Properties of a row, such as its position in the group, computed on demand while an alternative form is built.
+/// Properties of a row, such as its position in the group. They are computed on demand while an alternative form is
+/// built.
 struct KnownAggregate {
     value: IrId,
     rows: AggregateRows,
@@ -28,8 +29,8 @@ struct KnownAggregate {
 }
 
 impl Lower<'_> {
-    /// Builds the alternative form of an aggregate for dialects that don't support the aggregate. `None` if every
-    /// dialect supports it.
+    /// Builds the alternative form of an aggregate for dialects that don't support the aggregate. `None` if the
+    /// aggregate has no alternative form.
     pub(super) fn other_aggregate(
         &mut self,
         function: &'static Function,
@@ -123,8 +124,8 @@ impl Lower<'_> {
         ))
     }
 
-    /// Builds the value for a single row. Each parameter of `entry` is either a parameter of the function or a named
-    /// property of the row.
+    /// Builds the value of a single row as a call of `entry`. Each parameter of `entry` is either a parameter of the
+    /// function or a named property of the row.
     fn row_of_many(
         &mut self,
         function: &Function,
@@ -232,7 +233,7 @@ impl Lower<'_> {
         self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
-    /// Computes the number of distinct values as the largest `DENSE_RANK`.
+    /// Builds the number of distinct values as the largest `DENSE_RANK`.
     fn places_of_values(&mut self, x: IrId, meta: NodeMeta) -> Option<IrId> {
         let there = self.program.meta(x).nullable;
         let number = NodeMeta {

@@ -1,5 +1,5 @@
-//! Criteria that compare other rows with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. In the
-//! sort order of that value, the criterion selects the rows before the current row.
+//! Criteria that compare other rows with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. If the rows
+//! are sorted by that value, the criterion selects the rows before the current row.
 
 use super::criteria::criterion;
 use super::lower::Lower;
@@ -60,7 +60,7 @@ impl Lower<'_> {
         })
     }
 
-    /// Counts the selected rows, considering only rows with equal values in `same`.
+    /// Counts the selected rows that also have the same values in `same` as the current row.
     pub(super) fn count_ahead(
         &mut self,
         compared: ComparedRow,
@@ -127,8 +127,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Wraps a node in a CASE for NULL keys. If the compared value is NULL, the CASE returns the number `empty`, or
-    /// NULL without that number, because comparisons with NULL select no rows.
+    /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If the compared value is
+    /// NULL, the CASE returns the number `empty`, or NULL if `empty` is `None`.
     pub(super) fn guard_null_key(
         &mut self,
         node: IrId,
@@ -157,8 +157,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Reports a criterion that compares a part of a column with the value of the current row, because that part
-    /// differs from row to row.
+    /// Reports a criterion that compares the current row's value with only some rows of a column, because these rows
+    /// differ from row to row.
     #[cold]
     pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(

@@ -1,6 +1,6 @@
 //! Rows and columns of a worksheet. Cells, ranges and OFFSET are resolved here, before lowering.
 //!
-//! A formula is written for one row, the anchor, and applies to all rows. In a formula for row 1, `B1` is the
+//! A formula is written for a single row, the anchor, but applies to all rows. In a formula for row 1, `B1` is the
 //! current row's value in the second column, and `B0` is the previous row's value. The syntax is that of Omni's
 //! calculations: `C1`, `B$1:B1`, `C:C`.
 
@@ -20,7 +20,7 @@ use crate::symbol_table::HashedName;
 pub struct WorksheetGrid {
     pub columns: Vec<String>,
     pub row: i64,
-    /// Pivot of the sheet, `None` if the sheet isn't pivoted.
+    /// Pivot of the sheet. `None` if the sheet isn't pivoted.
     pub pivot: Option<Pivot>,
     /// Totals that the sheet's input contains. `None` if a single expression is compiled.
     pub totals: Option<Vec<super::SheetTotal>>,
@@ -31,14 +31,15 @@ pub struct WorksheetGrid {
 /// Properties of a pivoted sheet.
 #[derive(Clone, Copy, Debug)]
 pub struct Pivot {
-    /// Whether the rows of the pivot can be identified, by the sort order of the sheet or the grain of its input.
+    /// Whether the sort order of the sheet or the grain of its input identifies the rows of the pivot.
     pub rows_known: bool,
 }
 
 /// Row of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SheetRow {
-    /// No row number: the current row, or all rows in a range.
+    /// No row number. A cell without a row number is in the current row, and a range without row numbers contains all
+    /// rows.
     Unspecified,
     /// Row at an offset from the current row.
     At(i64),
@@ -57,7 +58,7 @@ impl SheetRow {
     }
 }
 
-/// Resolved cell: the target of its column, and its row.
+/// Resolved cell, with the target of its column and its row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SheetCell {
     /// Index of the column in the sheet.
@@ -66,7 +67,7 @@ pub(super) struct SheetCell {
     pub row: SheetRow,
 }
 
-/// Resolved range of cells: the targets of its columns, and its first and last row as written.
+/// Resolved range of cells, with the targets of its columns and its first and last row as in the formula.
 #[derive(Clone, Debug)]
 pub(super) struct CellRange {
     pub of: Vec<NameTarget>,
@@ -74,7 +75,7 @@ pub(super) struct CellRange {
     pub to: SheetRow,
 }
 
-/// Cell reference as written: `C1`, `$C$1`, `C`.
+/// Cell reference as in the formula: `C1`, `$C$1`, `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WrittenCell {
     pub column: usize,
@@ -102,7 +103,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
     let column = column_of(name);
     if rest.is_empty() {
-        // A column letter without a row must be uppercase, because `c` is a name.
+        // A column letter without a row number must be uppercase, because `c` is a name.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
         return (capitals || pinned).then_some(WrittenCell { column, row: None });
     }
@@ -126,8 +127,8 @@ impl Resolver<'_> {
         };
         let is_name = !text.contains('$');
         match self.known_name(text).filter(|_| is_name) {
-            // If any name can be a column, a name that the sheet lists as a column is a column, even if the name looks
-            // like a cell.
+            // If the scope accepts any name as a column, a column that the sheet lists takes precedence over a cell
+            // with the same name.
             Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
                 return Some(NameTarget::Column(self.open_column(None, text)));
             }
@@ -135,7 +136,7 @@ impl Resolver<'_> {
             None => {}
         }
         if written.column >= self.letters.len() {
-            // `ID` may be a column that no schema declares.
+            // A name such as `ID` may be a column that no schema declares.
             if is_name && written.row.is_none() && self.scope.open {
                 return None;
             }
@@ -193,7 +194,7 @@ impl Resolver<'_> {
         }
         match self.column(name.into()) {
             ColumnLookup::Column(column) => NameTarget::Column(column),
-            // If any name can be a column, this name is a column because the sheet lists it.
+            // If the scope accepts any name as a column, resolve the name to a column, because the sheet lists it.
             _ if self.scope.open && self.scope.relations.is_empty() => NameTarget::Column(self.open_column(None, name)),
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
@@ -371,7 +372,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// Builds the range between two cells, which can be any two opposite corners of the range.
+    /// Builds the range between two cells. The cells can be any two opposite corners of the range.
     fn rectangle(&mut self, a: SheetCell, b: SheetCell, span: Span, own: Option<&str>) -> NameTarget {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
         self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
@@ -434,8 +435,8 @@ impl Resolver<'_> {
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
         let cell = match *names.targets.get(of.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
-            // A name refers to the cell in the current row. The neighboring columns are known if the sheet lists the
-            // named column.
+            // A name refers to the cell in the current row. Its neighbors are known if the sheet lists the column with
+            // that name.
             target @ (NameTarget::Column(_) | NameTarget::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
                 let column = self.letters.position(text.into())?;

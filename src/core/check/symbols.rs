@@ -21,7 +21,7 @@ pub(super) struct Symbol {
     pub column: ColumnLookup,
 }
 
-/// Symbol table with case-insensitive lookup for ASCII letters.
+/// Symbol table whose lookups ignore the case of ASCII letters.
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     index: NameIndex,

@@ -1,4 +1,4 @@
-//! Other tabs of a worksheet, which are other models. Resolves references such as `'Targets'!A:B`.
+//! Other tabs of a worksheet. Each tab is another model. Resolves references such as `'Targets'!A:B`.
 
 use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
@@ -19,7 +19,7 @@ pub struct Tab {
     pub ordered: bool,
 }
 
-/// Range of adjacent, entire columns of a tab.
+/// Range of entire, adjacent columns of a tab.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TabRange {
     pub tab: u32,

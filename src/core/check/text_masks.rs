@@ -1,4 +1,4 @@
-//! TEXT: formats a number or a date with a mask.
+//! Lowering of TEXT, which formats a number or a date with a mask.
 
 use std::ops::Range;
 
@@ -62,8 +62,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats a text value with the only section or the fourth section of a mask. `None` if the value isn't text, or
-    /// if the section doesn't contain `@` or `General`.
+    /// Formats a text value with the fourth section of a mask, or with its only section. `None` if the value isn't
+    /// text, or if the section doesn't contain `@` or `General`.
     fn text_as_it_is(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
@@ -200,7 +200,7 @@ impl Lower<'_> {
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
-        // The padded width would include the sign, so the sign is written separately.
+        // The padded width would include the sign, so add the sign separately.
         let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
@@ -269,8 +269,8 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
-        // Digits that round up to 10 need the next power of ten. For example, `9.996` is formatted as `1.00E+1`,
-        // because the limit is 9.995.
+        // If the digits would round up to 10, use the next power of ten. With two decimals, for example, the limit is
+        // 9.995, so 9.996 is formatted as `1.00E+1`.
         let limit = match mask.decimals {
             0 => "9.5".to_owned(),
             decimals => format!("9.{}5", "9".repeat(decimals as usize)),
@@ -353,7 +353,8 @@ impl Lower<'_> {
         self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
-    /// Formats a date. Engines that support all parts use a single format string; other engines concatenate the parts.
+    /// Formats a date. Engines that support all parts of the mask use a single format string. For other engines, the
+    /// SQL concatenates the parts.
     fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let timed = parts.iter().any(DatePart::is_of_clock);
         let is_instant = self.program.meta(value).ty == Type::Timestamptz;
@@ -389,8 +390,8 @@ impl Lower<'_> {
         }
     }
 
-    /// Formats consecutive parts that a plain `TO_CHAR` supports in one call, formats each other part separately, and
-    /// concatenates the results.
+    /// Formats consecutive parts that a plain `TO_CHAR` supports in a single call, formats all other parts separately,
+    /// and concatenates the results.
     fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
         let mut texts = self.list();
         let mut run: Vec<&DatePart> = Vec::new();

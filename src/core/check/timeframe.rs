@@ -1,9 +1,9 @@
 //! Timeframes in square brackets, such as `billing_date[month]`. Maps Omni's names to the functions that compute
 //! the timeframes.
 //!
-//! The meanings follow Omni's documentation of dimensions. Days of the week count from 1, which is the day on
-//! which weeks start. A fiscal quarter is represented by its first day, and a fiscal year by the number of the
-//! year in which it starts.
+//! The meanings follow Omni's documentation of dimensions. Days of the week are numbered from 1, which is the first day
+//! of the week. A fiscal quarter is represented by its first day, and a fiscal year by the number of the year in which
+//! it starts.
 
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
@@ -41,14 +41,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
 }
 
-/// Function that computes a timeframe, and its arguments after the date.
+/// Function that computes a timeframe, with the offset from which its other arguments are derived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {
     pub function: FunctionId,
     pub shift: CalendarShift,
 }
 
-/// Offset from the weeks or quarters that SQL engines support.
+/// Offset of weeks or fiscal periods from the weeks, quarters and years that SQL engines support.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum CalendarShift {
     None,
@@ -58,7 +58,7 @@ pub(super) enum CalendarShift {
     Months(u8),
 }
 
-/// Returns the function that computes a timeframe. `Ok(None)` for `raw`.
+/// Returns the function that computes a timeframe. Returns `Ok(None)` for `raw`.
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {

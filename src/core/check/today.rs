@@ -11,14 +11,14 @@ use crate::span::Span;
 pub enum Today {
     /// ISO date.
     Date(String),
-    /// SQL expression that returns a date, which is already validated.
+    /// SQL expression that returns a date. The expression is already validated.
     Sql(String),
 }
 
 impl Lower<'_> {
-    /// Replaces `TODAY()` by the date that the spec sets, and `NOW()` by midnight of that date. If the spec doesn't
-    /// set the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date
-    /// nor the time zone is set.
+    /// Replaces `TODAY()` with the date that the spec sets, and `NOW()` with midnight of that date. If the spec doesn't
+    /// set the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor
+    /// the time zone is set.
     pub(super) fn stated_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
         let midnight = function == internal::NOW;
         if !midnight && function != internal::TODAY {

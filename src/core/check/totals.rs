@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::parse::reference;
 use crate::span::Span;
 
-/// Rows over which a total recomputes a measure.
+/// Set of input rows over which a total recomputes a measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SheetTotalKind {
     /// Input rows of one pivot column, or all input rows if there is no pivot.
@@ -37,7 +37,7 @@ impl SheetTotalKind {
     }
 }
 
-/// Total that the sheet's input contains as a column.
+/// Total that is a column of the sheet's input.
 #[derive(Clone, Debug)]
 pub struct SheetTotal {
     pub measure: String,
@@ -138,7 +138,7 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         };
-        // A missing total was already reported when it couldn't be computed.
+        // If the total is missing, the error was already reported.
         let found = totals
             .iter()
             .find(|t| Some(t.kind) == kind && t.measure.eq_ignore_ascii_case(measure));

@@ -10,9 +10,9 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 
-/// Maximum number of candidates of each kind that are compared with a name.
+/// Maximum number of candidates per kind to compare with a name.
 pub(super) const CANDIDATES: usize = 1000;
-/// Maximum number of names for which similar names are searched.
+/// Maximum number of searches for similar names.
 pub(super) const SEARCHES: u32 = 50;
 
 impl Resolver<'_> {
@@ -51,7 +51,7 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Reports a column that may belong to several relations, because no schema lists their columns.
+    /// Reports a column that may belong to several relations because no schema lists their columns.
     #[cold]
     pub(super) fn report_column_of_several(&mut self, text: &str, span: Span) -> NameTarget {
         let open: Vec<&str> = self
@@ -158,7 +158,7 @@ impl Resolver<'_> {
                 format!("there is no column or definition `{text}`"),
             )
         };
-        // `SUM(amount) -- all of it` isn't a comment: it subtracts a negated value.
+        // In `SUM(amount) -- all of it`, the user intended a comment, but `--` subtracts a negated value.
         if self
             .source
             .get(..span.start as usize)
@@ -225,7 +225,7 @@ impl Resolver<'_> {
                     .relations
                     .first()
                     .map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
-                // In `status = open`, the quotes around a text literal may be missing.
+                // In `status = open`, the user may have forgotten the quotes around a text literal.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if you mean text; {names}")
                 } else {
@@ -237,9 +237,9 @@ impl Resolver<'_> {
         NameTarget::Error
     }
 
-    /// Resolves a name to an unlisted column if only one relation may have columns other than its known columns.
-    /// Reports the name if several relations may have the column. `None` if no relation may have it, or if another
-    /// name in the source or the schema is similar.
+    /// Resolves a name to an unlisted column if only one relation may have unlisted columns. Reports the name if
+    /// several relations may have the column. `None` if no relation may have the column, or if the source or the schema
+    /// contains a similar name.
     fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let partial: Vec<&Relation> = scope
@@ -280,14 +280,14 @@ impl Resolver<'_> {
         let before = self.columns.len();
         let column = self.open_column(Some(relation.name()), text);
         if let Some(new) = self.columns.get_mut(before) {
-            // For SQL generation, the column belongs to the relation, so its name needs no qualifier.
+            // SQL generation treats the column as a known column of the relation, so its name needs no qualifier.
             new.unknown = false;
             self.diagnostics.push(unlisted(relation, text, span));
         }
         column
     }
 
-    /// Whether an expression is an operand of `=` or `<>`.
+    /// Returns whether an expression is an operand of `=` or `<>`.
     fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
@@ -300,7 +300,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// Whether an expression is a branch of an IF.
+    /// Returns whether an expression is a branch of an IF.
     fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
         let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
         behind.map(ExprId).any(|node| match self.ast.expr(node) {
@@ -343,7 +343,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Maximum number of letters by which a typo differs from a known column.
+/// Maximum edit distance between a typo and the name of a known column.
 const SLIP: usize = 2;
 
 /// Returns the diagnostic for a column that a relation doesn't list. The diagnostic is a warning if only some
@@ -361,7 +361,8 @@ pub fn no_column(relation: &Relation, name: &str, span: Span, help: impl FnOnce(
     diagnostic.with_help(suggest::nearest(name, columns()).map_or_else(help, suggest::similar))
 }
 
-/// Reports a name that may be a column of several relations, because not all columns of these relations are known.
+/// Returns the diagnostic for a name that may be a column of several relations because not all of their columns are
+/// known.
 fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
     let first = relations.first().copied().unwrap_or_default();
     Diagnostic::new(
@@ -403,13 +404,13 @@ pub(super) fn columns_of(relation: &Relation) -> String {
     format!("`{}` has {}", relation.name(), list_names(&names))
 }
 
-/// Whether a name probably isn't a column, even if any name may be a column.
+/// Returns whether a name probably isn't a column, even if any name may be a column.
 pub(super) fn means_something_else(name: &str) -> bool {
     if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;
     }
-    // `SUM + 1`: only uppercase names of aggregates and logic functions count, because columns may be called `month`
-    // or `DATE`.
+    // In `SUM + 1`, the user means the function. Only uppercase names of aggregates and logic functions are recognized,
+    // because columns may be called `month` or `DATE`.
     name.bytes().all(|b| b.is_ascii_uppercase())
         && catalog::find(name)
             .map(catalog::get)
@@ -426,7 +427,7 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a name looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
+/// Returns whether a name looks like a cell, such as `C1` or `FY24`: one to three letters and a number.
 pub(super) fn looks_like_cell(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let rest = text.get(letters..).unwrap_or_default();

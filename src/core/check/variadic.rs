@@ -1,4 +1,4 @@
-//! Functions that reduce to nested calls or a simpler function: XOR, CHOOSE, GCD, LCM.
+//! Lowering of functions to nested calls or to a simpler function: XOR, CHOOSE, GCD, LCM.
 
 use super::convert::ConversionTarget;
 use super::lower::Lower;

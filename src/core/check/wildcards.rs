@@ -1,4 +1,4 @@
-//! Wildcards of spreadsheets, `*` and `?`, and their escape character `~`.
+//! Spreadsheet wildcards `*` and `?`, and their escape character `~`.
 
 use super::regex::{RegexPattern, SPECIAL};
 

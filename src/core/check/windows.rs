@@ -1,4 +1,4 @@
-//! Window functions OFFSET, FIRST, LAST and ROW, and the checks for whether a window function is allowed.
+//! Lowering of the window functions OFFSET, FIRST, LAST and ROW, and checks of whether a window function is allowed.
 
 use super::DefinitionRole;
 use super::lower::Lower;
@@ -102,7 +102,7 @@ impl Lower<'_> {
         if meta.is_constant() {
             return value;
         }
-        // FIRST needs only the rows up to the current one, which is the default window frame.
+        // FIRST only needs the rows up to the current row, which is the default window frame.
         let (entry, over) = match place {
             FrameBound::Last => (
                 internal::LAST_VALUE,
@@ -123,8 +123,8 @@ impl Lower<'_> {
         self.row_of(internal::ROW_NUMBER, &[], WindowFrame::Ordered, false, span)
     }
 
-    /// Builds a call of a window function with a single overload. The result has the type of the first argument, or is
-    /// an integer if there are no arguments.
+    /// Builds a call of a window function with a single overload. The type of the result is the type of the first
+    /// argument, or integer if there are no arguments.
     pub(super) fn row_of(
         &mut self,
         entry: FunctionId,
@@ -176,7 +176,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(text), Self::constant(ty, span))
     }
 
-    /// Whether a window function is allowed here and can use the given value. Reports an error otherwise.
+    /// Returns whether a window function is allowed here and can use the given value. Reports an error otherwise.
     pub(super) fn check_window_allowed(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.is_too_late(Level::Window, span) {
             return false;
@@ -213,7 +213,7 @@ impl Lower<'_> {
         true
     }
 
-    /// Whether the rows have a sort order. Reports an error otherwise.
+    /// Returns whether the rows have a sort order. Reports a missing order.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         let in_rule = self.role == DefinitionRole::Check;
         if self.scope.ordered && !in_rule {

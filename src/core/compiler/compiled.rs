@@ -103,7 +103,7 @@ impl Definition {
         self.level
     }
 
-    /// Whether the value can be NULL.
+    /// Returns whether the value can be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable
@@ -194,7 +194,7 @@ impl Compiled {
         &self.diagnostics
     }
 
-    /// Whether at least one diagnostic is an error.
+    /// Returns whether at least one diagnostic is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)

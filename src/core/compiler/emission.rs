@@ -177,9 +177,9 @@ impl Compiler {
         }
     }
 
-    /// Returns the keys for period lookups: the first date among the sort keys, and the partition keys. Together,
-    /// they must identify a row by the grouping keys or by the key of the relation. `None` if a period can contain
-    /// several rows.
+    /// Returns the keys for period lookups: the first date among the sort keys, and the partition keys. `None` unless
+    /// these keys include all grouping keys or, without grouping keys, the key of the relation. Otherwise, a period
+    /// could contain several rows.
     fn moved(
         &self,
         program: &Program,

@@ -8,7 +8,7 @@ use super::{Compiled, Compiler};
 use crate::Type;
 use crate::ir::ColumnUse;
 
-/// Maximum number of columns that are tested per source. Each column needs another compilation.
+/// Maximum number of columns to test per source. Each test compiles the source again.
 const TRIED: usize = 20;
 
 /// Column of unknown type for which another type would change the SQL.
@@ -24,7 +24,7 @@ pub struct UndecidedType {
 }
 
 impl Compiler {
-    /// Lists the columns of unknown type for which the choice of type changes the SQL of a source.
+    /// Returns the columns of unknown type for which the choice of type changes the SQL of a source.
     ///
     /// ```
     /// use formulac_core::{Compiler, Type};
@@ -51,7 +51,7 @@ impl Compiler {
         })
     }
 
-    /// Lists the columns for which the choice of type changes the SQL, for any kind of source. `columns` contains
+    /// Returns the columns for which the choice of type changes the SQL, for any kind of source. `columns` contains
     /// paths, names and inferred types. `differs` compiles the source again and compares the SQL.
     pub fn find_undecided_types<'c>(
         &self,

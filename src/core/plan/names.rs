@@ -61,7 +61,7 @@ pub(super) struct UsedNames {
     /// Output columns that are only computed after grouping, so that input columns with the same name are no longer
     /// present.
     of_groups: FxHashSet<String>,
-    /// Maximum number of bytes in a name; 0 for no limit.
+    /// Maximum number of bytes in a name. 0 for no limit.
     most: usize,
 }
 
@@ -146,7 +146,7 @@ fn hash_letters(text: &str) -> String {
 #[derive(Debug, Default)]
 pub struct CteNames {
     names: ColumnNamer,
-    /// Maximum number of bytes in a name; 0 for no limit.
+    /// Maximum number of bytes in a name. 0 for no limit.
     most: usize,
 }
 

@@ -9,10 +9,12 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 use crate::span::Span;
 
-/// Index of a column or definition, whether it is a definition, and whether its case is ignored.
+/// Index of a column or definition, with two flags: whether it is a definition, and whether the comparison ignores
+/// case.
 type ConditionSubject = (u32, bool, bool);
 
-/// Literal in a comparison. Numbers and dates are ordered, the order of strings depends on the warehouse.
+/// Literal in a comparison. Dates are compared as numbers. Strings are only tested for equality, because their order
+/// depends on the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum OrderedLiteral<'p> {
     Number(f64),
@@ -27,8 +29,8 @@ struct ConstantBound {
 }
 
 impl ConstantBound {
-    /// Whether the range of this bound contains the range of another bound: the values above it, or below it if
-    /// `upper` is set.
+    /// Returns whether the range of this bound contains the range of another bound. A range contains the values above
+    /// its bound, or below its bound if `upper` is set.
     fn holds(self, other: Self, upper: bool) -> bool {
         let beyond = if upper { other.at < self.at } else { other.at > self.at };
         beyond || (other.at == self.at && (self.included || !other.included))
@@ -111,7 +113,7 @@ impl<'a> Lints<'a> {
             Ir::Text(text) => Some(OrderedLiteral::Text(program.text(text))),
             Ir::Number(digits) => program.text(digits).parse().ok().map(OrderedLiteral::Number),
             Ir::Date(iso) => {
-                // Digits are enough to compare dates and timestamps. A date is its midnight.
+                // Compare dates and timestamps by their digits. A date is equal to its midnight.
                 let digits: String = program.text(iso).chars().filter(char::is_ascii_digit).collect();
                 format!("{digits:0<14}").parse().ok().map(OrderedLiteral::Number)
             }
@@ -162,8 +164,8 @@ impl<'a> Lints<'a> {
         self.warn(Code::NeverVaries, id, message, help);
     }
 
-    /// Warns about CASE branches between two nodes that an earlier branch makes unreachable. A CASE in the default
-    /// branch of another CASE continues its list of branches.
+    /// Warns about CASE branches in a range of nodes that are unreachable because of an earlier branch. If the default
+    /// branch of a CASE is another CASE, its branches continue the list.
     pub(super) fn never_reached(&mut self, first: IrId, last: IrId) {
         let mut continued: FxHashSet<u32> = FxHashSet::default();
         for at in (first.0..=last.0).rev().map(IrId) {
@@ -240,8 +242,8 @@ impl<'a> Lints<'a> {
 }
 
 impl<'p> SeenCondition<'p> {
-    /// Whether a test and the previous conditions are never true together. Without `and`: whether at least one of them
-    /// is always true.
+    /// Returns whether a test and the previous conditions are never true together. If `and` is false, returns whether
+    /// at least one of them is always true.
     fn clashes(&self, test: &ConditionTest<'p>, and: bool) -> bool {
         if !and {
             if test.comparison == ComparisonOperator::NotEqual {
@@ -284,7 +286,7 @@ impl<'p> SeenCondition<'p> {
         point_outside || apart
     }
 
-    /// Returns the span of an earlier condition that is true whenever this test is.
+    /// Returns the span of an earlier condition that is true whenever the given test is true.
     fn find_covering_test(&self, test: &ConditionTest<'p>) -> Option<Span> {
         let taken = |bound: ConstantBound, by: Option<(ConstantBound, Span)>, upper: bool| {
             by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
@@ -303,7 +305,7 @@ impl<'p> SeenCondition<'p> {
         taken(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
-    /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest one.
+    /// Adds a test. Keeps the narrowest bound if all conditions must be true, otherwise the widest bound.
     fn add(&mut self, test: &ConditionTest<'p>, span: Span, narrowest: bool) {
         match test.comparison {
             ComparisonOperator::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
@@ -325,7 +327,8 @@ impl<'p> SeenCondition<'p> {
     }
 }
 
-/// Whether some values are between two bounds. With `covers`: whether the two ranges together contain all values.
+/// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges together
+/// contain all values.
 fn meets(lower: ConstantBound, upper: ConstantBound, covers: bool) -> bool {
     let at_end = if covers {
         lower.included || upper.included

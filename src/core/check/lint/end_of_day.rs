@@ -20,8 +20,8 @@ impl Lints<'_> {
             Ir::Date(slice) => Some(self.program.text(slice)),
             _ => None,
         };
-        // After the last day of a month usually means the next month. After any other day, the day itself may be
-        // intended.
+        // For `>`, a timestamp after the last day of a month usually means a timestamp in the next month. After any
+        // other day, the author may intend to include the rest of that day.
         let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
         match comparison {
             ComparisonOperator::Less | ComparisonOperator::GreaterEqual => return,
@@ -62,8 +62,8 @@ impl Lints<'_> {
         self.warn(Code::EndOfDay, id, format!("`{of}` is a time: `{shown}` {what}"), help);
     }
 
-    /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus days, which its
-    /// author moved deliberately.
+    /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus a number of days,
+    /// because the author shifted that date deliberately.
     fn day(&self, id: IrId) -> Option<IrId> {
         match self.program.node(id) {
             Ir::Date(iso) => super::super::dates::is_iso_date(self.program.text(iso)).then_some(id),

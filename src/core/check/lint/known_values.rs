@@ -1,4 +1,4 @@
-//! Lint for comparisons with a string that the value can never be, because its possible values are known.
+//! Lint for comparisons with a string that is not among the known values of a column or expression.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ const VALUES: usize = 2_000;
 /// Maximum number of values in a message.
 const NAMED: usize = 6;
 
-/// Case conversion of a value before the comparison.
+/// Case conversion that is applied to a value before a comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CaseConversion {
     AsTheyAre,
@@ -34,8 +34,8 @@ impl CaseConversion {
     }
 }
 
-/// Returns all strings that a value can be, except NULL: the known values of a column, or the results of its branches.
-/// `None` if they aren't known.
+/// Returns all strings that a value can have besides NULL: the known values of a column, or the results of all
+/// branches. `None` if the values aren't known.
 pub fn values_of(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -88,7 +88,7 @@ fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) 
 }
 
 impl Lints<'_> {
-    /// Warns about `status = "active"` if the only values are "Active" and "Closed".
+    /// Warns about comparisons such as `status = "active"` if the only known values are "Active" and "Closed".
     pub(super) fn value(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, literal: IrId, text: PoolRange) {
         let program = self.program;
         let text = program.text(text);
@@ -181,9 +181,10 @@ impl Lints<'_> {
         self.found.push(diagnostic);
     }
 
-    /// Warns about `LOWER(status) = "Active"`, in which a lower-case text can't equal a string with a capital.
+    /// Warns about comparisons such as `LOWER(status) = "Active"`, because a lower-case text is never equal to a string
+    /// with a capital letter.
     fn wrong_letters(&mut self, of: IrId, letters: CaseConversion, text: &str, span: Span, is_criterion: bool) {
-        // The SQL engine converts non-ASCII letters.
+        // Skip non-ASCII letters, because their conversion depends on the SQL engine.
         if is_criterion || !text.is_ascii() {
             return;
         }
@@ -231,7 +232,7 @@ fn listed(values: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// Whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
+/// Returns whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
 fn is_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
     enum KnownSign {
@@ -250,8 +251,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
         });
     }
     let text: Vec<char> = text.chars().collect();
-    // `back` contains the position of the last `%`, and the position in the text after the characters that it matched
-    // so far.
+    // `back` contains the position of the last `%`, and the position in the text after the characters that this `%` has
+    // matched so far.
     let (mut at, mut sign, mut back) = (0, 0, None);
     while let Some(c) = text.get(at) {
         match signs.get(sign) {

@@ -1,5 +1,6 @@
-//! Lints for formulas that are valid but may not have the intended meaning, especially for users of spreadsheets. They
-//! analyze the checked program and only report warnings, in cases in which another intention is unlikely.
+//! Lints for formulas that are valid but may not have the intended meaning, especially for users of spreadsheets. The
+//! lints analyze the checked program and only report warnings. They report a formula only if its literal meaning is
+//! unlikely to be intended.
 
 mod conditions;
 mod end_of_day;
@@ -70,7 +71,7 @@ impl ComparisonOperator {
     }
 }
 
-/// Maximum number of definitions that are followed to find the expression of a name.
+/// Maximum number of definitions to follow from a name to its expression.
 const NAMES: usize = 8;
 
 /// State of the lints for a program.
@@ -124,7 +125,8 @@ pub(super) fn check_traps(
                 }
                 Ir::Column(_) | Ir::Definition(_) if scope.context == Context::Worksheet => {
                     let text = meta.span.text(source);
-                    // A cell refers to a column by another name, so its text differs.
+                    // A cell reference differs from the name of its column, so only report nodes whose source is the
+                    // name itself.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
                     let named = match *node {
                         Ir::Column(column) => is_named(program.columns.get(column as usize).map(|c| &*c.name)),
@@ -168,7 +170,7 @@ impl Lints<'_> {
         let Some(comparison) = ComparisonOperator::from_function(function) else {
             return;
         };
-        // Swap the sides so that the literal or date is on the right.
+        // Swap the sides if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {
             (b, a, comparison.mirrored())
@@ -214,8 +216,8 @@ impl Lints<'_> {
             .push(Diagnostic::new(code, self.program.meta(at).span, message).with_help(help));
     }
 
-    /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports totals, because a formula may
-    /// check the promise that a column has no NULLs.
+    /// Warns about ISERROR, ISNA and ISBLANK of a value that is never NULL. Only reports aggregates, because a formula
+    /// may deliberately check that a column has no NULLs.
     fn never_blank(&mut self, id: IrId, x: IrId) {
         let is_total = matches!(
             self.program.node(self.behind_name(x)),
@@ -235,8 +237,8 @@ impl Lints<'_> {
     }
 }
 
-/// Warns about definitions such as `Q1 = …` whose name is also a cell in upper case. Lower-case names such as `d30`
-/// are common in tables.
+/// Warns about definitions such as `Q1 = …` whose name is also a cell. Names with lower-case letters such as `d30` are
+/// allowed because they are common in tables.
 fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     for name in ast.definitions.iter().filter_map(|d| d.name) {
         let text = name.text(source);
@@ -265,8 +267,8 @@ fn wins_over_cell(text: &str, span: crate::span::Span) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help))
 }
 
-/// Returns the number of letters in a cell reference. `None` for cells outside of a sheet, whose last cell is
-/// `XFD1048576`.
+/// Returns the number of letters in a cell reference. `None` for other names and for cells after `XFD1048576`, which is
+/// the last cell of a sheet.
 fn cell_letters(text: &str) -> Option<usize> {
     if !unresolved_names::looks_like_cell(text) {
         return None;

@@ -18,7 +18,8 @@ impl Lints<'_> {
     ) {
         let program = self.program;
         let digits = program.text(text);
-        // An expression may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
+        // Skip expressions other than columns, because their texts may have a fixed width: `TEXT(day, "yyyymm") >=
+        // "202401"`.
         let Ir::Column(column) = program.node(self.behind_name(of)) else {
             return;
         };
@@ -64,7 +65,7 @@ impl Lints<'_> {
         self.warn(Code::BlankIsNotEmpty, id, message, help);
     }
 
-    /// Whether the program tests the same name for NULL anywhere.
+    /// Returns whether any part of the program tests the same name for NULL.
     fn tests_for_blanks(&self, name: IrId) -> bool {
         let same = |id: IrId| self.program.node(id) == self.program.node(name);
         self.program.nodes().any(|node| match node {
@@ -75,8 +76,8 @@ impl Lints<'_> {
     }
 }
 
-/// Whether a number probably has a fixed width, so that the order of strings is the order of numbers: years, months,
-/// days, codes such as `007`.
+/// Returns whether a number probably has a fixed width, such as a year, a month, a day or a code such as `007`. The
+/// order of such strings is also their numeric order.
 fn has_fixed_width(digits: &str) -> bool {
     let is_of_century = digits.starts_with("19") || digits.starts_with("20");
     (matches!(digits.len(), 4 | 6 | 8) && is_of_century) || (digits.len() > 1 && digits.starts_with('0'))

@@ -56,8 +56,7 @@ impl Lints<'_> {
     /// Warns about `COUNT(IF(x > 3, 1, 0))`, which also counts the zeros.
     fn count_of_all(&mut self, id: IrId, value: IrId) {
         let program = self.program;
-        // Only literals are reported: the name of a column or definition shows what is counted, such as the rows of a
-        // group.
+        // Only report literals. The name of a column or definition shows what the author intended to count.
         let literal = |id: &IrId| {
             matches!(program.node(*id), Ir::Number(_) | Ir::Text(_) | Ir::Bool(_)) && !program.meta(*id).nullable
         };

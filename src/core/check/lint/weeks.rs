@@ -1,4 +1,4 @@
-//! Lint for the start of weeks: WEEKDAY and WEEKNUM use Sunday by default, timeframes use Monday.
+//! Lint for the first day of the week: WEEKDAY and WEEKNUM use Sunday by default, but timeframes use Monday.
 
 use super::{ComparisonOperator, Lints};
 use crate::calendar::{Calendar, Weekday};
@@ -42,7 +42,8 @@ impl WeekCalls {
             (self.weekday, self.day_of_week, "WEEKDAY"),
         ] {
             let Some(call) = call else { continue };
-            // A start other than Monday was set explicitly, so the warning needs no timeframe.
+            // If the first day of the week is not Monday, it was set explicitly, so warn even if the program contains
+            // no timeframe.
             if frame.is_none() && first == Weekday::Monday {
                 continue;
             }
@@ -63,7 +64,8 @@ impl WeekCalls {
 }
 
 impl Lints<'_> {
-    /// Warns about `WEEKDAY(d) > 5`, which is the weekend if Monday is 1, but Friday and Saturday if Sunday is 1.
+    /// Warns about comparisons such as `WEEKDAY(d) > 5`, which selects the weekend if Monday is 1, but Friday and
+    /// Saturday if Sunday is 1.
     pub(super) fn compared_weekday(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId, digits: PoolRange) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(of) else {
@@ -97,7 +99,7 @@ impl Lints<'_> {
     }
 }
 
-/// Whether a call uses the default week type, because the formula doesn't set one.
+/// Returns whether a call uses the default week type because the formula doesn't specify a type.
 fn says_no_type(program: &Program, args: PoolRange) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }
