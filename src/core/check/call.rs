@@ -284,7 +284,8 @@ impl Lower<'_> {
         )
     }
 
-    /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero literal.
+    /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero
+    /// literal.
     fn never_null_division(&self, id: FunctionId, args: &[IrId]) -> bool {
         let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)

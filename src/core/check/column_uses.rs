@@ -16,7 +16,8 @@ use crate::span::Span;
 use crate::symbol_table::HashedName;
 
 impl Resolver<'_> {
-    /// Finds the column with a name in the scope. Returns the index of the relation and the position of the column.
+    /// Finds the column with the given name in the scope. Returns the index of the relation and the position of the
+    /// column.
     pub(super) fn find_column(&self, name: HashedName<'_>) -> Option<(usize, usize)> {
         self.scope
             .relations

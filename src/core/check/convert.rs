@@ -73,7 +73,7 @@ impl Lower<'_> {
         }
     }
 
-    /// Converts a node to text, with the format of numbers, booleans and dates that the function contract specifies.
+    /// Converts a node to text. Numbers, booleans and dates are formatted as the reference of the functions specifies.
     pub(super) fn text_of(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
@@ -159,7 +159,7 @@ impl Lower<'_> {
             .reduce(|a, b| a || b)
     }
 
-    /// Converts a node to a type. The conversion must be one of the supported ones.
+    /// Converts a node to a type. The conversion must be supported.
     pub(super) fn convert_to(&mut self, id: IrId, wanted: Type) -> IrId {
         let meta = self.program.meta(id);
         let text = matches!(self.program.node(id), Ir::Text(_));
@@ -217,8 +217,8 @@ impl Lower<'_> {
         })
     }
 
-    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] may have to convert a
-    /// value or report a mismatch.
+    /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] may have to convert
+    /// a value or report a mismatch.
     pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
         if !operands.keep_types() {
             return None;

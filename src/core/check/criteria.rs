@@ -546,7 +546,7 @@ impl Lower<'_> {
             }
             return value;
         }
-        // `">" & x`: the operator is a literal, the value is an expression.
+        // In `">" & x`, the operator is a literal and the value is an expression.
         if let Some((op, right)) = self.operator_and_value(expr) {
             let right = self.lowered_node(right);
             return self.compare(range, op, right, span);

@@ -1,5 +1,5 @@
-//! Checks of the argument order: SUMIF arguments in the order of SUMIFS, and criteria in the position of the column
-//! that they test.
+//! Lints for the argument order of conditional aggregates: SUMIF arguments in the order of SUMIFS, and criteria in the
+//! position of the column that they test.
 
 use super::lower::Lower;
 use crate::ast::ExprId;

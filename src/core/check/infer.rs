@@ -1,4 +1,4 @@
-//! Type inference for columns that no schema declares, from all their uses in the text.
+//! Type inference for columns that no schema declares, based on all uses of the columns in the source.
 //!
 //! A single forward pass assigns a term to every node: a type or a type variable. The pass binds each variable to the
 //! type that its uses require. Sums and differences of two unknown types are resolved at the end. The use of a value as
@@ -36,7 +36,7 @@ enum InferState {
     Same(u32),
 }
 
-/// Scratch buffers of type inference, reused for the next text.
+/// Scratch buffers of type inference, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct InferBuffers {
     vars: Vec<InferState>,

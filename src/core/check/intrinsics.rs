@@ -8,7 +8,7 @@ use crate::ir::{FrameBound, Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Units of DATEDIF, with the function for each.
+/// Units of DATEDIF, each with its function.
 const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
     ("D", internal::DATEDIF_D),
     ("M", internal::DATEDIF_M),
@@ -317,7 +317,7 @@ impl Lower<'_> {
     }
 
     fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
-        // These two functions distinguish the earlier date from the later one.
+        // These two functions also need to know which date is earlier and which is later.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
                 .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));

@@ -1,5 +1,5 @@
-//! Lowering of the syntax tree to the typed IR: one loop over the nodes of each definition, after the definitions that
-//! it uses.
+//! Lowering of the syntax tree to the typed IR. Each definition is lowered after the definitions that it uses, in a
+//! loop over its nodes.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::{Level, Type};
 
-/// Scratch buffers of lowering, reused for the next text.
+/// Scratch buffers of lowering, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct LowerBuffers {
     /// IR node of each node of the syntax tree.

@@ -1,9 +1,9 @@
-//! Masks of TEXT, such as `#,##0.00` and `yyyy-mm-dd`. Masks are parsed at compile time, so that unsupported ones are
+//! Masks of TEXT, such as `#,##0.00` and `yyyy-mm-dd`. Masks are parsed at compile time, so that unsupported masks are
 //! reported as errors instead of producing wrong text.
 
 use std::ops::Range;
 
-/// Largest number of digits after the decimal point, and of zeros before it.
+/// Maximum numbers of digits after the decimal point and of zeros before it.
 pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
 /// Largest number of decimals in scientific notation. BigQuery's decimals have nine digits after the decimal point, and
@@ -11,8 +11,8 @@ pub(super) const MOST_ZEROS: u32 = 15;
 const MOST_DECIMALS_OF_POWER: u32 = 8;
 /// Number of digits before the decimal point in SQL formats.
 const WHOLE_DIGITS: u32 = 18;
-/// Regular expressions for the sign of a formatted number, without and with a leading zero that the mask doesn't
-/// contain.
+/// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO` also matches a leading zero that the mask
+/// doesn't contain.
 pub(super) const SIGN: &str = "^(-?)";
 pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.

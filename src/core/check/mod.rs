@@ -206,7 +206,7 @@ impl CheckScope<'_> {
     }
 }
 
-/// Scratch buffers of semantic analysis, reused for the next text.
+/// Scratch buffers of semantic analysis, reused for the next source.
 #[derive(Debug, Default)]
 pub struct CheckBuffers {
     tables: names::NameTables,

@@ -34,7 +34,7 @@ pub(super) enum NameTarget {
     Function(FunctionId),
     /// Function that specifies an end of a range.
     RangeEnd(FunctionId),
-    /// Cell of the worksheet, or a range of cells (below).
+    /// Cell of the worksheet, or range of cells (`CellRange`), by index.
     Cell(u32),
     CellRange(u32),
     /// Part of a cell range, or argument of OFFSET on a cell.

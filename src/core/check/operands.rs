@@ -12,8 +12,8 @@ pub(super) mod kind {
 
     /// Decimal literal, whose type depends on the other arguments.
     pub const POINT: u32 = Type::COUNT as u32;
-    /// Integer literals with up to nine digits, and with more digits (`LONG_INTEGER`). The value of the literal can
-    /// determine the overload.
+    /// Integer literal with up to nine digits (`SHORT_INTEGER`) or with more digits (`LONG_INTEGER`). The value of the
+    /// literal can determine the overload.
     pub const SHORT_INTEGER: u32 = POINT + 1;
     pub const LONG_INTEGER: u32 = POINT + 2;
     /// Text literal that may be a date.
@@ -27,7 +27,7 @@ pub(super) mod kind {
 /// Summary of the arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
-    /// Combined metadata of the arguments, nullable if any argument is nullable.
+    /// Combined metadata of the arguments. Nullable if at least one argument is nullable.
     pub meta: NodeMeta,
     /// Whether all arguments are nullable.
     pub all_null: bool,
@@ -62,8 +62,8 @@ impl Operands {
         self.some(kind::POINT)
     }
 
-    /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments is a
-    /// decimal literal, a NULL, a date or a timestamp.
+    /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments
+    /// is a decimal literal, a NULL, a date or a timestamp.
     #[inline]
     pub fn keep_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;

@@ -81,8 +81,7 @@ impl Lower<'_> {
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 
-    /// Builds the nth value of a group for an `n` that is a grouping key: the value in the row at position `n` of the
-    /// group.
+    /// Builds the nth value of a group if `n` is a grouping key: the value in the row at position `n` of the group.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,

@@ -61,8 +61,8 @@ impl Lower<'_> {
         self.gathered(entry.gathered?, row, meta)
     }
 
-    /// Builds the alternative form of an aggregate over an entire partition from other window functions, for dialects
-    /// that don't support the call.
+    /// Builds the alternative form of an aggregate over an entire partition, for dialects that don't support the call.
+    /// The form consists of other window functions.
     pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
         let function = catalog::get(id);
         if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
@@ -86,8 +86,8 @@ impl Lower<'_> {
         Some(self.push_window(call, WindowFrame::Partition, meta))
     }
 
-    /// Builds the alternative form of an aggregate over a window frame from a list of the frame's values, for
-    /// dialects that don't support the call.
+    /// Builds the alternative form of an aggregate over a window frame, for dialects that don't support the call. The
+    /// form aggregates a list of the frame's values.
     pub(super) fn other_framed(
         &mut self,
         id: FunctionId,

@@ -319,7 +319,7 @@ impl Resolver<'_> {
                 names.targets[at] = target;
             }
         }
-        // Lookups require `uses` to be sorted by user.
+        // `uses` must be sorted by user, because the following passes rely on this order.
         names.uses.sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);

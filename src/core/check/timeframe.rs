@@ -1,5 +1,5 @@
-//! Timeframes in square brackets, such as `billing_date[month]`. Maps Omni's names to the functions that compute
-//! the timeframes.
+//! Timeframes in square brackets, such as `billing_date[month]`. This module maps Omni's names to the functions that
+//! compute the timeframes.
 //!
 //! The meanings follow Omni's documentation of dimensions. Days of the week are numbered from 1, which is the first day
 //! of the week. A fiscal quarter is represented by its first day, and a fiscal year by the number of the year in which

@@ -47,8 +47,8 @@ impl Emitter<'_> {
         let Some(empty) = empty else {
             return self.call(overload, args, distinct, span);
         };
-        // The sum of no values is 0 instead of NULL. With grouping keys, every group has at least one row, so the
-        // default may not be needed.
+        // In formulas, the sum of no values is 0 instead of NULL. With grouping keys, every group has at least one row,
+        // so the default may not be needed.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
                 return self.call(overload, args, distinct, span);

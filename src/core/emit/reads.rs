@@ -6,7 +6,7 @@ use crate::sql::SqlId;
 
 #[derive(Debug, Default)]
 pub(super) struct TemplateReads {
-    /// Definition that is being emitted, counted from 1.
+    /// Number of the definition that is being emitted, starting from 1.
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,

@@ -1,4 +1,4 @@
-//! Window calls: their partitions, their order and their frames.
+//! SQL generation for window calls: partitions, sort order and frames.
 
 use std::fmt::Write as _;
 

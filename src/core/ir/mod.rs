@@ -279,7 +279,7 @@ impl NodeMeta {
         self.level == Level::Const && !self.volatile
     }
 
-    /// Merges an operand's level and flags into this node's.
+    /// Merges the level and flags of an operand into the properties of this node.
     #[inline]
     pub fn merge_operand(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
@@ -330,12 +330,12 @@ pub enum KeyMatching {
     Count,
 }
 
-/// Rows that a lookup searches, and how it finds its row.
+/// Specification of a lookup: the rows to search, and the condition for finding a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LookupSpec {
     /// Index of the searched tab among the sheet's other tabs. `None` for the sheet itself.
     pub tab: Option<u32>,
-    /// Whether the row is found by its number.
+    /// Whether the lookup finds the row by its number.
     pub by_number: bool,
     pub matching: KeyMatching,
     /// Condition on the sought value and the row's key. The node does not belong to the expression of any definition.
@@ -405,7 +405,7 @@ impl CalendarUnit {
         }
     }
 
-    /// Returns whether the unit is shorter than a day. Only times can be moved by such a unit, not dates.
+    /// Returns whether the unit is shorter than a day. Such a unit can shift times but not dates.
     pub fn is_shorter_than_day(self) -> bool {
         matches!(self, Self::Second | Self::Minute | Self::Hour)
     }
@@ -452,8 +452,8 @@ pub struct ColumnUse {
     pub month_start: bool,
     /// Whether the type is inferred from the column's use instead of specified by a schema.
     pub assumed: bool,
-    /// Whether the column is not part of any known relation. The column's relation, if any, is then only named in the
-    /// source.
+    /// Whether the column is not part of any known relation. If such a column has a relation, only the source contains
+    /// the relation's name.
     pub unknown: bool,
     /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
     /// non-NULL value.
@@ -500,7 +500,7 @@ pub struct Program {
     pub criteria: Vec<(IrId, PoolRange, Span)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
-    /// Whether any definition is folded. During lowering: whether the current definition is folded.
+    /// Whether at least one definition is folded. During lowering, whether the current definition is folded.
     pub folded: bool,
     /// Indices into `definitions`, sorted so that each definition comes after those that it uses.
     pub order: Vec<u32>,
@@ -589,7 +589,7 @@ impl Program {
         self.nodes.iter().map(|n| n.0)
     }
 
-    /// Replaces a node with another one.
+    /// Replaces a node with another node.
     pub fn replace(&mut self, id: IrId, node: Ir) {
         self.nodes[id.index()].0 = node;
     }

@@ -113,8 +113,8 @@ impl Planner<'_> {
         self.emitter.dialect.name_text(name, !quoted)
     }
 
-    /// Adds a CTE that numbers the rows of a sheet in the sheet's order, both overall and among the rows with the
-    /// same key.
+    /// Adds a CTE that numbers the searched rows in their sort order, both overall and among the rows with the same
+    /// key.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"

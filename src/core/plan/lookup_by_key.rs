@@ -1,8 +1,9 @@
 //! Lookups of rows by key or by number, in the sheet or in another tab. The lookups become joins that do not
 //! repeat rows.
 //!
-//! If several rows have the same key, a CTE keeps the first one. For lookups of the next smaller or next larger key, a
-//! CTE chooses one row per sought value. A lookup of a constant returns the same row for every row of the sheet.
+//! If several rows have the same key, a CTE keeps the first of these rows. For lookups of the next smaller or next
+//! larger key, a CTE chooses one row per sought value. A lookup of a constant returns the same row for every row of the
+//! sheet.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -356,8 +356,8 @@ impl Planner<'_> {
         if said {
             self.roles.partition.iter().for_each(|id| add(self.row_key(*id, stage)));
         }
-        // Columns that identify the rows: the column's name, whether it is quoted, whether it is nullable, and whether
-        // it is the key.
+        // Columns that identify the rows. Each tuple contains the column's name and whether the column is quoted,
+        // nullable, and the key.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
             let of = |o: &StepColumn| {

@@ -1,9 +1,10 @@
 //! Planner: translates steps to selects, and determines the select that computes each value, so that no value is
 //! computed twice.
 //!
-//! A step becomes one select or a chain of selects, its *strata*. A new stratum begins only if an expression needs a
-//! value as a column: a definition that is used several times, an argument that a template repeats, or a window inside
-//! a window. These nodes are *cut*: one stratum computes them under a name, and later strata read them as columns.
+//! A step becomes a chain of one or more selects, which are called *strata*. A new stratum begins only if an expression
+//! needs a value as a column: a definition that is used several times, an argument that a template repeats, or a window
+//! inside a window. These nodes are *cut*: one stratum computes them under a name, and later strata read them as
+//! columns.
 
 mod as_of_join;
 mod common_subexpressions;

@@ -46,7 +46,7 @@ impl Planner<'_> {
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
             match root {
-                // Grouping keys that are not in the order partition the rows, unless the spec specifies a partition.
+                // Grouping keys that are not sort keys become partition keys, unless the spec specifies partition keys.
                 Some(root) if self.spec.default_partition => {
                     partition.push(root);
                     roots.push(root);
@@ -186,7 +186,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the keys that order the rows of a query.
+    /// Returns the sort keys of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
         let order: Vec<(IrId, bool)> = self

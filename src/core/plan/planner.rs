@@ -70,7 +70,7 @@ pub(super) struct RoleRoots {
     pub partition: Vec<IrId>,
 }
 
-/// Plans one step. The next step adds nodes to the same SQL tree.
+/// Plans one step. All steps of a query share the same SQL tree.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"

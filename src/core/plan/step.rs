@@ -12,7 +12,7 @@ use crate::sql::{Cte, JoinKind, Select, SelectSource};
 pub struct StepInput<'a> {
     /// Name of the relation or previous step that the step reads.
     pub name: &'a str,
-    /// Whether this is the input of the whole query.
+    /// Whether this input is the input of the entire query.
     pub first: bool,
     pub relation: Option<&'a Relation>,
     /// Columns that are known to identify the input's rows.
@@ -36,7 +36,7 @@ pub struct TabSource {
     pub columns: Vec<Column>,
     /// Sort columns of the rows, each with a flag for descending order. The last columns break ties.
     pub order: Vec<(Column, bool)>,
-    /// Whether the spec specifies the order.
+    /// Whether the spec specifies the order of the rows.
     pub ordered: bool,
     /// Columns that are known to identify the rows.
     pub key: Vec<String>,
@@ -112,7 +112,7 @@ pub struct StepSpec<'a> {
     pub descending: &'a [bool],
     /// Whether each definition's name is quoted, so that its case matters.
     pub quoted: &'a [bool],
-    /// Whether the spec specifies no partition.
+    /// Whether windows use the default partition, because the spec specifies no partition keys.
     pub default_partition: bool,
     /// Text with the formulas of all definitions, for naming grouping keys.
     pub source: &'a str,

@@ -61,7 +61,7 @@ pub(super) fn stages(
             nodes.extend(needed(program, definition.first, definition.root));
         }
     }
-    // Row-level values come first: filters, keys, helpers, arguments of aggregates.
+    // Assign row-level values first: filters, keys, helpers and arguments of aggregates.
     let mut filter = 0;
     let mut main = 0;
     let windowed = |id: IrId| program.meta(id).level == Level::Window;
@@ -83,7 +83,7 @@ pub(super) fn stages(
         }
     }
     main = main.max(filter);
-    // A window over rows must read the filtered rows, and values that use the window come after it.
+    // A window over rows must read the filtered rows, and values that use the window must be computed after it.
     for id in nodes.iter().copied().filter(|id| rows[id.index()]) {
         let least = if let Ir::GroupWindow { .. } = program.node(id) {
             filter

@@ -68,7 +68,7 @@ impl ValueNumbering<'_> {
         let program = self.program;
         let mut text = String::new();
         let (kind, payload) = match program.node(id) {
-            // A definition has the number of its root.
+            // A reference to a definition has the number of the definition's root.
             Ir::Definition(used) => {
                 self.of[id.index()] = self.of[program.definitions[used as usize].root.index()];
                 return self.of[id.index()];

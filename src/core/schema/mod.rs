@@ -164,7 +164,8 @@ impl Column {
         self
     }
 
-    /// Sets tags, like dbt's tags on columns. `Builder::inherit` specifies which of these tags a derived column keeps.
+    /// Sets tags, which correspond to dbt's tags on columns. `Builder::inherit` specifies which of these tags a derived
+    /// column keeps.
     #[must_use]
     pub fn tagged<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
@@ -303,8 +304,8 @@ impl Relation {
         }
     }
 
-    /// Adds a column. If the names of several columns differ only in ASCII case, a lookup with an exact name finds that column, and any other
-    /// spelling finds the first of these columns.
+    /// Adds a column. If the names of several columns differ only in ASCII case, a lookup with an exact name finds that
+    /// column, and any other spelling finds the first of these columns.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);
@@ -444,7 +445,7 @@ impl Relation {
         relation
     }
 
-    /// Sets the access level, as in dbt models, and the group that the relation belongs to.
+    /// Sets the access level and group of the relation, as in dbt models.
     ///
     /// ```
     /// use formulac_core::{Access, Compiler, Relation, Schema};
@@ -570,7 +571,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Creates an empty schema. Types are then inferred from usage.
+    /// Creates an empty schema. Without relations, types are inferred from their use.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,7 +1,7 @@
 //! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their printers.
 //!
-//! Parentheses follow from precedence, and line breaks from the line width. Nothing in this module depends on a
-//! dialect.
+//! The printers derive parentheses from operator precedence, and line breaks from the line width. Nothing in this
+//! module depends on a dialect.
 
 mod column_order;
 mod conditions;

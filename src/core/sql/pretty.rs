@@ -31,8 +31,8 @@ enum LayoutStep {
     Line(usize),
 }
 
-/// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` the
-/// width of the text that the caller prints next.
+/// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` is
+/// the width of the text that the caller prints next.
 pub fn pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let mut line_start = out.rfind('\n').map_or(0, |i| i + 1);
     let mut stack = vec![LayoutStep::Broken {

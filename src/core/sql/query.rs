@@ -3,7 +3,7 @@
 use super::pretty::{WIDTH, pretty};
 use super::tree::{SqlId, SqlTree};
 
-/// Query.
+/// SQL query: its CTEs and the final select.
 #[derive(Clone, Debug, Default)]
 pub struct Query {
     pub ctes: Vec<Cte>,
@@ -35,7 +35,7 @@ pub enum SelectSource {
     Name(String),
 }
 
-/// Table that the whole query reads.
+/// Table that the query reads as an input.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryInput<'a> {
     /// Name of the table or of the CTE that imports it, as written in SQL.
@@ -103,10 +103,10 @@ pub struct LateRows {
 pub const IF_INCREMENTAL: &str = "\u{3}";
 pub const END_IF: &str = "\u{4}";
 pub const THIS: &str = "\u{5}";
-/// Alias of the existing table in the condition of an incremental run.
+/// Alias of the existing table in the subquery of an incremental condition.
 pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 
-/// Single select.
+/// A single SELECT, with any further selects of a `union all`.
 #[derive(Clone, Debug, Default)]
 pub struct Select {
     /// Whether `*` comes before the items.
@@ -130,7 +130,7 @@ pub struct Select {
     pub unions: Vec<Select>,
 }
 
-/// Appends a query that ends with a line break.
+/// Appends the SQL of a query, with a final line break.
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out: &mut String) {
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();

@@ -1,4 +1,5 @@
-//! SQL expressions in one arena, children before parents. A child can be shared, and is printed wherever it is used.
+//! SQL expressions in one arena, children before parents. Several parents can share a child, which is printed for each
+//! parent.
 
 use super::precedence::{self, OperandSide};
 use crate::dialect::op::Op;
@@ -200,7 +201,7 @@ impl SqlTree {
         self.text.truncate(text);
     }
 
-    /// Returns whether the node is this text.
+    /// Returns whether a node consists of the given text.
     pub fn is_text(&self, id: SqlId, text: &str) -> bool {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
@@ -391,7 +392,7 @@ impl SqlTree {
                     width = width.saturating_add(list(order, 2)).saturating_add(9);
                     width += u32::from(partition.count > 0);
                 }
-                // A frame needs an order, so there is always text before it.
+                // A frame requires an `order by`, so a space always separates the frame from the text before it.
                 (
                     rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)),
                     ATOM,

@@ -1,5 +1,5 @@
-//! Lint for comparisons of a timestamp with a date: the date is its first midnight, so the comparison excludes the
-//! rest of that day.
+//! Lint for comparisons of a timestamp with a date. The date is converted to midnight, so the comparison ignores the
+//! rest of the day.
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;

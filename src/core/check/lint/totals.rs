@@ -1,4 +1,4 @@
-//! Lints for misleading aggregates: averages of ratios, and sums that skip duplicate values.
+//! Lints for misleading aggregates: averages of ratios, sums that skip duplicate values, and counts that include zeros.
 
 use super::Lints;
 use crate::Level;
