@@ -126,7 +126,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
             unread.push((index, name, why));
         })?;
         made.blank_zero = spec.blank_zero || options.blank_zero;
-        // Unnamed steps get a generated name. Only the last step may be unnamed.
+        // A step may be unnamed only if it is the only step of the spec.
         made.name = step
             .name
             .map_or_else(|| format!("step {index}"), |name| fold_case(name.text));
