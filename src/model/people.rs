@@ -58,7 +58,7 @@ impl People {
             .fold(Rights::default(), |rights, role| rights.and(role.rights()))
     }
 
-    /// Returns whether a person has this address or belongs to the group with this name.
+    /// Returns whether a person has this name or address, or belongs to the group with this name.
     #[must_use]
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
