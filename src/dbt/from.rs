@@ -84,7 +84,7 @@ impl From {
     /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
     pub fn call(&self) -> Option<String> {
         match self {
-            // A name without dots is a model; a name with dots is a table of the warehouse.
+            // A name without dots is a model, and a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
             Self::Ref {
                 package,

@@ -1,4 +1,5 @@
-//! The header of a generated file: the spec to edit, and a hash that shows whether somebody edited the file by hand.
+//! Header of a generated file. It names the spec that users should edit instead, and contains a hash that shows whether
+//! somebody edited the file by hand.
 
 use std::ops::Range;
 
@@ -166,8 +167,8 @@ pub fn is_layout_of(found: &str, generated: &str) -> bool {
     is_same && is_as_written(found)
 }
 
-/// Returns the text of a generated file without `config` calls that a user added. `None` if the file has other edits
-/// than these calls and changes of layout.
+/// Returns the text of a generated file without `config` calls that a user added. `None` if the user also made other
+/// edits, except for changes to the layout.
 pub fn as_written(text: &str) -> Option<String> {
     if is_as_written(text) {
         return Some(text.to_owned());
@@ -211,7 +212,7 @@ fn without_header(text: &str) -> &str {
 
 /// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
 /// top. If both headers have the same hash, the header of `text` stays, because otherwise dbt's `state:modified` would
-/// select the model after only the path of its spec has changed.
+/// select the model even if only the path of its spec has changed.
 pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();

@@ -68,9 +68,9 @@ pub(super) fn raw(text: &str) -> String {
 /// Prefix of the lines that dbt logs for the queries below. The rest of each line is JSON.
 pub const TOLD: &str = "formulac ";
 
-/// Returns a query for `dbt show` that logs one line per relation, in order. Each line contains whether the relation
-/// exists, and its columns: `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no single SQL query
-/// returns this in all warehouses.
+/// Returns a query for `dbt show` that logs one line per relation, in order. Each line states whether the relation
+/// exists and lists its columns: `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no single SQL
+/// query returns this in all warehouses.
 ///
 /// ```
 /// use formulac_dbt::{From, relations_told};

@@ -49,9 +49,9 @@ pub struct StateChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// Unknown method: the word before the colon.
+    /// Unknown method. The field is the word before the colon.
     UnknownMethod(String),
-    /// Unknown value of `state:`.
+    /// Unknown value of `state:`. The field is the value.
     UnknownState(String),
     /// The selection uses `state:` without an earlier manifest.
     NoEarlierManifest,
@@ -397,7 +397,7 @@ fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
-            // A `]` directly after the `[` is one of the characters.
+            // A `]` directly after the `[` is a character of the set instead of its end.
             let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (c == '[').then_some(of + 1);
             };

@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn texts_with_backslashes_are_read_as_each_dialect_reads_them() {
         assert_eq!(canonical("SELECT 'A'"), canonical("select   'A'"));
-        // The string ends before the comma on Postgres, and after the comma on Snowflake.
+        // On Postgres, the string ends before the comma. On Snowflake, it ends after the comma.
         assert_ne!(canonical(r"select '\', 'A'"), canonical(r"select '\', 'a'"));
         assert_ne!(canonical(r"select '\', A, ' b'"), canonical(r"select '\', a, ' b'"));
     }

@@ -16,9 +16,9 @@ use crate::span::Span;
 /// Text and path of a spec. The headers of generated files contain the path.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecText<'t> {
-    /// YAML text.
+    /// YAML text of the spec.
     pub text: &'t str,
-    /// Path relative to the project.
+    /// Path of the spec, relative to the project.
     pub path: Option<&'t str>,
 }
 

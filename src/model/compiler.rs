@@ -134,7 +134,7 @@ impl Builder {
         self
     }
 
-    /// Sets the names of the columns that the query groups by.
+    /// Sets the names that the query groups by.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.group_by(names);
         self

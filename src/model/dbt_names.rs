@@ -26,7 +26,7 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Returns dbt's name of the kind: `doc`, `exposure`, `metric`, `semantic_model`.
+    /// Returns dbt's name for the kind: `doc`, `exposure`, `metric`, `semantic_model`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind

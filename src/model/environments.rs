@@ -87,7 +87,7 @@ pub struct Environment {
     pub dialect: Option<Dialect>,
     /// Variables for dbt, as YAML. They may contain [`Placeholder`]s.
     pub vars: Option<String>,
-    /// Branch that a push commits to; `${user}` stands for the user who pushes.
+    /// Branch to which a push commits. `${user}` is replaced with the user who pushes.
     pub branch: Option<String>,
     /// Folder of dbt's artifacts for this environment, relative to the project's folder.
     pub artifacts: Option<String>,

@@ -396,7 +396,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Traces a column of a step back to the first step. Returns an error with the step in which the column has no
+    /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
     /// origin.
     fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();

@@ -81,7 +81,7 @@ pub fn day(source: &str) -> Day {
 ///
 /// # Errors
 ///
-/// Returns the name of an unsupported part if the interpreter cannot compute the rows.
+/// Returns a description of the unsupported part if the interpreter cannot compute the rows.
 pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
     let root = yaml::read(source, &mut Vec::new())
         .ok()

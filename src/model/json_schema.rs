@@ -128,7 +128,7 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// Returns a reference to a mapping's schema below `$defs`.
+    /// Returns a reference to the schema of a mapping, which is below `$defs`.
     fn reference(&mut self, keys: &'static Keys) -> Value {
         if !self.definitions.contains_key(keys.title) {
             // Reserve the entry first, so that the definitions are in the order of discovery.

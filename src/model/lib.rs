@@ -179,7 +179,7 @@ pub struct Model {
     /// Reference to the model in its own tests.
     pub(crate) own: dbt::From,
     pub(crate) sql: String,
-    /// Offset of the query, after header and configuration.
+    /// Offset of the query in `sql`, after the header and the configuration.
     pub(crate) body_at: usize,
     /// Plain query in which every column is cast to its type. `None` unless a contract is enforced.
     pub(crate) under_contract: Option<String>,
@@ -298,8 +298,8 @@ impl CompiledSpec {
         &self.known_relations
     }
 
-    /// Returns the columns of unknown type that change the SQL, if the compiler was built to find them
-    /// ([`Builder::probe_types`](crate::Builder::probe_types)).
+    /// Returns the columns of unknown type whose type affects the SQL. Empty unless the compiler was built with
+    /// [`Builder::probe_types`](crate::Builder::probe_types).
     #[must_use]
     pub fn undecided_types(&self) -> &[UndecidedType] {
         &self.undecided_types
@@ -469,7 +469,8 @@ impl CompiledSpec {
         &self.config
     }
 
-    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written; `verify` enforces it.
+    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written in the spec. `verify`
+    /// enforces this limit.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
@@ -512,7 +513,7 @@ impl CompiledSpec {
         &self.definitions
     }
 
-    /// Returns all diagnostics; spans refer to the YAML text.
+    /// Returns all diagnostics. Their spans refer to the YAML text.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
@@ -573,13 +574,13 @@ impl SpecDefinition {
         self.step.as_deref()
     }
 
-    /// Returns the formula without comments.
+    /// Returns the definition's formula without comments.
     #[must_use]
     pub fn formula(&self) -> &str {
         &self.formula
     }
 
-    /// Returns the type of the values.
+    /// Returns the type of the definition's values.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty
@@ -591,7 +592,7 @@ impl SpecDefinition {
         self.level
     }
 
-    /// Returns whether the value may be NULL.
+    /// Returns whether the definition's values may be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable

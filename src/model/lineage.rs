@@ -1,4 +1,5 @@
-//! Column lineage of a spec: the input columns from which each column is computed, and the tags that it inherits.
+//! Column lineage of a spec: the input columns from which each column is computed, and the tags that each column
+//! inherits.
 //!
 //! Conditions inside a value count as inputs. Filters, order and partitions do not.
 
@@ -394,7 +395,7 @@ mod tests {
         Schema::new().with(orders).with(customers)
     }
 
-    /// Returns `column: sources / tags`.
+    /// Returns one line per column, in the form `column: sources / tags`.
     fn lineage_lines(spec: &str) -> Vec<String> {
         let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
         let compiled = compiler.compile_spec(spec);
@@ -499,7 +500,7 @@ steps:
     values: [Ann, Bo]
     calculations: {twice: C1 * 2}
 ";
-        // Columns of the wide form have user-chosen names.
+        // The columns of the wide form are named after pivot values, so each column may depend on all inputs.
         let people = "customers.country customers.customer_id customers.name / pii";
         let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
         assert_eq!(

@@ -26,7 +26,7 @@ impl People {
         Self { groups, roles, default }
     }
 
-    /// Returns `true` if the project file defines any roles. If it does not, everybody is an engineer.
+    /// Returns whether the project file defines any roles. If it does not, everybody is an engineer.
     #[must_use]
     pub fn have_roles(&self) -> bool {
         !self.roles.is_empty() || self.default.is_some()

@@ -28,7 +28,7 @@ pub(super) struct Cells {
     pub grain: Vec<String>,
     /// Columns of the CTE that the step keeps, including helper columns.
     pub kept: Vec<String>,
-    /// Column that contains whether a cell has a row. Only for the long form.
+    /// Boolean column that is true if a cell has a row. Only for the long form.
     filled: Option<String>,
     /// Column with the number of the pivot column. Only for the wide form.
     pub place: Option<String>,

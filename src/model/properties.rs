@@ -35,10 +35,10 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// How dbt interprets the strings of a node.
+/// Language of a node's strings: plain text, or text that dbt renders.
 #[derive(Clone, Copy)]
 pub(super) enum Language {
-    /// Plain text, kept verbatim.
+    /// Plain text, which dbt must not change.
     Text,
     /// Text for dbt, which renders Jinja in it.
     Dbt,
@@ -89,7 +89,7 @@ impl SpecCompilation<'_> {
         check_versions(dbt, diagnostics);
     }
 
-    /// Returns the version that the spec generates, or `None` if the model has no versions.
+    /// Returns the version of the model that the spec generates, or `None` if the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
         let is_word = |name: &&str| {
             name.chars()

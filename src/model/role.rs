@@ -76,7 +76,7 @@ impl Rights {
         Self(rights.iter().fold(0, |bits, right| bits | right.bit()))
     }
 
-    /// Returns `true` if this right is included.
+    /// Returns whether this right is included.
     #[must_use]
     pub fn has(self, right: Right) -> bool {
         self.0 & right.bit() != 0

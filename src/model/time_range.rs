@@ -15,7 +15,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// Length of time in months, days and seconds, which cannot be converted to each other.
+/// Length of time as months, days and seconds. Other units are converted to these, for example years to months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Length {
     pub months: i64,
@@ -326,7 +326,7 @@ impl Times<'_> {
             (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
             // The key is a definition, which produces the column itself.
             (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
-            // A timeframe is named by its notation.
+            // The name of a timeframe is derived from its notation.
             (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
             (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
                 definition.name.as_deref()?.to_lowercase()

@@ -13,7 +13,7 @@ use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
 /// Tables that `dbt docs generate` found in the warehouse. If a node has no table in the catalog, the node was not
-/// built or has no table. It does not follow that the table was dropped.
+/// built or has no table. This does not prove that the table was dropped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Catalog {

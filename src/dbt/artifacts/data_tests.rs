@@ -12,7 +12,7 @@ use super::value::MetaValue;
 pub struct DataTest<'m> {
     /// Node of the test itself.
     pub node: &'m ManifestNode,
-    /// Tested node. `None` for a singular test, which has no tested node but only reads nodes.
+    /// Tested node. `None` for a singular test, which reads nodes but has no tested node.
     pub on: Option<&'m ManifestNode>,
     /// Tested column, without quotes.
     pub column: Option<Cow<'m, str>>,
@@ -63,7 +63,7 @@ impl Manifest {
                 check: Check::Singular,
             });
         };
-        // Tests of sources have no attached node; the argument `model` names the source.
+        // Tests of sources have no attached node. The argument `model` names the source instead.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),

@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::metadata::ArtifactKind;
 
-/// Reason why a string is not a readable artifact.
+/// Reason why a text cannot be parsed as an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
     /// The text is not JSON, is truncated, or has a part whose shape no version uses.
     Broken,
-    /// The text is another artifact. The field is dbt's name of the artifact's kind, such as `run-results`.
+    /// The text is another artifact. The field is dbt's name for that kind of artifact, such as `run-results`.
     Other(String),
     /// The version of the artifact is older than the oldest supported version.
     TooOld(u32),
@@ -50,7 +50,7 @@ impl ArtifactError {
         }
     }
 
-    /// Returns the fault.
+    /// Returns the reason as a fault.
     #[must_use]
     pub fn as_fault(&self) -> &ArtifactFault {
         &self.fault

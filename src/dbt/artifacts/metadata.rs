@@ -25,7 +25,7 @@ pub enum ArtifactKind {
 }
 
 impl ArtifactKind {
-    /// Returns dbt's name of the artifact in the schema URL.
+    /// Returns dbt's name for the artifact, as in the URL of its schema.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl ArtifactKind {
         match self {
             Self::Manifest => (10, 12),
             Self::Catalog => (1, 1),
-            // Versions of `run_results.json` in the same dbt versions, 1.6 to 1.12.
+            // dbt 1.6 to 1.12 write these versions of `run_results.json`.
             Self::RunResults => (4, 6),
             Self::Sources => (3, 3),
         }

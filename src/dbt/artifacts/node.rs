@@ -60,7 +60,7 @@ impl ResourceType {
         Self::Function,
     ];
 
-    /// Returns dbt's name of the resource type, which is also the prefix of unique ids.
+    /// Returns dbt's name for the resource type, which is also the prefix of unique ids.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl ResourceType {
         }
     }
 
-    /// Returns the resource type with dbt's name, or `Other` if the name is unknown.
+    /// Returns the resource type that has this name in dbt, or `Other` if the name is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         Self::ALL
@@ -123,7 +123,7 @@ pub struct ManifestNode {
     pub database: Option<Arc<str>>,
     /// Schema of the node's table.
     pub schema: Option<Arc<str>>,
-    /// Name of the node's table; for a source, its identifier.
+    /// Name of the node's table. For a source table, this is its identifier.
     pub alias: Option<Arc<str>>,
     /// Relation as quoted by the adapter; `None` if the node has no table, for example because it is an ephemeral
     /// model.
@@ -340,7 +340,7 @@ pub struct Constraint {
     pub kind: ConstraintKind,
     /// Name of the constraint.
     pub name: Option<Arc<str>>,
-    /// Condition of a check; for a foreign key in the old format, the referenced table and columns.
+    /// Condition of a check. For a foreign key in the old format, the referenced table and columns.
     pub expression: Option<Arc<str>>,
     /// Columns of a constraint on a table.
     pub columns: Vec<Arc<str>>,
@@ -358,7 +358,7 @@ pub struct Constraint {
 pub struct TestNode {
     /// Name of the generic test, such as `not_null`; `None` for a singular test.
     pub name: Option<Arc<str>>,
-    /// Package of the generic test; `None` for tests of dbt or the project itself.
+    /// Package of the generic test; `None` for tests that are part of dbt or the project itself.
     pub namespace: Option<Arc<str>>,
     /// Arguments of the test.
     pub kwargs: ValueFields,

@@ -58,7 +58,7 @@ pub struct RunResult {
 pub struct AdapterNumber {
     /// Name of the value, such as `rows_affected`.
     pub name: Arc<str>,
-    /// Value of the number.
+    /// Numeric value.
     pub value: f64,
 }
 
@@ -122,7 +122,7 @@ impl Status {
         ("no-op", Self::NoOp),
     ];
 
-    /// Parses the status of a run. Unknown words are [`Status::Other`].
+    /// Parses the status of a node. Unknown words become [`Status::Other`].
     pub fn from_name(name: &str) -> Self {
         let known = Self::KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         match known {
@@ -132,7 +132,7 @@ impl Status {
         }
     }
 
-    /// Returns dbt's name of the status.
+    /// Returns dbt's name for the status.
     #[must_use]
     pub fn name(&self) -> &str {
         if let Self::Other(name) = self {
@@ -267,7 +267,7 @@ impl<'de> Sections<'de> for RunResults {
     }
 }
 
-/// Parses a finite number; `NaN` may occur in a string.
+/// Parses a finite number. Returns `None` for `NaN`, which an artifact may contain as a string.
 fn number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }

@@ -32,14 +32,14 @@ use crate::sql::JoinKind;
 pub enum Additivity {
     /// The column is a dimension, possibly truncated to a calendar unit.
     Dimension {
-        /// `month` of `billing_date[month]`.
+        /// Calendar unit, such as `month` for `billing_date[month]`. `None` if the column is not truncated.
         unit: Option<&'static str>,
     },
     /// The values can be summed: `SUM`, `COUNT`, and their sums and differences.
     Sum,
-    /// The minimum of the column's values is the minimum of the aggregated rows.
+    /// The aggregated value is the minimum of the column's values.
     Min,
-    /// The maximum of the column's values is the maximum of the aggregated rows.
+    /// The aggregated value is the maximum of the column's values.
     Max,
     /// Quotient of two columns that can be aggregated.
     Ratio {
@@ -48,7 +48,7 @@ pub enum Additivity {
         /// Column of the denominator.
         denominator: String,
     },
-    /// Formula over columns that can be aggregated. The result is computed from the aggregated columns.
+    /// Formula over columns that can be aggregated. The aggregated value is computed from the aggregated columns.
     Formula(ColumnFormula),
     /// The rows of the model do not determine the aggregated value.
     Lost(Lost),
@@ -276,7 +276,7 @@ impl SpecCompilation<'_> {
                 .cloned()
                 .unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&own, &last.lost) {
-                // A number in a key is an identifier instead of a value.
+                // A number in a key is an identifier, so it is a dimension.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }

@@ -167,7 +167,7 @@ fn steps_pass_on_what_they_have() {
         with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
         ["shop: dimension", "a: Lost(Joined)"]
     );
-    // If a later step groups again, the additivity is determined anew.
+    // If a later step groups again, only its own aggregates determine the additivity.
     assert_eq!(
         with(
             "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"

@@ -86,7 +86,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
     if let Some((column, values, quoted)) = switched(program, root) {
-        // SWITCH returns FALSE if no case matches and if the value is NULL.
+        // SWITCH returns FALSE if no case matches or the value is NULL.
         return Some((
             column,
             vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull],

@@ -51,7 +51,7 @@ pub(super) struct Proofs {
 pub(super) struct ColumnProof {
     pub column: String,
     pub name: String,
-    /// dbt's name of the test, such as `not_null`.
+    /// dbt's name for the test, such as `not_null`.
     pub kind: &'static str,
     /// Whether the test applies to all rows with severity error.
     pub always: bool,

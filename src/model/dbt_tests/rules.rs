@@ -19,7 +19,7 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// Name of the column that contains whether a row satisfies the rule.
+/// Name of the boolean column that is true if a row satisfies the rule.
 const HOLDS: &str = "holds";
 
 /// Indexes of a rule's formulas among the definitions of a program.
@@ -268,8 +268,8 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Returns a query that selects the violations from the output of a step. A column of this output contains whether
-    /// a row satisfies the rule.
+    /// Returns a query that selects the violations from the output of a step. A boolean column of this output is true
+    /// if a row satisfies the rule.
     fn rows_that_do_not_hold(
         &self,
         output: StepOutput,

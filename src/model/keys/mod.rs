@@ -35,7 +35,7 @@ pub enum Shape {
     Count(&'static str),
     /// Non-negative number.
     Number,
-    /// Names, as a list or as one comma-separated text. The flag allows `asc` or `desc` after each name.
+    /// Names, as a list or as one comma-separated text.
     Names,
     /// Text, or a list of strings.
     Texts,
@@ -87,7 +87,7 @@ impl Key {
     }
 
     /// Returns whether the value may be empty, which has the same effect as omitting the key. An empty formula, number
-    /// or choice is an error, because it is hardly intended.
+    /// or choice is an error, because it is probably a mistake.
     pub fn may_be_empty(&self) -> bool {
         let must_say = matches!(
             self.shape,
@@ -121,7 +121,7 @@ pub struct Keys {
     pub title: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
-    /// Whether more keys are allowed, because dbt defines the mapping.
+    /// Whether the mapping may have keys that are not in the table, because dbt defines the mapping.
     pub open: bool,
 }
 

@@ -51,7 +51,7 @@ enum RowSource {
     },
 }
 
-/// SQL as a plain text, and the same SQL for dbt.
+/// SQL for plain queries, and the same SQL for dbt.
 #[derive(Clone, Debug)]
 pub struct Texts {
     pub(crate) plain: String,
@@ -135,7 +135,7 @@ pub struct Lacking {
     pub keys: Vec<String>,
     /// Other missing columns.
     pub columns: Vec<String>,
-    /// Columns of the side that are not compared.
+    /// Columns that exist on this side but are not compared.
     pub more: Vec<String>,
 }
 

@@ -122,8 +122,8 @@ impl Comparison {
     }
 
     /// Returns a query for the rows that don't agree, as strings, worst first: the largest numeric differences, then
-    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query
-    /// has no limit; the caller adds one.
+    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query has
+    /// no limit, so the caller adds one.
     #[must_use]
     pub fn rows_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
@@ -252,7 +252,7 @@ impl Comparison {
                 "case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"
             ));
             if self.is_number(column) {
-                // The difference of two equal infinities would be NaN.
+                // Without the condition, the difference of two equal infinities would be NaN.
                 items.push(format!(
                     "case when {matched} then case when ours_{number} is distinct from theirs_{number} \
                      then abs(ours_{number} - theirs_{number}) else 0 end end as apart_{number}"
