@@ -67,7 +67,7 @@ impl From {
         is_table.then(|| Self::Table(text.to_owned()))
     }
 
-    /// Returns the name of the model if the reference has no package and no version.
+    /// Returns the name of the model if this is a reference to a model without a package and a version.
     #[must_use]
     pub fn own_model(&self) -> Option<&str> {
         match self {
