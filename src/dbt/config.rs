@@ -1,4 +1,4 @@
-//! The `config` call at the top of a model, with values as Jinja literals. It contains the settings that shape the
+//! The `config` call at the top of a model, with values as Jinja literals. It contains the settings that affect the
 //! SQL.
 
 use super::yaml_output::YamlOutput;
@@ -26,8 +26,8 @@ pub fn config_block(arguments: &[(String, YamlOutput)]) -> String {
     out + "    )\n}}\n\n"
 }
 
-/// Writes a value after `before` characters of its line, and breaks it into several lines if it is too long for one.
-/// The spec parser limits the nesting depth, which limits the recursion.
+/// Writes a value on several lines if it is too long for one line. `before` is the number of characters before the
+/// value on its line. The spec parser limits the nesting depth, which limits the recursion.
 fn write(out: &mut String, value: &YamlOutput, indent: usize, before: usize) {
     let line = in_one_line(value);
     if indent + before + line.len() < WIDTH {
@@ -89,8 +89,8 @@ fn in_one_line(value: &YamlOutput) -> String {
     }
 }
 
-/// Returns the Jinja literal for a plain YAML scalar. A number that Jinja could not read, or would read differently,
-/// becomes a string.
+/// Returns the Jinja literal for a plain YAML scalar. A number that Jinja cannot parse, or would parse as another
+/// number, becomes a string.
 fn bare_name(value: &str) -> String {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -104,7 +104,7 @@ fn bare_name(value: &str) -> String {
     }
 }
 
-/// Returns a string as a literal, with all quotes and backslashes inside it escaped.
+/// Returns a string as a Jinja literal. Quotes and backslashes in the string are escaped if necessary.
 fn text(value: &str) -> String {
     let quote = if value.contains('\'') && !value.contains('"') {
         '"'

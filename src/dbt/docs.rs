@@ -1,4 +1,5 @@
-//! Docs blocks: long descriptions in a `.md` file next to the model. The properties refer to them by name.
+//! Docs blocks, which contain long descriptions, in a `.md` file next to the model. The properties file refers to them
+//! by name.
 
 use rustc_hash::FxHashSet;
 
@@ -6,7 +7,7 @@ use super::header::hash;
 use super::jinja::raw;
 use super::yaml_output::YamlOutput;
 
-/// Maximum number of characters, and of lines, for a description to stay in the properties file.
+/// Maximum number of characters of a description in the properties file. `MOST_LINES` is the maximum number of lines.
 const MOST_CHARACTERS: usize = 300;
 const MOST_LINES: usize = 3;
 
@@ -19,7 +20,7 @@ pub struct DocsBlocks {
 }
 
 impl DocsBlocks {
-    /// Starts the doc blocks of a model.
+    /// Creates an empty list of docs blocks for a model.
     pub fn from_model(model: &str) -> Self {
         Self {
             model: model.to_owned(),
@@ -28,8 +29,8 @@ impl DocsBlocks {
         }
     }
 
-    /// Returns a description for the properties file: the text itself, or a call of the docs block that contains it.
-    /// `column` is `None` for the model's own description.
+    /// Returns a description for the properties file: the text itself or, if the text is long, a call of a new docs
+    /// block that contains it. `column` is `None` for the description of the model.
     pub fn value(&mut self, text: &str, column: Option<&str>) -> YamlOutput {
         if !is_long(text) {
             return YamlOutput::text(text);
@@ -40,8 +41,8 @@ impl DocsBlocks {
         YamlOutput::Dbt(call)
     }
 
-    /// Returns a docs block name that is unique in the model and valid in dbt, which allows only ASCII letters, digits
-    /// and `_`.
+    /// Returns a name for a docs block. The name is unique in the model and valid in dbt, which allows only ASCII
+    /// letters, digits and `_`.
     fn name(&mut self, of: &str) -> String {
         let whole = format!("{}__{of}", self.model);
         let plain: String = whole
@@ -59,12 +60,12 @@ impl DocsBlocks {
         name
     }
 
-    /// Returns the names of all doc blocks, in order.
+    /// Returns the names of all docs blocks, in order.
     pub fn names(&self) -> Vec<String> {
         self.blocks.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns the text of the file; `None` if no description is long.
+    /// Returns the text of the `.md` file; `None` if there are no docs blocks.
     pub fn text(&self) -> Option<String> {
         let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();

@@ -1,4 +1,4 @@
-//! Relations that a spec reads.
+//! References to relations that a spec reads.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum From {
-    /// Table name as written. A name with dots is a table of the warehouse; a name without dots is a model of the
+    /// Name as written. A name with dots is a table of the warehouse, and a name without dots is a model of the
     /// project.
     Table(String),
     /// `ref('model')`, `ref('package', 'model', v=2)`.
@@ -67,7 +67,7 @@ impl From {
         is_table.then(|| Self::Table(text.to_owned()))
     }
 
-    /// Returns the name of the model, if the relation is an unversioned model without a package.
+    /// Returns the name of the model if this is a reference to a model without a package and a version.
     #[must_use]
     pub fn own_model(&self) -> Option<&str> {
         match self {
@@ -84,7 +84,7 @@ impl From {
     /// Returns the `ref` or `source` call for the relation; `None` for a table of the warehouse.
     pub fn call(&self) -> Option<String> {
         match self {
-            // A name without dots is a model; a name with dots is a table of the warehouse.
+            // A name without dots is a model, and a name with dots is a table of the warehouse.
             Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
             Self::Ref {
                 package,
@@ -107,7 +107,8 @@ impl From {
         }
     }
 
-    /// Returns the name for a query without dbt: the table as written, or the name of the model or source table.
+    /// Returns the name for a query without dbt: the table as written in the spec, or the name of the model or source
+    /// table.
     #[must_use]
     pub fn relation_sql(&self, dialect: Dialect) -> String {
         let written = |name: &str| dialect.name_text(name, true);
@@ -118,7 +119,7 @@ impl From {
         }
     }
 
-    /// Returns the name for messages: the table as written, or the name of the model or source table.
+    /// Returns the name for messages: the table as written in the spec, or the name of the model or source table.
     #[must_use]
     pub fn display_name(&self) -> Cow<'_, str> {
         match self {
@@ -128,8 +129,8 @@ impl From {
         }
     }
 
-    /// Returns a longer name than [`name`](Self::name), to tell relations with the same last part apart: `raw.orders`
-    /// becomes `raw_orders`.
+    /// Returns a longer name than [`name`](Self::name), which distinguishes relations with the same last part:
+    /// `raw.orders` becomes `raw_orders`.
     pub fn long_name(&self) -> String {
         let text = match self {
             Self::Table(table) => table.clone(),

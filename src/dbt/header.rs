@@ -1,4 +1,5 @@
-//! The header of a generated file: the spec to edit, and a hash that shows whether somebody edited the file by hand.
+//! Header of a generated file. It names the spec that users should edit instead, and contains a hash that shows whether
+//! somebody edited the file by hand.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use crate::dialect::Dialect;
 const EDIT: &str = "formulac: edit ";
 const NOT_THIS: &str = ", not this file.";
 
-/// Maximum number of lines above a header. A formatter or a user may add lines there.
+/// Maximum number of lines above a header. Formatters and users may add lines there.
 const LINES_ABOVE: usize = 10;
 
 /// Returns the 64-bit FNV-1a hash of a string. It detects edits but is not cryptographic.
@@ -23,12 +24,14 @@ pub(super) fn hash(text: &str) -> String {
     format!("{hash:016x}")
 }
 
-/// Returns SQL with its header, a Jinja comment that does not reach the warehouse. The hash covers the tokens.
+/// Returns SQL with a header. The header is a Jinja comment, so it does not reach the warehouse. The hash in it covers
+/// the SQL tokens.
 pub fn sealed_sql(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&canonical(body)))
 }
 
-/// Returns a file of docs blocks with its header. The hash covers the lines, because layout matters in Markdown.
+/// Returns a file of docs blocks with a header. The hash in the header covers the lines, because layout matters in
+/// Markdown.
 pub fn sealed_md(body: &str, spec: &str) -> String {
     sealed(body, spec, &hash(&lines(body)))
 }
@@ -37,7 +40,7 @@ fn sealed(body: &str, spec: &str, hash: &str) -> String {
     format!("{{# {EDIT}{}{NOT_THIS} {hash} #}}\n{body}", comment(spec))
 }
 
-/// Returns a properties file with its header. The hashes are in `config.meta`.
+/// Returns a properties file with a header. The hashes are in `config.meta` instead of in the header.
 pub fn sealed_yml(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}{NOT_THIS}\n{body}", one_line(spec))
 }
@@ -61,7 +64,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a path for a Jinja comment, which would end at the first `#}`.
+/// Returns a path that can be part of a Jinja comment. A `#}` in the path would end the comment.
 fn comment(text: &str) -> String {
     one_line(text).replace("#}", "# }")
 }
@@ -75,7 +78,7 @@ fn lines(text: &str) -> String {
 /// Header found in a file.
 struct Header<'t> {
     spec: &'t str,
-    /// Hash of the content. `None` in a properties file.
+    /// Hash of the content. `None` for a properties file.
     hash: Option<&'t str>,
     bytes: Range<usize>,
 }
@@ -125,7 +128,8 @@ pub fn spec_of(text: &str) -> Option<&str> {
 /// Returns whether a generated file still has the content that formulac wrote. Returns `false` for files that formulac
 /// did not write.
 ///
-/// SQL is compared by tokens and YAML by values, so differences in layout, case of keywords and comments don't count.
+/// SQL is compared by tokens and YAML by values, so differences in layout, comments or the case of keywords don't
+/// count.
 ///
 /// ```
 /// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
@@ -142,8 +146,8 @@ pub fn is_as_written(text: &str) -> bool {
     }
 }
 
-/// Returns whether a file has the same content as a generated file, in another layout: case of keywords, whitespace,
-/// comments without Jinja, order of keys. The path of the spec in the header may differ.
+/// Returns whether a file has the same content as a generated file. The layout may differ: case of keywords,
+/// whitespace, comments without Jinja and the order of keys. The path of the spec in the header may also differ.
 ///
 /// ```
 /// let sql = formulac_dbt::sealed_sql("select sum(x) as a from t", "metrics/m.yml");
@@ -163,8 +167,8 @@ pub fn is_layout_of(found: &str, generated: &str) -> bool {
     is_same && is_as_written(found)
 }
 
-/// Returns the text of a generated file as formulac wrote it, apart from layout: removes the `config` calls that
-/// somebody added. `None` if the file has other edits.
+/// Returns the text of a generated file without `config` calls that a user added. `None` if the user also made other
+/// edits, except for changes to the layout.
 pub fn as_written(text: &str) -> Option<String> {
     if is_as_written(text) {
         return Some(text.to_owned());
@@ -206,8 +210,9 @@ fn without_header(text: &str) -> &str {
         .trim_start_matches(['\r', '\n'])
 }
 
-/// Replaces the header of `text` with the header of `other`, or inserts it at the top. A header with the same hash
-/// stays, because otherwise a new path of the spec alone would mark the model as modified in dbt's `state:modified`.
+/// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
+/// top. If both headers have the same hash, the header of `text` stays, because otherwise dbt's `state:modified` would
+/// select the model even if only the path of its spec has changed.
 pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! Escaping of text that dbt renders with Jinja: SQL and all strings in YAML.
+//! Escapes text that dbt renders with Jinja: SQL and all strings in YAML files.
 
 use super::From;
 use crate::dialect::expression;
@@ -12,8 +12,8 @@ pub fn import(from: &From, table: &str) -> String {
     }
 }
 
-/// Escapes a string so that dbt renders it unchanged. Jinja markers become expressions that print them. In long SQL
-/// strings, this is easier to read than `raw` blocks.
+/// Escapes a string so that dbt renders it unchanged. Each Jinja marker is replaced with an expression that prints the
+/// marker. In long SQL strings, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
 pub fn escape_jinja(text: &str) -> String {
@@ -23,8 +23,7 @@ pub fn escape_jinja(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 32);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        // Print each pair of characters that forms a marker with its own expression, whatever the characters around
-        // it.
+        // Replace each two-character marker with its own expression, regardless of the characters next to it.
         let next = chars.peek().copied();
         let marker = matches!((c, next), ('{', Some('{' | '%' | '#')) | ('#' | '%' | '}', Some('}')));
         if marker {
@@ -53,8 +52,8 @@ pub fn incremental(sql: &str, escapes: bool) -> String {
         })
 }
 
-/// Escapes a YAML text so that dbt renders it unchanged. A `raw` block is the most readable form. A string that contains
-/// `endraw` uses expressions instead.
+/// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
+/// contains `endraw` needs expressions instead.
 pub(super) fn raw(text: &str) -> String {
     if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
         return text.to_owned();
@@ -66,11 +65,12 @@ pub(super) fn raw(text: &str) -> String {
     }
 }
 
-/// Prefix of the log lines that these queries make dbt write. JSON follows it.
+/// Prefix of the lines that dbt logs for the queries below. The rest of each line is JSON.
 pub const TOLD: &str = "formulac ";
 
-/// Returns a query for `dbt show` that logs, for each relation in order, one line with its existence and its columns:
-/// `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no SQL query does this in all warehouses.
+/// Returns a query for `dbt show` that logs one line per relation, in order. Each line states whether the relation
+/// exists and lists its columns: `[true, [["id", "integer"]]]`. The query uses dbt's adapter because no single SQL
+/// query returns this in all warehouses.
 ///
 /// ```
 /// use formulac_dbt::{From, relations_told};
@@ -100,16 +100,17 @@ pub fn relations_told(relations: &[From]) -> String {
     )
 }
 
-/// Returns a query for `dbt show` that first runs the query `timed` and logs its duration in seconds.
+/// Returns `query` in a form for `dbt show` that first runs the query `timed` and logs the duration of `timed` in
+/// seconds.
 #[must_use]
 pub fn seconds_told(timed: &str, query: &str) -> String {
     let took = took(timed);
     format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
 }
 
-/// Returns a query for `dbt show` that runs several queries, each after an optional timed query. dbt logs one line per
-/// query, in order, with the duration of the timed query in seconds, the column names, and the rows with values as
-/// strings: `[0.25, ["n"], [["3"]]]`.
+/// Returns a query for `dbt show` that runs several queries. An optional timed query runs before each of them. dbt logs
+/// one line per query, in order, with the duration of the timed query in seconds, the column names, and the rows with
+/// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
 /// let asked = formulac_dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);

@@ -7,7 +7,8 @@
 //! | [`selection`] | dbt's selection syntax: `tag:daily`, `+orders`, `state:modified` |
 //! | [`spec_of`], [`is_as_written`] | header of generated files, with the hash that detects hand edits |
 //!
-//! Everything is pure: text goes in, and data or text comes out. Jinja is only written and recognized, never executed.
+//! All functions are pure: they accept text and return data or text. The crate writes and recognizes Jinja but never
+//! executes it.
 //!
 //! ```
 //! use formulac_dbt::From;
@@ -16,7 +17,8 @@
 //! assert_eq!(orders.name(), "orders");
 //! ```
 //!
-//! Items that are hidden in these pages are for the formulac crates that depend on this one, and may change with them.
+//! Items hidden from this documentation are for the formulac crates that depend on this one, and may change at any
+//! time.
 
 #![forbid(unsafe_code)]
 #![warn(

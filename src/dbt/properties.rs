@@ -42,7 +42,7 @@ pub struct ColumnDoc {
     pub constraints: Vec<YamlOutput>,
     /// Configuration, as keys and values.
     pub config: Vec<(String, YamlOutput)>,
-    /// Whether the configuration is on the same level as the column's name, where dbt before 1.10 reads it.
+    /// Whether the configuration is at the same level as the column's name. dbt before 1.10 reads it only there.
     pub flat: bool,
     /// Tests on the column.
     pub data_tests: Vec<YamlOutput>,
@@ -50,7 +50,7 @@ pub struct ColumnDoc {
     pub semantic: Vec<(String, YamlOutput)>,
 }
 
-/// Returns the properties file of one model. Long descriptions go to `docs`.
+/// Returns the properties file of a model. Long descriptions are added to `docs`.
 pub fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
     let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
     let description = description.map(|text| docs.value(&text, None));
@@ -126,7 +126,7 @@ fn map(pairs: Vec<(String, YamlOutput)>) -> Option<YamlOutput> {
     (!pairs.is_empty()).then_some(YamlOutput::Map(pairs))
 }
 
-/// Removes whitespace at the end of each line, because it is invisible.
+/// Removes whitespace at the end of each line, because users cannot see it.
 fn without_ends(text: &str) -> String {
     text.trim_end()
         .lines()

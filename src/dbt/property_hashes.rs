@@ -1,14 +1,14 @@
-//! Hashes in a properties file that detect manual edits, computed from the file's values.
+//! Hashes of the values in a properties file. The file contains these hashes, so that manual edits can be detected.
 //!
-//! dbt's `state:modified` compares the `config.meta` of a model, so the hash there covers only the properties that
-//! mark the model as modified anyway. The hash of all other properties, such as descriptions, is in the `config.meta`
-//! of the first column, which dbt does not compare.
+//! dbt's `state:modified` compares the `config.meta` of a model. The hash there therefore covers only the properties
+//! for which dbt selects the model as modified anyway. The hash of all other properties, such as descriptions, is in
+//! the `config.meta` of the first column, which dbt does not compare.
 
 use super::header::hash;
 use super::yaml_output::YamlOutput;
 use crate::yaml::{self, Node, NodeKind};
 
-/// Path of keys in `meta` that leads to a hash.
+/// Path of a hash in `meta`.
 const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 
 /// Hash in a properties file.
@@ -16,7 +16,7 @@ const NOTED_AT: [&str; 2] = ["formulac", "hash"];
 pub struct NotedHash {
     /// Column that contains the hash; `None` for the model.
     pub column: Option<String>,
-    /// Path of keys from the column or model to the hash.
+    /// Path from the column or model to the hash, as keys.
     pub keys: Vec<&'static str>,
     pub hash: String,
 }
@@ -44,7 +44,7 @@ impl NotedHash {
     }
 }
 
-/// Returns the hashes in a properties file: the model's hash and the hash of the rest.
+/// Returns the hashes that a properties file contains: the hash of the model and the hash of the rest.
 pub fn noted_hashes(text: &str) -> Vec<NotedHash> {
     let hashes = PropertyHashes::from_text(text);
     hashes
@@ -62,7 +62,7 @@ pub fn have_same_values(one: &str, other: &str) -> bool {
     }
 }
 
-/// Returns whether a key and its parent key are the path of a hash.
+/// Returns whether a key and its parent key are the last two keys in the path of a hash.
 pub fn is_hash(above: &str, key: &str) -> bool {
     [above, key] == NOTED_AT
 }
@@ -70,7 +70,7 @@ pub fn is_hash(above: &str, key: &str) -> bool {
 /// Hashed values of a properties file, and the hashes that the file contains.
 #[derive(Debug, Default)]
 pub(super) struct PropertyHashes {
-    /// Properties that mark the model as modified in dbt.
+    /// Properties that dbt compares to detect modified models.
     model: String,
     rest: String,
     has_columns: bool,
@@ -79,7 +79,7 @@ pub(super) struct PropertyHashes {
 }
 
 impl PropertyHashes {
-    /// Reads a file; `None` if it is not a properties file.
+    /// Parses a properties file. `None` if the text is not a properties file.
     pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;
@@ -164,7 +164,7 @@ fn sorted(mapping: &Node) -> Option<Vec<(&str, &Node)>> {
     Some(pairs)
 }
 
-/// Writes a pair so that equal values give equal strings. An empty mapping counts as missing.
+/// Writes a pair in a canonical form, so that equal values give equal strings. An empty mapping counts as missing.
 fn write_pair(out: &mut String, key: &str, value: &Node) {
     let start = out.len();
     out.push_str(key);
@@ -176,7 +176,7 @@ fn write_pair(out: &mut String, key: &str, value: &Node) {
     }
 }
 
-/// Writes the value of a key. The YAML reader limits the depth of a file, which limits the recursion.
+/// Writes the value of a key. The YAML parser limits the nesting depth, which limits the recursion.
 fn write(out: &mut String, value: &Node, of: &str) {
     match &value.kind {
         NodeKind::Sequence(items) => {
@@ -216,7 +216,7 @@ fn write(out: &mut String, value: &Node, of: &str) {
 }
 
 /// Inserts the hashes in the properties of a model. `write` returns the text of the file with the given pairs. `flat`
-/// means that a column's configuration is on the same level as its name.
+/// means that the configuration of a column is at the same level as the column's name.
 pub(super) fn note(
     model: &mut Vec<(String, YamlOutput)>,
     flat: bool,

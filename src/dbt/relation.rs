@@ -2,7 +2,7 @@
 
 use crate::dialect::Dialect;
 
-/// Relation of the warehouse, split into the parts of its name.
+/// Name of a relation in the warehouse, split into its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RelationName {
     parts: Vec<RelationPart>,
@@ -12,13 +12,13 @@ pub struct RelationName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct RelationPart {
     name: String,
-    /// Whether the part is quoted, and therefore exact. The warehouse folds the case of unquoted parts.
+    /// Whether the part is quoted, so that its case is significant. The warehouse changes the case of unquoted parts.
     is_quoted: bool,
 }
 
 impl RelationName {
-    /// Parses a name as an adapter quotes it. `None` if it contains a character that no relation built by dbt has in its
-    /// name, because the content of an artifact is untrusted.
+    /// Parses a name as an adapter quotes it. `None` if the name contains a character that relations built by dbt never
+    /// have in their names. This check is necessary because the content of an artifact is untrusted.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -48,7 +48,7 @@ impl RelationName {
             if place > 0 {
                 out.push('.');
             }
-            // A dialect with case-insensitive columns may have case-sensitive tables.
+            // Keep the quotes, because table names may be case-sensitive even if column names in the dialect are not.
             if part.is_quoted && part.name.chars().any(char::is_uppercase) {
                 dialect.push_quoted(&mut out, &part.name);
             } else {
@@ -72,8 +72,8 @@ impl RelationName {
     }
 }
 
-/// Returns the parts of a relation's name as quoted by an adapter, in lower case. Returns an empty list if the text is
-/// not such a name.
+/// Returns the parts of a relation's name in lower case and without quotes. Returns an empty list if the text is not a
+/// name as quoted by an adapter.
 ///
 /// ```
 /// assert_eq!(formulac_dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
@@ -101,7 +101,7 @@ fn split_parts(text: &str) -> Option<Vec<RelationPart>> {
             }
             (Some(open), c) if open == c => quote = None,
             (None, '.') => parts.push(RelationPart::default()),
-            // A pair of backticks may contain several parts.
+            // One pair of backticks may contain several parts, as in BigQuery.
             (Some('`'), '.') => parts.push(RelationPart {
                 is_quoted: true,
                 ..RelationPart::default()

@@ -1,13 +1,14 @@
 //! dbt's syntax for node selection: `+revenue tag:finance,path:metrics/* --exclude …`.
 //!
-//! The implementation follows dbt's documentation of node selection and its `graph/selector_spec.py`. Spaces form a
-//! union, commas an intersection. A leading `+` adds ancestors and a trailing `+` adds descendants, up to the number
-//! of steps if there is one. A leading `@` adds the descendants and all their ancestors.
+//! The implementation follows dbt's documentation of node selection and dbt's source file `graph/selector_spec.py`.
+//! Spaces form a union, and commas form an intersection. A leading `+` adds ancestors, and a trailing `+` adds
+//! descendants. A number next to the `+` limits the distance. A leading `@` adds the descendants and all their
+//! ancestors.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Properties of a node that selection uses.
+/// Properties of a node that node selection uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SelectableNode {
@@ -23,15 +24,15 @@ pub struct SelectableNode {
     pub paths: Vec<String>,
     /// Tags of the node.
     pub tags: Vec<String>,
-    /// Configuration of the node, with values in printed form.
+    /// Configuration of the node, with values as text.
     pub config: Vec<(String, String)>,
     /// Indexes of the nodes that the node reads.
     pub parents: Vec<usize>,
-    /// Difference from an earlier manifest. `None` if there is no earlier manifest.
+    /// Differences from the node in an earlier manifest. `None` if there is no earlier manifest.
     pub change: Option<StateChange>,
 }
 
-/// Difference of a node from the node of the same id in an earlier manifest.
+/// Differences between a node and the node with the same id in an earlier manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateChange {
     /// Whether the node is missing from the earlier manifest.
@@ -48,9 +49,9 @@ pub struct StateChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectionError {
-    /// Unknown method: the word before the colon.
+    /// Unknown method. The field is the word before the colon.
     UnknownMethod(String),
-    /// Unknown value of `state:`.
+    /// Unknown value of `state:`. The field is the value.
     UnknownState(String),
     /// The selection uses `state:` without an earlier manifest.
     NoEarlierManifest,
@@ -99,7 +100,8 @@ pub const STATES: &[&str] = &[
     "unmodified",
 ];
 
-/// Values of the method `state` that only dbt supports, each with the property that it compares.
+/// Values of the method `state` that dbt supports but this module does not. Each comes with the property that it
+/// compares.
 pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ("modified.contract", "the columns and constraints of contracts"),
     ("modified.macros", "the code of macros"),
@@ -109,18 +111,19 @@ pub const STATES_OF_DBT: &[(&str, &str)] = &[
     ),
 ];
 
-/// One criterion of a selection: a method with its value, and the graph operators.
+/// One criterion of a selection: a method, a value and graph operators.
 #[derive(Debug, Default)]
 struct SelectionCriterion<'s> {
     method: &'s str,
     value: &'s str,
-    /// Number of steps to the ancestors and to the descendants; `None` if there is no `+`.
+    /// Maximum distance of the ancestors. `None` if there is no leading `+`. `children` is the same for a trailing `+`.
     parents: Option<usize>,
     children: Option<usize>,
     childrens_parents: bool,
 }
 
-/// Which nodes are selected: all when `select` is empty, but for those of `exclude`.
+/// Returns, for each node, whether it is selected. If `select` is empty, all nodes except the nodes in `exclude` are
+/// selected.
 ///
 /// ```
 /// use formulac_dbt::selection::{SelectableNode, select};
@@ -138,8 +141,8 @@ struct SelectionCriterion<'s> {
 ///
 /// # Errors
 ///
-/// A method that is not one of [`METHODS`], a state that is not one of [`STATES`], or a state of nodes without
-/// [`SelectableNode::change`].
+/// Returns an error if a method is not in [`METHODS`], if a state is not in [`STATES`], or if the selection uses
+/// `state:` but a node has no [`SelectableNode::change`].
 pub fn select<S: AsRef<str>>(
     nodes: &[SelectableNode],
     select: &[S],
@@ -201,7 +204,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
     };
     match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
         Some((method, value)) => (of.method, of.value) = (method, value),
-        // dbt's rules for a criterion without a method.
+        // The next cases are dbt's rules for a criterion without a method.
         None if of.value.contains(['/', '\\']) => of.method = "path",
         None if [".sql", ".yml", ".yaml", ".csv", ".py"]
             .iter()
@@ -214,7 +217,7 @@ fn criterion(text: &str) -> SelectionCriterion<'_> {
     of
 }
 
-/// Parses a number of steps. An empty text means an unlimited number.
+/// Parses the maximum distance next to a `+`. If the text is empty, the distance is unlimited.
 fn steps(text: &str) -> Option<usize> {
     if text.is_empty() {
         Some(usize::MAX)
@@ -265,7 +268,7 @@ impl SelectionCriterion<'_> {
     }
 }
 
-/// Returns the nodes within `depth` steps of the start nodes, including the start nodes.
+/// Returns which nodes are at most `depth` edges away from the start nodes. The start nodes are included.
 fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
     let mut seen = from.to_vec();
     let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
@@ -303,14 +306,15 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
         "config" => is_said(key),
         "state" => node.change.is_some_and(|change| change.is_in(value)),
         "group" | "access" => is_said(method),
-        // Matches `source:raw.orders` and `source:raw`, optionally with the package in front.
+        // Matches `source:raw.orders` and `source:raw`, optionally with the package as a prefix.
         "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
         kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
     }
 }
 
 impl StateChange {
-    /// Returns whether the node is in a state. As in dbt, a new node counts as modified in every respect.
+    /// Returns whether the change matches a value of `state:`. As in dbt, a new node counts as modified in every
+    /// respect.
     fn is_in(self, state: &str) -> bool {
         match state {
             "new" => self.is_new,
@@ -334,8 +338,8 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
     }
 }
 
-/// Returns whether a value matches the node's name, or a prefix of its fully qualified name. The package may be left
-/// out.
+/// Returns whether a value matches the last part, or a prefix, of the node's fully qualified name. The prefix may omit
+/// the package.
 fn is_named(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
@@ -393,7 +397,7 @@ fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
         '[' => {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
-            // A `]` directly after the `[` is one of the characters.
+            // A `]` directly after the `[` is a character of the set instead of its end.
             let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
                 return (c == '[').then_some(of + 1);
             };

@@ -1,4 +1,4 @@
-//! Comments and configuration of a singular test, which is a file of its own.
+//! Comments and configuration of a singular test, which is a separate file.
 
 use super::config::config_block;
 use super::jinja::escape_jinja;
@@ -7,8 +7,8 @@ use super::yaml_output::YamlOutput;
 /// Maximum length of a comment line.
 const WIDTH: usize = 80;
 
-/// Returns a string as SQL comment lines, or an empty text for an empty one. Control characters become spaces, because a
-/// line break would end the comment.
+/// Returns a text as lines of SQL comments, or an empty string if the text is empty. Control characters become spaces,
+/// because a line break would end the comment.
 pub fn comment(text: &str) -> String {
     let text = escape_jinja(&text.replace(char::is_control, " "));
     let mut out = String::new();
@@ -34,12 +34,12 @@ pub fn comment(text: &str) -> String {
 pub struct TestConfig {
     /// Whether failures of the test are warnings instead of errors.
     pub only_warns: bool,
-    /// Group of the test. dbt lets only tests of the same group read a private model.
+    /// Group of the test. In dbt, only tests of the same group can read a private model.
     pub group: Option<String>,
 }
 
 impl TestConfig {
-    /// Returns the `config` call, or an empty text if there is nothing to configure.
+    /// Returns the `config` call, or an empty string if there is nothing to configure.
     pub fn call(&self) -> String {
         let said = [
             ("severity", self.only_warns.then_some("warn")),

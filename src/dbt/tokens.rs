@@ -1,4 +1,4 @@
-//! Tokens of SQL with Jinja: the significant parts of a string. Layout, comments and trailing commas are not tokens.
+//! Tokens of SQL with Jinja. Layout, comments and trailing commas are not tokens.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ pub enum SqlTokenKind {
     Word,
     /// Quoted name.
     Quoted,
-    /// String literal, including the prefix before its quote.
+    /// String literal, including a prefix before the quote.
     Text,
     /// Number literal.
     Number,
@@ -23,14 +23,14 @@ pub enum SqlTokenKind {
     Hint,
 }
 
-/// Token with the range of its bytes.
+/// Token, with its byte range in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqlToken {
     /// Kind of token.
     pub kind: SqlTokenKind,
-    /// First byte.
+    /// Offset of the first byte.
     pub start: usize,
-    /// Byte after the last one.
+    /// Offset after the last byte.
     pub end: usize,
 }
 
@@ -40,8 +40,8 @@ impl SqlToken {
         source.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Returns the significant text of a token: words in lower case, and Jinja without the whitespace around its
-    /// words.
+    /// Returns a text that is equal for equivalent tokens. Words are in lower case, and Jinja has no unnecessary
+    /// whitespace.
     pub fn key(self, source: &str) -> Cow<'_, str> {
         let text = self.text(source);
         match self.kind {
@@ -81,12 +81,12 @@ fn without_blanks(jinja: &str) -> String {
     out
 }
 
-/// Operators of several characters, longer ones first.
+/// Operators of several characters. Longer operators come first.
 const SIGNS: [&str; 17] = [
     "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
 ];
 
-/// Returns the tokens of a string. A trailing comma after the last item of a list is not a token.
+/// Splits SQL into tokens. A comma after the last item of a list is not a token.
 pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut lexer = Lexer { source, at: 0, dialect };
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
@@ -101,7 +101,7 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     tokens
 }
 
-/// Returns whether a list ends before a token.
+/// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
 fn ends_list(token: SqlToken, source: &str) -> bool {
     let text = token.text(source);
     match token.kind {
@@ -111,9 +111,10 @@ fn ends_list(token: SqlToken, source: &str) -> bool {
     }
 }
 
-/// Returns the same text for two strings with the same tokens.
+/// Returns a text that is the same for all strings with the same tokens.
 ///
-/// Dialects differ in the meaning of a backslash in quotes, so a string with a backslash is tokenized once per dialect.
+/// The meaning of a backslash in quotes depends on the dialect, so a string with a backslash is tokenized once for each
+/// dialect.
 pub fn canonical(source: &str) -> String {
     let readings = if source.contains('\\') { usize::MAX } else { 1 };
     let mut out = String::with_capacity(source.len());
@@ -210,14 +211,15 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    /// Returns whether the comment of this length is an optimizer hint or contains Jinja. A Jinja comment is neither.
+    /// Returns whether the comment of this length is an optimizer hint or an SQL comment with Jinja. For a Jinja
+    /// comment, returns `false`.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
         let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));
         !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja())
     }
 
-    /// Reads a word, or a string literal with a prefix such as `r'\d'`.
+    /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.
     fn read_word(&mut self) -> SqlTokenKind {
         let rest = self.rest();
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
@@ -236,7 +238,7 @@ impl<'s> Lexer<'s> {
         SqlTokenKind::Text
     }
 
-    /// A string or a name in quotes; in one that dbt renders, Jinja is not part of it.
+    /// Moves past a string literal or a quoted name. Quotes inside Jinja do not end it.
     fn quoted(&mut self, quote: char, escapes: bool) {
         self.at += quote.len_utf8();
         while let Some(c) = self.rest().chars().next() {
@@ -309,7 +311,7 @@ pub fn value(token: &str, dialect: Dialect) -> Option<String> {
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;
     while let Some(c) = rest.chars().next() {
-        // Unescape a Jinja marker, as `dbt::jinja` writes it.
+        // Unescape a Jinja marker that `dbt::jinja` has escaped.
         if let Some((marker, behind)) = rest.strip_prefix("{{ '").and_then(|r| r.split_once("' }}")) {
             out.push_str(marker);
             rest = behind;
@@ -388,7 +390,7 @@ mod tests {
     #[test]
     fn texts_with_backslashes_are_read_as_each_dialect_reads_them() {
         assert_eq!(canonical("SELECT 'A'"), canonical("select   'A'"));
-        // The string ends before the comma on Postgres, and after the comma on Snowflake.
+        // On Postgres, the string ends before the comma. On Snowflake, it ends after the comma.
         assert_ne!(canonical(r"select '\', 'A'"), canonical(r"select '\', 'a'"));
         assert_ne!(canonical(r"select '\', A, ' b'"), canonical(r"select '\', a, ' b'"));
     }

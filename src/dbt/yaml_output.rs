@@ -1,4 +1,4 @@
-//! YAML writer for dbt files. It writes a tree of generated values and values copied from the spec.
+//! YAML writer for dbt files. It writes a tree that contains generated values and values copied from the spec.
 
 use formulac_syntax::yaml::scalar::{FLOW, write_blanks, write_in_flow, write_key, write_quoted, write_scalar};
 
@@ -7,24 +7,24 @@ use super::jinja::raw;
 /// Value in a properties file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum YamlOutput {
-    /// Text that is escaped so that dbt, which renders all strings, leaves it unchanged.
+    /// Text without Jinja. The writer escapes it, because dbt renders all strings.
     Text(String),
     /// Text with Jinja that dbt renders.
     Dbt(String),
-    /// Number, boolean or word on one line, as the user wrote it without quotes.
+    /// Number, boolean or word on one line that the user wrote without quotes.
     Bare(String),
     /// List, one item per line.
     List(Vec<YamlOutput>),
     /// Mapping, one key per line.
     Map(Vec<(String, YamlOutput)>),
-    /// Mapping on one line. Each of its values fits on one line.
+    /// Mapping on one line. Each of its values is also written on one line.
     Flow(Vec<(String, YamlOutput)>),
     /// List of scalars, on one line if it is short.
     Words(Vec<YamlOutput>),
 }
 
 impl YamlOutput {
-    /// Returns a string that dbt leaves unchanged.
+    /// Returns a text without Jinja.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -83,7 +83,7 @@ pub fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     out.push('\n');
 }
 
-/// Returns a value as a YAML text of its own.
+/// Returns a value as a separate YAML text.
 pub fn write_value(value: &YamlOutput) -> String {
     let mut out = String::new();
     match value {
@@ -157,7 +157,7 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
     }
 }
 
-/// Maximum length of a line with a list.
+/// Maximum length of a line that contains a list.
 const WIDTH: usize = 96;
 
 /// Writes a list on one line: `[a, b]`.
@@ -177,7 +177,7 @@ fn write_word(out: &mut String, value: &YamlOutput) {
     match value {
         YamlOutput::Text(text) => write_in_flow(out, &raw(text)),
         YamlOutput::Dbt(text) => write_in_flow(out, text),
-        // The text had no quotes on a line of its own, but needs them in a one-line list or mapping.
+        // The user wrote the text without quotes on a separate line, but it needs quotes in a one-line list or mapping.
         YamlOutput::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
         YamlOutput::Bare(text) => out.push_str(text),
         YamlOutput::List(_) | YamlOutput::Map(_) | YamlOutput::Flow(_) | YamlOutput::Words(_) => {}
@@ -207,7 +207,7 @@ fn write_empty(out: &mut String, value: &YamlOutput) {
     });
 }
 
-/// Writes a scalar and a line break. A string may take several lines.
+/// Writes a scalar and a line break. A string may have several lines.
 fn write_line(out: &mut String, value: &YamlOutput, indent: usize) {
     match value {
         YamlOutput::Text(text) => write_scalar(out, &raw(text), indent),

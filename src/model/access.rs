@@ -1,4 +1,4 @@
-//! Access to the model: a model is never more visible than its inputs.
+//! dbt access level of the model. A model must not be more visible than its inputs.
 
 use super::compile::SpecCompilation;
 use super::config::stated_text;
@@ -8,7 +8,7 @@ use crate::schema::{Access, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Access that the inputs require and the spec does not state.
+/// Access level and group that the inputs require and the spec does not set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Granted {
     pub access: Option<Access>,
@@ -16,7 +16,7 @@ pub(super) struct Granted {
 }
 
 impl<'r> SpecCompilation<'r> {
-    /// Returns the inputs with restricted access in dbt, with the spans where the spec names them.
+    /// Returns the inputs that have an access level in dbt, each with the level and the span of its name in the spec.
     fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
         self.sources.all.iter().filter_map(|source| {
             let relation = self.known_relation(&source.from)?;
@@ -24,7 +24,7 @@ impl<'r> SpecCompilation<'r> {
         })
     }
 
-    /// Returns the span where the spec names an input.
+    /// Returns the span of an input's name in the spec.
     fn place_of(&self, source: &ReadSource) -> Span {
         let joins = self
             .spec
@@ -42,7 +42,7 @@ impl<'r> SpecCompilation<'r> {
             .map_or(self.spec.from_span, |(_, span)| span)
     }
 
-    /// Returns a value that the spec states about its own model.
+    /// Returns a setting of the model, which is a key of the spec or of its `config`.
     fn stated_by_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
         let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
         let text = beside
@@ -51,7 +51,7 @@ impl<'r> SpecCompilation<'r> {
         Some((text, node.span))
     }
 
-    /// Reports access that is wider than that of an input, and inputs that the model must not read.
+    /// Reports an access level that is wider than that of an input, and inputs that the model must not read.
     pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
         let access = self.stated_by_model("access", self.spec.dbt.access);
         let group = self.stated_by_model("group", self.spec.dbt.group);
@@ -111,7 +111,7 @@ impl<'r> SpecCompilation<'r> {
         }
     }
 
-    /// Returns the access and group of the model, for specs that read it.
+    /// Returns the access level and group of the model, for other specs that read the model.
     pub(super) fn own_access(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
         let said = |key: &str, beside: Option<&'r Node>| self.stated_by_model(key, beside).map(|(text, _)| text);
@@ -123,8 +123,8 @@ impl<'r> SpecCompilation<'r> {
         (access.unwrap_or(Access::Protected), group)
     }
 
-    /// Returns the group of a test on the model, and possibly another relation: dbt lets only nodes of a group read
-    /// its private models.
+    /// Returns the group of a test that reads the model and possibly another relation. A test needs a group if it reads
+    /// a private model, because dbt allows this only for nodes in the same group.
     pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
         let (access, own) = self.own_access();
         let own = own.filter(|_| access == Access::Private);
@@ -136,7 +136,7 @@ impl<'r> SpecCompilation<'r> {
         })
     }
 
-    /// Reports a test that cannot read both relations because each is private to another group.
+    /// Returns a diagnostic if a test cannot read both relations, because each of them is private to a different group.
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
@@ -148,7 +148,8 @@ impl<'r> SpecCompilation<'r> {
         )
     }
 
-    /// Returns the access that the model inherits from its inputs: private inputs make it private, in their group.
+    /// Returns the access level and group that the model inherits from its inputs. If an input is private, the model is
+    /// private too, and in the same group.
     pub(super) fn inherited_access(&self) -> Granted {
         let private = self.granting().find(|(_, access, _)| *access == Access::Private);
         let Some((relation, access, _)) = private else {

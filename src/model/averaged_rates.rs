@@ -1,4 +1,4 @@
-//! Lint for averaged rates: the mean of rates is not the overall rate.
+//! Lint that reports averaged rates, because the mean of rates is not the overall rate.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
-/// Returns whether the origin of the step's values matters: a later step reads them, or they may be rates.
+/// Returns whether the origin of the step's values is needed, because a later step reads the values or because an input
+/// column is a rate.
 pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
     !last
         || relations
@@ -26,7 +27,7 @@ pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
             .any(|column| matches!(column.provenance(), ColumnProvenance::Ratio(_)))
 }
 
-/// Warns about sums and averages of quotients of aggregates from an earlier step.
+/// Warns about sums and averages of rates. A rate is a quotient of aggregates from an earlier step.
 pub(super) fn check_rates(
     plan: &StepPlan<'_>,
     made: &[ColumnProvenance],
@@ -82,7 +83,7 @@ pub(super) fn check_rates(
     }
 }
 
-/// Returns the origin of each node; operands come first.
+/// Returns the origin of each node. Operands come before the nodes that use them.
 pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> Vec<ColumnProvenance> {
     let mut made: Vec<ColumnProvenance> = Vec::with_capacity(program.len());
     for node in program.nodes() {
@@ -103,7 +104,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
                     }
                     _ => ColumnProvenance::Other,
                 },
-                // A rate times its denominator is a total again.
+                // Multiplying a rate by its denominator returns a total again.
                 (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
                     (ColumnProvenance::Ratio(_), ColumnProvenance::Aggregate)
                     | (ColumnProvenance::Aggregate, ColumnProvenance::Ratio(_)) => ColumnProvenance::Aggregate,
@@ -129,7 +130,7 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Column
     known.map(|column| column.provenance().clone()).unwrap_or_default()
 }
 
-/// Combines values: totals give a total, rates a rate.
+/// Combines the origins of values. If all are totals, the result is a total. If all are rates, the result is a rate.
 fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance {
     let Some(first) = parts.next() else {
         return ColumnProvenance::Other;
@@ -148,7 +149,7 @@ fn alike(mut parts: impl Iterator<Item = ColumnProvenance>) -> ColumnProvenance 
     }
 }
 
-/// Returns the name of a value, if it is a column or a definition.
+/// Returns the name of a value if the value is a column or a definition. Empty for other values.
 fn name(program: &Program, id: IrId) -> String {
     match program.node(id) {
         Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
@@ -157,7 +158,7 @@ fn name(program: &Program, id: IrId) -> String {
             .get(used as usize)
             .and_then(|d| d.name.as_deref())
             .map(str::to_owned),
-        // A cast or guard keeps the number.
+        // A cast or guard does not change the number, so use the name of its operand.
         Ir::Apply { args, .. } => match program.args(args) {
             [one] => return name_of_simple(program, *one),
             _ => None,

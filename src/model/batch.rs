@@ -1,4 +1,4 @@
-//! Compiles several specs, which may read each other's models.
+//! Compiles several specs that may read each other's models.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,29 +13,29 @@ use crate::parallel;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 
-/// Text of a spec, and its path for the headers of generated files.
+/// Text and path of a spec. The headers of generated files contain the path.
 #[derive(Clone, Copy, Debug)]
 pub struct SpecText<'t> {
-    /// YAML text.
+    /// YAML text of the spec.
     pub text: &'t str,
-    /// Path relative to the project.
+    /// Path of the spec, relative to the project.
     pub path: Option<&'t str>,
 }
 
-/// Facts read from a spec before it is compiled.
+/// Properties of a spec that are read before it is compiled.
 struct BatchHead<'t> {
-    /// Taken when the spec is compiled.
+    /// Parsed file. It is taken out when the spec is compiled.
     file: Mutex<Option<SpecFile<'t>>>,
     name: Option<(String, Span)>,
     reads: Vec<ModelRead>,
 }
 
 impl Compiler {
-    /// Compiles specs that may read each other's models, dependencies first, so that columns, types and keys are
-    /// known. Results are in the order of the specs.
+    /// Compiles specs that may read each other's models. Dependencies are compiled first, so that their columns, types
+    /// and keys are known. The results are in the order of `specs`.
     ///
-    /// A second model with the same name is an error of the later spec, and a cycle of models is an error of all its
-    /// specs.
+    /// If two models have the same name, the later spec gets an error. If models form a cycle, all specs in the cycle
+    /// get an error.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -51,13 +51,13 @@ impl Compiler {
         self.compile_specs_telling(specs, || {})
     }
 
-    /// Compiles specs, and calls `done` after each of them, from several threads.
+    /// Compiles specs on several threads, and calls `done` after each spec, from any of the threads.
     #[must_use]
     pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
         self.compile_first_specs(specs, specs.len(), done)
     }
 
-    /// Compiles the first `count` specs, which may read the models of all specs, and those others that they depend on.
+    /// Compiles the first `count` specs and all specs that they depend on. Returns the first `count` results.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -92,7 +92,7 @@ impl Compiler {
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
-            // Models in cycles, and their readers, have no known columns.
+            // The columns of models in cycles, and of models that read them, are unknown.
             if place == order.waves.len() {
                 compiler.know(
                     wave.iter()
@@ -131,7 +131,7 @@ impl Compiler {
         all
     }
 
-    /// Returns the same compiler with the models of these specs added.
+    /// Returns a copy of the compiler to which the models of these specs are added.
     ///
     /// ```
     /// let compiler = formulac_model::Compiler::default();
@@ -166,15 +166,16 @@ impl Compiler {
         self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
     }
 
-    /// Adds models to the known relations; the options are shared only while a spec is compiled.
+    /// Adds models to the known relations. This does not copy the options, because they are shared only while a spec is
+    /// compiled.
     fn know(&mut self, models: impl Iterator<Item = Relation>) {
         let options = Arc::make_mut(&mut self.formulas.options);
         models.for_each(|model| options.models.push(model));
     }
 }
 
-/// Returns the distinct specs that a spec reads. A spec that reads its own name reads a table of the warehouse, or is
-/// reported as its own input.
+/// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
+/// out: it reads a table of the warehouse, or the error is reported elsewhere.
 fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = head
         .reads
@@ -187,7 +188,7 @@ fn parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>
     parents
 }
 
-/// Returns which specs are among the first `count` or their ancestors.
+/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one.
 fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
@@ -199,7 +200,7 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     needed
 }
 
-/// Reports a cycle in which each spec reads the next.
+/// Reports a cycle of specs, in which each spec reads the next one.
 fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
@@ -223,13 +224,14 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
 }
 
 impl CompiledSpec {
-    /// Returns the model as a relation for other specs, or `None` if it has errors.
+    /// Returns the model as a relation for other specs. If the spec has errors, the relation has unknown columns.
+    /// `None` if the spec has no name.
     fn as_relation(&self) -> Option<Relation> {
         let name = self.name.clone()?;
         if self.query.is_none() {
             return Some(Relation::unknown(name));
         }
-        // Tested facts of a model are known, as they are for models of the manifest.
+        // Columns that a test declares NOT NULL count as NOT NULL, as for models of a manifest.
         let tested = |column: &Column| self.never_null.contains(&column.name().to_lowercase());
         let columns = self.columns.iter().map(|column| {
             let nullable = column.is_nullable() && !tested(column);

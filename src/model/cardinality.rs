@@ -1,4 +1,4 @@
-//! Join cardinality: whether known keys prove that a join finds at most one row.
+//! Join cardinality: determines whether known keys prove that a join finds at most one row.
 
 use rustc_hash::FxHashMap;
 
@@ -13,21 +13,23 @@ use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
 use crate::sql::JoinKind;
 
-/// Conditions of a join on the joined relation.
+/// Conditions that a join places on the joined relation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CardinalityQuery {
-    /// Columns that must equal a value of other relations.
+    /// Columns of the joined relation that must equal a value of other relations.
     pub equal: Vec<u32>,
-    /// Conditions on the joined relation alone.
+    /// Conditions that read only the joined relation.
     pub own: Vec<IrId>,
     /// Whether there are other conditions.
     pub more: bool,
-    /// Whether a value of the joined relation must equal one of another relation.
+    /// Whether at least one condition is an equality between a value of the joined relation and a value of other
+    /// relations.
     pub pairs: bool,
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the joins that are declared to find at most one row without proof, each with a warning.
+    /// Returns the joins that are declared to find at most one row but are not proven to. Adds a warning for each of
+    /// them.
     pub(super) fn unproven_joins(
         &self,
         plan: &StepPlan<'_>,
@@ -139,7 +141,7 @@ impl Conditions {
     }
 }
 
-/// Returns the columns of a joined relation that equal values of the rows before the join.
+/// Returns the columns of a joined relation that the join condition equates with values of other relations.
 pub(super) fn settled_columns<'p>(
     plan: &StepPlan<'p>,
     conditions: &Conditions,
@@ -200,7 +202,7 @@ fn query_of_condition(program: &Program, root: IrId, relation: &str) -> Cardinal
     asked
 }
 
-/// Returns whether a value reads columns of the relation, and of others.
+/// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
 fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut own, mut others) = (false, false);
     for column in columns_of(program, root) {
@@ -212,7 +214,7 @@ fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     (own, others)
 }
 
-/// Returns the columns that a value depends on, through definitions too.
+/// Returns the columns that a value depends on, directly or through definitions.
 fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
     let mut columns = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();
@@ -259,7 +261,7 @@ pub(super) fn check_supported(
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
-            // The generated test for one row needs a left join.
+            // The generated test that the join finds at most one row needs a left join.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
                 format!("{dialect} cannot test that one row of `{name}` matches, because the join has no equality"),
                 "write `cardinality: many`, or add an equality to the join".to_owned(),
@@ -270,7 +272,7 @@ pub(super) fn check_supported(
     }
 }
 
-/// Reports join conditions that read relations joined later, and values that are drawn anew at each use.
+/// Reports join conditions that read relations joined later, and join conditions that use random values of definitions.
 pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {

@@ -1,4 +1,4 @@
-//! Lookup of the relations that a spec reads: models of other specs first, then the schema.
+//! Looks up the relations that a spec reads: first in the models of other specs, then in the schema.
 
 use super::compile::SpecCompilation;
 use crate::compiler::CompilerOptions;
@@ -21,7 +21,8 @@ impl<'r> SpecCompilation<'r> {
         known_relation(&self.compiler.options, from)
     }
 
-    /// Returns whether the schema is complete and lacks this relation, and no spec generates it.
+    /// Returns whether a relation does not exist. This is known if the schema is complete and does not contain the
+    /// relation, and no spec generates it.
     pub(super) fn is_missing(&self, from: &From) -> bool {
         let options = &self.compiler.options;
         let is_made = from
@@ -30,7 +31,7 @@ impl<'r> SpecCompilation<'r> {
         !options.schema.lists_some() && !is_made && options.schema.relation(from.name()).is_none()
     }
 
-    /// Reports a missing relation; `also` holds further candidates for similar names.
+    /// Returns a diagnostic about a missing relation. `also` contains more names that may be similar.
     pub(super) fn report_missing_relation<'n>(
         &'n self,
         key: &str,

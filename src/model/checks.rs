@@ -1,4 +1,4 @@
-//! Checks a spec beyond its formulas: names, columns, and combinations of keys.
+//! Checks of a spec outside of its formulas: names, columns, and combinations of keys.
 
 use rustc_hash::FxHashMap;
 
@@ -17,7 +17,7 @@ use crate::schema::Relation;
 use crate::span::Span;
 
 impl SpecCompilation<'_> {
-    /// Reports properties of columns that the model does not have.
+    /// Reports entries of `columns` that are not columns of the model.
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let said = self.spec.columns.iter().map(|column| column.name);
         let missing = said.filter(|name| output.column(name.text).is_none());
@@ -76,12 +76,12 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns whether a formula may define this name.
+/// Returns whether a name consists of letters, digits and `_` and does not start with a digit.
 pub(super) fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-/// Returns why a name is invalid in dbt, as the beginning of a sentence, and a valid name.
+/// Returns the beginning of a message about a name that is invalid in dbt, and a valid name as a proposal.
 pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '_' {
@@ -110,7 +110,8 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
                 .split_once(':')
                 .map(|(name, formula)| (name.trim(), formula.trim()))
             {
-                // YAML read it as `name: formula`, so its reading as a range is not reported.
+                // The user wrote `name: formula` in a text block. Errors about a range with `:` are removed, because
+                // they would be misleading.
                 Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
@@ -129,7 +130,7 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
     }
 }
 
-/// Reports a key that is the same for all rows.
+/// Reports grouping keys that are the same for all rows.
 pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
@@ -155,8 +156,8 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Reports columns with the same name: two keys written differently, or a key and a definition, one of which would be
-/// lost.
+/// Reports output columns with the same name, because one of them would be lost. They are two different keys, or a key
+/// and a definition.
 pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
@@ -181,7 +182,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
     };
     for ((_, definition), _) in with_roles().filter(|(_, role)| **role == DefinitionRole::GroupBy) {
         let written = definition.span.text(text);
-        // Text of the grouping key, equal for equal keys.
+        // `key` is a text that is equal for equal grouping keys.
         let (name, key) = match program.node(definition.root) {
             Ir::Definition(used) => {
                 let name = program.definitions[used as usize].name.as_deref().unwrap_or_default();
@@ -253,7 +254,7 @@ pub(super) fn check_shape(
             .with_help("add `order_by`"),
         );
     }
-    // A formula with an error explains its missing column.
+    // Do not report a missing column if its formula has an error, because the error explains it.
     let empty = sound
         && !step.faulty
         && !plan.outputs.iter().any(|o| *o)
@@ -265,7 +266,7 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
-    // `keep` over several relations is checked with the joins.
+    // If there are joins, `keep` is checked together with the joins.
     if input.joined.is_some() {
         return;
     }
@@ -299,7 +300,7 @@ pub(super) fn check_shape(
     }
 }
 
-/// Reports row-level definitions that are neither columns nor used by one.
+/// Reports row-level definitions of a grouped step that are neither columns nor used by a column.
 pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &mut Vec<Diagnostic>) {
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;

@@ -1,4 +1,4 @@
-//! Compiles the steps of a spec: each is checked and planned on the output of the one before.
+//! Compiles the steps of a spec. The compiler checks and plans each step based on the output of the previous step.
 
 use rustc_hash::FxHashMap;
 
@@ -43,16 +43,17 @@ use crate::{Level, Type};
 use std::sync::Arc;
 
 impl Compiler {
-    /// Compiles a model spec. There is always a result; its strings exist if there is no error.
+    /// Compiles a model spec. The function always returns a result, which contains the generated texts only if there is
+    /// no error.
     ///
-    /// The schema's relation for the spec's `from` provides types and nullability. Without one, names are columns
-    /// whose types are inferred from use.
+    /// If the schema contains the relation in the spec's `from`, the relation provides the types and nullability of
+    /// columns. Otherwise, every name is a column, and its type is inferred from use.
     #[must_use]
     pub fn compile_spec(&self, source: &str) -> CompiledSpec {
         self.compile_spec_at(source, None)
     }
 
-    /// Compiles a spec with its path, which the headers of generated files name.
+    /// Compiles a spec that has a path. The headers of generated files contain the path.
     #[must_use]
     pub fn compile_spec_at(&self, source: &str, path: Option<&str>) -> CompiledSpec {
         self.compile_file(SpecFile::read(source, path, &self.options.limits))
@@ -87,7 +88,7 @@ impl Compiler {
 }
 
 impl Compiler {
-    /// Lists the columns of unknown type whose type decides the SQL of a spec.
+    /// Returns the columns of unknown type whose type affects the SQL of a spec.
     fn undecided_types_of_spec(&self, text: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
         let Some(before) = compiled.query() else {
             return Vec::new();
@@ -117,20 +118,20 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) ctes: Vec<Cte>,
     /// Descriptions of columns by name, as written by the analyst.
     pub(super) descriptions: FxHashMap<String, String>,
-    /// All definitions, for the header and for callers.
+    /// All definitions, for the header of generated SQL and for callers.
     pub(super) definitions: Vec<SpecDefinition>,
-    /// Names and strings of grouping keys.
+    /// Name of each grouping key, and its text in the spec.
     pub(super) written_keys: Vec<(String, String)>,
     pub(super) sources: SpecSources,
     /// Whether every join is valid and the relations of each step have distinct names.
     joins_sound: bool,
     /// Facts about each compiled step.
     pub(super) facts: Vec<StepFacts>,
-    /// Joins that are declared to find at most one row without proof.
+    /// Joins that are declared to find at most one row but are not proven to.
     pub(super) unproven: Vec<SingleMatch>,
     /// Generated dbt tests.
     pub(super) proofs: Proofs,
-    /// Definitions to compute, when a step is recomputed for totals.
+    /// Definitions to compute if a step is recomputed for totals. `None` means all definitions.
     pub(super) only: Option<Vec<String>>,
     /// Columns of relations that formulas read.
     columns_read: Vec<ColumnUse>,
@@ -139,9 +140,10 @@ pub(super) struct SpecCompilation<'r> {
     pub(super) totals: Vec<crate::check::SheetTotal>,
     /// Whether the spec requests an incremental model.
     pub(super) incremental: bool,
-    /// Times of each step, if they matter.
+    /// Times of each step, for incremental models.
     pub(super) times: Vec<StepTimes>,
-    /// Times that the first select reads, and its index in `ctes`; `None` if it is the last select.
+    /// Times that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it is the
+    /// last select.
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
@@ -262,7 +264,8 @@ impl<'r> SpecCompilation<'r> {
             else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
-                    // Joined relations are not considered.
+                    // The columns of joined relations are not considered here, so they count as unknown if the step has
+                    // joins.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
                     self.faults_of_its_own(step, seen, memory, &mut compiled.diagnostics);
                     columns = self.possible_columns(step, columns.as_ref(), memory);
@@ -315,7 +318,7 @@ impl<'r> SpecCompilation<'r> {
         compiled.access = Some(self.own_access());
         let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
-            // The key is declared NOT NULL and tested.
+            // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
             self.proofs.nullable_keys.clear();
             compiled
                 .never_null
@@ -360,7 +363,7 @@ impl<'r> SpecCompilation<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
-        // An incremental run does not read all rows of a sheet.
+        // An incremental run reads only part of the rows, but pivots and totals need all rows.
         let whole_sheet = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some()) || !self.totals.is_empty();
         let refused = whole_sheet.then_some(step.span);
         if let Some(sheet) = &mut sheet {
@@ -467,7 +470,7 @@ impl<'r> SpecCompilation<'r> {
             Vec::new()
         };
         check_rates(&plan, &made, read, &formulas.text, &mut found);
-        // A missing or ambiguous relation is reported once.
+        // Skip these checks if a relation is missing or ambiguous, because that is already reported.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
@@ -560,7 +563,7 @@ impl<'r> SpecCompilation<'r> {
                 .note_made(definition.name.as_deref().unwrap_or_default(), made);
         }
         if last {
-            // Other specs know only facts that dbt can provide.
+            // Other specs may only use facts that dbt can provide.
             output.relation.forget_month_starts();
         } else {
             note_values(&plan, read, &mut output.relation);
@@ -620,7 +623,7 @@ impl<'r> SpecCompilation<'r> {
         (!failed(diagnostics)).then_some(output)
     }
 
-    /// Returns the columns that a step may have despite its errors; `None` if they cannot be determined.
+    /// Returns the columns that a step with errors would have. `None` if they cannot be determined.
     fn possible_columns(
         &self,
         step: &Step<'_>,
@@ -653,7 +656,8 @@ impl<'r> SpecCompilation<'r> {
         )
     }
 
-    /// Returns errors of a step that do not depend on the failed step before it, except for its columns.
+    /// Reports those errors of a step that do not depend on the failed previous step, apart from the names of its
+    /// columns.
     fn faults_of_its_own(
         &self,
         step: &Step<'_>,
@@ -711,7 +715,8 @@ impl<'r> SpecCompilation<'r> {
         diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.in_file(s))));
     }
 
-    /// Names an unnamed step after its operation, for a stratum that needs a name.
+    /// Returns the name of a step. The name of an unnamed step is generated from its input and grouping keys, for
+    /// example `orders_by_region`.
     fn step_name(&self, step: &Step<'_>, from: &str, plan: &StepPlan<'_>, text: &str) -> String {
         if let Some(name) = step.name {
             return name.text.to_owned();
@@ -762,7 +767,7 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
     }
 }
 
-/// Warns about a limit, which hides rows from readers of the model.
+/// Returns a warning about a limit in the last step, because it hides rows from readers of the model.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
     let message = format!("`limit: {rows}` removes rows for everything downstream");

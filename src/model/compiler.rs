@@ -1,4 +1,4 @@
-//! Compiler of formulas and of specs.
+//! Compiler for formulas and specs.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::schema::Schema;
 
-/// Compiler for one dialect and schema, cheap to share between threads. Dereferences to the compiler of
+/// Compiler for one dialect and schema. It is cheap to share between threads. It dereferences to the compiler of
 /// `formulac-core`, which compiles plain formulas.
 ///
 /// ```
@@ -40,31 +40,31 @@ pub struct Compiler {
 pub struct SpecOptions {
     /// Tags that a column inherits from the columns that it is computed from.
     pub inherit: Vec<String>,
-    /// Whether specs are also compiled with other types, to find the columns whose type affects the SQL.
+    /// Whether specs are also compiled with other column types, to find the columns whose type affects the SQL.
     pub probe_types: bool,
-    /// Version of dbt that reads the models. `None` means a recent version.
+    /// Version of dbt that reads the models. If it is `None`, the compiler assumes a recent version.
     pub dbt_version: Option<(u32, u32, u32)>,
-    /// Data tests of packages in the project, such as `dbt_utils.accepted_range`.
+    /// Data tests from packages that the project uses, such as `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
-    /// Whether the project enforces the contract of a model if its spec does not specify one.
+    /// Whether the project enforces contracts of models whose specs do not set `contract`.
     pub contracts: bool,
     /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
 }
 
 impl SpecOptions {
-    /// Returns whether dbt accepts the arguments of a test only next to its configuration.
+    /// Returns whether dbt accepts the arguments of a test only at the same level as the test's configuration.
     pub fn flat_tests(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
     }
 
-    /// Returns whether dbt reads tags and meta of columns and exposures only next to their names and ignores them
-    /// under `config`.
+    /// Returns whether dbt reads the tags and meta of columns and exposures only at the same level as their names and
+    /// ignores them under `config`.
     pub fn flat_meta(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 0))
     }
 
-    /// Returns whether dbt reads semantic models as keys of the model.
+    /// Returns whether dbt reads semantic models from keys of the model.
     pub fn new_semantic_models(&self) -> bool {
         self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
     }
@@ -74,7 +74,7 @@ impl SpecOptions {
         self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
     }
 
-    /// Returns whether the generated files are the same for two versions of dbt.
+    /// Returns whether the compiler generates the same files for two versions of dbt.
     pub fn generates_same_files(one: &str, other: &str) -> bool {
         let features = |version| {
             let options = Self {
@@ -134,7 +134,7 @@ impl Builder {
         self
     }
 
-    /// Sets the names by which the query groups.
+    /// Sets the names that the query groups by.
     pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.group_by(names);
         self
@@ -152,8 +152,8 @@ impl Builder {
         self
     }
 
-    /// Sets the columns of a worksheet in the order A, B, C and so on. The columns of the relation by default. Only
-    /// the worksheet context uses them.
+    /// Sets the columns of a worksheet in the order A, B, C and so on. By default, these are the columns of the
+    /// relation. Only the worksheet context uses them.
     pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.formulas = self.formulas.columns(names);
         self
@@ -189,8 +189,8 @@ impl Builder {
         self
     }
 
-    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need. If
-    /// the number is above 11, whole years are removed.
+    /// Sets the number of months from January to the first month of the fiscal year, which fiscal timeframes need.
+    /// Numbers above 11 are reduced modulo 12.
     pub fn fiscal_month_offset(mut self, months: u8) -> Self {
         self.formulas = self.formulas.fiscal_month_offset(months);
         self
@@ -202,7 +202,7 @@ impl Builder {
         self
     }
 
-    /// Sets whether each definition maps the parts of its SQL to the parts of the formula.
+    /// Sets whether each definition contains a map from the parts of its SQL to the parts of its formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.formulas = self.formulas.map_spans(yes);
         self
@@ -223,9 +223,9 @@ impl Builder {
         self
     }
 
-    /// Sets the version of dbt that reads the models, in the form of its manifest. From 1.10.5 on and by default, the
-    /// arguments of a data test are under `arguments:`, which earlier versions reject. From 1.10 on and by default,
-    /// tags and meta of a column are under its `config:`, where earlier versions do not read them.
+    /// Sets the version of dbt that reads the models, as written in a manifest. By default and from version 1.10.5 on,
+    /// the arguments of a data test are under `arguments:`, which earlier versions reject. By default and from version
+    /// 1.10 on, the tags and meta of a column are under its `config:`, which earlier versions ignore.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n\
@@ -240,15 +240,15 @@ impl Builder {
     /// assert!(yml("1.8.10").contains("        tags:\n          - pii\n"));
     /// ```
     pub fn dbt_version(mut self, version: &str) -> Self {
-        // If the text is not a version, keep the previous version.
+        // Keep the previous setting if the text is not a version.
         self.specs.dbt_version = version_of(version).or(self.specs.dbt_version);
         self.formulas = self.formulas.schema_of_dbt(self.specs.dbt_version.is_some());
         self
     }
 
-    /// Sets whether specs are also compiled with other types for columns of unknown type, to find those whose type
-    /// affects the SQL: [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types). This costs one or two
-    /// extra compilations per such column.
+    /// Sets whether specs are also compiled with other types for columns of unknown type, to find the columns whose
+    /// type affects the SQL. [`CompiledSpec::undecided_types`](crate::CompiledSpec::undecided_types) returns these
+    /// columns. Each column of unknown type costs one or two extra compilations.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndefinitions: {days: 'MAX(DAYS(left_on, joined))', total: SUM(amount)}\n";
@@ -261,8 +261,8 @@ impl Builder {
         self
     }
 
-    /// Sets the data tests from the project's packages, each with the name of its package. A test of `dbt_utils` is
-    /// generated for a rule only if it checks exactly that rule.
+    /// Sets the data tests from the project's packages. Each name includes the name of the package. The compiler
+    /// generates a test of `dbt_utils` for a rule only if the test checks exactly that rule.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: a = SUM(x)\nrules: [positive: a > 0]\n";
@@ -288,8 +288,9 @@ impl Builder {
         self
     }
 
-    /// Sets whether a model gets a semantic model if its spec does not specify that, and in which form. With
-    /// `ByVersion` and an unknown version of dbt, the form is the legacy one, because every version reads it.
+    /// Sets the default for specs without `semantic_model`: whether to generate a semantic model, and in which format.
+    /// If the setting is `ByVersion` and the version of dbt is unknown, the legacy format is used, because every
+    /// version reads it.
     ///
     /// ```
     /// use formulac_model::SemanticModels;

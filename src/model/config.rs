@@ -1,4 +1,5 @@
-//! dbt configuration of the model: keys that shape the SQL go to the top of the `.sql`, the others to the properties.
+//! dbt configuration of the model. Keys that affect the SQL go to the top of the `.sql` file, and the others to the
+//! properties file.
 
 use super::access::Granted;
 use super::compile::SpecCompilation;
@@ -10,7 +11,7 @@ use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;
 
-/// Returns `config:` as written, merged with keys of the spec for the same settings.
+/// Returns the settings in `config:`, merged with the keys of the spec that have the same meaning.
 fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     let mut config = pairs(dbt.config, Language::Dbt);
     for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
@@ -21,7 +22,7 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
         match (place, more) {
             (Some(YamlOutput::Map(pairs)), YamlOutput::Map(more)) => pairs.extend(more),
             (Some(YamlOutput::List(items)), YamlOutput::List(more)) => items.extend(more),
-            // dbt accepts a single tag as a string.
+            // `config` may contain a single tag as a string.
             (Some(place), YamlOutput::List(more)) => {
                 let first = std::mem::replace(place, YamlOutput::List(Vec::new()));
                 *place = YamlOutput::List([vec![first], more].concat());
@@ -43,13 +44,14 @@ fn config(dbt: &DbtKeys<'_>) -> Vec<(String, YamlOutput)> {
     config
 }
 
-/// Returns whether a key shapes the SQL. A value with Jinja is rendered in YAML only.
+/// Returns whether a setting goes to the `.sql` file. Values with Jinja do not, because dbt renders such values only in
+/// YAML.
 fn is_of_sql((name, value): &(String, YamlOutput)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the configuration at the top of the `.sql`, in the usual order.
+    /// Returns the configuration at the top of the `.sql` file, in the usual order.
     pub(super) fn config_atop(
         &self,
         columns: &[Column],
@@ -57,7 +59,7 @@ impl SpecCompilation<'_> {
     ) -> Vec<(String, YamlOutput)> {
         let mut said: Vec<(String, YamlOutput)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
         if let Some(incremental) = incremental {
-            // dbt inserts these into SQL verbatim.
+            // Quote these names if necessary, because dbt inserts them into SQL unchanged.
             let written = |name: &String| {
                 let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
                 YamlOutput::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
@@ -69,7 +71,8 @@ impl SpecCompilation<'_> {
             };
             said.retain(|(name, _)| name != "unique_key");
             said.push(("unique_key".to_owned(), key));
-            // Under a contract, dbt requires one of two values; this one keeps existing rows.
+            // If a contract is enforced, dbt requires `append_new_columns` or `fail`. `append_new_columns` keeps the
+            // existing rows.
             if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
                 said.push(("on_schema_change".to_owned(), YamlOutput::text("append_new_columns")));
             }
@@ -89,7 +92,7 @@ pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Ya
     said
 }
 
-/// Returns the value of a key in `config:`, as written; Jinja is left to dbt.
+/// Returns the value of a key in `config:`, as written in the spec, possibly with Jinja for dbt.
 pub(super) fn stated_config<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
     dbt.config?.get(key).filter(|node| !node.is_null())
 }

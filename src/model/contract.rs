@@ -1,4 +1,4 @@
-//! Enforced contracts: every column is cast to its declared type.
+//! Enforced contracts. If a contract is enforced, every column is cast to its declared type.
 
 use rustc_hash::FxHashMap;
 
@@ -19,7 +19,8 @@ pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
 }
 
 impl Compiler {
-    /// Returns whether dbt enforces the contract of a model: if the spec says so, or the project for all models.
+    /// Returns whether dbt enforces the contract of a model. The setting in the spec overrides the setting of the
+    /// project.
     pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
         let said = contract(dbt).and_then(|contract| contract.get("enforced")?.boolean());
         said.unwrap_or(self.specs.contracts)
@@ -41,8 +42,8 @@ impl SpecCompilation<'_> {
         self.compiler.enforces_contract(&self.spec.dbt)
     }
 
-    /// Reports missing parts of a contract, and keys of a contract that is not enforced. `open` if the model may have
-    /// unknown columns.
+    /// Reports missing parts of an enforced contract, and constraints without effect. `open` means that the model may
+    /// have unknown columns.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = stated_text(dbt, "materialized");
@@ -110,7 +111,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Reports constraints that dbt would not create.
+    /// Reports constraints that dbt would not create in the warehouse.
     fn check_constraints(&self, materialized: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
         let enforced = self.is_contract_enforced();
         let constrained =
@@ -143,7 +144,7 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// Casts every column of the last select to its type, if a contract is enforced.
+    /// If a contract is enforced, casts every column of the last select to its type.
     pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut SqlTree) -> Query {
         if !self.is_contract_enforced() {
             return query;
@@ -153,7 +154,8 @@ impl SpecCompilation<'_> {
         let body = &query.body;
         let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
         if !one_each {
-            // A select with other output becomes a step of its own, whose columns are named here.
+            // If the items of the select are not exactly the columns, the select becomes a separate CTE, and the new
+            // last select lists the columns.
             let name = dialect.name_text(&self.names.choose("final"), true);
             let items = columns
                 .iter()
@@ -185,7 +187,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the implicit name of a column: `orders.region` is called `region`.
+/// Returns the implicit name of an output column. For example, it is `region` for `orders.region`.
 fn own_name(tree: &SqlTree, expr: SqlId) -> String {
     let named = match tree.node(expr) {
         Sql::Field { name, .. } => *name,
@@ -196,7 +198,7 @@ fn own_name(tree: &SqlTree, expr: SqlId) -> String {
     text
 }
 
-/// Casts the value to this type unless it is cast already.
+/// Casts a value to this type unless it is already cast to the type.
 fn cast(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     if let Sql::Cast { ty: own, .. } = tree.node(value)
         && own.eq_ignore_ascii_case(ty)

@@ -1,4 +1,4 @@
-//! Declarations of a model's files besides the model, under names that are unique in a dbt project.
+//! Names that a model's files declare besides the model and that must be unique in a dbt project.
 
 use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
@@ -26,19 +26,20 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// Returns dbt's name of the kind: `doc`, `exposure`, `metric`, `semantic_model`.
+    /// Returns dbt's name for the kind: `doc`, `exposure`, `metric`, `semantic_model`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Returns the name.
+    /// Returns the declared name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the span of the name in the spec, or of the model's name.
+    /// Returns the span of the name in the spec. If the spec does not contain the name, returns the span of the model's
+    /// name.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span

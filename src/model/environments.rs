@@ -32,7 +32,8 @@ impl<'t> Placeholder<'t> {
         }
     }
 
-    /// Fills in the placeholders of a string. Returns those without a value, which stay as written.
+    /// Replaces the placeholders in a string with their values. Also returns the placeholders that have no value, which
+    /// remain in the string.
     ///
     /// ```
     /// use formulac_model::Placeholder;
@@ -53,7 +54,7 @@ impl<'t> Placeholder<'t> {
                 rest = after;
                 continue;
             };
-            // The placeholder with its delimiters.
+            // Text of the placeholder, including its delimiters.
             let start = text.len() - after.len() - 2;
             let written = text.get(start..start + name.len() + 3).unwrap_or_default();
             match value(placeholder) {
@@ -70,25 +71,25 @@ impl<'t> Placeholder<'t> {
     }
 }
 
-/// Environment of a project: where models are built, and what a push to it requires.
+/// Environment of a project: where dbt builds the models, and the requirements for a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Environment {
     /// Name of the environment.
     pub name: String,
-    /// Output of the dbt profile.
+    /// Name of an output in the dbt profile.
     pub connection: Option<String>,
-    /// Schema for the models, with [`Placeholder`]s.
+    /// Schema for the models. It may contain [`Placeholder`]s.
     pub schema: Option<String>,
     /// Whether a push creates a branch for people to merge.
     pub protected: bool,
-    /// Dialect of its warehouse, if it differs from that of the project.
+    /// Dialect of the environment's warehouse, if it differs from the project's dialect.
     pub dialect: Option<Dialect>,
-    /// Variables for dbt, as YAML, with [`Placeholder`]s.
+    /// Variables for dbt, as YAML. They may contain [`Placeholder`]s.
     pub vars: Option<String>,
-    /// Branch that a push commits to; `${user}` stands for the user who pushes.
+    /// Branch to which a push commits. `${user}` is replaced with the user who pushes.
     pub branch: Option<String>,
-    /// Folder of the artifacts for its target, relative to the project's folder.
+    /// Folder of dbt's artifacts for this environment, relative to the project's folder.
     pub artifacts: Option<String>,
     /// Whether merged commits must be signed by their authors.
     pub signed: bool,
@@ -124,7 +125,7 @@ impl Environment {
     }
 }
 
-/// Reads the environments in source order, and reports errors.
+/// Parses the environments in source order, and reports errors.
 pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Environment> {
     let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default();
     let mut environments = Vec::new();
@@ -155,7 +156,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
     environments
 }
 
-/// Returns whether a name is valid in folder and branch names.
+/// Returns whether a name can be part of folder and branch names.
 fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
@@ -174,7 +175,7 @@ fn environment(name: &str, value: &Node, source: &str) -> Environment {
     environment
 }
 
-/// Returns the YAML of a node as written, with the first line indented like the others.
+/// Returns the YAML of a node as written. The first line gets the same indentation as the other lines.
 fn scalar_text(node: &Node, source: &str) -> String {
     let before = source.get(..node.span.start as usize).unwrap_or_default();
     let indent = before.chars().rev().take_while(|c| *c != '\n').count();

@@ -1,4 +1,4 @@
-//! Exposures of the model for dbt's properties.
+//! Exposures of the model for dbt's properties file.
 
 use super::compile::SpecCompilation;
 use super::load::SpecExposure;
@@ -7,7 +7,7 @@ use crate::dbt::{From, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
-/// Keys that are copied verbatim, in the usual order.
+/// Keys that are copied unchanged, in the usual order.
 const AS_WRITTEN: &[&str] = &["label", "type", "maturity", "url"];
 
 impl SpecCompilation<'_> {
@@ -27,7 +27,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the owner of an exposure: its own, otherwise that of the model.
+    /// Returns the owner of an exposure or, if the exposure has none, the owner of the model.
     fn owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
         let mut said = pairs(
             exposure.said.get("owner").filter(|owner| owner.pairs().is_some()),
@@ -69,7 +69,7 @@ impl SpecCompilation<'_> {
         if let Some(text) = said("description").and_then(Node::text) {
             say("description", YamlOutput::text(text.trim_end()));
         }
-        // One text per item: in a one-line list, YAML would split `ref('m', v=2)` at its comma.
+        // Each item is on a separate line, because YAML would split `ref('m', v=2)` at its comma in a one-line list.
         let uses = self
             .own_ref()
             .call()
@@ -88,7 +88,7 @@ impl SpecCompilation<'_> {
         let mut config = Vec::new();
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));
-        // Before 1.10, dbt accepts these outside of the configuration only.
+        // dbt before 1.10 accepts these keys only outside of the configuration.
         if self.compiler.specs.flat_meta() {
             out.extend(config);
         } else if !config.is_empty() {

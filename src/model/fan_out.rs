@@ -1,4 +1,5 @@
-//! Fan-out: aggregates of a column after a join with many rows count its values repeatedly.
+//! Reports fan-out: if a join finds several rows, aggregates of columns of the other relations count their values
+//! repeatedly.
 
 use super::join_scope::JoinedStep;
 use super::load::Step;
@@ -10,18 +11,18 @@ use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::JoinKind;
 
-/// Origin of a value, relative to the relation whose rows repeat the others.
+/// Origin of a value, relative to the `many` relation, whose rows repeat the rows of the other relations.
 #[derive(Clone, Copy, Default)]
 struct RowOrigin {
-    /// Whether a column of that relation decides the value, even in a condition.
+    /// Whether a column of the `many` relation affects the value, even if only in a condition.
     told: bool,
-    /// Whether a column of that relation is part of the value.
+    /// Whether a column of the `many` relation is part of the value.
     many: bool,
-    /// Column of another relation that may occur in the value without any of that relation.
+    /// Column of another relation that may be in the value without a column of the `many` relation.
     other: Option<IrId>,
 }
 
-/// Reports aggregates of columns that a `many` relation repeats.
+/// Reports aggregates of columns whose values a `many` relation repeats.
 pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -30,7 +31,7 @@ pub(super) fn check_fan_out(
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
-        // Without unmatched rows, the rows of the join are those of the relation.
+        // If there are no unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
         check_one(plan, many, unmatched, joined, found);
     }
@@ -51,7 +52,7 @@ fn check_one(
             let args = match program.node(id) {
                 Ir::Aggregate { args, .. } => program.args(args),
                 Ir::CountRows => &[],
-                // Windows of a grouped step read groups, in which nothing is repeated.
+                // Windows of a grouped step read groups, which are not repeated.
                 Ir::Window { call, .. } if !plan.grouped => match program.node(call) {
                     Ir::Apply { overload, args } if catalog::is_aggregate(overload) => program.args(args),
                     _ => continue,
@@ -117,7 +118,7 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
     ))
 }
 
-/// Returns the origin of each node; operands come first.
+/// Returns the origin of each node. Operands come before the nodes that use them.
 fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     let mut made: Vec<RowOrigin> = Vec::with_capacity(program.len());
     for (index, node) in program.nodes().enumerate() {
@@ -137,7 +138,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => RowOrigin::default(),
             },
-            // Any column may decide the branch; each branch is a value of its own.
+            // A column in any operand may determine the branch. The branches are separate values.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 let told = program.operands(id).any(|operand| of(operand).told);
                 RowOrigin {
@@ -146,7 +147,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 }
             }
             Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
-            // An aggregated value is not repeated again.
+            // An aggregated value has no repetitions.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(of)),
         };
@@ -155,7 +156,8 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
     made
 }
 
-/// Combines values that form one: a single repeated column makes it repeated.
+/// Combines the origins of values that together form one value. If one of them comes only from the `many` relation, the
+/// result is not a repeated value.
 fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     let mut whole = RowOrigin::default();
     let mut clean = false;
@@ -171,7 +173,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     }
 }
 
-/// Combines values of which one is chosen.
+/// Combines the origins of alternative values.
 fn separate_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,

@@ -1,4 +1,4 @@
-//! Text of a spec, read once.
+//! Parsed file of a spec.
 
 use super::load::{self, Spec};
 use crate::diag::{Code, Diagnostic};
@@ -6,10 +6,10 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// YAML of a spec with its text, path and errors.
+/// Parsed YAML of a spec, with its text, path and errors.
 pub(super) struct SpecFile<'t> {
     pub source: &'t str,
-    /// Path for the headers of generated files.
+    /// Path of the spec for the headers of generated files.
     pub path: Option<&'t str>,
     pub diagnostics: Vec<Diagnostic>,
     root: Option<Node>,

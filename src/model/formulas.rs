@@ -1,4 +1,4 @@
-//! Formulas of a step as one source text, with a mapping back to the YAML file.
+//! Formulas of a step as one source text, with a map from positions in this text to positions in the YAML file.
 
 use super::joins::JoinCriterion;
 use super::load::{Definitions, SpannedText, Step};
@@ -9,17 +9,17 @@ use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml;
 
-/// All formulas of a step, one below the other, each a part with a role.
+/// All formulas of a step in one text, each on its own line. Each formula is a part with a role.
 #[derive(Debug, Default)]
 pub struct StepFormulas {
     pub text: String,
     pub parts: Vec<SourcePart>,
     pub roles: Vec<DefinitionRole>,
-    /// Description of each part.
+    /// Description of each part, if the part has one.
     pub descriptions: Vec<Option<String>>,
     /// Offset in the file for each byte of the text.
     offsets: Vec<u32>,
-    /// Node whose offsets were computed last: a comma-separated text contains many names.
+    /// Node whose offsets were computed last. It is cached because a comma-separated text may contain many names.
     last: Option<(*const yaml::Node, Vec<u32>)>,
     /// For each part, whether its ordering key is descending.
     pub descending: Vec<bool>,
@@ -27,7 +27,7 @@ pub struct StepFormulas {
     pub quoted: Vec<bool>,
 }
 
-/// Part of a synthesized formula, with the text of the spec that it stands for.
+/// Part of a generated formula, with the text of the spec from which it was generated.
 pub type SpelledFormula<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
@@ -35,7 +35,7 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
-    /// Collects the formulas of a step; `using` holds the conditions of joins that name columns.
+    /// Collects the formulas of a step. `using` contains the conditions of joins with `using`.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // If a sheet column is a timeframe, this step computes it under the column's name.
@@ -130,7 +130,7 @@ impl StepFormulas {
         formulas
     }
 
-    /// Adds a condition on the rows of the model, `Role::Check` or `Role::Rule`.
+    /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
     pub fn condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
         self.add_part(text, source, LayoutMode::Formula, role, None, None);
     }
@@ -163,7 +163,8 @@ impl StepFormulas {
         self.quoted.push(false);
     }
 
-    /// Adds a formula of parts on its own line. Each part maps to the text that it stands for.
+    /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which it
+    /// was generated.
     fn spell(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
@@ -190,7 +191,7 @@ impl StepFormulas {
         }
     }
 
-    /// Adds a string on its own line and returns its position.
+    /// Adds a text of the spec on its own line and returns its span.
     fn append(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
@@ -215,7 +216,7 @@ impl StepFormulas {
         Span::new(start, self.text.len() as u32)
     }
 
-    /// Maps a span of the text to the file.
+    /// Converts a span of the combined text to a span of the file.
     pub fn in_file(&self, span: Span) -> Span {
         let at = |offset: u32| self.offsets.get(offset as usize).copied();
         let last = self.offsets.last().map_or(0, |o| o + 1);
@@ -227,7 +228,7 @@ impl StepFormulas {
         Span::new(start, end.max(start))
     }
 
-    /// All bytes of a character map to its first byte.
+    /// Returns the length in bytes of the character that contains this byte.
     fn char_length(&self, offset: u32) -> u32 {
         let mut start = offset as usize;
         while start > 0 && !self.text.is_char_boundary(start) {

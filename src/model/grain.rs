@@ -1,4 +1,4 @@
-//! Grain (unique key) of a join.
+//! Grain (unique key) of the rows of a join.
 
 use super::cardinality::{Conditions, settled_columns};
 use super::join_scope::JoinedStep;
@@ -8,7 +8,7 @@ use crate::plan::{InputColumn, StepInput, StepPlan};
 use crate::sql::JoinKind;
 
 impl JoinedStep<'_> {
-    /// Returns the columns that identify the joined rows, as far as known.
+    /// Returns the columns that identify the joined rows. Empty if they are unknown.
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
         let mut grain: Vec<InputColumn> = input
             .grain
@@ -28,7 +28,7 @@ impl JoinedStep<'_> {
                     .find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
             };
             if join.kind == JoinKind::Full {
-                // Both sides are identified by the join columns, so these identify the result.
+                // The join columns identify the rows of both sides, so they also identify the joined rows.
                 let names = match &join.by {
                     JoinCriterion::Using(names) => names.as_slice(),
                     _ => &[],
@@ -48,8 +48,8 @@ impl JoinedStep<'_> {
                 });
                 grain = if known { whole.collect() } else { Vec::new() };
             } else if join.many || (join.kind == JoinKind::Cross && !single) {
-                // A pair of rows is identified by both keys; the key of the `many` side alone is NULL for unmatched
-                // rows.
+                // The keys of both sides together identify a joined row. The key of the `many` side is not enough,
+                // because it is NULL for unmatched rows.
                 if key.is_empty() || grain.is_empty() {
                     grain.clear();
                     break;

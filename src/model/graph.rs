@@ -1,4 +1,4 @@
-//! Dependencies between specs, and their order.
+//! Dependencies between specs, and the order in which specs are compiled.
 
 use std::collections::VecDeque;
 
@@ -8,14 +8,14 @@ use super::load::Spec;
 use crate::dbt::From;
 use crate::span::Span;
 
-/// Model that a spec reads: its lower-case name and the span in the spec.
+/// Model that a spec reads: the model's lower-case name, and the span of the name in the spec.
 #[derive(Clone, Debug)]
 pub(super) struct ModelRead {
     pub model: String,
     pub span: Span,
 }
 
-/// Returns the models that a spec may read; names of steps among them do no harm.
+/// Returns the models that a spec may read. Names of the spec's own steps are left out.
 pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec
         .steps
@@ -46,15 +46,15 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
 /// Specs in dependency order.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// Waves: each reads only models of earlier waves.
+    /// Waves of specs. The specs of a wave read only models of earlier waves.
     pub waves: Vec<Vec<usize>>,
-    /// Cycles, each with its specs in dependency order.
+    /// Cycles of specs. In each cycle, the specs are in dependency order.
     pub circles: Vec<Vec<usize>>,
     /// Specs that depend on a cycle.
     pub behind: Vec<usize>,
 }
 
-/// Orders specs by dependency; `parents` holds the indices of the specs that each reads.
+/// Orders specs by dependency. `parents` contains the indexes of the specs that each spec reads.
 pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
     let mut waiting: Vec<usize> = vec![0; parents.len()];
@@ -76,7 +76,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
         order.waves.push(std::mem::replace(&mut wave, next));
     }
     let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
-    // A spec that no remaining spec reads is in no cycle.
+    // Remove specs that no remaining spec reads, because they are not in a cycle.
     let mut reading: FxHashMap<usize, usize> = FxHashMap::default();
     for number in &left {
         for parent in parents[*number].iter().filter(|parent| left.contains(parent)) {
@@ -112,7 +112,7 @@ pub(super) fn order(parents: &[Vec<usize>]) -> Order {
     order
 }
 
-/// Returns the shortest cycle through a spec, starting with it; `None` if there is none.
+/// Returns the shortest cycle that contains a spec, starting with that spec. `None` if there is no such cycle.
 fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn circles_are_told_from_what_reads_them() {
-        // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, 5 lies between two circles.
+        // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
         let order = order(&[vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]]);
         assert_eq!(order.waves, [vec![4]]);
         assert_eq!(order.circles, [vec![0, 1], vec![3]]);

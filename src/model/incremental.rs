@@ -1,7 +1,9 @@
-//! Incremental models: which rows a run reads again, so that the result equals that of a full refresh.
+//! Incremental models: determines the rows that a run must read again, so that the result is the same as after a full
+//! refresh.
 //!
-//! The time column is traced back to its origin in the first step, whose rows are filtered by it. Values that look
-//! further back than the output make the run read further; values without a bound are refused.
+//! The time column is traced back to its origin in the first step, and an incremental run filters the rows of that step
+//! by this origin. If values read earlier rows than the run writes, the run reads further back. Values that may read
+//! rows of any time are reported as errors.
 
 use super::compile::SpecCompilation;
 use super::config::{stated_config, stated_text};
@@ -20,27 +22,27 @@ use crate::yaml::Node;
 pub(super) struct Incremental {
     /// Time column.
     pub time: Column,
-    /// Name of its origin among the times of the first step.
+    /// Name of the origin of the time column in the first step.
     pub of_first: String,
-    /// Distance before the newest row of the table at which a run starts to read.
+    /// How far before the newest row of the table a run starts to read.
     pub read: Length,
-    /// Distance before the newest row at which a run starts to write rows, if shorter, or if the input does not
-    /// determine it.
+    /// How far before the newest row of the table a run starts to write. `None` if a run writes all rows that it
+    /// computes from the input.
     pub given: Option<Length>,
-    /// Key columns, as the spec states.
+    /// Key columns that the spec states.
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
     pub is_unique: bool,
 }
 
-/// Origin of a time in the first step, with the units to which it is truncated, last one first.
+/// Origin of a time in the first step, and the units to which the time is truncated. The last truncation comes first.
 struct Traced {
     base: TimeOrigin,
     name: String,
     units: Vec<CalendarUnit>,
 }
 
-/// Strategies that write each late row once, whatever its earlier place.
+/// Strategies that replace existing rows by key, so that late rows do not cause duplicates.
 const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
 
 impl SpecCompilation<'_> {
@@ -90,7 +92,8 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let given = lookback.combine(further_out);
         let read = given.combine(further_back);
-        // The start of a unit is the start of all units that it consists of.
+        // A run starts at the start of a unit. The run reads only complete units of the other truncations if they nest
+        // within that unit.
         let whole =
             further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
         let given = (given != read || !whole).then_some(given);
@@ -104,7 +107,7 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Reads the required keys of an incremental model.
+    /// Returns the time column and the key columns in the spec, and reports missing or unknown ones.
     fn key_and_time<'s>(
         &'s self,
         output: &Relation,
@@ -169,7 +172,7 @@ impl SpecCompilation<'_> {
         known.then_some((event_time, keys))
     }
 
-    /// Reads the strategy, and reports one that the dialect lacks.
+    /// Returns the incremental strategy, and reports a strategy that the dialect does not support.
     fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
         let dialect = self.compiler.options.dialect;
         let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
@@ -199,7 +202,7 @@ impl SpecCompilation<'_> {
         None
     }
 
-    /// Under a contract, dbt accepts few values.
+    /// Reports an invalid `on_schema_change`. If the contract is enforced, dbt accepts only some of the values.
     fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
         let Some(node) = stated_config(&self.spec.dbt, "on_schema_change") else {
             return;
@@ -219,7 +222,8 @@ impl SpecCompilation<'_> {
         );
     }
 
-    /// Checks that the key identifies rows, and reports duplicates.
+    /// Reports a `unique_key` that differs from the model's known key. Returns whether `unique_key` identifies single
+    /// rows.
     fn check_grain(
         &self,
         unique_key: &[String],
@@ -254,7 +258,8 @@ impl SpecCompilation<'_> {
         whole
     }
 
-    /// Reports a key that late rows change, because the old row would stay in the table.
+    /// Reports key columns that may change when a late row arrives, because the row with the old key would stay in the
+    /// table.
     fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.open) else {
             return;
@@ -274,7 +279,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Reports a nullable key: NULL equals nothing, so each run would add the row again.
+    /// Reports key columns and time columns that may be NULL. `NULL` is not equal to any value, so each run would add a
+    /// row with a `NULL` key again.
     fn check_nulls(
         &self,
         output: &Relation,
@@ -284,7 +290,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         if self.known_relation(&self.spec.from).is_none() {
-            // No column is known; dbt will report errors.
+            // Without a schema, no column is known to be NOT NULL. dbt's tests report the errors.
             return;
         }
         for key in keys.iter().chain([&event_time]) {
@@ -390,7 +396,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Traces a column of a step to the first step, or to the step where it is lost.
+    /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
+    /// origin.
     fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
@@ -417,7 +424,7 @@ impl SpecCompilation<'_> {
         Err((0, None))
     }
 
-    /// Traces a key of a step likewise.
+    /// Traces a key of a step back to the first step.
     fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
         let mut traced = match (step.checked_sub(1), &key.base) {
             (None, base) => Traced {
@@ -432,7 +439,7 @@ impl SpecCompilation<'_> {
         Some(traced)
     }
 
-    /// Returns how much more than requested a run must write, and read before that.
+    /// Returns how much further back than requested a run must write, and how much further back than that it must read.
     fn looks(&self, time: &Traced, diagnostics: &mut Vec<Diagnostic>) -> Option<(Length, Length)> {
         let cut_to = time.units.first().copied();
         let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
@@ -445,7 +452,7 @@ impl SpecCompilation<'_> {
                     TimeReach::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.max(*back);
-                            // An older row changes with the later row that it reads.
+                            // A row that reads later rows changes when these arrive, so a run must write it again.
                             further_out = further_out.max(*forth);
                             continue;
                         }
@@ -457,7 +464,8 @@ impl SpecCompilation<'_> {
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
                                 .filter(|u: &Vec<_>| !u.is_empty());
                         if let Some(units) = units {
-                            // Rows of a unit begin at its start; the finest unit contains them all.
+                            // All rows of a window are within one instance of its finest unit, so it is enough to read
+                            // one such unit more.
                             let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, seconds));
                             if let Some(Some(unit)) = finest {

@@ -1,5 +1,5 @@
-//! Conditions of incremental runs: in the first select of the model, and after the last one if the first reads further
-//! back than the output.
+//! Conditions for incremental runs. One condition is in the first select of the model. If that select reads further
+//! back than the run writes, there is another condition after the last select.
 
 use super::compile::SpecCompilation;
 use super::incremental::Incremental;
@@ -14,7 +14,7 @@ use crate::span::Span;
 use crate::sql::{Cte, EXISTING_TABLE_ALIAS, Item, LateRows, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// Date before all others, for a table without rows.
+/// Date before all other dates. It is the bound if the table has no rows.
 const FIRST_DAY: &str = "0001-01-01";
 
 impl SpecCompilation<'_> {
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
             None => Some(&mut query.body),
         };
         let (Some(first), Some(select)) = (first, select) else {
-            // The traced column is a time of the first select.
+            // This is an internal error, because the traced column is always a time of the first select.
             let message = format!("no filter applies to the input rows of `{}`", incremental.time.name());
             diagnostics.push(
                 Diagnostic::new(Code::Internal, self.spec.model.node.span, message)
@@ -81,7 +81,7 @@ impl SpecCompilation<'_> {
         query
     }
 
-    /// Returns the subquery for the bound: the newest time in the table minus a length, or a date before all others.
+    /// Returns a subquery for the bound: the newest time in the table minus a length, or a date before all other dates.
     fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;
@@ -153,8 +153,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a length as counts of units, the longest unit first. An instant is shifted by days, which all engines
-/// support.
+/// Returns a length as counts of units, with the longest unit first. An instant is shifted by days, because all engines
+/// support this.
 fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
     let Length {
         months,
@@ -189,7 +189,7 @@ fn lengths(length: Length, ty: Type) -> Vec<(i64, CalendarUnit)> {
     all
 }
 
-/// Returns a condition to which another can be added with `and`.
+/// Adds brackets to a condition if it needs them as an operand of `and`.
 fn bracketed(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match tree.node(filter) {
         Sql::Binary { op: Op::Or, .. } => tree.add(Sql::Paren(filter), Span::default()),

@@ -1,4 +1,5 @@
-//! Spec for the interpreter: its keys and formula trees, independent of the compiler's passes.
+//! Converts a spec for the interpreter. The result consists of the spec's keys and formula trees and does not depend on
+//! the compiler's passes.
 
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
@@ -29,9 +30,9 @@ pub struct Interpreted {
     pub today: i64,
     /// Distinct input relations.
     pub relations: Vec<InputRelation>,
-    /// Definitions that the interpreter cannot read: step, name and reason.
+    /// Definitions that the interpreter does not support: the index of the step, the name and the reason.
     pub unread: Vec<(usize, String, Unread)>,
-    /// Names of its examples.
+    /// Names of the spec's examples.
     pub examples: Vec<String>,
     /// Whether the spec has the key `examples`.
     pub has_examples: bool,
@@ -40,22 +41,22 @@ pub struct Interpreted {
 /// Input relation of a spec.
 #[derive(Debug)]
 pub struct InputRelation {
-    /// Name in the interpreter.
+    /// Name of the relation in the interpreter.
     pub name: String,
-    /// Name in dbt: `ref('orders')`.
+    /// Name of the relation in dbt: `ref('orders')`.
     pub input: String,
-    /// `None` if no schema lists its columns.
+    /// Columns of the relation. `None` if no schema lists them.
     pub known: Option<Relation>,
 }
 
 /// Source of the current date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Day {
-    /// The spec states it.
+    /// Date that the spec states.
     Said(i64),
-    /// The date can be set at run time.
+    /// Date that can be set at run time.
     Settable,
-    /// The day of the run.
+    /// Date of the run.
     Current,
 }
 
@@ -76,11 +77,11 @@ pub fn day(source: &str) -> Day {
     }
 }
 
-/// Reads a spec that compiles.
+/// Converts a spec that compiles without errors.
 ///
 /// # Errors
 ///
-/// The unsupported part, if the rows cannot be computed.
+/// Returns a description of the unsupported part if the interpreter cannot compute the rows.
 pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
     let root = yaml::read(source, &mut Vec::new())
         .ok()
@@ -125,7 +126,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
             unread.push((index, name, why));
         })?;
         made.blank_zero = spec.blank_zero || options.blank_zero;
-        // Unnamed steps are the last ones, or the only one.
+        // A step may be unnamed only if it is the only step of the spec.
         made.name = step
             .name
             .map_or_else(|| format!("step {index}"), |name| fold_case(name.text));
@@ -169,7 +170,7 @@ fn kind(ty: Type) -> TemporalKind {
     }
 }
 
-/// Returns the name of a relation, and registers it.
+/// Adds a relation to the list unless it is already there, and returns its name.
 fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>) -> Result<String, Unread> {
     let import = dbt::import(from, &from.display_name());
     let input = import
@@ -198,7 +199,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<InputRelation>
     Ok(name)
 }
 
-/// Returns a column's name, or a timeframe of a column.
+/// Converts an expression that is a column's name or a timeframe of a column.
 fn entry(expr: ReferenceExpr) -> Result<given::KeptColumn, Unread> {
     match expr {
         ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),

@@ -1,4 +1,4 @@
-//! Input of a step with joins: relations by name, shared columns, kept columns.
+//! Input of a step with joins: the relations by name, their shared columns, and the columns that the step keeps.
 
 use rustc_hash::FxHashMap;
 
@@ -14,33 +14,33 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// Output of a step for later steps.
+/// Facts about the output of a step that later steps need.
 #[derive(Debug)]
 pub(super) struct StepFacts {
-    /// `None` if it has undeclared columns.
+    /// Columns of the step. `None` if the step has undeclared columns.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
     /// Whether the step has at most one row.
     pub single: bool,
 }
 
-/// Joined input of a step, with facts for formulas and tests.
+/// Joined input of a step, with the facts that formulas and tests need.
 #[derive(Debug)]
 pub(super) struct JoinedStep<'y> {
     pub input: JoinedInput,
     pub merged: Vec<MergedColumn>,
-    /// Conditions from `using`, by join.
+    /// Conditions that `using` stands for, with the index of the join.
     pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
-    /// Key of each joined relation; empty if unknown.
+    /// Key of each joined relation. Empty if the key is unknown.
     pub keys: Vec<Vec<String>>,
-    /// Whether each relation has at most one row.
+    /// Whether each joined relation has at most one row.
     pub single: Vec<bool>,
-    /// For each column in `using`, the relations that have it unshared.
+    /// Relations that have a column with the name of a `using` column but do not share it.
     owners: FxHashMap<String, Vec<usize>>,
 }
 
 impl SpecCompilation<'_> {
-    /// Reports invalid joins and duplicate relation names; returns whether there are none.
+    /// Reports invalid joins and duplicate relation names. Returns whether there are no errors.
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
         for (index, step) in self.spec.steps.iter().enumerate() {
@@ -95,7 +95,7 @@ impl SpecCompilation<'_> {
         diagnostics.len() == before
     }
 
-    /// Returns the input of a step with joins. Reports errors in `using`.
+    /// Returns the input of a step with joins, and reports errors in `using`.
     pub(super) fn join_inputs<'y>(
         &self,
         step: &Step<'y>,
@@ -184,7 +184,7 @@ fn used<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
 }
 
 impl<'y> JoinedStep<'y> {
-    /// Records which columns of `using` the relation at this index has.
+    /// Records the `using` columns that the relation at this index has.
     fn note_owner(&mut self, place: usize) {
         if self.owners.is_empty() {
             return;
@@ -197,7 +197,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// Returns the condition for `using`, and merges the columns.
+    /// Returns the condition that `using` stands for, and merges the columns.
     fn using(
         &mut self,
         join: &JoinedRelation<'y>,
@@ -254,7 +254,7 @@ impl<'y> JoinedStep<'y> {
         spelled
     }
 
-    /// Returns which earlier relations have a column of `using`; several if a full join merged them.
+    /// Returns the earlier relations that have a column in `using`. There are several if a full join merged the column.
     fn side_before(
         &self,
         at: usize,
@@ -321,7 +321,7 @@ impl<'y> JoinedStep<'y> {
         None
     }
 
-    /// Returns the columns in `keep`, or `None` if it keeps all columns of a relation that no schema lists.
+    /// Returns the columns in `keep`. `None` if the step keeps all columns of a relation whose columns no schema lists.
     pub(super) fn kept_columns(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
         let relations = &self.input.relations;
         let first = relations.first()?;
@@ -362,7 +362,7 @@ impl<'y> JoinedStep<'y> {
         }
     }
 
-    /// Returns the column of a relation, or the merged column of a full join.
+    /// Returns the column of a relation, or the merged column if a full join shares it.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
         let merged = self
             .merged
@@ -414,7 +414,8 @@ impl<'y> JoinedStep<'y> {
             });
         }
         let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
-        // `keep` refers to the previous step; a column that only another relation has belongs to that one.
+        // A name in `keep` refers to a column of the previous step or, if the previous step has no such column, of
+        // another relation.
         if has(&0) {
             return Some(self.shared_or(0, inner));
         }
@@ -487,7 +488,7 @@ fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnost
     })
 }
 
-/// Returns the span of a name in the file; the text may contain several names.
+/// Returns the span of a name in the file. The node's text may contain several names.
 fn span_of(name: SpannedText<'_>) -> Span {
     let whole = name.node.text().unwrap_or_default();
     let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);

@@ -1,4 +1,4 @@
-//! dbt tests that a join finds at most one row, where no known key proves it.
+//! dbt tests that a join finds at most one row, for joins for which no known key proves this.
 
 use rustc_hash::FxHashSet;
 
@@ -15,18 +15,18 @@ use crate::plan::{StepOutput, StepPlan};
 use crate::span::Span;
 use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
-/// Test of a join: its query returns one row per violation.
+/// Test of a join. The query of the test returns one row per violation.
 #[derive(Debug)]
 pub(super) struct SingleMatch {
-    /// Name of the file.
+    /// Name of the test's file.
     pub name: String,
-    /// Meaning of its rows, for readers.
+    /// Meaning of the returned rows, for readers of the test.
     pub about: String,
     pub query: Query,
 }
 
 impl SpecCompilation<'_> {
-    /// Generates tests for unproven joins.
+    /// Adds tests for joins that are not proven to find at most one row.
     pub(super) fn note_unproven(
         &mut self,
         unproven: &[(usize, CardinalityQuery)],
@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Selects the values of the join columns that occur in several rows.
+    /// Returns a query that selects the values of the join columns that occur in several rows of the joined relation.
     fn keys_that_repeat(
         &self,
         place: usize,
@@ -71,7 +71,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let source = joined.input.joins.get(place)?.source.clone();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
-        // Only this relation is read, so its columns need no qualifier.
+        // The query reads only this relation, so the columns need no qualifier.
         emitter.set_input_kind(false, true);
         let mut equal: Vec<u32> = asked.equal.clone();
         equal.sort_unstable();
@@ -123,7 +123,7 @@ impl SpecCompilation<'_> {
         Some(self.with_ctes(Vec::new(), body))
     }
 
-    /// Selects a row if the join adds rows.
+    /// Returns a query that selects one row if the join adds rows.
     fn rows_that_joining_adds(
         &mut self,
         place: usize,
@@ -150,7 +150,7 @@ impl SpecCompilation<'_> {
             ..Select::default()
         };
         let mut joins = joining.joins.get(..=place)?.to_vec();
-        // Unmatched rows count as one row, as before the join.
+        // With a left join, an unmatched row is one row before and after the join.
         joins.last_mut()?.kind = JoinKind::Left;
         let select = tree.text(Span::default(), |out| {
             out.push_str(&format!("(select row_count from {before})"));
@@ -172,7 +172,7 @@ impl SpecCompilation<'_> {
         ))
     }
 
-    /// Returns the query with the CTEs of the spec that it reads.
+    /// Returns the query with those CTEs of the spec that it reads.
     fn with_ctes(&self, own: Vec<Cte>, body: Select) -> Query {
         let mut read: FxHashSet<&str> = FxHashSet::default();
         let sources = |select: &'_ Select| -> Vec<String> {
@@ -189,7 +189,7 @@ impl SpecCompilation<'_> {
             .chain([&body])
             .flat_map(sources)
             .collect();
-        // A CTE reads earlier ones only.
+        // Go backward, because a CTE reads only earlier CTEs.
         for cte in self.ctes.iter().rev() {
             if wanted.contains(&cte.name) {
                 read.insert(&cte.name);
@@ -207,7 +207,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the nodes that a value depends on, through definitions too, operands first.
+/// Returns the nodes that a value depends on, directly or through definitions. Operands come first.
 fn nodes_of(program: &Program, root: IrId) -> Vec<IrId> {
     let mut seen: FxHashSet<IrId> = FxHashSet::default();
     let mut stack = vec![root];

@@ -1,4 +1,4 @@
-//! Joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
+//! Parses the joined relations of a step: `joins: - {to, as, on | using, type, cardinality}`.
 
 use super::keys::{JOIN, Shape};
 use super::load::{Loader, SpannedText};
@@ -8,16 +8,16 @@ use crate::span::Span;
 use crate::sql::JoinKind;
 use crate::yaml::Node;
 
-/// Joined relation, or an earlier step, which takes precedence over a table of that name.
+/// Joined relation or step. An earlier step takes precedence over a table with the same name.
 #[derive(Clone, Debug)]
 pub struct JoinedRelation<'y> {
     pub to: From,
     pub to_text: SpannedText<'y>,
-    /// Alias for its columns.
+    /// Alias that qualifies the relation's columns.
     pub alias: Option<SpannedText<'y>>,
     pub by: JoinCriterion<'y>,
     pub kind: JoinKind,
-    /// `cardinality: many`.
+    /// Whether the join has `cardinality: many`.
     pub many: bool,
 }
 
@@ -26,17 +26,18 @@ pub struct JoinedRelation<'y> {
 pub enum JoinCriterion<'y> {
     On(SpannedText<'y>),
     Using(Vec<SpannedText<'y>>),
-    /// Cross join, or an error that was reported.
+    /// No condition, because the join is a cross join or has a reported error.
     Nothing,
 }
 
 impl JoinedRelation<'_> {
-    /// Returns the name that qualifies its columns.
+    /// Returns the name that qualifies the relation's columns: the alias or, if there is none, the name of the
+    /// relation.
     pub fn name(&self) -> &str {
         self.alias.map_or_else(|| self.to.name(), |alias| alias.text)
     }
 
-    /// Returns the span of that name.
+    /// Returns the span of the name that qualifies the relation's columns.
     pub fn name_span(&self) -> Span {
         self.alias.map_or(self.to_text.node.span, |alias| alias.node.span)
     }
@@ -50,7 +51,7 @@ const TYPES: &[(&str, JoinKind)] = &[
 ];
 
 impl<'y> Loader<'y, '_> {
-    /// Reads the step's joins; invalid ones are reported and skipped, and set `sound` to false.
+    /// Parses the joins of a step. Invalid joins are reported and skipped. Also returns whether all joins are valid.
     pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<JoinedRelation<'y>>, bool) {
         let Some(value) = step.get("joins") else {
             return (Vec::new(), true);
@@ -94,7 +95,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         }
-        // YAML 1.1 tools write the key `on` as `true`.
+        // Tools for YAML 1.1 write the key `on` as `true`.
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
         let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
@@ -184,7 +185,7 @@ impl<'y> Loader<'y, '_> {
             (Some(on), None) => JoinCriterion::On(on),
             (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
             (None, None | Some(_)) => {
-                // An `on` without a condition was reported.
+                // If `on` has no condition, that is already reported.
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
                     let (message, help) = if has("using") {
                         (
@@ -212,7 +213,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    /// Reads one of a few words.
+    /// Parses a value that must be one of a few words.
     fn word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
         let Some(value) = node.get(key).filter(|value| !value.is_null()) else {
             return default;
@@ -250,7 +251,7 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// Returns whether the key is `on`, or `true` from a YAML 1.1 tool.
+/// Returns whether a key is `on`, or `true` as written by a tool for YAML 1.1.
 fn is_on(key: &Node) -> bool {
     key.text() == Some("on") || key.boolean() == Some(true)
 }

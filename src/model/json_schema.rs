@@ -1,4 +1,4 @@
-//! JSON Schemas of specs and of the project file, generated from the tables of keys that the loader reads.
+//! JSON Schemas for specs and the project file, generated from the tables of keys that the loader also uses.
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ pub fn spec() -> String {
     let mut spec = schema.object(&[&MODEL, &STEP]);
     let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
-    // With `steps`, the top level must not have keys of a step.
+    // If the spec has `steps`, the keys of a step are not allowed at the top level.
     let beside = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
         all.push(beside);
@@ -50,7 +50,7 @@ pub fn local_settings_schema() -> String {
     schema.document(&LOCAL, local)
 }
 
-/// Mappings written so far, by title.
+/// Writer for the schemas of mappings. It stores the schemas written so far, by title.
 #[derive(Default)]
 struct SchemaWriter {
     definitions: Map<String, Value>,
@@ -72,13 +72,13 @@ impl SchemaWriter {
         format!("{:#}\n", Value::Object(document))
     }
 
-    /// Returns the schema of a mapping with the keys of these tables. Keys that are not supported yet are refused, as
-    /// in the loader.
+    /// Returns the schema of a mapping that accepts the keys in these tables.
     fn object(&mut self, tables: &[&'static Keys]) -> Map<String, Value> {
         let keys = || tables.iter().flat_map(|table| table.keys);
         let mut properties: Map<String, Value> = Map::new();
         for key in keys() {
-            // A key of both tables is the model's, whose shape accepts that of a step.
+            // If a key is in both tables, use the first one. It is the key of the model, and its shape also accepts the
+            // value of a step.
             if !properties.contains_key(key.name) {
                 properties.insert(key.name.to_owned(), self.key(key));
             }
@@ -128,10 +128,10 @@ impl SchemaWriter {
         Value::Object(std::mem::take(schema))
     }
 
-    /// Returns a reference to a mapping's schema below `$defs`.
+    /// Returns a reference to the schema of a mapping, which is below `$defs`.
     fn reference(&mut self, keys: &'static Keys) -> Value {
         if !self.definitions.contains_key(keys.title) {
-            // Reserve the place first, so that definitions are in the order of discovery.
+            // Reserve the entry first, so that the definitions are in the order of discovery.
             self.definitions.insert(keys.title.to_owned(), Value::Null);
             let mut object = self.object(&[keys]);
             object.insert("description".to_owned(), json!(keys.doc));
@@ -144,8 +144,8 @@ impl SchemaWriter {
         let text = || json!({"type": ["string", "number", "boolean"]});
         match shape {
             Shape::Text | Shape::Formula => text(),
-            // Letters, digits and `_` of any script; regular expressions of JSON Schema have no portable class for
-            // these.
+            // The pattern accepts `_` and the letters and digits of any script. The regular expressions of JSON Schema
+            // have no portable class for them.
             Shape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),
             Shape::Choice(words) => json!({"enum": words}),
             Shape::Dialect => json!({"enum": Dialect::all().map(Dialect::name).collect::<Vec<_>>()}),
@@ -206,7 +206,7 @@ impl SchemaWriter {
     }
 }
 
-/// Returns the condition that a step is a worksheet.
+/// Returns a schema that matches steps that are worksheets.
 fn worksheet() -> Value {
     let said = |key: &&str| match *key {
         "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
@@ -215,7 +215,7 @@ fn worksheet() -> Value {
     json!({"anyOf": SHEET_KEYS.iter().map(said).collect::<Vec<_>>()})
 }
 
-/// Allows an empty value as well.
+/// Extends a schema so that it also accepts an empty value.
 fn or_nothing(schema: Value) -> Value {
     match schema {
         Value::Object(mut schema) if schema.contains_key("type") => {

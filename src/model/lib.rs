@@ -1,4 +1,4 @@
-//! Model specs: compiles one YAML file to one query or dbt model.
+//! Compiles model specs. Each spec is one YAML file and becomes one query or one dbt model.
 //!
 //! ```text
 //! YAML ─ load (keys, shapes) ─ steps ─ formulas (formulac-core) ─ query ─ write (SQL, properties, tests, docs)
@@ -14,8 +14,9 @@
 //! assert!(compiled.query().unwrap().starts_with("select\n    region,\n    coalesce(sum(amount), 0) as revenue"));
 //! ```
 //!
-//! The crate uses no files, clock, environment or network. It does not panic on any input and always returns what could
-//! be compiled. Items that are hidden in these pages are for the formulac crates that depend on this one.
+//! The crate does not access files, the clock, environment variables or the network. It does not panic on any input and
+//! always returns the parts that could be compiled. Items hidden from this documentation are for the formulac crates
+//! that depend on this one.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -114,7 +115,7 @@ use crate::schema::{Access, Column, Relation};
 use crate::span::Span;
 use crate::verify::NamedColumns;
 
-/// Compiled spec: its query and dbt files if there is no error, and all diagnostics.
+/// Result of compiling a spec: all diagnostics, and the query and dbt files if there is no error.
 ///
 /// ```
 /// let spec = "
@@ -145,46 +146,46 @@ pub struct CompiledSpec {
     pub(crate) columns: Vec<Column>,
     pub(crate) reads: Vec<dbt::From>,
     pub(crate) tables: Vec<String>,
-    /// Key columns, as far as known.
+    /// Key columns. Empty if the key is unknown or the model has at most one row.
     pub(crate) key: Vec<String>,
     /// Whether the model has at most one row.
     pub(crate) single: bool,
-    /// Whether the model may have unknown columns.
+    /// Whether the model may have columns that the compiler does not know.
     pub(crate) open: bool,
     /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
     pub(crate) never_null: FxHashSet<String>,
-    /// Access to the model, and its group.
+    /// dbt access level of the model, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
     /// Columns of relations that formulas read.
     #[doc(hidden)]
     pub columns_read: Vec<ColumnUse>,
-    /// Relations of the schema that it reads, with the columns read.
+    /// Relations of the schema that the spec reads, each with only the columns that the spec reads.
     pub(crate) known_relations: Vec<Relation>,
     pub(crate) undecided_types: Vec<UndecidedType>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) budget: Option<String>,
-    /// Tags of columns in the spec.
+    /// Tags that the spec sets on columns.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// Parts of a model's files.
+/// Contents of the files that dbt needs for a model.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// Reference to the model in its own tests.
     pub(crate) own: dbt::From,
     pub(crate) sql: String,
-    /// Offset of the query, after header and configuration.
+    /// Offset of the query in `sql`, after the header and the configuration.
     pub(crate) body_at: usize,
-    /// Plain query with every column cast to its type, if a contract is enforced.
+    /// Plain query in which every column is cast to its type. `None` unless a contract is enforced.
     pub(crate) under_contract: Option<String>,
     /// Relations in `compare:`.
     pub(crate) compared: Vec<NamedColumns>,
-    /// Query in its order, without limit and configuration; `None` if it equals the model's query.
+    /// Model's query with `order by` but without limit and configuration. `None` if it equals the query in `sql`.
     pub(crate) ordered: Option<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) yml: String,
@@ -194,7 +195,7 @@ pub struct Model {
     pub(crate) semantic: Option<SemanticModel>,
 }
 
-/// Test of a model in a file of its own.
+/// Test of a model in a separate file.
 ///
 /// ```
 /// let spec = "
@@ -216,13 +217,13 @@ pub struct ModelTest {
 }
 
 impl ModelTest {
-    /// Returns the name of its file, without `.sql`.
+    /// Returns the name of the test's file, without `.sql`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the text of its file: a dbt query that returns one row per violation.
+    /// Returns the text of the test's file: a dbt query that returns one row per violation.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
@@ -279,7 +280,8 @@ impl CompiledSpec {
         self.name_span
     }
 
-    /// Returns the relations of the schema that the spec reads, each with its key and the columns read.
+    /// Returns the relations of the schema that the spec reads. Each has its key and only the columns that the spec
+    /// reads.
     ///
     /// ```
     /// use formulac_core::{Column, Relation, Schema, Type};
@@ -296,14 +298,14 @@ impl CompiledSpec {
         &self.known_relations
     }
 
-    /// Returns the columns of unknown type that change the SQL, if the compiler was built to find them
-    /// ([`Builder::probe_types`](crate::Builder::probe_types)).
+    /// Returns the columns of unknown type whose type affects the SQL. Empty unless the compiler was built with
+    /// [`Builder::probe_types`](crate::Builder::probe_types).
     #[must_use]
     pub fn undecided_types(&self) -> &[UndecidedType] {
         &self.undecided_types
     }
 
-    /// Returns plain SQL that reads the table directly, or `None` if there is an error.
+    /// Returns plain SQL that reads tables directly, without dbt's Jinja, or `None` if there is an error.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
@@ -315,8 +317,9 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.sql.as_str())
     }
 
-    /// Returns the model's query for callers that show its rows with a limit of their own: in the order of the plain
-    /// query, which a model has only if `limit` needs it, and without the limit. `None` if there is an error.
+    /// Returns the model's query for callers that display its rows and apply their own limit. The query is sorted like
+    /// the plain query and has no limit. The model's own SQL is sorted only if `limit` needs it. `None` if there is an
+    /// error.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\norder_by: a\nlimit: 3\n";
@@ -329,20 +332,20 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
     }
 
-    /// Returns the limit of its last step, or `None` if it has none or there is an error.
+    /// Returns the limit of the last step, or `None` if the last step has no limit or there is an error.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
         self.model.as_ref()?.limit
     }
 
-    /// Returns the text of the `.yml` file, or `None` if there is an error.
+    /// Returns the text of the model's `.yml` file, or `None` if there is an error.
     #[must_use]
     pub fn model_yml(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.yml.as_str())
     }
 
-    /// Returns the text of the `.md` file with long descriptions as docs blocks, or `None` if there is no such file or
-    /// an error.
+    /// Returns the text of the `.md` file, which contains long descriptions as docs blocks. `None` if the model has no
+    /// such file or there is an error.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndescription: |-\n  One of\n  - these\n  - those\ndefinitions: a = SUM(x)\n";
@@ -355,14 +358,14 @@ impl CompiledSpec {
         self.model.as_ref()?.md.as_deref()
     }
 
-    /// Returns the names that the model's files declare and that are unique in a dbt project: docs blocks, exposures,
-    /// metrics, the semantic model. Empty if there is an error.
+    /// Returns the declarations in the model's files whose names must be unique in a dbt project: docs blocks,
+    /// exposures, metrics and the semantic model. Empty if there is an error.
     #[must_use]
     pub fn declared(&self) -> &[Declared] {
         self.model.as_ref().map_or(&[], |m| &m.declared)
     }
 
-    /// Returns the model in dbt's semantic layer, or `None` if it is not requested or there is an error.
+    /// Returns the semantic model, or `None` if the spec does not request one or there is an error.
     #[must_use]
     pub fn semantic_model(&self) -> Option<&SemanticModel> {
         self.model.as_ref()?.semantic.as_ref()
@@ -382,22 +385,23 @@ impl CompiledSpec {
         &self.additivity
     }
 
-    /// Returns the model's tests that are separate files in one of the project's `test-paths`; empty if there is an
-    /// error. There is one for each join without a proof of at most one row; for a key that dbt's own tests cannot
-    /// test; for rules that no dbt test expresses; and for comparisons.
+    /// Returns the model's tests that are separate files in one of the project's `test-paths`. Such tests cover joins
+    /// that are not proven to find at most one row, keys that dbt's own tests cannot check, rules that no dbt test
+    /// expresses, and comparisons. Empty if there is an error.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
         self.model.as_ref().map_or(&[], |m| &m.tests)
     }
 
-    /// Returns why there is a query but no dbt model: the model would read itself.
+    /// Returns the reason why the spec has a query but no valid dbt model: the model would read itself, or another spec
+    /// generates a model with the same name.
     #[must_use]
     pub fn model_fault(&self) -> Option<&Diagnostic> {
         self.model_fault.as_ref()
     }
 
-    /// Returns diagnostics of the spec as a dbt model that do not concern its query: `limit` hides rows from readers
-    /// of the model.
+    /// Returns warnings that apply only to the dbt model and not to the plain query, for example that `limit` hides
+    /// rows from readers of the model.
     #[must_use]
     pub fn model_warnings(&self) -> &[Diagnostic] {
         &self.model_warnings
@@ -409,8 +413,8 @@ impl CompiledSpec {
         &self.columns
     }
 
-    /// Returns the tables that the query reads, joined ones too, as the spec writes them: `orders`, `raw.orders`, and
-    /// for a `ref` or `source` the last name.
+    /// Returns the names of the tables that the query reads, including joined tables, as written in the spec: `orders`,
+    /// `raw.orders`. For a `ref` or `source`, the name is the model or table in the call.
     ///
     /// ```
     /// let spec = "model: m\nfrom: raw.orders\ndefinitions: a = SUM(x)\n";
@@ -421,7 +425,7 @@ impl CompiledSpec {
         &self.tables
     }
 
-    /// Returns the relations that the model reads, joined ones too, that of `from` first.
+    /// Returns the relations that the model reads, including joined relations. The relation in `from` comes first.
     ///
     /// ```
     /// use formulac_dbt::From;
@@ -434,7 +438,7 @@ impl CompiledSpec {
         &self.reads
     }
 
-    /// Returns the key columns, as far as known; empty for a model of one row.
+    /// Returns the key columns. Empty if the key is unknown or the model has at most one row.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: a = SUM(x)\n";
@@ -451,7 +455,8 @@ impl CompiledSpec {
         &self.tags
     }
 
-    /// Returns the model's configuration in the spec: strings, numbers and booleans, with `access` and `group`.
+    /// Returns the settings in the spec's `config` whose values are strings, numbers or booleans, and also `access` and
+    /// `group`.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
@@ -464,7 +469,8 @@ impl CompiledSpec {
         &self.config
     }
 
-    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written; `verify` enforces it.
+    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written in the spec. `verify`
+    /// enforces this limit.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
@@ -475,7 +481,7 @@ impl CompiledSpec {
         self.budget.as_deref()
     }
 
-    /// Returns the tags of columns in the spec, inherited or not.
+    /// Returns the tags that the spec sets on columns, including tags that are not inherited.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {tags: [pii]}}\n";
@@ -487,7 +493,8 @@ impl CompiledSpec {
         &self.column_tags
     }
 
-    /// Returns the lineage of each column of the result, in order; of a spec with an error, the known part.
+    /// Returns the lineage of each column of the result, in order. If the spec has errors, only the known part is
+    /// returned.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";
@@ -500,19 +507,19 @@ impl CompiledSpec {
         self.lineage.column_lineages()
     }
 
-    /// Returns the definitions of its steps in source order, without those of steps with an error.
+    /// Returns the definitions of the spec's steps in source order. Steps with an error are left out.
     #[must_use]
     pub fn definitions(&self) -> &[SpecDefinition] {
         &self.definitions
     }
 
-    /// Returns all diagnostics; spans refer to the YAML text.
+    /// Returns all diagnostics. Their spans refer to the YAML text.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// Returns the compiled spec if there is no error, otherwise the diagnostics.
+    /// Returns the compiled spec if there is no error, otherwise all diagnostics.
     ///
     /// ```
     /// let compiler = formulac_model::Compiler::default();
@@ -524,7 +531,7 @@ impl CompiledSpec {
     ///
     /// # Errors
     ///
-    /// The diagnostics, warnings among them, when at least one is an error.
+    /// Returns all diagnostics, including warnings, if at least one is an error.
     pub fn into_result(self) -> Result<Self, Vec<Diagnostic>> {
         if self.has_errors() {
             Err(self.diagnostics)
@@ -540,7 +547,8 @@ impl CompiledSpec {
     }
 }
 
-/// Definition of a spec. Its SQL is part of the query, at the place that its level requires.
+/// Definition of a spec. The SQL of the definition is part of the query, in the clause that the definition's level
+/// requires.
 #[derive(Clone, Debug)]
 pub struct SpecDefinition {
     pub(crate) name: String,
@@ -554,49 +562,49 @@ pub struct SpecDefinition {
 }
 
 impl SpecDefinition {
-    /// Returns the name.
+    /// Returns the name of the definition.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the step, if the step has a name.
+    /// Returns the name of the step that contains the definition, if the step has one.
     #[must_use]
     pub fn step(&self) -> Option<&str> {
         self.step.as_deref()
     }
 
-    /// Returns the formula without comments.
+    /// Returns the definition's formula without comments.
     #[must_use]
     pub fn formula(&self) -> &str {
         &self.formula
     }
 
-    /// Returns the type of the values.
+    /// Returns the type of the definition's values.
     #[must_use]
     pub fn ty(&self) -> Type {
         self.ty
     }
 
-    /// Returns the level at which it is computed.
+    /// Returns the level at which the definition is computed.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Returns whether the value may be NULL.
+    /// Returns whether the definition's values may be NULL.
     #[must_use]
     pub fn nullable(&self) -> bool {
         self.nullable
     }
 
-    /// Returns the description by the analyst.
+    /// Returns the description that the analyst wrote.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// Returns the span in the YAML text.
+    /// Returns the span of the definition in the YAML text.
     #[must_use]
     pub fn span(&self) -> Span {
         self.span

@@ -1,4 +1,5 @@
-//! Column lineage of a spec: the input columns from which each column is computed, and the tags that it inherits.
+//! Column lineage of a spec: the input columns from which each column is computed, and the tags that each column
+//! inherits.
 //!
 //! Conditions inside a value count as inputs. Filters, order and partitions do not.
 
@@ -34,7 +35,7 @@ impl SourceColumn {
     }
 }
 
-/// Input columns of a model's column.
+/// Input columns from which a column of a model is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnLineage {
     column: String,
@@ -48,7 +49,7 @@ impl ColumnLineage {
         &self.column
     }
 
-    /// Returns the distinct input columns, sorted; empty for a column that is constant or counts rows.
+    /// Returns the distinct input columns, sorted. Empty if the column is constant or counts rows.
     #[must_use]
     pub fn sources(&self) -> &[SourceColumn] {
         &self.sources
@@ -58,12 +59,12 @@ impl ColumnLineage {
 /// Index of a value.
 type ColumnPosition = u32;
 
-/// Inputs of each value of a spec, dependencies first.
+/// Inputs of all values of a spec. Dependencies come before the values that use them.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: FxHashMap<ColumnPosition, SourceColumn>,
-    /// Index by relation and lower-case column name.
+    /// Index of each input column, by relation and lower-case column name.
     known: FxHashMap<(String, String), ColumnPosition>,
     /// Columns of each step, by lower-case name.
     steps: Vec<FxHashMap<String, ColumnPosition>>,
@@ -96,7 +97,7 @@ impl Lineage {
         at
     }
 
-    /// Adds a total of a step's measure, with the lineage of the measure.
+    /// Adds a column for the total of a measure. It has the same lineage as the measure.
     pub fn add_total(&mut self, measure: &str, column: &str) {
         if let Some(step) = self.steps.last_mut()
             && let Some(at) = step.get(&measure.to_lowercase()).copied()
@@ -105,8 +106,8 @@ impl Lineage {
         }
     }
 
-    /// Records the output columns of the last step. Columns of a wide pivot are named after values, so they may depend
-    /// on any column of the step.
+    /// Records the output columns of the most recent step. `last` means that these are the columns of the model. The
+    /// columns of a wide pivot are named after values, so they may depend on any column of the step.
     pub fn give(&mut self, output: &Relation, last: bool) {
         let Some(mut given) = self.steps.pop() else { return };
         let mut all: Vec<ColumnPosition> = given.values().copied().collect();
@@ -146,8 +147,8 @@ impl Lineage {
         self.columns.iter().map(of).collect()
     }
 
-    /// Returns the inherited tags of each column, by lower-case name: tags of any of its inputs. One pass is enough
-    /// because dependencies come first.
+    /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
+    /// pass is enough because dependencies come first.
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
         let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
         for (at, made) in self.made.iter().enumerate() {
@@ -182,7 +183,7 @@ impl Lineage {
     }
 }
 
-/// Returns the name of the column that a definition or key produces, if any; `text` is the source of the formulas.
+/// Returns the name of the column that a definition or key produces, if any. `text` is the source of the formulas.
 pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
     let program = plan.program;
     let definition = program.definitions.get(index)?;
@@ -190,7 +191,7 @@ pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Opt
         (DefinitionRole::GroupBy, Ir::Column(column)) => {
             program.columns.get(column as usize).map(|c| c.name.to_string())
         }
-        // The definition produces it.
+        // The key is a definition, which produces the column itself.
         (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
         (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
         (DefinitionRole::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
@@ -201,7 +202,7 @@ pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Opt
 }
 
 impl SpecCompilation<'_> {
-    /// Records the lineage of a step's columns; `text` is the source of its formulas.
+    /// Records the lineage of a step's columns. `text` is the source of the step's formulas.
     pub(super) fn note_lineage(
         &mut self,
         step: &Step<'_>,
@@ -272,7 +273,8 @@ impl SpecCompilation<'_> {
         self.lineage.steps.push(given);
     }
 
-    /// Returns a column that a step reads, qualified by relation if the step reads several.
+    /// Returns the position of a column that a step reads. `relation` is the column's relation if the step reads
+    /// several relations.
     fn read_column(
         &mut self,
         step: &Step<'_>,
@@ -312,8 +314,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns a column of an earlier step; a step that passes on all columns of an undeclared relation may have any
-    /// column.
+    /// Returns the position of a column of an earlier step. If the step passes on all columns of an undeclared
+    /// relation, any name may be one of its columns.
     fn column_of_step(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
         let mut place = of;
@@ -359,7 +361,7 @@ impl SpecCompilation<'_> {
         };
         let tagged = |column: Column| {
             let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
-            // Tags in the spec itself are inherited by readers of the model.
+            // Models that read this model also inherit the tags in its spec.
             let own = said(&column);
             let all: Vec<String> = kept
                 .filter(|tag| !own.contains(tag))
@@ -393,7 +395,7 @@ mod tests {
         Schema::new().with(orders).with(customers)
     }
 
-    /// Returns `column: sources / tags`.
+    /// Returns one line per column, in the form `column: sources / tags`.
     fn lineage_lines(spec: &str) -> Vec<String> {
         let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
         let compiled = compiler.compile_spec(spec);
@@ -498,7 +500,7 @@ steps:
     values: [Ann, Bo]
     calculations: {twice: C1 * 2}
 ";
-        // Columns of the wide form have user-chosen names.
+        // The columns of the wide form are named after pivot values, so each column may depend on all inputs.
         let people = "customers.country customers.customer_id customers.name / pii";
         let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
         assert_eq!(

@@ -7,8 +7,8 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::{self, Node};
 
 impl Project {
-    /// Applies personal settings. Invalid ones are reported and skipped. Branches, protection and approvals are the
-    /// same for all users, so they are not allowed.
+    /// Applies personal settings to the project. Invalid settings are reported and skipped. Branches, protection and
+    /// approvals are not allowed, because they are the same for all users.
     ///
     /// ```
     /// use formulac_model::Project;

@@ -1,4 +1,5 @@
-//! Names that are too long for the warehouse: Postgres truncates them silently, others refuse them.
+//! Reports names that are too long for the warehouse. Postgres silently truncates them, and other warehouses reject
+//! them.
 
 use rustc_hash::FxHashMap;
 
@@ -13,12 +14,12 @@ use crate::ir::Ir;
 use crate::plan::{StepPlan, cut_name, key_name};
 use crate::span::Span;
 
-/// Names of one kind, by their truncated form.
+/// Names of one kind, which must differ even if they are truncated.
 struct LongNames {
     dialect: Dialect,
-    /// Whether the names are visible outside, so that truncation matters.
+    /// Whether the names are visible outside of the query, so that truncation must be reported.
     seen_outside: bool,
-    /// First name of each truncated form, and whether it was truncated.
+    /// First name with each truncated form, and the span of this name.
     seen: FxHashMap<String, (String, Span)>,
 }
 
@@ -80,7 +81,7 @@ impl LongNames {
     }
 }
 
-/// Checks the columns of a step; those of the last step are the model's.
+/// Checks the names of a step's columns. The columns of the last step are the columns of the model.
 pub(super) fn check_lengths(
     plan: &StepPlan<'_>,
     ast: &Ast,
@@ -107,8 +108,8 @@ pub(super) fn check_lengths(
 }
 
 impl SpecCompilation<'_> {
-    /// Checks the name of the table or view, which dbt refuses if the warehouse would truncate it, and that of the
-    /// model, which must not be a reserved word.
+    /// Checks the name of the table or view, because dbt rejects a name that the warehouse would truncate. Also checks
+    /// the name of the model, which must not be a reserved word.
     pub(super) fn check_model_name(&self, diagnostics: &mut Vec<Diagnostic>) {
         let (dialect, model) = (self.compiler.options.dialect, self.spec.model);
         let dbt = &self.spec.dbt;

@@ -1,4 +1,5 @@
-//! Lookback of an incremental run for late rows: whole calendar units, so that no group is read in part.
+//! Lookback of an incremental run for late rows. It consists of whole calendar units, so that groups are always read
+//! completely.
 
 use super::compile::SpecCompilation;
 use super::config::stated_config;
@@ -10,7 +11,7 @@ use crate::schema::Column;
 use crate::yaml::Node;
 
 impl SpecCompilation<'_> {
-    /// Reads how late a row may be, in whole units of the time column's truncation.
+    /// Returns how late a row may be according to the spec, in whole units of the time column's truncation.
     pub(super) fn lookback(
         &self,
         time: &Column,
@@ -70,18 +71,19 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the approximate number of seconds of a unit.
+/// Returns the approximate number of seconds in a unit.
 pub(super) fn seconds(unit: CalendarUnit) -> i64 {
     let (length, months) = unit.length();
     if months { length * 2_592_000 } else { length }
 }
 
-/// Returns whether a unit may extend beyond the other; beyond a single time, any unit does.
+/// Returns whether one unit may extend beyond the other unit. Returns `true` if there is no other unit.
 pub(super) fn is_coarser(unit: CalendarUnit, than: Option<CalendarUnit>) -> bool {
     than.is_none_or(|than| !nests(unit, than))
 }
 
-/// Returns whether each instance of one unit lies within one of the other.
+/// Returns whether each instance of one unit is within a single instance of the other unit. For example, each month is
+/// within one year.
 pub(super) fn nests(unit: CalendarUnit, within: CalendarUnit) -> bool {
     match (unit.length(), within.length()) {
         ((one, true), (other, true)) => other % one == 0,

@@ -1,5 +1,5 @@
-//! Warns about rows treated as periods: OFFSET and ranges count rows, and a month without rows has none. Also reports
-//! calendar steps shorter than a period.
+//! Warns about formulas that treat rows as periods. OFFSET and ranges count rows, so they are wrong if a period has no
+//! row. Also reports calendar offsets that are shorter than a period.
 
 use super::additivity::StepColumns;
 use crate::Type;
@@ -9,21 +9,21 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, cut_time, used_definitions};
 
-/// Rows that a value reads by counting.
+/// Way in which a value reads other rows by counting.
 enum Counted {
-    /// OFFSET of a value by a number of rows, negative for earlier ones.
+    /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
     Offset {
         value: IrId,
         sign: &'static str,
         rows: IrId,
     },
-    /// Range with this many rows, if the number is known.
+    /// Range of rows, and the number of rows if it is known.
     Range { value: Option<IrId>, rows: Option<i64> },
 }
 
-/// Warns once per definition about an OFFSET or range in the order of a date that differs in each row or group: rows
-/// are periods then, and if one is missing, the row before is not the previous period. `before` holds the columns of
-/// the previous step.
+/// Warns once per definition about an OFFSET or range if the rows are ordered by a date and each row or group is a
+/// period. If a period has no row, the previous row is not the previous period. `before` contains the columns of the
+/// previous step.
 pub(super) fn check_gaps(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
@@ -37,7 +37,7 @@ pub(super) fn check_gaps(
         let root = program.definitions[index].root;
         let is_period = match (program.node(root), plan.grouped) {
             (Ir::Definition(used), true) => plan.keys[used as usize],
-            // `order_by` of a grouped step names a key; anything else is an error.
+            // In a grouped step, `order_by` must name a key. Anything else is an error.
             (Ir::Column(_) | Ir::Apply { .. }, true) => true,
             (Ir::Column(column), false) => {
                 let name = &program.columns[column as usize].name;
@@ -130,7 +130,7 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
         let rows = match (from, to) {
             (FrameBound::At(0), FrameBound::At(0)) => return None,
             (FrameBound::At(from), FrameBound::At(to)) => Some(i64::from(to) - i64::from(from) + 1),
-            // A range over all rows up to this one, as in a running sum, does not depend on missing rows.
+            // Missing rows do not affect a range over all rows up to the current row, as in a running sum.
             (FrameBound::First, FrameBound::At(0)) | (FrameBound::At(0), FrameBound::Last) => return None,
             (FrameBound::At(_), _) | (_, FrameBound::At(_)) => None,
             _ => return None,
@@ -159,8 +159,8 @@ fn counted(program: &Program, id: IrId) -> Option<Counted> {
     }
 }
 
-/// Reports PERIODOFFSET by a unit shorter than the period of the key: a month has no row of the previous week.
-/// `before` holds the columns of the previous step, whose keys may be truncated to periods.
+/// Reports PERIODOFFSET by a unit that is shorter than the period of the key. For example, rows per month have no row
+/// for the previous week. `before` contains the columns of the previous step, which may be truncated to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     if program.periods.is_empty() {
@@ -220,12 +220,12 @@ fn period_of(program: &Program, key: IrId, before: Option<&StepColumns>) -> Opti
     }
 }
 
-/// Returns the unit in a key's timeframe or name.
+/// Returns the calendar unit in the timeframe or name of a key. `day` if there is none.
 fn unit(key: &str) -> &'static str {
     let key = key.to_ascii_lowercase();
     let named = key.split_once('[').map_or(key.as_str(), |(_, frame)| frame);
     let units = ["day", "week", "month", "quarter", "year"].into_iter();
-    // In `birthday_month` the last unit counts.
+    // If the name contains several units, as in `birthday_month`, use the last one.
     let last = units.filter_map(|unit| Some((named.rfind(unit)?, unit))).max();
     last.map_or("day", |(_, unit)| unit)
 }

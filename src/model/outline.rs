@@ -1,4 +1,4 @@
-//! Outline of a spec: positions of its definitions by step, and settings that formulas depend on.
+//! Outline of a spec: the positions of the definitions in each step, and the settings that formulas depend on.
 
 use super::formulas::StepFormulas;
 use super::load::{self, Definitions, Spec};
@@ -12,12 +12,12 @@ use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Steps of a spec.
+/// Steps of a spec, and the spec's settings.
 #[derive(Debug, Default)]
 pub struct SpecOutline {
     /// Steps in order.
     pub steps: Vec<StepOutline>,
-    /// Time zone of the spec, which overrides that of the compiler.
+    /// Time zone of the spec, which overrides the compiler's time zone.
     timezone: Option<String>,
     blank_zero: bool,
     week_start: Option<crate::calendar::Weekday>,
@@ -26,7 +26,7 @@ pub struct SpecOutline {
     pub today: bool,
 }
 
-/// One step of a spec.
+/// Step of a spec.
 #[derive(Debug, Default)]
 pub struct StepOutline {
     /// Name of the step, if it has one.
@@ -35,18 +35,18 @@ pub struct StepOutline {
     pub definitions: Vec<Placed>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
-    /// Worksheet keys.
+    /// Names for the formulas of a worksheet, if the step is one.
     pub sheet: Option<SheetOutline>,
 }
 
 /// Names available to formulas of a worksheet.
 #[derive(Debug, Default)]
 pub struct SheetOutline {
-    /// Columns of the sheet; by default those of the previous step.
+    /// Columns of the sheet. By default, these are the columns of the previous step.
     pub columns: Vec<String>,
-    /// Row for which its formulas are written.
+    /// Row for which the sheet's formulas are written.
     pub row: i64,
-    /// Tabs, each with its relation.
+    /// Names of the tabs, each with the name of its relation.
     pub tabs: Vec<(String, String)>,
     /// Whether the sheet has the key `pivot_by`.
     pub is_pivoted: bool,
@@ -54,22 +54,22 @@ pub struct SheetOutline {
     pub is_wide: bool,
 }
 
-/// Definition in the file.
+/// Definition, with its position in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
     /// Name of the definition.
     pub name: String,
     /// Formula without comments.
     pub formula: String,
-    /// Span after the `=`, or of the whole scalar.
+    /// Span of the formula: the text after the `=`, or the whole scalar.
     pub at: Span,
     /// Scalar that contains the definition.
     pub scalar: Span,
-    /// Style of that scalar.
+    /// YAML style of the scalar.
     pub style: yaml::YamlStyle,
-    /// Whether the scalar contains nothing else.
+    /// Whether the scalar contains only this definition.
     pub alone: bool,
-    /// Whether there is a comment inside.
+    /// Whether the formula contains a comment.
     pub has_comment: bool,
 }
 
@@ -117,7 +117,8 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             &mut ast,
             &mut faults,
         );
-        // Parts of definitions come first, in the order of their scalars; timeframes of a sheet come before those.
+        // The first parts are the timeframes of the sheet, if there are any. The parts of the definitions follow, in
+        // the order of their scalars.
         let sheet_frames = formulas
             .roles
             .iter()
@@ -192,7 +193,7 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
     steps
 }
 
-/// Returns whether `//` occurs outside of strings.
+/// Returns whether a formula contains `//` outside of strings.
 fn has_comment(formula: &str) -> bool {
     let outside = formula.split('"').step_by(2);
     outside

@@ -1,4 +1,4 @@
-//! Lint for partitions that leave windows no other rows.
+//! Lint for partitions in which windows find no other rows.
 
 use super::load::Step;
 use crate::check::{DefinitionRole, moved_key};
@@ -6,8 +6,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, cut_time, used_definitions};
 
-/// Warns once per step about windows that see only their own row because each group is its own partition, and about
-/// calendar offsets that always leave the partition.
+/// Warns once per step about windows that read only their own row because each group is a separate partition. Also
+/// warns about calendar offsets that always lead out of the partition.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     let with_role = |role: DefinitionRole| -> Vec<IrId> {
@@ -70,7 +70,8 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     check_frames(program, &nodes, &partition, &order, text, found);
 }
 
-/// Warns about frames outside the partition: no row of the same year is a year earlier.
+/// Warns about calendar offsets that always lead out of the partition. For example, if rows are partitioned by year, no
+/// row is a year earlier.
 fn check_frames(
     program: &Program,
     nodes: &[IrId],
@@ -97,7 +98,8 @@ fn check_frames(
         let (distance, months) = program.periods[period as usize].distance();
         let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
             ((length, of_months), _) if of_months == months => distance.abs() >= length,
-            // A month is longer than a week; of days, only 366 are sure to be longer than a month.
+            // An offset in months always leaves a day or a week. An offset in days may stay within a month, so it is
+            // not reported.
             ((_, of_months), months) => months && !of_months,
         })?;
         Some((id, *frame))
@@ -121,7 +123,7 @@ fn check_frames(
     found.push(diagnostic);
 }
 
-/// Returns the column of a key, or the column that the key truncates.
+/// Returns the column that a key is or truncates, and the unit of the truncation if there is one.
 fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<CalendarUnit>)> {
     let (of, unit) = cut_time(program, id);
     match program.node(of) {

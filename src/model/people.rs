@@ -1,8 +1,8 @@
-//! Roles of people: `groups`, `roles` and `default_role` in the project file.
+//! People of a project and their roles: `groups`, `roles` and `default_role` in the project file.
 
 use super::role::{Rights, Role};
 
-/// The people of a project.
+/// People of a project, with their groups and roles.
 ///
 /// ```
 /// use formulac_model::Project;
@@ -21,20 +21,20 @@ pub struct People {
 }
 
 impl People {
-    /// Creates the people from the settings in the project file.
+    /// Creates the people of a project from the settings in the project file.
     pub fn new(groups: Vec<(String, Vec<String>)>, roles: Vec<(String, Role)>, default: Option<Role>) -> Self {
         Self { groups, roles, default }
     }
 
-    /// Returns `true` if the project file defines any roles. If it does not, everybody is an engineer.
+    /// Returns whether the project file defines any roles. If it does not, everybody is an engineer.
     #[must_use]
     pub fn have_roles(&self) -> bool {
         !self.roles.is_empty() || self.default.is_some()
     }
 
-    /// Returns the roles of a person, given as `Name <address>` or as an address alone: the roles of the address and
-    /// of its groups, otherwise the default role. Empty if there is no default role either. The comparison ignores
-    /// case.
+    /// Returns the roles of a person, who is given as `Name <address>` or as an address alone. These are the roles of
+    /// the address and of its groups or, if there are none, the default role. Empty if there is no default role either.
+    /// Addresses are compared ignoring case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
         if !self.have_roles() {
@@ -58,11 +58,11 @@ impl People {
             .fold(Rights::default(), |rights, role| rights.and(role.rights()))
     }
 
-    /// Returns `true` if a person has this name or address, or belongs to the group with this name.
+    /// Returns whether a person has this name or address, or belongs to the group with this name.
     #[must_use]
     pub fn is_among(&self, who: &str, name: &str) -> bool {
         let is = |name: &str| address(name).eq_ignore_ascii_case(address(who));
-        // The name of a group never refers to a person.
+        // If a group has this name, the name never refers to a person.
         self.group_members(name)
             .map_or_else(|| is(name), |members| members.iter().any(|member| is(member)))
     }
@@ -76,8 +76,8 @@ impl People {
             .map(|(_, members)| members.as_slice())
     }
 
-    /// Returns the people to whom the project file gives a role: individual people and members of groups, in the
-    /// order of the file.
+    /// Returns the people who have a role according to the project file: individual people and members of groups, in
+    /// the order of the file.
     #[must_use]
     pub fn with_role(&self, role: Role) -> Vec<&str> {
         let mut people = Vec::new();

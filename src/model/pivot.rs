@@ -1,4 +1,4 @@
-//! Pivoted worksheets: one row per cell if formulas count cells, and the long or wide form.
+//! Pivoted worksheets: adds rows for empty cells if formulas need them, and generates the long or wide form.
 
 use rustc_hash::FxHashMap;
 
@@ -18,24 +18,24 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// Cells of a pivoted sheet, one row each, whether the input has a row there or not.
+/// Cells of a pivoted sheet. There is one row per cell, even if the input has no row for the cell.
 #[derive(Debug)]
 pub(super) struct Cells {
     /// Name of the CTE.
     pub name: String,
-    /// Columns of the cells, if a schema lists the columns of the input.
+    /// Columns of the CTE. `None` if no schema lists the columns of the input.
     pub relation: Option<Relation>,
     pub grain: Vec<String>,
-    /// Columns that the step passes on, its own or not.
+    /// Columns of the CTE that the step keeps, including helper columns.
     pub kept: Vec<String>,
-    /// For the long form: column that reports whether a cell has a row.
+    /// Boolean column that is true if a cell has a row. Only for the long form.
     filled: Option<String>,
-    /// For the wide form: column that numbers the pivot columns.
+    /// Column with the number of the pivot column. Only for the wide form.
     pub place: Option<String>,
 }
 
 impl Cells {
-    /// Returns the input of the step after adding the cells.
+    /// Returns the input of the step, with the rows replaced by the cells.
     pub fn input<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
         StepInput {
             name: &self.name,
@@ -47,7 +47,7 @@ impl Cells {
     }
 }
 
-/// Value of a pivot, as SQL and as part of a column name.
+/// Value of a pivot column: its SQL, and its text for column names.
 #[derive(Debug)]
 pub(super) struct PivotValue {
     sql: SqlId,
@@ -56,7 +56,7 @@ pub(super) struct PivotValue {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the values of the wide form, and reports errors in them.
+    /// Returns the values for which the wide form has columns, and reports errors in them.
     pub(super) fn pivot_values(
         &self,
         step: &Step<'_>,
@@ -126,8 +126,8 @@ impl SpecCompilation<'_> {
         values
     }
 
-    /// Returns the cells of a pivoted sheet as CTEs, or `None` if its rows have no known key, which is reported where
-    /// it matters.
+    /// Adds CTEs with the cells of a pivoted sheet. Returns `None` if the key of the sheet's rows is unknown, which is
+    /// reported elsewhere.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -217,7 +217,7 @@ impl SpecCompilation<'_> {
             None => distinct(tree, &keys),
         };
         let of_columns = cte(self, format!("{}_columns", input.name), body);
-        // A key that is never NULL shows whether a row was found.
+        // A key column that is never NULL in the input shows whether the join found a row.
         let sure = rows
             .iter()
             .chain(&keys)
@@ -252,7 +252,7 @@ impl SpecCompilation<'_> {
             let tree = emitter.tree();
             let mut expr = tree.field_of(side, &column);
             if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
-                // A cell without a row still has the totals of its row and column.
+                // A cell without a row also needs the totals of its row and column.
                 let x = tree.call("max", &[expr], Span::default());
                 let (of, names): (&str, &[String]) = match total.kind {
                     SheetTotalKind::Row => (&of_rows, &rows),
@@ -279,7 +279,7 @@ impl SpecCompilation<'_> {
             }
             if side != alias {
                 let right = tree.field_of(alias, &column);
-                // Listed values are never NULL.
+                // The values listed in the spec are never NULL.
                 let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
                 conditions.push(emitter.same_key(expr, right, nullable));
             }
@@ -355,7 +355,8 @@ impl SpecCompilation<'_> {
             names.retain(|name| seen.insert(name.to_ascii_lowercase()));
             names
         };
-        // Ties are broken in the same order whether the sheet needs its empty cells or not.
+        // The grain starts with the grain of the input, so that ties are broken in the same order with and without
+        // empty cells.
         let grain = different(input.grain.iter().chain(&rows).chain(&keys).cloned().collect());
         let mut kept: Vec<String> = rows.into_iter().chain(keys).chain(known).collect();
         kept.extend(place.iter().chain(&filled).cloned());
@@ -370,7 +371,7 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Reports obstacles to one row per cell.
+    /// Reports the parts of a sheet that do not allow one row per cell.
     fn check_cells(
         &self,
         step: &Step<'_>,
@@ -411,7 +412,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the long form of a sheet computed in all cells: the rows that exist.
+    /// Converts the output of a sheet that was computed in all cells to the long form, which contains only the cells
+    /// that have a row.
     pub(super) fn long_form(
         &mut self,
         cells: &Cells,
@@ -467,7 +469,8 @@ impl SpecCompilation<'_> {
         output.relation = relation;
     }
 
-    /// Returns the wide form: one row per row of the pivot, and one column per pivot column and value.
+    /// Converts the output of a sheet to the wide form, which has one row per row of the pivot, and one column per
+    /// pivot value and measure.
     #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
     #[allow(
         clippy::too_many_lines,
@@ -507,7 +510,7 @@ impl SpecCompilation<'_> {
             .filter(|c| !is(&cells.kept, c.name()) || is_kept(c.name()))
             .cloned()
             .collect();
-        // A node per column type, for the template of the maximum.
+        // One node per column, so that `max` uses the template for the type of the column.
         let typed: Vec<IrId> = wanted
             .iter()
             .map(|column| {
@@ -665,7 +668,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the rows that list a pivot's values.
+/// Returns a select with one row per pivot value, with its number.
 fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
@@ -686,7 +689,7 @@ fn listed(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> 
     first
 }
 
-/// Converts a value to the key's type, or returns `None`.
+/// Converts a pivot value to the type of the key. Returns `None` if this is not possible.
 fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
@@ -726,7 +729,7 @@ fn value_of(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<
     Some(program.add(node, meta))
 }
 
-/// Converts `Web shop` to `web_shop` for a name.
+/// Converts a value to a part of a column name, for example `Web shop` to `web_shop`.
 fn part_of_name(text: &str) -> String {
     let name = snake_case(text);
     if name.is_empty() { "blank".to_owned() } else { name }

@@ -1,4 +1,4 @@
-//! Project file, `formulac.yml`: settings for compiling.
+//! Project file `formulac.yml`, which contains settings for the compiler.
 
 use super::environments::{self, Environment};
 use super::keys::PROJECT;
@@ -13,7 +13,7 @@ use crate::people::People;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Settings of a project file for all its specs and formulas.
+/// Settings in a project file, which apply to all specs and formulas of the project.
 ///
 /// ```
 /// let (project, faults) = formulac_model::Project::from_text("dialect: bigquery\ntimezone: Europe/Berlin\nlint: [W0412]\n");
@@ -45,7 +45,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// Reads a project file. Invalid parts are reported and skipped.
+    /// Parses a project file. Invalid parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
         let mut diagnostics = Vec::new();
@@ -92,7 +92,7 @@ impl Project {
         self.omni.as_deref()
     }
 
-    /// Returns whether Omni's model files are in their own git repository, whose root is the folder.
+    /// Returns whether the folder of Omni's model files is the root of a separate git repository.
     #[must_use]
     pub fn omni_is_repository(&self) -> bool {
         self.is_omni_repository
@@ -116,7 +116,7 @@ impl Project {
         self.models.as_deref()
     }
 
-    /// Returns the folder of generated tests in files of their own, relative to the project.
+    /// Returns the folder for generated tests that are separate files, relative to the project.
     #[must_use]
     pub fn tests(&self) -> Option<&str> {
         self.tests.as_deref()
@@ -128,13 +128,13 @@ impl Project {
         self.timezone.as_deref()
     }
 
-    /// Returns whether blank operands of `+ - *` and of numerators count as 0.
+    /// Returns whether blank operands of `+ - *` and blank numerators count as 0.
     #[must_use]
     pub fn blanks_as_zero(&self) -> bool {
         self.blank_zero
     }
 
-    /// Returns the tags that a column inherits from its inputs.
+    /// Returns the tags that columns inherit from their inputs.
     #[must_use]
     pub fn inherit(&self) -> &[String] {
         &self.inherit
@@ -145,19 +145,19 @@ impl Project {
         self.inherit.extend(tags);
     }
 
-    /// Returns whether to add semantic models for dbt, and in which form.
+    /// Returns whether models get a dbt semantic model, and in which format.
     #[must_use]
     pub fn semantic_models(&self) -> SemanticModels {
         self.semantic_models
     }
 
-    /// Returns the environments in source order.
+    /// Returns the environments in the order of the file.
     #[must_use]
     pub fn environments(&self) -> &[Environment] {
         &self.environments
     }
 
-    /// Returns the people with their roles.
+    /// Returns the people of the project and their roles.
     #[must_use]
     pub fn people(&self) -> &People {
         &self.people
@@ -175,20 +175,21 @@ impl Project {
         self.week_start
     }
 
-    /// Returns the months from January to the fiscal year's first month, or `None` if the project does not set them.
+    /// Returns the number of months from January to the first month of the fiscal year, or `None` if the project does
+    /// not set it.
     #[must_use]
     pub fn fiscal_month_offset(&self) -> Option<u8> {
         self.fiscal_month_offset
     }
 
-    /// Returns warnings that are turned off.
+    /// Returns the codes of the warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
         &self.silenced
     }
 }
 
-/// Reader of keys whose shape the tables cannot express.
+/// Parser for keys whose shape the tables of keys cannot express.
 struct ProjectReader<'d> {
     diagnostics: &'d mut Vec<Diagnostic>,
     silenced: Vec<Code>,
@@ -238,7 +239,7 @@ impl ProjectReader<'_> {
         }
     }
 
-    /// Reads `lint: [W0412]` and `lint: {W0412: off}`, which turn a warning off.
+    /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn a warning off.
     fn lint(&mut self, value: &Node) {
         if let Some(items) = value.items() {
             items.iter().for_each(|item| self.silence(item));

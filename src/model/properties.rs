@@ -14,9 +14,10 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
-/// Keys that dbt reads next to the arguments of a test.
+/// Keys that dbt reads at the same level as the arguments of a test.
 const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
-/// Keys that dbt used to read there and now reads below `config`.
+/// Keys that older versions of dbt read at the same level as the arguments of a test, and newer versions below
+/// `config`.
 const CONFIG_OF_A_TEST: &[&str] = &[
     "severity",
     "where",
@@ -34,17 +35,17 @@ const CONFIG_OF_A_TEST: &[&str] = &[
     "alias",
 ];
 
-/// Interpretation of a node's strings.
+/// Language of a node's strings: plain text, or text that dbt renders.
 #[derive(Clone, Copy)]
 pub(super) enum Language {
-    /// Plain text, kept verbatim.
+    /// Plain text, which dbt must not change.
     Text,
     /// Text for dbt, which renders Jinja in it.
     Dbt,
 }
 
 impl SpecCompilation<'_> {
-    /// Reports contradictory dbt keys.
+    /// Reports dbt keys that contradict each other.
     pub(super) fn check_dbt_keys(&self, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let mut twice = |name: &str, inside: &str, first: &Node, second: &Node| {
@@ -88,7 +89,7 @@ impl SpecCompilation<'_> {
         check_versions(dbt, diagnostics);
     }
 
-    /// Returns the version that the spec generates, or `None` if the model has no versions.
+    /// Returns the version of the model that the spec generates, or `None` if the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
         let is_word = |name: &&str| {
             name.chars()
@@ -97,7 +98,7 @@ impl SpecCompilation<'_> {
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
-    /// Reports properties of columns that the model or its types do not have.
+    /// Reports properties next to formulas whose columns are not in the model, because these properties have no effect.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.beside_formulas();
         let mut lost: Vec<_> = beside
@@ -121,7 +122,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns lower-case columns that a test or an enforced constraint declares NOT NULL.
+    /// Returns the lower-case names of columns that a test or an enforced constraint declares NOT NULL.
     pub(super) fn stated_not_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
         let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
@@ -152,7 +153,7 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// Returns properties next to the last formula of each column, by lower-case name.
+    /// Returns the properties next to the last formula of each column, by the column's lower-case name.
     fn beside_formulas(&self) -> FxHashMap<String, (SpannedText<'_>, DefinitionKeys<'_>)> {
         let mut found = FxHashMap::default();
         for step in &self.spec.steps {
@@ -174,8 +175,8 @@ impl SpecCompilation<'_> {
         found
     }
 
-    /// Returns the properties file's content; `grain` holds the key columns, `never_null` the columns in which NULL
-    /// would lose or duplicate a row.
+    /// Returns the content of the properties file. `grain` contains the key columns. `never_null` contains the columns
+    /// in which NULL would lose or duplicate a row.
     pub(super) fn properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
@@ -242,19 +243,19 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Properties by lower-case column name, and the tests of the model, which may name columns.
+/// Properties of columns by lower-case column name, and tests on the model that name a column.
 struct KnownColumn<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
-    /// Tests of the model on one column, with that column.
+    /// Tests on the model that name one column: the name of the test, and the column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
     unique_column: bool,
     grain: FxHashSet<String>,
     never_null: FxHashSet<&'k str>,
     enforced: bool,
-    /// Whether dbt reads tags and meta at the top level only.
+    /// Whether dbt reads the tags and meta of a column only next to its name and not below `config`.
     flat: bool,
 }
 
@@ -269,7 +270,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
             .filter(|test| !own.contains(test))
             .collect::<Vec<_>>(),
     );
-    // dbt refuses two tests with one name, and a test of the model may name the column.
+    // dbt rejects two tests with the same name, so a test is only added if no other test on this column is the same.
     let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
     let written = |test: &'static str| {
         own.iter()
@@ -315,7 +316,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
         config.push(("meta".to_owned(), YamlOutput::Map(meta)));
     }
     let quoted = known.dialect.quotes(column.name(), !column.is_quoted());
-    // dbt quotes the name as written here.
+    // dbt quotes the name exactly as it is written in the properties file.
     let name = match quoted {
         true => known
             .dialect
@@ -346,7 +347,7 @@ fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
     }
 }
 
-/// Returns the lower-case column of a model's test, if it is this test.
+/// If a test on the model is the test `name`, returns the lower-case name of the column that it names.
 fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
     Some(
         test.get(name)?
@@ -357,7 +358,7 @@ fn column_named(test: &YamlOutput, name: &str) -> Option<String> {
     )
 }
 
-/// Returns whether a test is this one, on all rows, with severity error.
+/// Returns whether a test has this name, applies to all rows and has severity `error`.
 pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
@@ -394,7 +395,7 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Returns the versions with their names.
+/// Returns the entries of `versions:`, with the name of each version.
 fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions
         .items()
@@ -403,7 +404,8 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
         .filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// Returns the version that the spec generates, chosen as dbt finds the latest: the greatest number, or the last text.
+/// Returns the version that the spec generates. It is the latest version as dbt defines it: `latest_version`, or
+/// otherwise the greatest number or the last name.
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
     let names: Vec<&str> = dbt
         .versions
@@ -421,7 +423,8 @@ pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
         .or_else(|| names.iter().max_by(greatest).copied())
 }
 
-/// Writes `versions:`; the latest is the generated file, for which dbt would expect a suffix.
+/// Returns the entries of `versions:`. The latest version gets `defined_in`, because dbt would otherwise expect a
+/// suffix in the name of the generated file.
 fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     let Some(node) = dbt.versions else { return Vec::new() };
     let latest = latest_version(dbt);
@@ -437,7 +440,8 @@ fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
     versions
 }
 
-/// Returns data tests in the format of dbt 1.10 and later: arguments and configuration below separate keys.
+/// Returns data tests in the format of recent dbt versions, in which arguments and configuration are below separate
+/// keys.
 pub(super) fn tests(node: Option<&Node>) -> Vec<YamlOutput> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
@@ -482,7 +486,8 @@ pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Yam
         .collect()
 }
 
-/// Returns a data test in the format before 1.10.5, with arguments next to the configuration.
+/// Converts a data test to the format of dbt before 1.10.5, in which the arguments are at the same level as the
+/// configuration.
 fn flat(test: YamlOutput) -> YamlOutput {
     let of_test = |said: YamlOutput| match said {
         YamlOutput::Map(pairs) => {
@@ -502,7 +507,7 @@ fn flat(test: YamlOutput) -> YamlOutput {
     }
 }
 
-/// Reads a list, or a single item.
+/// Returns the items of a list, or a single value as a list of one item.
 pub(super) fn list(node: &Node, language: Language) -> Vec<YamlOutput> {
     match node.items() {
         Some(items) => items.iter().map(|item| value(item, language)).collect(),
@@ -517,7 +522,7 @@ fn key_text(key: &Node) -> String {
     }
 }
 
-/// Returns a node for the properties file. Its depth was limited when the file was read.
+/// Converts a node for the properties file. The YAML parser limits the nesting depth, which limits the recursion.
 pub(super) fn value(node: &Node, language: Language) -> YamlOutput {
     match &node.kind {
         NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| value(item, language)).collect()),

@@ -1,4 +1,4 @@
-//! Columns of the schema's relations that a spec reads.
+//! Relations of the schema that a spec reads, with the columns that matter to the spec.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use crate::ir::Program;
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 
-/// Names in a spec. A column with such a name may change the SQL even if it is not read, because it may make a bare
-/// name ambiguous, or an output name may hide it.
+/// Names in a spec. A column with such a name may change the SQL even if the spec does not read the column. It may make
+/// an unqualified name ambiguous, or an output column may hide it.
 #[derive(Debug, Default)]
 pub(super) struct NamesUsed {
     /// Lower-case names.
     names: BTreeSet<String>,
-    /// Whether a step takes all columns of the `from` relation.
+    /// Whether a step reads all columns of the relation in `from`.
     whole: bool,
 }
 
@@ -56,7 +56,8 @@ impl SpecCompilation<'_> {
         used.whole |= input.first && takes_all;
     }
 
-    /// Returns the schema's relations in a spec, each with the columns that may change the generated files.
+    /// Returns the relations of the schema that a spec reads, each with the columns that may affect the generated
+    /// files.
     pub(super) fn relations_read(&mut self, output: &[Column]) -> Vec<Relation> {
         let spec = self.spec;
         let mut used = std::mem::take(&mut self.names_used);

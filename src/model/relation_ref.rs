@@ -1,4 +1,4 @@
-//! Input relation of a spec: a table, a `ref` or a `source`.
+//! Parses an input relation of a spec: a table, a `ref` or a `source`.
 
 use super::checks::is_plain_name;
 use super::load::{Loader, SpannedText};
@@ -33,7 +33,7 @@ impl Loader<'_, '_> {
     }
 }
 
-/// Returns `ref(orders)` or `source(raw, events)` with the missing quotes.
+/// Adds the missing quotes to `ref(orders)` or `source(raw, events)`.
 fn quoted(text: &str) -> Option<String> {
     let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
     let word = word.trim_end();

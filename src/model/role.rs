@@ -3,19 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A right that a role gives to people. Reading needs no right, because everybody who has the files can read them.
+/// Right that a role grants. Reading needs no right, because everybody who has the files can read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Right {
     /// Comment on a change.
     Comment,
-    /// Approve or reject a change, but never one's own.
+    /// Approve or reject changes of other people.
     Approve,
     /// Propose a change for approval.
     Propose,
     /// Change specs and write the files generated from them.
     Develop,
-    /// Run definitions against other data and store the results as evidence.
+    /// Run definitions on other data and store the results as evidence.
     Test,
     /// Deploy changes to a protected environment, release them and roll them back.
     Deploy,
@@ -34,7 +34,7 @@ impl Right {
         Self::Settings,
     ];
 
-    /// Describes the right in words that continue a sentence after "may not".
+    /// Returns a description that completes a sentence that ends with "may not".
     #[must_use]
     pub fn description(self) -> &'static str {
         match self {
@@ -76,13 +76,13 @@ impl Rights {
         Self(rights.iter().fold(0, |bits, right| bits | right.bit()))
     }
 
-    /// Returns `true` if this right is included.
+    /// Returns whether this right is included.
     #[must_use]
     pub fn has(self, right: Right) -> bool {
         self.0 & right.bit() != 0
     }
 
-    /// Returns the combination of these rights and others.
+    /// Returns the rights that are in either set.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
@@ -99,12 +99,12 @@ pub enum Role {
     Analyst,
     /// Does everything except change settings.
     Engineer,
-    /// Does all.
+    /// Does everything.
     Admin,
 }
 
 impl Role {
-    /// All roles, as the project file names them.
+    /// All roles.
     pub const ALL: [Self; 4] = [Self::Business, Self::Analyst, Self::Engineer, Self::Admin];
 
     /// Returns the role's name in the project file.
@@ -137,7 +137,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A word that is not the name of a role.
+/// Error for a word that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no role `{0}`; there are business, analyst, engineer, admin")]
 pub struct UnknownRole(String);

@@ -1,4 +1,4 @@
-//! Facts about a model that `--select` uses: tags, and scalar values of its configuration.
+//! Properties of a model that `--select` uses: tags, and scalar values of the configuration.
 
 use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;
@@ -9,7 +9,7 @@ pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
     said.into_iter().flatten().flat_map(Node::texts).collect()
 }
 
-/// Returns scalar settings: keys of `config`, `access` and `group`.
+/// Returns the settings with scalar values: the keys of `config`, and `access` and `group`.
 pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let pairs = dbt.config.and_then(Node::pairs).unwrap_or_default().iter();
     let inside = pairs
@@ -31,7 +31,7 @@ pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String
         .collect()
 }
 
-/// Returns the time limit in seconds, `meta: {formulac: {budget: 30}}`, as written.
+/// Returns the time limit in seconds from `meta: {formulac: {budget: 30}}`, as written in the spec.
 pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
     let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
     let budget = said

@@ -1,7 +1,8 @@
-//! Model in dbt's semantic layer: entities, dimensions and metrics, as far as its columns can be aggregated.
+//! Semantic models for dbt's semantic layer: entities, dimensions, and metrics for the columns that can be aggregated.
 //!
-//! There are two YAML formats. Before dbt 1.12, semantic models and metrics are next to the models; from 1.12 on, keys
-//! of the model and its columns express the same, which earlier versions silently ignore.
+//! There are two YAML formats. The legacy format has separate lists of semantic models and metrics next to the list of
+//! models. From dbt 1.12 on, keys of the model and its columns define the same. Earlier versions silently ignore these
+//! keys.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -14,14 +15,14 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
 
-/// Whether to add semantic models, and in which YAML format.
+/// Setting that determines whether models get a semantic model, and in which YAML format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SemanticModels {
-    /// None.
+    /// No semantic models.
     #[default]
     Off,
-    /// Format of the project's dbt version.
+    /// Format that fits the project's dbt version.
     ByVersion,
     /// `semantic_models:` and `metrics:` next to the models, for all versions before 1.12.
     Legacy,
@@ -30,7 +31,7 @@ pub enum SemanticModels {
 }
 
 impl SemanticModels {
-    /// Reads the value of `semantic_model:`.
+    /// Parses the value of `semantic_model:`.
     pub(super) fn from_node(node: &Node) -> Option<Self> {
         match (node.boolean(), node.text()) {
             (Some(true), _) => Some(Self::ByVersion),
@@ -73,7 +74,7 @@ impl SemanticModel {
         self.form
     }
 
-    /// Returns the names of its metrics.
+    /// Returns the names of the semantic model's metrics.
     #[must_use]
     pub fn metrics(&self) -> &[String] {
         &self.metrics
@@ -86,7 +87,7 @@ impl SemanticModel {
     }
 }
 
-/// Metric of a column.
+/// Metric that is generated for a column.
 struct ModelMetric {
     name: String,
     column: String,
@@ -141,14 +142,14 @@ fn other_name(name: &str) -> Option<String> {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the requested format that the project's dbt reads.
+    /// Returns the requested format, or the legacy format if the latest format cannot express the model.
     fn semantic_form(&self) -> SemanticModels {
         let options = &self.compiler.specs;
         let asked = self.spec.semantic.unwrap_or(options.semantic_models);
         match asked {
             SemanticModels::ByVersion if options.new_semantic_models() => SemanticModels::Latest,
             SemanticModels::ByVersion => SemanticModels::Legacy,
-            // A reference to one of several versions needs a call, which only this format has.
+            // If the model has versions, the semantic model needs a `ref` call, which only the legacy format supports.
             SemanticModels::Latest if self.spec.dbt.versions.is_some() => SemanticModels::Legacy,
             other => other,
         }
@@ -194,7 +195,7 @@ impl SpecCompilation<'_> {
         let foreign = self.foreign_keys();
         let dimension = Additivity::Dimension { unit: None };
         for (column, (name, of)) in columns.iter().zip(additivity) {
-            // A foreign key is not a value to aggregate.
+            // Foreign keys are not aggregated, even if they are numbers.
             let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
             let of = if is_foreign { &dimension } else { of };
             let lost = match of {
@@ -229,7 +230,7 @@ impl SpecCompilation<'_> {
         let time = time.map(|(column, _)| column.name().to_owned());
         let metrics = metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
         semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
-        // Entity for the rows, without a statement about their key.
+        // Name of an entity for the rows, in case no column is the primary entity.
         let has_primary = elements
             .iter()
             .any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
@@ -261,7 +262,7 @@ impl SpecCompilation<'_> {
         Some(semantic)
     }
 
-    /// Returns why `MetricFlow` refuses a name, or why SQL needs quotes for it.
+    /// Returns a diagnostic if `MetricFlow` rejects a column's name or if SQL needs quotes for it.
     fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
         let name = column.name();
         let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
@@ -290,7 +291,8 @@ impl SpecCompilation<'_> {
         )
     }
 
-    /// Returns foreign keys by lower-case column, if a test on all rows declares them.
+    /// Returns the fields that foreign keys refer to, by lower-case column name. Only keys with a test on all rows are
+    /// included.
     fn foreign_keys(&self) -> FxHashMap<String, String> {
         const TEST: &str = "relationships";
         let mut found = FxHashMap::default();
@@ -317,7 +319,7 @@ fn element(
 ) -> Element {
     let name = column.name();
     if column.ty().is_temporal() {
-        // Instants are truncated to days at the finest, which every time spine has.
+        // Without a unit, the granularity is a day, because every time spine supports days.
         return Element::Time {
             unit: unit.unwrap_or("day"),
         };
@@ -335,7 +337,8 @@ fn element(
     }
 }
 
-/// Returns the metrics of totals and of formulas over them; columns without one are omitted.
+/// Returns the metrics for totals and for formulas over totals. Columns that cannot have a metric are added to
+/// `left_out`.
 fn metrics(
     model: &str,
     totals: Vec<(&Column, &Additivity)>,
@@ -357,7 +360,7 @@ fn metrics(
         _ => Vec::new(),
     };
     let mut known: FxHashSet<String> = totals.iter().map(|(column, _)| column.name().to_lowercase()).collect();
-    // A removed metric may be part of another.
+    // Repeat this until nothing changes, because a removed metric may be part of another metric.
     loop {
         let before = known.len();
         let gone: Vec<String> = totals
@@ -394,7 +397,8 @@ fn metrics(
     metrics
 }
 
-/// Metrics of all models share a namespace.
+/// Returns the name of a column's metric. It usually contains the model's name, because the metrics of all models share
+/// a namespace.
 fn metric_name(model: &str, column: &str) -> String {
     if model.eq_ignore_ascii_case(column) {
         column.to_owned()
@@ -413,14 +417,14 @@ fn label(name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Writer of either format.
+/// Writer for both formats of a semantic model.
 struct Semantics<'s> {
     elements: Vec<(&'s Column, Element)>,
-    /// Dimension that aggregates metrics over time.
+    /// Default time dimension of the metrics.
     time: Option<String>,
     primary: Option<String>,
     metrics: Vec<ModelMetric>,
-    /// Names of metrics, by lower-case column.
+    /// Names of the metrics, by lower-case column name.
     by_column: FxHashMap<String, String>,
     /// Columns of the model.
     columns: FxHashSet<String>,
@@ -444,8 +448,8 @@ impl Semantics<'_> {
         self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
     }
 
-    /// Returns the name of a column's metric in formulas. `MetricFlow` takes a name that is also a column's for the
-    /// column.
+    /// Returns the name of a column's metric in formulas. If a metric has the same name as a column, `MetricFlow` would
+    /// read the column, so the metric gets an alias.
     fn name_in_formula(&self, column: &str) -> String {
         let name = self.name_of(column);
         if self.columns.contains(&name) {
@@ -455,7 +459,7 @@ impl Semantics<'_> {
         }
     }
 
-    /// Returns the metrics that a formula reads, by their names in it.
+    /// Returns the metrics that a formula reads, with their aliases if they have any.
     fn inputs(&self, columns: &[String]) -> YamlOutput {
         let input = |column: &String| {
             let (name, alias) = (self.name_of(column), self.name_in_formula(column));
@@ -469,7 +473,7 @@ impl Semantics<'_> {
         pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
     }
 
-    /// Writes keys of the model and its columns.
+    /// Writes the latest format: keys of the model and its columns.
     fn in_model(&self, doc: &mut ModelDoc) {
         let by_name: FxHashMap<&str, &(&Column, Element)> = self.elements.iter().map(|of| (of.0.name(), of)).collect();
         for column in &mut doc.columns {
@@ -528,7 +532,7 @@ impl Semantics<'_> {
         }
     }
 
-    /// Writes lists next to the model.
+    /// Writes the legacy format: lists next to the model.
     fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));

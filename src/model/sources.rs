@@ -1,4 +1,4 @@
-//! Distinct inputs of a spec: the relation of `from`, and joined relations.
+//! Distinct inputs of a spec: the relation in `from`, joined relations and tabs.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -12,27 +12,27 @@ use crate::sql::{self, Query, QueryInput, SelectSource, SqlTree};
 #[derive(Debug)]
 pub(super) struct ReadSource {
     pub from: From,
-    /// SQL for a plain query.
+    /// SQL of the input in a plain query.
     pub table: String,
-    /// Name of the CTE that imports it into a model.
+    /// Name of the CTE that imports the input into a model.
     pub name: String,
-    /// Quoted name of that CTE.
+    /// Name of the CTE in SQL, with quotes if necessary.
     pub import: String,
-    /// Body of that CTE.
+    /// Body of the CTE.
     pub select: String,
 }
 
-/// All inputs, that of `from` first.
+/// All inputs of a spec. The relation in `from` comes first.
 #[derive(Debug, Default)]
 pub(super) struct SpecSources {
     pub all: Vec<ReadSource>,
-    /// Index by the relation that dbt would read.
+    /// Index of each input, by the relation that dbt would read.
     places: FxHashMap<String, usize>,
     /// Lower-case names of all inputs.
     called: FxHashSet<String>,
 }
 
-/// Referent of a join's `to`.
+/// Target of a join or tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SourceTarget {
     /// An earlier step.
@@ -44,7 +44,7 @@ pub(super) enum SourceTarget {
 }
 
 impl SpecSources {
-    /// Returns the inputs of a spec, and reserves their names.
+    /// Returns the inputs of a spec, and reserves names for their CTEs.
     pub fn new(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
         let mut sources = Self::default();
         sources.add(&spec.from, dialect, names);
@@ -63,7 +63,7 @@ impl SpecSources {
         sources
     }
 
-    /// Returns the referent of another relation in the step at this index.
+    /// Resolves the relation that a join or tab in the step at this index names.
     pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> SourceTarget {
         match step_of(spec, step, from) {
             Some(of) if of < step => SourceTarget::Step(of),
@@ -82,7 +82,8 @@ impl SpecSources {
         }
         let written = |name: &str| dialect.name_text(name, true);
         let table = from.relation_sql(dialect);
-        // If two tables in different schemas have one name, the second is qualified by its schema.
+        // If two tables in different schemas have the same name, the CTE of the second table includes the schema in its
+        // name.
         let first = self.called.insert(from.name().to_lowercase());
         let wanted = if first {
             from.name().to_owned()
@@ -103,7 +104,7 @@ impl SpecSources {
 }
 
 impl SpecSources {
-    /// Returns a query for dbt, which imports each input once.
+    /// Returns the SQL of a query for dbt. The query imports each input once.
     pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
@@ -120,7 +121,7 @@ impl SpecSources {
             .collect();
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
-        // Jinja in the user's strings is escaped; the imports contain the only Jinja for dbt.
+        // Escape Jinja in the user's strings, so that only the imports contain Jinja for dbt.
         let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {
             texts = texts.replacen('\u{1}', &source.select, 1);
@@ -130,13 +131,14 @@ impl SpecSources {
 }
 
 impl ReadSource {
-    /// Returns whether the input is this relation: `orders` is the same model as `ref('orders')`.
+    /// Returns whether the input is the same relation as `other`. For example, `orders` is the same model as
+    /// `ref('orders')`.
     pub fn is_relation(&self, other: &From) -> bool {
         key(&self.from) == key(other)
     }
 }
 
-/// Returns a key that is equal for the same relation: `orders` is the same model as `ref('orders')`.
+/// Returns a text that identifies a relation. For example, it is equal for `orders` and `ref('orders')`.
 fn key(from: &From) -> String {
     let table = match from {
         From::Table(table) => table,
@@ -145,11 +147,12 @@ fn key(from: &From) -> String {
     dbt::import(from, table)
 }
 
-/// Returns the step that a join or tab names, earlier or later, if it names one.
+/// Returns the index of the step that a join or tab names, if it names a step. The step may be an earlier or a later
+/// one.
 fn step_of(spec: &Spec<'_>, step: usize, from: &From) -> Option<usize> {
     let From::Table(table) = from else { return None };
     let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
-    // A name of two steps is reported elsewhere; use the nearest earlier one.
+    // If two steps have the same name, use the nearest earlier step. The duplicate name is reported elsewhere.
     let earlier = spec.steps.iter().take(step).rposition(named);
     earlier.or_else(|| spec.steps.iter().position(named))
 }

@@ -1,4 +1,4 @@
-//! Tabs of a worksheet: other models, in which its lookups find rows.
+//! Tabs of a worksheet: other models in which lookups of the worksheet find rows.
 
 use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
                 descending,
             ));
         }
-        // The key breaks ties.
+        // The key columns break ties.
         for name in &key {
             let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
             if let (false, Some(column)) = (is_there, relation.as_ref().and_then(|r| r.column(name))) {
@@ -96,7 +96,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a column of a tab with the facts of the schema.
+/// Returns a column of a tab, as the schema describes it. Reports a missing column.
 fn known_column(
     name: &str,
     span: crate::span::Span,
@@ -114,7 +114,7 @@ fn known_column(
     Column::new(name, Type::Unknown)
 }
 
-/// Returns the tabs for formulas.
+/// Returns the tabs in the form that formulas need.
 pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
     let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
     let named = keys.zip(tabs).map(|(keys, tab)| Tab {

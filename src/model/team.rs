@@ -5,7 +5,8 @@ use crate::people::People;
 use crate::role::Role;
 use crate::yaml::Node;
 
-/// Reads the role of each person. The table of keys reports unknown roles; this reports invalid names.
+/// Parses the roles of people, and reports misspelled group names. Unknown roles are reported by the check against the
+/// table of keys.
 pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
     let pairs = |key: &str| root.get(key).and_then(Node::pairs).unwrap_or_default();
     let groups: Vec<(String, Vec<String>)> = pairs("groups")

@@ -1,4 +1,4 @@
-//! Times in a step's rows: which columns are times, and how far its values look in time.
+//! Times in the rows of a step: the columns that are times, and how far back or ahead the step's values read.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,7 +15,7 @@ use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{JoinKind, SelectSource};
 
-/// Length of time, reduced to numbers as far as the calendar allows.
+/// Length of time as months, days and seconds. Other units are converted to these, for example years to months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Length {
     pub months: i64,
@@ -51,7 +51,7 @@ impl Length {
         }
     }
 
-    /// Returns a length that is at least as long as either.
+    /// Returns a length that is at least as long as both lengths.
     pub fn max(self, other: Self) -> Self {
         Self {
             months: self.months.max(other.months),
@@ -64,7 +64,7 @@ impl Length {
 /// Origin of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TimeOrigin {
-    /// Column of the step's input: index of its relation, and lower-case name.
+    /// Column of the step's input: the index of its relation, and its lower-case name.
     Column(usize, String),
     /// Other value of input rows, identified by its formula.
     Value(String),
@@ -91,22 +91,23 @@ pub(super) struct TimeValue {
 pub(super) enum TimeReach {
     /// All rows with equal values in these columns.
     Window { span: Span, parted_by: Vec<TimeKey> },
-    /// Rows this much earlier and later by this key.
+    /// Rows that are up to `back` earlier or up to `forth` later than their own row, according to this key.
     Period {
         span: Span,
         key: Option<TimeKey>,
         back: Length,
         forth: Length,
     },
-    /// Rows of an earlier step with equal values in these columns, of the step and of the other.
+    /// Rows of an earlier step. `equal` lists the pairs that are equal: a key of this step, and a column of the earlier
+    /// step.
     Joined {
         span: Span,
         step: usize,
         equal: Vec<(TimeKey, String)>,
     },
-    /// Filter on values that late rows may change, so that an existing row may no longer pass it.
+    /// Filter on values that late rows may change, so that a row in the table may no longer satisfy the filter.
     Filter { span: Span },
-    /// Rows without a bound in time, with the purpose for messages.
+    /// Rows of any time. `why` describes the reason in messages.
     Unbounded { span: Span, why: &'static str },
 }
 
@@ -116,7 +117,8 @@ pub(super) struct StepTimes {
     /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
     pub looks: Vec<TimeReach>,
-    /// Lower-case columns that no other row changes: they depend on their own input row only.
+    /// Lower-case names of columns whose values depend only on their own input row, so that other rows do not change
+    /// them.
     pub settled: FxHashSet<String>,
     /// Whether the step passes on undeclared columns.
     pub open: bool,
@@ -156,7 +158,7 @@ impl SpecCompilation<'_> {
         found
     }
 
-    /// Records values that late rows do not change, and filters on values that they do.
+    /// Records the values that late rows do not change, and the filters on values that late rows may change.
     fn note_settled(
         &self,
         step: &Step<'_>,
@@ -260,7 +262,7 @@ impl Times<'_> {
         if let Some((place, name)) = self.column(of) {
             return TimeOrigin::Column(place, name);
         }
-        // A value of one column alone is identified by its formula.
+        // A value that depends on a single column is identified by its formula.
         let (mut id, mut told) = (of, String::new());
         while let Ir::Apply { overload, args } = program.node(id)
             && let Some((first, rest)) = program.args(args).split_first()
@@ -282,7 +284,7 @@ impl Times<'_> {
         }
     }
 
-    /// Returns the input column that a value is: index of its relation, and lower-case name.
+    /// If a value is an input column, returns the index of its relation and its lower-case name.
     fn column(&self, id: IrId) -> Option<(usize, String)> {
         let Ir::Column(column) = self.program().node(id) else {
             return None;
@@ -316,15 +318,15 @@ impl Times<'_> {
         columns
     }
 
-    /// Returns the lower-case column that a definition or key produces, if any.
+    /// Returns the lower-case name of the column that a definition or key produces, if any.
     fn name_given(&self, index: usize) -> Option<String> {
         let program = self.program();
         let definition = program.definitions.get(index)?;
         let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
             (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
-            // The column of the definition is the key.
+            // The key is a definition, which produces the column itself.
             (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
-            // A timeframe is named by its notation.
+            // The name of a timeframe is derived from its notation.
             (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
             (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
                 definition.name.as_deref()?.to_lowercase()
@@ -337,7 +339,7 @@ impl Times<'_> {
     fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
         let program = self.program();
         let mut made = FxHashMap::default();
-        // A kept column keeps its meaning; a computed one may take its name.
+        // Kept columns have the times of the input, unless a computed column has the same name.
         let place_of = |name: &str| match self.input.joined {
             Some(joined) => joined
                 .relations
@@ -476,7 +478,7 @@ impl Times<'_> {
         looks
     }
 
-    /// Records how far a value looks back and ahead in time, operands included.
+    /// Records how far back and ahead in time a value and its operands read.
     fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (Length, Length)>) {
         let program = self.program();
         let of = |id: IrId, lengths: &FxHashMap<IrId, (Length, Length)>| lengths.get(&id).copied().unwrap_or_default();
@@ -505,14 +507,15 @@ impl Times<'_> {
         }
     }
 
-    /// Returns whether two keys read one column in the same way.
+    /// Returns whether two keys are the same column, truncated to the same unit.
     fn is_same(&self, one: IrId, other: IrId) -> bool {
         let ((one, unit), (other, other_unit)) = (cut_time(self.program(), one), cut_time(self.program(), other));
         let same = self.program().node(one) == self.program().node(other);
         unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
     }
 
-    /// Returns values of the step and of the relation joined at this index that a condition requires to be equal.
+    /// Returns the pairs that a condition requires to be equal: a value of the step, and a column of the relation
+    /// joined at this index.
     fn equal(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);

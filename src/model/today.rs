@@ -1,4 +1,4 @@
-//! Keys for the current date, and for the start of weeks and fiscal years.
+//! Keys that set the current date and the start of weeks and fiscal years.
 
 use super::compile::SpecCompilation;
 use super::load::Loader;
@@ -13,11 +13,11 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SaidToday {
     pub value: Today,
-    /// dbt variable with the date.
+    /// dbt variable that contains the date.
     variable: Option<Variable>,
 }
 
-/// dbt variable, which plain queries do not have.
+/// dbt variable. Plain queries use a date instead.
 #[derive(Clone, Debug, PartialEq)]
 struct Variable {
     name: String,
@@ -26,8 +26,7 @@ struct Variable {
 }
 
 impl Variable {
-    /// Returns the placeholder in the SQL tree for text that dbt replaces: as wide as that text, and not part of any
-    /// SQL.
+    /// Returns the SQL of the date in a model, with a call of the variable that dbt renders.
     fn in_model(&self) -> String {
         let default = self
             .default
@@ -36,11 +35,14 @@ impl Variable {
         format!("cast('{{{{ var(\"{}\"{default}) }}}}' as date)", self.name)
     }
 
+    /// Returns the placeholder for the date in the SQL tree. It is as long as the SQL in the model, and its character
+    /// does not occur in SQL.
     fn slot(&self) -> String {
         "\u{2}".repeat(self.in_model().len())
     }
 
-    /// Returns the date for a plain query: the variable's default, otherwise the current date.
+    /// Returns the SQL of the date in a plain query: the default of the variable or, if there is none, the current
+    /// date.
     fn in_query(&self, dialect: Dialect) -> String {
         let formula = self.default.as_ref().map_or("TODAY()".to_owned(), |iso| {
             let parts: Vec<&str> = iso.split('-').map(|part| part.trim_start_matches('0')).collect();
@@ -63,7 +65,7 @@ impl SaidToday {
         }
     }
 
-    /// Returns the name of the dbt variable with the date, if there is one.
+    /// Returns the name of the dbt variable that contains the date, if there is one.
     pub fn variable_name(&self) -> Option<&str> {
         self.variable.as_ref().map(|variable| variable.name.as_str())
     }
@@ -87,7 +89,7 @@ impl SaidToday {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the start of weeks and fiscal years: of the spec, otherwise of the project.
+    /// Returns the start of weeks and fiscal years. Settings of the spec override those of the project.
     pub(super) fn calendar(&self) -> Calendar {
         let of_project = self.compiler.options.calendar;
         Calendar {
@@ -96,7 +98,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the SQL of a query with its date in place of the variable.
+    /// Replaces the placeholder for the date in a plain query.
     pub(super) fn query_on_its_day(&self, sql: String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return sql };
@@ -104,7 +106,7 @@ impl SpecCompilation<'_> {
         self.on_its_day(&sql, variable, &variable.in_query(dialect), str::to_owned)
     }
 
-    /// Returns the SQL of a model with the variable; `protect` changes the rest.
+    /// Replaces the placeholder for the date in a model with the variable. `protect` converts the rest of the SQL.
     pub(super) fn model_on_its_day(&self, sql: &str, protect: impl Fn(&str) -> String) -> String {
         let variable = self.spec.today.as_ref().and_then(|today| today.variable.as_ref());
         let Some(variable) = variable else { return protect(sql) };
@@ -122,7 +124,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
-    /// Invalid days are reported with the other shapes.
+    /// Returns the first day of the week. Invalid values are reported with the other invalid shapes.
     pub(super) fn week_start(&self, root: &'y Node) -> Option<Weekday> {
         root.get("week_start").and_then(weekday)
     }
@@ -135,7 +137,7 @@ impl<'y> Loader<'y, '_> {
         fiscal_months(node)
     }
 
-    /// Reads `today: 2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
+    /// Parses the value of `today`: `2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
     pub(super) fn today(&mut self, root: &'y Node) -> Option<SaidToday> {
         let node = root.get("today")?;
         if node.pairs().is_some() {
@@ -226,12 +228,12 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// Returns the first day of the week, if it is valid.
+/// Parses the first day of the week. `None` if it is invalid.
 pub(super) fn weekday(node: &Node) -> Option<Weekday> {
     node.text()?.parse().ok()
 }
 
-/// Returns the months from January to the first month of the fiscal year, if there are fewer than 12.
+/// Parses the number of months from January to the first month of the fiscal year. `None` if it is 12 or more.
 pub(super) fn fiscal_months(node: &Node) -> Option<u8> {
     months(node.text()?)
 }

@@ -1,4 +1,5 @@
-//! Totals of a worksheet: the measure recomputed from the rows that the previous step groups, by fewer keys.
+//! Totals of a worksheet. A total is the measure of the previous step, computed again from that step's input rows but
+//! grouped by fewer keys.
 
 use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
@@ -17,7 +18,7 @@ use crate::scratch::CompileMemory;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
-/// Input of a step, kept to recompute the step.
+/// Input of a step. It is kept so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReadBefore {
     pub index: usize,
@@ -26,7 +27,7 @@ pub(super) struct ReadBefore {
     pub grain: Vec<String>,
 }
 
-/// Input of a sheet with its totals.
+/// Input of a sheet, extended with totals.
 #[derive(Debug)]
 pub(super) struct WithTotals {
     pub name: String,
@@ -42,7 +43,8 @@ struct TotalColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// Returns the input of a worksheet with the totals that it names, and reports obstacles.
+    /// Returns the input of a worksheet extended with the totals that its formulas use. Reports totals that cannot be
+    /// computed.
     pub(super) fn with_totals(
         &mut self,
         step: &Step<'_>,
@@ -115,7 +117,7 @@ impl SpecCompilation<'_> {
         Some(WithTotals { name, relation, totals })
     }
 
-    /// Recomputes measures by the keys of a kind of total, as a CTE that the sheet joins.
+    /// Adds a CTE that computes measures again by the keys of a kind of total. The input of the sheet joins this CTE.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -273,7 +275,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Measures that cannot be computed by fewer keys, with the message.
+/// Measures that cannot be computed by fewer keys, and the error that shows this.
 struct NotByKeys {
     measures: Vec<String>,
     fault: Option<Diagnostic>,
@@ -296,7 +298,8 @@ fn no_total(span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(Code::TotalOfNothing, span, message)
 }
 
-/// Reports errors in the totals of a sheet, in the sheet, or in the previous step.
+/// Returns the errors of a sheet with totals: invalid totals, and parts of the sheet or the previous step that do not
+/// allow totals.
 fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[TotalUse]) -> Vec<Diagnostic> {
     let first = used.first().map_or(Span::default(), |total| total.span);
     if prior.having.is_some() || prior.limit.is_some() {

@@ -1,4 +1,4 @@
-//! Worksheet steps: columns by letter, and their order in the output.
+//! Worksheet steps: the columns that letters refer to, and their order in the output.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ use crate::ir::{Ir, Program};
 use crate::plan::{TabSource, key_name};
 use crate::schema::Relation;
 
-/// Returns the sheet of a step, or `None` if the step is not a worksheet.
+/// Returns the worksheet of a step, or `None` if the step is not a worksheet.
 pub(super) fn sheet_of(
     step: &Step<'_>,
     input: Option<&Relation>,
@@ -37,7 +37,8 @@ pub(super) fn sheet_of(
     })
 }
 
-/// Returns the step without those columns of its sheet that are its own calculations, because they are not kept.
+/// Removes the sheet's own calculations from the columns that the step keeps, because they are not columns of the
+/// previous step.
 pub(super) fn without_calculations<'s, 'y>(
     step: &'s Step<'y>,
     ast: &Ast,
@@ -68,7 +69,7 @@ pub(super) fn without_calculations<'s, 'y>(
     Cow::Owned(step)
 }
 
-/// Returns the indices of a sheet's own columns if some of them are computed.
+/// Returns the index of each column that the sheet lists, by lower-case name.
 pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
     let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
     let places = columns
@@ -77,8 +78,8 @@ pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
     places.collect()
 }
 
-/// Warns about an order of rows that crosses another key: the previous row may then belong to another region, for
-/// example.
+/// Warns if `order_by` omits a key column and the rows are not partitioned. For example, the previous row may then
+/// belong to another region.
 pub(super) fn check_order(
     step: &Step<'_>,
     program: &Program,
@@ -124,7 +125,8 @@ pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the key of a pivoted sheet's rows: the order, then the rest of the grain.
+/// Returns the columns that identify the rows of a pivoted sheet: the columns in `order_by`, then the rest of the
+/// grain.
 pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let keys = pivot_keys(step);
     let order = step.order_by.iter().map(|key| key_name(order_key(key.text).0));
@@ -137,7 +139,7 @@ pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     rows
 }
 
-/// Returns the key of a pivoted sheet's cells.
+/// Returns the columns that identify the cells of a pivoted sheet.
 pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
 }

@@ -1,4 +1,4 @@
-//! Writes a compiled spec: the query, the model's file and its properties.
+//! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
 use rustc_hash::FxHashMap;
 
@@ -20,12 +20,12 @@ use crate::schema::{Column, Relation};
 use crate::sql::{self, Query, QueryInput, Select, SqlTree};
 
 impl SpecCompilation<'_> {
-    /// Collects descriptions and formulas of a step for the files next to the SQL.
+    /// Collects the descriptions and formulas of a step for the generated files.
     pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &StepFormulas) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
             if formulas.roles.get(part) == Some(&DefinitionRole::GroupBy) {
-                // A grouped timeframe is described by its notation.
+                // The text of a timeframe in `group_by` serves as its description.
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
@@ -67,7 +67,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the output columns with their best descriptions.
+    /// Returns the output columns, each with the best available description.
     pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
         let read: Vec<&Relation> = self
             .sources
@@ -104,8 +104,8 @@ impl SpecCompilation<'_> {
         relation.columns().iter().map(with).collect()
     }
 
-    /// Returns one-line formulas of definitions and timeframes by lower-case name, without those that only repeat the
-    /// name.
+    /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
+    /// repeat the name are left out.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
@@ -116,7 +116,8 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// Returns the inputs of columns, such as `orders.amount`, for columns without another description.
+    /// Returns the inputs of each column, such as `orders.amount`, as the description of columns that have no other
+    /// description.
     fn lineage_texts(&self) -> FxHashMap<String, String> {
         let said = |column: ColumnLineage| {
             let sources = column
@@ -148,7 +149,7 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// Returns a query for dbt.
+    /// Returns the SQL of a query for dbt.
     fn in_dbt(&self, tree: &SqlTree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
         let protect = |sql: &str| dbt::incremental(&dbt::escape_jinja(sql), escapes);
@@ -289,7 +290,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns a formula without comments, for a one-line header.
+/// Removes the comments from a formula.
 pub(super) fn strip_comments(formula: &str) -> String {
     formula
         .lines()

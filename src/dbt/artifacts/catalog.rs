@@ -12,8 +12,8 @@ use super::lenient::{Entries, Json, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::value::MetaValue;
 
-/// Tables that `dbt docs generate` found in the warehouse. A node without a table here was not built or has no table;
-/// the catalog doesn't prove that its table was dropped.
+/// Tables that `dbt docs generate` found in the warehouse. If a node has no table in the catalog, the node was not
+/// built or has no table. This does not prove that the table was dropped.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Catalog {
@@ -21,7 +21,7 @@ pub struct Catalog {
     pub metadata: Metadata,
     /// Tables of nodes and sources, ordered by unique id.
     pub tables: Vec<CatalogTable>,
-    /// Errors of `dbt docs generate`. If there are errors, tables may be missing.
+    /// Errors of `dbt docs generate`. If there are errors, some tables may be missing.
     pub errors: Vec<String>,
     places: FxHashMap<Arc<str>, usize>,
 }
@@ -52,9 +52,9 @@ pub struct CatalogTable {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CatalogColumn {
-    /// Name of the column, in the case that the warehouse uses.
+    /// Name of the column, in upper or lower case as in the warehouse.
     pub name: Arc<str>,
-    /// Data type of the column, as the warehouse names it.
+    /// Data type of the column, as named by the warehouse.
     pub data_type: Option<Arc<str>>,
     /// Comment on the column in the warehouse.
     pub comment: Option<Arc<str>>,
@@ -98,8 +98,8 @@ impl Catalog {
 }
 
 impl CatalogTable {
-    /// Returns the column with this name. An exact match comes first, then a case-insensitive match because warehouses
-    /// fold names.
+    /// Returns the column with this name. If there is no exact match, the comparison ignores case, because warehouses
+    /// change the case of names.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&CatalogColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);

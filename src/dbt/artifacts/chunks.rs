@@ -11,7 +11,8 @@ use super::manifest::{Manifest, kind_of_section};
 use super::node::ResourceType;
 use crate::codec;
 
-/// Number of bytes of a string that are scanned one by one. The rest of a longer string is searched with `memchr`.
+/// Number of bytes at the start of a JSON string that are scanned one by one. The rest of a longer string is searched
+/// with `memchr`.
 const SHORT: usize = 16;
 
 /// Text of a manifest, split into pieces.
@@ -44,20 +45,20 @@ pub(super) struct Print {
 impl Print {
     fn new(kind: ResourceType, text: &str) -> Self {
         let hash = codec::fingerprint(text.as_bytes()).wrapping_add(kind as u64);
-        // A string whose length exceeds `u32` equals no other text, so it is parsed each time.
+        // A piece longer than `u32::MAX` bytes never counts as unchanged, so it is parsed each time.
         Self {
             hash,
             length: u32::try_from(text.len()).unwrap_or_default(),
         }
     }
 
-    /// Returns whether both fingerprints belong to the same text.
+    /// Returns whether both fingerprints belong to the same text. Returns `false` if a text is unknown.
     pub fn is(self, other: Self) -> bool {
         self == other && self.length > 0
     }
 }
 
-/// Fingerprints of a manifest's nodes. They make it faster to parse a later manifest, because unchanged nodes are
+/// Fingerprints of a manifest's nodes. With them, a later manifest is parsed faster, because unchanged nodes are
 /// skipped.
 ///
 /// ```
@@ -94,9 +95,9 @@ impl Manifest {
 }
 
 impl<'t> Pieces<'t> {
-    /// Splits a string into pieces. Returns `None` if the text is not a mapping of mappings; the JSON parser then
-    /// reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
-    /// pieces. Nodes whose fingerprint is in the outline are skipped in one step.
+    /// Splits a manifest into pieces. Returns `None` if the text is not a mapping of mappings, because the JSON parser
+    /// then reports a better error. The content of the pieces is not checked, so the JSON parser must also parse the
+    /// pieces. Nodes whose fingerprint is in the outline are skipped without scanning their content.
     pub fn new(text: &'t str, outline: &ManifestOutline) -> Option<Self> {
         let mut walk = TextWalk { text, at: 0 };
         let mut nodes = Vec::new();
@@ -134,7 +135,8 @@ impl<'t> Pieces<'t> {
     }
 }
 
-/// Callback for an entry of a mapping. It receives the key as written and as unescaped text, and moves past the value.
+/// Callback for an entry of a mapping. The callback receives the key both as written and unescaped, and must move past
+/// the value.
 type OfEntry<'f, 't> = dyn FnMut(&mut TextWalk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
 
 /// Position in a JSON text.
@@ -154,7 +156,7 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Moves past a character if it comes next, after any whitespace.
+    /// Skips whitespace, and moves past the next character if it is `sign`. Returns whether it is.
     fn takes(&mut self, sign: u8) -> bool {
         self.blank();
         let is_here = self.next() == Some(sign);
@@ -162,7 +164,7 @@ impl<'t> TextWalk<'t> {
         is_here
     }
 
-    /// Moves past a mapping and calls `each` for its entries.
+    /// Moves past a mapping and calls `each` for each of its entries.
     fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
         if !self.takes(b'{') {
             return None;
@@ -187,12 +189,12 @@ impl<'t> TextWalk<'t> {
         }
     }
 
-    /// Returns the next `length` bytes.
+    /// Returns the next `length` bytes without moving past them.
     fn ahead(&self, length: u32) -> Option<&'t str> {
         self.text.get(self.at..self.at.checked_add(length as usize)?)
     }
 
-    /// Moves past a value and returns its text. Only brackets and quotes determine its end.
+    /// Moves past a value and returns its text. The end of the value is found only by brackets and quotes.
     fn value(&mut self) -> Option<&'t str> {
         let start = self.at;
         let mut depth = 0_usize;
@@ -275,7 +277,7 @@ mod tests {
                 r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, até ao fim"}}"#,
                 Some(r#"metric a "sixteen bytes, and then some more: \" and so on, até ao fim" | {"metrics":{}}"#),
             ),
-            // A section of another shape belongs to the rest.
+            // A section of nodes that is not a mapping stays in the rest.
             (
                 r#"{"nodes": null, "sources": []}"#,
                 Some(r#" | {"nodes":null,"sources":[]}"#),

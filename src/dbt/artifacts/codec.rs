@@ -1,4 +1,4 @@
-//! Binary format of a manifest that can be loaded quickly.
+//! Binary format in which manifests are stored so that they can be loaded quickly.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Manifest {
         codec::bytes(self, SHAPE)
     }
 
-    /// The manifest in such a form; `None` if it is cut, damaged or of another build.
+    /// Deserializes a manifest; `None` if the bytes are truncated, damaged or from another build.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -185,7 +185,8 @@ impl Stored for ConstraintKind {
     }
 }
 
-/// Implements `Stored` for enums whose variants have at most one field. The numbers identify the variants.
+/// Implements `Stored` for enums whose variants have at most one field. The numbers identify the variants in the stored
+/// bytes.
 macro_rules! variants {
     ($name:ident: $($plain:ident = $nothing:literal),* ; $($variant:ident = $number:literal),*) => {
         impl Stored for $name {

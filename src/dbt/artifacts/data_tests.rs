@@ -1,4 +1,4 @@
-//! Data tests, each with the tested node and column.
+//! Data tests, with the node and column that each test checks.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,9 @@ use super::value::MetaValue;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DataTest<'m> {
-    /// Node of the test.
+    /// Node of the test itself.
     pub node: &'m ManifestNode,
-    /// Tested node. `None` for a singular test, which only depends on the nodes that it reads.
+    /// Tested node. `None` for a singular test, which reads nodes but has no tested node.
     pub on: Option<&'m ManifestNode>,
     /// Tested column, without quotes.
     pub column: Option<Cow<'m, str>>,
@@ -39,14 +39,14 @@ pub enum Check<'m> {
     },
     /// The combination of these columns is unique. The names have no quotes.
     UniqueTogether(Vec<Cow<'m, str>>),
-    /// Any other generic test, by name.
+    /// Any other generic test. The field is its name.
     Other(&'m str),
-    /// Singular test: its own SQL defines the condition.
+    /// Singular test, whose SQL defines the condition.
     Singular,
 }
 
 impl Manifest {
-    /// Returns the enabled data tests, ordered by id. Like dbt, it skips tests of disabled nodes.
+    /// Returns the enabled data tests, ordered by id. As in dbt, tests of disabled nodes are skipped.
     #[must_use]
     pub fn data_tests(&self) -> Vec<DataTest<'_>> {
         self.with_type(ResourceType::Test)
@@ -63,7 +63,7 @@ impl Manifest {
                 check: Check::Singular,
             });
         };
-        // Tests of sources have no attached node; the argument `model` names the source.
+        // Tests of sources have no attached node. The argument `model` names the source instead.
         let on = match test.attached_node.as_deref() {
             Some(id) => self.node(id),
             None => self.resolve_reference(node, test.kwargs.get("model")?.as_str()?),
@@ -94,7 +94,7 @@ impl Manifest {
                 to: to(),
                 field: unquoted(field),
             },
-            // Test of the package `dbt_utils`, or a copy with the same name.
+            // This is a test of the package `dbt_utils`, or a copy with the same name.
             ("unique_combination_of_columns", _) => {
                 let names = listed("combination_of_columns")
                     .unwrap_or_default()
@@ -108,8 +108,8 @@ impl Manifest {
 }
 
 impl DataTest<'_> {
-    /// Returns whether a passing test guarantees its condition for all rows: the test is enabled, has severity
-    /// `error`, no `where`, and the usual thresholds.
+    /// Returns whether the condition is true for all rows if the test passes. This requires that the test is enabled,
+    /// has severity `error` and the default thresholds, and has no `where`.
     #[must_use]
     pub fn proves(&self) -> bool {
         let said = |key: &str| self.node.config_text(key).map(str::trim);

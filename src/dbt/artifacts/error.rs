@@ -1,16 +1,16 @@
-//! Errors in reading an artifact.
+//! Errors that occur when an artifact is parsed.
 
 use std::fmt;
 
 use super::metadata::ArtifactKind;
 
-/// Reason why a string is not a readable artifact.
+/// Reason why a text cannot be parsed as an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ArtifactFault {
-    /// The text is not JSON, ends too early, or has a part whose shape no version uses.
+    /// The text is not JSON, is truncated, or has a part whose shape no version uses.
     Broken,
-    /// The text is another artifact. The field is dbt's name of the artifact's kind, such as `run-results`.
+    /// The text is another artifact. The field is dbt's name for that kind of artifact, such as `run-results`.
     Other(String),
     /// The version of the artifact is older than the oldest supported version.
     TooOld(u32),
@@ -18,7 +18,8 @@ pub enum ArtifactFault {
     NotAnArtifact,
 }
 
-/// Error for an artifact that cannot be read: the reason, the position, and the command that writes a valid artifact.
+/// Error for an artifact that cannot be parsed. It contains the reason, the position, and the command that writes a
+/// valid artifact.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -49,26 +50,26 @@ impl ArtifactError {
         }
     }
 
-    /// Returns the fault.
+    /// Returns the reason as a fault.
     #[must_use]
     pub fn as_fault(&self) -> &ArtifactFault {
         &self.fault
     }
 
-    /// Returns the message of the JSON parser with the position, or an empty text if the JSON is valid but not the
-    /// expected artifact.
+    /// Returns the message of the JSON parser, with the position. Empty if the JSON is valid but not the expected
+    /// artifact.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 
-    /// Returns the line of the error, from 1, or 0 if the error concerns the whole text.
+    /// Returns the line number of the error, starting at 1. The number is 0 if the error concerns the whole text.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the column of the error as a byte number in the line, from 1.
+    /// Returns the column of the error: the number of the byte in its line, starting at 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column

@@ -7,7 +7,7 @@ use super::intern::Interner;
 use super::lenient::Json;
 use super::run_results::Status;
 
-/// Freshness criteria of a source, and the filter on the rows that they apply to.
+/// Freshness criteria of a source, and a filter for the rows to which they apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Criteria {
@@ -15,7 +15,7 @@ pub struct Criteria {
     pub warn_after: Option<Threshold>,
     /// Age above which a source gets an error.
     pub error_after: Option<Threshold>,
-    /// SQL condition for the rows that are checked.
+    /// SQL condition that selects the rows to check.
     pub filter: Option<Arc<str>>,
 }
 
@@ -30,7 +30,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// Returns the duration of the threshold; `None` if the period is unknown.
+    /// Returns the duration of the threshold; `None` if the unit is unknown.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         let seconds = match &*self.period {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Manifest, ManifestNode};
 use crate::selection;
 
-/// Node of a manifest in the graph.
+/// Node of the dependency graph.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GraphNode {
@@ -17,7 +17,7 @@ pub struct GraphNode {
     pub disabled: bool,
 }
 
-/// Returns the nodes of a manifest, disabled nodes last. Parents are indexes in this list.
+/// Returns the nodes of a manifest, with disabled nodes last. `parents` contains indexes in this list.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};

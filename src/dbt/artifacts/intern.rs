@@ -1,4 +1,4 @@
-//! Interner that stores each text of an artifact once.
+//! Interner that stores equal texts of an artifact only once.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ impl Interner {
         new
     }
 
-    /// Interns a string. A missing text becomes empty.
+    /// Interns a text. A missing text becomes empty.
     pub fn or_empty(&mut self, text: &LenientText<'_>) -> Arc<str> {
         self.text(text.as_str().unwrap_or_default())
     }
 
-    /// Interns a string; returns `None` for an empty or missing text.
+    /// Interns a text. Returns `None` if the text is empty or missing.
     pub fn intern_text(&mut self, text: &LenientText<'_>) -> Option<Arc<str>> {
         text.as_str()
             .filter(|text| !text.is_empty())
@@ -40,7 +40,7 @@ impl Interner {
         words.0.iter().map(|word| self.text(word)).collect()
     }
 
-    /// Interns a JSON value recursively. The JSON parser limits the nesting depth.
+    /// Interns all texts in a JSON value. The JSON parser limits the nesting depth, which limits the recursion.
     pub fn value(&mut self, json: Json<'_>) -> MetaValue {
         match json {
             Json::Null => MetaValue::Null,

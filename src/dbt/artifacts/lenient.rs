@@ -1,5 +1,5 @@
-//! Lenient shapes for deserialization: they accept any value, and a value of an unexpected shape becomes empty. Strings
-//! are borrowed from the artifact.
+//! Lenient types for deserialization. Most of them accept any value, and a value of an unexpected shape becomes empty.
+//! Strings are borrowed from the artifact.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Text, or the printed form of a number or boolean.
+/// Text of a string, number or boolean.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LenientText<'a>(pub Option<Cow<'a, str>>);
 
@@ -23,7 +23,7 @@ impl LenientText<'_> {
     }
 }
 
-/// Strings of a list, or a single text.
+/// Texts of the scalars in a list, or the text of a single scalar.
 #[derive(Debug, Default)]
 pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 
@@ -31,7 +31,7 @@ pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flag(pub Option<bool>);
 
-/// Mapping that deserializes as `T`. A value of another shape becomes the default.
+/// Mapping that is deserialized as `T`. A value of another shape becomes the default of `T`.
 #[derive(Debug, Default)]
 pub(super) struct LenientPart<T>(pub T);
 
@@ -68,14 +68,14 @@ pub(super) enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Takes the value of a key from a mapping.
+    /// Removes a key from a mapping and returns its value.
     pub fn take(&mut self, key: &str) -> Json<'a> {
         let Self::Map(fields) = self else { return Self::Null };
         let found = fields.iter_mut().rev().find(|(name, _)| name == key);
         found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
-    /// Removes nulls, empty lists and empty mappings from a mapping, because most configuration is empty.
+    /// Removes nulls, empty lists and empty mappings from a mapping, because most settings are empty.
     pub fn pruned(mut self) -> Self {
         if let Self::Map(fields) = &mut self {
             fields.retain(|(_, value)| match value {
@@ -98,7 +98,7 @@ impl<'a> Json<'a> {
         })
     }
 
-    /// Returns the strings of a list of scalars, or a single text.
+    /// Returns the texts of the scalars in a list, or the text of a single scalar.
     pub fn into_words(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),

@@ -1,5 +1,5 @@
-//! `dbt.log`: results of the nodes in the last build or test. `dbt docs generate` overwrites `run_results.json` but
-//! appends to the log.
+//! `dbt.log`, which contains the results of the nodes in the last build or test. `dbt docs generate` overwrites
+//! `run_results.json`, but it only appends to the log.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::run_results::{RunResult, RunResults, Status};
 
-/// First word of a result, as in `3 of 7 PASS not_null_a_id`, and the corresponding status.
+/// First words of results in the log, such as `PASS` in `3 of 7 PASS not_null_a_id`, and their statuses.
 const WORDS: [(&str, Status); 9] = [
     ("OK", Status::Success),
     ("PARTIAL", Status::PartialSuccess),
@@ -26,13 +26,14 @@ const WORDS: [(&str, Status); 9] = [
 struct Section {
     results: RunResults,
     is_here: bool,
-    /// Last status that each thread has reported.
+    /// Last status that each thread reported.
     statuses: HashMap<String, Status>,
 }
 
 impl RunResults {
-    /// Returns the results of the last command in dbt's log that ran nodes. `is_here` receives the command's target
-    /// folder, if any, and decides whether the command counts. The log has no dates, so `metadata` is empty.
+    /// Returns the results of the last command in dbt's log that ran nodes. `is_here` receives the target folder of a
+    /// command, if it has one, and returns whether to consider the command. The log has no dates, so `metadata` is
+    /// empty.
     #[must_use]
     pub fn from_log(log: &str, is_here: impl Fn(Option<&str>) -> bool) -> Option<Self> {
         let mut last = None;
@@ -79,8 +80,8 @@ fn thread_and_message(line: &str) -> Option<(&str, &str)> {
     rest.split_once("]: ")
 }
 
-/// Returns the value of `'target_path': 'target/prod'`; `None` if the log says `'None'` because the command has no
-/// target folder.
+/// Returns the target folder in `'target_path': 'target/prod'`. `None` if the log contains `'None'`, because the
+/// command has no target folder.
 fn target_path(message: &str) -> Option<&str> {
     let (_, value) = message.split_once("'target_path': '")?;
     value.split('\'').next().filter(|path| *path != "None")

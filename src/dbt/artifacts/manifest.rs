@@ -17,12 +17,12 @@ use super::node::{DbtGroup, DocBlock, ManifestNode, ResourceType};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 use crate::parallel;
 
-/// Minimum size in bytes of a string that is parsed in pieces, in parallel.
+/// Minimum size in bytes of a manifest that is split into pieces and parsed in parallel.
 const LARGE: usize = 16 << 20;
 /// Number of nodes that one task parses in sequence, with one interner.
 const TOGETHER: usize = 1_000;
 
-/// Optional parts of a manifest to keep. Code is optional because it is most of the text.
+/// Optional parts of a manifest to keep in memory. Code is optional because it makes up most of a manifest's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptParts {
     pub(super) raw_code: bool,
@@ -94,8 +94,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Parses a manifest of version 10 to 12. Of a newer version, it reads the parts that have the same format: see
-    /// [`Metadata::newer`].
+    /// Parses a manifest of version 10 to 12. If the version is newer, only the parts whose format is unchanged are
+    /// read: see [`Metadata::newer`].
     ///
     /// # Errors
     ///
@@ -109,14 +109,14 @@ impl Manifest {
         }
     }
 
-    /// Parses a manifest, but takes unchanged nodes from an earlier manifest. Also returns which nodes were parsed.
-    /// `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier manifest
-    /// itself and is called last, so that the manifest can be loaded in the meantime. An earlier manifest that was
-    /// parsed with other parts is ignored.
+    /// Parses a manifest, but reuses unchanged nodes of an earlier manifest. Also returns the ids of the nodes that
+    /// were parsed. `outline` contains the fingerprints of the earlier manifest's nodes. `before` returns the earlier
+    /// manifest itself. The function calls `before` only after it has split the text, so that the earlier manifest can
+    /// be loaded in the meantime. The earlier manifest is ignored if it was parsed with a different `keep`.
     ///
     /// # Errors
     ///
-    /// Those of [`from_text`](Self::from_text).
+    /// Returns the same errors as [`from_text`](Self::from_text).
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest, ManifestOutline};
@@ -144,7 +144,7 @@ impl Manifest {
         if let Some(done) = pieces.and_then(|pieces| before.read_pieces(&pieces)) {
             return Ok(done);
         }
-        // Parse the whole text again, so that an error has its position in the whole text.
+        // Parse the whole text again, so that the positions in errors refer to the whole text.
         let manifest = Self::in_a_row(text, keep)?;
         let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
         Ok((manifest, ManifestChanges { read, left: Vec::new() }))
@@ -174,7 +174,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Builds a manifest from its pieces and lists the parsed nodes; `None` if a piece is invalid.
+    /// Builds a manifest from its pieces and lists the parsed nodes. Returns `None` if a piece is invalid.
     fn read_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, ManifestChanges)> {
         enum ManifestPart {
             Rest(Option<Box<Manifest>>),
@@ -219,7 +219,7 @@ impl Manifest {
             is_kept
         });
         let manifest = Self { nodes, ..*rest? }.with_nodes(new);
-        // If an id occurs twice, only the order in the text decides which node counts.
+        // If an id occurs twice, the order in the text determines which node is used, so parse the whole text instead.
         let is_twice = |pair: &[ManifestNode]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
     }
@@ -235,7 +235,8 @@ impl Manifest {
         self
     }
 
-    /// Returns the known node of an id if its text is unchanged. Otherwise parses the nodes of the piece.
+    /// Returns the node of the earlier manifest if the text of the piece is unchanged. Otherwise parses the nodes in
+    /// the piece.
     fn read_piece(&self, piece: &ManifestChunk<'_>, interner: &mut Interner) -> Option<OfPiece> {
         if let Some(place) = self.index_of(&piece.id)
             && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
@@ -284,7 +285,7 @@ impl Manifest {
             .filter(move |node| node.resource_type == resource_type)
     }
 
-    /// Returns for each node the distinct indexes of its parents. Missing parents are left out.
+    /// Returns the distinct indexes of each node's parents. Parents that are missing from the manifest are left out.
     #[must_use]
     pub fn parents(&self) -> Vec<Vec<usize>> {
         let parents = |node: &ManifestNode| {
@@ -296,7 +297,7 @@ impl Manifest {
         self.nodes.iter().map(parents).collect()
     }
 
-    /// Returns for each node the indexes of its children.
+    /// Returns the indexes of each node's children.
     #[must_use]
     pub fn children(&self) -> Vec<Vec<usize>> {
         let mut children = vec![Vec::new(); self.nodes.len()];
@@ -408,8 +409,8 @@ impl<'de> Sections<'de> for ManifestReader {
     }
 }
 
-/// Returns the default resource type of a section's nodes; `None` if the section has no nodes. Nodes in `nodes`
-/// specify their type, but nodes in sections of their own may omit it.
+/// Returns the default resource type of a section's nodes. `None` if the section does not contain nodes. Nodes in the
+/// section `nodes` specify their type, but nodes in sections for a single type may omit it.
 pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
     Some(match name {
         "nodes" => ResourceType::Other,
@@ -432,8 +433,8 @@ enum OfPiece {
     Read(Vec<ManifestNode>),
 }
 
-/// Visitor that passes on each node of a section as soon as it is parsed, so that no section is in memory twice. An id
-/// has one node or several nodes; disabled nodes have several.
+/// Visitor that calls a function with each node of a section as soon as the node is parsed, so that no section is in
+/// memory twice. The value of an id is a node or, in the section `disabled`, a list of nodes.
 struct Each<F>(F);
 
 impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {

@@ -1,5 +1,5 @@
-//! Difference between a manifest and an earlier version of it, so that a small change to a large manifest only writes
-//! the difference.
+//! Difference between a manifest and an earlier version of it. After a small change to a large manifest, only the
+//! difference has to be stored.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::manifest::Manifest;
 pub struct ManifestChanges {
     /// Ids of the parsed nodes.
     pub(super) read: Vec<Arc<str>>,
-    /// Ids of the nodes that the update did not take over from the earlier manifest.
+    /// Ids of nodes that the update did not reuse from the earlier manifest.
     pub(super) left: Vec<Arc<str>>,
 }
 
-/// Differences between a manifest and an earlier manifest.
+/// Difference between a manifest and an earlier manifest.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{NodeDifference, KeptParts, Manifest, ManifestOutline};
@@ -32,7 +32,7 @@ pub struct ManifestChanges {
 #[derive(Clone, Debug, Default)]
 pub struct NodeDifference {
     pub(super) left: Vec<Arc<str>>,
-    /// The later manifest without the nodes that the update took over.
+    /// Later manifest without the nodes that the update reused.
     pub(super) manifest: Manifest,
 }
 
@@ -45,8 +45,8 @@ impl ManifestChanges {
 }
 
 impl Manifest {
-    /// Returns everything except the nodes that an update took over from the earlier manifest. Besides nodes, the
-    /// difference contains all sections, changed or not.
+    /// Returns the difference from the earlier manifest: all nodes except those that the update reused, and all other
+    /// sections, even if they did not change.
     #[must_use]
     pub fn difference(&self, changes: &ManifestChanges) -> NodeDifference {
         let Self {
@@ -78,7 +78,7 @@ impl Manifest {
         }
     }
 
-    /// Returns the later manifest: this one with the difference applied.
+    /// Applies the difference to the earlier manifest and returns the later manifest.
     #[must_use]
     pub fn with(self, difference: NodeDifference) -> Self {
         let NodeDifference { left, manifest } = difference;
@@ -111,7 +111,7 @@ mod tests {
         "disabled",
     ];
 
-    /// Returns a serialized manifest, for comparing two manifests.
+    /// Serializes a manifest, so that tests can compare manifests.
     fn all(mut manifest: Manifest) -> Vec<u8> {
         manifest.nodes.iter_mut().for_each(|node| node.print = Print::default());
         manifest.to_stored()
@@ -168,8 +168,8 @@ mod tests {
         }
     }
 
-    /// An updated manifest equals the same manifest parsed from scratch, whatever the update takes over from the
-    /// earlier one. The same holds if only the difference was stored.
+    /// An updated manifest equals the same manifest parsed from scratch, regardless of the nodes that the update
+    /// reuses. The same is true if only the difference was stored.
     #[test]
     fn a_later_manifest_is_as_if_it_were_read_by_itself() {
         let keep = KeptParts::default().compiled_code();

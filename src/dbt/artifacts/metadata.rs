@@ -25,7 +25,7 @@ pub enum ArtifactKind {
 }
 
 impl ArtifactKind {
-    /// Returns dbt's name of the artifact in the schema URL.
+    /// Returns dbt's name for the artifact, as in the URL of its schema.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl ArtifactKind {
         match self {
             Self::Manifest => (10, 12),
             Self::Catalog => (1, 1),
-            // Versions of `run_results.json` in the same dbt versions, 1.6 to 1.12.
+            // dbt 1.6 to 1.12 write these versions of `run_results.json`.
             Self::RunResults => (4, 6),
             Self::Sources => (3, 3),
         }
@@ -79,7 +79,7 @@ pub struct Metadata {
     pub version: Option<u32>,
     /// Version of dbt that wrote the artifact.
     pub dbt_version: Option<String>,
-    /// Time of writing, as in the artifact: `2026-11-20T10:00:00.000000Z`.
+    /// Time at which the artifact was written, in its original format: `2026-11-20T10:00:00.000000Z`.
     pub generated_at: Option<String>,
     /// Id of the dbt invocation that wrote the artifact.
     pub invocation_id: Option<String>,
@@ -97,8 +97,8 @@ impl Metadata {
         time::instant(self.generated_at.as_deref()?)
     }
 
-    /// Returns a notice if the version is newer than the newest known version. The parts with the same format are read
-    /// all the same.
+    /// Returns a message if the version is newer than the newest supported version. The parts whose format is unchanged
+    /// are still read.
     #[must_use]
     pub fn newer(&self) -> Option<&str> {
         self.newer.as_deref()
@@ -147,9 +147,9 @@ impl RawMetadata<'_> {
     }
 }
 
-/// Visitor for the sections of an artifact. Sections come in any order, each of them once.
+/// Visitor for the sections of an artifact. The sections are in any order, and each section occurs once.
 pub(super) trait Sections<'de> {
-    /// Section that an artifact without a version must have to be recognized.
+    /// Name of the section that identifies this kind of artifact if the artifact has no version.
     const TELLING: &'static str;
 
     /// Reads a section and returns `true`, or returns `false` if the section is not needed.
@@ -189,7 +189,7 @@ struct Top<'s, S> {
     kind: ArtifactKind,
     sections: &'s mut S,
     interner: Interner,
-    /// Fault of a string that is valid JSON.
+    /// Fault in the metadata, if the text is valid JSON but not the expected artifact.
     fault: Option<ArtifactFault>,
     metadata: Option<Metadata>,
     /// Whether the artifact has a version or its identifying section.

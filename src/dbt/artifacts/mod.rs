@@ -1,9 +1,9 @@
-//! Parser for the artifacts in dbt's target folder: `manifest.json`, `catalog.json`, `run_results.json`,
+//! Parser for the artifacts in dbt's target folder: `manifest.json`, `catalog.json`, `run_results.json` and
 //! `sources.json`.
 //!
-//! Everything is pure: no files and no clock. Versions of dbt differ, so fields may be missing, unknown fields
-//! are skipped, and values of an unexpected type are converted if possible. Input that is not JSON, another
-//! artifact, or an unsupported old version causes an [`ArtifactError`].
+//! The parser does not access files or the clock. Because versions of dbt differ, fields may be missing, unknown fields
+//! are skipped, and values of an unexpected type are converted if possible. Input that is not JSON, is another artifact
+//! or has an unsupported old version causes an [`ArtifactError`].
 //!
 //! ```
 //! use formulac_dbt::artifacts::{KeptParts, Manifest};

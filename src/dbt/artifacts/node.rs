@@ -60,7 +60,7 @@ impl ResourceType {
         Self::Function,
     ];
 
-    /// Returns dbt's name of the resource type, which is also the prefix of unique ids.
+    /// Returns dbt's name for the resource type, which is also the prefix of unique ids.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,7 +81,7 @@ impl ResourceType {
         }
     }
 
-    /// Returns the resource type with dbt's name, or `Other` if the name is unknown.
+    /// Returns the resource type that has this name in dbt, or `Other` if the name is unknown.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         Self::ALL
@@ -90,7 +90,7 @@ impl ResourceType {
             .unwrap_or_default()
     }
 
-    /// Returns whether `ref` can refer to this type. Models, seeds and snapshots share one namespace.
+    /// Returns whether `ref` can refer to nodes of this type: models, seeds and snapshots, which share one namespace.
     #[must_use]
     pub fn is_referred(self) -> bool {
         matches!(self, Self::Model | Self::Seed | Self::Snapshot)
@@ -113,7 +113,7 @@ pub struct ManifestNode {
     pub path: Arc<str>,
     /// Path of the file relative to the project folder.
     pub original_file_path: Arc<str>,
-    /// Path of the properties file, relative to the folder of the project `patch_package`.
+    /// Path of the properties file, relative to the folder of the project named in `patch_package`.
     pub patch_path: Option<Arc<str>>,
     /// Project that contains the properties file.
     pub patch_package: Option<Arc<str>>,
@@ -123,9 +123,10 @@ pub struct ManifestNode {
     pub database: Option<Arc<str>>,
     /// Schema of the node's table.
     pub schema: Option<Arc<str>>,
-    /// Name of the node's table; for a source, its identifier.
+    /// Name of the node's table. For a source table, this is its identifier.
     pub alias: Option<Arc<str>>,
-    /// Relation as quoted by the adapter; `None` if the node has no table, as an ephemeral model.
+    /// Relation as quoted by the adapter; `None` if the node has no table, for example because it is an ephemeral
+    /// model.
     pub relation_name: Option<Arc<str>>,
     /// Description, with docs blocks rendered.
     pub description: Arc<str>,
@@ -157,7 +158,7 @@ pub struct ManifestNode {
     pub primary_key: Vec<Arc<str>>,
     /// Whether the model contract is enforced.
     pub contract_enforced: bool,
-    /// Checksum of the node's file; for a unit test, of its definition.
+    /// Checksum of the node's file. For a unit test, checksum of its definition.
     pub checksum: Option<Arc<str>>,
     /// Code of the node, if [`KeptParts`](super::KeptParts) includes it.
     pub raw_code: Option<Arc<str>>,
@@ -204,7 +205,7 @@ impl ManifestNode {
         self.version.is_none() || self.version == self.latest_version
     }
 
-    /// Returns the documented column with this name. An exact match comes before a case-insensitive match.
+    /// Returns the documented column with this name. An exact match takes precedence over a case-insensitive match.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&NodeColumn> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
@@ -339,7 +340,7 @@ pub struct Constraint {
     pub kind: ConstraintKind,
     /// Name of the constraint.
     pub name: Option<Arc<str>>,
-    /// Condition of a check; for a foreign key in the old format, the referenced table and columns.
+    /// Condition of a check. For a foreign key in the old format, the referenced table and columns.
     pub expression: Option<Arc<str>>,
     /// Columns of a constraint on a table.
     pub columns: Vec<Arc<str>>,
@@ -357,7 +358,7 @@ pub struct Constraint {
 pub struct TestNode {
     /// Name of the generic test, such as `not_null`; `None` for a singular test.
     pub name: Option<Arc<str>>,
-    /// Package of the generic test; `None` for tests of dbt or the project itself.
+    /// Package of the generic test; `None` for tests that are part of dbt or the project itself.
     pub namespace: Option<Arc<str>>,
     /// Arguments of the test.
     pub kwargs: ValueFields,

@@ -50,7 +50,7 @@ pub(super) struct RawNode<'a> {
     primary_key: LenientTexts<'a>,
     contract: LenientPart<RawContract>,
     checksum: Json<'a>,
-    // Code is most of the text, so it is only decoded if it is kept.
+    // Code makes up most of a manifest's text, so it is only decoded if it is kept.
     raw_code: Option<&'a RawValue>,
     compiled_code: Option<&'a RawValue>,
     depends_on: LenientPart<RawDependsOn<'a>>,
@@ -163,7 +163,7 @@ struct RawDefaults<'a> {
     agg_time_dimension: LenientText<'a>,
 }
 
-/// Entity, dimension or measure.
+/// Entity, dimension or measure of a semantic model.
 #[derive(Default, Deserialize)]
 #[serde(default, bound(deserialize = "'de: 'a"))]
 struct RawElement<'a> {
@@ -219,7 +219,7 @@ fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
     text.as_str().filter(|text| !text.is_empty()).map(Arc::from)
 }
 
-/// Returns a path with `/` as the separator, even if dbt wrote it on Windows.
+/// Returns a path with `/` as the separator. dbt on Windows writes `\`.
 fn path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
     let text = text.as_str().unwrap_or_default();
     if text.contains('\\') {
@@ -311,7 +311,7 @@ impl<'a> RawNode<'a> {
             primary_key: interner.intern_texts(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
-            // For models that dbt has not compiled, the raw code replaces the compiled code.
+            // If dbt has not compiled the model, use the raw code instead of the compiled code.
             raw_code: code(
                 self.raw_code,
                 keep.raw_code || (keep.compiled_code && self.compiled_code.is_none()),
@@ -461,7 +461,7 @@ fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Va
     }
 }
 
-/// Returns the tags. dbt writes them in the configuration, in the node itself, or in both.
+/// Returns the tags of a node. dbt writes them in the configuration, in the node itself, or in both.
 fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
     let mut all = config.take("tags").into_words();
     all.0.extend(own.0);
@@ -482,7 +482,7 @@ fn either<'a>(first: LenientText<'a>, second: &LenientText<'a>) -> LenientText<'
     }
 }
 
-/// Returns the arguments of a test. Arguments below `arguments` are flattened into the top level.
+/// Returns the arguments of a test. Arguments below `arguments` are moved to the top level.
 fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> ValueFields {
     let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
     if let Json::Map(outer) = &mut json

@@ -30,9 +30,9 @@ pub enum Ref {
 }
 
 impl Manifest {
-    /// Returns the node that a reference in another node names: `ref('orders', v=1)`, `source('raw', 'orders')`, such a
-    /// call inside other Jinja, or a table name as the adapter quotes it. Only the inputs of that node are searched,
-    /// because several packages may have nodes with the same name.
+    /// Resolves a reference in `node` to another node. The reference is `ref('orders', v=1)`,
+    /// `source('raw', 'orders')`, such a call inside other Jinja, or a table name as quoted by the adapter. The method
+    /// searches only the inputs of `node`, because several packages may have nodes with the same name.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -68,7 +68,7 @@ impl Manifest {
                             None => other.is_latest(),
                         }
                 };
-                // The node's own package has precedence.
+                // The package of the node takes precedence.
                 let own = read().find(|other| is_meant(other) && other.package == node.package);
                 own.or_else(|| read().find(is_meant))
             }
@@ -76,7 +76,7 @@ impl Manifest {
         }
     }
 
-    /// Returns a source table by its names.
+    /// Returns a source table by the names of the source and the table.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {
         self.with_type(ResourceType::Source)
@@ -84,7 +84,7 @@ impl Manifest {
     }
 }
 
-/// Returns the call of `ref` or `source` in a string.
+/// Returns the text of the `ref` or `source` call in a string.
 fn call(text: &str) -> Option<&str> {
     let starts = ["ref(", "source("].into_iter().filter_map(|word| {
         let is_word = |at: &usize| {
@@ -97,7 +97,7 @@ fn call(text: &str) -> Option<&str> {
     });
     let start = starts.min()?;
     let rest = text.get(start..)?;
-    // A bracket in a quoted name doesn't end the call.
+    // A bracket inside quotes doesn't end the call.
     let mut quote = None;
     let end = rest.char_indices().find(|(_, c)| match (quote, c) {
         (None, '\'' | '"') => {

@@ -13,7 +13,7 @@ use super::lenient::{Json, LenientList, LenientPart, LenientText};
 use super::metadata::{self, ArtifactKind, Metadata, Sections};
 use super::time;
 
-/// Commands that run nodes. Other commands, such as `docs generate`, also write results, but they only compile nodes.
+/// Commands that run nodes. Other commands, such as `docs generate`, also write results but only compile nodes.
 const RUNS: &[&str] = &["build", "test", "run", "seed", "snapshot", "retry"];
 
 /// Results of one dbt command.
@@ -26,7 +26,7 @@ pub struct RunResults {
     pub which: Option<String>,
     /// Duration of the command in seconds.
     pub elapsed_time: Option<f64>,
-    /// Results of the nodes, in the order in which the nodes ended.
+    /// Results of the nodes, in the order in which the nodes finished.
     pub results: Vec<RunResult>,
 }
 
@@ -56,9 +56,9 @@ pub struct RunResult {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct AdapterNumber {
-    /// Name of the number.
+    /// Name of the value, such as `rows_affected`.
     pub name: Arc<str>,
-    /// Value of the number.
+    /// Numeric value.
     pub value: f64,
 }
 
@@ -122,7 +122,7 @@ impl Status {
         ("no-op", Self::NoOp),
     ];
 
-    /// Parses the status of a run. Unknown words are [`Status::Other`].
+    /// Parses the status of a node. Unknown words become [`Status::Other`].
     pub fn from_name(name: &str) -> Self {
         let known = Self::KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         match known {
@@ -132,7 +132,7 @@ impl Status {
         }
     }
 
-    /// Returns dbt's name of the status.
+    /// Returns dbt's name for the status.
     #[must_use]
     pub fn name(&self) -> &str {
         if let Self::Other(name) = self {
@@ -158,14 +158,15 @@ impl RunResults {
         Ok(results)
     }
 
-    /// Returns whether the command ran nodes instead of only compiling them. A file without a command counts as a run.
+    /// Returns whether the command ran nodes instead of only compiling them. If the file does not name a command, the
+    /// function returns `true`.
     #[must_use]
     pub fn is_of_run(&self) -> bool {
         self.which.as_deref().is_none_or(|which| RUNS.contains(&which))
     }
 }
 
-/// Last result of a node, with the results that contain it.
+/// Last result of a node, and all results of the command that produced it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LastResult<'r> {
@@ -173,7 +174,7 @@ pub struct LastResult<'r> {
     pub result: &'r RunResult,
     /// All results of the same command.
     pub run: &'r RunResults,
-    /// Time at which the node ended, or, if unknown, the time at which the file was written.
+    /// Time at which the node finished. If unknown, the time at which the file was written.
     pub at: Option<SystemTime>,
 }
 
@@ -203,7 +204,7 @@ pub fn last_results(runs: &[RunResults]) -> BTreeMap<&str, LastResult<'_>> {
                 .map(|span| span.completed_at)
                 .or(written);
             let new = LastResult { result, run, at };
-            // Of two results with the same time, the later one in the list counts.
+            // If two results have the same time, use the later one in the list.
             let known = last.entry(&result.unique_id).or_insert(new);
             if known.at <= at {
                 *known = new;
@@ -266,7 +267,7 @@ impl<'de> Sections<'de> for RunResults {
     }
 }
 
-/// Parses a finite number; `NaN` may occur in a string.
+/// Parses a finite number. Returns `None` for `NaN`, which an artifact may contain as a string.
 fn number(text: &LenientText<'_>) -> Option<f64> {
     text.as_str()?.parse::<f64>().ok().filter(|number| number.is_finite())
 }

@@ -10,13 +10,13 @@ use super::value::{MetaValue, ValueFields};
 pub struct DbtSemanticModel {
     /// Title of the semantic model.
     pub label: Option<Arc<str>>,
-    /// Model as written: `ref('orders')`.
+    /// Reference to the model, as written in the file: `ref('orders')`.
     pub model: Arc<str>,
     /// Relation as quoted by the adapter.
     pub relation_name: Option<Arc<str>>,
     /// Default time dimension of the measures.
     pub agg_time_dimension: Option<Arc<str>>,
-    /// Entity of the rows, if none of `entities` is primary.
+    /// Name of the primary entity, if none of `entities` is primary.
     pub primary_entity: Option<Arc<str>>,
     /// Entities: keys of the rows, and references to other semantic models.
     pub entities: Vec<Entity>,
@@ -26,7 +26,7 @@ pub struct DbtSemanticModel {
     pub measures: Vec<Measure>,
 }
 
-/// Entity: a key that joins semantic models.
+/// Entity of a semantic model: a key that joins semantic models.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Entity {
@@ -76,7 +76,7 @@ pub struct Measure {
     pub expr: Option<Arc<str>>,
     /// Time dimension of the measure, if it differs from the default of the semantic model.
     pub agg_time_dimension: Option<Arc<str>>,
-    /// Parameters of a percentile.
+    /// Parameters of the aggregation, such as the percentile.
     pub agg_params: ValueFields,
     /// Dimension over which the measure is not additive.
     pub non_additive_dimension: ValueFields,
@@ -101,7 +101,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Returns the name of an input: `measure`, `numerator`, `denominator`.
+    /// Returns the name of the input in a type-specific parameter: `measure`, `numerator`, `denominator`.
     #[must_use]
     pub fn type_parameter(&self, key: &str) -> Option<&str> {
         let part = self.type_params.get(key)?;

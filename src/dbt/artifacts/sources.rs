@@ -45,7 +45,7 @@ pub struct SourceResult {
 }
 
 impl SourceResult {
-    /// Returns the age of the newest row; zero if its time is in the future.
+    /// Returns the age of the newest row at the time `now`. The age is zero if the row's time is later than `now`.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};

@@ -13,7 +13,7 @@ pub enum MetaValue {
     Null,
     /// Boolean.
     Bool(bool),
-    /// Number in its printed form.
+    /// Number, as text.
     Number(Arc<str>),
     /// Text.
     Text(Arc<str>),
@@ -24,13 +24,13 @@ pub enum MetaValue {
 }
 
 impl MetaValue {
-    /// Returns the text, if the value is a string.
+    /// Returns the text of a string. `None` for other values.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// Returns the printed form of a string, number or boolean.
+    /// Returns a string, number or boolean as text. `None` for other values.
     #[must_use]
     pub fn scalar(&self) -> Option<&str> {
         match self {
@@ -41,13 +41,13 @@ impl MetaValue {
         }
     }
 
-    /// Returns the boolean, if the value is a boolean.
+    /// Returns the value of a boolean. `None` for other values.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         if let Self::Bool(it) = self { Some(*it) } else { None }
     }
 
-    /// Returns the nearest `f64` of a number.
+    /// Returns a number as the nearest `f64`.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         if let Self::Number(text) = self {
@@ -77,7 +77,7 @@ impl MetaValue {
         }
     }
 
-    /// Returns the strings of a list of scalars, or the text of a single scalar.
+    /// Returns the scalars of a list, or a single scalar, as texts.
     #[must_use]
     pub fn to_words(&self) -> Vec<&str> {
         match self {
@@ -99,7 +99,7 @@ impl MetaValue {
 }
 
 impl fmt::Display for MetaValue {
-    /// Writes a scalar in its printed form and other values as JSON.
+    /// Writes a scalar as plain text, and other values as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scalar() {
             Some(text) => f.write_str(text),
@@ -126,7 +126,7 @@ impl Serialize for MetaValue {
     }
 }
 
-/// Named values, in the order written.
+/// Fields of a mapping, in file order.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -143,7 +143,7 @@ impl ValueFields {
         Self(fields)
     }
 
-    /// Returns the value of a key. If the key occurs twice, the last value counts, as in Python.
+    /// Returns the value of a key. If the key occurs several times, returns the last value, as in Python.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&MetaValue> {
         self.0

@@ -1,4 +1,5 @@
-//! Arithmetic over totals: which results add up again, and the formulas of the others over columns.
+//! Arithmetic over totals: determines the results that can be summed again, and the formulas over columns for the other
+//! results.
 
 use super::Lost;
 use super::classes::{TotalClass, TotalKind, ValueClass, unit};
@@ -8,7 +9,7 @@ use crate::ir::{Ir, IrId, Program};
 /// Maximum length of a formula.
 const MOST: usize = 300;
 
-/// Precedence of the outermost operator of a string.
+/// Precedence of the outermost operator of an SQL expression.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Binds {
     Sum,
@@ -24,7 +25,8 @@ pub(super) struct WrittenSum {
     pub ratio: Option<(String, String)>,
 }
 
-/// Class of a combined value: row-level if any operand is, lost if any is a total.
+/// Returns the class of a value that combines other values. It is lost if an operand is a total, and otherwise a row
+/// value if an operand is a row value.
 pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) -> ValueClass {
     let mut all = ValueClass::Constant;
     for value in values {
@@ -39,7 +41,7 @@ pub(super) fn combine(values: &mut dyn Iterator<Item = ValueClass>, lost: Lost) 
     all
 }
 
-/// Handles COALESCE: a default of zero adds nothing.
+/// Returns the class of COALESCE. A default of zero does not change a sum.
 pub(super) fn coalesce(program: &Program, args: &[IrId], values: &[ValueClass]) -> ValueClass {
     let of = |id: &IrId| {
         values
@@ -79,7 +81,7 @@ fn call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
     }
 }
 
-/// Combines totals and numbers with `+ - * /`.
+/// Returns the class of `+ - * /` with totals and numbers as operands.
 pub(super) fn arithmetic(
     program: &Program,
     id: IrId,
@@ -97,7 +99,7 @@ pub(super) fn arithmetic(
     let has_total = all.iter().any(|value| matches!(value, ValueClass::Total(_)));
     if !has_total {
         return match combine(&mut all.into_iter(), Lost::Function) {
-            // The truncating call determines the unit.
+            // The call that truncates the value determines the unit.
             ValueClass::Dimension(_) => ValueClass::Dimension(unit(program, id)),
             other => other,
         };
@@ -133,7 +135,7 @@ pub(super) fn arithmetic(
         (internal::SUBTRACT, 2) => (" - ", Binds::Sum),
         (internal::MULTIPLY, 2) => (" * ", Binds::Product),
         (internal::DIVIDE, 2) => (" / ", Binds::Product),
-        // A conversion of a number keeps the number.
+        // The conversion does not change the value of a number.
         (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
             let Some(ValueClass::Total(total)) = all.into_iter().next() else {
@@ -166,7 +168,8 @@ pub(super) fn arithmetic(
         ) => return ValueClass::Lost(Lost::Condition),
         _ => return ValueClass::Lost(Lost::Function),
     };
-    // A missing sum is NULL, not 0, and makes the result NULL in its row only.
+    // A sum or difference with a nullable operand cannot be summed. The operand makes the result NULL in its own row,
+    // but it would count as 0 in the sum of all rows.
     let kind = match function {
         internal::ADD | internal::SUBTRACT if all.iter().all(adds_up) && !args.iter().any(nullable) => TotalKind::Sum,
         internal::MULTIPLY if all.iter().any(adds_up) && args.iter().any(is_number) => TotalKind::Sum,
@@ -214,10 +217,10 @@ fn joined(left: WrittenSum, right: WrittenSum, sign: &str, binds: Binds, divides
     let is_name = |of: &WrittenSum| of.binds == Binds::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {
-        // Integers are divided as numbers, and division by zero gives NULL.
+        // The factor prevents integer division, and `nullif` makes division by zero return NULL.
         format!("1.0 * {} / nullif({}, 0)", bracketed(&left, Binds::Product), right.sql)
     } else {
-        // `a - (b - c)`, but `a + b - c`.
+        // The right operand of `-` needs brackets, as in `a - (b - c)`, but that of `+` does not, as in `a + b - c`.
         let tighter = if binds == Binds::Sum && sign == " + " {
             Binds::Sum
         } else {

@@ -1,4 +1,4 @@
-//! Classes of a step's values under aggregation, node by node.
+//! Determines for each value of a step how it behaves under aggregation.
 
 use super::arithmetic::{Binds, WrittenSum, arithmetic, coalesce, combine};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
@@ -7,12 +7,12 @@ use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::{StepInput, StepPlan};
 
-/// Class of a node.
+/// Behaviour of a node's value under aggregation.
 #[derive(Clone)]
 pub(super) enum ValueClass {
     Constant,
     Dimension(Option<&'static str>),
-    /// A value of single rows.
+    /// Value of a single row.
     Row,
     Total(TotalClass),
     Lost(Lost),
@@ -21,7 +21,7 @@ pub(super) enum ValueClass {
 #[derive(Clone)]
 pub(super) struct TotalClass {
     pub kind: TotalKind,
-    /// Formula over columns, or the part that prevents one.
+    /// Formula over columns, or the reason why there is none.
     pub written: Result<WrittenSum, Lost>,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum TotalKind {
     Formula,
 }
 
-/// Classes of a step's nodes.
+/// Data for determining the classes of a step's nodes.
 pub(super) struct Classes<'c> {
     pub plan: &'c StepPlan<'c>,
     pub input: &'c StepInput<'c>,
@@ -128,7 +128,7 @@ impl Classes<'_> {
             return of_single_rows();
         };
         if self.plan.grouped {
-            // After grouping, the class of the input no longer matters.
+            // The step groups its input, so the class of the input does not matter.
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {
@@ -151,13 +151,13 @@ impl Classes<'_> {
             Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
             Some(Additivity::Lost(Lost::SingleRows)) => ValueClass::Row,
             Some(Additivity::Lost(lost)) => ValueClass::Lost(lost.clone()),
-            // A total of the whole sheet.
+            // The column is a total of the whole sheet.
             None if before.grouped => ValueClass::Lost(Lost::OtherRows),
             None => of_single_rows(),
         }
     }
 
-    /// Returns the class of a column that is passed on under its own or another name.
+    /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
     pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
             Some(used) => self.keep_column(used.relation.as_deref(), &used.name, used.ty),
@@ -258,7 +258,7 @@ pub(super) fn additivity_of_value(value: &ValueClass, ty: Type) -> Additivity {
     }
 }
 
-/// Returns the calendar unit to which a value is truncated, if `MetricFlow` has the same unit.
+/// Returns the calendar unit to which a value is truncated, if `MetricFlow` supports that unit.
 pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
     let Ir::Apply { overload, .. } = program.node(program.resolve_names(root)) else {
         return None;

@@ -1,10 +1,11 @@
-//! Additivity: how a column of a model behaves when its rows are aggregated again. Its values add up, can be computed
-//! from columns that do, or are lost.
+//! Additivity: whether the values of a column can be computed when the rows of its model are aggregated again. The
+//! values can be summed, can be computed from other columns that can be aggregated, or are lost.
 //!
-//! The formula defines what is right: the aggregated column must equal the formula grouped by fewer keys. `SUM` and
-//! `COUNT` add up, and so do sums, differences and constant multiples of them. `MIN` and `MAX` stay minima and maxima.
-//! A quotient, product or sum of these is the same formula over the aggregated columns. Everything else has lost the
-//! required facts: an average the count, a distinct count the values, a window the other rows.
+//! The aggregated column must equal the formula grouped by fewer keys. `SUM` and `COUNT`, and sums, differences and
+//! constant multiples of them, can be summed. For `MIN` and `MAX`, the result is the minimum or maximum of the values.
+//! For quotients, products and sums of such columns, the formula is applied to the aggregated columns. All other
+//! columns cannot be aggregated, because the rows lack the necessary data: the count for an average, the values for a
+//! distinct count, the other rows for a window.
 
 mod arithmetic;
 mod classes;
@@ -29,16 +30,16 @@ use crate::sql::JoinKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Additivity {
-    /// The column identifies rows, possibly truncated to a calendar unit.
+    /// The column is a dimension, possibly truncated to a calendar unit.
     Dimension {
-        /// `month` of `billing_date[month]`.
+        /// Calendar unit, such as `month` for `billing_date[month]`. `None` if the column is not truncated.
         unit: Option<&'static str>,
     },
     /// The values can be summed: `SUM`, `COUNT`, and their sums and differences.
     Sum,
-    /// The minimum of its values is the minimum of all.
+    /// The aggregated value is the minimum of the column's values.
     Min,
-    /// The maximum of its values is the maximum of all.
+    /// The aggregated value is the maximum of the column's values.
     Max,
     /// Quotient of two columns that can be aggregated.
     Ratio {
@@ -47,9 +48,9 @@ pub enum Additivity {
         /// Column of the denominator.
         denominator: String,
     },
-    /// Formula over columns that can be aggregated, computed from the aggregated columns.
+    /// Formula over columns that can be aggregated. The aggregated value is computed from the aggregated columns.
     Formula(ColumnFormula),
-    /// The rows of the model do not determine it.
+    /// The rows of the model do not determine the aggregated value.
     Lost(Lost),
 }
 
@@ -69,13 +70,13 @@ pub struct ColumnFormula {
 }
 
 impl ColumnFormula {
-    /// Returns the formula in SQL that every dialect accepts. Division by zero gives NULL, as in formulas.
+    /// Returns the formula as SQL that every dialect accepts. As in formulas, division by zero returns NULL.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// Returns the formula with other names for its columns.
+    /// Returns the formula as SQL, with column names replaced by the results of `name`.
     ///
     /// ```
     /// use formulac_model::Additivity;
@@ -110,29 +111,29 @@ impl ColumnFormula {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lost {
-    /// An average, without the count of its values.
+    /// The column is an average, and the count of its values is unknown.
     Average,
-    /// A distinct count, without its values.
+    /// The column is a distinct count, and the counted values are unknown.
     Distinct,
-    /// Another aggregate: a median, a deviation, a product.
+    /// The column is another aggregate, such as a median, a standard deviation or a product.
     Aggregate(String),
-    /// The value depends on other rows: a running total, a share, growth, a rank, the value of another period.
+    /// The value depends on other rows, as in a running total, a share, growth, a rank or the value of another period.
     OtherRows,
     /// A condition depends on values that change under aggregation.
     Condition,
-    /// A function of aggregated values: a sum of rounded values is not a rounded sum.
+    /// The column applies a function to aggregated values. For example, a sum of rounded values is not a rounded sum.
     Function,
-    /// Part of its formula is not a column of the model.
+    /// Part of the column's formula is not a column of the model.
     Part(String),
     /// The value combines additive values with row values.
     Mixed,
-    /// A filter after grouping, or a limit, drops rows that a coarser grouping would have.
+    /// A filter after grouping, or a limit, drops rows that a coarser grouping needs.
     RowsLeftOut,
     /// A join after grouping may repeat or drop rows.
     Joined,
-    /// A row value without a total in the spec.
+    /// The column contains row values, for which the spec defines no total.
     SingleRows,
-    /// Column of one value of a pivot.
+    /// The column holds the values for one pivot value.
     WidePivot,
     /// The formula is too long.
     TooLong,
@@ -168,9 +169,9 @@ impl fmt::Display for Lost {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StepColumns {
     columns: FxHashMap<String, Additivity>,
-    /// Whether its rows are groups, or derived from groups.
+    /// Whether the step's rows are groups or derived from groups.
     grouped: bool,
-    /// Reason why none of its columns adds up.
+    /// Reason why none of the step's columns can be aggregated.
     lost: Option<Lost>,
 }
 
@@ -185,7 +186,7 @@ impl StepColumns {
 }
 
 impl SpecCompilation<'_> {
-    /// Records the additivity of a step's columns; `text` is the source of its formulas.
+    /// Records the additivity of a step's columns. `text` is the source of the step's formulas.
     pub(super) fn note_additivity(
         &mut self,
         step: &Step<'_>,
@@ -275,7 +276,7 @@ impl SpecCompilation<'_> {
                 .cloned()
                 .unwrap_or(Additivity::Lost(Lost::WidePivot));
             match (&own, &last.lost) {
-                // A number in a key is an identifier instead of a value.
+                // A number in a key is an identifier, so it is a dimension.
                 (Additivity::Lost(Lost::SingleRows), _) if keys.contains(&name.to_lowercase()) => {
                     Additivity::Dimension { unit: None }
                 }
@@ -299,7 +300,7 @@ impl SpecCompilation<'_> {
             .collect()
     }
 
-    /// Updates the additivity after a wide pivot: only the row keys keep theirs.
+    /// Updates the additivity after a wide pivot. Only the row keys keep their additivity.
     pub(super) fn note_wide(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns

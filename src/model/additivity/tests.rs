@@ -22,7 +22,7 @@ fn compiler() -> Compiler {
         .build()
 }
 
-/// Returns `column: behaviour` for each column.
+/// Returns the behaviour of each column in the form `column: behaviour`.
 fn behaviours(spec: &str) -> Vec<String> {
     let compiled = compiler().compile_spec(spec);
     assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
@@ -50,7 +50,8 @@ fn behaviours(spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns the behaviour of a formula in a model by month and shop that also has `a` and `b`.
+/// Returns the behaviour of a formula in a model that is grouped by month and shop and also has the columns `a` and
+/// `b`.
 fn formula_behaviour(formula: &str) -> String {
     let spec = format!(
         "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
@@ -81,7 +82,7 @@ fn formulas_over_groups() {
         ("a * 2", "Sum"),
         ("2 * a - b * 3", "Sum"),
         ("SUM(amount) - SUM(fee)", "Sum"),
-        // Either may be NULL in a group, and makes the result NULL in that group only.
+        // Both operands may be NULL in a group, which makes the result NULL in that group only.
         ("a + least", "a + least of a least"),
         ("a + 1", "a + 1 of a"),
         ("a / b", "a per b"),
@@ -130,12 +131,12 @@ fn steps_pass_on_what_they_have() {
             "h: per * 2 of per",
         ]
     );
-    // Columns that a formula names must exist.
+    // The columns that a formula names must exist in the model.
     assert_eq!(
         with("    keep: [shop, a, per]\n"),
         ["shop: dimension", "a: Sum", "per: lost b"]
     );
-    // Dropped rows are in no total; rows of other shops are not part of this model.
+    // Rows that the model drops are missing in totals. Rows of other shops are not part of the model at all.
     assert_eq!(
         with("    keep: [shop, a]\n    where: a > 5\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]
@@ -148,7 +149,8 @@ fn steps_pass_on_what_they_have() {
         with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
         ["shop: dimension", "a: Lost(RowsLeftOut)"]
     );
-    // A join adds row values; existing columns keep their additivity if the join finds one row.
+    // The columns of a joined relation are row values. Existing columns keep their additivity if the join finds at most
+    // one row.
     assert_eq!(
         with(
             "    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"
@@ -165,7 +167,7 @@ fn steps_pass_on_what_they_have() {
         with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
         ["shop: dimension", "a: Lost(Joined)"]
     );
-    // Another grouping starts over.
+    // If a later step groups again, only its own aggregates determine the additivity.
     assert_eq!(
         with(
             "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"

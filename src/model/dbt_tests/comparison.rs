@@ -1,4 +1,5 @@
-//! Tests for `compare:`: the model and another relation, row by row. A row that only one of them has is a difference.
+//! Tests for `compare:`, which compare the model and another relation row by row. A row that exists in only one of them
+//! is a difference.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareKey, SpannedText};
@@ -18,14 +19,14 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{BothHave, NamedColumns, Texts, may_lie_apart};
 
-/// Column that marks existing rows if no key does.
+/// Name of a column that marks existing rows if no key column can do so.
 const PRESENT: &str = "is_present";
 /// Span of generated nodes, which are not part of a formula.
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
-/// One of the two relations in the comparing select.
+/// One of the two relations in the select that compares them.
 struct ComparisonSide {
-    /// Name as written.
+    /// Name of the relation in SQL.
     name: String,
     source: SelectSource,
 }
@@ -33,11 +34,12 @@ struct ComparisonSide {
 /// Column that both relations have.
 struct ComparedPair<'c> {
     said: SpannedText<'c>,
-    /// Names as written, in the model and in the other relation.
+    /// Names of the column in SQL, in the model and in the other relation.
     names: [String; 2],
     types: [Type; 2],
     ty: Type,
-    /// Whether either side is never NULL, so that NULLs of the other correctly match nothing.
+    /// Whether the column is never NULL on at least one side. NULLs on the other side then have no match, which is
+    /// correct.
     never_null: bool,
 }
 
@@ -217,7 +219,7 @@ impl SpecCompilation<'_> {
         Some((test, named))
     }
 
-    /// Returns a condition as SQL, and in the form for dbt.
+    /// Returns a condition as plain SQL and as SQL for dbt.
     fn texts(&self, tree: &SqlTree, condition: SqlId) -> Texts {
         let mut text = String::new();
         sql::flat(tree, condition, &mut Vec::new(), &mut text);
@@ -227,7 +229,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the keys and the compared columns, or `None` if any is missing.
+    /// Returns the keys and the compared columns. `None` if any of them is missing in a relation.
     fn pairs<'c>(
         &'c self,
         comparison: &'c CompareKey<'_>,
@@ -319,7 +321,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the filter of the comparison as a condition on one side's columns.
+    /// Returns the filter of the comparison as a condition on the columns of one side.
     fn filter_of(
         &self,
         filter: SpannedText<'_>,
@@ -355,7 +357,8 @@ impl SpecCompilation<'_> {
 }
 
 impl CompareKey<'_> {
-    /// Returns whether the tolerance applies to this column. A column named next to a tolerance is a number.
+    /// Returns whether the tolerance applies to this column. A column that the comparison lists explicitly may be a
+    /// number.
     fn lets_differ(&self, column: &ComparedPair<'_>) -> bool {
         may_lie_apart(column.ty, self.columns.is_some())
     }
@@ -379,7 +382,8 @@ impl ComparedPair<'_> {
         [tree.field_of(&here.name, ours), tree.field_of(&there.name, theirs)]
     }
 
-    /// Returns the join condition on the key: an equality between the two sides, which engines require for a full join.
+    /// Returns the join condition on a key column. It is an equality between the two sides, because engines require
+    /// this for a full join.
     fn same(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], dialect: Dialect) -> SqlId {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         if self.never_null {
@@ -413,7 +417,7 @@ impl ComparedPair<'_> {
         tree.binary(Op::And, equal, both_null, NOWHERE)
     }
 
-    /// Returns the condition that the values differ. Two NULLs are equal.
+    /// Returns conditions that are true if the values differ. Two NULLs count as equal.
     fn differs(&self, tree: &mut SqlTree, sides: [&ComparisonSide; 2], comparison: &CompareKey<'_>) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.lets_differ(self)) else {
@@ -428,7 +432,7 @@ impl ComparedPair<'_> {
     }
 }
 
-/// Adds a condition.
+/// Combines the next condition with the previous conditions, if there are any.
 fn joined(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.binary(op, before, next, NOWHERE)))
 }

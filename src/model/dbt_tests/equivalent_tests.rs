@@ -1,4 +1,4 @@
-//! Recognizes rules that one of dbt's tests expresses, by their meaning instead of their notation.
+//! Recognizes rules that are equivalent to dbt tests, regardless of their notation.
 
 use super::TestedModel;
 use crate::catalog::{self, internal};
@@ -10,11 +10,11 @@ use crate::ir::{Ir, IrId, Program};
 pub(super) enum ColumnTest {
     NotNull,
     Unique,
-    /// Values in dbt's notation, and whether dbt quotes them.
+    /// Allowed values in dbt's notation, and whether dbt puts them in quotes.
     AcceptedValues(Vec<YamlOutput>, bool),
-    /// Other relation in dbt's notation, and its column.
+    /// Other relation in dbt's notation, and the column of that relation.
     Relationships(String, String),
-    /// Test of the package `dbt_utils`: minimum, maximum, and whether they are included.
+    /// Test of the package `dbt_utils`, with the minimum, the maximum, and whether both are included.
     AcceptedRange(Option<String>, Option<String>, bool),
 }
 
@@ -56,8 +56,8 @@ impl ColumnTest {
     }
 }
 
-/// Returns the column and its tests that together express a rule, or `None`. `ranges` if the project has the range
-/// test.
+/// Returns the column and the tests on it that together are equivalent to a rule. `None` if there are no such tests.
+/// `ranges` means that the project has the range test.
 pub(super) fn column_tests(
     program: &Program,
     root: IrId,
@@ -86,7 +86,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
     if let Some((column, values, quoted)) = switched(program, root) {
-        // SWITCH returns FALSE without a matching case, and for NULL.
+        // SWITCH returns FALSE if no case matches or the value is NULL.
         return Some((
             column,
             vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull],
@@ -118,8 +118,8 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
     }
 }
 
-/// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `<= 1`, which NULL satisfies. For strings COUNTIF ignores
-/// case, unlike dbt's test.
+/// Recognizes `COUNTIF(x:x, x) = 1`, which NULL violates, and `COUNTIF(x:x, x) <= 1`, which NULL satisfies. For
+/// strings, `COUNTIF` ignores case, unlike dbt's test.
 fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
     let Ir::Apply { overload, args } = program.node(root) else {
         return None;
@@ -151,7 +151,7 @@ fn admits_null(program: &Program, root: IrId) -> bool {
         .any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
 }
 
-/// Returns the operands of `OR(x = "a", x = "b")`, or the single condition.
+/// Returns the operands of `OR(x = "a", x = "b")`, or the condition itself if it is not an `OR`.
 fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
     let mut found = Vec::new();
     let mut waiting = vec![root];
@@ -164,7 +164,7 @@ fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
     found
 }
 
-/// Returns a column with its allowed values, possibly none.
+/// Recognizes a list of allowed values, as in `OR(x = "a", ISBLANK(x))`. Returns the column and the values.
 fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool)> {
     let mut of = None;
     let mut values = Vec::new();
@@ -204,7 +204,7 @@ fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<YamlOutput>, bool
     Some((column(program, subject)?, values, quoted))
 }
 
-/// Returns a column and the literal that it is compared with, column first.
+/// Returns a column and the value that it is compared with. For `=`, the operands may be in either order.
 fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
     let Ir::Apply { overload, args } = program.node(id) else {
         return None;
@@ -217,7 +217,7 @@ fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32
     pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
 }
 
-/// Returns the values as arguments of dbt's test, which quotes strings without escapes.
+/// Converts the values to arguments of dbt's test. Strings must not need escapes, because dbt only puts them in quotes.
 fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<YamlOutput>, bool)> {
     let texts = values.iter().map(|id| match program.node(*id) {
         Ir::Text(text) => Some(program.text(text))
@@ -242,7 +242,7 @@ fn is_safe_in_quotes(text: &str) -> bool {
     !text.contains(|c: char| matches!(c, '\'' | '\\') || c.is_control())
 }
 
-/// Returns a number that YAML reads unchanged.
+/// Returns the text of a number if YAML parses the text as the same number.
 fn number(program: &Program, id: IrId) -> Option<String> {
     let (sign, digits) = match program.node(id) {
         Ir::Number(digits) => ("", digits),
@@ -260,12 +260,12 @@ fn number(program: &Program, id: IrId) -> Option<String> {
         _ => (sign, program.text(digits)),
     };
     let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.len() <= 15;
-    // YAML reads `010` as octal.
+    // YAML parses `010` as an octal number.
     let whole = digits.split('.').next().unwrap_or_default();
     (plain && (whole == "0" || !whole.starts_with('0'))).then(|| format!("{sign}{digits}"))
 }
 
-/// Recognizes `AND(x >= 0, x <= 100)`, or one of the two conditions.
+/// Recognizes `AND(x >= 0, x <= 100)`, or only one of the two conditions.
 fn range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
     let parts = match program.node(root) {
         Ir::And(args) => program.args(args).to_vec(),

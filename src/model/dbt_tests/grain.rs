@@ -1,5 +1,5 @@
-//! Uniqueness test of a key: dbt's `unique` for one column. Several columns are grouped, so that NULL counts as a
-//! value and types do not matter.
+//! Uniqueness test of a key. A key of one column gets dbt's `unique`. For several columns, a query groups by the key,
+//! so that NULL counts as a value and the types of the columns do not matter.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,10 +16,10 @@ use crate::span::Span;
 use crate::sql::{Item, Query, Select, SelectSource, SqlId};
 use crate::yaml::{self, Node};
 
-/// Test in properties that a column is NOT NULL.
+/// YAML of a test that a column is NOT NULL.
 const NOT_NULL: &str = "data_tests: [not_null]";
 
-/// Name of the test on several columns in `dbt_utils`.
+/// Name of the `dbt_utils` test for unique combinations of columns.
 pub const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
 impl SpecCompilation<'_> {
@@ -38,7 +38,7 @@ impl SpecCompilation<'_> {
         self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
-            // A single column gets `unique`. The step has one group for NULL, which dbt's test ignores.
+            // A single key column gets `unique`. dbt's test ignores NULL, for which the step has only one group.
             [_] => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain if self.compiler.specs.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
@@ -56,7 +56,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Tests columns that the spec declares as a key, if no other key is known; they are NOT NULL.
+    /// Adds a uniqueness test for the columns that the spec declares as the key. The columns are NOT NULL, and no other
+    /// key is known.
     pub(crate) fn test_unique_key(
         &mut self,
         keys: &[String],
@@ -84,12 +85,13 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns whether a column is never NULL: known, or ensured by a test or an enforced constraint of the spec.
+    /// Returns whether a column is never NULL, because the compiler inferred this or because the spec has a test or an
+    /// enforced constraint.
     pub(super) fn never_null(&self, column: &str, tested: &TestedModel<'_>) -> bool {
         tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
     }
 
-    /// Records columns that rules and other keys of the spec ensure to be NOT NULL.
+    /// Records the columns that are NOT NULL because of rules or other keys of the spec.
     pub(super) fn note_never_null(&mut self) {
         let ruled = self
             .proofs
@@ -101,7 +103,7 @@ impl SpecCompilation<'_> {
         self.proofs.never_null.extend(ruled);
     }
 
-    /// Returns whether the spec has a test on exactly these columns.
+    /// Returns whether the spec has a uniqueness test on exactly these columns.
     fn is_tested_by_spec(&self, grain: &[String]) -> bool {
         let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
         let names = |test: &Node| -> Option<Vec<String>> {
@@ -205,9 +207,9 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the nullable key columns.
+    /// Returns a warning for each of these nullable key columns.
     fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
-        // Where each is grouped, in the last step that groups by it.
+        // Name of each key in `group_by` of the last step that groups by the key.
         let mut grouped: FxHashMap<String, SpannedText<'_>> = FxHashMap::default();
         for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
             grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
@@ -218,7 +220,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|said| said.name.text.to_lowercase())
             .collect();
-        // Positions of a string with many names are computed once.
+        // Offsets of a text with many names are computed only once.
         let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
         let mut all = Vec::with_capacity(keys.len());
         for key in keys {
@@ -230,7 +232,7 @@ impl SpecCompilation<'_> {
             let add = match (said.contains(&key.to_lowercase()), said.is_empty(), all.is_empty()) {
                 (true, ..) => format!("add `{NOT_NULL}` to `{key}` below `columns`"),
                 (_, false, _) => format!("add `{key}: {{{NOT_NULL}}}` below `columns`"),
-                // A spec has one `columns`, so the first help contains the tests of all keys.
+                // A spec has only one key `columns`, so the first help contains the tests for all keys.
                 (.., true) => {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))

@@ -1,4 +1,4 @@
-//! Conditions on the model: checked against the model's columns, and converted to dbt tests.
+//! Checks the conditions that a spec defines for its model, and converts them to dbt tests.
 
 mod comparison;
 mod equivalent_tests;
@@ -27,18 +27,18 @@ use crate::sql::{Query, SqlTree};
 use crate::verify::NamedColumns;
 use crate::yaml::Node;
 
-/// Tests from rules, comparisons and examples.
+/// dbt tests and related facts, generated from rules, comparisons and examples.
 #[derive(Debug, Default)]
 pub(super) struct Proofs {
-    /// Tests in files of their own.
+    /// Tests in separate files.
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
-    /// Tests of the model in its properties.
+    /// Tests on the model, in the properties file.
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
     /// Relations in `compare:`, for commands that compare values.
     pub compared: Vec<NamedColumns>,
-    /// Whether a single NOT NULL column is the key, so that dbt's `unique` tests it.
+    /// Whether the key is a single column, so that dbt's `unique` tests it.
     pub unique_column: bool,
     /// Lower-case columns that the spec declares NOT NULL.
     pub never_null: FxHashSet<String>,
@@ -51,27 +51,27 @@ pub(super) struct Proofs {
 pub(super) struct ColumnProof {
     pub column: String,
     pub name: String,
-    /// Kind of test in dbt's words.
+    /// dbt's name for the test, such as `not_null`.
     pub kind: &'static str,
     /// Whether the test applies to all rows with severity error.
     pub always: bool,
     pub test: dbt::YamlOutput,
 }
 
-/// Test in a file of its own: its query returns one row per violation.
+/// Test in a separate file. The query of the test returns one row per violation.
 #[derive(Debug)]
 pub(super) struct SingularTest {
     /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// Meaning of a row, for readers of the query.
+    /// Meaning of a returned row, for readers of the query.
     pub about: String,
-    /// SQL for dbt.
+    /// Query of the test, for dbt.
     pub sql: String,
 }
 
 impl SingularTest {
-    /// Returns the text of its file.
+    /// Returns the text of the test's file.
     pub fn text(&self, spec: &str) -> String {
         dbt::sealed_sql(
             &format!("{}{}{}", self.config.call(), dbt::comment(&self.about), self.sql),
@@ -80,17 +80,18 @@ impl SingularTest {
     }
 }
 
-/// Model as its tests read it.
+/// Model as seen by its tests.
 pub(super) struct TestedModel<'t> {
-    /// Columns of the model, all nullable, because a test must not rely on facts that another test may refute.
+    /// Columns of the model. All of them are nullable, because a test must not rely on facts that another test may
+    /// refute.
     pub relation: Relation,
     /// Whether the model may have unknown columns.
     pub open: bool,
-    /// Key columns, as far as known.
+    /// Key columns. Empty if the key is unknown or the model has at most one row.
     pub grain: &'t [String],
     /// Whether the model has at most one row.
     pub single: bool,
-    /// Columns as known to the compiler.
+    /// Columns as the compiler inferred them, including their nullability.
     known: &'t Relation,
 }
 
@@ -113,7 +114,7 @@ impl<'t> TestedModel<'t> {
         }
     }
 
-    /// Returns whether a column is known to be NOT NULL by a test of the model.
+    /// Returns whether the compiler inferred that a column is NOT NULL.
     fn is_never_null(&self, column: &str) -> bool {
         self.known.column(column).is_some_and(|column| !column.is_nullable())
     }
@@ -134,7 +135,8 @@ impl SpecCompilation<'_> {
         self.unit_tests(&tested, diagnostics);
     }
 
-    /// Adds a test unless its name is taken: dbt names a test after its file.
+    /// Adds a test, or reports an error if another test has the same name. dbt names a test after its file, so names
+    /// must be unique.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
         let files = self
@@ -161,7 +163,8 @@ impl SpecCompilation<'_> {
         self.proofs.files.push(test);
     }
 
-    /// Checks formulas and column names of rules and comparisons. `open` if the model may have unknown columns.
+    /// Checks the formulas and column names in rules, comparisons and examples. `open` means that the model may have
+    /// unknown columns.
     fn check_proofs(
         &self,
         output: &Relation,
@@ -221,7 +224,7 @@ impl SpecCompilation<'_> {
         diagnostics.extend(found.into_iter().filter(|d| !self.is_cut(d.span())));
     }
 
-    /// Checks conditions on the model's rows; each becomes a definition of the scratch program, in order.
+    /// Checks conditions on the model's rows. Each condition becomes a definition of a temporary program, in order.
     fn conditions(
         &self,
         conditions: &[(SpannedText<'_>, DefinitionRole)],
@@ -266,7 +269,7 @@ impl SpecCompilation<'_> {
         formulas
     }
 
-    /// Returns whether a span is in a formula that YAML truncated, so that errors there are not reported.
+    /// Returns whether a span is in a formula that YAML truncated. Errors in such formulas are not reported.
     pub(super) fn is_cut(&self, span: Span) -> bool {
         self.spec
             .cut
@@ -274,7 +277,8 @@ impl SpecCompilation<'_> {
             .any(|cut| cut.start <= span.start && span.end <= cut.end)
     }
 
-    /// Returns the model as its own tests read it, and unused names for computed columns.
+    /// Returns the model as the source of its own tests, and a list of reserved names, so that computed columns get
+    /// unused names.
     fn read_model(&self, tested: &TestedModel<'_>) -> (SpecSources, CteNames) {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
@@ -284,7 +288,7 @@ impl SpecCompilation<'_> {
         (sources, names)
     }
 
-    /// Returns the reference of its tests to the model: to the version that the spec generates.
+    /// Returns the reference to the model in its own tests. It refers to the version that the spec generates.
     pub(crate) fn own_ref(&self) -> From {
         From::Ref {
             package: None,
@@ -293,13 +297,13 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns a test's query for dbt.
+    /// Returns the query of a test as SQL for dbt.
     fn test_sql(&self, sources: &SpecSources, tree: &SqlTree, query: &Query) -> String {
         sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::escape_jinja))
     }
 }
 
-/// Returns a name as part of a file name.
+/// Converts a name so that it can be part of a file name.
 pub(super) fn file_word(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '_' {
@@ -312,7 +316,7 @@ pub(super) fn file_word(name: &str) -> String {
 }
 
 impl<'y> Rule<'y> {
-    /// Returns the condition and its filter.
+    /// Returns the condition of the rule, and its filter if it has one.
     fn conditions(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {

@@ -1,4 +1,4 @@
-//! `found_in`: requires all values of a column to exist in another relation, as dbt's test `relationships`.
+//! Rules with `found_in`. All values of a column must exist in another relation, as in dbt's test `relationships`.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{FoundIn, Rule};
@@ -10,12 +10,12 @@ use crate::ir::{IrId, Program};
 use crate::schema::Column;
 
 impl SpecCompilation<'_> {
-    /// Returns the checked column and its tests.
+    /// Returns the checked column and the tests on it.
     ///
     /// # Errors
     ///
-    /// The checked expression is not a column of the model, or the other relation has no column with this name and
-    /// type.
+    /// Returns an error if the checked expression is not a column of the model, or if the other relation has no column
+    /// with a matching name and type.
     pub(super) fn relationship(
         &self,
         rule: &Rule<'_>,
@@ -78,7 +78,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns whether engines refuse to compare these types, or never find equal values.
+/// Returns whether values of these types are never equal, or engines reject the comparison.
 fn are_never_equal([ours, theirs]: [Type; 2]) -> bool {
     let kind = |ty: Type| match ty {
         Type::Unknown | Type::Other => None,

@@ -1,4 +1,5 @@
-//! Converts rules to tests: a dbt test if one expresses the rule, otherwise a query for violations.
+//! Converts rules to tests. A rule becomes dbt tests if they are equivalent, otherwise a query that returns the
+//! violations.
 
 use rustc_hash::FxHashMap;
 
@@ -18,10 +19,10 @@ use crate::span::Span;
 use crate::sql::{self, Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Level, Type};
 
-/// Name of the column that reports whether the rule holds in a row.
+/// Name of the boolean column that is true if a row satisfies the rule.
 const HOLDS: &str = "holds";
 
-/// Indices of a rule's formulas among the definitions of a program.
+/// Indexes of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
 struct RulePlaces {
     check: usize,
@@ -52,7 +53,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the dbt tests that express a rule, if there are any.
+    /// Returns the dbt tests that are equivalent to a rule, if there are any.
     fn tests_of_dbt(
         &self,
         rule: &Rule<'_>,
@@ -126,7 +127,7 @@ impl SpecCompilation<'_> {
         config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
         if let Some(message) = rule.message {
             if self.compiler.specs.flat_tests() {
-                // dbt tests have no description there.
+                // Before dbt 1.10.5, tests have no description, so the message goes to `meta`.
                 config.push((
                     "meta".to_owned(),
                     YamlOutput::Map(vec![("message".to_owned(), text(message))]),
@@ -156,7 +157,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
         let conditions: Vec<_> = rule.conditions().collect();
-        // Diagnostics were reported during the checks of the model.
+        // Ignore the diagnostics here, because the checks of the model have already reported them.
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let CompileMemory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
@@ -176,7 +177,7 @@ impl SpecCompilation<'_> {
         let count = program.definitions.len();
         let mut no = vec![false; count];
         let (roles, outputs) = if looks_around {
-            // Windows are computed for all filtered rows before violations are selected.
+            // A window must read all filtered rows, so violations are selected in a separate step.
             program
                 .definitions
                 .iter_mut()
@@ -267,7 +268,8 @@ impl SpecCompilation<'_> {
         })
     }
 
-    /// Selects the violations from a select with a column that reports whether the rule holds.
+    /// Returns a query that selects the violations from the output of a step. A boolean column of this output is true
+    /// if a row satisfies the rule.
     fn rows_that_do_not_hold(
         &self,
         output: StepOutput,
@@ -329,8 +331,8 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the columns that describe a violation: the key and the columns that the rule reads. All columns if no key
-/// is known.
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
+/// known, which means all columns.
 fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
     if tested.grain.is_empty() && !tested.single {
         return Vec::new();
@@ -348,7 +350,8 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
     shown
 }
 
-/// Adds the condition for a violation: `not (check)` where the filter holds. NULL is a violation if the rule says so.
+/// Adds a definition that is true for violations: `not (check)`, combined with the filter. NULL is a violation if
+/// `nulls_fail` is true.
 fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
@@ -409,7 +412,7 @@ fn add_breach(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> us
     index
 }
 
-/// Writes the condition with the rule in brackets after `not`, in its original notation: `not (revenue >= 0)`.
+/// Adds brackets after `not`, so that the rule keeps its original notation: `not (revenue >= 0)`.
 fn spelled_out(tree: &mut SqlTree, filter: SqlId) -> SqlId {
     match *tree.node(filter) {
         Sql::Not(x) if tree.compares(x) => {

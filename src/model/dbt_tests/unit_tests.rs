@@ -1,4 +1,4 @@
-//! dbt unit tests for `examples:`, checked against the model's inputs and output.
+//! dbt unit tests for `examples:`. The examples are checked against the model's inputs and output.
 
 use rustc_hash::FxHashMap;
 
@@ -70,8 +70,8 @@ impl SpecCompilation<'_> {
         YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
-    /// Returns the rows of each input; none for inputs that the example omits. Also returns whether the model's own
-    /// rows are given.
+    /// Returns the rows of each input. Inputs that the example omits have no rows. Also returns whether the example
+    /// contains existing rows of the model itself.
     fn given_rows(&self, example: &SpecExample<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<YamlOutput>, bool) {
         let read = &self.sources.all;
         let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
@@ -139,7 +139,7 @@ impl SpecCompilation<'_> {
             == Some("incremental")
     }
 
-    /// Returns the overrides of a run: the date, and whether the table has rows.
+    /// Returns the overrides for a unit test: the date, and whether the run is incremental.
     fn overrides(
         &self,
         example: &SpecExample<'_>,
@@ -170,7 +170,7 @@ impl SpecCompilation<'_> {
         (!overrides.is_empty()).then_some(YamlOutput::Map(overrides))
     }
 
-    /// Reads `rows`, `format` and `fixture` of an input or expected relation.
+    /// Returns the keys `rows`, `format` and `fixture` of an input or of the expected output.
     fn rows(
         &self,
         node: &Node,
@@ -203,8 +203,8 @@ impl SpecCompilation<'_> {
         said
     }
 
-    /// Gives all expected rows the same columns in the same order, because dbt stacks them. A column that only other
-    /// rows name is NULL, as in input rows.
+    /// Returns the expected rows with the same columns in the same order, because dbt combines the rows in a union. A
+    /// column that is missing in a row is NULL, as in input rows.
     fn evened(&self, rows: Vec<UnitTestRow>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<UnitTestRow> {
         let mut columns: Vec<String> = Vec::new();
         let mut places: FxHashMap<String, usize> = FxHashMap::default();
@@ -235,7 +235,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Columns of an example's row with their values.
+/// Column names and values of a row in an example.
 type UnitTestRow = Vec<(String, YamlOutput)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,7 +257,7 @@ fn row_of<'y>(
         let column = relation.and_then(|relation| relation.column(name));
         match (relation, column) {
             (_, Some(column)) => diagnostics.extend(mistyped(column, value)),
-            // Report a wrong name once instead of in every row; expected rows have the model's columns.
+            // Report a wrong name once instead of in every row. The names in expected rows are checked elsewhere.
             (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
@@ -270,8 +270,8 @@ fn row_of<'y>(
     pairs
 }
 
-/// Returns a value as written, for dbt. dbt compares printed values, so a decimal keeps its digits, `100.00`, which
-/// YAML would read as a float.
+/// Returns a value for dbt, as the user wrote it. dbt compares values as text, so a decimal such as `100.00` becomes a
+/// string. Otherwise, YAML would parse it as a float and drop digits.
 fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     match &value.kind {
         NodeKind::Scalar {
@@ -298,7 +298,7 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
     }
 }
 
-/// Reports a value that its column cannot have.
+/// Returns a diagnostic if a value does not fit the type of its column.
 fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
     let ty = column.ty();
     if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {
@@ -339,7 +339,7 @@ fn describe_value(value: &Node) -> String {
         .map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
 }
 
-/// Returns `source('raw', 'orders')` for `raw.orders`.
+/// Returns `raw.orders` in the form `source('raw', 'orders')`.
 fn as_source(from: &From) -> String {
     let spelled = from.display_name();
     let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();

@@ -1,17 +1,17 @@
-//! Keys that dbt defines, copied to the properties of the model.
+//! Keys that dbt defines and that are copied to the properties of the model.
 
 use super::{Key, Keys, Shape};
 
-/// dbt's data tests: their names, or a mapping from the name to arguments.
+/// dbt data tests. Each is the name of a test, or a mapping from the name to arguments.
 pub(super) const TESTS: Shape = Shape::List(&Shape::DataTest);
 pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
 
-/// Whether to add a semantic model for dbt, and in which YAML format.
+/// Value that determines whether to generate a dbt semantic model, and in which YAML format.
 pub(super) const SEMANTIC_MODEL: Shape = Shape::Either(&Shape::Boolean, &Shape::Choice(&["legacy", "latest"]));
 pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the form of the project's dbt, `legacy` for dbt up to 1.11, `latest` from dbt 1.12 on.";
 
-/// Keys of dbt's `config` that shape the SQL of the model and its statement. They go to the top of the `.sql`; all
-/// others describe the model and go to the properties file.
+/// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. They go to the top of the
+/// `.sql` file. All other keys describe the model and go to the properties file.
 pub const SHAPES_SQL: &[&str] = &[
     "materialized",
     "unique_key",

@@ -1,5 +1,5 @@
-//! Keys of specs and of the project file as data: name, shape, purpose and status. The loader, its did-you-mean and
-//! the JSON Schemas read these tables, which are the only definition of keys.
+//! Tables of the keys in specs and project files, with the name, shape and documentation of each key. The loader, its
+//! suggestions for misspelled keys and the JSON Schemas use these tables, which are the only definition of the keys.
 
 mod dbt;
 mod exposure;
@@ -17,7 +17,7 @@ pub use step::{DEFINITION, JOIN, STEP};
 /// Shape of a key's value.
 #[derive(Debug)]
 pub enum Shape {
-    /// Text; numbers and booleans are accepted as strings.
+    /// Text. Numbers and booleans are accepted as text.
     Text,
     /// Name of a model: letters, digits and `_`.
     Name,
@@ -31,11 +31,11 @@ pub enum Shape {
     Weekday,
     /// `true` or `false`.
     Boolean,
-    /// Integer from 0; the text is an example.
+    /// Non-negative integer. The string is an example.
     Count(&'static str),
-    /// Number from 0.
+    /// Non-negative number.
     Number,
-    /// Names as a list or one comma-separated text; the flag allows `asc` or `desc` after each.
+    /// Names, as a list or as one comma-separated text.
     Names,
     /// Text, or a list of strings.
     Texts,
@@ -47,19 +47,19 @@ pub enum Shape {
     Each(&'static Shape),
     /// List of values of this shape.
     List(&'static Shape),
-    /// One of two shapes, distinguished by text, list or mapping.
+    /// One of two shapes. The kind of the value (text, list or mapping) determines which.
     Either(&'static Shape, &'static Shape),
-    /// Data test of dbt: its name, or a mapping from its name to arguments.
+    /// dbt data test: the name of the test, or a mapping from the name to its arguments.
     DataTest,
-    /// Text block, or mapping from names to formulas.
+    /// Definitions: a text block, or a mapping from names to formulas.
     Definitions,
     /// List of joined relations.
     Joins,
-    /// `name: formula`, or a mapping with more keys.
+    /// Rule: `name: formula`, or a mapping with more keys.
     Rule,
-    /// Warnings as a list, or as a mapping to `on` and `off`.
+    /// Warnings to turn off: a list of codes, or a mapping from codes to `on` or `off`.
     Lint,
-    /// List of steps, each of which reads the one before.
+    /// List of steps. Each step reads the previous step.
     Steps,
 }
 
@@ -69,9 +69,9 @@ pub struct Key {
     pub name: &'static str,
     pub shape: Shape,
     pub doc: &'static str,
-    /// Description of a required key, for the message when it is missing.
+    /// Description of the key in the error message for a missing key. `None` if the key is optional.
     pub required: Option<&'static str>,
-    /// Key that this one is an alias of.
+    /// Name of the key for which this key is an alias.
     pub same_as: Option<&'static str>,
 }
 
@@ -86,8 +86,8 @@ impl Key {
         }
     }
 
-    /// Returns whether the value may be empty, which equals omitting the key. A formula, a number or a choice is never
-    /// empty on purpose.
+    /// Returns whether the value may be empty, which has the same effect as omitting the key. An empty formula, number
+    /// or choice is an error, because it is probably a mistake.
     pub fn may_be_empty(&self) -> bool {
         let must_say = matches!(
             self.shape,
@@ -121,7 +121,7 @@ pub struct Keys {
     pub title: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
-    /// Whether dbt defines the mapping and may accept more keys.
+    /// Whether the mapping may have keys that are not in the table, because dbt defines the mapping.
     pub open: bool,
 }
 
@@ -131,7 +131,7 @@ impl Keys {
     }
 }
 
-/// Names of days that `Shape::Weekday` accepts in any case.
+/// Names of days that `Shape::Weekday` accepts, ignoring case.
 pub const WEEKDAYS: [&str; 7] = [
     "monday",
     "tuesday",

@@ -138,7 +138,7 @@ static PULL: Keys = Keys {
     ],
 };
 
-/// Settings that users can override.
+/// The next settings belong to an environment, and users can override them.
 const CONNECTION: Key = Key::new("connection", Shape::Text, "An output of the dbt profile.");
 const SCHEMA: Key = Key::new(
     "schema",

@@ -1,4 +1,4 @@
-//! Keys that specify conditions on a model: rules, comparisons with other models, worked examples.
+//! Keys that specify conditions on a model: rules, comparisons with other models, and examples.
 
 use super::{Key, Keys, Shape};
 

@@ -1,4 +1,4 @@
-//! Properties of the model and its columns for dbt.
+//! dbt properties of the model and its columns.
 
 use super::{Loader, SpannedText};
 use crate::yaml::Node;
@@ -31,7 +31,7 @@ pub struct ColumnKeys<'y> {
     pub data_tests: Option<&'y Node>,
 }
 
-/// Properties of a column next to its formula.
+/// Properties of a column that are next to its formula.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefinitionKeys<'y> {
     pub meta: Option<&'y Node>,

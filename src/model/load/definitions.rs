@@ -1,4 +1,4 @@
-//! Definitions, as a text block or a mapping.
+//! Loads definitions, which are a text block or a mapping.
 
 use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, SpannedText, Step};
@@ -70,7 +70,8 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// Reports lines of `name: formula` below `definitions: |`, which are text instead of a mapping.
+    /// Reports lines of the form `name: formula` below `definitions: |`, because the `|` makes them a text instead of a
+    /// mapping.
     fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Block,
@@ -100,7 +101,8 @@ impl<'y> Loader<'y, '_> {
         true
     }
 
-    /// Reports lines of `name = formula` below `definitions:` without `|`, which YAML joins to one line.
+    /// Reports lines of the form `name = formula` below `definitions:` without `|`, because YAML joins them into one
+    /// line.
     pub(crate) fn runs_together(&mut self, node: &Node) -> bool {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,

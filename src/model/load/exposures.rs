@@ -1,17 +1,17 @@
-//! Uses of the model outside of dbt.
+//! Exposures: uses of the model outside of dbt.
 
 use super::{Loader, SpannedText};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
-/// Dashboard, notebook or program.
+/// Exposure of the model: a dashboard, notebook or program.
 #[derive(Clone, Debug)]
 pub struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
-    /// Keys of the exposure in dbt's syntax, unchanged.
+    /// Mapping of the exposure in dbt's syntax, as written in the spec.
     pub said: &'y Node,
-    /// Further inputs besides the model.
+    /// Inputs of the exposure besides the model.
     pub depends_on: Vec<From>,
 }
 
@@ -33,7 +33,8 @@ impl<'y> Loader<'y, '_> {
         exposures
     }
 
-    /// A bare name is a model; tables of the warehouse can only be sources.
+    /// Returns the other inputs of an exposure. A name without dots is a model. Tables of the warehouse must be
+    /// declared as sources.
     fn depends_on(&mut self, exposure: &'y Node) -> Vec<From> {
         let Some(node) = exposure.get("depends_on") else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Loads a spec from YAML: known keys with valid shapes; everything else is reported.
+//! Loads a spec from YAML. Unknown keys and values with an invalid shape are reported.
 
 mod dbt;
 mod definitions;
@@ -25,7 +25,7 @@ use crate::diag::Diagnostic;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Text with its node, so that positions inside map to the file.
+/// Text and its YAML node, so that positions in the text can be converted to positions in the file.
 #[derive(Clone, Copy, Debug)]
 pub struct SpannedText<'y> {
     pub text: &'y str,
@@ -33,7 +33,7 @@ pub struct SpannedText<'y> {
 }
 
 impl SpannedText<'_> {
-    /// Returns the span in the file: in a comma-separated text, that of this name.
+    /// Returns the span of the text in the file. For a name in a comma-separated text, this is the span of the name.
     pub fn span(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
         if self.text.len() == whole.len() {
@@ -43,7 +43,7 @@ impl SpannedText<'_> {
         }
     }
 
-    /// Returns the span in the file, given the offsets of the whole text.
+    /// Returns the span of the text in the file. `offsets` are the file offsets of the node's whole text.
     pub fn place_in(&self, offsets: &[u32]) -> Span {
         let whole = self.node.text().unwrap_or_default();
         let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
@@ -55,7 +55,7 @@ impl SpannedText<'_> {
     }
 }
 
-/// Columns of the previous step to pass on.
+/// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug, Default)]
 pub enum Keep<'y> {
     #[default]
@@ -93,12 +93,12 @@ pub struct Step<'y> {
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
-    /// Keys of a worksheet.
+    /// Worksheet keys of the step. `None` if the step is not a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether the mapping has an invalid key or is not a step, so that the invalid key may be a misspelled
-    /// required key.
+    /// Whether the mapping has an invalid key or is not a step. Required keys may only seem to be missing then, because
+    /// the invalid key may be a misspelled required key.
     pub faulty: bool,
-    /// Whether an error in it was reported, so that its columns are uncertain.
+    /// Whether an error in the step was reported, so that its columns are uncertain.
     pub unsound: bool,
 }
 
@@ -123,7 +123,8 @@ pub struct Spec<'y> {
     pub week_start: Option<Weekday>,
     pub fiscal_month_offset: Option<u8>,
     pub today: Option<SaidToday>,
-    /// Formulas that YAML has truncated, which is reported; errors in the rest are not.
+    /// Spans of formulas that YAML has truncated. The truncation is reported, but other errors in these formulas are
+    /// not.
     pub cut: Vec<Span>,
 }
 

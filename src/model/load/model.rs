@@ -34,7 +34,8 @@ impl<'y> Loader<'y, '_> {
         }
         let steps = root.get("steps");
         if steps.is_some() {
-            // A model accepts only those keys of a step that have a meaning for both.
+            // If the spec has `steps`, the top level accepts only keys of a model. Keys that only a step accepts are
+            // reported.
             let mut mistaken = STEP
                 .keys
                 .iter()

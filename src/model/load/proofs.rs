@@ -1,4 +1,4 @@
-//! Conditions on the model: rules, comparisons with other relations, worked examples.
+//! Conditions on the model: rules, comparisons with other relations, and examples.
 
 use super::{Loader, SpannedText};
 use crate::check::is_iso_date;
@@ -17,7 +17,7 @@ pub struct Rule<'y> {
     /// Column that must contain each value of the checked column.
     pub found_in: Option<FoundIn<'y>>,
     pub filter: Option<SpannedText<'y>>,
-    /// Violations are warnings instead of errors.
+    /// Whether violations are warnings instead of errors.
     pub only_warns: bool,
     pub message: Option<&'y str>,
     /// Whether NULL counts as a violation.
@@ -29,28 +29,28 @@ pub struct Rule<'y> {
 pub struct FoundIn<'y> {
     pub to: From,
     pub to_span: Span,
-    /// `None` for the column with the same name.
+    /// Name of the column in the other relation. `None` if it has the same name.
     pub field: Option<SpannedText<'y>>,
 }
 
-/// Relation that must have the same rows.
+/// Relation that must have the same rows as the model.
 #[derive(Clone, Debug)]
 pub struct CompareKey<'y> {
     pub with: From,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
-    /// `None` for all columns but the keys.
+    /// Columns to compare. `None` means all columns except the keys.
     pub columns: Option<Vec<SpannedText<'y>>>,
-    /// Largest allowed difference between two numbers, as written.
+    /// Largest allowed difference between two numbers, as written in the spec.
     pub tolerance: Option<&'y str>,
     pub filter: Option<SpannedText<'y>>,
 }
 
-/// Input rows and expected output rows.
+/// Example with input rows and expected output rows.
 #[derive(Clone, Debug)]
 pub struct SpecExample<'y> {
     pub name: SpannedText<'y>,
-    /// Rows of `given` and `expect` in dbt's format, already checked.
+    /// `given` and `expect` contain rows in dbt's format, which are already checked.
     pub given: &'y Node,
     pub expect: &'y Node,
     pub today: Option<SpannedText<'y>>,
@@ -199,7 +199,8 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// Checks names of rules and examples, which become names of dbt tests, and names of exposures.
+    /// Checks whether a name is valid in dbt. It is the name of an exposure, or of a rule or example, which becomes the
+    /// name of a dbt test.
     pub(super) fn check_dbt_name(&mut self, what: &str, name: SpannedText<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");

@@ -1,4 +1,4 @@
-//! Checks that values of keys have the shapes in the tables of keys.
+//! Checks whether the values of keys have the shapes that the tables of keys define.
 
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -7,8 +7,8 @@ use crate::keys::{Key, Keys, MODEL, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
-    /// Reports errors of a mapping: unknown, unsupported and missing keys, and values of another shape. The keys are
-    /// those of all tables; messages name those of the first table first.
+    /// Reports errors in a mapping: unknown keys, missing keys, keys that occur twice, and values with a wrong shape.
+    /// The mapping accepts the keys in all tables. Messages list the keys of the first table first.
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
@@ -49,7 +49,8 @@ impl Loader<'_, '_> {
         }
         for key in all() {
             if let (Some(what), None) = (key.required, node.get(key.name)) {
-                // dbt names models with `name:`, as specs do with steps.
+                // The user may have written `name:` instead, because dbt uses that key for models, and specs use it for
+                // steps.
                 let name = node
                     .get("name")
                     .and_then(Node::text)
@@ -69,7 +70,7 @@ impl Loader<'_, '_> {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
         let names = || known.clone().map(|k| k.name);
-        // A valid key of a step in the wrong place needs no similar key.
+        // Do not propose a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         self.report(match suggest::nearest(text, names()) {
             _ if text == "<<" => diagnostic.with_help("write the keys separately in each place"),
@@ -91,7 +92,7 @@ impl Loader<'_, '_> {
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
                 let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
-                // Some keys are in both tables.
+                // A key may be in several tables.
                 let mut seen = rustc_hash::FxHashSet::default();
                 named.retain(|name| seen.insert(name.clone()));
                 diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))
@@ -114,7 +115,7 @@ impl Loader<'_, '_> {
         let fits = match shape {
             Shape::Text | Shape::Name => {
                 let written = value.span.text(self.source);
-                // YAML reads `{{ ref('orders') }}` without quotes as a mapping.
+                // Without quotes, YAML parses `{{ ref('orders') }}` as a mapping.
                 if value.text().is_none() && written.starts_with("{{") {
                     return self.jinja(name, value, written);
                 }
@@ -194,7 +195,7 @@ impl Loader<'_, '_> {
                 let named = matches!(pairs, [(_, said)] if said.is_null() || said.pairs().is_some());
                 value.text().is_some() || named || value.get("test_name").is_some()
             }
-            // These are checked where they are read.
+            // Other functions check these values when they parse them.
             Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
             Shape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
                 Some((first, _)) => {
@@ -220,7 +221,7 @@ impl Loader<'_, '_> {
     fn check_each(&mut self, inner: &'static Shape, pairs: &[(Node, Node)]) {
         for (key, value) in pairs {
             let Some(name) = self.name(key, "a name") else { continue };
-            // A column without properties.
+            // An empty value is allowed here. It means, for example, a column without properties.
             if !(value.is_null() && matches!(inner, Shape::Keys(_))) {
                 self.check_value(name, inner, value);
             }
@@ -266,7 +267,7 @@ impl Loader<'_, '_> {
         for item in items {
             match (item.text(), item.items()) {
                 (Some(_), _) => {}
-                // YAML reads `[billing_date[month]]` as a string and a list.
+                // YAML parses `[billing_date[month]]` as a string and a list.
                 (None, Some(_)) => self.report(
                     Diagnostic::new(
                         Code::WrongShape,
@@ -277,7 +278,7 @@ impl Loader<'_, '_> {
                 ),
                 _ => {
                     let message = format!("`{name}` must be a list of names, found {}", item.described());
-                    // `- a: desc` instead of `- a desc`.
+                    // The user may have written `- a: desc` instead of `- a desc`.
                     let direction = |text: &&str| matches!(text.to_ascii_lowercase().as_str(), "asc" | "desc");
                     let directed = match item.pairs() {
                         Some([(name, said)]) => name.text().zip(said.text().filter(direction)),
@@ -295,7 +296,7 @@ impl Loader<'_, '_> {
     }
 }
 
-/// Returns whether a shape accepts this kind of node, whatever its content.
+/// Returns whether a shape accepts this kind of node, regardless of its content.
 fn takes(shape: &Shape, value: &Node) -> bool {
     match shape {
         Shape::Mapping | Shape::Keys(_) | Shape::Each(_) => value.pairs().is_some(),

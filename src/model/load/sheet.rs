@@ -9,9 +9,9 @@ use crate::yaml::Node;
 /// Keys of a worksheet.
 #[derive(Clone, Debug)]
 pub struct SheetKeys<'y> {
-    /// Columns of the sheet; by default those of the previous step.
+    /// Columns of the sheet. `None` means the columns of the previous step.
     pub columns: Option<Vec<SpannedText<'y>>>,
-    /// Row for which its formulas are written.
+    /// Row for which the sheet's formulas are written.
     pub row: i64,
     pub tabs: Vec<TabKeys<'y>>,
     pub pivot: Option<PivotKeys<'y>>,
@@ -20,14 +20,14 @@ pub struct SheetKeys<'y> {
 /// Pivot of a worksheet.
 #[derive(Clone, Debug)]
 pub struct PivotKeys<'y> {
-    /// Columns whose values become columns.
+    /// Columns whose values become the columns of the pivot.
     pub by: Vec<SpannedText<'y>>,
-    /// Values that the wide form has columns for.
+    /// Values for which the wide form has columns. `None` means the long form.
     pub values: Option<Vec<SpannedText<'y>>>,
     pub values_span: Span,
 }
 
-/// Tab: name of a model in formulas.
+/// Tab of a worksheet: a name for another model in formulas.
 #[derive(Clone, Debug)]
 pub struct TabKeys<'y> {
     pub name: &'y str,
@@ -37,10 +37,10 @@ pub struct TabKeys<'y> {
     pub order_by: Vec<SpannedText<'y>>,
 }
 
-/// Keys of which any makes a step a worksheet; `columns` does if it is a list.
+/// Keys that make a step a worksheet. One of them is enough. `columns` counts only if it is a list.
 pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
 
-/// Keys that a worksheet does not accept, with an alternative.
+/// Keys that are not allowed in a worksheet, each with advice for the error message.
 pub const OTHERS: [(&str, &str); 5] = [
     (
         "definitions",
@@ -56,7 +56,7 @@ pub const OTHERS: [(&str, &str); 5] = [
 ];
 
 impl<'y> Loader<'y, '_> {
-    /// Reads the keys of a worksheet into the step.
+    /// Adds the worksheet keys to the step, if there are any.
     pub(super) fn sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
         let has = |key: &str| {
             node.get(key)
@@ -77,7 +77,7 @@ impl<'y> Loader<'y, '_> {
                 step.faulty = true;
             }
         }
-        // They were reported; their effects on the sheet are not.
+        // Remove keys that are not allowed, so that they do not cause further errors.
         step.group_by.clear();
         step.having = None;
         if let Some(calculations) = node.get("calculations") {
@@ -148,7 +148,7 @@ impl<'y> Loader<'y, '_> {
             );
             step.faulty = true;
         }
-        // Windows in a pivoted sheet stay within their own column.
+        // In a pivoted sheet, windows read only rows of the same pivot column.
         step.partition_by = Some(by.clone());
         let values = written.and_then(|values| match (values.items(), values.text()) {
             (Some(items), _) => Some(

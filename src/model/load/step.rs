@@ -65,8 +65,8 @@ impl<'y> Loader<'y, '_> {
         step
     }
 
-    /// Returns whether an error in the step's keys was reported since; at the top level, keys of the model are among
-    /// them.
+    /// Returns whether an error in the step was reported since there were `before` diagnostics. If the step's keys are
+    /// at the top level, errors in keys of the model do not count.
     fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
         let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);
         if !at_top {
@@ -88,7 +88,8 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    /// Checks names that become names in SQL: any quoted text is valid except these.
+    /// Checks a name that becomes a name in SQL. Names that are empty or contain control characters are invalid even in
+    /// quotes.
     pub(crate) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
             Some(c) => format!("{what} contains the control character U+{:04X}", c as u32),
@@ -98,7 +99,7 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
     }
 
-    /// Reads `revenue desc nulls last` or `revenue descending` as the name, and reports it.
+    /// Reports `revenue desc nulls last` and `revenue descending`, and reduces the entry to the name.
     pub(crate) fn check_order(&mut self, entry: &mut SpannedText<'y>) {
         let text = entry.text;
         let Some((name, words)) = text.split_once(char::is_whitespace) else {

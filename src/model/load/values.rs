@@ -1,4 +1,4 @@
-//! Reads values of keys. Values of another shape are skipped because `shapes` has reported them.
+//! Returns the values of keys. Values of a wrong shape are skipped, because `shapes` has already reported them.
 
 use super::{Loader, SpannedText};
 use crate::diag::{Code, Diagnostic};
@@ -25,7 +25,7 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    /// Reads a string or a formula.
+    /// Returns the value of a key that is a string or a formula.
     pub(crate) fn text(&self, node: &'y Node, key: &str) -> Option<SpannedText<'y>> {
         let value = node.get(key)?;
         Some(SpannedText {
@@ -38,7 +38,8 @@ impl<'y> Loader<'y, '_> {
         Some(self.text(node, "description")?.text.trim().to_owned())
     }
 
-    /// Reads a name that is a key. It must be quoted if other YAML readers take it for another type.
+    /// Returns a name that is a YAML key, and reports an invalid name. The name must be in quotes if other YAML parsers
+    /// would read it as another type.
     pub(crate) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
         let yaml::NodeKind::Scalar { style, value } = &key.kind else {
             self.report(
@@ -71,7 +72,7 @@ impl<'y> Loader<'y, '_> {
         None
     }
 
-    /// Reads a list of names, or one comma-separated text.
+    /// Returns the names in a list or in a comma-separated text.
     pub(crate) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<SpannedText<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
@@ -92,7 +93,7 @@ impl<'y> Loader<'y, '_> {
         )
     }
 
-    /// Reports a plain text that YAML changes: a date, or a formula cut at ` #`, which loses the rest of the line.
+    /// Reports an unquoted formula that YAML misreads: as a date, or only up to ` #`, which starts a comment.
     pub(crate) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
@@ -133,7 +134,8 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
-    /// Returns the rest of a formula with a comma inside `{…}`, where YAML ends the text at the comma.
+    /// Reports a formula inside `{…}` that contains a comma, because YAML ends the value at the comma. Returns the span
+    /// of the part after the end of the value.
     pub(crate) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
@@ -149,7 +151,7 @@ impl<'y> Loader<'y, '_> {
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
-        // Longer formulas are not repaired, so that many of them cost little.
+        // The length is limited, so that many such formulas do not take long.
         let rest: &str = rest
             .char_indices()
             .nth(4_096)
@@ -183,8 +185,8 @@ impl<'y> Loader<'y, '_> {
         Some(cut)
     }
 
-    /// Returns the pairs of a mapping without those that a comma in a formula produced; `is_formula` returns whether a
-    /// key's value is a formula.
+    /// Returns the pairs of a mapping without the pairs that are caused by a comma in a formula. `is_formula` returns
+    /// whether the value of a key is a formula.
     pub(crate) fn whole_pairs<'n>(
         &mut self,
         node: &'n Node,
@@ -209,7 +211,7 @@ impl<'y> Loader<'y, '_> {
         whole
     }
 
-    /// Reports Jinja that a spec can express without Jinja.
+    /// Reports a Jinja call, and proposes a notation without Jinja.
     pub(crate) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
         let diagnostic = Diagnostic::new(

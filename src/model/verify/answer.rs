@@ -1,8 +1,8 @@
-//! Results of the comparison queries in the warehouse.
+//! Results that the warehouse returns for the comparison queries.
 
 use super::Comparison;
 
-/// Counts of a comparison.
+/// Row counts of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Number of rows in the model, and in the relation that it is compared with.
@@ -11,12 +11,13 @@ pub struct Counts {
     pub only: [u64; 2],
     /// Number of keys that occur several times on one side.
     pub repeated: [u64; 2],
-    /// Number of keys on both sides that occur several times on at least one side, so that their values are not
-    /// compared.
+    /// Number of keys that occur on both sides, and several times on at least one side. The values of their rows are
+    /// not compared.
     pub unmatched: u64,
-    /// Number of rows that occur once on both sides. If there is no key, the number of equal rows on both sides.
+    /// Number of rows whose key occurs exactly once on each side. If there is no key, the number of equal rows on both
+    /// sides.
     pub matched: u64,
-    /// Number of matched rows in which a value differs.
+    /// Number of matched rows in which at least one value differs.
     pub differing: u64,
     /// Differences in each column, in order.
     pub columns: Vec<ColumnCounts>,
@@ -35,21 +36,21 @@ pub struct ColumnCounts {
     pub sums: [Option<String>; 2],
 }
 
-/// Row that doesn't agree.
+/// Row that is not the same on both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DifferingRow {
     /// Values of the key columns, in order; `None` is NULL.
     pub key: Vec<Option<String>>,
-    /// Number of occurrences on each side.
+    /// Number of rows with this key on each side.
     pub rows: [u64; 2],
-    /// Differing values; empty if the row exists on one side only, or several times.
+    /// Differing values. Empty if the row exists on only one side, or several times on a side.
     pub values: Vec<DifferingValue>,
 }
 
-/// Differing value.
+/// Value that differs between the sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DifferingValue {
-    /// Index among the compared columns.
+    /// Index of the column among the compared columns.
     pub column: usize,
     /// Values of the model and of the other side; `None` is NULL.
     pub values: [Option<String>; 2],
@@ -64,13 +65,13 @@ impl Counts {
         self.matched.saturating_sub(self.differing)
     }
 
-    /// Returns the number of rows on either side, where a row on both sides counts once.
+    /// Returns the number of rows on both sides together. Rows that exist on both sides count once.
     #[must_use]
     pub fn all(&self) -> u64 {
         self.matched + self.only[0] + self.only[1] + self.unmatched
     }
 
-    /// Returns whether both sides have the same rows, each once.
+    /// Returns whether both sides have the same rows and no key occurs more than once.
     #[must_use]
     pub fn agrees(&self) -> bool {
         self.only == [0, 0] && self.repeated == [0, 0] && self.unmatched == 0 && self.differing == 0
@@ -78,16 +79,16 @@ impl Counts {
 }
 
 impl Comparison {
-    /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column; a warehouse may
-    /// have changed its name to upper case. Returns `None` if the row has another format.
+    /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column by its lower-case
+    /// name, which the warehouse may have changed to upper case. Returns `None` if the row has another format.
     #[must_use]
     pub fn parse_counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
-        // The sum of no rows is NULL.
+        // A sum over no rows is NULL and counts as 0.
         let number = |name: &str| match value(name) {
             None => Some(0),
             Some(text) => parse_count(&text),
         };
-        // Only this value is never NULL. If it is missing, there is no result.
+        // `compared` is the only count that is never NULL. If it is missing, the row is not a result.
         value("compared").and_then(|text| parse_count(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
         let sums =
@@ -124,7 +125,8 @@ impl Comparison {
         })
     }
 
-    /// Parses a result row of [`Comparison::rows_sql`], with `value` as in [`Comparison::parse_counts`].
+    /// Parses a result row of [`Comparison::rows_sql`]. The parameter `value` is the same as in
+    /// [`Comparison::parse_counts`].
     #[must_use]
     pub fn row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
         let number = |name: &str| parse_count(&value(name)?);

@@ -1,6 +1,6 @@
-//! Row-by-row comparison of two relations: the built model with the rows of its formula, or with the relations listed
-//! in `compare:`. The comparison runs in the warehouse, which returns one row of counts, and the worst rows if there
-//! are differences.
+//! Row-by-row comparison of two relations: the built model and either the rows of its formula or a relation listed in
+//! `compare:`. The comparison runs in the warehouse, which returns one row of counts and, if there are differences, the
+//! rows that differ most.
 
 mod answer;
 mod sql;
@@ -13,8 +13,8 @@ use crate::dbt::{self, From};
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// Tolerance for floats, relative to the larger value, or to 1 if both values are smaller. The sum of floats depends
-/// on their order in the last of about 16 digits.
+/// Tolerance for floats, relative to the larger absolute value, or to 1 if both are smaller. The order of addition can
+/// change the last of the about 16 digits of a sum of floats.
 pub const CLOSE: &str = "1e-9";
 
 /// Consumer of a query, which determines how relations are named.
@@ -44,14 +44,14 @@ impl RelationSide {
 #[derive(Clone, Debug)]
 enum RowSource {
     Relation(From),
-    /// Query as plain SQL, and as SQL for dbt.
+    /// Query as plain SQL and as SQL for dbt.
     Query {
         plain: String,
         dbt: String,
     },
 }
 
-/// SQL text, and the same text for dbt.
+/// SQL for plain queries, and the same SQL for dbt.
 #[derive(Clone, Debug)]
 pub struct Texts {
     pub(crate) plain: String,
@@ -62,7 +62,7 @@ pub struct Texts {
 #[derive(Clone, Debug)]
 struct ComparedRelation {
     rows: RowSource,
-    /// Qualifier of columns in the filter, as written.
+    /// Qualifier of the columns in the filter, as written in the spec.
     alias: Option<String>,
     filter: Option<Texts>,
 }
@@ -78,7 +78,7 @@ pub struct BothHave {
     pub(crate) is_named: bool,
 }
 
-/// Entry of `compare:` in a compiled spec: the relation, and what to compare.
+/// Entry of `compare:` in a compiled spec: the relation and the columns to compare.
 #[derive(Clone, Debug)]
 pub struct NamedColumns {
     pub(crate) with: From,
@@ -90,7 +90,7 @@ pub struct NamedColumns {
     pub(crate) filters: Option<[Texts; 2]>,
 }
 
-/// Rule for when two values of a column agree.
+/// Rule that determines whether two values of a column agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement<'c> {
     /// The values are equal, or both are NULL.
@@ -120,14 +120,14 @@ pub struct Comparison {
     /// Key columns.
     keys: Vec<BothHave>,
     columns: Vec<BothHave>,
-    /// Whether there is no key, so that equal rows are counted on each side.
+    /// Whether the comparison has no key and therefore counts equal rows on each side.
     counts_rows: bool,
     tolerance: Option<String>,
     /// Whether the numbers of each column are summed on each side.
     sums: bool,
 }
 
-/// Columns that one side lacks.
+/// Columns that are missing on one side of a comparison, and columns that are not compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lacking {
@@ -135,7 +135,7 @@ pub struct Lacking {
     pub keys: Vec<String>,
     /// Other missing columns.
     pub columns: Vec<String>,
-    /// Columns of the side that are not compared.
+    /// Columns that exist on this side but are not compared.
     pub more: Vec<String>,
 }
 
@@ -170,7 +170,7 @@ impl Comparison {
         self.columns.iter().map(|column| column.name.as_str()).collect()
     }
 
-    /// Returns whether there is no key, so that equal rows are counted on each side.
+    /// Returns whether the comparison has no key and therefore counts equal rows on each side.
     #[must_use]
     pub fn counts_rows(&self) -> bool {
         self.counts_rows
@@ -189,15 +189,15 @@ impl Comparison {
         self
     }
 
-    /// Replaces the model with the rows of its formula, for a model that is not built.
+    /// Compares the rows of the model's formula instead of the built model. This is for models that are not built.
     #[must_use]
     pub fn with_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
         self.sides[0].rows = compiled.formula_rows()?;
         Some(self)
     }
 
-    /// Compares two other relations with the same columns and keys, such as the model in two environments. The numbers
-    /// are summed too.
+    /// Replaces the compared relations with two other relations that have the same columns and keys, such as the model
+    /// in two environments. The result also contains the sums of numeric columns.
     #[must_use]
     pub fn between(mut self, ours: From, theirs: From) -> Self {
         self.sides = [ours, theirs].map(|from| ComparedRelation {
@@ -209,7 +209,7 @@ impl Comparison {
         self
     }
 
-    /// Returns the rule for when two values of the column with this index agree.
+    /// Returns the rule that determines whether two values of the column with this index agree.
     #[must_use]
     pub fn agreement(&self, column: usize) -> Agreement<'_> {
         self.columns
@@ -226,8 +226,8 @@ impl Comparison {
         }
     }
 
-    /// Restricts the comparison to the columns that a side has, and takes over their types. Returns the columns that
-    /// the side lacks.
+    /// Restricts the comparison to the columns that exist on a side, and uses the types of these columns. Returns the
+    /// columns that are missing on that side.
     pub fn keep_to(&mut self, side: RelationSide, there: &[Column]) -> Lacking {
         let place = side as usize;
         let mut lacking = Lacking::default();
@@ -257,7 +257,7 @@ impl Comparison {
             });
         }
         if self.counts_rows {
-            // If all columns form the key, the rest of the columns is enough for a comparison.
+            // If all columns form the key, the comparison also works without the missing columns.
             lacking.columns.append(&mut lacking.keys);
         }
         lacking
@@ -289,8 +289,8 @@ impl BothHave {
 }
 
 impl CompiledSpec {
-    /// Compares the built model with the current rows of its formula. `None` if the spec has an error, defines no
-    /// model, or has unknown columns.
+    /// Returns a comparison of the built model with the current rows of its formula. `None` if the spec has an error,
+    /// defines no model, or may have unknown columns.
     #[must_use]
     pub fn beside_formula(&self) -> Option<Comparison> {
         let ours = ComparedRelation {
@@ -332,7 +332,7 @@ impl CompiledSpec {
         })
     }
 
-    /// Compares the model with each relation in `compare:`, in the order written. Empty if the spec has an error.
+    /// Returns one comparison of the model per relation in `compare:`, in source order. Empty if the spec has an error.
     ///
     /// ```
     /// let spec = "model: revenue\nfrom: orders\ngroup_by: region\ndefinitions: total = SUM(amount)\n\
@@ -374,8 +374,8 @@ impl CompiledSpec {
         model.compared.iter().map(comparison).collect()
     }
 
-    /// Returns a query that computes every column of the formula and counts the results in one row. Its duration
-    /// measures the formula without transferring its rows.
+    /// Returns a query that computes every column of the formula and counts the values in one row. The duration of this
+    /// query shows how long the formula takes, without the time for transferring its rows.
     #[must_use]
     pub fn counted_sql(&self, reader: ComparisonReader) -> Option<String> {
         Some(sql::count_sql(
@@ -386,7 +386,7 @@ impl CompiledSpec {
         ))
     }
 
-    /// Returns the rows of the formula, as in a full rebuild of the model.
+    /// Returns the rows of the formula, as a full refresh of the model would compute them.
     fn formula_rows(&self) -> Option<RowSource> {
         let model = self.model.as_ref()?;
         let plain = model.under_contract.as_ref().or(self.query.as_ref())?.clone();
@@ -398,7 +398,7 @@ impl CompiledSpec {
 }
 
 impl RowSource {
-    /// Returns a query for all rows.
+    /// Returns a query that selects all rows.
     fn select(&self, dialect: Dialect, reader: ComparisonReader) -> String {
         match (self, reader) {
             (Self::Relation(from), ComparisonReader::Dbt) => dbt::import(from, &from.relation_sql(dialect)),

@@ -1,6 +1,6 @@
-//! Queries of a comparison, in SQL that every warehouse supports: a union of the rows of both sides, grouped by the
-//! keys. Unlike a full join, which not every warehouse supports on keys that may be NULL, grouping treats NULLs as
-//! equal, counts the rows per key, and needs only one pass.
+//! Queries of a comparison, in SQL that every warehouse supports. The queries group a union of the rows of both sides
+//! by the keys. Not every warehouse supports a full join on keys that may be NULL. Grouping also treats NULLs as equal,
+//! counts the rows per key, and needs only one pass.
 
 use std::fmt::Write as _;
 
@@ -10,18 +10,18 @@ use crate::dbt;
 use crate::dialect::Dialect;
 use crate::schema::Column;
 
-/// Names of the CTEs. They must not collide with tables that a formula reads, so they have a prefix, and the CTE with
-/// the formula comes first, before the others are defined.
+/// Names of the CTEs. The names have a prefix, so that they do not collide with tables that a formula reads. For the
+/// same reason, the CTE with the formula comes first, before the other names are defined.
 const THEIRS: &str = "formulac_theirs";
 const OURS: &str = "formulac_ours";
 const BOTH: &str = "formulac_both";
 const ROWS: &str = "formulac_rows";
 const JUDGED: &str = "formulac_judged";
 
-/// Key value for a model with only one row.
+/// Constant that serves as the key of a model with at most one row.
 const ONE: &str = "1";
 
-/// Returns a query that counts the rows of the formula and the values of each column.
+/// Returns a query that counts the rows of the formula and the non-NULL values of each column.
 pub(super) fn count_sql(dialect: Dialect, rows: &RowSource, columns: &[Column], reader: ComparisonReader) -> String {
     let mut out = format!(
         "with {THEIRS} as (\n{}\n)\nselect\n    count(*) as counted",
@@ -106,7 +106,7 @@ impl Comparison {
                 item(&format!("sum(sum_theirs_{number})"), &format!("sum_theirs_{number}"));
             }
         }
-        // Without a key, all columns form the key, and each row counts as often as it occurs.
+        // If there is no key, all columns form the key, and a sum contains each row as often as it occurs.
         for (number, key) in self.keys.iter().enumerate().filter(|_| self.counts_rows) {
             if self.is_summed(key) {
                 for side in ["ours", "theirs"] {
@@ -122,8 +122,8 @@ impl Comparison {
     }
 
     /// Returns a query for the rows that don't agree, as strings, worst first: the largest numeric differences, then
-    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query
-    /// has no limit; the caller adds one.
+    /// other differences, rows on one side only, and duplicate keys. [`Comparison::row`] parses each row. The query has
+    /// no limit, so the caller adds one.
     #[must_use]
     pub fn rows_sql(&self, reader: ComparisonReader) -> String {
         let mut out = self.judged(reader);
@@ -170,7 +170,8 @@ impl Comparison {
         out
     }
 
-    /// Returns an SQL condition for rows whose values can be compared: they occur once on each side.
+    /// Returns an SQL condition for rows whose values can be compared. Their key occurs exactly once on each side or,
+    /// if there is no key, equally often on both sides.
     fn is_matched(&self) -> &'static str {
         if self.counts_rows {
             "in_ours = in_theirs"
@@ -215,7 +216,7 @@ impl Comparison {
         column.ty().is_number() || self.agreement_of(column) != Agreement::Exact
     }
 
-    /// Returns the CTEs up to one row per key with its differences.
+    /// Returns the CTEs of a comparison. The last one has one row per key, with the differences.
     fn judged(&self, reader: ComparisonReader) -> String {
         let [ours, theirs] = self.sides.each_ref().map(|side| side.rows.select(self.dialect, reader));
         let mut out = format!("with {THEIRS} as (\n{theirs}\n),\n{OURS} as (\n{ours}\n),\n{BOTH} as (\n");
@@ -231,7 +232,7 @@ impl Comparison {
         let mut items = keys.clone();
         items.extend(["ours", "theirs"].map(|side| format!("sum(in_{side}) as in_{side}")));
         for (number, column) in self.columns.iter().enumerate() {
-            // Each side has one value, or the values are not compared.
+            // `max` returns the only value of each side. If a side has several values, they are not compared.
             items.extend(["ours", "theirs"].map(|side| format!("max({side}_{number}) as {side}_{number}")));
             if self.is_summed(column) {
                 items.extend(["ours", "theirs"].map(|side| format!("sum({side}_{number}) as sum_{side}_{number}")));
@@ -251,7 +252,7 @@ impl Comparison {
                 "case when {matched} and ({differs}) then 1 else 0 end as differs_{number}"
             ));
             if self.is_number(column) {
-                // The difference of two equal infinities would be NaN.
+                // Without the condition, the difference of two equal infinities would be NaN.
                 items.push(format!(
                     "case when {matched} then case when ours_{number} is distinct from theirs_{number} \
                      then abs(ours_{number} - theirs_{number}) else 0 end end as apart_{number}"
@@ -266,8 +267,8 @@ impl Comparison {
         out
     }
 
-    /// Writes the rows of one side, with NULL in the columns of the other side, so that the types of the two sides
-    /// don't mix.
+    /// Writes a query for the rows of one side. Each side has its own columns, which are NULL in the rows of the other
+    /// side, so that types of the two sides are not mixed.
     fn side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
         let place = side as usize;
         let of = &self.sides[place];
@@ -312,14 +313,15 @@ impl Comparison {
         out.push('\n');
     }
 
-    /// Returns an SQL condition for two values that don't agree. NULL agrees only with NULL, and NaN only with NaN. A
-    /// comparison with NaN is written so that it is false, or NULL, where NaN is not less than any number.
+    /// Returns an SQL condition for two values that don't agree. NULL agrees only with NULL, and NaN only with NaN. The
+    /// condition negates the comparison of close values, because in some engines no comparison with NaN is true.
     fn differs(&self, column: &BothHave, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));
         let near = match self.agreement_of(column) {
             Agreement::Exact => return format!("{ours} is distinct from {theirs}"),
             Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
-            // Use `<` instead of `<=`, because an infinity is not less than another infinity.
+            // Use `<` instead of `<=`, because for an infinite value both sides of `<=` would be infinite and therefore
+            // equal.
             Agreement::Close => {
                 format!("abs({ours} - {theirs}) < {CLOSE} * greatest(1, abs({ours}), abs({theirs}))")
             }
