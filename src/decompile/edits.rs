@@ -1,4 +1,4 @@
-//! Differences between generated SQL and the version that a person edited.
+//! Differences between generated SQL and a version of it that a person edited.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,9 +9,9 @@ use crate::dialect::Dialect;
 /// A column of a select whose expression was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemEdit {
-    /// The CTE of the column; `None` for the last select.
+    /// The CTE that contains the column; `None` for the last select.
     pub cte: Option<String>,
-    /// The column.
+    /// The name of the column.
     pub column: String,
     /// Expression of the column as it was generated.
     pub before: String,
@@ -21,7 +21,7 @@ pub struct ItemEdit {
     pub line: usize,
 }
 
-/// Any other difference.
+/// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestEdit {
     /// Description of the part that differs: `where of active_customers`, `column discount of orders`.
@@ -53,7 +53,7 @@ pub struct RestEdit {
 pub struct Edits {
     /// Columns that exist in both strings but have different expressions.
     pub items: Vec<ItemEdit>,
-    /// All else.
+    /// All other differences.
     pub rest: Vec<RestEdit>,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
             }),
         }
     }
-    // A removed part followed a part that may still exist.
+    // A removed part has no line, so use the line after the last preceding part that still exists.
     let lines: HashMap<&FilePlace, usize> = found
         .parts
         .iter()
