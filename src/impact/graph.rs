@@ -24,12 +24,12 @@ pub struct SpecModel {
     pub compiled: CompiledSpec,
 }
 
-/// Inputs of the graph: all known data of a project.
+/// Inputs of the graph: all data that is known about a project.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphSources<'a> {
     /// dbt's manifest, including the code of models.
     pub manifest: &'a Manifest,
-    /// dbt's catalog of the warehouse, if known.
+    /// dbt's catalog of the warehouse. `None` if it is not available.
     pub catalog: Option<&'a Catalog>,
     /// Specs of the project.
     pub specs: &'a [SpecModel],
