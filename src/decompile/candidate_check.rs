@@ -26,9 +26,9 @@ use crate::model::outline::Placed;
 const TRIED: usize = 150;
 /// Maximum number of further formulas compiled to find one that leaves no difference.
 const ALIKE: usize = 12;
-/// Maximum number of bytes of SQL compiled to learn which SQL formulas produce in a definition.
+/// Maximum number of bytes of SQL that may be compiled to learn the SQL of formulas in a definition's place.
 const LEARNED: usize = 4_000_000;
-/// Number of bytes that each compilation costs at least, even if its SQL is shorter.
+/// Minimum number of bytes that each compilation subtracts from this limit, even if its SQL is shorter.
 const LEAST: usize = 1_500;
 /// For a definition without a column: maximum number of other definitions to examine whose formulas do not name it.
 const OTHERS: usize = 8;
@@ -325,7 +325,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 
-    /// Makes a probe argument from a formula. The argument represents any expression.
+    /// Makes a probe argument, which represents any expression, from a formula.
     pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
     }

@@ -70,13 +70,13 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub bounds: FxHashSet<String>,
     /// Relations that are tabs of the sheet, in lower case. Columns joined from them may come from lookups.
     pub tabs: FxHashSet<String>,
-    /// Definition whose formula the search looks for. Its own name is replaced with the expression that computes it.
+    /// Definition whose formula the search looks for. The definition's own name is replaced with the expression that
+    /// computes it.
     pub own: String,
     reads: HashMap<Option<String>, Vec<ReadRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
-    /// CTEs that pass all columns of the relations they read to their readers, or all columns of the relations with
-    /// these aliases.
+    /// CTEs that select `*` or `alias.*`, each with the aliases. The alias is `None` for a `*` without an alias.
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
@@ -489,7 +489,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             false => name,
         };
         let joined = trees.add(SqlLabel::Joined(how), vec![value, on, rows]);
-        // A spec may also join the step's relation to itself.
+        // The spec may also join this relation explicitly, so keep the qualified name of the column.
         self.aliases.push((joined, id));
         Ok(joined)
     }

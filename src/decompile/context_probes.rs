@@ -1,4 +1,4 @@
-//! Learns which SQL formulas produce in the context of a definition: windows, ranges, looked-up rows, worksheets and
+//! Learns the SQL of formulas that depends on a definition's context: windows, ranges, looked-up rows, worksheets and
 //! other definitions.
 
 use rustc_hash::FxHashSet;
@@ -64,13 +64,13 @@ impl CandidateCheck<'_, '_> {
             .any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
 
-    /// Learns which SQL the functions that read other rows produce in this step.
+    /// Learns the SQL of functions that read other rows, in the context of this step.
     pub fn windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
-            // Rows may also be ordered by an expression, so try one instead of a plain name.
+            // Rows may also be ordered by an expression, so also try an expression in place of a name.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::marked_keys(name)
                     .iter()
@@ -84,7 +84,7 @@ impl CandidateCheck<'_, '_> {
             ]
             .concat();
         }
-        // Only the spec specifies which date it uses as today.
+        // The spec may set the date of today, so these functions are learned in the context of the spec.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(Probe {

@@ -156,7 +156,7 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // IFS has no default argument in spreadsheets. Instead, its last condition is `TRUE`.
+            // IFS has no default argument in spreadsheets, so write a last condition `TRUE` instead.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)

@@ -292,7 +292,7 @@ impl Splitter<'_, '_> {
             && at > 1
             && self.is(at - 1, "distinct")
             && (self.is(at - 2, "is") || self.is(at - 2, "not"));
-        // These words may also be names. They begin a clause only if a word or a number follows.
+        // These words may also be names. Such a word begins a clause only if a word or a number follows.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
         let goes_on = next.is_some_and(|t| {

@@ -229,7 +229,7 @@ impl Decompiler {
         let dialect = case.found.dialect;
         let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
-        // The spec contains the types of its contract.
+        // The names of types in a contract occur in the text of the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
@@ -264,8 +264,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the probes that involve time, or those that do not. `is_wide` selects the probes with many arguments
-/// instead of those with few.
+/// Returns the probes that involve time, or those that do not, depending on `is_temporal`. `is_wide` selects the
+/// probes with many arguments instead of those with few.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);

@@ -4,8 +4,8 @@
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
 //! [`spec_for_sql`] repeats in a spec an edit of a few words, numbers or operators.
 //!
-//! The decompiler does not contain rules for SQL. It compiles every function and operator with placeholders for
-//! columns and literals, and compares the results with the edited expression. Before the comparison, columns of
+//! The decompiler does not contain rules for SQL. Instead, it compiles every function and operator with placeholders
+//! for columns and literals, and compares the results with the edited expression. Before the comparison, columns of
 //! helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups,
 //! worksheets) are compiled in the place of the definition.
 //!

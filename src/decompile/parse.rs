@@ -23,7 +23,7 @@ const ATOM: u8 = 10;
 /// Binding strength of a word that no operator can follow.
 const WORD: u8 = 255;
 
-/// Words that are never a name. A new expression begins after each of them.
+/// Words that are never a name. After each of these words a new expression begins.
 const KEYWORDS: [&str; 23] = [
     "and",
     "as",
@@ -406,7 +406,7 @@ impl Parser<'_> {
 
     fn interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.word("interval");
-        // A string contains the whole interval. After any other expression, a unit follows.
+        // A string contains the whole interval, but any other expression is followed by a unit.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];

@@ -82,7 +82,8 @@ const NARROW: usize = 4;
 /// Number of argument places for which columns of each type exist.
 const PLACES: usize = 16;
 
-/// Returns the relation of the probes. It has columns of each type for each argument place, with and without NULLs.
+/// Returns the relation of the probes. The relation has columns of each type for each argument place, with and
+/// without NULLs.
 pub(super) fn relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {

@@ -98,7 +98,7 @@ impl<'s> Search<'s> {
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
             let mut forms = best(self.forms_of(*part), kept);
-            // Keep all of these known formulas. There are few of them, and they may be the only correct formulas.
+            // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
             let few = self.ranges(&given).chain(given.iter().cloned());
@@ -211,7 +211,7 @@ impl<'s> Search<'s> {
                 }
                 (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
-                    // Columns that the SQL does not contain.
+                    // Use the first column of this type, although the SQL does not contain the column.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()

@@ -6,7 +6,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::either_way;
 use crate::model::outline::SheetOutline;
 
-/// Maximum number of columns that lookups search. The same limit applies to the columns that they return.
+/// Maximum number of columns that lookups search, and maximum number of columns that lookups return.
 const COLUMNS: usize = 4;
 /// Row number that is small enough for `NTH_VALUE`. Cells in later rows are too far from the first row.
 const ROW: &str = "997";
@@ -96,7 +96,7 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Returns strings with wildcards, and one string without wildcards.
+/// Returns strings with wildcards, and one string for texts in which the wildcards are escaped.
 fn wilds() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }

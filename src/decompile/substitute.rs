@@ -53,7 +53,7 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
         .filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end))
         .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
-    // A word that does not occur in the formulas of the spec was added by the compiler.
+    // A word that does not occur in the spec's formulas or clauses cannot be changed there.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
         return None;
     }

@@ -27,8 +27,8 @@ pub(super) enum SqlLabel {
     Field,
     /// `date '2024-01-31'`.
     Typed,
-    /// `case when a then b else c end`. It always has three children, so each further branch is a nested `case` in
-    /// the third child.
+    /// `case when a then b else c end`. A `case` node always has three children, so each further branch is a nested
+    /// `case` in the third child.
     Case,
     /// `case x when a then b … else c end`.
     Switch,

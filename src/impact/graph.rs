@@ -81,8 +81,8 @@ impl<'a> GraphPart<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Returns whether the SQL comes from the spec. This is the case if the model is not in dbt's manifest, has older
-    /// SQL there, or is not compiled there.
+    /// Returns whether the SQL comes from the spec, because the model is not in dbt's manifest, has older SQL there,
+    /// or is not compiled there.
     fn is_of_spec(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)

@@ -117,8 +117,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the next step downstream. For a column: the columns computed from it and the models whose rows depend
-    /// on it. For a node: the nodes that read it.
+    /// Returns the next step downstream. From a column, the step leads to the columns computed from the column and to
+    /// the models whose rows depend on it. From a node, the step leads to the nodes that read the node.
     fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {

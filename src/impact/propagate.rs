@@ -19,7 +19,7 @@ pub struct ChangeStart {
     pub rows: bool,
     /// Whether the node is removed.
     pub is_removed: bool,
-    /// True if the code of the node changes. Its unit tests may then expect the old values.
+    /// True if the code of the node changes, so that unit tests of the node may expect the old values.
     pub redefined: bool,
     /// Reason why rows or values change. `None` if the report needs no reason.
     pub why: Option<String>,

@@ -96,7 +96,7 @@ fn value(inside: &str, place: CodePlace) -> Option<&str> {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }
-    // A numeric default is safe, because the project can only set another number. A string could be any SQL.
+    // A numeric default is safe, because the project can only set another number. A string default could be any SQL.
     let (_, default) = arguments.split_once(',')?;
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }

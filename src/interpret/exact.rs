@@ -62,7 +62,8 @@ impl Exact {
         Some((a.at(scale)?, b.at(scale)?, scale))
     }
 
-    /// Rounds to a number of decimal places. If the number is negative, rounds to tens, hundreds, and so on.
+    /// Rounds to a number of decimal places. If the number of places is negative, rounds to tens, hundreds, and so
+    /// on.
     pub fn rounded(self, places: i64, towards: Towards) -> Option<Self> {
         let dropped = i64::from(self.scale) - places;
         if dropped <= 0 {

@@ -18,8 +18,8 @@ const DEPTH: u32 = 100;
 /// Context of a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
-    /// The only relation that is read. Its name is a redundant qualifier of columns. `None` if there are several
-    /// relations.
+    /// The only relation that is read. The name of this relation is a redundant qualifier of columns. `None` if there
+    /// are several relations.
     pub relation: Option<&'a str>,
     /// Current day as days since 1970-01-01; `None` if unknown.
     pub today: Option<i64>,
@@ -201,8 +201,8 @@ impl AstReader<'_> {
     }
 }
 
-/// Returns the value of an empty argument. Its type is that of the parameter or, if the parameter does not determine
-/// a type, that of the other arguments. `None` if neither determines the type.
+/// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
+/// determine a type, the type of the other arguments. `None` if neither determines the type.
 fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {

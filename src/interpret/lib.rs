@@ -14,9 +14,9 @@
 //! | [`uncertainty`] | values that differ between engines, such as the sum of floats |
 //! | [`trace`] | values of all subexpressions, for mutants and messages |
 //!
-//! The interpreter is written to be easy to read and check, not to be fast. Its cost grows with the number of rows
-//! times the number of expressions. An expression that it does not support is an error with a reason, and the
-//! interpreter never guesses a value.
+//! The interpreter is written to be easy to read and check, not to be fast. The cost of an evaluation grows with the
+//! number of rows times the number of expressions. An expression that it does not support is an error with a reason,
+//! and the interpreter never guesses a value.
 
 #![forbid(unsafe_code)]
 #![allow(

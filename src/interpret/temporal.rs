@@ -1,6 +1,6 @@
 //! Infers which expressions are dates and times. A value contains its type unless it is NULL. The type of a NULL
-//! matters if `blanks: zero` applies, because only numbers are replaced with 0. The type also matters for a date that
-//! is used as a time, because it means the midnight of the date.
+//! matters if `blanks: zero` applies, because only numbers are replaced with 0. The type also matters for dates that
+//! are used as times, because such a date means its midnight.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TemporalKind {
     Other,
-    /// Fraction of a day, returned by TIME. If it is added to a date, the result is a time.
+    /// Fraction of a day, as returned by TIME. The sum of a date and such a fraction is a time.
     Clock,
     Date,
     Time,

@@ -29,9 +29,9 @@ pub struct Settled<T> {
     pub value: T,
     /// True if a step depended on the last bits of a float.
     pub doubted: bool,
-    /// True if a number was so large that an engine may fail. The contract allows this.
+    /// True if a number was so large that an engine may fail, which the contract allows.
     pub oversized: bool,
-    /// First part that the interpreter could not evaluate. `None` if it evaluated all parts.
+    /// First part that the interpreter could not evaluate. `None` if all parts were evaluated.
     pub unknown: Option<String>,
     /// True if engines may display a decimal with different numbers of digits.
     pub unshown: bool,
@@ -101,7 +101,7 @@ pub fn report_unsupported(what: impl FnOnce() -> String) {
 const DEPTH: u32 = 256;
 const STEPS: u64 = 50_000_000;
 
-/// Guard for one level of recursion. The level ends when the guard is dropped.
+/// Guard for one level of recursion, which ends when the guard is dropped.
 pub struct Deeper(());
 
 /// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
@@ -122,7 +122,7 @@ impl Drop for Deeper {
     }
 }
 
-/// Returns a number unchanged. If it is very large, marks the computation as oversized, because the numeric limits of
+/// Returns a number unchanged. A very large number marks the computation as oversized, because the numeric limits of
 /// engines are not tested.
 pub fn check_size(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
@@ -172,8 +172,8 @@ pub fn ratio(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Returns whether a float equals its printed decimal. This is true for a sum of a few powers of two, such as 0.25,
-/// but not for 0.1.
+/// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.25, are equal to it,
+/// but 0.1 is not.
 fn is_short(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
     scaled == scaled.trunc()

@@ -114,7 +114,8 @@ impl Value {
         }
     }
 
-    /// Returns a string that identifies the value in a group key. NULL has its own string.
+    /// Returns a string that identifies the value in a group key. The string of NULL differs from the strings of all
+    /// other values.
     pub fn key(&self) -> String {
         match self.number() {
             Some(number) => format!("{}", number + 0.0),

@@ -43,7 +43,7 @@ pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSp
 struct OpenBracket {
     /// Number of set operations directly in the bracket. Each set operation is one level.
     sets: usize,
-    /// Number of tokens in the current expression. The expression has at most as many levels.
+    /// Number of tokens in the current expression, which is an upper bound of its levels.
     tokens: usize,
 }
 

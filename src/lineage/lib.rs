@@ -87,9 +87,9 @@ impl fmt::Display for LineageError {
 
 impl std::error::Error for LineageError {}
 
-/// Returns the lineage of a query. `known` returns the columns of a relation. Its argument contains the parts of the
-/// relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the SQL is parsed in the most
-/// tolerant dialect.
+/// Returns the lineage of a query. `known` returns the columns of a relation. The argument of `known` contains the
+/// parts of the relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the SQL is
+/// parsed in the most tolerant dialect.
 ///
 /// # Errors
 ///

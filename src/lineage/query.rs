@@ -736,7 +736,7 @@ fn last(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }
 
-/// Returns the name that engines give to a column without an alias. Engines differ in some cases.
+/// Returns the name of a column without an alias. Most engines use the same name.
 fn unnamed(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),

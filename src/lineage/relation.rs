@@ -30,8 +30,8 @@ pub(super) struct UnknownColumns {
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineageRelation {
     pub columns: Vec<RelationColumns>,
-    /// Indices into `columns`, by column name in lower case. If several columns have the same name, the index of the
-    /// first one.
+    /// Indices into `columns`, by column name in lower case. If several columns have the same name, the map contains
+    /// the first.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<UnknownColumns>,

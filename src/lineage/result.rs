@@ -30,7 +30,8 @@ pub struct LineageColumn {
     pub name: String,
     /// Columns from which the values are computed, sorted.
     pub made_of: Vec<ColumnSource>,
-    /// Columns that partition and order the windows in the expression, sorted. Columns in `made_of` are not repeated.
+    /// Columns that partition and order the windows in the expression, sorted. Columns that are already in `made_of`
+    /// are omitted.
     pub windowed_by: Vec<ColumnSource>,
     /// True if the column is an unchanged copy of the only column in `made_of`.
     pub is_copy: bool,

@@ -1,8 +1,8 @@
 //! Access to tables: converts dbt's access levels and groups to Omni's access settings.
 //!
-//! In dbt, access levels restrict which models may read another model. In Omni, they restrict what users may query.
-//! The conversion never grants more access than dbt. A private model is hidden, and if access grants are requested,
-//! users outside its group cannot query it either.
+//! In dbt, access levels restrict which models may read another model. In Omni, access settings restrict which users
+//! may query a table. The conversion never grants more access than dbt. A private model is hidden, and if access
+//! grants are requested, users outside its group cannot query it either.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::dbt::{YamlOutput, write_value};
 /// Name of the record for the model file.
 pub(super) const FILE: &str = "model";
 
-/// Omni user attribute that a grant checks. It contains the groups of the user.
+/// Omni user attribute that a grant checks, which contains the groups of the user.
 const ATTRIBUTE: &str = "omni_user_groups";
 
 /// Access grants of a project. Each group of Omni users is mapped to the name of its grant.

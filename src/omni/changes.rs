@@ -88,10 +88,10 @@ pub struct PullChange {
     /// Name of the column, test, join or grant. `None` if the change concerns the whole view or topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Old value. `None` if there is none.
+    /// Value before the change. `None` if the item was added or has no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// New value. `None` if there is none.
+    /// Value after the change. `None` if the item was removed or has no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -116,7 +116,8 @@ impl PullChange {
     }
 }
 
-/// Returns the changes of a view or topic. `before` is `None` if it is new, and `after` is `None` if it was removed.
+/// Returns the changes of a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if
+/// it was removed.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);

@@ -37,7 +37,7 @@ pub enum PulledPlace {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Ways {
-    /// Whether to remove items that no longer exist in dbt. By default, they are only marked.
+    /// Whether to remove items that no longer exist in dbt. By default, such items are only marked.
     pub prune: bool,
 }
 

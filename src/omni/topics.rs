@@ -97,8 +97,8 @@ pub(super) fn all(
     topics
 }
 
-/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. If it is `false`, the table
-/// has no topic.
+/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. If the setting is `false`,
+/// the table has no topic.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
         Some(RequestedTopic {

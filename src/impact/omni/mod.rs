@@ -27,12 +27,12 @@ use crate::yaml::{self, Node};
 pub struct OmniFields {
     views: Vec<OmniView>,
     users: Vec<FieldUser>,
-    /// Indices of the view and the field, for all fields that read a table, by the table's name.
+    /// Maps the name of a table to the fields that read the table. A field is given by the indices of its view and of
+    /// the field in the view.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Indices of the view and the field, for all fields that read another field, by the name of the field that is
-    /// read.
+    /// Maps the name of a field to the fields that read it, given by the same indices.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Indices of the topics and joins that use a view or field, by its name.
+    /// Maps the name of a view or field to the indices of the topics and joins that use it.
     by_used: FxHashMap<String, Vec<usize>>,
 }
 

@@ -10,7 +10,7 @@ use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, KnownRelations, SqlLineage};
 
-/// Columns of tables and fields of views that are read.
+/// Columns of tables and fields of views from which a column is computed.
 #[derive(Clone, Debug, Default)]
 struct ViewRead {
     columns: BTreeSet<(OmniTable, Option<String>)>,
@@ -32,7 +32,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
-            // Depend on all columns of every table that the SQL may name.
+            // Let each field depend on all columns of every table that the SQL may name.
             let why = format!("the SQL of its view is analyzed as a whole only: {why}");
             let tables = identifiers(&plain)
                 .into_iter()

@@ -62,7 +62,7 @@ pub fn impact(impact: &Impact) -> String {
     }
     match escape_hidden(&out) {
         Cow::Owned(shown) => shown,
-        // Usually nothing has to be escaped. Then return the text without copying it, because it may be long.
+        // Usually nothing has to be escaped, so the text, which may be long, is returned without copying it.
         Cow::Borrowed(_) => out,
     }
 }

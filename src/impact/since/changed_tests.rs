@@ -61,8 +61,7 @@ impl<'n> TestedValue<'n> {
             })?,
         };
         let mut test = plain(name);
-        // Arguments may be below `arguments` and settings below `config`. Both may also be next to the name of the
-        // test.
+        // Arguments may be below `arguments` and settings below `config`, or next to the name of the test.
         let beside = pairs
             .iter()
             .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));

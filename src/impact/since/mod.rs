@@ -35,7 +35,7 @@ pub enum FileKind {
     Properties,
     /// Project file, `dbt_project.yml`.
     Project,
-    /// Other file that dbt reads. Its changes are not traced.
+    /// Other file that dbt reads, and whose changes are not traced.
     #[default]
     Other,
 }
@@ -203,8 +203,8 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares a file of snapshots. Each snapshot block is compared. If the file has no blocks, the whole file is
-    /// compared under its own name.
+    /// Compares a file of snapshots block by block. If the file has no snapshot blocks, the whole file is compared
+    /// under its own name.
     fn snapshots(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::blocks(before), jinja::blocks(now));

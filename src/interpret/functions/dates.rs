@@ -142,7 +142,7 @@ fn second_of_day(value: &Value) -> Option<i64> {
     }
 }
 
-/// Parses a time such as `8:15` or `08:15:30`. Whitespace may surround it, and an ISO date may precede it.
+/// Parses a time such as `8:15` or `08:15:30`, with whitespace around it or an ISO date before it.
 fn clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(blank);
     let time = text

@@ -92,7 +92,8 @@ fn chosen(args: CallArgs<'_>) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Returns the value as a non-negative integer. `None` for any other number, because bit functions do not support it.
+/// Returns the value as a non-negative integer. `None` for negative numbers and fractions, which bit functions do not
+/// support.
 fn bits_of(value: &Value) -> Option<i64> {
     let n = number(value);
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)

@@ -100,7 +100,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             }
             'G' | 'g' => (MaskPart::General, "General".len()),
             '@' => (MaskPart::General, 1),
-            // `_x` is whitespace with the width of the character `x`. It is written as one space.
+            // `_x` is whitespace as wide as the character `x`, so write one space.
             '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');

@@ -192,7 +192,7 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Interpolates between the two values next to a position. Positions start at 0.
+/// Interpolates between the two values next to a position, which is counted from 0.
 fn between(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
     let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();

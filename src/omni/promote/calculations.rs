@@ -70,7 +70,7 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
     Ok(format!("{}_{end}", column_letters(place)))
 }
 
-/// Returns the letters of a worksheet column. `place` is its index, starting at 0.
+/// Returns the letters of a worksheet column. `place` is the index of the column, starting at 0.
 pub(super) fn column_letters(place: usize) -> String {
     let mut rest = place + 1;
     let mut out = Vec::new();

@@ -66,7 +66,7 @@ const NO_DIMENSION: &[(&str, &str)] = &[
 /// Name of the measure that every view in Omni has.
 const COUNT: &str = "count";
 
-/// Display settings of a field in Omni. In the spec, a column has them under `omni`.
+/// Display settings of a field in Omni. In the spec, these settings are under the key `omni` of a column.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
@@ -83,15 +83,15 @@ pub(super) struct FieldResolver<'m, 't> {
     /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
     pub taken: UsedSpecNames,
-    /// Names of definitions, in lower case. If a column has the same name, it is qualified by its relation.
+    /// Names of definitions, in lower case. A column with the same name as a definition is qualified by its relation.
     pub defined: FxHashSet<String>,
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
     /// True if a formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
-    /// Key of which one row per value is aggregated. `None` unless all measures are `…_distinct_on` aggregates with
-    /// the same key.
+    /// Key whose values each contribute one row to the aggregates. `None` unless all measures are `…_distinct_on`
+    /// aggregates with the same key.
     pub per_key: Option<measures::PerKey>,
 }
 

@@ -14,7 +14,7 @@ pub(super) struct FilteredValue {
     pub is_temporal: bool,
 }
 
-/// Converted condition. `doubts` lists the differences that it may have from the filter.
+/// Converted condition. `doubts` lists how the condition may differ from the filter.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub term: FormulaTerm,
@@ -309,8 +309,8 @@ impl FilterReader<'_> {
         value.text() == Some("falsey") && !value.is_quoted() && matches!(self.x().ty, None | Some(Type::Boolean))
     }
 
-    /// Returns whether to treat a value as a date. This is the case if the field is a date, or if its type is unknown
-    /// and the value looks like a date.
+    /// Returns whether to treat a value as a date, because the field is a date, or because its type is unknown and
+    /// the value looks like a date.
     fn is_date_beside(&self, value: &Node) -> bool {
         match value.text() {
             Some(text) => self.tested.is_temporal || self.x().ty.is_none() && !value.is_quoted() && is_date(text),

@@ -38,7 +38,7 @@ pub(super) trait SqlNames {
 #[derive(Debug)]
 pub(super) struct Converted {
     pub term: FormulaTerm,
-    /// Differences that the formula may have from the SQL.
+    /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
     /// True if the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
@@ -977,8 +977,8 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
-/// Returns the number of day, month or year boundaries between two dates. This is how warehouses define the
-/// difference of dates.
+/// Returns the number of day, month or year boundaries between two dates, which warehouses define as the difference
+/// of the dates.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
         |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));

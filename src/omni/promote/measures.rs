@@ -7,8 +7,8 @@ use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
-/// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. It exists only if all measures
-/// are such aggregates with the same key.
+/// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
+/// measures are such aggregates with the same key.
 #[derive(Clone, Debug)]
 pub(super) struct PerKey {
     /// SQL expression of the key in Omni.
@@ -235,8 +235,9 @@ pub(super) fn counted_rows(
     ))
 }
 
-/// Converts a `…_distinct_on` aggregate. If its key is the view's own primary key and no join repeats the rows, the
-/// arguments are returned unchanged. Otherwise an additional step reduces the rows to one row per key.
+/// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join
+/// repeats the rows, the arguments are returned unchanged. Otherwise an additional step reduces the rows to one row
+/// per key.
 fn one_for_each_key(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,

@@ -53,7 +53,7 @@ pub struct Request {
     pub fields: Vec<String>,
     /// Dimensions to group by, such as `orders.created_at[month]`.
     pub grain: Vec<String>,
-    /// Name of the model. By default, it is derived from the promoted fields.
+    /// Name of the model. By default, the name is derived from the promoted fields.
     pub name: Option<String>,
     /// Tables that are dbt sources: schema, table name, and name of the dbt source.
     pub sources: Vec<(String, String, String)>,

@@ -159,8 +159,8 @@ impl<'t> OmniSource<'t> {
                 .flatten()
             {
                 let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
-                // A query view has no schema. It may have the same name as a table that it reads, and then takes
-                // precedence.
+                // A query view has no schema and may have the same name as a table that it reads. In this case, the
+                // query view takes precedence.
                 if known.1 && !is_part {
                     *known = (place, false);
                 }

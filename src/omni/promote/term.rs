@@ -1,4 +1,4 @@
-//! Terms of formulas, which are enclosed in parentheses if they need them inside other terms.
+//! Terms of formulas. A term is enclosed in parentheses if another term requires it.
 
 use crate::Type;
 use crate::parse;
