@@ -111,7 +111,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
-        // Of several proven formulas, keep the one that leaves the fewest differences elsewhere.
+        // If several formulas are proven, keep the formula that leaves the fewest differences elsewhere.
         let mut best: Option<(usize, String)> = None;
         let mut more = TRIED.saturating_sub(tried.len());
         for form in forms {

@@ -219,7 +219,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
-    /// the relation among those that the CTE reads, and the place that defines the name.
+    /// the relation in the `from` clause of the CTE, and the place that defines the name.
     fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, Site)> {
         let mut seen = FxHashSet::default();
         for (at, read) in self.reads(cte).iter().enumerate() {
@@ -602,7 +602,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 break;
             };
             let (below, how) = (read.relation.clone(), read.how.clone());
-            // These joins remove no rows.
+            // Left joins and cross joins remove no rows.
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }

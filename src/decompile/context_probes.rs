@@ -225,7 +225,7 @@ impl CandidateCheck<'_, '_> {
             .map(|pattern| &pattern.shape)
             .collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
-        // The comparison stands for any boolean value.
+        // The comparison represents any boolean value.
         let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
         self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);

@@ -51,7 +51,7 @@ pub(super) struct SqlFile<'s> {
     pub ctes: Vec<String>,
     /// The tokens of each CTE, from its name to its closing bracket.
     pub cte_tokens: Vec<Range<usize>>,
-    /// The tokens of the last select; empty if the text is not a query.
+    /// Tokens of the last select. Empty if the text is not a query.
     pub last: Range<usize>,
     lines: Vec<usize>,
     /// Index of the part of each column in the first select of each CTE, by column name in lower case.
@@ -292,7 +292,7 @@ impl Splitter<'_, '_> {
             && at > 1
             && self.is(at - 1, "distinct")
             && (self.is(at - 2, "is") || self.is(at - 2, "not"));
-        // These words may also be names. Such a word begins a clause only if a word or a number follows.
+        // A word such as `limit` may also be a name. It begins a clause only if a word or a number follows.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
         let goes_on = next.is_some_and(|t| {

@@ -264,8 +264,8 @@ impl Decompiler {
     }
 }
 
-/// Returns the probes that involve time, or those that do not, depending on `is_temporal`. `is_wide` selects the
-/// probes with many arguments instead of those with few.
+/// Returns the probes that involve time or, if `is_temporal` is false, all other probes. If `is_wide` is true,
+/// returns the probes with many arguments instead of the probes with few arguments.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);

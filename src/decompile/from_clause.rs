@@ -9,7 +9,7 @@ use super::file::{SqlFile, name_of};
 pub(super) struct ReadRelation {
     pub relation: String,
     pub alias: String,
-    /// Type of the join, such as `left join`; empty for the first relation.
+    /// Type of the join, such as `left join`. Empty for the first relation.
     pub how: String,
     /// The tokens of the join condition.
     pub on: Range<usize>,

@@ -47,11 +47,11 @@ pub struct Clash {
     pub what: String,
     /// Line of the part in the file, starting at 1.
     pub line: usize,
-    /// The part as formulac last wrote it; empty if it did not exist.
+    /// The part as formulac last wrote it. Empty if the part did not exist.
     pub base: String,
-    /// The part as the spec produces it now; empty if the spec removed it.
+    /// The part as the spec produces it now. Empty if the spec removed the part.
     pub ours: String,
-    /// The part in the file; empty if a person removed it.
+    /// The part in the file. Empty if a person removed the part.
     pub theirs: String,
 }
 

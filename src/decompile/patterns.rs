@@ -278,7 +278,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         .collect();
     match probe.shape {
         ExpressionShape::Pair => root = counted(&trees, root)?,
-        // The root is `text || fx_sv1`; keep only its left operand.
+        // The root is `text || fx_sv1`, so keep only its left operand.
         ExpressionShape::AsText => {
             root = *trees
                 .children(root)

@@ -55,7 +55,7 @@ const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// A string with a non-ASCII letter. Such a string is converted to lower case by the warehouse, not by the compiler.
+/// A string with a non-ASCII letter, which the warehouse and not the compiler converts to lower case.
 pub(super) const OTHER: &str = "qzjé";
 
 /// Strings with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
@@ -551,7 +551,7 @@ impl Arg {
     }
 
     /// Returns the SQL of an argument that compiles to more than one node: the condition of a criterion, or a
-    /// quotient. This SQL is the same in all dialects.
+    /// quotient. The SQL of such an argument is the same in all dialects.
     pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),

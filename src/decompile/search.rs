@@ -237,7 +237,7 @@ impl<'s> Search<'s> {
                 ways.push(way);
             }
         }
-        // Then vary all arguments together.
+        // After that, vary all arguments together.
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
         ways.truncate(WAYS);
         if choices.len() > 1 {

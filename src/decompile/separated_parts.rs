@@ -8,7 +8,7 @@ use super::file::SqlFile;
 /// A list item with the layout and the comments around it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListItem {
-    /// Layout and comments on the lines before the item; empty for a new item.
+    /// Layout and comments on the lines before the item. Empty for a new item.
     pub lead: String,
     pub text: String,
     /// The comment after the item on the same line.

@@ -104,7 +104,7 @@ fn wilds() -> impl Iterator<Item = &'static str> {
 /// Columns of the sheet itself or of a tab that lookups may search.
 #[derive(Default)]
 pub(super) struct SheetLookup {
-    /// Prefix of references to the tab, such as `'Targets'!`; empty for the sheet itself.
+    /// Prefix of references to the tab, such as `'Targets'!`. Empty for the sheet itself.
     tab: String,
     columns: Vec<String>,
     /// Arguments that represent any key.

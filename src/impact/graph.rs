@@ -430,7 +430,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns all known columns of a node, including those from its SQL, and whether the list is complete.
+    /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
     pub fn columns(&self, place: usize) -> KnownRelations {
         let mut known = self.known_columns(place);
         if known.is_complete {

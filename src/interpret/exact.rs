@@ -119,7 +119,7 @@ impl Exact {
         })
     }
 
-    /// Divides two decimals; `None` if the divisor is 0 or the result has too many digits.
+    /// Divides two decimals. `None` if the divisor is 0 or the result has too many digits.
     pub fn checked_divide(self, other: Self) -> Option<Self> {
         // Postgres computes in base 10,000 and keeps at least four digits of that base.
         let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);

@@ -21,7 +21,7 @@ pub struct Reading<'a> {
     /// The only relation that is read. The name of this relation is a redundant qualifier of columns. `None` if there
     /// are several relations.
     pub relation: Option<&'a str>,
-    /// Current day as days since 1970-01-01; `None` if unknown.
+    /// Current day as the number of days since 1970-01-01. `None` if unknown.
     pub today: Option<i64>,
     /// True if weeks begin on Monday and fiscal years in January.
     pub plain_calendar: bool,
@@ -307,7 +307,7 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     })
 }
 
-/// Converts a call of a window function; `None` for any other function.
+/// Converts a call of a window function. `None` for any other function.
 fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {

@@ -1,4 +1,4 @@
-//! Parser dialects for lineage and `promote`. They are the dialects of sqlparser, corrected where sqlparser and the
+//! Parser dialects for lineage and `promote`: the dialects of sqlparser, with corrections where sqlparser and the
 //! warehouse differ.
 
 use std::any::TypeId;

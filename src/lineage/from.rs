@@ -349,7 +349,7 @@ impl QueryReader<'_> {
     }
 
     /// If the names of a relation's columns are unknown, as for a pivot, adds a column for each name in the alias.
-    /// These columns come last.
+    /// The added columns come last.
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,

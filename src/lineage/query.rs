@@ -515,8 +515,8 @@ impl<'k> QueryReader<'k> {
     ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
-                // `group by all` groups by every column that is not an aggregate. Only the engine knows which columns
-                // these are, so add all columns.
+                // `group by all` groups by every column that is not an aggregate. The grouped columns are known only
+                // to the engine, so add all columns.
                 rows.extend(output.columns.iter().map(|given| given.of));
                 modifiers
             }
@@ -589,7 +589,7 @@ impl<'k> QueryReader<'k> {
                 return self.expand_star(scope, Some(name), options, output);
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                // This item expands the fields of a struct.
+                // The item expands the fields of a struct.
                 let given = self.value("", expr, scope);
                 output.rest.push(given.of);
                 output.rest.extend(given.by);

@@ -68,7 +68,8 @@ pub enum ColumnChange {
 pub struct Affected {
     /// Changed output columns: the name in lower case, the kind of change, and a column that causes the change.
     pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
-    /// Changed column or relation that determines the rows of the query. If it is set, all output columns change.
+    /// Changed column or relation that determines the rows of the query. If the rows change, all output columns
+    /// change.
     pub rows: Option<(Vec<String>, Option<String>)>,
     /// Removed or retyped columns that the SQL names.
     pub named: Vec<(ColumnSource, ColumnChange)>,

@@ -77,8 +77,8 @@ impl<'s> QueryScope<'s> {
         self.own(parts).or_else(|| self.outer?.item(parts))
     }
 
-    /// Returns the known columns with a name in this scope. If there are none, returns those of the nearest outer
-    /// scope that has such a column.
+    /// Returns the known columns with a name in this scope or, if there are none, in the nearest outer scope that has
+    /// such columns.
     fn exact(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];

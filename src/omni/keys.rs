@@ -62,8 +62,8 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
         .filter(|name| never_null(name))
         .collect();
     if !single.is_empty() {
-        // If several columns qualify, prefer `id` or the column named after the table. Otherwise take the first
-        // column.
+        // If several columns qualify, prefer `id` or the column named after the table. If no column has such a name,
+        // take the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {

@@ -185,7 +185,8 @@ impl<'a> MeasurePass<'a> {
         self.semantic.iter().flat_map(of_model).collect()
     }
 
-    /// Converts a simple metric. Its aggregate is a measure or, in the newer format, part of the metric itself.
+    /// Converts a simple metric. The aggregate of the metric is a measure or, in the newer format, part of the metric
+    /// itself.
     fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric
             .type_params

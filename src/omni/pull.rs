@@ -60,7 +60,7 @@ pub struct Pull {
     pub removes: Vec<PulledPlace>,
     /// Changes in dbt since the last pull.
     pub changes: Vec<PullChange>,
-    /// Manual edits that differ from dbt's current values, by file. These edits are kept.
+    /// Manual edits that differ from dbt's current values and are kept, by file.
     pub kept: Vec<(String, MergeKeep)>,
     /// Files that users removed, so they are not created again. With `prune`, also files that are not removed because
     /// users edited them.

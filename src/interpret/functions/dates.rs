@@ -67,7 +67,7 @@ fn day(value: &Value) -> i64 {
     seconds.div_euclid(DAY)
 }
 
-/// Truncates a number to an integer; `None` if the number exceeds the range of any calendar.
+/// Truncates a number to an integer. `None` if the number exceeds the range of any calendar.
 fn whole_days(value: &Value) -> Option<i64> {
     let number = number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
@@ -291,7 +291,7 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
 }
 
 /// Returns the length of a year for basis 1. If the span is longer than a year, this is the mean length of the years
-/// in it. Otherwise the length depends on whether the span contains a leap day.
+/// in it. For a shorter span, the length depends on whether the span contains a leap day.
 fn days_of_a_year(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil(start), civil(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {

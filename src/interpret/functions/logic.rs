@@ -1,5 +1,5 @@
 //! Conditional, logical and bit functions. An error is NULL in the interpreter, so all arguments can be evaluated,
-//! even those of branches that are not taken.
+//! even the arguments of branches that are not taken.
 
 use std::cmp::Ordering;
 

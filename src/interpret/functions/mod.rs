@@ -2,7 +2,7 @@
 //! arguments.
 //!
 //! The functions implement the documented contract and the behavior of spreadsheets, so that they can be compared
-//! with the compiler's SQL. They use neither SQL nor the compiler.
+//! with the compiler's SQL. The functions use neither SQL nor the compiler.
 
 mod conversion;
 mod criteria;

@@ -909,7 +909,7 @@ impl<'m, 't> Maker<'m, 't> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // This condition is never true for NULL, so it removes the rows with NULL.
+                    // The condition is never true for NULL, so it removes the rows with NULL.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
@@ -983,7 +983,8 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Splits the step in two if the measures aggregate one row per value of a key. Otherwise returns only this step.
+    /// Splits the step in two if the measures aggregate one row per value of a key. Returns only the given step if
+    /// they do not.
     fn per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];

@@ -564,7 +564,7 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
     })
 }
 
-/// Returns the references of a field, including those in its filters.
+/// Returns the references of a field, including the references in its filters.
 fn references_of(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"]
         .into_iter()

@@ -236,8 +236,8 @@ pub(super) fn counted_rows(
 }
 
 /// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join
-/// repeats the rows, the arguments are returned unchanged. Otherwise an additional step reduces the rows to one row
-/// per key.
+/// repeats the rows, the arguments are returned unchanged. In all other cases, an additional step reduces the rows to
+/// one row per key.
 fn one_for_each_key(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,

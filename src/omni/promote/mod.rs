@@ -1,6 +1,6 @@
 //! Promotes measures, dimensions, saved queries and their calculations from Omni to a model spec.
 //!
-//! The conversion does no input or output. It converts the contents of Omni's files to the text of a spec, with a
+//! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, with a
 //! [`PromoteGap`] for everything that a spec cannot express. References are resolved through fields and joins, and
 //! each field becomes a definition with the same name. The spec is compiled immediately, and a definition that does
 //! not compile becomes a gap as well.
