@@ -24,7 +24,8 @@ use crate::model::outline::Placed;
 
 /// Maximum number of formulas compiled before the search gives up.
 const TRIED: usize = 150;
-/// Maximum number of further formulas compiled to find one that leaves no difference.
+/// After a formula is proven: maximum number of further formulas that are compiled to find a formula that leaves no
+/// difference.
 const ALIKE: usize = 12;
 /// Maximum number of bytes of SQL that may be compiled to learn the SQL of formulas in a definition's place.
 const LEARNED: usize = 4_000_000;
@@ -60,7 +61,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub shown: ShownCandidate<'a>,
     /// True if no differences may remain, because a remaining difference may come from this definition.
     pub is_exact: bool,
-    /// Remaining budget of SQL that may be compiled for learning.
+    /// Remaining number of bytes of SQL that may be compiled for learning.
     left: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,

@@ -68,7 +68,8 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub kept: FxHashSet<String>,
     /// CTEs whose columns formulas may use, in lower case.
     pub bounds: FxHashSet<String>,
-    /// Relations that are tabs of the sheet, in lower case. Columns joined from them may come from lookups.
+    /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
+    /// lookups.
     pub tabs: FxHashSet<String>,
     /// Definition whose formula the search looks for. The definition's own name is replaced with the expression that
     /// computes it.

@@ -32,7 +32,7 @@ const NUMBERS: usize = 6;
 /// Maximum number of names that represent any expression in the compiled formulas.
 const NAMES: usize = 4;
 
-/// Returns only the most likely numbers, because each is compiled with many formulas.
+/// Returns only the most likely numbers, because each number is compiled with many formulas.
 fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = constants_of(trees, expression).numbers;
     numbers.truncate(NUMBERS);

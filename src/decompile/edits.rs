@@ -157,8 +157,8 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
-    // If the parts are the same, the tokens between them are the same too. If only the tokens between them differ,
-    // the text contains something that this comparison does not recognize.
+    // Equal parts usually have equal tokens between them. If only the tokens between the parts differ, the text
+    // contains something that this comparison does not recognize.
     if has_same_parts && written.frame() != in_order.frame() {
         edits
             .rest

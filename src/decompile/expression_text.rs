@@ -8,7 +8,7 @@ use crate::catalog::Function;
 pub(super) const WHOLE: u8 = 9;
 const SIGN: u8 = 6;
 
-/// A formula, or a part of one.
+/// A formula, or a part of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpressionText {
     pub text: String,

@@ -5,14 +5,14 @@ use std::ops::Range;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
-/// Kind of a part.
+/// Kind of part.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FilePartKind {
     /// The expression of a column.
     Column(String),
     /// `*`, `relation.*`, or anything else that is not a named column.
     Unnamed,
-    /// `from`, `where`, `group by` and so on, without these keywords. The keywords are the name.
+    /// `from`, `where`, `group by` and so on, without these keywords. The keywords are the name of the clause.
     Clause(String),
     /// Text before `with` or `select`: the configuration.
     Config,

@@ -30,7 +30,7 @@ const WIDEST: usize = 14;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotAFormula {
-    /// The part that no formula expresses, or the text that could not be read.
+    /// Description of the part that no formula expresses, or of the text that could not be parsed.
     pub reason: String,
 }
 

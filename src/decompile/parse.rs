@@ -8,7 +8,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
-/// Maximum nesting depth of an expression. Deeper expressions are not read.
+/// Maximum nesting depth of an expression. Deeper expressions are not parsed.
 const DEEPEST: usize = 120;
 
 const OR: u8 = 1;

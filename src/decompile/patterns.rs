@@ -449,7 +449,8 @@ impl SqlPattern {
         })
     }
 
-    /// Counts the SQL functions that the pattern calls. `None` if one of them is not among the given names.
+    /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the
+    /// given names.
     fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];

@@ -18,7 +18,7 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column that represents any expression.
     Column(String),
-    /// A formula that represents any expression, with the tree that the formula becomes in its step.
+    /// A formula that represents any expression, with the tree to which it compiles in its step.
     Named(String, SqlNodeId),
     /// A number that represents any number.
     Number(&'static str),
@@ -50,7 +50,7 @@ pub(super) struct Probe {
 
 /// Numbers that people rarely write, one for each argument place.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
-/// Numbers that are also valid in a time of day.
+/// Numbers that are also valid parts of a time of day.
 const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
@@ -58,8 +58,8 @@ pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 /// A string with a non-ASCII letter, which the warehouse and not the compiler converts to lower case.
 pub(super) const OTHER: &str = "qzjé";
 
-/// Strings with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
-/// letter.
+/// Strings with wildcards. The second string contains a character that must be escaped, and the third string contains
+/// a non-ASCII letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
 /// Types of probe columns, each with the first letter of their names.

@@ -62,7 +62,7 @@ pub struct Effect {
     pub file: Option<String>,
 }
 
-/// Dependency between two ids.
+/// Dependency between two nodes, given by their ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct GraphEdge {

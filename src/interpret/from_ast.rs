@@ -202,7 +202,8 @@ impl AstReader<'_> {
 }
 
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
-/// determine a type, the type of the other arguments. `None` if neither determines the type.
+/// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
+/// determine the type.
 fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {

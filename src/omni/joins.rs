@@ -29,7 +29,7 @@ pub enum Cardinality {
     OneToOne,
     /// The target column is unique.
     ManyToOne,
-    /// The target column may not be unique, so rows may be repeated.
+    /// The target column is not known to be unique, so the join may repeat rows.
     Unknown,
 }
 

@@ -121,7 +121,7 @@ impl Pull {
         self.writes.is_empty() && self.removes.is_empty()
     }
 
-    /// Merges another plan into this one.
+    /// Merges another plan into this plan.
     fn take(&mut self, other: Self) {
         let Self {
             writes,

@@ -131,7 +131,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the field with a key.
+    /// Returns the field with this key.
     pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
         self.model.field(self.model.instance(&key.0)?, &key.1)
     }
