@@ -1,7 +1,8 @@
 //! Records promotions in specs, and detects promoted fields that Omni still defines.
 //!
-//! The record is under `meta`, which dbt preserves. The record of a field is `columns: {revenue: {meta:
-//! {promoted_from: orders.revenue}}}`, and the record of a query view is `meta: {promoted_from: top_months}`.
+//! The record is under `meta`, which dbt preserves. The record of a field is
+//! `columns: {revenue: {meta: {promoted_from: orders.revenue}}}`, and the record of a query view is
+//! `meta: {promoted_from: top_months}`.
 
 use super::fields::is_column;
 use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, references};

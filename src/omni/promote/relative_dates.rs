@@ -1,7 +1,8 @@
 //! Dates in Omni's filters: fixed dates, and dates relative to today.
 //!
-//! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday. `7 days
-//! ago` includes the current day, so it is the start of the day six days ago. Longer units start on their first day.
+//! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday.
+//! `7 days ago` includes the current day, so it is the start of the day six days ago. Longer units start on their
+//! first day.
 
 use super::term::FormulaTerm;
 use crate::Type;
