@@ -1,5 +1,5 @@
-//! Checks candidate formulas for one definition of an edited file. It compiles each formula in the definition's place and
-//! compares the SQL with the edited SQL.
+//! Checks candidate formulas for one definition in an edited file: compiles the spec with each formula and compares
+//! the resulting SQL with the edited SQL.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
@@ -24,15 +24,16 @@ use crate::model::outline::Placed;
 
 /// Maximum number of formulas compiled before the search gives up.
 const TRIED: usize = 150;
-/// Maximum number of further formulas compiled to find one that leaves no difference.
+/// After a formula is proven: maximum number of further formulas that are compiled to find a formula that leaves no
+/// difference.
 const ALIKE: usize = 12;
-/// Maximum number of bytes of SQL compiled to learn what formulas become in a definition's place.
+/// Maximum number of bytes of SQL that may be compiled to learn the SQL of formulas in a definition's place.
 const LEARNED: usize = 4_000_000;
-/// Minimum number of bytes that each compilation counts.
+/// Minimum number of bytes that each compilation subtracts from this limit, even if its SQL is shorter.
 const LEAST: usize = 1_500;
-/// Maximum number of other definitions examined that do not name a definition without a column.
+/// For a definition without a column: maximum number of other definitions to examine whose formulas do not name it.
 const OTHERS: usize = 8;
-/// Cost of each function that the formula in the spec does not call.
+/// Cost of each function in a candidate that the formula in the spec does not call.
 const LIKENESS: u32 = 3;
 
 /// Part of a file that shows the SQL of a definition.
@@ -51,20 +52,20 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub placed: &'a Placed,
     pub place: usize,
     pub path: Option<&'a str>,
-    /// The file as it was generated, followed by the file as it was found.
+    /// Generated version of the file. `found` is the version with manual edits.
     pub written: &'a SqlFile<'s>,
     pub found: &'a SqlFile<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
     pub shown: ShownCandidate<'a>,
-    /// Allows no remaining differences, because a remaining difference may come from this definition.
+    /// True if no differences may remain, because a remaining difference may come from this definition.
     pub is_exact: bool,
-    /// Remaining budget of SQL that may be compiled for learning.
+    /// Remaining number of bytes of SQL that may be compiled for learning.
     left: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
     tried: RefCell<HashSet<String>>,
-    /// Windows of the ranges, learned only once.
+    /// Windows of the ranges, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
 }
 
@@ -95,8 +96,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Returns the first formula that is proven: with it, the part of the file that shows the definition is as
-    /// expected.
+    /// Returns a proven formula: with this formula, the part of the file that shows the definition has the expected
+    /// expression.
     pub fn first(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
         // Prefer the formula that is most similar to the formula in the spec.
         let known = words_of(&self.placed.formula);
@@ -111,7 +112,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
-        // Of several proven formulas, keep the one that leaves the fewest differences elsewhere.
+        // If several formulas are proven, keep the formula that leaves the fewest differences elsewhere.
         let mut best: Option<(usize, String)> = None;
         let mut more = TRIED.saturating_sub(tried.len());
         for form in forms {
@@ -147,12 +148,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         compiled.model_sql().map(str::to_owned)
     }
 
-    /// Returns the expression of the definition with another formula.
+    /// Returns the definition's expression after its formula is replaced.
     pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(self.placed, formula, trees)
     }
 
-    /// Returns the expression of any definition of the step with another formula.
+    /// Returns the expression of any definition in the step after its formula is replaced.
     fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
         let sql = self.compiled_with(placed, formula)?;
@@ -164,8 +165,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .ok()
     }
 
-    /// Returns the expression that a formula becomes in the place of a definition. In a group, returns the expression
-    /// for each row.
+    /// Returns the expression that a formula compiles to in the place of a definition's formula. If the formula does
+    /// not compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate
+    /// is returned.
     pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
         self.tree_of(placed, formula, trees).or_else(|| {
             let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
@@ -192,9 +194,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
-    /// Counts the places in which the file compiled from a formula differs from the file that was found, if all of
-    /// them come from other edits. `None` if the formula does not give the expected expression, or if there are more
-    /// differences.
+    /// Counts the places in which the SQL compiled from a formula differs from the file that was found, if all of
+    /// them come from other edits. `None` if the formula does not produce the expected expression or if any other
+    /// difference remains.
     fn differences(&self, formula: &str, trees: &mut Trees, expected: SqlNodeId) -> Option<usize> {
         let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
@@ -202,7 +204,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             return None;
         }
         let mut left = between(&file, self.found);
-        // Brackets and spellings without effect are not differences.
+        // Redundant brackets and equivalent spellings are not differences.
         left.items.retain(|item| {
             let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
             let both = (read(&item.before), read(&item.after));
@@ -225,9 +227,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
-    /// Finds a definition that has no column of its own in the parts of the file that use it: columns of other
-    /// definitions, or clauses. Returns each part with its expression and with the subexpression that is the
-    /// definition.
+    /// Finds the expression of a definition that has no column, in the parts of the file that use the definition:
+    /// columns of other definitions, or clauses. Returns each part with its whole expression and with the
+    /// subexpression of the definition.
     pub fn candidates_through(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();
@@ -236,7 +238,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
-        // Definitions that do not name this one may use it to look up rows.
+        // Definitions that do not name this definition may still use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
         let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
         let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
@@ -251,7 +253,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .collect()
     }
 
-    /// Finds the subexpression that is the definition: the one that changes when the formula changes.
+    /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
     fn part_of(
         &self,
         shown: ShownCandidate<'a>,
@@ -278,7 +280,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         ];
         for marker in of_columns.chain(literals) {
             let Some(sql) = self.compiled(&marker) else { continue };
-            // Compile the formula in the place of another definition to see what it becomes on its own.
+            // Compile the formula as another definition to learn its SQL outside this expression.
             let others = self
                 .read
                 .outline
@@ -324,7 +326,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.outline.steps.get(self.place)?.sheet.as_ref()
     }
 
-    /// Makes an argument from a formula, to stand for any expression.
+    /// Makes a probe argument, which represents any expression, from a formula.
     pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
         Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
     }
@@ -343,7 +345,7 @@ fn words_of(formula: &str) -> Vec<&str> {
 /// Returns the columns in an expression, spelled as in formulas.
 pub(super) fn columns_in(trees: &Trees, expression: SqlNodeId) -> Vec<(SqlNodeId, String)> {
     let parts = trees.descendants(expression);
-    // Names of relations and functions are words too, so they are left out.
+    // Names of relations and functions are also words, but they are not columns.
     let mut values = FxHashSet::default();
     values.insert(expression);
     for part in &parts {

@@ -1,6 +1,6 @@
 //! Resolves a column's expression to the names that its formula may use. Columns of preceding helper CTEs are
-//! replaced by their expressions. Joined values are identified by their rows and their join condition, whatever
-//! the names of the CTEs.
+//! replaced with their expressions. Joined values are identified by their rows and their join condition, not by the
+//! names of the CTEs.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -57,7 +57,7 @@ pub(super) const KEYWORDS: [&str; 40] = [
     "filter",
 ];
 
-/// Maximum depth to which expressions are resolved, over all CTEs together.
+/// Maximum depth to which expressions are resolved, across all CTEs.
 pub(super) const HIGHEST: u32 = 400;
 /// Maximum number of CTEs in a chain.
 const LONGEST: usize = 100;
@@ -68,14 +68,16 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub kept: FxHashSet<String>,
     /// CTEs whose columns formulas may use, in lower case.
     pub bounds: FxHashSet<String>,
-    /// Relations that are tabs of the sheet, in lower case. Columns joined from them may come from lookups.
+    /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
+    /// lookups.
     pub tabs: FxHashSet<String>,
-    /// Definition whose formula is searched for. Its own name is replaced by the expression that it is computed from.
+    /// Definition whose formula the search looks for. The definition's own name is replaced with the expression that
+    /// computes it.
     pub own: String,
     reads: HashMap<Option<String>, Vec<ReadRelation>>,
-    /// Position of each CTE. A CTE does not read any CTE after it.
+    /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
-    /// CTEs that pass on all columns of the relations they read, or only of the relations with these aliases.
+    /// CTEs that select `*` or `alias.*`, each with the aliases. The alias is `None` for a `*` without an alias.
     passing: FxHashMap<String, Vec<Option<String>>>,
     /// Clauses of each CTE that determine its rows.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
@@ -117,7 +119,7 @@ enum Within {
     Step,
     /// Rows that are joined to the rows of the step.
     Joined,
-    /// The condition of the select's join with this number.
+    /// Rows in the condition of a select's join, given by the position of the join.
     Condition(usize),
 }
 
@@ -166,7 +168,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         columns
     }
 
-    /// Finds the place where a column of a CTE is computed, skipping CTEs that only pass it on.
+    /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
     pub fn site(&self, cte: Option<&str>, column: &str) -> Option<Site> {
         let mut site = Site {
             cte: cte.map(str::to_owned),
@@ -181,8 +183,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         None
     }
 
-    /// Returns the preceding place that computes the column if a site only names it. `None` if the site computes the
-    /// column itself.
+    /// Returns the preceding place that defines a column if this site only names the column. `None` if the site
+    /// computes the column itself.
     fn pass_on_site(&self, site: &Site, column: &str) -> Option<Site> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
@@ -194,14 +196,14 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if !same_name(&name, column) {
             return None;
         }
-        // Joined columns count as computed here.
+        // Joined columns count as computed at this site.
         self.source(site.cte.as_deref(), qualifier.as_deref(), &name)
             .filter(|(at, _)| *at == 0)
             .map(|(_, site)| site)
     }
 
-    /// Returns whether a relation is a CTE whose expressions can be resolved: it precedes the given CTE and reads a
-    /// relation.
+    /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
+    /// reads a relation.
     fn is_helper(&self, relation: &str, cte: Option<&str>) -> bool {
         let place = |cte: &str| self.places.get(cte).copied();
         let Some(at) = place(relation) else { return false };
@@ -217,8 +219,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
-    /// Finds the origin of a name in a CTE, if this is a CTE whose expressions can be resolved. The number is the
-    /// position of the relation among those that the CTE reads.
+    /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
+    /// the relation in the `from` clause of the CTE, and the place that defines the name.
     fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, Site)> {
         let mut seen = FxHashSet::default();
         for (at, read) in self.reads(cte).iter().enumerate() {
@@ -286,7 +288,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Returns the expression of a clause, in the names that formulas may use.
+    /// Returns the expression of a clause, with only the names that formulas may use.
     pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self
             .file
@@ -301,7 +303,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Parses tokens of a CTE as an expression, in the names of that CTE.
+    /// Parses tokens of a CTE as an expression. Names in the result are the names that this CTE uses.
     fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
         let tokens = self.with_windows(cte, tokens);
@@ -435,7 +437,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Returns whether a select uses a name for something other than the column that it reads by this name.
+    /// Returns whether a select gives a name to something other than the input column with the same name.
     fn is_another(&self, cte: Option<&str>, name: &str) -> bool {
         let tokens = self
             .file
@@ -447,7 +449,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         super::file::name_of(*token, self.file).is_some_and(|read| !same_name(&read, name))
     }
 
-    /// Returns the position of the join with this alias, if it looks up rows of the step's relation or of a tab.
+    /// Returns the position of the join with an alias, if the join looks up rows of the step's relation or of a tab.
     fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
             same_name(alias, &read.alias)
@@ -462,7 +464,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
     }
 
-    /// Returns the expression for a column of looked-up rows, which belong to the step's relation or to a tab.
+    /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
     fn value_of(
         &mut self,
         look: ColumnLook<'_>,
@@ -488,7 +490,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             false => name,
         };
         let joined = trees.add(SqlLabel::Joined(how), vec![value, on, rows]);
-        // A spec may also join the relation itself, even to itself.
+        // The spec may also join this relation explicitly, so keep the qualified name of the column.
         self.aliases.push((joined, id));
         Ok(joined)
     }
@@ -509,7 +511,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return id;
         };
         if within == Within::Step {
-            // If only helper CTEs are joined, no other relation provides names.
+            // If only helper CTEs are joined, names can come from no other relation.
             let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone {
@@ -531,7 +533,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees.add(SqlLabel::Field, vec![base, name])
     }
 
-    /// Returns the expression for a value of a joined relation, by its name if that is known.
+    /// Returns the expression for a value of a joined relation. The value is written as its name if formulas may use
+    /// that name.
     fn joined(
         &mut self,
         look: ColumnLook<'_>,
@@ -580,8 +583,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         )
     }
 
-    /// Returns the operations that determine which rows a helper CTE has: all that remove rows or combine several
-    /// rows into one.
+    /// Returns the operations that determine which rows a helper CTE has: all operations that remove rows or combine
+    /// several rows into one.
     fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if depth > HIGHEST {
             return Err(too_deep());
@@ -600,7 +603,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 break;
             };
             let (below, how) = (read.relation.clone(), read.how.clone());
-            // These joins remove no rows.
+            // Left joins and cross joins remove no rows.
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }
@@ -634,8 +637,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 }
 
-/// Rewrites a join's condition so that each comparison with a column of the joined relation names that column
-/// first, because the side has no effect on the meaning.
+/// Rewrites a join's condition so that each comparison with a column of the joined relation has that column on the
+/// left. The meaning of the condition does not change.
 fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
@@ -668,7 +671,7 @@ fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
         .unwrap_or(on)
 }
 
-/// Returns the comparison operator that is equivalent after its operands are swapped.
+/// Returns the operator that is equivalent when the operands of a comparison are swapped.
 fn turned(op: &str) -> Option<&'static str> {
     Some(match op {
         "=" => "=",

@@ -54,12 +54,12 @@ pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String 
     if is_sound(&out) {
         return out;
     }
-    // A comment cannot be inserted inside a quoted text that spans several lines.
+    // A comment cannot be inserted into a string that spans several lines, so the comments are appended to the file.
     let lost = lost.iter().map(|(_, text)| *text).collect::<Vec<_>>().join("\n");
     format!("{}\n{lost}\n", merged.trim_end())
 }
 
-/// Returns the comments inside and after the query of a file, each with the number of the token after it.
+/// Returns the comments inside or after the query of a file, each with the number of the token after it.
 fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
     let mut all = Vec::new();
     let ends = file.tokens.iter().map(|token| token.end);
@@ -109,7 +109,7 @@ impl CommentPlaces {
         }
     }
 
-    /// Returns the line of the other text above which a comment belongs that precedes the given line.
+    /// Returns the line of the other text above which to insert a comment that precedes the given line.
     fn place_of_line(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
@@ -118,7 +118,7 @@ impl CommentPlaces {
     }
 }
 
-/// Returns the lines of a string without indentation, each with its number if it occurs only once.
+/// Returns the lines of a string without indentation. Each line is mapped to its number if it occurs only once.
 fn once(text: &str) -> HashMap<&str, Option<usize>> {
     let mut lines = HashMap::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -1,4 +1,5 @@
-//! Probes of calls with the numbers and strings of one expression that no pattern can represent.
+//! Probes of calls that contain the numbers and strings of one expression, for constants that no pattern can
+//! represent.
 
 use rustc_hash::FxHashSet;
 
@@ -9,18 +10,18 @@ use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
 use crate::check::is_iso_date;
 
-/// Maximum numbers of numeric and text constants of an expression that are tried in calls.
+/// Maximum numbers of numeric constants and text constants of an expression that are tried in calls.
 const NUMBERS: usize = 16;
 const TEXTS: usize = 6;
 /// Maximum number of probes made from the constants of one expression.
 const WITH_WORDS: usize = 6000;
-/// Number of functions most similar to an expression that are tried with two constants before the other
-/// functions, and maximum number of such probes for each.
+/// Number of functions that are tried with two constants before all other functions, because they are the most
+/// similar to the expression. `OF_TWO` is the maximum number of such probes per function.
 const LIKE_IT: usize = 6;
 const OF_TWO: usize = 900;
-/// Maximum number of constants tried in one argument together with constants in another argument.
+/// Maximum number of constants of one argument that are combined with constants of another argument.
 const IN_PAIRS: usize = 10;
-/// The Monday from which generated SQL counts days.
+/// The Monday from which generated SQL counts days and weeks.
 const FIRST_DAY: &str = "0001-01-01";
 
 /// Constants that no pattern can represent: the numbers and strings of one expression.
@@ -41,8 +42,8 @@ impl SqlConstants {
 
     /// Returns the calls to probe, the most likely first.
     pub fn build_probes(&self) -> Vec<Probe> {
-        // One constant is more likely than two, but two constants in a similar function are more likely than one in a
-        // function that is not similar to the expression.
+        // One constant is more likely than two constants. But two constants in a function that is similar to the
+        // expression are more likely than one constant in a function that is not.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions
@@ -65,7 +66,8 @@ impl SqlConstants {
     }
 }
 
-/// Returns the numbers and strings of an expression, and the constants that may have become these, the most likely first.
+/// Returns the numbers and strings of an expression, and the constants that may have been compiled to them, the most
+/// likely first.
 pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants {
     let mut words = SqlConstants::default();
     let (mut whole, mut powers): (Vec<i64>, Vec<String>) = Default::default();
@@ -91,7 +93,7 @@ pub(super) fn constants_of(trees: &Trees, expression: SqlNodeId) -> SqlConstants
             _ => {}
         }
     }
-    // Long numbers are bounds that the compiler added, so they come last.
+    // Long numbers are usually limits that the compiler added, so try them last.
     words.numbers.sort_by_key(|word| word.len() > 6);
     // Also try each number plus and minus one, the differences between numbers, and the negated numbers.
     for near in [1, -1] {

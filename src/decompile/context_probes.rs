@@ -1,5 +1,5 @@
-//! Learns what formulas become in a definition's place: windows, ranges, looked-up rows, worksheets and other
-//! definitions.
+//! Learns the SQL of formulas that depends on a definition's context: windows, ranges, looked-up rows, worksheets and
+//! other definitions.
 
 use rustc_hash::FxHashSet;
 
@@ -17,22 +17,22 @@ use super::windows::{nth_probes, range_probes, window_probes};
 
 /// Maximum number of windows of one expression that are examined.
 const WINDOWS: usize = 16;
-/// Cost of a definition's name where its expression may be written out instead.
+/// Cost of a definition's name if its expression may be written instead.
 pub(super) const OF_DEFINITION: u32 = 30;
-/// Cost of a definition's formula in the place of its name.
+/// Cost of a definition's formula if it is written instead of the definition's name.
 const OF_FORMULA: u32 = 9;
-/// Maximum number of definitions of a step that may occur in the formula of another.
+/// Maximum number of definitions of a step that are considered for use in the formula of another definition.
 const DEFINITIONS: usize = 400;
 /// Maximum number of definitions without a column that are compiled to find their expressions.
 const WITHOUT_COLUMN: usize = 8;
-/// Maximum number of names of an expression that are examined.
+/// Maximum number of column names in an expression that are examined.
 const WRITTEN: usize = 16;
-/// Maximum number of numeric constants of an expression that are tried in a definition's place.
+/// Maximum number of numeric constants of an expression that are tried in compiled formulas.
 const NUMBERS: usize = 6;
-/// Maximum number of names that stand for any expression in the compiled formulas.
+/// Maximum number of names that represent any expression in the compiled formulas.
 const NAMES: usize = 4;
 
-/// Returns only the most likely numbers, because each is compiled with many formulas.
+/// Returns only the most likely numbers, because each number is compiled with many formulas.
 fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut numbers = constants_of(trees, expression).numbers;
     numbers.truncate(NUMBERS);
@@ -40,7 +40,7 @@ fn few_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Compiles probes in this definition's place and adds their patterns.
+    /// Compiles probes in the place of this definition and adds their patterns.
     fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else {
@@ -64,13 +64,13 @@ impl CandidateCheck<'_, '_> {
             .any(|part| *trees.label(*part) == SqlLabel::Behind("over"))
     }
 
-    /// Learns what the functions that read other rows become in this step.
+    /// Learns the SQL of functions that read other rows, in the context of this step.
     pub fn windows(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg]) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
             let first = names.get(..1).unwrap_or(names);
-            // A name may also be the expression by which rows are ordered.
+            // Rows may also be ordered by an expression, so also try an expression in place of a name.
             let marked = first.iter().find_map(|name| match name {
                 Arg::Named(name, _) => sheets::marked_keys(name)
                     .iter()
@@ -84,7 +84,7 @@ impl CandidateCheck<'_, '_> {
             ]
             .concat();
         }
-        // Only the spec knows which date it defines as today.
+        // The spec may set the date of today, so these functions are learned in the context of the spec.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
                 probes.push(Probe {
@@ -139,7 +139,7 @@ impl CandidateCheck<'_, '_> {
         given
     }
 
-    /// Returns the ranges that an expression reads, with `{0}` for the name.
+    /// Returns the ranges that an expression reads, with `{0}` in the place of the name.
     fn ranges_of(&self, trees: &Trees, expression: SqlNodeId) -> Vec<String> {
         let windows = ranges::windows(trees, expression);
         let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
@@ -149,7 +149,7 @@ impl CandidateCheck<'_, '_> {
     }
 
     /// Learns the functions that read joined rows and the functions that only worksheets have. Rare functions are
-    /// left for the last waves. `None` after the last wave.
+    /// tried in the last waves. `None` after the last wave.
     pub fn probe_wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.descendants(expression);
@@ -225,7 +225,7 @@ impl CandidateCheck<'_, '_> {
             .map(|pattern| &pattern.shape)
             .collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
-        // The comparison stands for any boolean value.
+        // The comparison represents any boolean value.
         let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
         self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
@@ -237,7 +237,7 @@ impl CandidateCheck<'_, '_> {
     fn probe_sheet(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
-        // The columns by which rows are looked up come first.
+        // Put the columns by which rows are looked up first.
         let met = parts
             .iter()
             .filter(|part| matches!(trees.label(**part), SqlLabel::Joined(_)));
@@ -276,7 +276,7 @@ impl CandidateCheck<'_, '_> {
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut all: Vec<SheetLookup> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
-            // A value that a helper CTE selects has no relation name.
+            // A value that a helper CTE selects is not qualified by a relation.
             let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
             all.push(SheetLookup::new(
                 format!("'{tab}'!"),
@@ -289,8 +289,8 @@ impl CandidateCheck<'_, '_> {
         all
     }
 
-    /// Adds the definitions of this step: maps each expression to the name of its definition, and each name to its
-    /// formula.
+    /// Adds the other definitions of this step: maps the expression of each definition to its name, and its name to
+    /// its formula.
     pub fn definitions(&self, trees: &mut Trees, given: &mut SearchInput) {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return;
@@ -308,7 +308,7 @@ impl CandidateCheck<'_, '_> {
                     .push(ExpressionText::name(format!("{relation}.{name}"), 2));
             }
         }
-        // A key that exists in several relations is named with the step's own relation.
+        // A key that exists in several relations is qualified by the step's own relation.
         for key in &step.keys {
             let mut columns = self.read.columns(self.found, self.place, key);
             let site = self.read.site(&columns, self.found, self.cte, key);
@@ -330,7 +330,7 @@ impl CandidateCheck<'_, '_> {
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),
-                // The definition has no column and is written out where it is used.
+                // The definition has no column, so its expression is written in each place that uses it.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
                     self.written_out(self.placed, &definition.formula, trees)
@@ -360,8 +360,8 @@ impl CandidateCheck<'_, '_> {
         }
     }
 
-    /// Returns names that occur in an expression, then other names of its step. A few are enough because each stands
-    /// for any expression.
+    /// Returns names that occur in an expression, then other names of its step. A few names are enough because each
+    /// name represents any expression.
     pub fn names(&self, trees: &mut Trees, expression: SqlNodeId) -> Vec<Arg> {
         let step = self.read.outline.steps.get(self.place);
         let columns = step
@@ -383,15 +383,15 @@ impl CandidateCheck<'_, '_> {
                 .iter()
                 .any(|arg| matches!(arg, Arg::Named(text, _) if text == name))
         };
-        // Keywords are words too, but only names compile.
+        // Keywords are words too, but they do not compile, so only names remain.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() + 1 < NAMES && !is_known(&found, &name) {
-                // A name that occurs only inside aggregates has no column of its own.
+                // A name that occurs only inside aggregates does not compile to a column.
                 let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
                 found.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
-        // Other names may need a value of this definition's type.
+        // A compiled probe may need a value of this definition's type, so also add names that do not compile here.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() < 2 && !is_known(&found, &name) {
                 // If several relations have such a column, the step's own column needs its relation name.
@@ -405,7 +405,7 @@ impl CandidateCheck<'_, '_> {
                 found.push(Arg::Named(name, column));
             }
         }
-        // If the expression reads only literals, any column of the relation can stand for them.
+        // If the expression reads only literals, any column of the relation can replace them.
         let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if found.is_empty() {
             columns.take(NAMES).collect()

@@ -4,7 +4,8 @@ use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
 use crate::Type;
 
-/// Adds probes of one condition of the SUMIF family, to learn what each criterion means for values of each type.
+/// Adds probes of functions of the SUMIF family with one condition, to learn the meaning of each criterion for values
+/// of each type.
 pub(super) fn criteria(all: &mut Vec<Probe>) {
     let texts = [
         ("", ""),
@@ -61,7 +62,7 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
     }
 }
 
-/// Adds probes of the SUMIF family in which the conditions stand for any criteria.
+/// Adds probes of the SUMIF family in which the conditions represent any criteria.
 pub(super) fn with_criteria(all: &mut Vec<Probe>) {
     let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
     for count in 1..=4 {

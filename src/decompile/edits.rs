@@ -1,4 +1,4 @@
-//! Differences between generated SQL and the version that a person edited.
+//! Differences between generated SQL and a version of it that a person edited.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,9 +9,9 @@ use crate::dialect::Dialect;
 /// A column of a select whose expression was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemEdit {
-    /// The CTE of the column; `None` for the last select.
+    /// Name of the CTE that contains the column. `None` for the last select.
     pub cte: Option<String>,
-    /// The column.
+    /// Name of the column.
     pub column: String,
     /// Expression of the column as it was generated.
     pub before: String,
@@ -21,14 +21,14 @@ pub struct ItemEdit {
     pub line: usize,
 }
 
-/// Any other difference.
+/// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestEdit {
     /// Description of the part that differs: `where of active_customers`, `column discount of orders`.
     pub what: String,
-    /// Text of the part as it was generated; empty if the part is new.
+    /// Text of the part as it was generated. Empty if the part is new.
     pub before: String,
-    /// Text of the part as it was found; empty if the part was removed.
+    /// Text of the part as it was found. Empty if the part was removed.
     pub after: String,
     /// Line in the file that was found, starting at 1. For a removed part, the line of the part that follows it.
     pub line: usize,
@@ -53,7 +53,7 @@ pub struct RestEdit {
 pub struct Edits {
     /// Columns that exist in both strings but have different expressions.
     pub items: Vec<ItemEdit>,
-    /// All else.
+    /// All other differences.
     pub rest: Vec<RestEdit>,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
             }),
         }
     }
-    // A removed part followed a part that may still exist.
+    // A removed part has no line, so use the line after the last preceding part that still exists.
     let lines: HashMap<&FilePlace, usize> = found
         .parts
         .iter()
@@ -157,8 +157,8 @@ pub(super) fn between(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
-    // If the parts are the same, the tokens between them are the same too. Otherwise the text contains something
-    // that this comparison does not recognize.
+    // Equal parts usually have equal tokens between them. If only the tokens between the parts differ, the text
+    // contains something that this comparison does not recognize.
     if has_same_parts && written.frame() != in_order.frame() {
         edits
             .rest

@@ -8,23 +8,23 @@ use crate::catalog::Function;
 pub(super) const WHOLE: u8 = 9;
 const SIGN: u8 = 6;
 
-/// A formula, or a part of one.
+/// A formula, or a part of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpressionText {
     pub text: String,
     pub strength: u8,
-    /// Reading effort. Formulas with the lowest cost are offered first.
+    /// Effort of reading the formula. Formulas with the lowest cost are offered first.
     pub cost: u32,
-    /// A timeframe in brackets may follow the text.
+    /// True if a timeframe in brackets may follow the text.
     pub is_name: bool,
-    /// Use of the values of other rows.
+    /// Use of a range of rows.
     pub range: Range,
 }
 
 /// Use of a range of rows in a formula, such as `FIRST(x):x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Range {
-    /// The range has no names.
+    /// The formula contains no range.
     None,
     /// The formula contains a range inside an aggregate.
     Inside,
@@ -43,7 +43,7 @@ impl ExpressionText {
         }
     }
 
-    /// Makes the text of a formula that appears in the spec.
+    /// Creates the text of a formula that appears in the spec.
     pub fn from_formula(formula: &str, cost: u32) -> Self {
         let text = format!("={formula}");
         let (parsed, _) = formulac_grammar::parse(&text);
@@ -59,7 +59,7 @@ impl ExpressionText {
         }
     }
 
-    /// Creates a range from the rows that a name refers to.
+    /// Creates a range that consists of the rows of a name.
     pub fn range(text: impl Into<String>, cost: u32) -> Self {
         Self {
             range: Range::Whole,
@@ -106,7 +106,7 @@ impl ExpressionShape {
         Self::Infix(op.symbol(), op.strength())
     }
 
-    /// Fills in the arguments. `None` if one of them is not allowed.
+    /// Fills in the arguments. `None` if one of the arguments is not allowed.
     pub fn with(&self, args: &[ExpressionText]) -> Option<ExpressionText> {
         let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
         let range = match self {
@@ -142,7 +142,7 @@ impl ExpressionShape {
             }
         };
         Some(match (self, args) {
-            // `AND(AND(a, b), c)` is `AND(a, b, c)`.
+            // Write `AND(AND(a, b), c)` as `AND(a, b, c)`.
             (Self::Call(name @ ("AND" | "OR")), [first, rest @ ..]) if !rest.is_empty() => {
                 let inner = first.text.strip_prefix(name).and_then(|r| r.strip_prefix('('));
                 let inner = inner
@@ -156,7 +156,7 @@ impl ExpressionShape {
                     None => ExpressionText::atom(format!("{name}({})", texts()), cost),
                 }
             }
-            // IFS has no default in spreadsheets, except a last condition that is always true.
+            // IFS has no default argument in spreadsheets, so write a last condition `TRUE` instead.
             (Self::Call("IFS"), [conditions @ .., default]) if conditions.len() >= 2 && conditions.len() % 2 == 0 => {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)

@@ -5,14 +5,14 @@ use std::ops::Range;
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
-/// Kind of a part.
+/// Kind of part.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FilePartKind {
     /// The expression of a column.
     Column(String),
     /// `*`, `relation.*`, or anything else that is not a named column.
     Unnamed,
-    /// `from`, `where`, `group by` and so on, without these keywords. The keywords are the name.
+    /// `from`, `where`, `group by` and so on, without these keywords. The keywords are the name of the clause.
     Clause(String),
     /// Text before `with` or `select`: the configuration.
     Config,
@@ -20,7 +20,7 @@ pub(super) enum FilePartKind {
     Other,
 }
 
-/// Place of a part: its CTE, its select among those that `union` combines there, its kind, and the number of
+/// Place of a part: its CTE, the position of its select in a `union` (`branch`), its kind, and the number of
 /// preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FilePlace {
@@ -38,20 +38,20 @@ pub(super) struct FilePart {
     pub tokens: Range<usize>,
 }
 
-/// A model's SQL, or any text.
+/// A model's SQL, or any other text, split into tokens and parts.
 #[derive(Debug)]
 pub(super) struct SqlFile<'s> {
     pub source: &'s str,
     pub dialect: Dialect,
     pub tokens: Vec<SqlToken>,
     pub parts: Vec<FilePart>,
-    /// Tokens that belong to no part but hold the parts together.
+    /// Tokens that belong to no part but connect the parts.
     pub between: Vec<usize>,
     /// The names of the CTEs, in order.
     pub ctes: Vec<String>,
     /// The tokens of each CTE, from its name to its closing bracket.
     pub cte_tokens: Vec<Range<usize>>,
-    /// The tokens of the last select; empty if the text is not a query.
+    /// Tokens of the last select. Empty if the text is not a query.
     pub last: Range<usize>,
     lines: Vec<usize>,
     /// Index of the part of each column in the first select of each CTE, by column name in lower case.
@@ -139,7 +139,7 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
-    /// Returns the tokens that hold the parts together.
+    /// Returns the tokens between the parts.
     pub fn frame(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
@@ -157,7 +157,7 @@ impl<'s> SqlFile<'s> {
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
-    /// Returns the CTEs that have one of these clauses, with the name of the clause.
+    /// Returns each CTE, or `None` for the last select, that has one of these clauses, with the name of the clause.
     pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
         let parts = self.parts.iter().filter(|part| part.place.branch == 0);
         parts.filter_map(move |part| match &part.place.what {
@@ -265,7 +265,7 @@ impl Splitter<'_, '_> {
         }
     }
 
-    /// Returns the position of the closing bracket for the bracket that opens here.
+    /// Returns the position of the bracket that closes the bracket at `open`.
     fn close(&self, open: usize) -> Option<usize> {
         let mut depth = 0usize;
         for at in open..self.file.tokens.len() {
@@ -281,7 +281,7 @@ impl Splitter<'_, '_> {
         None
     }
 
-    /// Returns the clause that begins here and its number of words.
+    /// Returns the clause that begins at a token, and the number of words in its name.
     fn clause(&self, at: usize) -> Option<(&'static str, usize)> {
         let found = CLAUSES.into_iter().find_map(|clause| match clause.split_once(' ') {
             Some((a, b)) => (self.is(at, a) && self.is(at + 1, b)).then_some((clause, 2)),
@@ -292,7 +292,7 @@ impl Splitter<'_, '_> {
             && at > 1
             && self.is(at - 1, "distinct")
             && (self.is(at - 2, "is") || self.is(at - 2, "not"));
-        // These words may also be names. A clause continues with a word or a number.
+        // A word such as `limit` may also be a name. It begins a clause only if a word or a number follows.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);
         let goes_on = next.is_some_and(|t| {
@@ -344,7 +344,7 @@ impl Splitter<'_, '_> {
         }
     }
 
-    /// Returns the position of the first token outside brackets that satisfies a condition.
+    /// Returns the position of the first token outside brackets for which `stops` is true.
     fn end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
         let mut depth = 0usize;
         for at in from..until {
@@ -391,8 +391,8 @@ impl Splitter<'_, '_> {
     }
 }
 
-/// Returns the name that a token represents, in the form used for comparisons. A bare name is in lower case, and
-/// so is a name that is quoted only because it is reserved.
+/// Returns the name that a token represents, in the form used for comparisons. An unquoted name is converted to lower
+/// case, and so is a name that is quoted only because it is a reserved word.
 pub(super) fn name_of(token: SqlToken, file: &SqlFile<'_>) -> Option<String> {
     match token.kind {
         SqlTokenKind::Word => Some(token.key(file.source).into_owned()),

@@ -1,4 +1,4 @@
-//! Finds the formula that produces hand-edited SQL of a column, and proves it by compiling it.
+//! Finds the formula that produces the edited SQL of a column, and verifies the formula by compiling it.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -21,16 +21,16 @@ use crate::schema::Schema;
 
 /// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
 const KEPT: usize = 32;
-/// Calls with more arguments than `WIDE` are rare, so they are learned only when such a call occurs. Calls with
-/// more arguments than `WIDEST` are not read.
+/// Number of arguments up to which calls are always learned. Calls with more arguments are rare, so they are learned
+/// only when an expression contains such a call. Calls with more than `WIDEST` arguments are not supported.
 const WIDE: usize = 5;
 const WIDEST: usize = 14;
 
-/// Reason why SQL is not shown as a formula.
+/// Reason why no formula was found for SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotAFormula {
-    /// The part that no formula expresses, or the text that could not be read.
+    /// Description of the part that no formula expresses, or of the text that could not be parsed.
     pub reason: String,
 }
 
@@ -40,8 +40,8 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds the formulas of hand-edited SQL.
 ///
-/// The SQL of each function is learned by compiling all functions, once for each dialect and for each
-/// setting that they depend on. For this reason, one `Decompiler` should be used for many files.
+/// The SQL of each function is learned by compiling all functions, once per dialect and per combination of settings
+/// that affect them. Reuse one `Decompiler` for many files, because learning takes time.
 ///
 /// ```
 /// use formulac_model::Compiler;
@@ -57,16 +57,16 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Learned patterns, by the settings for which they are valid. The first caller that needs a set of patterns
-    /// learns it, and only once.
+    /// Learned patterns, by the settings for which they are valid. Each set of patterns is learned once, when a
+    /// caller first needs it.
     learned: KeptFormula<OnceLock<Patterns>>,
     /// Probes that are compiled in each dialect to learn the patterns.
     tried: KeptFormula<Tried>,
-    /// Words other than names that generated SQL of each dialect contains.
+    /// Words that generated SQL of each dialect contains, except names.
     words: KeptFormula<FxHashSet<&'static str>>,
 }
 
-/// Cache of values by name, which keeps the most recent values.
+/// Cache of values by name. When the cache is full, the least recently used values are dropped.
 type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
 
 fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
@@ -83,8 +83,8 @@ fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -
 impl Decompiler {
     /// Returns the formula that produces the SQL found for a definition, given the whole file of a model.
     ///
-    /// The returned formula always compiles to this SQL. The spec with this formula produces the file that was
-    /// found, or a file that differs from it only in places that differ already.
+    /// The returned formula always compiles to this SQL. The spec with this formula produces the file that was found,
+    /// or a file that differs from it only in places that already differed.
     ///
     /// # Errors
     ///
@@ -127,7 +127,8 @@ impl Decompiler {
         self.solved(&case, &mut trees, expression, expression)
     }
 
-    /// Finds the formula of a part with which the SQL that shows the definition is as expected.
+    /// Finds the formula of a part of the expression, so that the part of the file that shows the definition compiles
+    /// to the expected expression.
     fn solved(
         &self,
         case: &CandidateCheck<'_, '_>,
@@ -174,7 +175,7 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    // The numbers and strings of this expression may come from other literals in the formula.
+                    // The numbers and strings of this expression may come from different literals in the formula.
                     let mut words = constants_of(trees, part);
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = literal_probes(trees, &known, part);
@@ -193,7 +194,7 @@ impl Decompiler {
         let mut all: Vec<&Patterns> = known.clone();
         all.extend(&of_words);
         all.extend(&more);
-        // Prefer the names of definitions wherever their expressions occur.
+        // Prefer the names of definitions to their expressions.
         let mut named = given.clone();
         for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
             form.cost = 0;
@@ -222,13 +223,13 @@ impl Decompiler {
         })
     }
 
-    /// Returns a call of a function that neither generated SQL nor the spec's own SQL calls. No formula has to be
-    /// tried if there is such a call.
+    /// Returns a call of a function that occurs neither in generated SQL nor in the spec. If there is such a call, no
+    /// formula has to be tried.
     fn unknown_call(&self, case: &CandidateCheck<'_, '_>, trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
         let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
-        // A type in the contract appears in the spec.
+        // The names of types in a contract occur in the text of the spec.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
         let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
         let is_unknown = |part: &SqlNodeId| match (trees.label(*part), trees.children(*part)) {
@@ -238,8 +239,8 @@ impl Decompiler {
         trees.descendants(expression).into_iter().find(is_unknown)
     }
 
-    /// Learns the SQL of all functions. Functions that involve time are learned for the time zone and the calendar of
-    /// the spec. Calls with many arguments are learned separately.
+    /// Learns the SQL of all functions. The SQL of functions that involve time depends on the time zone and the
+    /// calendar of the spec. Calls with many arguments are learned separately.
     fn learned(&self, compiler: &Compiler, read: &SpecPosition<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
         let compiler = probe_compiler(compiler, read);
         let options = &compiler.options;
@@ -263,7 +264,8 @@ impl Decompiler {
     }
 }
 
-/// Returns all probes that involve time, or all that do not: those with few arguments, or only those with more.
+/// Returns the probes that involve time or, if `is_temporal` is false, all other probes. If `is_wide` is true,
+/// returns the probes with many arguments instead of the probes with few arguments.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);
@@ -280,7 +282,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     all
 }
 
-/// Makes a compiler that has the settings of a spec and knows the columns of probes.
+/// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
 fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
     let compiler = read.outline.settings(compiler);
     let mut options = (*compiler.options).clone();
@@ -300,7 +302,7 @@ impl SpecPosition<'_> {
             .and_then(|step| step.name.as_deref())
     }
 
-    /// Returns a definition's expression in a file, in the names that its formula may use.
+    /// Returns a definition's expression in a file, with only the names that its formula may use.
     pub(super) fn expression(
         &self,
         file: &SqlFile<'_>,
@@ -326,7 +328,7 @@ impl SpecPosition<'_> {
         })
     }
 
-    /// Returns the reader that resolves a file's expressions for the formula of a definition.
+    /// Returns the resolver of a file's expressions for the formula of a definition.
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnMatches<'f, 's> {
         let mut columns = ColumnMatches::new(file);
         columns.own = name.to_owned();
@@ -369,8 +371,8 @@ impl SpecPosition<'_> {
     }
 }
 
-/// Returns the functions whose SQL calls only functions that an expression also calls. Functions that call most
-/// of them come first.
+/// Returns the functions whose SQL calls only functions that an expression also calls, sorted by the number of these
+/// calls in descending order.
 fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> Vec<&'static str> {
     let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
     for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
@@ -382,10 +384,10 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Returns the largest number of arguments of a call, or of operands of a chain.
+/// Returns `WIDE` or `WIDEST`, depending on the largest number of arguments in a call or of operands in a chain.
 fn widest(trees: &Trees, expression: SqlNodeId) -> usize {
     let parts = trees.descendants(expression);
     let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
-    // Distinguish only a few sizes, so that the learned patterns serve many expressions.
+    // Return one of only two sizes, so that many expressions share the learned patterns.
     if kids <= WIDE { WIDE } else { WIDEST }
 }

@@ -9,7 +9,7 @@ use super::file::{SqlFile, name_of};
 pub(super) struct ReadRelation {
     pub relation: String,
     pub alias: String,
-    /// Type of the join, such as `left join`; empty for the first relation.
+    /// Type of the join, such as `left join`. Empty for the first relation.
     pub how: String,
     /// The tokens of the join condition.
     pub on: Range<usize>,
@@ -28,7 +28,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
             _ => {}
         }
     }
-    // For each relation, the position where the words of its join begin, and the position of its name.
+    // For each relation: the position of the first word of its join, and the position of its name.
     let mut places: Vec<(usize, usize)> = vec![(0, 0)];
     for (at, (_, key)) in outside.iter().enumerate() {
         if matches!(key.as_str(), "join" | ",") {

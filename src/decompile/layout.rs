@@ -1,5 +1,5 @@
-//! Writes the SQL that a spec now produces in the layout of the existing file. CTEs, columns and clauses whose
-//! tokens do not change keep their bytes, and edits that people made there are preserved.
+//! Writes the SQL that a spec now produces in the layout of the existing file. CTEs, columns and clauses whose tokens
+//! do not change are copied unchanged from the file, so manual edits there are preserved.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,8 +11,8 @@ use super::separated_parts::{ListItem, Separated};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
 
-/// Merges three strings of one model: the last one that formulac wrote (`base`), the one it produces now, and the
-/// file. `None` if the spec and a person changed the same part.
+/// Merges three versions of a model's SQL: `base`, which formulac wrote last, `ours`, which the spec produces now,
+/// and `found`, which is in the file. `None` if the spec and a person changed the same part.
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
@@ -47,16 +47,16 @@ pub struct Clash {
     pub what: String,
     /// Line of the part in the file, starting at 1.
     pub line: usize,
-    /// The part as formulac last wrote it; empty if it did not exist.
+    /// The part as formulac last wrote it. Empty if the part did not exist.
     pub base: String,
-    /// The part as the spec produces it now; empty if the spec removed it.
+    /// The part as the spec produces it now. Empty if the spec removed the part.
     pub ours: String,
-    /// The part in the file; empty if a person removed it.
+    /// The part in the file. Empty if a person removed the part.
     pub theirs: String,
 }
 
 impl Clash {
-    /// Creates a clash in a part of the file, which starts at `line`, with the lines of all three sides.
+    /// Creates a clash in the part of the file that starts at `line`, with the text of all three versions.
     pub fn new(what: impl Into<String>, line: usize, [base, ours, theirs]: [String; 3]) -> Self {
         Self {
             what: what.into(),
@@ -68,7 +68,7 @@ impl Clash {
     }
 }
 
-/// Returns the parts that make [`merge`] fail.
+/// Returns the parts that the spec and a person changed in different ways, so that [`merge`] returns `None`.
 pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<Clash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
@@ -107,7 +107,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     clashes
 }
 
-/// Returns whether each part of a string was generated from the spec or written by hand.
+/// Returns whether each part of the merged SQL equals the part that the spec produces or the part in the file.
 fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     if f.same(&all(f), b, &all(b)) {
@@ -132,14 +132,14 @@ fn is_of_both(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFil
     })
 }
 
-/// Corresponding tokens of the three strings.
+/// Corresponding tokens of the base, the spec's SQL and the file.
 struct LayoutSides<'a, 's> {
     b: (&'a SqlFile<'s>, Range<usize>),
     o: (&'a SqlFile<'s>, Range<usize>),
     f: (&'a SqlFile<'s>, Range<usize>),
 }
 
-/// Returns the text of the file if only people changed it, or the text of the spec if only the spec changed it.
+/// Returns the text in the file if only people changed it, or the text of the spec if only the spec changed it.
 fn one_sided<'s>(sides: &LayoutSides<'_, 's>) -> Option<&'s str> {
     let LayoutSides { b, o, f } = sides;
     if f.0.same(&f.1, o.0, &o.1) || b.0.same(&b.1, o.0, &o.1) {
@@ -195,7 +195,8 @@ fn head(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> Option<String> {
     Some(out)
 }
 
-/// Returns whether a comment that formulac writes above one query is missing above the other query.
+/// Returns whether a comment that formulac writes above the query of one file is missing above the query of the other
+/// file.
 fn misses_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
     let there = head_text(file);
     head_text(of)
@@ -255,7 +256,7 @@ fn query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) ->
     Some(())
 }
 
-/// Merges a CTE that exists in all three strings.
+/// Merges a CTE that exists in all three versions.
 fn cte(sides: &LayoutSides<'_, '_>) -> Option<String> {
     let inside = |side: &(_, Range<usize>)| side.1.start + 3..side.1.end.saturating_sub(1);
     let LayoutSides { b, o, f } = sides;
@@ -292,7 +293,7 @@ pub(super) struct SelectLayout {
 }
 
 impl SelectLayout {
-    /// Splits a select into parts. `None` if the tokens contain several selects, or cannot be read.
+    /// Splits a select into parts. `None` if the tokens contain several selects or cannot be parsed.
     pub fn read(file: &SqlFile<'_>, tokens: &Range<usize>) -> Option<Self> {
         let mut read = Self {
             words: tokens.start..tokens.start + 1,
@@ -412,9 +413,9 @@ fn lead_of(ours: &SqlFile<'_>, one: &Picked, items: &[LayoutItem]) -> String {
 /// Source of an item in a merged list. The numbers are positions of items.
 #[derive(Clone, Copy, Debug)]
 enum Picked {
-    /// The item as it is in the file.
+    /// The unchanged item of the file.
     Found(usize),
-    /// The item as the spec produces it, in the place of an item in the file.
+    /// The item that the spec produces, in the place of an item in the file.
     Ours {
         ours: usize,
         found: usize,
@@ -457,7 +458,8 @@ impl Picked {
     }
 }
 
-/// Merges the items of a list. `None` if both sides changed an item, unless the items have parts.
+/// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
+/// be merged.
 fn pick(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
@@ -501,7 +503,7 @@ fn pick(
             return None;
         });
     }
-    // Items that the spec produces but the file lacks: they are new, or a person removed them.
+    // Items that the spec produces but the file lacks are new, or a person removed them.
     let mut new: Vec<usize> = Vec::new();
     for (at, item) in o
         .iter()
@@ -523,7 +525,7 @@ fn pick(
         items.iter().filter(common).map(|item| item.key.clone()).collect()
     };
     let key_of = |one: &Picked| one.found_index().and_then(|at| f.get(at)).map(|item| item.key.as_str());
-    // The spec changed the order of the items, and nobody else did.
+    // Only the spec changed the order of the items.
     if order(b) == order(f) && order(b) != order(o) {
         let rank = |one: &Picked| key_of(one).and_then(|key| in_o.get(key).copied());
         let mut last = 0;

@@ -1,18 +1,18 @@
 //! Decompiler: converts generated SQL that somebody edited by hand back to formulas.
 //!
 //! [`Edits`] lists the differences between the generated SQL of a model and the edited SQL, column by column.
-//! [`Decompiler`] converts an edited column to a formula. [`with_formula`] writes a formula to the text of a spec, and
-//! [`spec_for_sql`] repeats there an edit of one word, number or operator.
+//! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
+//! [`spec_for_sql`] repeats in a spec an edit of a few words, numbers or operators.
 //!
-//! The decompiler does not contain rules for SQL. It compiles every function and operator with placeholders for
-//! columns and literals, and compares the results with the edited expression, after it has replaced the columns of
-//! helper CTEs by their expressions. Constructs that depend on a step (windows, ranges, lookups, worksheets) are
-//! compiled in the place of the definition.
+//! The decompiler does not contain rules for SQL. Instead, it compiles every function and operator with placeholders
+//! for columns and literals, and compares the results with the edited expression. Before the comparison, columns of
+//! helper CTEs are replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups,
+//! worksheets) are compiled in the place of the definition.
 //!
-//! Each candidate formula is compiled in its spec, and is returned only if it gives the edited SQL. So the decompiler
-//! may find no formula, but it never returns a wrong one.
+//! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. As a result,
+//! the decompiler may find no formula, but never returns a wrong formula.
 //!
-//! The cost of the probes is paid once for each dialect; the results are shared by all columns and models of a run.
+//! The probes are compiled once per dialect, and all columns and models of a run share the results.
 
 #![forbid(unsafe_code)]
 #![warn(

@@ -1,5 +1,5 @@
 //! Probes of literals that the compiler rewrites: formats, wildcards and regular expressions. The probes are made
-//! from the strings of one expression by reversing what the compiler does with such literals.
+//! from the strings of one expression by reversing the compiler's conversion of such literals.
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
@@ -12,21 +12,21 @@ use crate::check::inverse_masks::{
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
 
-/// Maximum number of strings of an expression that are examined, and their maximum length.
+/// Maximum number of strings of an expression that are examined. `LONGEST` is the maximum length of such a string.
 const TEXTS: usize = 12;
 const LONGEST: usize = 1000;
 /// Maximum number of strings that may surround the digits of a format.
 const AFFIXES: usize = 4;
-/// Maximum number of number formats that are tried, and maximum number of formats for each sign.
+/// Maximum number of number formats that are tried. `OF_SIGN` is the maximum number of formats for each sign.
 const MASKS: usize = 120;
 const OF_SIGN: usize = 16;
 /// Maximum number of concatenated strings that are examined as dates.
 const CHAINS: usize = 12;
-/// Maximum number of conditions that are examined because they may distinguish signs.
+/// Maximum number of conditional expressions that are examined as formats with a section for each sign.
 const CASES: usize = 4;
 
-/// Returns calls with literals from which the strings of an expression may come, based on the SQL that calls are
-/// known to become.
+/// Returns calls with the literals that may have produced the strings of an expression, based on the known SQL of
+/// calls.
 pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
     let texts = texts(trees, expression);
     let mut all = Vec::new();
@@ -82,8 +82,8 @@ fn texts(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
     found
 }
 
-/// Adds calls with `count` arguments and these further arguments: strings at some places, and columns with and
-/// without NULLs at the others.
+/// Adds calls with `count` arguments, followed by the arguments in `more`. The first `count` arguments are the given
+/// strings at their places, and columns with and without NULLs at all other places.
 fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
@@ -141,7 +141,7 @@ fn formats(
     }
 }
 
-/// Returns number formats, first those that contain most of the strings of an expression.
+/// Returns number formats. Formats that contain most of the strings of an expression come first.
 fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let texts = texts(trees, expression);
     let mut cores = digit_masks_from_sql(&texts);
@@ -164,7 +164,7 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
         for (before_at, before) in &affixes {
-            // Each text is used in one place only.
+            // Use each string in only one place.
             for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
@@ -177,8 +177,8 @@ fn numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     found.into_iter().map(|(_, mask)| mask).collect()
 }
 
-/// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of
-/// the parts is not part of a date.
+/// Returns the format of a date that is written in parts, such as `extract(day …) || '.' || …`. `None` if one of the
+/// parts is not known as a part of a date.
 fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Option<String> {
     let is_join = |id: SqlNodeId| matches!(trees.label(id), SqlLabel::Op(op) if op == "||");
     let mut parts = Vec::new();
@@ -205,7 +205,7 @@ fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> O
     Some(mask)
 }
 
-/// Returns the format letters of the single part of a date that an expression is known to be.
+/// Returns the format letters of an expression that is known to extract one part of a date.
 fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
@@ -219,7 +219,7 @@ fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<Str
         .find(fits)
 }
 
-/// Returns the commas of a format for each power of a thousand by which an expression divides.
+/// Returns the trailing commas of a format, one comma for each factor of a thousand by which an expression divides.
 fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     let mut found = vec![String::new()];
     for part in trees.descendants(expression) {
@@ -239,7 +239,7 @@ fn thousands(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
     found
 }
 
-/// Returns formats with a section for each sign, from conditions in which each sign has its own text.
+/// Returns formats with a section for each sign, from conditions in which each sign has a different text.
 fn by_sign(trees: &Trees, case: SqlNodeId) -> Vec<String> {
     let mut arms = Vec::new();
     let mut rest = case;

@@ -1,9 +1,9 @@
-//! Probes of formats, which `TEXT` writes in the words of each dialect.
+//! Probes of formats, which `TEXT` converts to SQL in a different way in each dialect.
 
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, Probe, TYPES, column};
 
-/// Returns formats of numbers and dates that people write.
+/// Returns formats of numbers and dates that people often use.
 fn masks() -> Vec<String> {
     const DATES: [&str; 37] = [
         "yyyy-mm-dd",
@@ -62,7 +62,7 @@ fn masks() -> Vec<String> {
     masks
 }
 
-/// `TEXT` with formats.
+/// Adds probes of `TEXT` with formats.
 pub(super) fn formats(all: &mut Vec<Probe>) {
     let masks = masks();
     for (ty, _) in TYPES {

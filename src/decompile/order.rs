@@ -5,8 +5,8 @@ use super::file::SqlFile;
 use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
-/// Returns a query with the columns of each select in the order that they have in another version of it. `None`
-/// if no column was moved, or if columns are identified by position, as in a `union`.
+/// Returns a query with the columns of each select in the order of another version of the query. `None` if no column
+/// was moved, or if columns are identified by position, as in a `union`.
 pub fn in_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
     moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
@@ -69,7 +69,7 @@ mod tests {
             "with a as (\n  select x, SUM(y) as s, z\n  from t\n)\n\nselect s, x, -- all\n z + 1 as w from a\n";
         assert_eq!(in_order_of(moved, written, dialect).as_deref(), Some(expected));
         assert_eq!(in_order_of(written, written, dialect), None);
-        // Columns that exist in only one of the strings stay where they are.
+        // Columns that exist in only one of the versions stay where they are.
         let more = "select x, more, s from a";
         assert_eq!(
             in_order_of(more, "select s, less, x from a", dialect).as_deref(),

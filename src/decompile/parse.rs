@@ -1,15 +1,14 @@
-//! Parses SQL expressions from tokens. The parser recognizes operators and adjacent expressions, but not
-//! functions, types or clauses. For this reason, the same words give the same tree in generated SQL and in SQL
-//! that people write.
+//! Parses SQL expressions from tokens. The parser recognizes operators and adjacent expressions, but not functions,
+//! types or clauses. For this reason, equal SQL has the same tree, whether it was generated or written by hand.
 //!
-//! Redundant brackets are dropped. Where dialects disagree about operator precedence, an expression without
-//! brackets is rejected.
+//! Redundant brackets are dropped. If dialects disagree about operator precedence, an expression without brackets is
+//! rejected.
 
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
-/// Maximum nesting depth of an expression. Deeper expressions are not read.
+/// Maximum nesting depth of an expression. Deeper expressions are not parsed.
 const DEEPEST: usize = 120;
 
 const OR: u8 = 1;
@@ -24,7 +23,7 @@ const ATOM: u8 = 10;
 /// Binding strength of a word that no operator can follow.
 const WORD: u8 = 255;
 
-/// Words that are never a name, so a new expression begins after them.
+/// Words that are never a name. After each of these words a new expression begins.
 const KEYWORDS: [&str; 23] = [
     "and",
     "as",
@@ -86,7 +85,7 @@ pub(super) fn parse(
     }
 }
 
-/// Parses tokens as expressions separated by commas.
+/// Parses tokens as a list of expressions separated by commas.
 pub(super) fn parse_list(
     source: &str,
     tokens: &[SqlToken],
@@ -120,7 +119,7 @@ struct Parser<'p> {
     trees: &'p mut Trees,
 }
 
-/// A part with its binding strength. A part in brackets binds as an atom.
+/// A parsed part with its binding strength and its operator. A part in brackets binds like a single name.
 type ParsedPart = (SqlNodeId, u8, Option<String>);
 
 fn is_operator(word: &str) -> Option<u8> {
@@ -208,7 +207,7 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    /// Extends the left operand with one operator and the right operand.
+    /// Extends the left operand with one operator and its right operand.
     fn infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
         let mut word = self.key_at(0);
         let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
@@ -263,12 +262,12 @@ impl Parser<'_> {
         } else {
             id
         };
-        // `not like` is a comparison, as `like` is.
+        // `not like` has the same strength as `like`.
         Ok(Some((id, strength, Some(word))))
     }
 
-    /// Rejects mixed operators without brackets, because dialects disagree on the precedence of `||` and bit
-    /// operators next to arithmetic and next to each other.
+    /// Rejects mixed operators without brackets. Dialects disagree on the precedence of `||` and bit operators
+    /// relative to arithmetic operators and to each other.
     fn clear(&self, word: &str, strength: u8, operand: &ParsedPart) -> Result<(), String> {
         let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
         let is_mixed = (strength == OTHER
@@ -281,7 +280,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Joins `a and (b and c)` to `a and b and c`.
+    /// Flattens `a and (b and c)` to `a and b and c`.
     fn chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
         let op = SqlLabel::Op(word.to_owned());
         if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
@@ -391,7 +390,7 @@ impl Parser<'_> {
         }
         let name = self.trees.word(key);
         let next = self.peek();
-        // A name may be `rows` or `range`, but before `between` these words begin the rows of a window.
+        // `rows` and `range` may be names, but before `between` they begin the frame of a window.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
         if KEYWORDS.contains(&key) || frames {
             return Ok((name, WORD, None));
@@ -407,7 +406,7 @@ impl Parser<'_> {
 
     fn interval(&mut self) -> Result<ParsedPart, String> {
         let word = self.trees.word("interval");
-        // A string contains the whole interval. Otherwise the unit follows any expression.
+        // A string contains the whole interval, but any other expression is followed by a unit.
         let is_text = self.peek().is_some_and(|token| token.kind == SqlTokenKind::Text);
         let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];

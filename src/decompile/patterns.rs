@@ -1,4 +1,4 @@
-//! Patterns of the SQL that formulas become, with placeholders for arguments. The patterns are learned by
+//! Patterns of the SQL that formulas compile to, with placeholders for arguments. The patterns are learned by
 //! compiling probes.
 
 use std::collections::HashMap;
@@ -15,11 +15,12 @@ use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
 
-/// Maximum number of probes that are compiled as one text.
+/// Maximum number of probes that are compiled together.
 const TOGETHER: usize = 2000;
-/// Place of the column by which probes are grouped.
+/// Argument place whose column is the group key of grouped probes.
 const KEY: usize = 15;
-/// Maximum depth of patterns. Deeper patterns are discarded, but none in the catalogue is so deep.
+/// Maximum depth of patterns. Deeper patterns are discarded, but no function in the catalogue has such a deep
+/// pattern.
 const DEEPEST: u32 = 100;
 
 /// A part of a pattern.
@@ -33,12 +34,12 @@ pub(super) enum PatternPart {
     Number(usize, i64, &'static str),
     /// A string in which `%` and `_` are wildcards.
     Wild(usize, &'static str),
-    /// A string with these strings before and after the value of the argument.
+    /// A string that consists of a prefix, the value of the argument, and a suffix.
     Text(usize, String, String, &'static str),
     Node(SqlLabel, Vec<PatternPart>),
 }
 
-/// SQL with the formula that produces it.
+/// SQL, together with the formula that produces it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SqlPattern {
     pub root: PatternPart,
@@ -46,7 +47,7 @@ pub(super) struct SqlPattern {
     pub args: Vec<Arg>,
 }
 
-/// Value at the place of an argument.
+/// Value that a pattern binds to an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Binding {
     Node(SqlNodeId),
@@ -55,7 +56,7 @@ pub(super) enum Binding {
     Text(String),
 }
 
-/// Root of a pattern, or of the expression that it is compared with.
+/// Key of a pattern, or of an expression that is matched against patterns: the root of its tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Root(SqlLabel, Option<SqlLabel>, usize);
 
@@ -64,16 +65,17 @@ pub(super) struct Root(SqlLabel, Option<SqlLabel>, usize);
 pub(super) struct Patterns {
     values: HashMap<Root, Vec<Arc<SqlPattern>>>,
     criteria: HashMap<Root, Vec<Arc<SqlPattern>>>,
-    /// Patterns whose SQL does not contain a column that the formula names. For example, `T(number)` is an empty text.
+    /// Patterns whose formula names a column that their SQL does not contain. For example, `T(number)` compiles to an
+    /// empty string.
     silent: HashMap<Root, Vec<Arc<SqlPattern>>>,
 }
 
-/// Probes, with the SQL of their last compilation in a dialect. With other settings, most SQL stays the same and
-/// is not read again.
+/// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most SQL stays the same
+/// and is not parsed again.
 #[derive(Debug, Default)]
 pub(super) struct Tried {
     probes: Vec<Probe>,
-    /// Results by the position of the probe, and by whether it was compiled in a group.
+    /// Results by the position of the probe and by whether the probe was compiled in a group.
     became: Mutex<FxHashMap<(usize, bool), Became>>,
 }
 
@@ -93,14 +95,15 @@ impl Tried {
 }
 
 impl Patterns {
-    /// Compiles the probes and learns their patterns. The compiler must know the relation of the probes.
+    /// Compiles the probes and learns their patterns. The schema of the compiler must contain the relation of the
+    /// probes.
     pub fn learn(compiler: &Compiler, tried: &Tried) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
         let Ok(mut became) = tried.became.lock() else {
             return patterns;
         };
-        // A group always has at least one row, so conditional sums are written in another way.
+        // A group always has at least one row, so conditional sums compile to different SQL.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
@@ -134,8 +137,8 @@ impl Patterns {
         patterns
     }
 
-    /// Returns the formula functions whose SQL calls only functions that an expression also calls, with the number of
-    /// functions that they call.
+    /// Returns the formula functions whose SQL calls only functions that an expression also calls. Each formula
+    /// function is mapped to the number of SQL functions that it calls.
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.descendants(id) {
@@ -198,7 +201,8 @@ impl Patterns {
         Self::at(&self.values, trees, id)
     }
 
-    /// Returns the patterns that may give a node's formula, but with a column that does not occur in the node.
+    /// Returns the patterns that may give a node's formula and whose formula names a column that does not occur in
+    /// the node.
     pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::at(&self.silent, trees, id)
     }
@@ -209,10 +213,11 @@ impl Patterns {
     }
 }
 
-/// A probe's position, its patterns, and its SQL if that is new.
+/// A probe's position, its patterns, and its SQL if the SQL is new.
 type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
-/// Learns the patterns of probes, which are sorted by position. SQL that is the same as before is not read again.
+/// Learns the patterns of probes, which are sorted by position. SQL that equals the SQL of the previous compilation
+/// is not parsed again.
 fn learned_of<'b>(
     compiler: &Compiler,
     probes: &[(usize, &Probe)],
@@ -256,7 +261,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = read(sql, &mut trees)?;
     let spelled = |arg: &Arg| match arg {
-        // Each dialect has its own SQL for the first day of a month.
+        // The SQL for the first day of a month depends on the dialect.
         Arg::MonthStart(_) => {
             let compiled = compiler.compile(&format!("start = {}", arg.text()));
             compiled
@@ -273,7 +278,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
         .collect();
     match probe.shape {
         ExpressionShape::Pair => root = counted(&trees, root)?,
-        // `text || fx_sv1`
+        // The root is `text || fx_sv1`, so keep only its left operand.
         ExpressionShape::AsText => {
             root = *trees
                 .children(root)
@@ -285,7 +290,7 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> 
     pattern(&trees, root, probe, spelled)
 }
 
-/// Returns the pattern of the tree that a probe became.
+/// Returns the pattern of the tree to which a probe was compiled.
 pub(super) fn pattern(
     trees: &Trees,
     root: SqlNodeId,
@@ -303,7 +308,7 @@ pub(super) fn pattern(
     };
     let part = learner.pattern_part(root);
     let mut silent = 0;
-    // Columns of different types that become the same SQL share one pattern.
+    // Columns of different types that compile to the same SQL share one pattern.
     let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
         (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
             Some(Arg::Column(String::new()))
@@ -391,7 +396,7 @@ impl Learner<'_> {
                         return self.note_hole(place, PatternPart::Number(place, by, ""));
                     }
                 }
-                // The text may be escaped, and it may be in lower case.
+                // The string in the SQL may be escaped and in lower case.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
@@ -422,8 +427,8 @@ impl Learner<'_> {
 }
 
 impl SqlPattern {
-    /// Returns the aggregate in `coalesce(sum(x), 0)`, as it appears on its own where a NULL has no effect or cannot
-    /// occur.
+    /// Removes the default from `coalesce(sum(x), 0)`. The compiler omits the default if a NULL has no effect or
+    /// cannot occur.
     pub fn without_brackets(&self) -> Option<Self> {
         let PatternPart::Node(SqlLabel::Call, parts) = &self.root else {
             return None;
@@ -444,7 +449,8 @@ impl SqlPattern {
         })
     }
 
-    /// Counts the SQL functions that the pattern calls. `None` if one of them is not among the given names.
+    /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the
+    /// given names.
     fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
         let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
@@ -463,7 +469,8 @@ impl SqlPattern {
         Some(called.len())
     }
 
-    /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match.
+    /// Matches the pattern against a node and returns the values of its arguments. `None` if the node does not match
+    /// the pattern.
     pub fn match_node(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
         fits(&self.root, trees, id, &mut bound).then_some(bound)
@@ -516,7 +523,7 @@ fn fits(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Bi
             let inner = text
                 .strip_prefix(before.as_str())
                 .and_then(|rest| rest.strip_suffix(after.as_str()));
-            // A string with backslashes may be written as a raw text, but a string without backslashes does not have to be.
+            // A string with backslashes may be written as a raw string, but raw strings are optional otherwise.
             let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
             inner.is_some_and(|inner| same_kind && bind(bound, *place, Binding::Text(inner.to_owned())))
         }

@@ -5,9 +5,10 @@ use super::probes::{Arg, NUMBERS, Probe};
 use super::tree::{SqlLabel, Trees};
 use super::windows::either_way;
 
-/// Factors by which keys are moved if a dialect writes a unit in terms of another unit.
+/// Factors to convert offsets if a dialect writes a unit in terms of another unit, for example a quarter as three
+/// months.
 const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
-/// Maximum number of numbers that are examined.
+/// Maximum number of numbers in an expression that are examined.
 const MOST: usize = 6;
 const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "minute", "second"];
 
@@ -23,7 +24,7 @@ pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
             });
         };
         for unit in UNITS {
-            // An offset of one is written differently from an offset of two.
+            // An offset of one compiles to different SQL than an offset of two.
             for number in ["-1", "1", "-2", "2"] {
                 put(Arg::Fixed(number.to_owned()), unit);
             }

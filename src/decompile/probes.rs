@@ -1,5 +1,5 @@
-//! Probes: formulas that are compiled to learn what SQL they become. They cover every function and operator of
-//! the catalogue, with columns and literals of the accepted types as arguments.
+//! Probes: formulas that are compiled to learn their SQL. The probes cover every function and operator of the
+//! catalogue, with columns and literals of the accepted types as arguments.
 
 use super::criteria::{criteria, with_criteria};
 use super::expression_text::{ExpressionShape, ExpressionText};
@@ -18,7 +18,7 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column that represents any expression.
     Column(String),
-    /// A formula that represents any expression, with the tree that the formula becomes in its step.
+    /// A formula that represents any expression, with the tree to which it compiles in its step.
     Named(String, SqlNodeId),
     /// A number that represents any number.
     Number(&'static str),
@@ -30,9 +30,10 @@ pub(super) enum Arg {
     Wild(&'static str, &'static str),
     /// A range with a criterion, which represent any range and criterion.
     Criterion(usize),
-    /// A quotient that represents any expression of this type, because no column has such a type.
+    /// A quotient, which represents any expression of its type. No column has such a type.
     Quotient(usize),
-    /// The first day of a month, which represents any date that is known to be one. No column is known to be one.
+    /// The first day of a month, which represents any date that is known to be the first day of a month. No column is
+    /// known to contain only such dates.
     MonthStart(usize),
     /// A fixed argument that represents only itself.
     Fixed(String),
@@ -47,21 +48,21 @@ pub(super) struct Probe {
     pub args: Vec<Arg>,
 }
 
-/// Numbers that nobody writes, one for each argument place.
+/// Numbers that people rarely write, one for each argument place.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
-/// Numbers that are also valid in a time of day.
+/// Numbers that are also valid parts of a time of day.
 const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// A string with a non-ASCII letter, which engines convert to lower case themselves.
+/// A string with a non-ASCII letter, which the warehouse and not the compiler converts to lower case.
 pub(super) const OTHER: &str = "qzjé";
 
-/// Strings with wildcards. The second contains a character that must be escaped, and the third contains a non-ASCII
-/// letter.
+/// Strings with wildcards. The second string contains a character that must be escaped, and the third string contains
+/// a non-ASCII letter.
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
-/// Types, with the letter with which the names of their columns begin.
+/// Types of probe columns, each with the first letter of their names.
 pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Unknown, 'u'),
     (Type::Boolean, 'b'),
@@ -74,15 +75,15 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// Maximum number of literals of one parameter that are tried together with literals of another.
+/// Maximum number of literals of one parameter that are combined with literals of another parameter.
 const PAIRED: usize = 3;
-/// Maximum number of places at which one of several values of a row is tried with another type than the others,
-/// or with NULLs if the others have none.
+/// Maximum number of places at which one value of a row has another type or nullability than all other values.
 const NARROW: usize = 4;
-/// Maximum number of arguments that are tried with columns of each type.
+/// Number of argument places for which columns of each type exist.
 const PLACES: usize = 16;
 
-/// Returns the relation of the probes. It has columns of every type for each argument place, with and without NULLs.
+/// Returns the relation of the probes. The relation has columns of each type for each argument place, with and
+/// without NULLs.
 pub(super) fn relation() -> Relation {
     let mut relation = Relation::new(RELATION);
     for (ty, _) in TYPES {
@@ -134,7 +135,7 @@ fn types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// Returns all probes, with at most this number of arguments in their calls.
+/// Returns all probes whose calls have at most this number of arguments.
 pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
     operators(&mut all);
@@ -149,7 +150,7 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
         for overload in function.overloads {
             probe_overload(function.name, overload, widest, &mut all);
         }
-        // Probe aggregates with several arguments, which are then values of one row.
+        // Probe aggregates with several arguments, which aggregate the values of one row.
         if function.goes_across(2) {
             for count in 2..=widest.clamp(3, PLACES) {
                 for values in across(count) {
@@ -172,7 +173,8 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
     all
 }
 
-/// Returns the types and nullability of several values of one row: all alike, or one different from the others.
+/// Returns types and nullability for several values of one row. All values are alike, or one value differs from the
+/// others.
 fn across(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [
         Type::Integer,
@@ -280,7 +282,7 @@ fn operators(all: &mut Vec<Probe>) {
                 shape: ExpressionShape::Percent,
                 args: arg(),
             });
-            // Formulas that become a single SQL expression, although no single function expresses them.
+            // Formulas of several functions that compile to a single SQL expression.
             for words in [
                 "NOT(ISBLANK({0}))",
                 "DATE(YEAR({0}), MONTH({0}), 1)",
@@ -332,7 +334,7 @@ const WORDS: [&str; 16] = [
     "D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", "",
 ];
 
-/// Returns the arguments other than columns that are tried for a parameter.
+/// Returns the arguments to try for a parameter, except columns.
 fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
@@ -366,7 +368,7 @@ fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     args
 }
 
-/// Returns a literal for a parameter. The literal represents any other literal if possible.
+/// Returns a literal for a parameter. If possible, the literal represents any other literal.
 fn literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
     let place = place.min(4);
     match types(param.ty).first() {
@@ -414,7 +416,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             };
             put(columns(&|_| true));
             put(columns(&|_| false));
-            // With many arguments, it is enough to try them all alike.
+            // With many arguments, try only columns that are all nullable or all not nullable.
             for one in 0..if is_long { 0 } else { count.min(6) } {
                 put(columns(&|place| place != one));
                 if count > 2 {
@@ -425,7 +427,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
         if is_long {
             continue;
         }
-        // Try only literals, large or small. If an argument is a NULL without a type, the type is that of the call.
+        // Try only literals, large or small.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             put(params
                 .iter()
@@ -456,7 +458,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             args[place] = Arg::Fixed("1 / 0".to_owned());
             put(args);
         }
-        // Try literals for one argument, for two arguments, or for all but the first.
+        // Try a literal for one argument, for two arguments, or for all arguments except the first.
         let simple: Vec<Vec<Type>> = diagonal_types(&params);
         for types in &simple {
             for nullable in [true, false] {
@@ -499,7 +501,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
     }
 }
 
-/// Returns assignments of one type to each parameter: all combinations if there are few.
+/// Returns assignments of one type to each parameter. If there are only a few combinations, returns all of them.
 pub(super) fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
@@ -533,7 +535,7 @@ fn quotient(place: usize) -> String {
 }
 
 impl Arg {
-    /// Returns the argument as the formula of the probe writes it.
+    /// Returns the argument in the syntax of formulas.
     pub fn text(&self) -> String {
         match self {
             Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
@@ -548,8 +550,8 @@ impl Arg {
         }
     }
 
-    /// Returns the SQL of an argument that is not a leaf: of a criterion's condition, or of a quotient. This SQL is
-    /// the same everywhere.
+    /// Returns the SQL of an argument that compiles to more than one node: the condition of a criterion, or a
+    /// quotient. The SQL of such an argument is the same in all dialects.
     pub fn to_text(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
@@ -596,8 +598,8 @@ impl Probe {
         of_shape || self.args.iter().any(of_arg)
     }
 
-    /// Returns the formula of the probe. For a criterion, the formula counts the rows that meet it. For a value as
-    /// text, the formula expects a string in its place.
+    /// Returns the formula of the probe. The formula for a criterion counts the rows that meet the criterion. The
+    /// formula for a value as text uses the value in a place where text is expected.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<ExpressionText> = self
             .args

@@ -1,5 +1,5 @@
-//! Aggregates of ranges. `SUM(FIRST(x):x)` becomes the same SQL as `SUM(x)`, except that each aggregate is
-//! computed over the window of the range.
+//! Aggregates of ranges. `SUM(FIRST(x):x)` compiles to the same SQL as `SUM(x)`, except that each aggregate has the
+//! window of the range.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ const RANGES: [(&str, usize); 15] = [
     ("PIVOTOFFSET({0}, 0, -1, 1, 2)", 0),
 ];
 
-/// Returns formulas that count the rows of each range, with a name in the place of `{0}`.
+/// Returns probes that count the rows of each range, with a name in the place of `{0}`.
 pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     let ranges = RANGES
         .iter()
@@ -43,7 +43,7 @@ pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
     ranges.map(probe).collect()
 }
 
-/// A window with the range that it belongs to.
+/// A window, with the range that compiles to it.
 pub(super) struct LearnedRanges {
     window: SqlPattern,
     range: String,
@@ -68,7 +68,7 @@ pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> 
 }
 
 impl LearnedRanges {
-    /// Returns the range of a window, with `{}` in the place of the name.
+    /// Returns the range that compiles to a window, with `{}` in the place of the name.
     pub fn range(&self, trees: &Trees, window: SqlNodeId) -> Option<String> {
         let bound = self.window.match_node(trees, window)?;
         let mut range = self.range.replace("{0}", "{}");
@@ -82,7 +82,7 @@ impl LearnedRanges {
     }
 }
 
-/// Returns the windows of aggregates and functions: the expressions after `over`.
+/// Returns the windows in an expression: the expressions after `over`.
 pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     let mut found = Vec::new();
     for part in trees.descendants(id) {
@@ -95,7 +95,7 @@ pub(super) fn windows(trees: &Trees, id: SqlNodeId) -> Vec<SqlNodeId> {
     found
 }
 
-/// Returns the parts of an expression that use this window, each mapped to the same part without the window.
+/// Returns the parts of an expression that use this window. Each part is mapped to the same part without the window.
 pub(super) fn without(trees: &mut Trees, id: SqlNodeId, window: SqlNodeId) -> HashMap<SqlNodeId, SqlNodeId> {
     let mut bare: HashMap<SqlNodeId, SqlNodeId> = HashMap::new();
     for part in trees.descendants(id) {

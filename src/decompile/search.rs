@@ -1,4 +1,4 @@
-//! Searches for the formulas from which an expression may come, the simplest first.
+//! Searches for the formulas that may have produced an expression, the simplest first.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,26 +14,26 @@ use crate::check::inverse_masks::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
 const ALIKE: usize = 5;
-/// Maximum number of formulas kept for a part, and for the whole expression.
+/// Maximum number of formulas kept for a part. `KEPT_OF_WHOLE` is the maximum for the whole expression.
 const KEPT: usize = 8;
 const KEPT_OF_WHOLE: usize = 100;
 /// Maximum number of combinations of argument formulas that are tried in one pattern.
 const WAYS: usize = 12;
-/// Maximum length of a formula. Longer formulas are not assembled.
+/// Maximum length of a formula. Longer formulas are not built.
 const LONGEST: usize = 16 * 1024;
-/// Cost of leaving out a conversion or a default that only the compiler may have put around an expression.
+/// Cost of omitting a conversion or a default that the compiler may have added around an expression.
 const LEFT_OUT: u32 = 6;
 
-/// Formulas of parts that are known from another source.
+/// Formulas of parts that are already known before the search.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
 
 pub(super) struct Search<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
     given: Option<&'s SearchInput>,
-    /// Relation to which unqualified names may refer.
+    /// Relation that may be added as a qualifier to unqualified names.
     base: Option<&'s str>,
-    /// Range of rows that names represent, with `{}` in the place of the name.
+    /// Range of rows that a name may represent, with `{}` in the place of the name.
     range: Option<&'s str>,
     /// Columns that a formula may name although the SQL does not contain them.
     silent: &'s [(String, Type)],
@@ -55,7 +55,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Adds known formulas for some parts.
+    /// Adds known formulas of some parts.
     pub fn with_input(self, given: &'s SearchInput) -> Self {
         Self {
             given: Some(given),
@@ -63,7 +63,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Allows names to be columns of this relation.
+    /// Allows unqualified names to be qualified by this relation.
     pub fn with_base(self, base: &'s str) -> Self {
         Self {
             base: Some(base),
@@ -79,7 +79,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Allows formulas that name one of these columns, although the SQL does not.
+    /// Allows formulas that name one of these columns although the SQL does not contain the column.
     pub fn with_silent(self, silent: &'s [(String, Type)]) -> Self {
         Self { silent, ..self }
     }
@@ -89,8 +89,8 @@ impl<'s> Search<'s> {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
-    /// Returns formulas for an expression. All parts are processed in the order in which they were created, so no
-    /// recursion is needed.
+    /// Returns formulas for an expression. Parts are processed in the order in which they were created, children
+    /// before parents, so no recursion is needed.
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.descendants(id);
         for part in &parts {
@@ -98,7 +98,7 @@ impl<'s> Search<'s> {
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
             let mut forms = best(self.forms_of(*part), kept);
-            // Keep all of these formulas, because there are few of them and they may be the only correct ones.
+            // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
             let few = self.ranges(&given).chain(given.iter().cloned());
@@ -124,7 +124,7 @@ impl<'s> Search<'s> {
         })
     }
 
-    /// Returns the ranges of rows that names represent.
+    /// Returns the ranges of rows that the names among these formulas may represent.
     fn ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
@@ -211,7 +211,7 @@ impl<'s> Search<'s> {
                 }
                 (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
                 (None, Arg::Silent(ty)) => {
-                    // These columns are tried only after everything else.
+                    // Use the first column of this type, although the SQL does not contain the column.
                     let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
@@ -237,7 +237,7 @@ impl<'s> Search<'s> {
                 ways.push(way);
             }
         }
-        // Then vary all arguments together.
+        // After that, vary all arguments together.
         let most = choices.iter().map(Vec::len).max().unwrap_or(0);
         ways.truncate(WAYS);
         if choices.len() > 1 {
@@ -315,7 +315,7 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Returns the expression around which the compiler may have put a conversion or a default.
+    /// Returns the expression inside a conversion or a default that the compiler may have added.
     fn left_out(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let [name, first, ..] = self.trees.children(id) else {
             return None;
@@ -362,7 +362,8 @@ fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
         if !seen.insert(form.text.clone()) {
             return false;
         }
-        // Formulas that differ only in a literal are limited, to leave room for formulas with another structure.
+        // Keep only a few formulas that differ only in a literal, so that formulas with another structure are also
+        // kept.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
         *count <= ALIKE
@@ -370,7 +371,7 @@ fn best(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
     found.into_iter().filter(is_kept).take(most).collect()
 }
 
-/// Replaces each number and text in a formula with the same placeholder.
+/// Replaces each number and string in a formula with the same placeholder.
 fn without_literals(formula: &str) -> String {
     let mut out = String::with_capacity(formula.len());
     let mut chars = formula.chars().peekable();

@@ -8,7 +8,7 @@ use super::file::SqlFile;
 /// A list item with the layout and the comments around it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ListItem {
-    /// Layout and comments on the lines before the item; empty for a new item.
+    /// Layout and comments on the lines before the item. Empty for a new item.
     pub lead: String,
     pub text: String,
     /// The comment after the item on the same line.
@@ -20,14 +20,14 @@ pub(super) struct ListItem {
 enum Commas {
     None,
     After,
-    /// At the beginning of lines, with the whitespace after each comma.
+    /// Commas at the beginning of lines, with the whitespace after each comma.
     Before,
 }
 
 /// A list as found in a file.
 #[derive(Debug)]
 pub(super) struct Separated {
-    /// Layout between the text that begins the list and its first item.
+    /// Layout between the token before the list and the first item.
     opening: String,
     pub entries: Vec<ListItem>,
     /// Layout after the last item.
@@ -38,7 +38,7 @@ pub(super) struct Separated {
 }
 
 impl Separated {
-    /// Reads the items of a list, which are ranges of a file's tokens. The list extends from byte `start` to byte
+    /// Reads the items of a list, given as ranges of a file's tokens. The list extends from byte `start` to byte
     /// `end`.
     pub fn read(file: &SqlFile<'_>, items: &[Range<usize>], start: usize, end: usize, has_commas: bool) -> Self {
         let bytes = |item: &Range<usize>| file.bytes(item);
@@ -106,7 +106,7 @@ impl Separated {
         list
     }
 
-    /// Writes other entries in the layout of this list.
+    /// Writes entries in the layout of this list.
     pub fn write(&self, out: &mut String, entries: &[ListItem]) {
         let usual = self.usual_lead();
         let mut is_open = false;
@@ -139,7 +139,7 @@ impl Separated {
         out.push_str(&self.closing);
     }
 
-    /// Returns the layout before a new item: the layout before the other items, without their comments.
+    /// Returns the layout for a new item: the layout before the existing items, without their comments.
     fn usual_lead(&self) -> String {
         let leads = || self.entries.iter().skip(1).map(|entry| entry.lead.as_str());
         let plain = leads().find(|lead| lead.trim().is_empty());

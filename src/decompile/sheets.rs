@@ -6,14 +6,14 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::either_way;
 use crate::model::outline::SheetOutline;
 
-/// Maximum number of columns that lookups search, and of columns that they return.
+/// Maximum number of columns that lookups search, and maximum number of columns that lookups return.
 const COLUMNS: usize = 4;
-/// A row number close enough to the first row for `NTH_VALUE`. Later rows are too far away.
+/// Row number that is small enough for `NTH_VALUE`. Cells in later rows are too far from the first row.
 const ROW: &str = "997";
 /// Maximum number of columns of a sheet whose totals are examined.
 const TOTALS: usize = 12;
 
-/// Returns probes that read the cells of a pivoted sheet, and probes that name cells by their letters.
+/// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
 pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     let mut put = |words: &str, args: Vec<Arg>| {
@@ -45,8 +45,8 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes of aggregates of cell blocks in a pivoted sheet. There are only a few, because each column of a
-/// block is written separately.
+/// Returns probes of aggregates of cell blocks in a pivoted sheet. Only a few block sizes are probed, because each
+/// column of a block adds SQL.
 pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(2) {
@@ -79,7 +79,7 @@ pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
             put(format!("${{{name}:{kind}}}"));
         }
     }
-    // Totals of other rows can be named only by letter.
+    // Totals of other rows can be referenced only by column letter.
     for letter in letters(sheet) {
         for kind in ["TOTAL", "ROW_TOTAL", "GRAND_TOTAL"] {
             for row in (sheet.row - 2).max(0)..=sheet.row + 2 {
@@ -96,7 +96,7 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// Returns strings with wildcards, and one text in which all wildcards represent themselves.
+/// Returns strings with wildcards, and one string for texts in which the wildcards are escaped.
 fn wilds() -> impl Iterator<Item = &'static str> {
     WILD.into_iter().chain([TEXTS[0]])
 }
@@ -104,12 +104,13 @@ fn wilds() -> impl Iterator<Item = &'static str> {
 /// Columns of the sheet itself or of a tab that lookups may search.
 #[derive(Default)]
 pub(super) struct SheetLookup {
-    /// `'Targets'!`; empty for the sheet itself.
+    /// Prefix of references to the tab, such as `'Targets'!`. Empty for the sheet itself.
     tab: String,
     columns: Vec<String>,
     /// Arguments that represent any key.
     keys: Vec<Arg>,
-    /// Names in the values that lookups return, followed by the names by which these values are looked up.
+    /// Names in the values that lookups return. `sought` contains the names in the join conditions and rows of these
+    /// lookups.
     given: Vec<String>,
     sought: Vec<String>,
     /// Match modes that `MATCH` may use: an equal value, the largest value below, or the smallest value above.
@@ -117,7 +118,7 @@ pub(super) struct SheetLookup {
 }
 
 impl SheetLookup {
-    /// Collects the values that the joins of an expression may look up in these columns.
+    /// Collects the names that the joins of an expression may look up in these columns.
     pub fn new(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[SqlNodeId])) -> Self {
         let mut looked = Self {
             tab,
@@ -152,7 +153,7 @@ impl SheetLookup {
         looked
     }
 
-    /// Writes columns as ranges.
+    /// Formats columns as ranges.
     fn ranges(&self, among: &[String]) -> Vec<String> {
         let names = self
             .columns
@@ -163,7 +164,8 @@ impl SheetLookup {
         names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
     }
 
-    /// Returns lookups without a default, made from a column to return, a column to search and a key.
+    /// Returns probes of lookups without a default. Each probe combines a column to return, a column to search and a
+    /// key.
     pub fn plain_lookups(&self) -> Vec<Probe> {
         let given = self.ranges(&self.given);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
@@ -184,7 +186,7 @@ impl SheetLookup {
             .collect()
     }
 
-    /// Returns probes of working days that exclude the holidays in a column.
+    /// Returns probes of functions for working days, with holidays from a column.
     pub fn workdays(&self) -> Vec<Probe> {
         let mut all = Vec::new();
         for holidays in self.ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
@@ -208,7 +210,7 @@ impl SheetLookup {
         all
     }
 
-    /// Returns lookups of strings with wildcards.
+    /// Returns probes of lookups for strings with wildcards.
     pub fn wildcard_lookups(&self) -> Vec<Probe> {
         let others = [
             Arg::Text("", TEXTS[1], ""),
@@ -231,7 +233,7 @@ impl SheetLookup {
     }
 }
 
-/// Adds a default to these lookups, which is the result if nothing is found.
+/// Returns these lookups with a default, which is the result if no row is found.
 pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     let literals = [
         Arg::Text("", TEXTS[1], ""),
@@ -266,13 +268,13 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns literals that may be lookup keys, according to the literals in an expression.
+/// Returns literals that may be lookup keys, based on the literals in an expression.
 pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
     let has = |is_it: &dyn Fn(&SqlLabel) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
     let number =
         |label: &SqlLabel, point: bool| matches!(label, SqlLabel::Number(number) if number.contains('.') == point);
     let negative = has(&|label| *label == SqlLabel::Negative);
-    // `date '2024-01-31'`, or a cast of such a string.
+    // A literal such as `date '2024-01-31'`, or a string that may be cast to a date.
     let is_date = |label: &SqlLabel| match label {
         SqlLabel::Text(text, _) => text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 2,
         label => *label == SqlLabel::Typed,

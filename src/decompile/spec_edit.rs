@@ -68,7 +68,7 @@ impl<'s> SpecPosition<'s> {
         Ok(Self { source, root, outline })
     }
 
-    /// Returns the positions of formulas in the text, and of the keys next to them that correspond to clauses in SQL.
+    /// Returns the positions of formulas in the text, and of the step's keys that correspond to clauses in SQL.
     pub fn formulas(&self) -> Vec<Range<usize>> {
         let definitions = self
             .outline
@@ -89,7 +89,7 @@ impl<'s> SpecPosition<'s> {
             .collect()
     }
 
-    /// Returns the names that people chose for definitions and keys, in lower case.
+    /// Returns the names that the spec gives to definitions, keys and steps, in lower case.
     pub fn named(&self) -> HashSet<String> {
         let of_step = |step: &crate::model::outline::StepOutline| {
             let names = step
@@ -103,7 +103,7 @@ impl<'s> SpecPosition<'s> {
         self.outline.steps.iter().flat_map(of_step).collect()
     }
 
-    /// Finds a definition and returns it with the position of its step.
+    /// Finds a definition and the position of its step.
     pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own: &Option<String>| {
@@ -159,8 +159,8 @@ impl<'s> SpecPosition<'s> {
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
-    /// Returns the spec with another formula for a definition, without parsing the result again. The result shows
-    /// the SQL of a formula and is not meant to be saved.
+    /// Returns the spec with another formula for a definition, without parsing the result again. The result is used
+    /// only to compile the formula and must not be saved.
     pub fn with_formula_unchecked(&self, placed: &Placed, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
@@ -177,7 +177,7 @@ impl<'s> SpecPosition<'s> {
         Some([before, text, after].concat())
     }
 
-    /// Returns whether a string is equivalent to this spec, apart from the formula.
+    /// Returns whether a text parses to the same spec, apart from this formula.
     fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
         let Ok(other) = SpecPosition::new(text) else {
             return false;
@@ -199,8 +199,8 @@ impl<'s> SpecPosition<'s> {
     }
 }
 
-/// Counts the scalars in which two documents differ. Returns the largest possible number if the documents have
-/// different structures.
+/// Counts the scalars in which two documents differ. Returns the maximum value if the documents have different
+/// structures.
 fn differ(one: &Node, other: &Node) -> usize {
     let mut count = 0;
     let mut pairs = vec![(one, other)];

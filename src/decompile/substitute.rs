@@ -1,8 +1,8 @@
-//! Changes words, numbers and signs in a spec to match the edits that somebody made in its SQL.
+//! Applies changes of words, numbers and signs in a model's SQL to its spec.
 //!
-//! People change a bound, a status, a column, or `<` to `<=`. In these cases the spec does not have to be derived
-//! from the SQL. Instead, the same change is made at the corresponding place in the spec, and compiling shows
-//! whether it produces the SQL that was found.
+//! People often change only a bound, a status, a column, or `<` to `<=`. In these cases the spec does not have to be
+//! derived from the SQL. Instead, the same change is made at the corresponding place in the spec, and the spec is
+//! compiled to check whether it produces the SQL that was found.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -53,7 +53,7 @@ pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: 
         .filter(|it| places.iter().any(|at| at.start <= it.start && it.end <= at.end))
         .collect();
     let choices: Vec<Vec<Vec<Substitution>>> = pairs.iter().map(|(a, b)| choices(spec, &words, a, b)).collect();
-    // A word that does not occur in the spec does not come from the spec.
+    // A word that does not occur in the spec's formulas or clauses cannot be changed there.
     if choices.iter().any(|all| all.first().is_none_or(Vec::is_empty)) {
         return None;
     }
@@ -94,7 +94,7 @@ fn pairs<'s>(written: &SqlFile<'s>, found: &SqlFile<'s>) -> Option<Vec<(SqlWord<
     (1..=PAIRS).contains(&pairs.len()).then_some(pairs)
 }
 
-/// A token with its text. The text of a quoted token is the part inside the quotes.
+/// A token with its text, without quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct SqlWord<'s> {
     kind: SqlTokenKind,
@@ -125,13 +125,13 @@ impl<'s> SqlWord<'s> {
     }
 }
 
-/// Returns the ways to make a person's replacement in the spec: everywhere, or in a single place.
+/// Returns the possible substitutions in the spec for a replacement in the SQL: all occurrences, or only one of them.
 fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> Vec<Vec<Substitution>> {
     let mut found: Vec<Substitution> = Vec::new();
     for token in words {
         let word = SqlWord::new(*token, spec);
         let text = match (a.kind, word.kind) {
-            // Strings in formulas have the quotes that SQL uses for names.
+            // In formulas, strings have the quotes that SQL uses for names.
             (SqlTokenKind::Text, SqlTokenKind::Quoted) if word.text == a.text => format!("\"{}\"", b.text),
             (SqlTokenKind::Text, SqlTokenKind::Number) => match (a.number(), b.number()) {
                 (Some((x, n, y)), Some((z, m, w))) if (x, y) == (z, w) && n == word.text => m.to_owned(),
@@ -150,7 +150,7 @@ fn choices(spec: &str, words: &[SqlToken], a: &SqlWord<'_>, b: &SqlWord<'_>) -> 
             }
             _ => continue,
         };
-        // Text that YAML might interpret as syntax is not written.
+        // Reject text that YAML might interpret as syntax.
         if text
             .chars()
             .any(|c| c.is_control() || matches!(c, '\\' | '#' | '\'' | ':'))
@@ -180,7 +180,7 @@ fn replaced(spec: &str, mut changes: Vec<&Substitution>) -> Option<String> {
     Some(out)
 }
 
-/// Returns whether two files are equivalent, whatever the names of their helper columns.
+/// Returns whether two files are equivalent, regardless of the names of their helper columns.
 fn is_alike(made: &SqlFile<'_>, found: &SqlFile<'_>, own: &HashSet<String>) -> bool {
     if made.tokens.len() != found.tokens.len() {
         return false;

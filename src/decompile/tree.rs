@@ -1,8 +1,9 @@
-//! SQL expressions as trees in which equal parts share one node, so that a comparison only compares numbers.
+//! SQL expressions as trees in which equal parts share one node, so a comparison of expressions only compares node
+//! ids.
 
 use rustc_hash::FxHashMap;
 
-/// A node's place.
+/// Index of a node.
 pub(super) type SqlNodeId = u32;
 
 /// Kind of a node. The label of a leaf includes its value.
@@ -26,8 +27,8 @@ pub(super) enum SqlLabel {
     Field,
     /// `date '2024-01-31'`.
     Typed,
-    /// `case when a then b else c end`. Always has three children, so each further branch is a nested `case` in the
-    /// third child.
+    /// `case when a then b else c end`. A `case` node always has three children, so each further branch is a nested
+    /// `case` in the third child.
     Case,
     /// `case x when a then b … else c end`.
     Switch,
@@ -62,7 +63,7 @@ pub(super) struct SqlNode {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trees {
     nodes: Vec<SqlNode>,
-    /// Number of levels of each node.
+    /// Height of the subtree of each node.
     heights: Vec<u32>,
     places: FxHashMap<SqlNode, SqlNodeId>,
 }
@@ -89,7 +90,7 @@ impl Trees {
         self.add_leaf(SqlLabel::Word(word.to_owned()))
     }
 
-    /// Returns the number of levels of a node, which is the recursion depth of code that walks down the tree.
+    /// Returns the height of a node's subtree, which is the recursion depth of code that walks it.
     pub fn height(&self, id: SqlNodeId) -> u32 {
         self.heights.get(id as usize).copied().unwrap_or(0)
     }
@@ -104,7 +105,7 @@ impl Trees {
         self.nodes.get(id as usize).map_or(&[], |node| &node.kids)
     }
 
-    /// Returns the column that a node refers to, with its relation if the column is qualified.
+    /// Returns the column that a node refers to, with its relation if the name is qualified.
     pub fn column(&self, id: SqlNodeId) -> Option<(Option<&str>, &str)> {
         match (self.label(id), self.children(id)) {
             (SqlLabel::Word(name) | SqlLabel::Quoted(name), []) => Some((None, name)),
@@ -129,7 +130,7 @@ impl Trees {
         }
     }
 
-    /// Returns a node and all nodes below it, each once, children before parents.
+    /// Returns a node and all nodes below it, without duplicates, children before parents.
     pub fn descendants(&self, id: SqlNodeId) -> Vec<SqlNodeId> {
         let mut found = vec![id];
         let mut seen: rustc_hash::FxHashSet<SqlNodeId> = found.iter().copied().collect();
@@ -142,7 +143,7 @@ impl Trees {
         found
     }
 
-    /// Describes the construct of a node for people.
+    /// Describes the construct of a node in words.
     pub fn construct(&self, id: SqlNodeId) -> String {
         let first = self.children(id).first().copied();
         match self.label(id) {

@@ -4,12 +4,12 @@
 use super::expression_text::ExpressionShape;
 use super::probes::{Arg, NUMBERS, Probe};
 
-/// Maximum number of names tried in probes for which a single pattern would be enough.
+/// Maximum number of names tried in probes if one pattern would be enough for all names.
 const NAMES: usize = 3;
-/// Maximum number of names used as the value of a single row.
+/// Maximum number of names tried in functions that read single rows.
 const SINGLE: usize = 4;
 
-/// Returns probes of functions that read single rows, for each of these names.
+/// Returns probes of functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
@@ -38,7 +38,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             });
         }
     }
-    // Rows with the same value as the current row.
+    // Probe functions over rows with the same value as the current row.
     for (at, name) in names.iter().enumerate().take(NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
             all.push(Probe {
@@ -63,8 +63,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     all
 }
 
-/// Returns probes of LARGE and SMALL for each of these names, at a position given by another name, which is a key
-/// of the group.
+/// Returns probes of LARGE and SMALL for each of these names, at a position that another name specifies.
 pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {
@@ -82,19 +81,19 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     calls.collect()
 }
 
-/// Returns a number as a positive and as a negative argument.
+/// Returns a positive and a negative argument with this number.
 pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
-/// Returns probes of aggregates over these ranges, or over any range if there are none, for dialects in which
-/// these aggregates differ from the aggregate over a window.
+/// Returns probes of aggregates over these ranges, for dialects that do not compile these aggregates to a window. If
+/// no ranges are given, returns probes for common ranges.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
 )]
 pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
-    // Each range, with the number of its numeric placeholders.
+    // Ranges, each with the number of its numeric placeholders.
     const RANGES: [(&str, usize); 7] = [
         ("FIRST({0}):{0}", 0),
         ("{0}:LAST({0})", 0),
@@ -132,7 +131,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         "SUMPRODUCT",
     ];
     const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
-    // The ranges that the expression reads need no guessing.
+    // The ranges that the expression reads are already known.
     let mut all_ranges: Vec<(String, usize)> = vec![("{0}:{0}".to_owned(), 0)];
     all_ranges.extend(
         ranges
@@ -173,7 +172,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         for call in PERCENTILES {
             for range in ["{0}", "{0}:{0}"] {
                 put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                // The numbers of a quartile don't appear in SQL.
+                // The numbers of a quartile do not appear in SQL.
                 let of_call = if call == "QUARTILE" {
                     quarters.as_slice()
                 } else {

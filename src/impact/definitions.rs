@@ -1,15 +1,15 @@
-//! Columns of a model that a definition of its spec affects.
+//! Finds the columns of a model that depend on a definition in its spec.
 
 use std::collections::BTreeSet;
 
 use super::graph::SpecModel;
 
-/// Returns the columns of a model that depend on a definition, in lower case. A name refers to the definition of its
-/// own step, else of an earlier step; if this is uncertain, it refers to all of them.
+/// Returns the columns of a model that depend on a definition, in lower case. Definitions are compared by name only,
+/// so if several steps define the same name, the result includes the columns of all these definitions.
 pub(super) fn columns(spec: &SpecModel, definition: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([definition.to_lowercase()]);
-    // Definitions of later steps come after those they read, so one pass suffices for them. Definitions of the same
-    // step can be in any order.
+    // One pass is enough for definitions of later steps, because they come after the definitions that they read.
+    // Definitions of the same step can be in any order, so repeat until nothing is added.
     let definitions = spec.compiled.definitions();
     loop {
         let before = reached.len();

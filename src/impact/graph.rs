@@ -1,4 +1,4 @@
-//! Graph of a project: the nodes in dbt's manifest, and models of specs that are not in the manifest yet.
+//! Graph of a project: the nodes in dbt's manifest, and models whose specs are not in the manifest yet.
 
 use std::sync::OnceLock;
 
@@ -24,12 +24,12 @@ pub struct SpecModel {
     pub compiled: CompiledSpec,
 }
 
-/// Inputs of the graph: all known data of a project.
+/// Inputs of the graph: all data that is known about a project.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphSources<'a> {
-    /// dbt's manifest, with the code of models.
+    /// dbt's manifest, including the code of models.
     pub manifest: &'a Manifest,
-    /// dbt's catalog of the warehouse, if known.
+    /// dbt's catalog of the warehouse. `None` if it is not available.
     pub catalog: Option<&'a Catalog>,
     /// Specs of the project.
     pub specs: &'a [SpecModel],
@@ -39,10 +39,10 @@ pub struct GraphSources<'a> {
     pub dialect: Option<Dialect>,
 }
 
-/// Node of the graph: a resource that reads others or is read by others.
+/// Node of the graph: a resource that reads other resources or is read by them.
 #[derive(Clone, Copy, Debug)]
 pub struct GraphPart<'a> {
-    /// Node in dbt's manifest. `None` for a model of a spec that dbt does not know yet.
+    /// Node in dbt's manifest. `None` if the node is the model of a spec and is not in the manifest yet.
     pub node: Option<&'a ManifestNode>,
     /// Spec of the node, if it has one.
     pub spec: Option<&'a SpecModel>,
@@ -51,7 +51,7 @@ pub struct GraphPart<'a> {
 }
 
 impl<'a> GraphPart<'a> {
-    /// Returns the unique id, or `spec.<name>` for a model that dbt does not know yet.
+    /// Returns the unique id, or `spec.<name>` for a model that is not in dbt's manifest yet.
     #[must_use]
     pub fn id(&self) -> String {
         match (self.node, self.spec) {
@@ -81,14 +81,15 @@ impl<'a> GraphPart<'a> {
         self.node.map_or(ResourceType::Model, |node| node.resource_type)
     }
 
-    /// Returns whether the SQL comes from the spec, because dbt does not know the model, has an earlier state or has
-    /// not compiled it.
+    /// Returns whether the SQL comes from the spec, because the model is not in dbt's manifest, has older SQL there,
+    /// or is not compiled there.
     fn is_of_spec(&self) -> bool {
         let is_compiled = self.node.is_some_and(|node| node.compiled_code.is_some());
         self.spec.is_some() && (self.is_newer || !is_compiled)
     }
 
-    /// Returns the SQL that is readable without dbt: the query of the spec, or the code compiled by dbt.
+    /// Returns the SQL that does not have to be compiled by dbt: the query of the spec, or the code that dbt has
+    /// already compiled.
     pub(super) fn known_sql(&self) -> Option<&'a str> {
         match self.spec.filter(|_| self.is_of_spec()) {
             Some(spec) => spec.compiled.query(),
@@ -101,7 +102,7 @@ impl<'a> GraphPart<'a> {
         self.known_sql().is_some() || self.raw_sql().is_some()
     }
 
-    /// Returns the SQL with Jinja, if the node has no other SQL.
+    /// Returns the SQL with Jinja. `None` if the SQL is known without Jinja.
     fn raw_sql(&self) -> Option<&'a str> {
         let node = self
             .node
@@ -113,7 +114,7 @@ impl<'a> GraphPart<'a> {
         node.raw_code.as_deref().filter(|_| holds_sql)
     }
 
-    /// Returns whether SQL of other nodes can read the node.
+    /// Returns whether other nodes can read the node in SQL.
     #[must_use]
     pub fn is_relation(&self) -> bool {
         self.kind().is_referred() || self.kind() == ResourceType::Source
@@ -132,16 +133,16 @@ pub struct Graph<'a> {
     /// Nodes that read each node.
     pub children: Vec<Vec<usize>>,
     relations: FxHashMap<Vec<String>, usize>,
-    /// SQL of nodes that dbt has not compiled, or the reason why it cannot be read.
+    /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
-    /// Lineage of queries from an earlier run.
+    /// Lineage of queries, stored by an earlier run.
     stored_lineages: Lineages,
     /// Fingerprint of the known columns of each node.
     fingerprints: Vec<OnceLock<u64>>,
 }
 
-/// Column lineage of a node: read in this run, or at an index of the stored lineages.
+/// Column lineage of a node: parsed in this run, or the index of a stored lineage.
 #[derive(Debug)]
 enum NodeLineage {
     Read(Box<Result<SqlLineage, LineageError>>),
@@ -246,7 +247,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Adds the lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
+    /// Adds the lineage of queries that an earlier run stored, so that unchanged SQL is not parsed again.
     #[must_use]
     pub fn with_lineages(self, kept: Lineages) -> Self {
         Self {
@@ -255,8 +256,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the current lineage of all queries for [`Lineages::from_stored`], or `None` if fewer than `many`
-    /// queries were parsed.
+    /// Returns the current lineage of all queries in the format that [`Lineages::from_stored`] reads. `None` if this
+    /// run parsed fewer than `many` queries.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
         let is_read = |of: &&OnceLock<NodeLineage>| matches!(of.get(), Some(NodeLineage::Read(read)) if read.is_ok());
@@ -267,7 +268,7 @@ impl<'a> Graph<'a> {
             let sql = self.sql(place).ok()?;
             let print = lineage::print_of_sql(sql, self.sources.dialect);
             let known = |parts: &[String]| self.print_of(place, parts);
-            // For a query that this run did not need, keep the stored lineage if it is still valid.
+            // If this run did not need the lineage of a query, keep the stored lineage if it is still valid.
             let lineage = match self.lineages.get(place)?.get() {
                 Some(NodeLineage::Read(read)) => (**read).as_ref().ok()?,
                 Some(NodeLineage::Kept(at)) => self.stored_lineages.get(*at)?,
@@ -293,7 +294,7 @@ impl<'a> Graph<'a> {
             .map_or_else(|| KnownRelations::default().print(), print)
     }
 
-    /// Returns the node with an id.
+    /// Returns the index of the node with this id.
     #[must_use]
     pub fn index_of(&self, id: &str) -> Option<usize> {
         let known = self.sources.manifest.index_of(id);
@@ -304,7 +305,8 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Returns the column lineage of a node. Computed once; the caller must provide [stack space](lineage::with_large_stack).
+    /// Returns the column lineage of a node. The lineage is computed once and then reused. The caller must provide
+    /// [stack space](lineage::with_large_stack).
     pub fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &LineageError>> {
         let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
         Some(match of {
@@ -363,13 +365,13 @@ impl<'a> Graph<'a> {
         })))
     }
 
-    /// Returns the node that a relation name in a node's SQL refers to.
+    /// Returns the node to which a relation name in a node's SQL refers.
     pub fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let of_spec = self.parts.get(reader)?.is_of_spec();
         if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
             return Some(*place);
         }
-        // Otherwise the name is spelled as in a spec, or has fewer parts than dbt writes.
+        // The name is spelled as in a spec, or has fewer parts than the names that dbt writes.
         let last = parts.last()?;
         let is_meant = |place: &&usize| {
             self.parts.get(**place).is_some_and(|part| match part.node {
@@ -395,7 +397,7 @@ impl<'a> Graph<'a> {
             .unwrap_or_default()
     }
 
-    /// Returns the columns of a node that are known without its SQL.
+    /// Returns the columns of a node that are known without parsing its SQL.
     #[must_use]
     pub fn known_columns(&self, place: usize) -> KnownRelations {
         let Some(part) = self.parts.get(place) else {
@@ -428,7 +430,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns all known columns of a node, including those from its SQL, and whether the list is complete.
+    /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
     pub fn columns(&self, place: usize) -> KnownRelations {
         let mut known = self.known_columns(place);
         if known.is_complete {
@@ -445,14 +447,14 @@ impl<'a> Graph<'a> {
         known
     }
 
-    /// Returns the nodes downstream of others, each after all downstream nodes that it reads. Includes a start node
-    /// only if it is downstream of another one. Nodes in a cycle come last.
+    /// Returns the nodes downstream of other nodes, each after all downstream nodes that it reads. A start node is
+    /// included only if it is downstream of another start node. Nodes in a cycle come last.
     #[must_use]
     pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.children)
     }
 
-    /// Returns the nodes upstream of others, each after all upstream nodes that read it.
+    /// Returns the nodes upstream of other nodes, each after all upstream nodes that read it.
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         topological_order(from, &self.parents)
@@ -476,7 +478,7 @@ fn is_python(node: &ManifestNode) -> bool {
     node.original_file_path.ends_with(".py")
 }
 
-/// Returns the nodes reachable over edges in topological order: each after all nodes that lead to it.
+/// Returns the nodes reachable over edges in topological order. Each node comes after all nodes that lead to it.
 fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut reached = vec![false; edges.len()];
     let mut stack = from.to_vec();

@@ -1,5 +1,5 @@
 //! Impact of a change: everything downstream of a column, model or definition, across dbt nodes, specs and Omni
-//! fields, each with its severity and the path that leads to it.
+//! fields. Each effect has a severity and the path that leads to it.
 //!
 //! | part | content |
 //! |---|---|
@@ -8,13 +8,13 @@
 //! | [`changes_since`] | finds the changes between two revisions of a project |
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
-//! Columns are traced through the SQL of models if possible. Otherwise the whole model counts as affected, and the
+//! Columns are traced through the SQL of models. If that is not possible, the whole model counts as affected, and the
 //! report gives the reason. The [`Grade`] of an effect is breaking, changing (other values) or harmless.
 //!
-//! Definitions of specs and fields of Omni are nodes of the graph, too, so a path can lead from a source column through
-//! dbt models to a dashboard.
+//! Definitions of specs and fields of Omni are also nodes of the graph, so a path can lead from a source column
+//! through dbt models to a dashboard.
 //!
-//! Everything is pure: the caller reads the files and passes their contents.
+//! This crate does no input or output: the caller reads the files and passes their contents.
 
 #![forbid(unsafe_code)]
 #![warn(

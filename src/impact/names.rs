@@ -1,5 +1,5 @@
-//! Resolution of names on the command line: a model, a source, a column or a definition of a spec, by name or unique
-//! id.
+//! Resolves names on the command line. A name refers to a model, a source, a column or a definition of a spec, by
+//! name or unique id.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,14 @@ use crate::lineage::KnownRelations;
 pub struct ImpactTarget {
     /// Index of the node.
     pub place: usize,
-    /// Column in lower case. `None` for the whole node.
+    /// Column, in lower case. `None` if the name refers to the whole node.
     pub column: Option<String>,
-    /// Definition of the node's spec, if it is not a column of the model.
+    /// Definition of the node's spec. `None` unless the name refers to a definition that is not a column of the
+    /// model.
     pub definition: Option<String>,
 }
 
-/// Error for a name that refers to nothing or is ambiguous.
+/// Error for a name that is unknown or ambiguous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameError {
     /// Error message.
@@ -28,15 +29,15 @@ pub struct NameError {
     pub help: String,
 }
 
-/// Maximum number of candidates that a message lists. The others are only counted.
+/// Maximum number of candidates that a message lists. The message only counts the remaining candidates.
 const MAX_LISTED: usize = 8;
 
 impl Graph<'_> {
-    /// Resolves a name.
+    /// Resolves a name on the command line.
     ///
     /// # Errors
     ///
-    /// The name refers to nothing, or to more than one thing.
+    /// Returns an error if the name is unknown or ambiguous.
     pub fn resolve_target(&self, name: &str) -> Result<ImpactTarget, NameError> {
         crate::lineage::with_large_stack(|| self.find(name)).unwrap_or_else(|| {
             Err(NameError {
@@ -123,7 +124,8 @@ impl Graph<'_> {
         })
     }
 
-    /// Returns the nodes with a name or id. Relations take precedence: a model over an exposure of the same name.
+    /// Returns the nodes with a name or id. Relations take precedence over other resources, for example a model over
+    /// an exposure with the same name.
     fn nodes_with_name(&self, name: &str) -> Vec<usize> {
         if let Some(place) = self.index_of(name) {
             return vec![place];
@@ -152,7 +154,7 @@ impl Graph<'_> {
         (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
     }
 
-    /// Returns a column that is known without the node's SQL.
+    /// Returns a column that is known without parsing the node's SQL.
     fn stated_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
         let KnownRelations { columns, .. } = self.known_columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
@@ -181,8 +183,8 @@ impl Graph<'_> {
         }
         let KnownRelations { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
-        // Accept any column of a source or seed with an incomplete list of columns, unless it looks like a
-        // misspelling, and any column of a model whose SQL cannot be traced.
+        // If a source or seed has an incomplete list of columns, accept any column name that does not look like a
+        // misspelling. Accept any column of a model whose SQL cannot be traced.
         let has_sql = self.parts.get(place)?.has_sql();
         let is_unread = has_sql && matches!(self.lineage(place), Some(Err(_)));
         let is_misspelled = || suggest::nearest(column, columns.iter().map(String::as_str)).is_some();

@@ -11,8 +11,8 @@ use crate::lineage;
 type GraphPlace = (usize, Option<String>);
 
 impl Graph<'_> {
-    /// Returns the graph around a target up to a number of steps: its id, its upstream graph, its downstream graph,
-    /// and notes on models whose columns could not be traced.
+    /// Returns the graph around a target, up to a number of steps. The result contains the id of the target, its
+    /// upstream graph, its downstream graph, and notes on models whose columns could not be traced.
     #[must_use]
     pub fn graph_around(
         &self,
@@ -89,7 +89,7 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the next upstream step: the columns from which a column is computed, or the nodes that a node reads.
+    /// Returns the next step upstream: the columns from which a column is computed, or the nodes that a node reads.
     fn upstream_of(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let whole = || {
             self.parents
@@ -117,14 +117,14 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the next downstream step: the columns computed from a column and the models whose rows depend on it, or
-    /// the nodes that read a node.
+    /// Returns the next step downstream. From a column, the step leads to the columns computed from the column and to
+    /// the models whose rows depend on it. From a node, the step leads to the nodes that read the node.
     fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {
             let is_relation = self.parts.get(*child).is_some_and(super::GraphPart::is_relation);
             let (Some(column), true) = (column, is_relation) else {
-                // Tests and exposures do not read single columns.
+                // Tests and exposures do not read individual columns.
                 if column.is_none() {
                     found.push((*child, None));
                 }

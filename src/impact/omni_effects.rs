@@ -1,4 +1,4 @@
-//! Effects of table changes on the Omni model, as part of the report.
+//! Adds the effects of table changes on the Omni model to the report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
     if graph.sources.omni.is_empty() {
         return;
     }
-    // First effect of each field.
+    // Position of the first effect on each field.
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, state) in spread.states.iter() {
         let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else {
@@ -135,7 +135,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Propagation, steps: &mut StepNames
             });
         }
     }
-    // A field that two tables affect is reported once, with the worse effect.
+    // If two tables affect the same field, report only the worse effect.
     let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, effect) in impact.effects.iter().enumerate() {
         let known = worst.entry(&effect.id).or_insert(at);

@@ -1,4 +1,4 @@
-//! Propagation of a change: node by node downstream, each graded by the changed columns and rows that it reads.
+//! Propagates a change downstream, node by node. Each node is graded by the changed columns and rows that it reads.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,26 @@ use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-/// Start of a propagation: the changes of one node.
+/// Start of a propagation: all changes of one node.
 #[derive(Clone, Debug, Default)]
 pub struct ChangeStart {
     /// Index of the node.
     pub place: usize,
     /// Changed columns by name, in lower case.
     pub columns: BTreeMap<String, ColumnChange>,
-    /// Whether the rows change, so that the values of all columns change.
+    /// True if the rows change, which changes the values of all columns.
     pub rows: bool,
     /// Whether the node is removed.
     pub is_removed: bool,
-    /// Whether the code of the node changes, so that its unit tests may expect the old values.
+    /// True if the code of the node changes, so that unit tests of the node may expect the old values.
     pub redefined: bool,
-    /// Reason why rows or values change, if it should be reported.
+    /// Reason why rows or values change. `None` if the report needs no reason.
     pub why: Option<String>,
-    /// Other changes of the node, which do not affect downstream nodes.
+    /// Other changes of the node, without effects on downstream nodes.
     pub notes: Vec<ChangeNote>,
 }
 
-/// Change of a node that does not affect its values, such as a removed test or a contract.
+/// Change of a node that does not affect its values, such as a removed test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeNote {
     /// Name of the node or of one of its columns.
@@ -43,17 +43,17 @@ pub struct ChangeNote {
 /// Severity of a change or an effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// Nobody sees a difference.
+    /// The change makes no visible difference.
     #[default]
     Harmless,
-    /// Values change.
+    /// Values change, but nothing fails.
     Changing,
-    /// Something fails.
+    /// The change makes something fail.
     Breaking,
 }
 
 impl Grade {
-    /// Returns the grade as words in messages.
+    /// Returns the words for this grade in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl Grade {
     }
 }
 
-/// Origin of a change: the previous node, and its column if known.
+/// Origin of a change: the previous node, and its column if the column is known.
 pub(super) type ChangeOrigin = Option<(usize, Option<String>)>;
 
 /// State of an affected node.
@@ -80,7 +80,7 @@ pub(super) struct NodeState {
     pub reason: String,
     /// Origin of the first change with the worst grade.
     pub origin: ChangeOrigin,
-    /// Reason why the effect is only known for the whole node.
+    /// Reason why the effect is known only for the whole node.
     pub why_model_level: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
@@ -100,7 +100,7 @@ impl NodeState {
         }
     }
 
-    /// Sets grade, reason and origin if the grade is worse than the current one.
+    /// Sets the grade, reason and origin if the new grade is worse than the current grade.
     pub fn raise_grade(&mut self, grade: Grade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;
@@ -133,7 +133,7 @@ impl NodeStates {
 
     fn add(&mut self, place: usize, state: NodeState) {
         match self.0.get_mut(place) {
-            // The node also has changes of its own.
+            // The node also has its own changes.
             Some(Some(own)) => merge(own, state),
             Some(none) => *none = Some(Box::new(state)),
             None => {}
@@ -145,7 +145,7 @@ impl NodeStates {
     }
 }
 
-/// Result of a propagation: affected nodes, and unaffected downstream nodes.
+/// Result of a propagation: the states of affected nodes, and all downstream nodes in order.
 #[derive(Debug, Default)]
 pub(super) struct Propagation {
     pub states: NodeStates,
@@ -184,7 +184,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
         .into_iter()
         .map(|test| (&*test.node.unique_id, test))
         .collect();
-    // Skip nodes that do not read an affected node, because parsing SQL takes most of the time.
+    // Skip nodes that read no affected node, because parsing SQL takes most of the time.
     let mut next = 0;
     while next < spread.order.len() {
         let wave = wave(graph, &spread.order, next);
@@ -208,7 +208,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagatio
     spread
 }
 
-/// Returns the end of the run of nodes, starting at `from`, that do not read each other.
+/// Returns the end of the sequence of nodes that starts at `from` and in which no node reads another.
 fn wave(graph: &Graph<'_>, order: &[usize], from: usize) -> usize {
     let mut inside = rustc_hash::FxHashSet::default();
     for (at, place) in order.iter().enumerate().skip(from) {
@@ -236,7 +236,7 @@ fn merge(own: &mut NodeState, other: NodeState) {
     own.why_model_level = own.why_model_level.take().or(other.why_model_level);
 }
 
-/// Rates the effect on a changed node itself by its contract.
+/// Grades the effect of a change on the changed node itself, based on its contract.
 fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else {
         return;
@@ -289,7 +289,7 @@ fn grade_node(
     state
 }
 
-/// Grades a node with SQL, such as a model or snapshot.
+/// Grades a node that has SQL, such as a model or snapshot.
 fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[ChangeStart], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
@@ -306,7 +306,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         );
         return;
     }
-    // If the rows of a parent change, all columns change, whatever the SQL is.
+    // If the rows of a parent change, all columns change, regardless of the SQL.
     if let Some((parent, name)) =
         other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
     {
@@ -318,8 +318,8 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         );
         return;
     }
-    // An ephemeral model has no name of its own in the SQL of its readers. Models that it reads can still be traced
-    // there.
+    // dbt inserts the SQL of an ephemeral model into the SQL of its readers, so its name does not occur there. The
+    // models that the ephemeral model reads can still be traced in the readers.
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
         is_start
@@ -358,7 +358,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
         let via = of.and_then(|of| Some((relation(&of.relation)?, Some(of.column))));
         state.columns.insert(column, (change, via));
     }
-    // Columns passed on by `*` from a relation with unknown columns.
+    // Add columns that `*` selects from a relation with unknown columns.
     for parts in lineage.relations() {
         let Some(read) = relation(parts) else { continue };
         let Some(before) = states.get(&read) else { continue };
@@ -383,7 +383,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[C
     grade_columns(graph, place, state);
 }
 
-/// Returns a parent whose rows change, unless a parent has a worse change.
+/// Returns a parent whose rows change. `None` if a column of any parent is removed or changes its type.
 pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
@@ -404,7 +404,7 @@ pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &NodeStates) -
         .flatten()
 }
 
-/// Grades a model by its changed columns.
+/// Grades a model by its own changed columns.
 fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     let node = graph.parts.get(place).and_then(|part| part.node);
     let contract = node.is_some_and(|node| node.contract_enforced);
@@ -439,7 +439,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
     }
 }
 
-/// Marks a node as changed as a whole, because its lineage is not known per column.
+/// Grades a node as changed as a whole, because its lineage is not known per column.
 fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
@@ -475,7 +475,7 @@ fn grade_whole(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, 
     }
 }
 
-/// Grades an exposure or a saved query. dbt does not specify which columns they read.
+/// Grades an exposure or a saved query. dbt does not specify which columns such a node reads.
 fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {

@@ -1,14 +1,15 @@
-//! Reads the raw code of dbt models as SQL, without dbt. Plain Jinja calls have a known result. Other Jinja could
-//! return any SQL, so code with it is not read.
+//! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Any other
+//! Jinja could return any SQL, so code that contains it is rejected.
 
 use crate::dbt::From;
 
 /// Returns the SQL of a model's code. `name` returns the SQL name of the relation in `ref(…)`, `source(…)` or `this`.
-/// The SQL of an incremental model is the union of the first run and later runs, because both write its columns.
+/// The SQL of an incremental model is the union of the SQL for the first run and for later runs, because both write
+/// the columns of the model.
 ///
 /// # Errors
 ///
-/// The first Jinja that only dbt can run.
+/// Returns the first Jinja expression or tag that only dbt can evaluate.
 pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let first = branch(code, false, &mut name)?;
     let later = branch(code, true, &mut name)?;
@@ -19,11 +20,11 @@ pub(super) fn sql_of(code: &str, mut name: impl FnMut(&str) -> Option<String>) -
     })
 }
 
-/// Returns the SQL of the first run of a model, or of a later one.
+/// Returns the SQL for the first run of a model, or for a later run.
 fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
     let mut place = CodePlace::Code;
-    // Whether each open `if` takes its current branch.
+    // For each open `if`: whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
     while let Some(at) = rest.find('{') {
@@ -64,7 +65,7 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
         if !taken.iter().all(|taken| *taken) {
             continue;
         }
-        // A comment contains no SQL.
+        // Jinja inside a SQL comment adds no SQL.
         if matches!(place, CodePlace::Comment | CodePlace::Block) {
             continue;
         }
@@ -85,22 +86,22 @@ fn branch(code: &str, is_incremental: bool, mut name: impl FnMut(&str) -> Option
     Ok(out)
 }
 
-/// Returns the SQL of a Jinja call that reads no relation.
+/// Returns the SQL that a Jinja call without a relation produces.
 fn value(inside: &str, place: CodePlace) -> Option<&str> {
     if call(inside, "config").is_some() {
         return Some("");
     }
     let arguments = call(inside, "var")?;
     if place == CodePlace::Text {
-        // A variable inside a string is part of a constant, so its value does not matter.
+        // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }
-    // The project may set another number, but a string could be any SQL.
+    // A numeric default is safe, because the project can only set another number. A string default could be any SQL.
     let (_, default) = arguments.split_once(',')?;
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
 }
 
-/// Returns the arguments of a call of this name. `None` if the code contains anything else.
+/// Returns the arguments of a call of this name. `None` if the code is not exactly one such call.
 fn call<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
     let length = end(arguments, ')')?;
@@ -147,7 +148,7 @@ fn display_block(inside: &str, kind: char) -> String {
     format!("`{{{kind} {short}{more} {close}}}`")
 }
 
-/// Lexical context of a character in SQL.
+/// Lexical context of a position in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CodePlace {
     Code,

@@ -26,21 +26,21 @@ pub struct ChangedNode {
     pub what: String,
     /// Severity of the change for the node itself.
     pub grade: Grade,
-    /// Reason for the grade, or cause of the change. `None` if there is none.
+    /// Reason for the grade, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
 
-/// Effect of a change on a node or on a field, topic or join of Omni.
+/// Effect of a change on a dbt node, or on a field, topic or join of Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Effect {
     /// Name such as `quarterly_growth_rate`, or `orders.revenue` for a field of Omni.
     pub name: String,
-    /// Id of the node, or kind and name of an Omni object.
+    /// Id of the node, or kind and name of the Omni object.
     pub id: String,
     /// Resource type in dbt's terms, or `omni dimension`, `omni topic` and so on.
     pub kind: String,
-    /// Columns that change. Empty if all change or none are known.
+    /// Columns that change. Empty if all columns change or if the columns are unknown.
     pub columns: Vec<String>,
     /// Path from the change to this node.
     pub path: Vec<Arc<str>>,
@@ -50,25 +50,25 @@ pub struct Effect {
     pub grade: Grade,
     /// Reason for the grade.
     pub reason: String,
-    /// Reason why lineage is only known for the whole node, if so.
+    /// Reason why lineage is known only for the whole node. `None` if the columns are known.
     pub whole: Option<String>,
     /// Reasons why the effect may be smaller than reported.
     pub gaps: Vec<String>,
     /// Owner of the node.
     pub owner: Option<String>,
-    /// Last status of the node or the worst last status of its tests.
+    /// Last status of the node, or a summary of the last results of its tests.
     pub status: Option<String>,
     /// File that defines the node.
     pub file: Option<String>,
 }
 
-/// Dependency between two ids.
+/// Dependency between two nodes, given by their ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct GraphEdge {
-    /// Id that is read.
+    /// Id of the node that is read.
     pub from: String,
-    /// Id that reads it.
+    /// Id of the node that reads `from`.
     pub to: String,
 }
 
@@ -82,7 +82,7 @@ pub struct Impact {
     pub effects: Vec<Effect>,
     /// Ids and names of downstream nodes that the changes do not affect.
     pub unaffected: Vec<(String, String)>,
-    /// Dependencies between all these nodes.
+    /// Dependencies between the changed, affected and unaffected nodes.
     pub edges: Vec<GraphEdge>,
 }
 
@@ -98,14 +98,15 @@ impl Impact {
     }
 }
 
-/// Returns the impact of changes. `status` maps node ids to their last run status.
+/// Returns the impact of changes. `status` maps node ids to the status of their last run.
 #[must_use]
 pub fn impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
     lineage::with_large_stack(|| report(graph, starts, status)).unwrap_or_default()
 }
 
 impl Graph<'_> {
-    /// Returns the start of a change to a target. For a definition, `change` is ignored: its values change.
+    /// Returns the start of a change to a target. If the target is a definition, its values change, and `change` is
+    /// ignored.
     #[must_use]
     pub fn start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
         let mut start = ChangeStart {
@@ -126,7 +127,7 @@ impl Graph<'_> {
         }
         match &target.column {
             Some(column) => {
-                // If the column is defined by a formula, other columns of the model may depend on it.
+                // If a formula defines the column, other columns of the model may depend on it.
                 if let Some(spec) = spec.filter(|spec| {
                     spec.compiled
                         .definitions()
@@ -223,7 +224,7 @@ fn changed(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) ->
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // A possible change with a cause outside the node's own file is at least `Changing`.
+    // If the cause of a possible change is outside the node's own file, the grade is at least `Changing`.
     let grade = if start.why.is_some() {
         grade.max(Grade::Changing)
     } else {
@@ -284,7 +285,7 @@ fn effect(
     } else {
         state.columns.keys().cloned().collect()
     };
-    // dbt lists exposures in its run results but does not run them.
+    // dbt includes exposures in its run results but does not run them.
     let own = part
         .node
         .and_then(|node| status.get(&*node.unique_id))
@@ -313,14 +314,14 @@ fn effect(
     }
 }
 
-/// Column of a step, if known, and the display name of the step.
+/// Column of a step, if known, with the display name of the step.
 type PathStep = (Option<String>, Arc<str>);
 
-/// Cache of step names, because many paths share steps.
+/// Cache of step names, which many paths share.
 pub(super) struct StepNames<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Propagation,
-    /// Steps by node index.
+    /// Column and display name of the steps, by node index.
     named: FxHashMap<usize, Vec<PathStep>>,
 }
 
@@ -372,7 +373,7 @@ fn reached(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
     via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 
-/// Returns the owner of a node, from its meta or else its group.
+/// Returns the owner of a node, from its `meta` or its group.
 fn owner(graph: &Graph<'_>, node: &ManifestNode) -> Option<String> {
     if let NodeDetail::Exposure(exposure) = &node.detail {
         return named(&exposure.owner);
@@ -400,7 +401,8 @@ fn named(owner: &Owner) -> Option<String> {
     }
 }
 
-/// Returns the last test results of each node: how many tests pass, and a failure if there is one.
+/// Returns a summary of the last test results of each node: how many tests pass, and the status of a test that does
+/// not pass.
 fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap<usize, String> {
     let mut all: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for test in graph.sources.manifest.data_tests() {

@@ -6,8 +6,8 @@ use crate::artifacts::{DbtSemanticModel, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
-/// Returns the elements of a semantic model with the columns that each reads. `None` if the SQL of an element cannot
-/// be traced.
+/// Returns the elements of a semantic model, each with the columns that it reads. The columns are `None` if the SQL
+/// of the element cannot be traced.
 fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),
@@ -37,7 +37,7 @@ fn elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, 
     plain.chain(measures).collect()
 }
 
-/// Updates the state of a semantic model from its elements that read changed columns.
+/// Grades a semantic model by its elements that read changed columns.
 pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::SemanticModel(model)) = graph
         .parts
@@ -95,7 +95,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     }
 }
 
-/// Updates the state of a metric from its measures and input metrics.
+/// Grades a metric by its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     let Some(NodeDetail::Metric(metric)) = graph
         .parts
@@ -138,7 +138,8 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
                     Some((*parent, None)),
                 );
             }
-            // None of the metric's known measures changes, and it has no filter that could name a changed dimension.
+            // No known measure of the metric changes, and the metric has no filter that could name a changed
+            // dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
             None => {
                 state.raise_grade(

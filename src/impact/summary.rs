@@ -82,7 +82,7 @@ fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// Kinds in display order.
+/// Kinds of nodes in display order.
 pub(super) const ORDER: &[&str] = &[
     "model",
     "snapshot",

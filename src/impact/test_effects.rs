@@ -5,7 +5,8 @@ use super::propagate::{ChangeStart, Grade, NodeState, NodeStates, other_rows};
 use crate::artifacts::{Check, DataTest, NodeDetail};
 use crate::lineage::ColumnChange;
 
-/// Rates the effect on a data test. The test fails to run if a column is removed, and may find other rows if values change.
+/// Grades the effect on a data test. The test fails to run if a column is removed, and may find other rows if values
+/// change.
 pub(super) fn grade_data_test(
     graph: &Graph<'_>,
     place: usize,
@@ -26,7 +27,7 @@ pub(super) fn grade_data_test(
         let reason = format!("it looks at `{name}`, whose rows change");
         return state.raise_grade(Grade::Changing, reason, Some((parent, None)));
     }
-    // Columns that the test names, and columns of another table that it reads.
+    // Columns that the test names, including columns of another table that the test reads.
     let mut columns: Vec<(usize, String)> = Vec::new();
     if let Some(test) = test {
         let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
@@ -48,7 +49,7 @@ pub(super) fn grade_data_test(
             _ => {}
         }
     }
-    // The columns that a built-in dbt test reads are known without its SQL.
+    // For a built-in dbt test, the columns are known without reading its SQL.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, Check::Other(_) | Check::Singular) && test.node.config_text("where").is_none()
     });
@@ -102,7 +103,8 @@ pub(super) fn grade_data_test(
     }
 }
 
-/// Rates the effect on a unit test. The test has its own input rows, so only changed code of its model and removed columns affect it.
+/// Grades the effect on a unit test. A unit test has its own input rows, so it is affected only by changes to the
+/// code of its model and by removed columns.
 pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,

@@ -1,4 +1,4 @@
-//! Evaluation of operators and of functions that don't need other rows.
+//! Evaluates operators, row-level functions and aggregates from the values of their arguments.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::Exact, uncertainty};
 
-/// Evaluates an expression that needs no rows except those of its operands.
+/// Evaluates an expression from the values of its operands.
 pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
     match x {
         ReferenceExpr::Literal(literal) => literal.clone(),
@@ -37,7 +37,7 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
             let spelled = functions::regex_argument_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
-                // T of NULL depends on the column's type, which the value NULL doesn't contain.
+                // The result of T for NULL depends on the type of the column, but the value NULL has no type.
                 uncertainty::mark();
             }
             let Some(result) = functions::call(spelled, &values) else {
@@ -71,7 +71,8 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
     }
 }
 
-/// Returns the outcome of an operator for its operands.
+/// Returns the outcome of an operator for coverage, such as an empty operand, a division by 0 or the result of a
+/// comparison.
 fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
     let compares = matches!(
         op,
@@ -131,7 +132,7 @@ pub fn binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     if a.is_null() || b.is_null() {
         return Value::Null;
     }
-    // An ISO text combined with a date is a date.
+    // A string in ISO format counts as a date if the other operand is a date.
     let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
@@ -245,7 +246,7 @@ fn decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         ReferenceOp::Multiply => x.times(y),
         ReferenceOp::Divide if y.digits == 0 => return Value::Null,
         ReferenceOp::Divide => {
-            // As a float, the result would be a negative zero.
+            // In an engine that uses floats, this result would be a negative zero.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::mark_unknown_digits();
             }
@@ -284,7 +285,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
         return unfit(op, date, days);
     };
     let by = if op == ReferenceOp::Earlier { -by } else { by };
-    // Exceeds the range of any calendar.
+    // The offset exceeds the range of any calendar.
     if by.abs() > 1e7 {
         uncertainty::mark_oversize();
         return Value::Null;
@@ -293,7 +294,7 @@ fn moved(op: ReferenceOp, date: &Value, days: &Value) -> Value {
         Value::Date(date) => Value::Date(date + by.trunc() as i64),
         Value::Time(seconds) => {
             let moved = by * DAY as f64;
-            // Times in the interpreter have whole seconds.
+            // Times in the interpreter consist of whole seconds.
             if (moved - moved.round()).abs() > 1e-3 {
                 uncertainty::report_unsupported(|| "a fraction of a second".to_owned());
             }
@@ -327,7 +328,7 @@ pub fn aggregated(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct
     result
 }
 
-/// Marks a result as uncertain if a function computed a float from decimals.
+/// Marks the number of digits as uncertain if a function computed a float from decimals.
 fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::mark_unknown_digits();

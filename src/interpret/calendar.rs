@@ -25,7 +25,7 @@ pub fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
-/// Returns the same day `months` later, clipped to the end of that month.
+/// Returns the same day of the month `months` later, or the last day of that month if the month is too short.
 pub fn add_months(date: i64, months: i64) -> i64 {
     let (year, month, day) = civil(date);
     let first = year * 12 + month - 1 + months;
@@ -97,7 +97,7 @@ impl Frame {
         }
     }
 
-    /// Returns the first day of the period.
+    /// Returns the first day of the period that contains a date.
     pub fn start(self, date: i64) -> i64 {
         let (year, month, _) = civil(date);
         match self {

@@ -1,4 +1,4 @@
-//! Exact decimals for functions that round. A float is converted to the decimal that it prints as.
+//! Exact decimals for functions that round. A float is converted to the decimal with the same printed digits.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ pub struct Exact {
 pub enum Towards {
     Zero,
     Away,
-    /// To the nearest integer, with halves away from zero.
+    /// To the nearest integer. Halves are rounded away from zero.
     Nearest,
     Down,
     Up,
 }
 
 impl Exact {
-    /// Returns the decimal for a number; `None` if the number is too large or too small.
+    /// Returns a number as a decimal. `None` if the number is too large or too small.
     pub fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Int(i) => Some(Self {
@@ -62,7 +62,8 @@ impl Exact {
         Some((a.at(scale)?, b.at(scale)?, scale))
     }
 
-    /// Rounds to a number of decimal places. A negative number of places rounds to tens, hundreds, and so on.
+    /// Rounds to a number of decimal places. If the number of places is negative, rounds to tens, hundreds, and so
+    /// on.
     pub fn rounded(self, places: i64, towards: Towards) -> Option<Self> {
         let dropped = i64::from(self.scale) - places;
         if dropped <= 0 {
@@ -93,7 +94,7 @@ impl fmt::Display for Exact {
     }
 }
 
-/// Decimal arithmetic with the scale of Postgres results, the only engine that shows all computed digits.
+/// Decimal arithmetic with the same scale of results as in Postgres, the only engine that shows all computed digits.
 impl Exact {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let (a, b, scale) = Self::align_scales(self, other)?;
@@ -118,9 +119,9 @@ impl Exact {
         })
     }
 
-    /// Divides two decimals; `None` if the divisor is 0 or the result has too many digits.
+    /// Divides two decimals. `None` if the divisor is 0 or the result has too many digits.
     pub fn checked_divide(self, other: Self) -> Option<Self> {
-        // Postgres computes in base 10,000 and keeps at least four such digits.
+        // Postgres computes in base 10,000 and keeps at least four digits of that base.
         let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);
         let quotient_weight = weight - other_weight - i64::from(first <= other_first);
         let least = i64::from(self.scale.max(other.scale));

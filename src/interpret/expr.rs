@@ -1,4 +1,4 @@
-//! Expression tree of formulas, built by the test generator and evaluated by the interpreter.
+//! Expression trees of formulas, which the test generator builds and the interpreter evaluates.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use crate::value::{DAY, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReferenceExpr {
     Literal(Value),
-    /// Column or definition.
+    /// Name of a column or definition.
     Name(String),
     /// Column truncated to a timeframe: `column[month]`.
     Period(String, Frame),
-    /// Any other timeframe, or a timeframe of an expression.
+    /// Any other timeframe of a column, or any timeframe of another expression.
     Part(Box<ReferenceExpr>, String),
     Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
     /// Call of a row-level function.
     Call(&'static str, Vec<ReferenceExpr>),
-    /// Aggregate over the rows of the group, or over the ranges among its arguments.
+    /// Aggregate over the rows of the group, or over the ranges in its arguments.
     Aggregate(&'static str, Vec<ReferenceExpr>),
     /// Values of an expression in a range of rows.
     Range(Box<ReferenceExpr>, WindowRows),
@@ -52,14 +52,14 @@ pub enum Window {
     First(Box<ReferenceExpr>),
     Last(Box<ReferenceExpr>),
     Row,
-    /// RANK or `OMNI_RANK`. The flag means descending order.
+    /// `RANK` or `OMNI_RANK`. The flag is true for descending order.
     Rank(&'static str, Box<ReferenceExpr>, bool),
     PercentRank(Box<ReferenceExpr>),
-    /// PERIODOFFSET: offset in calendar periods.
+    /// `PERIODOFFSET`, with the offset in calendar periods.
     Period(Box<ReferenceExpr>, i64, ReferenceUnit),
 }
 
-/// Rows of a range.
+/// Rows that belong to a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WindowRows {
     All,
@@ -130,12 +130,12 @@ impl ReferenceExpr {
         self.children().into_iter().for_each(|child| child.names(found));
     }
 
-    /// Returns whether the expression is an aggregate over ranges.
+    /// Returns whether the expression is an aggregate over a range.
     pub fn has_range(&self) -> bool {
         self.range().is_some()
     }
 
-    /// Returns the rows of an aggregate's ranges.
+    /// Returns the rows of the first range in an aggregate's arguments.
     pub fn range(&self) -> Option<WindowRows> {
         let Self::Aggregate(_, args) = self else { return None };
         args.iter().find_map(|arg| {
@@ -147,7 +147,7 @@ impl ReferenceExpr {
         })
     }
 
-    /// Returns the level of the expression. `of` returns the level of a name.
+    /// Returns the level of the expression. The function `of` returns the level of a name.
     pub fn level(&self, of: &dyn Fn(&str) -> ReferenceLevel) -> ReferenceLevel {
         let below = self
             .children()
@@ -242,7 +242,7 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
-        // Times have no literals, but a date is equivalent to its midnight in an expression with times.
+        // Formulas have no literals for times. In an expression with times, a date means its midnight.
         Value::Time(seconds) => literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
 }

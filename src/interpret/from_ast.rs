@@ -1,4 +1,5 @@
-//! Conversion of parsed formulas to the interpreter's expressions, without name resolution, checks or conversions.
+//! Converts parsed formulas to the interpreter's expressions. Names are not resolved, and types are neither checked
+//! nor converted.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
 use crate::calendar::{Frame, ReferenceUnit};
@@ -8,24 +9,25 @@ use crate::parse::{reference, unquote};
 use crate::value::Value;
 use crate::{Level, Type};
 
-/// Part of a formula that the interpreter doesn't support.
+/// Part of a formula that the interpreter does not support.
 pub type Unread = String;
 
-/// Maximum depth of formulas, because the interpreter is recursive.
+/// Maximum depth of formulas. The interpreter is recursive, so deeper formulas could overflow the stack.
 const DEPTH: u32 = 100;
 
 /// Context of a formula: the meaning of its names, and the current day.
 #[derive(Clone, Copy, Default)]
 pub struct Reading<'a> {
-    /// Relation that is read, if it is the only one. Its name is a redundant qualifier of columns.
+    /// The only relation that is read. The name of this relation is a redundant qualifier of columns. `None` if there
+    /// are several relations.
     pub relation: Option<&'a str>,
-    /// Current day as days since 1970-01-01; `None` if unknown.
+    /// Current day as the number of days since 1970-01-01. `None` if unknown.
     pub today: Option<i64>,
-    /// Whether weeks begin on Monday and fiscal years in January.
+    /// True if weeks begin on Monday and fiscal years in January.
     pub plain_calendar: bool,
 }
 
-/// Returns a name in lower case, as the interpreter compares names.
+/// Returns a name in lower case, the form in which the interpreter compares names.
 pub fn fold_case(name: &str) -> String {
     name.to_ascii_lowercase()
 }
@@ -47,7 +49,7 @@ pub fn formula(
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
     let mut made: Vec<Option<(ReferenceExpr, u32)>> = Vec::new();
-    // Children precede their parents.
+    // Children have smaller indexes than their parents.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
         let mut depth = 0;
@@ -135,7 +137,7 @@ impl AstReader<'_> {
                 }
                 self.call(name, args)?
             }
-            // The call replaces an empty argument with its default value.
+            // The enclosing call replaces an empty argument with a default value.
             Node::Blank => ReferenceExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
@@ -199,8 +201,9 @@ impl AstReader<'_> {
     }
 }
 
-/// Returns the value of an empty argument. Its type is that of the parameter or of the other arguments. `None` if
-/// neither determines the type.
+/// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
+/// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
+/// determine the type.
 fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
@@ -250,7 +253,7 @@ fn blank(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
     }
 }
 
-/// Returns the empty value for the type of an expression, if the syntax of the expression determines its type.
+/// Returns the empty value for the type of an expression, if the expression's syntax determines that type.
 fn zero_of(expr: &ReferenceExpr) -> Option<Value> {
     match expr {
         ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
@@ -282,7 +285,7 @@ fn operator(op: BinaryOp) -> ReferenceOp {
     }
 }
 
-/// Converts a range: `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
+/// Converts a range, such as `m:m`, `FIRST(m):m` or `OFFSET(m, -2):m`.
 fn range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
     let (of, from) = row_place(from)?;
     let (same, to) = row_place(to)?;
@@ -305,7 +308,7 @@ fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
     })
 }
 
-/// Converts a call of a window function; `None` for other functions.
+/// Converts a call of a window function. `None` for any other function.
 fn window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {

@@ -1,4 +1,5 @@
-//! Nested-loop join of a step's relations: combines each row with each row and keeps those that fulfill the condition.
+//! Nested-loop join of a step's relations: combines each row with each row of the other relation and keeps the
+//! combinations that satisfy the condition.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,14 +14,15 @@ struct Relations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a StepRows>,
     nothing: &'a StepRows,
-    /// Columns of `using`, each with the relations that have it.
+    /// Columns in `using`, each with the indexes of the relations that have it.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
 
-/// One row of each relation joined so far; `None` if the join found no row.
+/// One row of each relation that was joined so far. `None` if the join found no row in that relation.
 type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
-/// Returns the joined rows. A column is named `relation.column`, and also `column` if only one relation has it.
+/// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
+/// `column`.
 pub fn join(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
     let mut names = vec![read];
@@ -91,7 +93,7 @@ impl<'a> Relations<'a> {
         self.rows_of(at).columns.iter().any(|c| c == column)
     }
 
-    /// Resolves a name to a value; `None` if two relations have the column, or none has it.
+    /// Resolves a name to a value. `None` if several relations or no relation has the column.
     fn value(&self, parts: &[Option<&ValueRow>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
@@ -184,7 +186,7 @@ impl<'a> Relations<'a> {
         }
     }
 
-    /// Returns the relations before index `at` that have a column of `using`.
+    /// Returns the relations before index `at` that have a column named in `using`.
     fn sides_before(&self, at: usize, name: &str) -> Vec<usize> {
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of)) => of.clone(),
@@ -199,8 +201,8 @@ impl<'a> Relations<'a> {
         self.merged.push((name, of));
     }
 
-    /// Returns the grain of the joined rows: the key of the first relation, plus the keys of relations with several
-    /// matches per row.
+    /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations with
+    /// several matches per row.
     fn grain(&self, step: &ReferenceStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
@@ -213,7 +215,7 @@ impl<'a> Relations<'a> {
         for (place, join) in step.joins.iter().enumerate() {
             let single = self.rows_of(place + 1).is_single;
             if join.kind == ReferenceJoinKind::Full {
-                // For a full join, the grain is known only if the columns of `using` are the key on both sides.
+                // The grain of a full join is known only if the columns in `using` are the key of both sides.
                 let by = match &join.by {
                     JoinCondition::Using(names) => names.as_slice(),
                     _ => &[],
@@ -248,7 +250,7 @@ fn first(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Collects the names that an expression reads, directly or through definitions of the step.
+/// Collects the names that an expression reads, directly or through the step's definitions.
 fn read(step: &ReferenceStep, x: &ReferenceExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
     x.names(&mut own);

@@ -1,8 +1,9 @@
-//! Interpreter for formulas and specs, which evaluates them row by row.
+//! Interpreter that evaluates formulas and specs row by row.
 //!
-//! The interpreter implements the contract and the behavior of spreadsheets, independently of SQL: the crate depends
-//! only on the parser and the catalog of functions, never on the compiler. So its results can verify the generated SQL.
-//! The tests compare it with every engine, and drafts of unit tests take their expected rows from it.
+//! The interpreter implements the documented contract and the behavior of spreadsheets, independently of SQL. The
+//! crate depends only on the parser and the function catalog, never on the compiler, so its results can verify the
+//! generated SQL. The tests compare the results with every engine, and drafts of unit tests take their expected rows
+//! from them.
 //!
 //! | part | content |
 //! |---|---|
@@ -13,8 +14,9 @@
 //! | [`uncertainty`] | values that differ between engines, such as the sum of floats |
 //! | [`trace`] | values of all subexpressions, for mutants and messages |
 //!
-//! The interpreter is made to be read and checked, not to be fast: its cost grows with rows times expressions.
-//! An expression that it does not support is an error with a reason, never a guess.
+//! The interpreter is written to be easy to read and check, not to be fast. The cost of an evaluation grows with the
+//! number of rows times the number of expressions. An expression that it does not support is an error with a reason,
+//! and the interpreter never guesses a value.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -1,4 +1,4 @@
-//! Spec in the form that the interpreter evaluates.
+//! The form of a spec that the interpreter evaluates.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct ReferenceSpec {
 #[derive(Clone, Debug, Default)]
 pub struct ReferenceStep {
     pub name: String,
-    /// Whether the spec sets `blanks: zero`.
+    /// True if the spec sets `blanks: zero`.
     pub blank_zero: bool,
     pub joins: Vec<ReferenceJoin>,
     pub filter: Option<ReferenceExpr>,
@@ -25,11 +25,11 @@ pub struct ReferenceStep {
     pub keep: ReferenceKeep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, ReferenceExpr)>,
-    /// Definitions that are not output columns.
+    /// Names of definitions that are not output columns.
     pub hidden: Vec<String>,
 }
 
-/// Join of a step with a relation or an earlier step.
+/// Join of a step's input with a relation or an earlier step.
 #[derive(Clone, Debug)]
 pub struct ReferenceJoin {
     pub to: String,
@@ -43,7 +43,7 @@ pub struct ReferenceJoin {
 pub enum JoinCondition {
     On(ReferenceExpr),
     Using(Vec<String>),
-    /// Cross join without a condition.
+    /// No condition, as in a cross join.
     Nothing,
 }
 
@@ -70,7 +70,7 @@ pub enum ReferenceKeep {
     Some(Vec<String>),
 }
 
-/// Column or definition, or a timeframe of it.
+/// Column or definition, or one of its timeframes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptColumn {
     pub name: String,
@@ -111,8 +111,7 @@ impl ReferenceStep {
             .map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
     }
 
-    /// Returns the level of an expression. Inside the definition `own`, the name of the definition refers to the
-    /// column.
+    /// Returns the level of an expression. In the definition named `own`, that name refers to the input column.
     pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
         x.level(&|name| {
             if Some(name) == own {

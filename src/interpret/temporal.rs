@@ -1,6 +1,6 @@
-//! Inference of which expressions are dates and times. Values contain their type unless they are NULL. For NULL,
-//! `blanks: zero` needs to know that an operand is a number instead of a date, and a date used as a time means its
-//! midnight.
+//! Infers which expressions are dates and times. A value contains its type unless it is NULL. The type of a NULL
+//! matters if `blanks: zero` applies, because only numbers are replaced with 0. The type also matters for dates that
+//! are used as times, because such a date means its midnight.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TemporalKind {
     Other,
-    /// Fraction of a day from TIME. Added to a date, it gives a time.
+    /// Fraction of a day, as returned by TIME. The sum of a date and such a fraction is a time.
     Clock,
     Date,
     Time,
@@ -21,8 +21,8 @@ pub enum TemporalKind {
 /// Types of the names in a step.
 type TemporalNames = BTreeMap<String, TemporalKind>;
 
-/// Makes date and time operations explicit in the expressions of a spec. `of_relation` returns the types of a
-/// relation's columns.
+/// Rewrites the operators on dates and times in a spec to explicit date and time operations. `of_relation` returns
+/// the types of a relation's columns.
 pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
     let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
     let mut read = spec.from.clone();
@@ -80,14 +80,15 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
                 .iter()
                 .map(|(name, _)| (name.clone(), of(&names, name))),
         );
-        // If a name occurs twice, the last output counts.
+        // If several outputs have the same name, the last output takes precedence.
         let outputs: TemporalNames = outputs.into_iter().collect();
         known.insert(step.name.clone(), outputs.into_iter().collect());
         read.clone_from(&step.name);
     }
 }
 
-/// Makes date and time operations explicit in one formula over the given columns.
+/// Rewrites the operators on dates and times in one formula to explicit operations, based on the types of the
+/// columns.
 pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
     settle_in(
@@ -100,7 +101,7 @@ pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)])
     );
 }
 
-/// Infers the type of each definition. The order of the definitions doesn't matter.
+/// Infers the type of each definition. The order of the definitions does not matter.
 fn defined(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
     let mut names = TemporalNames::new();
     for _ in 0..=step.definitions.len() {
@@ -139,7 +140,8 @@ impl TemporalScope<'_> {
     }
 }
 
-/// Returns the indexes of the arguments that can be the result of a conditional function; `None` for other functions.
+/// Returns the indexes of the arguments that may be the result of a conditional function. `None` for any other
+/// function.
 fn choices(name: &str, count: usize) -> Option<Vec<usize>> {
     let all = 0..count;
     let last = count.saturating_sub(1);
@@ -195,7 +197,7 @@ fn kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
             let kinds = chosen
                 .filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null)))
                 .map(of);
-            // A time of day combined with another number is a number.
+            // If some values are times of day and others are numbers, the result is a number.
             kinds
                 .reduce(|a, b| {
                     if a.min(b) == TemporalKind::Other && a.max(b) == TemporalKind::Clock {

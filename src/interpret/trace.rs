@@ -1,11 +1,11 @@
-//! Coverage of a computation: results of conditions, comparisons and joins.
+//! Coverage of a computation: the outcomes of conditions, comparisons and joins.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use crate::value::Value;
 
-/// Covered outcomes: the source text of a part of a formula, and an outcome of it.
+/// Covered outcomes. Each entry contains the source text of a part of a formula and an outcome of this part.
 pub type TraceEvents = BTreeSet<(String, &'static str)>;
 
 thread_local! {
@@ -32,7 +32,7 @@ pub fn is_watched() -> bool {
     SEEN.with_borrow(Option::is_some)
 }
 
-/// Returns the outcome that a value represents.
+/// Returns the outcome to record for a value.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "is empty",

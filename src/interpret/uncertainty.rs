@@ -1,8 +1,8 @@
-//! Detection of values whose last digits differ between engines.
+//! Detects values whose last digits differ between engines.
 //!
-//! Engines may differ in the last bits of a float, and a formula may amplify the difference: ROUND of a half, `=` of
-//! two quotients, the text of a third. So each computation is repeated with pseudo-random changes to the last bits. If
-//! that changes the value, no result is the correct one, and the value is not compared.
+//! Engines may differ in the last bits of a float, and a formula may amplify the difference, for example by ROUND of
+//! a half, by `=` on two quotients, or by the text of a third. For this reason, each computation is repeated with
+//! pseudo-random changes to the last bits. If the value changes, it has no single correct result and is not compared.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,30 +16,30 @@ thread_local! {
     static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Direction in which the last bits are changed. The two directions are opposite, so a value that depends on the last
-/// bits differs between them.
+/// Direction in which the last bits are changed. The two directions are opposite, so if a value depends on the last
+/// bits, it differs between the two directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Noise {
     One,
     Opposite,
 }
 
-/// Result of a computation, with its reliability.
+/// Result of a computation, with flags for its reliability.
 pub struct Settled<T> {
     pub value: T,
-    /// Whether a step depended on the last bits of a float.
+    /// True if a step depended on the last bits of a float.
     pub doubted: bool,
-    /// Whether a step was so large that an engine may fail, as the contract allows.
+    /// True if a number was so large that an engine may fail, which the contract allows.
     pub oversized: bool,
-    /// First part that the interpreter could not evaluate.
+    /// First part that the interpreter could not evaluate. `None` if all parts were evaluated.
     pub unknown: Option<String>,
-    /// Whether engines may display a decimal with different numbers of digits.
+    /// True if engines may display a decimal with different numbers of digits.
     pub unshown: bool,
     /// Number of steps of the computation.
     pub steps: u64,
 }
 
-/// Runs a computation with noise, or without noise if `noise` is `None`.
+/// Runs a computation with noise. If `noise` is `None`, no noise is added.
 pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<T> {
     NOISE.set(noise);
     DOUBTED.set(false);
@@ -59,50 +59,52 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
     }
 }
 
-/// Returns a float with noise, because its last bits may differ between engines.
+/// Returns a float with added noise, because its last bits may differ between engines.
 pub fn with_float_noise(x: f64) -> f64 {
     add_noise(x, x)
 }
 
-/// Returns a float with noise that is proportional to `size`, the size of its operands.
+/// Returns a float with added noise that is proportional to `size`, the size of the operands.
 pub fn add_noise(x: f64, size: f64) -> f64 {
     let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else {
         return x;
     };
-    // Equal values stay equal, and a value near a rounding boundary crosses it in one of the directions. The hash
-    // ignores the low bits, which noise may have changed already, so that the two directions stay different.
+    // The noise is a function of the value, so equal values stay equal, and a value near a rounding boundary crosses
+    // the boundary in one of the directions. The hash ignores the low bits, which earlier noise may have changed, so
+    // that the two directions stay opposite.
     let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
     let up = (mixed & (1 << 39) == 0) == (noise == Noise::One);
     x + size * 2e-13 * if up { part } else { -part }
 }
 
-/// Marks the computation as dependent on the last bits.
+/// Marks the computation as dependent on the last bits of a float.
 pub fn mark() {
     DOUBTED.set(true);
 }
 
-/// Marks the computation as containing a decimal whose displayed number of digits is unknown.
+/// Marks the computation as containing a decimal that engines may display with different numbers of digits.
 pub fn mark_unknown_digits() {
     UNSHOWN.set(true);
 }
 
-/// Reports a part that the interpreter cannot evaluate. The part evaluates to NULL, and the caller must discard the
-/// result.
+/// Records a part that the interpreter cannot evaluate. The value of the part is NULL, and the caller must discard
+/// the result.
 pub fn report_unsupported(what: impl FnOnce() -> String) {
     UNKNOWN.with_borrow_mut(|known| {
         known.get_or_insert_with(what);
     });
 }
 
-/// Maximum depth of expressions with the definitions they refer to, and maximum number of steps of a computation.
+/// Maximum depth of expressions, including the definitions to which they refer. `STEPS` is the maximum number of
+/// steps of a computation.
 const DEPTH: u32 = 256;
 const STEPS: u64 = 50_000_000;
 
 /// Guard for one level of recursion, which ends when the guard is dropped.
 pub struct Deeper(());
 
-/// Enters a level of recursion; `None` if the recursion is too deep or the computation has too many steps.
+/// Enters a level of recursion. `None` if the recursion is too deep or the computation has too many steps.
 pub fn enter_recursion() -> Option<Deeper> {
     let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
     if depth > DEPTH || steps > STEPS {
@@ -120,8 +122,8 @@ impl Drop for Deeper {
     }
 }
 
-/// Returns a number, and marks the computation as oversized if the number is very large. The numeric limits of engines
-/// are not tested.
+/// Returns a number unchanged. A very large number marks the computation as oversized, because the numeric limits of
+/// engines are not tested.
 pub fn check_size(x: f64) -> f64 {
     if x.is_nan() || x.abs() >= 1e15 {
         OVERSIZED.set(true);
@@ -133,14 +135,14 @@ pub fn mark_oversize() {
     OVERSIZED.set(true);
 }
 
-/// Marks a comparison of two numbers as uncertain if they differ only in the last bits.
+/// Marks the computation as uncertain if it compares two numbers that differ only in the last bits.
 pub fn compared(a: f64, b: f64) {
     if a != b && (a - b).abs() <= 1e-11 * a.abs().max(b.abs()) {
         mark();
     }
 }
 
-/// Returns `a + b`, with noise if the sum is not exact.
+/// Returns `a + b`. Noise is added if the sum is not exact.
 pub fn sum(a: f64, b: f64) -> f64 {
     let s = a + b;
     let t = s - a;
@@ -170,8 +172,8 @@ pub fn ratio(a: f64, b: f64) -> f64 {
     }
 }
 
-/// Returns whether the binary value equals its printed decimal: a sum of a few powers of two, such as 0.25 but not
-/// 0.1.
+/// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.25, are equal to it,
+/// but 0.1 is not.
 fn is_short(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
     scaled == scaled.trunc()

@@ -1,4 +1,4 @@
-//! Values of the interpreter. Errors of spreadsheet formulas are NULL.
+//! Values of the interpreter. An error in a spreadsheet formula is NULL.
 
 use std::cmp::Ordering;
 
@@ -11,9 +11,9 @@ pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Decimal or float whose exact digits don't matter.
+    /// Decimal or float whose exact digits do not matter.
     Number(f64),
-    /// Decimal with the scale that it is displayed with.
+    /// Decimal with the scale with which it is displayed.
     Decimal(Exact),
     Text(String),
     /// Date as days since 1970-01-01.
@@ -47,7 +47,7 @@ impl Value {
         }
     }
 
-    /// Returns the text of a value, as formatted by `&`.
+    /// Returns the text of a value, formatted like in a concatenation with `&`.
     pub fn text(&self) -> String {
         match self {
             Self::Null => String::new(),
@@ -56,7 +56,7 @@ impl Value {
             // Negative zero prints as 0.
             Self::Number(n) => {
                 let written = (n + 0.0).to_string();
-                // The last of more than 15 digits may differ between engines.
+                // If there are more than 15 digits, the last digit may differ between engines.
                 if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
                     uncertainty::mark();
                 }
@@ -75,7 +75,7 @@ impl Value {
         }
     }
 
-    /// Returns the value as a condition. A number is true unless it is zero.
+    /// Returns the value as a condition. A number is true unless it is 0.
     pub fn truth(&self) -> Option<bool> {
         match self {
             Self::Bool(b) => Some(*b),
@@ -83,12 +83,12 @@ impl Value {
         }
     }
 
-    /// Compares two values; `None` if one is NULL.
+    /// Compares two values. `None` if a value is NULL or the types cannot be compared.
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            // A date compared with a time means its midnight.
+            // In a comparison with a time, a date counts as its midnight.
             (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
             (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
@@ -101,7 +101,7 @@ impl Value {
         }
     }
 
-    /// Returns the sort order of two values. NULLs are last in both directions.
+    /// Returns the sort order of two values. NULLs come last in both directions.
     pub fn order(&self, other: &Self, descending: bool) -> Ordering {
         match (self.is_null(), other.is_null()) {
             (true, true) => Ordering::Equal,
@@ -114,7 +114,8 @@ impl Value {
         }
     }
 
-    /// Returns a string that identifies the value in a group key. NULL is a key of its own.
+    /// Returns a string that identifies the value in a group key. The string of NULL differs from the strings of all
+    /// other values.
     pub fn key(&self) -> String {
         match self.number() {
             Some(number) => format!("{}", number + 0.0),

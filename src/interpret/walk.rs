@@ -1,4 +1,4 @@
-//! Evaluation of a spec, row by row.
+//! Evaluates a spec row by row.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -13,21 +13,22 @@ use crate::value::{DAY, Value};
 
 pub type ValueRow = HashMap<String, Value>;
 
-/// Qualifier of a column merged by `using`. The column stays accessible under it if a later relation has a column of
-/// the same name.
+/// Qualifier of a column that `using` merges. With this qualifier, the column can still be named if a later relation
+/// has a column with the same name.
 pub const USING: &str = "using";
 
-/// Rows with their column names in order.
+/// Rows with the names of their columns, in order.
 #[derive(Clone, Debug, Default)]
 pub struct StepRows {
     pub columns: Vec<String>,
     pub rows: Vec<ValueRow>,
-    /// Columns that identify a row, if known.
+    /// Columns that identify a row. Empty if unknown.
     pub grain: Vec<String>,
-    /// For joined rows: the column that an unqualified name refers to, and the name of the first relation.
+    /// For joined rows: maps each unqualified name to the qualified column to which it refers. `first` is the name of
+    /// the first relation.
     pub meant: HashMap<String, String>,
     pub first: Option<String>,
-    /// Whether there is at most one row.
+    /// True if there is at most one row.
     pub is_single: bool,
 }
 
@@ -40,12 +41,13 @@ impl StepRows {
             .collect()
     }
 
-    /// Returns the qualified column that a name refers to, if there are several relations.
+    /// Returns the qualified column to which a name refers if several relations are joined.
     fn resolve_name<'a>(&'a self, name: &'a str) -> &'a str {
         self.meant.get(name).map_or(name, String::as_str)
     }
 
-    /// Returns the value of a kept column. If several relations have the column, the first relation's value counts.
+    /// Returns the value of a kept column. If several relations have the column, returns the value of the first
+    /// relation.
     fn kept_value(&self, row: &ValueRow, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
         let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
@@ -56,7 +58,7 @@ impl StepRows {
             .unwrap_or_else(|| missing(name))
     }
 
-    /// Returns whether a grain column is among the kept columns.
+    /// Returns whether a column of the grain is one of the kept columns.
     fn is_kept(&self, kept: &[String], grain: &str) -> bool {
         let first = |name: &String| {
             self.first
@@ -123,10 +125,10 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
     })
 }
 
-/// Element that window functions iterate over: a group of rows, or a single row.
+/// Element over which window functions iterate: a group of rows or a single row.
 struct RowUnit<'a> {
     rows: Vec<&'a ValueRow>,
-    /// Values of the grouping keys, by the text of the `group_by` entry.
+    /// Values of the group keys, by the text of their `group_by` entries.
     keys: HashMap<String, Value>,
 }
 
@@ -134,15 +136,15 @@ struct SpecRun<'a> {
     step: &'a ReferenceStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
-    /// Indexes of the units in the step's order. For each unit, `partition` is its partition, and `own_partition` the
-    /// partition by `partition_by` only.
+    /// Indexes of the units in the order of the step. `partition` contains the partition of each unit, and
+    /// `own_partition` the partition that only `partition_by` defines.
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
-    /// For each unit, the date that it is ordered by, and in `beside` the rest of its key.
+    /// Date by which each unit is ordered. `beside` contains the rest of each unit's key.
     date: Vec<Value>,
     beside: Vec<String>,
-    /// Whether two units have the same sort key, so that their order is undefined.
+    /// True if two units have the same sort key, so that their order is undefined.
     tied: bool,
 }
 
@@ -218,12 +220,12 @@ fn step_of(step: &ReferenceStep, input: &StepRows) -> StepRows {
     run.result(input)
 }
 
-/// Precedence of columns and definitions in name resolution.
+/// Precedence of columns and definitions when names are resolved.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sees<'a> {
     ColumnsFirst,
     DefinitionsFirst,
-    /// Inside this definition, its own name refers to the column.
+    /// Inside the definition with this name, the name refers to the column.
     Own(&'a str),
 }
 
@@ -251,10 +253,11 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
 }
 
 impl SpecRun<'_> {
-    /// Sorts the units, breaks ties by the rest of the grain, and computes the partitions.
+    /// Sorts the units and computes the partitions. Units with the same sort key are ordered by the remaining columns
+    /// of the grain.
     fn arrange(&mut self, input: &StepRows) {
         let step = self.step;
-        // Without grouping, all spellings of a column's name resolve to one name.
+        // If the step is not grouped, resolve all spellings of a column's name to the same name.
         let meant = |x: ReferenceExpr| match x {
             ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 ReferenceExpr::name(input.resolve_name(&name))
@@ -283,7 +286,7 @@ impl SpecRun<'_> {
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
         let at = |x: &ReferenceExpr, unit: usize| match x {
-            // Without grouping, `order_by` and `partition_by` may read input columns that are not outputs.
+            // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
             ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
                     row.get(name).cloned().unwrap_or_else(|| missing(name))
@@ -408,7 +411,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// Returns the units of the same partition, in order, and the position of the unit among them.
+    /// Returns the units in the same partition, in order, and the position of this unit.
     fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
         if self.tied {
             uncertainty::mark();
@@ -423,7 +426,7 @@ impl SpecRun<'_> {
         (units, place)
     }
 
-    /// Evaluates an aggregate over a range of units around a unit.
+    /// Evaluates an aggregate over a range of units, relative to a unit.
     fn over(
         &self,
         x: &ReferenceExpr,
@@ -512,7 +515,7 @@ impl SpecRun<'_> {
                 let is = |other: &usize| {
                     self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
                 };
-                // If several units match, the result is NULL.
+                // If no unit or several units match, the result is NULL.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [one] => self.value(x, *one, own),
                     _ => {
@@ -533,7 +536,7 @@ impl SpecRun<'_> {
         }
     }
 
-    /// Returns the value of a unit, and the non-NULL values of all units in its partition.
+    /// Returns the value of a unit, and the values of all units in its partition except NULLs.
     fn others(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();

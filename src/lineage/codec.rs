@@ -1,4 +1,5 @@
-//! Stored lineage of queries, which is fast to read. It maps each column to its sources without intermediate values.
+//! Stores the lineage of queries in a format that can be read quickly. Each column is mapped directly to its sources,
+//! without intermediate values.
 
 use rustc_hash::FxHashMap;
 
@@ -8,8 +9,9 @@ use super::values::{Leaf, ValueArena, ValueContext};
 use crate::dialect::Dialect;
 use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
-/// Lineage of queries from an earlier run, by fingerprint of their text. An entry is valid for a query if the text and
-/// the known columns of its relations are the same. Queries that could not be analyzed have no entry.
+/// Lineage of queries that an earlier run stored, by the fingerprint of their text. An entry is valid for a query if
+/// the text and the known columns of its relations have not changed. Queries that could not be analyzed have no
+/// entry.
 #[derive(Debug, Default)]
 pub struct Lineages {
     entries: Vec<CachedLineage>,
@@ -21,12 +23,12 @@ pub struct Lineages {
 struct CachedLineage {
     /// Fingerprint of the text and the dialect.
     print: u64,
-    /// Fingerprints of the columns of its relations.
+    /// Fingerprints of the known columns of each relation that the query reads.
     known: Vec<u64>,
     lineage: SqlLineage,
 }
 
-/// Returns the fingerprint of a query.
+/// Returns the fingerprint of a query, which includes the dialect.
 pub fn print_of_sql(sql: &str, dialect: Option<Dialect>) -> u64 {
     let name = dialect.map_or("", Dialect::name);
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
@@ -49,7 +51,7 @@ impl KnownRelations {
 }
 
 impl Lineages {
-    /// Reads stored lineages. `None` if the data is truncated, damaged or from another build.
+    /// Reads stored lineages. `None` if the data is truncated, damaged or from another build of formulac.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let entries: Vec<CachedLineage> = codec::read(bytes, SHAPE)?;
@@ -73,7 +75,8 @@ impl Lineages {
         self.entries.is_empty()
     }
 
-    /// Returns the index of the valid entry for a query. `known` returns the fingerprint of a relation's columns.
+    /// Returns the index of the entry for a query, if the entry is still valid. `known` returns the fingerprint of a
+    /// relation's columns.
     pub fn find(&self, print: u64, known: impl Fn(&[String]) -> u64) -> Option<usize> {
         let place = *self.places.get(&print)?;
         let entry = self.entries.get(place)?;
@@ -87,8 +90,8 @@ impl Lineages {
         self.entries.get(place).map(|entry| &entry.lineage)
     }
 
-    /// Returns the stored form of queries: for each its fingerprint, the fingerprints of its relations, and its
-    /// lineage.
+    /// Returns the data to store for queries. Each query is given as its fingerprint, the fingerprints of its
+    /// relations, and its lineage.
     pub fn to_stored<'l>(queries: impl Iterator<Item = (u64, Vec<u64>, &'l SqlLineage)>) -> Vec<u8> {
         let mut entries = Vec::new();
         for (print, known, lineage) in queries {
@@ -103,7 +106,8 @@ impl Lineages {
 }
 
 impl SqlLineage {
-    /// Removes the values between output columns and columns of relations. `None` if the result would be larger.
+    /// Removes the intermediate values between output columns and columns of relations. `None` if the result would be
+    /// too large.
     fn flattened(&self) -> Option<Self> {
         let Self {
             values,
@@ -230,7 +234,7 @@ mod tests {
     use super::*;
     use crate::{ColumnChange, ColumnSource, lineage_of_sql};
 
-    /// Stored lineages give the same answers as the original ones.
+    /// Checks that stored lineages give the same answers as the original lineages.
     #[test]
     fn what_is_kept_says_the_same() {
         let known = |parts: &[String]| KnownRelations {

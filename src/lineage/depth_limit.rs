@@ -1,6 +1,6 @@
-//! Limits on the depth of SQL. The parser's trees are nested boxes, so parsing, walking and dropping them use stack in
-//! proportion to their depth. The depth is limited beforehand by counting tokens, and the work runs on a thread with a
-//! sufficient stack.
+//! Limits the depth of SQL. The parser's trees consist of nested boxes, so parsing, walking and dropping a tree uses
+//! stack in proportion to its depth. For this reason, the depth is limited before parsing by counting tokens, and the
+//! work runs on a thread with a large stack.
 
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
@@ -10,9 +10,9 @@ use super::LineageError;
 
 /// Maximum nesting of brackets in the parser.
 pub(super) const BRACKETS: usize = 200;
-/// Maximum depth of a tree. A chain of one operator has one level per operand.
+/// Maximum depth of a tree. A chain of the same operator has one level per operand.
 const MAX_LEVELS: usize = 6_000;
-/// Stack size in bytes. Only as much as the depth of the tree requires is used.
+/// Stack size in bytes. A thread uses only as much of the stack as the depth of the tree requires.
 pub(super) const STACK: usize = 256 << 20;
 
 /// Runs work on a thread whose stack is large enough for the deepest accepted tree. `None` if no thread could be
@@ -41,14 +41,14 @@ pub(super) fn tokens(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSp
 /// Open bracket.
 #[derive(Default)]
 struct OpenBracket {
-    /// Number of set operations in the bracket. Each is one level.
+    /// Number of set operations directly in the bracket. Each set operation is one level.
     sets: usize,
-    /// Number of tokens in the current expression, which has at most as many levels.
+    /// Number of tokens in the current expression, which is an upper bound of its levels.
     tokens: usize,
 }
 
-/// Returns whether the tree may be too deep. Computes an upper bound, because each level has at least one token of its
-/// own.
+/// Returns whether the tree may be too deep. The depth is estimated by an upper bound: each level has at least one
+/// token that belongs to no other level.
 fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     let mut open = vec![OpenBracket::default()];
     let mut levels = 0usize;
@@ -66,7 +66,8 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
                     last.sets += 1;
                     levels += 1;
                 }
-                // A new expression begins after each of these keywords, and none of them occurs inside an expression.
+                // After each of these keywords a new expression begins, and none of the keywords occurs inside an
+                // expression.
                 Keyword::SELECT
                 | Keyword::WHERE
                 | Keyword::HAVING
@@ -93,7 +94,7 @@ fn is_too_deep(tokens: &[TokenWithSpan]) -> bool {
     false
 }
 
-/// Closes a bracket, which then counts as one token of the enclosing bracket.
+/// Closes a bracket. The closed bracket counts as one token of the enclosing bracket.
 fn close(open: &mut Vec<OpenBracket>, levels: &mut usize) {
     if open.len() > 1
         && let Some(closed) = open.pop()

@@ -1,4 +1,5 @@
-//! Parser dialects for lineage and `promote`: those of sqlparser, corrected where the warehouse differs.
+//! Parser dialects for lineage and `promote`: the dialects of sqlparser, with corrections where sqlparser and the
+//! warehouse differ.
 
 use std::any::TypeId;
 
@@ -13,13 +14,14 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use crate::dialect::Dialect;
 
-/// DuckDB's dialect in sqlparser, with two differences. DuckDB has escapes as in `E'\n'`, and it names an argument by
-/// `name := value` or `name => value`. sqlparser's dialect also accepts `name = value` for a named argument, but in a
-/// call that is a comparison.
+/// DuckDB's dialect in sqlparser, with two differences. DuckDB supports escape strings such as `E'\n'`, and it names
+/// an argument with `name := value` or `name => value`. sqlparser's dialect also accepts `name = value` as a named
+/// argument, but in DuckDB it is a comparison.
 #[derive(Debug)]
 struct DuckDb;
 
-/// Methods that delegate to a dialect of sqlparser: all that differ from the default there.
+/// Defines methods that delegate to a dialect of sqlparser: all methods in which that dialect differs from the
+/// default.
 macro_rules! as_in {
     ($dialect:ident: $($method:ident)*) => {
         fn dialect(&self) -> TypeId {
@@ -77,15 +79,15 @@ impl SqlDialect for DuckDb {
     }
 }
 
-/// Replaces the joins that only DuckDB has by joins that sqlparser can parse: `asof join … on` by a join, and
-/// `positional join` by a cross join. Returns the replaced words, because these joins return other rows.
+/// Replaces joins that only DuckDB supports with joins that sqlparser can parse: `asof join … on` with a plain join,
+/// and `positional join` with a cross join. Returns the replaced words, because these joins return different rows.
 pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpan]) -> Vec<&'static str> {
     let mut replaced = Vec::new();
     if !SqlReaderFacts::from_dialect(dialect).has_asof_on {
         return replaced;
     }
     let mut next = Keyword::NoKeyword;
-    // Iterate backwards, so that the next word is known.
+    // Iterate backwards, so that the word after each token is already known.
     for token in tokens.iter_mut().rev() {
         let Token::Word(word) = &mut token.token else { continue };
         if matches!(next, Keyword::JOIN | Keyword::LEFT | Keyword::INNER) && word.quote_style.is_none() {
@@ -104,8 +106,8 @@ pub(super) fn replace_joins(dialect: Option<Dialect>, tokens: &mut [TokenWithSpa
     replaced
 }
 
-/// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and `safe.` before functions that
-/// have their own syntax, such as `substr`.
+/// BigQuery's dialect in sqlparser, with two additions: the operators `<<` and `>>`, and the prefix `safe.` of
+/// functions that have their own syntax, such as `substr`.
 #[derive(Debug)]
 struct BigQuery;
 
@@ -165,7 +167,7 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser's dialect for the family of a dialect of formulac, and the most tolerant one for `None`.
+/// Returns the parser dialect for a dialect of formulac. `None` selects the most tolerant dialect.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     match dialect.map(|dialect| dialect.facts().sql_family) {
         Some("bigquery") => Box::new(BigQuery),
@@ -176,12 +178,12 @@ pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
     }
 }
 
-/// Facts about the dialect that parsing SQL requires.
+/// Properties of the dialect that are needed to parse SQL.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SqlReaderFacts {
-    /// Whether `name = value` names an argument of a function in `from`.
+    /// Whether `name = value` is a named argument of a function in `from`.
     pub names_by_equals: bool,
-    /// Whether `list.filter(…)` calls a function on a column.
+    /// Whether `list.filter(…)` calls a function with a column as its first argument.
     pub chains_calls: bool,
     /// Whether `asof join` has a condition after `on`.
     pub has_asof_on: bool,

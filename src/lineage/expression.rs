@@ -1,5 +1,5 @@
-//! Lineage of expressions. The traversal has its own stack, except for subqueries, whose depth the bracket limit
-//! bounds.
+//! Lineage of expressions. The traversal uses an explicit stack instead of recursion, except for subqueries. The
+//! depth of subqueries is bounded by the limit on brackets.
 
 use std::hash::{Hash, Hasher};
 use std::mem::discriminant;
@@ -17,10 +17,10 @@ use super::relation::{LineageRelation, RelationColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{ValueContext, fingerprint_of};
 
-/// Window functions whose value comes from the order.
+/// Window functions whose values are computed from the sort order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
-/// Words that are arguments of date functions, unless a column has the same name.
+/// Words that are arguments of date functions. If a column has the same name, the word is the column.
 const DATE_PARTS: &[&str] = &[
     "microsecond",
     "millisecond",
@@ -44,7 +44,7 @@ const DATE_PARTS: &[&str] = &[
     "time",
 ];
 
-/// Expressions that remain to be visited, and whether each only partitions or orders a window.
+/// Expressions that remain to be visited. The flag is true for an expression that only partitions or orders a window.
 type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
@@ -53,7 +53,7 @@ impl QueryReader<'_> {
         let (made, print) = self.sources_of(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
-            // A column that is only passed on keeps its value.
+            // A column that is copied unchanged keeps its value.
             [at] if is_copy => *at,
             of => self.values.add(of, print),
         };
@@ -74,7 +74,7 @@ impl QueryReader<'_> {
     ) {
         for expr in exprs {
             let given = self.value("", expr, scope);
-            // A plain column has the fingerprint of that column and is added as is.
+            // A plain column is added unchanged, because it has its own fingerprint.
             into.push(given.of);
             into.extend(given.by);
         }
@@ -94,7 +94,7 @@ impl QueryReader<'_> {
         (made, print.finish())
     }
 
-    /// Visits one node: records its own columns and pushes its children onto the stack.
+    /// Visits one node: records the columns that it reads itself, and pushes its children onto the stack.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -116,7 +116,7 @@ impl QueryReader<'_> {
         match expr {
             Expr::Identifier(ident) => {
                 *made = self.column(&[ident.value.to_lowercase()], scope);
-                // A word that is not a column contributes its text to the fingerprint.
+                // If a word is not a column, add its text to the fingerprint.
                 if made.of.is_empty() {
                     ident.value.hash(print);
                 }
@@ -449,7 +449,8 @@ impl QueryReader<'_> {
             }
             Expr::Wildcard(_) => self.all_columns(scope, made),
             Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
-            // `data -> 'key'` accesses a JSON document. A real lambda is handled by the call around it.
+            // Here `data -> 'key'` accesses a JSON document. An actual lambda is handled by the call that contains
+            // it.
             Expr::Lambda(lambda) => {
                 lambda.to_string().hash(print);
                 below(&lambda.body);
@@ -460,7 +461,7 @@ impl QueryReader<'_> {
                 below(&member.array);
             }
         }
-        // Visit the first child first, so that the fingerprint depends on the order.
+        // Visit the children from first to last, so that the fingerprint depends on their order.
         if let Some(new) = stack.get_mut(before..) {
             new.reverse();
             new.len().hash(print);
@@ -534,8 +535,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds the column before the name of a function, if the dialect allows calls on a column. Otherwise the prefix is
-    /// a schema.
+    /// Adds the column before the name of a function, if the dialect allows function calls on a column. In other
+    /// dialects the prefix is a schema.
     fn called_on(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
@@ -558,7 +559,7 @@ impl QueryReader<'_> {
         by
     }
 
-    /// Visits an argument of a call and returns the expression that remains to be visited, if any.
+    /// Visits an argument of a call. Returns the expression that remains to be visited, if there is one.
     fn argument<'e>(
         &mut self,
         function: &str,
@@ -605,7 +606,7 @@ impl QueryReader<'_> {
                 None
             }
             FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
-                // `count(*)` counts rows.
+                // `count(*)` only counts rows and reads no column.
                 if function != "count" {
                     self.all_columns(scope, made);
                 }
@@ -614,8 +615,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Visits the body of a lambda. Its parameters hide columns of the same name; their values come from the list
-    /// argument next to the lambda.
+    /// Visits the body of a lambda. The parameters hide columns with the same name. The values of the parameters come
+    /// from the list that is another argument of the call.
     fn lambda(
         &mut self,
         lambda: &LambdaFunction,
@@ -643,7 +644,7 @@ impl QueryReader<'_> {
         made.by.extend(of.by);
     }
 
-    /// Adds all columns of a `*`.
+    /// Adds all columns that `*` represents.
     fn all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
@@ -661,12 +662,12 @@ impl QueryReader<'_> {
     }
 }
 
-/// Returns whether the name before the operator is a value instead of an argument name.
+/// Returns whether the name before the operator is a value and not the name of an argument.
 fn is_key(operator: &FunctionArgOperator) -> bool {
     matches!(operator, FunctionArgOperator::Value | FunctionArgOperator::Colon)
 }
 
-/// Functions that call a lambda for each element, without the prefix `list_` or `array_`.
+/// Functions that call a lambda for each element, listed without the prefix `list_` or `array_`.
 const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
 
 /// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.

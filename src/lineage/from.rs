@@ -18,7 +18,7 @@ struct FromKind<'j> {
     constraint: &'j JoinConstraint,
     /// Whether the columns of the joined table are part of the result.
     returns_columns: bool,
-    /// Sides whose value a `using` column has: the left side, the right side.
+    /// Sides from which a `using` column takes its value: the left side and the right side.
     kept_sides: (bool, bool),
 }
 
@@ -97,7 +97,8 @@ impl QueryReader<'_> {
         scope: &mut QueryScope<'_>,
         rows: &mut Vec<ValueContext>,
     ) {
-        // `left` and `inner` joins of the same tables return different rows.
+        // Add the kind of join to the fingerprint, because `left` and `inner` joins of the same tables return
+        // different rows.
         let word = match operator {
             JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
             JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => "left",
@@ -144,7 +145,7 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Merges the two sides of a `using` column.
+    /// Merges the columns of both sides for a name in `using`.
     fn merge(
         &mut self,
         name: &str,
@@ -347,8 +348,8 @@ impl QueryReader<'_> {
         }
     }
 
-    /// Adds a column for each name of an alias if the relation's names are unknown, as for a pivot. These columns come
-    /// last.
+    /// If the names of a relation's columns are unknown, as for a pivot, adds a column for each name in the alias.
+    /// The added columns come last.
     fn name_unknown_columns(
         &mut self,
         mut relation: LineageRelation,
@@ -392,7 +393,7 @@ impl QueryReader<'_> {
         scope.push(item);
     }
 
-    /// Resolves a table name: a CTE, an array column of an earlier table (BigQuery) or a table of the warehouse.
+    /// Resolves a table name to a CTE, an array column of an earlier table (in BigQuery) or a table of the warehouse.
     fn named(&mut self, name: &ObjectName, path: &[String], scope: &QueryScope<'_>) -> Rc<LineageRelation> {
         if let [one] = path {
             if let Some(relation) = self.find_cte(one) {
@@ -415,7 +416,7 @@ impl QueryReader<'_> {
         self.table(path.to_vec())
     }
 
-    /// Returns the relation of a table function. All its columns are computed from its arguments.
+    /// Returns the relation of a table function. All its columns are computed from the arguments.
     fn function_relation(&mut self, args: &[FunctionArg], scope: &QueryScope<'_>) -> LineageRelation {
         let exprs = args.iter().filter_map(|argument| match argument {
             FunctionArg::Named {
@@ -507,7 +508,7 @@ impl QueryReader<'_> {
         item
     }
 
-    /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use.
+    /// Returns the relation of a pivot. The pivot groups by the input columns that it does not use otherwise.
     fn pivoted(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
         let used: FxHashSet<ValueContext> = of.iter().copied().collect();
         let parts: FxHashSet<ValueContext> = of
@@ -562,7 +563,7 @@ fn ident(expr: &Expr) -> Option<&str> {
     }
 }
 
-/// Returns the last part of a name, in lower case and as spelled.
+/// Returns the last part of a name, both in lower case and as spelled.
 fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

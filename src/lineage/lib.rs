@@ -1,12 +1,13 @@
 //! Column lineage of SQL queries: the source columns of each result column, and the columns that determine the rows.
 //!
 //! A result column is *made of* the columns from which its values are computed, including conditions inside the
-//! expression. Columns in joins, filters, groups, `distinct`, and in a sort before a limit *determine the rows* and so
-//! affect every result column. Columns that partition or order a window affect only the column with that window.
+//! expression. Columns in joins, filters, groups, `distinct`, and in a sort before a limit *determine the rows* and
+//! so affect every result column. Columns that partition or order a window affect only the result column with that
+//! window.
 //!
-//! If the columns of a relation are unknown, a name may belong to several relations. The lineage then includes all of
-//! them and reports a [gap](SqlLineage::gaps). The lineage is never too small: SQL that the crate cannot analyze is an
-//! error.
+//! If the columns of a relation are unknown, a name may belong to several relations. In this case the lineage
+//! includes all of these relations and reports a [gap](SqlLineage::gaps). The lineage is never too small: if the
+//! crate cannot analyze the SQL, it returns an error.
 //!
 //! ```
 //! use formulac_lineage::{self as lineage, KnownRelations};
@@ -61,11 +62,11 @@ use crate::dialect::Dialect;
 pub struct KnownRelations {
     /// Names of the known columns.
     pub columns: Vec<String>,
-    /// Whether the relation has no other columns.
+    /// Whether the known columns are all columns of the relation.
     pub is_complete: bool,
 }
 
-/// Reason why the lineage of a query is not known.
+/// Reason why the lineage of a query is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineageError {
     reason: String,
@@ -86,12 +87,14 @@ impl fmt::Display for LineageError {
 
 impl std::error::Error for LineageError {}
 
-/// Returns the lineage of a query. `known` returns the columns of a relation, given the parts of its name in lower
-/// case: `["shop", "orders"]`. Without a dialect, the SQL is parsed in the most tolerant one.
+/// Returns the lineage of a query. `known` returns the columns of a relation. The argument of `known` contains the
+/// parts of the relation's name in lower case, such as `["shop", "orders"]`. If `dialect` is `None`, the SQL is
+/// parsed in the most tolerant dialect.
 ///
 /// # Errors
 ///
-/// The SQL is not a single query, is not supported by the parser, or is too deep.
+/// Returns an error if the SQL is not a single query, if the parser does not support it, or if it is nested too
+/// deeply.
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
@@ -115,8 +118,8 @@ pub fn read(
     query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
 }
 
-/// Returns the columns that a SQL expression reads, as the last parts of their names in lower case. `None` if the
-/// expression cannot be analyzed.
+/// Returns the columns that a SQL expression reads. Each column is given by the last part of its name in lower case.
+/// `None` if the expression cannot be analyzed.
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
@@ -133,7 +136,7 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     Some(names)
 }
 
-/// Parses a query; returns it together with the join keywords that were replaced.
+/// Parses a query. Returns the query and the join keywords that were replaced before parsing.
 fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokens(sql, &*of_parser)?;

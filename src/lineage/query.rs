@@ -16,7 +16,7 @@ use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueArena, ValueContext, fingerprint_of};
 use super::{KnownRelations, LineageError};
 
-/// Maximum number of columns in all relations of a query. Nested `*` can double the number at each level.
+/// Maximum number of columns in all relations of a query. Each level of nested `*` can double the number of columns.
 const MAX_COLUMNS: usize = 2_000_000;
 
 /// Analysis of one query.
@@ -26,14 +26,14 @@ pub(super) struct QueryReader<'k> {
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
     places: FxHashMap<Vec<String>, u32>,
-    /// Cache of known tables.
+    /// Cache of the relations of tables.
     read: FxHashMap<u32, Rc<LineageRelation>>,
-    /// CTEs in scope by name, the innermost last.
+    /// CTEs in scope by name. The innermost CTE is last.
     ctes: FxHashMap<String, Vec<Rc<LineageRelation>>>,
     columns: usize,
     gaps: Vec<String>,
     fault: Option<String>,
-    /// Whether the current expression represents several columns.
+    /// True if the current expression represents several columns.
     pub is_several: bool,
 }
 
@@ -54,7 +54,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Returns the lineage of a query. `joins` are words of its joins that the syntax tree does not contain.
+    /// Returns the lineage of a query. `joins` contains the replaced words of its joins, which the syntax tree does
+    /// not contain.
     pub fn read(mut self, query: &Query, joins: &[&str]) -> Result<SqlLineage, LineageError> {
         let mut relation = self.query(query, None);
         if !joins.is_empty() {
@@ -68,7 +69,7 @@ impl<'k> QueryReader<'k> {
         Ok(SqlLineage::new(self.values, self.tables, relation, self.gaps))
     }
 
-    /// Records a place where the lineage may contain more than the query reads.
+    /// Records a reason why the lineage may contain more than the query reads.
     pub fn record_gap(&mut self, reason: String) {
         if self.gaps.len() < 100 {
             self.gaps.push(reason);
@@ -102,7 +103,7 @@ impl<'k> QueryReader<'k> {
         self.ctes.get(name)?.last().cloned()
     }
 
-    /// Returns the relation of a table of the warehouse.
+    /// Returns the relation for a table of the warehouse.
     pub fn table(&mut self, parts: Vec<String>) -> Rc<LineageRelation> {
         let next = self.tables.len() as u32;
         let table = *self.places.entry(parts.clone()).or_insert(next);
@@ -211,7 +212,7 @@ impl<'k> QueryReader<'k> {
         relation
     }
 
-    /// Returns the columns of a set operation by which `order by` sorts before a limit.
+    /// Returns the columns by which `order by` sorts a set operation before a limit applies.
     fn sorted_by(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
         let item = ScopeItem {
             path: Vec::new(),
@@ -224,8 +225,8 @@ impl<'k> QueryReader<'k> {
         rows
     }
 
-    /// Returns the relation of a recursive CTE. The value of any column may end up in any other column in later
-    /// iterations, so all columns determine its rows.
+    /// Returns the relation of a recursive CTE. In later iterations, the value of any column may become part of any
+    /// other column, so all columns determine the rows.
     fn recursive(&mut self, cte: &Cte, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let SetExpr::SetOperation { left, .. } = &*cte.query.body else {
             return LineageRelation::default();
@@ -256,7 +257,7 @@ impl<'k> QueryReader<'k> {
                 "the columns of `{}` are renamed, but not all of them are known",
                 alias.name.value
             ));
-            // Each new name may be any of the columns.
+            // Each new name may refer to any of the columns.
             for column in &alias.columns {
                 let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
@@ -284,8 +285,8 @@ impl<'k> QueryReader<'k> {
         renamed
     }
 
-    /// Returns the relation of set operations. A loop handles the left sides, because they are nested as deep as there
-    /// are operations.
+    /// Returns the relation of set operations. The left sides are processed in a loop, because their nesting depth
+    /// equals the number of operations.
     fn body(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
@@ -434,8 +435,8 @@ impl<'k> QueryReader<'k> {
         united
     }
 
-    /// Returns the relation of a select. `sorted` are the keys of its `order by`, which matter with a limit or
-    /// `distinct on`.
+    /// Returns the relation of a select. `sorted` contains the keys of its `order by`, which determine the rows only
+    /// if there is a limit or a `distinct on`.
     fn select(
         &mut self,
         select: &Select,
@@ -514,8 +515,8 @@ impl<'k> QueryReader<'k> {
     ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
-                // `group by all` groups by every column that is not an aggregate. Only the engine knows these, so add
-                // all columns.
+                // `group by all` groups by every column that is not an aggregate. The grouped columns are known only
+                // to the engine, so add all columns.
                 rows.extend(output.columns.iter().map(|given| given.of));
                 modifiers
             }
@@ -538,8 +539,8 @@ impl<'k> QueryReader<'k> {
         }
     }
 
-    /// Collects the keys of `group by`, `order by` or `distinct on`. A number such as `1` is a column of the select
-    /// list.
+    /// Collects the keys of `group by`, `order by` or `distinct on`. A number such as `1` refers to a column of the
+    /// select list.
     fn keys<'e>(
         &mut self,
         keys: impl IntoIterator<Item = &'e Expr>,
@@ -560,7 +561,7 @@ impl<'k> QueryReader<'k> {
                     rows.push(given.of);
                     rows.extend(given.by);
                 }
-                // The number refers to a column that is not known.
+                // The number refers to an unknown column.
                 None if place.is_some() => {
                     self.record_gap(
                         "a column is referenced by position, but the columns before it are not known".to_owned(),
@@ -588,7 +589,7 @@ impl<'k> QueryReader<'k> {
                 return self.expand_star(scope, Some(name), options, output);
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
-                // Expansion of the fields of a struct.
+                // The item expands the fields of a struct.
                 let given = self.value("", expr, scope);
                 output.rest.push(given.of);
                 output.rest.extend(given.by);
@@ -678,7 +679,7 @@ impl<'k> QueryReader<'k> {
                         .chain(renames.keys().cloned())
                         .chain(replaced.keys().cloned()),
                 );
-                // A renamed column of an incomplete relation is a known column now.
+                // If a column of a relation with unknown columns is renamed, the column is known from here on.
                 for (name, new) in &renames {
                     if item.relation.column(name).is_none() {
                         let of = self.add_leaf(Leaf {
@@ -720,10 +721,10 @@ impl<'k> QueryReader<'k> {
     }
 }
 
-/// Returns the parts of a name, in lower case.
+/// Returns the parts of a name in lower case.
 pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
     let idents = name.0.iter().filter_map(|part| part.as_ident());
-    // BigQuery may quote several parts at once.
+    // In BigQuery, one pair of quotes may contain several parts.
     let split = idents.flat_map(|ident| match ident.quote_style {
         Some('`') => ident.value.split('.').map(str::to_lowercase).collect(),
         _ => vec![ident.value.to_lowercase()],
@@ -735,7 +736,7 @@ fn last(name: &ObjectName) -> Option<String> {
     name_parts(name).pop()
 }
 
-/// Returns the name of a column without an alias, as far as engines agree.
+/// Returns the name of a column without an alias. Most engines use the same name.
 fn unnamed(expr: &Expr) -> String {
     match expr {
         Expr::Identifier(ident) => ident.value.clone(),

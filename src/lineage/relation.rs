@@ -1,4 +1,5 @@
-//! Relations as seen by a query that reads them: their known columns, and the values that determine their rows.
+//! Relations from the point of view of a query that reads them: their known columns, and the values that determine
+//! their rows.
 
 use std::rc::Rc;
 
@@ -9,15 +10,15 @@ use super::values::ValueContext;
 /// Column of a relation.
 #[derive(Clone, Debug)]
 pub(super) struct RelationColumns {
-    /// Name as spelled.
+    /// Name of the column, as spelled in the SQL.
     pub name: Rc<str>,
-    /// Value of the column.
+    /// Value of the column, without the values that partition and order its windows.
     pub of: ValueContext,
-    /// Value that partitions and orders the windows in the column, if any.
+    /// Value that partitions and orders the windows in the column. `None` if there are no windows.
     pub by: Option<ValueContext>,
 }
 
-/// All columns of an incompletely known table, except some.
+/// All columns of a table whose columns are not all known, except the columns in `but`.
 #[derive(Clone, Debug)]
 pub(super) struct UnknownColumns {
     pub table: u32,
@@ -25,15 +26,16 @@ pub(super) struct UnknownColumns {
     pub but: Rc<FxHashSet<String>>,
 }
 
-/// Relation: a table, a subquery or another item of `from`.
+/// Relation, such as a table, a subquery or another item of `from`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineageRelation {
     pub columns: Vec<RelationColumns>,
-    /// Indices into `columns` by name in lower case. If a name occurs twice, the first column counts.
+    /// Indices into `columns`, by column name in lower case. If several columns have the same name, the map contains
+    /// the first.
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<UnknownColumns>,
-    /// Values of columns whose names are unknown, such as those of a pivot.
+    /// Values of columns whose names are unknown, such as the columns of a pivot.
     pub rest: Vec<ValueContext>,
     /// Values that determine the rows.
     pub rows: Vec<ValueContext>,
@@ -46,7 +48,7 @@ impl LineageRelation {
         self.columns.push(given);
     }
 
-    /// Returns the column with this name in lower case.
+    /// Returns the column with a name, which must be in lower case.
     pub fn column(&self, name: &str) -> Option<&RelationColumns> {
         self.columns.get(*self.index.get(name)?)
     }
@@ -56,7 +58,7 @@ impl LineageRelation {
         self.passed.is_empty() && self.rest.is_empty()
     }
 
-    /// Returns the tables that an unknown column of this name may belong to.
+    /// Returns the tables to which an unknown column with this name may belong.
     pub fn may_pass<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
         self.passed
             .iter()

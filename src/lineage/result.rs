@@ -26,13 +26,14 @@ impl fmt::Display for ColumnSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LineageColumn {
-    /// Name as spelled.
+    /// Name of the column, as spelled in the query.
     pub name: String,
     /// Columns from which the values are computed, sorted.
     pub made_of: Vec<ColumnSource>,
-    /// Columns that partition and order the windows in the expression, sorted, without those in `made_of`.
+    /// Columns that partition and order the windows in the expression, sorted. Columns that are already in `made_of`
+    /// are omitted.
     pub windowed_by: Vec<ColumnSource>,
-    /// Whether the column is an unchanged copy of the one column in `made_of`.
+    /// True if the column is an unchanged copy of the only column in `made_of`.
     pub is_copy: bool,
 }
 
@@ -43,7 +44,7 @@ pub struct SqlLineage {
     pub(super) tables: Vec<Vec<String>>,
     pub(super) output: Vec<(String, ValueContext, Option<ValueContext>)>,
     pub(super) index: FxHashMap<String, usize>,
-    /// Tables whose unknown columns the query returns, each with the names of the columns that it does not return.
+    /// Tables whose unknown columns the query returns, each with the names of columns that are excluded.
     pub(super) passed: Vec<(u32, Vec<String>)>,
     pub(super) rest: Vec<ValueContext>,
     pub(super) rows: Vec<ValueContext>,
@@ -61,15 +62,16 @@ pub enum ColumnChange {
     Gone,
 }
 
-/// Effects on a query of changes in its relations.
+/// Effects of changed relations on a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Affected {
-    /// Changed output columns: name in lower case, kind of change, and a column that causes it.
+    /// Changed output columns: the name in lower case, the kind of change, and a column that causes the change.
     pub columns: Vec<(String, ColumnChange, Option<ColumnSource>)>,
-    /// Changed column or relation that determines the rows. If there is one, all columns change.
+    /// Changed column or relation that determines the rows of the query. If the rows change, all output columns
+    /// change.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Columns that the SQL names and that are removed or have another type.
+    /// Removed or retyped columns that the SQL names.
     pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
@@ -103,7 +105,7 @@ impl SqlLineage {
         }
     }
 
-    /// Returns the relations that the query reads, as parts of names in lower case.
+    /// Returns the relations that the query reads. Each relation is given by the parts of its name in lower case.
     #[must_use]
     pub fn relations(&self) -> &[Vec<String>] {
         &self.tables
@@ -115,7 +117,7 @@ impl SqlLineage {
         self.output.len()
     }
 
-    /// Returns whether no output column is known.
+    /// Returns whether the query has no known output columns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.output.is_empty()
@@ -132,8 +134,8 @@ impl SqlLineage {
         self.passed.is_empty() && self.rest.is_empty()
     }
 
-    /// Returns the reasons why the lineage may be too large: names that may belong to several relations, and columns
-    /// named by values.
+    /// Returns the reasons why the lineage may be too large. For example, a name may belong to several relations, or
+    /// the columns of a pivot may be named after values.
     #[must_use]
     pub fn gaps(&self) -> &[String] {
         &self.gaps
@@ -148,7 +150,7 @@ impl SqlLineage {
             .collect()
     }
 
-    /// Returns the lineage of an output column, including one that comes from a relation with unknown columns.
+    /// Returns the lineage of an output column. The column may also come from a relation with unknown columns.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<LineageColumn> {
         let lower = name.to_lowercase();
@@ -214,11 +216,11 @@ impl SqlLineage {
         }
     }
 
-    /// Returns the effects of changes in the query's relations. `change` returns the change of a column or, without a
-    /// column, of the rows of a relation. Each value is visited once.
+    /// Returns the effects of changes in the relations that the query reads. `change` returns the change of a column,
+    /// or of the rows of a relation if the column is `None`. Each value is visited only once.
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
-        // Change of each value, and the leaf that causes it.
+        // Change of each value, with the leaf that causes the change.
         let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
         for at in 0..self.values.len() as ValueContext {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
@@ -237,7 +239,7 @@ impl SqlLineage {
                 }
                 Some((kind, at))
             });
-            // An expression with a removed or retyped column changes its values.
+            // If an expression reads a removed or retyped column, the values of the expression change.
             let parts = self
                 .values
                 .parts_of(at)
@@ -269,7 +271,7 @@ impl SqlLineage {
         })
     }
 
-    /// Returns whether the query passes on this unknown column of a relation under the same name.
+    /// Returns whether the query forwards this column of a relation with unknown columns under the same name.
     #[must_use]
     pub fn passes(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
@@ -279,8 +281,8 @@ impl SqlLineage {
             })
     }
 
-    /// Returns a fingerprint of each column's computation and one of the selection of rows. They are equal for queries
-    /// that differ only in layout, aliases and CTEs.
+    /// Returns a fingerprint of the computation of each column, and a fingerprint of the selection of rows. Queries
+    /// that differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
         let print = |at: &ValueContext| self.values.print(*at);

@@ -1,4 +1,4 @@
-//! Resolution of column names in the relations of a scope.
+//! Resolves column names to the relations of a scope.
 
 use std::rc::Rc;
 
@@ -8,25 +8,25 @@ use super::query::QueryReader;
 use super::relation::{LineageRelation, RelationColumns};
 use super::values::{Leaf, ValueContext};
 
-/// Relation in a `from` clause.
+/// Item of a `from` clause.
 #[derive(Clone, Debug)]
 pub(super) struct ScopeItem {
-    /// Parts of its name in lower case, or only its alias.
+    /// Parts of the relation's name in lower case, or only its alias.
     pub path: Vec<String>,
     pub relation: Rc<LineageRelation>,
 }
 
-/// Scope of a select: the meaning of its names.
+/// Scope of a select, in which names are resolved.
 #[derive(Debug, Default)]
 pub(super) struct QueryScope<'s> {
     pub items: Vec<ScopeItem>,
-    /// Indices into `items` by the last part of their names.
+    /// Indices into `items`, by the last part of the relation's name.
     index: FxHashMap<String, Vec<usize>>,
-    /// Columns that `using` merged.
+    /// Columns that `using` merges, by name.
     pub merged: FxHashMap<String, RelationColumns>,
-    /// Aliases of the select list so far, for dialects and clauses that can refer to them.
+    /// Aliases that the select list has defined so far, for dialects and clauses that can refer to them.
     pub aliases: FxHashMap<String, RelationColumns>,
-    /// Named windows with the values that partition and order them.
+    /// Named windows, each with the values that partition and order it.
     pub windows: FxHashMap<String, Vec<ValueContext>>,
     pub outer: Option<&'s QueryScope<'s>>,
 }
@@ -63,7 +63,7 @@ impl<'s> QueryScope<'s> {
             .find(|item| item.path.ends_with(parts))
     }
 
-    /// Returns the relation that the first parts of a name refer to, and the number of these parts.
+    /// Returns the relation to which the first parts of a name refer, and the number of these parts.
     fn qualified(&self, parts: &[String]) -> Option<(&ScopeItem, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
@@ -72,12 +72,13 @@ impl<'s> QueryScope<'s> {
         })
     }
 
-    /// Returns the relation with a name, in this scope or an outer one.
+    /// Returns the relation with a name in this scope or an outer scope.
     pub fn item(&self, parts: &[String]) -> Option<&ScopeItem> {
         self.own(parts).or_else(|| self.outer?.item(parts))
     }
 
-    /// Returns the known columns with a name, in this scope or the nearest outer scope that has one.
+    /// Returns the known columns with a name in this scope or, if there are none, in the nearest outer scope that has
+    /// such columns.
     fn exact(&self, name: &str) -> Vec<&RelationColumns> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
@@ -110,8 +111,8 @@ impl SelectScope {
 }
 
 impl QueryReader<'_> {
-    /// Resolves a name: `amount`, `orders.amount`, `shop.orders.amount`, `orders.address.street`. The result is empty
-    /// for a word that is not a column, such as `month`.
+    /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
+    /// is empty if the word is not a column, as in the case of `month`.
     pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
         let mut made = SelectScope::default();
         let [first, ..] = parts else { return made };
@@ -125,12 +126,12 @@ impl QueryReader<'_> {
             }
             around = here.outer;
         }
-        // The first part is a column; the other parts may be struct fields.
+        // The first part is a column, and the other parts may be fields of a struct.
         self.unqualified(first, scope, &mut made);
         if made.of.is_empty()
             && let Some(item) = scope.item(std::slice::from_ref(first))
         {
-            // A relation used as a value stands for its whole row.
+            // If a relation is used as a value, it represents its whole row.
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
             made.of.extend(&item.relation.rows);
@@ -174,12 +175,13 @@ impl QueryReader<'_> {
         if is_own {
             return;
         }
-        // If a relation has unknown columns, the name may be one of them, or a column of an outer scope, or an alias.
+        // If a relation has unknown columns, the name may be one of these columns, a column of an outer scope, or an
+        // alias.
         let before = made.of.len();
         for item in &open {
             self.unknown_column(&item.relation, name, made);
         }
-        // An alias with the name of the column that it refers to is that column.
+        // If an alias has the same name as the column to which it refers, they are the same column.
         let alias = alias.filter(|alias| !made.of.contains(&alias.of));
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {

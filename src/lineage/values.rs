@@ -1,36 +1,36 @@
-//! Values of a query, each after the values from which it is computed.
+//! Values of a query. Each value comes after the values from which it is computed.
 
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// Index of a value.
+/// Index of a value in the arena.
 pub(super) type ValueContext = u32;
 
-/// Source of values: a column of a relation, or its rows.
+/// Source of values: a column of a relation, or the rows of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leaf {
     pub table: u32,
-    /// Name in lower case. `None` for the rows.
+    /// Name of the column, in lower case. `None` for the rows.
     pub column: Option<Box<str>>,
 }
 
 /// All values of a query.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ValueArena {
-    /// Values from which each value is computed, as a range of `parts`.
+    /// Range of `parts` that contains the values from which each value is computed.
     pub(super) part_ranges: Vec<(u32, u32)>,
     pub(super) parts: Vec<ValueContext>,
-    /// Fingerprint of each value, including its parts. Equal for values with the same computation.
+    /// Fingerprint of each value and its parts. Values with the same computation have equal fingerprints.
     pub(super) fingerprints: Vec<u64>,
     pub leaves: FxHashMap<ValueContext, Leaf>,
     known: FxHashMap<Leaf, ValueContext>,
-    /// Whether the SQL names the column, instead of only passing it on by `*`.
+    /// For each value: true if the SQL names the column, false if the column is only selected by `*`.
     pub named: Vec<bool>,
 }
 
 impl ValueArena {
-    /// Adds a value. `print` is a fingerprint of everything except its parts.
+    /// Adds a value. `print` is a fingerprint of the computation without its parts.
     pub fn add(&mut self, of: &[ValueContext], print: u64) -> ValueContext {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
@@ -92,12 +92,12 @@ impl ValueArena {
     }
 
     /// Returns these values computed directly from leaves, without intermediate values, and their new indices. `None`
-    /// if the result would be larger than the original.
+    /// if the result would be much larger than the original.
     pub fn flatten(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
-        // Leaves come before the values that are computed from them.
+        // Leaves have smaller indices than the values that are computed from them.
         let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
@@ -137,7 +137,7 @@ impl ValueArena {
         self.part_ranges.len()
     }
 
-    /// Returns the leaves from which values are computed, each once, in index order.
+    /// Returns the leaves from which values are computed, without duplicates, in index order.
     pub fn reached_leaves(&self, from: &[ValueContext]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();

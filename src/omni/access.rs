@@ -1,8 +1,8 @@
 //! Access to tables: converts dbt's access levels and groups to Omni's access settings.
 //!
-//! In dbt, access is about models that read other models; in Omni, it is about users. The conversion never grants more
-//! access than dbt: a private model is hidden, and if access grants are requested, users outside its group cannot
-//! query it either.
+//! In dbt, access levels restrict which models may read another model. In Omni, access settings restrict which users
+//! may query a table. The conversion never grants more access than dbt. A private model is hidden, and if access
+//! grants are requested, users outside its group cannot query it either.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use super::table::DbtTable;
 use crate::artifacts::{ManifestNode, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Name of the model file's record.
+/// Name of the record for the model file.
 pub(super) const FILE: &str = "model";
 
-/// Omni user attribute that a grant checks: the groups of the user.
+/// Omni user attribute that a grant checks, which contains the groups of the user.
 const ATTRIBUTE: &str = "omni_user_groups";
 
-/// Access grants of a project: for each group of Omni users, the name of its grant.
+/// Access grants of a project. Each group of Omni users is mapped to the name of its grant.
 #[derive(Debug, Default)]
 pub(super) struct Grants<'a> {
     names: BTreeMap<&'a str, String>,
@@ -27,8 +27,8 @@ pub(super) struct Grants<'a> {
 }
 
 impl<'a> Grants<'a> {
-    /// Collects the grants that the tables need. If `of_projects` is set, private models need their group's grant even
-    /// if they don't request it.
+    /// Collects the grants that the tables need. If `of_projects` is true, private models need the grant of their
+    /// group even if they do not request it.
     pub fn new(tables: &[DbtTable<'a>], of_projects: bool, gaps: &mut Vec<MeasureGap>) -> Self {
         let mut grants = Self {
             names: BTreeMap::new(),
@@ -51,12 +51,12 @@ impl<'a> Grants<'a> {
         grants
     }
 
-    /// Returns the group of users that has access to a table.
+    /// Returns the group of users who have access to a table. `None` if the table needs no grant.
     fn group(&self, node: &'a ManifestNode) -> Result<Option<&'a str>, String> {
         let omni = meta::omni(&node.meta);
         let says = |key: &str| omni.and_then(|omni| omni.get(key));
         if says("required_access_grants").is_some() {
-            // The user has named other grants explicitly.
+            // The user has explicitly specified other grants.
             return Ok(None);
         }
         match says("access_grant") {
@@ -94,7 +94,7 @@ impl<'a> Grants<'a> {
         pairs
     }
 
-    /// Returns the text of the model file; `None` if there are no grants.
+    /// Returns the text of the model file. `None` if there are no grants.
     pub fn text(&self) -> Option<String> {
         let grant = |(group, name): (&&str, &String)| {
             let keys = vec![
@@ -113,7 +113,7 @@ impl<'a> Grants<'a> {
     }
 }
 
-/// Returns whether a table is hidden because it is private and `meta.omni` doesn't set `hidden`.
+/// Returns whether a table is hidden because it is private and `meta.omni` does not set `hidden`.
 pub(super) fn is_hidden(node: &ManifestNode) -> bool {
     let says = meta::omni(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
     node.access.as_deref() == Some("private") && !says

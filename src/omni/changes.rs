@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::pull_state::PullRecord;
 use crate::yaml::{self, Node};
 
-/// Kind of a change.
+/// Kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -51,7 +51,7 @@ pub enum ChangeOf {
     Key,
     /// Test.
     Test,
-    /// Metadata of a table: descriptions, labels, tags, test status.
+    /// Metadata of a table: descriptions, labels, tags and test status.
     Text,
     /// Join.
     Join,
@@ -79,19 +79,19 @@ impl ChangeOf {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[non_exhaustive]
 pub struct PullChange {
-    /// View with the change. For a join, the view with the foreign key.
+    /// View to which the change belongs. For a join, the view with the foreign key.
     pub view: String,
     /// Kind of item that changed.
     pub of: ChangeOf,
     /// Kind of the change.
     pub kind: ChangeKind,
-    /// Name of the column, test or join.
+    /// Name of the column, test, join or grant. `None` if the change concerns the whole view or topic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Old value.
+    /// Value before the change. `None` if the item was added or has no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// New value.
+    /// Value after the change. `None` if the item was removed or has no value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -116,7 +116,8 @@ impl PullChange {
     }
 }
 
-/// Returns the changes of a view or topic. `before` is `None` for a new one, and `after` is `None` for a removed one.
+/// Returns the changes of a view or topic. `before` is `None` if the view or topic is new, and `after` is `None` if
+/// it was removed.
 pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Option<&PullRecord>) -> Vec<PullChange> {
     // For a topic, `view` is the name of its record.
     let view = view.strip_suffix(".topic").unwrap_or(view);
@@ -176,7 +177,7 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// Returns the changes of the joins, each named by its `on_sql` line.
+/// Returns the changes of the joins. Each join is identified by its `on_sql` line.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
         let lines = text.unwrap_or_default().lines();
@@ -227,7 +228,7 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }
 
-/// Returns the names that only one side has.
+/// Returns the names that only one of the two sides has, each with the kind of change.
 fn sides<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,

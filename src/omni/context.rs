@@ -1,10 +1,10 @@
-//! Description of a table's role in dbt, for users and for AI assistants that query the Omni model.
+//! Describes a table's role in dbt, for users and for AI assistants that query the Omni model.
 
 use super::meta;
 use super::table::DbtTable;
 use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, MetaValue, NodeDetail, ResourceType};
 
-/// Settings for the physical layout of a table, with their display names.
+/// Settings of the physical layout of a table, with their display names.
 const LAYOUT: &[(&str, &str)] = &[
     ("unique_key", "unique key"),
     ("partition_by", "partitioned by"),
@@ -12,7 +12,7 @@ const LAYOUT: &[(&str, &str)] = &[
     ("indexes", "indexes"),
 ];
 
-/// Returns the lines of a view's `ai_context`, one fact per line.
+/// Returns the text of a view's `ai_context`, with one fact per line.
 pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children: &[usize]) -> String {
     let node = table.node;
     let mut lines = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
     lines.join("\n")
 }
 
-/// Returns the display name of a node: `orders`, or `raw.orders` for a source.
+/// Returns the display name of a node, such as `orders`, or `raw.orders` for a source.
 fn qualified(node: &ManifestNode) -> String {
     match node.source() {
         Some(source) => format!("{}.{}", source.source_name, node.name),
@@ -86,7 +86,7 @@ fn capital(words: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Formats a setting as text. The artifact parser limits the nesting depth, which limits the recursion.
+/// Formats a setting as text. The function is recursive, but the artifact parser limits the nesting depth.
 fn words_of(value: &MetaValue) -> String {
     match value {
         MetaValue::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),

@@ -1,11 +1,11 @@
-//! Translation of SQL expressions in dbt's semantic layer to Omni's column names.
+//! Translates SQL expressions in dbt's semantic layer to expressions with references to Omni's fields.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 
-/// Replaces the table's columns in an expression with references: `${amount} * 2`. `None` if the expression contains
-/// Jinja.
+/// Replaces the table's columns in an expression with references, as in `${amount} * 2`. `None` if the expression
+/// contains Jinja.
 pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     let expr = expr.trim();
     if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
@@ -19,12 +19,12 @@ pub(super) fn in_omni(expr: &str, table: &DbtTable<'_>) -> Option<String> {
     }))
 }
 
-/// Replaces names in an expression.
+/// Replaces the names in an expression that are keys of `names`.
 pub(super) fn with_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
     rewritten(expr, |name| names.get(name).map(|text| (*text).to_owned()))
 }
 
-/// Replaces unquoted and quoted names, except functions and parts of qualified names.
+/// Replaces unquoted and quoted names, except names of functions and parts of qualified names.
 fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(expr.len());
     let mut rest = expr;
@@ -60,7 +60,7 @@ fn token(text: &str, first: char) -> usize {
     }
 }
 
-/// Splits `{{ Dimension('order__status') }} = 'paid'` into the dimension's name and the rest.
+/// Splits `{{ Dimension('order__status') }} = 'paid'` into the name of the dimension and the rest of the filter.
 pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
     let name = inside

@@ -1,4 +1,4 @@
-//! Inference of joins from relationships tests, foreign keys, and entities of semantic models.
+//! Infers joins from relationships tests, foreign keys, and the entities of semantic models.
 
 use rustc_hash::FxHashMap;
 
@@ -13,9 +13,9 @@ use crate::parallel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum JoinSource {
-    /// Constraint `foreign_key`, which Omni reads too.
+    /// `foreign_key` constraint, which Omni also reads.
     Constraint,
-    /// Test `relationships`, which Omni does not read.
+    /// `relationships` test, which Omni does not read.
     Test,
     /// Entities of semantic models.
     Entity,
@@ -29,7 +29,7 @@ pub enum Cardinality {
     OneToOne,
     /// The target column is unique.
     ManyToOne,
-    /// The target column may not be unique, so rows may be repeated.
+    /// The target column is not known to be unique, so the join may repeat rows.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ pub struct TableJoin {
     pub from_field: String,
     /// Target view.
     pub to: String,
-    /// Field of the target view.
+    /// Field of the target view that is compared with the foreign key.
     pub to_field: String,
     /// Alias of the target view in this join, if the view is joined more than once.
     pub alias: Option<String>,
@@ -51,7 +51,7 @@ pub struct TableJoin {
     pub cardinality: Cardinality,
     /// Source of the join.
     pub source: JoinSource,
-    /// Reason why the join is not active; `None` if the join is certain.
+    /// Reason why the join is uncertain and therefore only written as a comment. `None` if the join is certain.
     pub doubt: Option<String>,
 }
 
@@ -64,8 +64,8 @@ struct FoundJoin<'a> {
     doubt: Option<String>,
 }
 
-/// Returns the joins of all tables, ordered by node id. Each pair of columns occurs once, with its most reliable
-/// source.
+/// Returns the joins of all tables, ordered by node id. If several sources define a join of the same two columns,
+/// only the most reliable source is returned.
 pub(super) fn all<'a>(
     tables: &'a [DbtTable<'a>],
     places: &FxHashMap<&str, usize>,
@@ -146,7 +146,7 @@ fn constraint_joins<'a>(
     }
 }
 
-/// Parses a foreign key in the format before dbt 1.9: `other_table (id)`.
+/// Parses a foreign key in the format that dbt used before version 1.9: `other_table (id)`.
 fn old_reference(expression: &str) -> Option<(&str, &str)> {
     let (table, rest) = expression.split_once('(')?;
     let column = rest.trim_end().strip_suffix(')')?.trim();
@@ -177,7 +177,7 @@ fn test_joins<'a>(
             .map(str::trim)
             .filter(|text| !text.is_empty())
     };
-    // The test ignores NULLs anyway.
+    // The test ignores NULLs anyway, so this filter has no effect.
     let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
     let filter = said("where").filter(|filter| !says_nothing(filter));
     let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
@@ -204,7 +204,7 @@ fn test_joins<'a>(
     });
 }
 
-/// Matches entities by name: a foreign entity refers to the primary or unique entity.
+/// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
 fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
@@ -236,7 +236,7 @@ fn entity_joins<'a>(semantic: &[Semantic<'a>], found: &mut Vec<FoundJoin<'a>>) {
     }
 }
 
-/// Resolves the columns of a join to fields; `None` if a table doesn't have the column.
+/// Resolves the columns of a join to fields. `None` if a table does not have the column.
 fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
@@ -269,7 +269,7 @@ fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &Tests<'_>
     })
 }
 
-/// Sets aliases for self-joins and for views that are joined more than once. The alias contains the name of the
+/// Sets aliases for self-joins and for views that are joined several times. The alias contains the name of the
 /// foreign key column.
 fn name_apart(joins: &mut [TableJoin]) {
     let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();

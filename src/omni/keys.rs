@@ -7,7 +7,7 @@ use crate::artifacts::{Check, ConstraintKind, ManifestNode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// Constraint `primary_key`, which Omni reads too.
+    /// `primary_key` constraint, which Omni also reads.
     Constraint,
     /// Tests, which Omni does not read.
     Tests,
@@ -23,7 +23,8 @@ pub struct TableKey {
     pub source: KeySource,
 }
 
-/// Returns the key of a table: its primary key, or else columns that tests prove unique and not NULL.
+/// Returns the key of a table: its primary key or, if it has none, columns that are unique and not NULL according to
+/// tests.
 pub(super) fn key_of_node(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
     constraint(node).or_else(|| tested(node, tests))
 }
@@ -61,7 +62,8 @@ fn tested(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
         .filter(|name| never_null(name))
         .collect();
     if !single.is_empty() {
-        // If several columns qualify, prefer `id` or the column named after the table, then the first column.
+        // If several columns qualify, prefer `id` or the column named after the table. If no column has such a name,
+        // take the first column.
         let table = node.name.trim_end_matches('s');
         let of_table = format!("{table}_id");
         let rank = |name: &str| {
@@ -136,7 +138,7 @@ fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
     })
 }
 
-/// Returns the columns that column constraints or tests declare unique.
+/// Returns the columns that are unique according to column constraints or tests.
 fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
     let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;

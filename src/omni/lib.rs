@@ -1,19 +1,20 @@
-//! Omni's side: Omni models from dbt metadata, and model specs from Omni fields.
+//! Integration with Omni: converts dbt metadata to Omni models, and Omni fields to model specs.
 //!
-//! [`OmniModel`] converts dbt artifacts to strings of Omni's files: a view per table, joins, topics, access and the
-//! status of tests. [`promote`] converts fields, saved queries and their calculations to a spec, and reports what a
-//! spec cannot express as gaps.
+//! [`OmniModel`] converts dbt artifacts to the texts of Omni's files: one view per table, joins, topics, access
+//! settings and the status of tests. [`promote`] converts fields, saved queries and their calculations to a spec.
+//! Anything that a spec cannot express is reported as a gap.
 //!
 //! | direction | input | output |
 //! |---|---|---|
 //! | pull | `manifest.json`, `catalog.json`, `run_results.json`, `sources.json` | `*.view.yaml`, `relationships.yaml`, topics |
 //! | promote | `*.view.yaml`, `*.query.view.yaml` | a spec, and gaps |
 //!
-//! Both directions are pure: strings in, strings out. The caller that writes the files preserves the edits of users, with
-//! `formulac-yaml-edit`. The format follows Omni's documentation of view files and of its dbt integration.
-//! Descriptions, labels and permissions that somebody changed in Omni stay; dbt's changes are merged.
+//! Both directions only convert text and do no input or output. The caller writes the files and uses
+//! `formulac-yaml-edit` to preserve manual edits. The format follows Omni's documentation of view files and of its
+//! dbt integration. Descriptions, labels and permissions that were changed in Omni are kept, and changes from dbt are
+//! merged.
 //!
-//! `promote` compiles the spec that it writes. A definition that does not compile becomes a gap, too.
+//! `promote` compiles the spec that it generates. A definition that does not compile becomes a gap as well.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -72,7 +73,7 @@ pub use view::ViewFile;
 use table::DbtTable;
 use table_tests::Tests;
 
-/// File in the folder of the Omni model with data that changes with each run.
+/// Name of the file in the Omni model's folder for data that changes with each run.
 pub const STATUS_FILE: &str = "dbt_status.json";
 
 /// dbt artifacts of a project.
@@ -81,16 +82,16 @@ pub const STATUS_FILE: &str = "dbt_status.json";
 pub struct Artifacts<'a> {
     /// Manifest of the project.
     pub manifest: &'a Manifest,
-    /// Catalog of the warehouse's tables.
+    /// Catalog of the tables in the warehouse.
     pub catalog: Option<&'a Catalog>,
     /// Results of runs, in any order.
     pub runs: &'a [RunResults],
-    /// Freshness of the sources.
+    /// Freshness results of the sources.
     pub freshness: Option<&'a SourceResults>,
 }
 
 impl<'a> Artifacts<'a> {
-    /// Uses a manifest without other artifacts.
+    /// Creates artifacts that contain only a manifest.
     #[must_use]
     pub fn from_manifest(manifest: &'a Manifest) -> Self {
         Self {
@@ -106,14 +107,15 @@ impl<'a> Artifacts<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Wanted {
-    /// Dialect of the warehouse, for quoting names.
+    /// Dialect of the warehouse, which determines how names are quoted.
     pub dialect: Dialect,
-    /// Whether to leave out the test status.
+    /// Whether to omit the test status.
     pub strip_status: bool,
-    /// Whether every visible model with joins gets a topic. By default, only models with `meta.omni.topic` get one.
+    /// Whether every visible model with joins gets a topic. By default, only models with `meta.omni.topic` get a
+    /// topic.
     pub topics: bool,
     /// Whether private models require the access grant of their group. By default, only models with
-    /// `meta.omni.access_grant` require one.
+    /// `meta.omni.access_grant` require a grant.
     pub access_grants: bool,
 }
 
@@ -127,7 +129,7 @@ impl Wanted {
         }
     }
 
-    /// Sets whether to leave out the test status.
+    /// Sets whether to omit the test status.
     #[must_use]
     pub fn strip_status(mut self, strip: bool) -> Self {
         self.strip_status = strip;
@@ -141,7 +143,7 @@ impl Wanted {
         self
     }
 
-    /// Sets whether every private model requires an access grant of its group.
+    /// Sets whether every private model requires the access grant of its group.
     #[must_use]
     pub fn access_grants(mut self, all: bool) -> Self {
         self.access_grants = all;
@@ -155,25 +157,25 @@ impl Wanted {
 pub struct OmniModel {
     /// Views, ordered by file.
     pub views: Vec<ViewFile>,
-    /// Requested topics, ordered by file.
+    /// Topics, ordered by file.
     pub topics: Vec<Topic>,
-    /// Text of the model file, which contains the access grants; `None` if there are no grants.
+    /// Text of the model file, which contains the access grants. `None` if there are no grants.
     pub model: Option<String>,
-    /// Text of the relationships file; `None` if there are no joins.
+    /// Text of the relationships file. `None` if there are no joins.
     pub relationships: Option<String>,
-    /// Joins, including uncertain ones.
+    /// All joins, including uncertain joins.
     pub joins: Vec<TableJoin>,
-    /// Items of the semantic layer without an equivalent in Omni, with the reasons.
+    /// Items of the semantic layer that have no equivalent in Omni, with the reasons.
     pub gaps: Vec<MeasureGap>,
-    /// Data that changes with each run, as JSON; `None` if nothing has run.
+    /// Data that changes with each run, as JSON. `None` if there are no results of runs or if the status is omitted.
     pub status: Option<String>,
-    /// Health of the tables according to the runs.
+    /// Health of the tables, based on the results of runs.
     pub health: Health,
 }
 
 impl OmniModel {
-    /// Returns the number of keys and joins that Omni doesn't infer itself, because it reads constraints but not
-    /// tests.
+    /// Returns the number of keys and the number of joins that Omni cannot infer itself, because they come from tests
+    /// and Omni reads only constraints.
     #[must_use]
     pub fn unseen_constraints(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());
@@ -184,7 +186,8 @@ impl OmniModel {
         (keys.filter(|key| key.source == KeySource::Tests).count(), joins.count())
     }
 
-    /// The model of a project. `before` is the text of the status file that was written last: run times are carried on.
+    /// Returns the Omni model of a project. `before` is the text of the last status file, from which earlier run
+    /// times are kept.
     ///
     /// ```
     /// use formulac_dbt::artifacts::{KeptParts, Manifest};

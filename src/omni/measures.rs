@@ -1,4 +1,4 @@
-//! Conversion of dbt's semantic models and metrics to dimensions and measures of Omni, where possible.
+//! Converts dbt's semantic models and metrics to dimensions and measures of Omni, if possible.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(super) struct Measures {
     /// Computed dimensions, each with its name and keys.
     pub dimensions: Vec<(String, Vec<(String, YamlOutput)>)>,
     pub measures: Vec<(String, Vec<(String, YamlOutput)>)>,
-    /// Granularity of time dimensions, by field.
+    /// Granularity of time dimensions, by field name.
     pub granularity: BTreeMap<String, String>,
 }
 
@@ -47,7 +47,7 @@ struct Aggregate<'a> {
 struct MeasurePass<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
-    /// Used field names of each table that gets additional fields.
+    /// Names that are already used, for each table that gets additional fields.
     taken: FxHashMap<usize, UsedOmniNames>,
     made: Vec<Measures>,
     /// Table and field of each metric and measure, by its name in dbt.
@@ -58,7 +58,7 @@ struct MeasurePass<'a> {
 /// Maximum nesting depth of metrics that are composed of other metrics.
 const DEPTH: usize = 16;
 
-/// Returns the additions to each table, and the items without an equivalent.
+/// Returns the dimensions and measures to add to each table, and the items that have no equivalent.
 pub(super) fn all<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [Semantic<'a>],
@@ -84,7 +84,7 @@ pub(super) fn all<'a>(
             }
         })
         .collect();
-    // A metric with the name of a measure replaces the measure.
+    // If a metric has the same name as a measure, the metric replaces the measure.
     waiting.retain(|(node, metric)| {
         let simple = &*metric.kind == "simple";
         if simple {
@@ -124,7 +124,7 @@ impl<'a> MeasurePass<'a> {
         made.measures.push((field, keys));
     }
 
-    /// Reserves and returns the first of the given names that no field of the table has.
+    /// Reserves and returns the first of the given names that the table does not use yet.
     fn free(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
         let taken = self.taken.entry(table).or_insert_with(|| {
@@ -185,7 +185,8 @@ impl<'a> MeasurePass<'a> {
         self.semantic.iter().flat_map(of_model).collect()
     }
 
-    /// Converts a simple metric: its aggregate is a measure or, in the newer format, part of the metric.
+    /// Converts a simple metric. The aggregate of the metric is a measure or, in the newer format, part of the metric
+    /// itself.
     fn simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric
             .type_params
@@ -262,7 +263,7 @@ impl<'a> MeasurePass<'a> {
         self.add(&node.name, aggregate.table, keys);
     }
 
-    /// Returns the semantic model that a metric depends on, directly or through its table.
+    /// Returns the semantic model on which a metric depends, directly or through its table.
     fn read_by(&self, node: &ManifestNode) -> Option<&'a Semantic<'a>> {
         let is_table =
             |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
@@ -310,7 +311,7 @@ impl<'a> MeasurePass<'a> {
         Ok(keys)
     }
 
-    /// Converts a filter on one dimension of the same table.
+    /// Converts a filter on a single dimension of the same table.
     fn filter(&self, template: &str, table: usize) -> Option<(String, YamlOutput)> {
         let (dimension, rest) = expression::split_dimension(template)?;
         let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
@@ -327,7 +328,7 @@ impl<'a> MeasurePass<'a> {
         Some((field.name.clone(), YamlOutput::Map(vec![(operator.to_owned(), values)])))
     }
 
-    /// Converts a metric that is composed of other metrics. Returns whether the metric is finished. On the last pass
+    /// Converts a metric that is composed of other metrics. Returns whether the metric is done. In the last pass
     /// (`last`), a missing input becomes a gap.
     fn composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric

@@ -1,4 +1,4 @@
-//! Settings for Omni that users write in dbt, under `meta.omni`.
+//! Settings for Omni that users specify in dbt, under `meta.omni`.
 
 use crate::artifacts::{MetaValue as Said, ValueFields};
 use crate::dbt::YamlOutput;
@@ -45,7 +45,7 @@ pub(super) fn omni(meta: &ValueFields) -> Option<&ValueFields> {
     meta.get("omni").and_then(Said::as_map)
 }
 
-/// Returns the given keys that `meta.omni` contains, in the given order.
+/// Returns the given keys that are set in `meta.omni`, in the given order.
 pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, YamlOutput)> {
     let Some(omni) = omni(meta) else { return Vec::new() };
     keys.iter()
@@ -53,7 +53,7 @@ pub(super) fn stated_meta(meta: &ValueFields, keys: &[&str]) -> Vec<(String, Yam
         .collect()
 }
 
-/// Converts a value for a YAML file. The artifact parser limits the nesting depth, which limits the recursion.
+/// Converts a value for a YAML file. The function is recursive, but the artifact parser limits the nesting depth.
 pub(super) fn value(said: &Said) -> YamlOutput {
     match said {
         Said::Null => YamlOutput::Bare("null".to_owned()),
@@ -67,7 +67,7 @@ pub(super) fn value(said: &Said) -> YamlOutput {
     }
 }
 
-/// Returns an unescaped text, because Omni, unlike dbt, doesn't render Jinja.
+/// Returns a string without escaping Jinja, because Omni, unlike dbt, does not render Jinja.
 pub(super) fn plain_text(text: &str) -> YamlOutput {
     YamlOutput::Dbt(text.trim_end().to_owned())
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-/// Converts a string to a name: `Insurer Code` becomes `insurer_code`. The name is never empty.
+/// Converts a string to a name. For example, `Insurer Code` becomes `insurer_code`. The name is never empty.
 pub(super) fn to_name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -13,7 +13,7 @@ pub(super) fn to_name(text: &str) -> String {
         }
     }
     let kept = out.trim_end_matches('_').len();
-    // Keep a trailing `_` if the text has one.
+    // Keep a trailing `_` only if the string ends with `_`.
     if !text.ends_with('_') {
         out.truncate(kept);
     }
@@ -29,7 +29,7 @@ pub(super) fn to_name(text: &str) -> String {
 pub(super) struct UsedOmniNames(FxHashSet<String>);
 
 impl UsedOmniNames {
-    /// Reserves and returns the first unused name, or the last name with a number appended.
+    /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
     pub fn choose(&mut self, wanted: impl IntoIterator<Item = String>) -> String {
         let mut last = String::new();
         for name in wanted {

@@ -1,4 +1,4 @@
-//! Plan of a pull: merges the changes in dbt into files that users may have edited.
+//! Plans a pull, which merges changes in dbt into files that users may have edited.
 
 use super::access;
 use super::changes::{self, PullChange};
@@ -11,12 +11,12 @@ use crate::parallel;
 use crate::schema::REMOVED_TAG;
 use crate::yaml_edit::{Edit, MergeKeep, Path, RuleMark, Rules, YamlRefusal, YamlValue, edit, merge};
 
-/// Access to the existing files. Paths are relative to the folder of the Omni model and use `/` as the separator.
+/// Access to existing files. Paths are relative to the folder of the Omni model, with `/` as the separator.
 pub trait OmniFiles {
-    /// Returns the text of a file in the Omni model; `None` if the file does not exist.
+    /// Returns the text of a file in the Omni model. `None` if the file does not exist.
     fn omni(&self, path: &str) -> Option<String>;
 
-    /// Returns the text of the record with the given name.
+    /// Returns the text of the record with this name. `None` if there is no such record.
     fn record(&self, name: &str) -> Option<String>;
 
     /// Returns the names of all records.
@@ -37,12 +37,12 @@ pub enum PulledPlace {
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Ways {
-    /// Whether items that dbt no longer has are removed instead of marked.
+    /// Whether to remove items that no longer exist in dbt. By default, such items are only marked.
     pub prune: bool,
 }
 
 impl Ways {
-    /// Sets whether items that dbt no longer has are removed.
+    /// Sets whether to remove items that no longer exist in dbt.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -54,24 +54,25 @@ impl Ways {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Pull {
-    /// Files to write, with their strings.
+    /// Files to write, with their texts.
     pub writes: Vec<(PulledPlace, String)>,
     /// Files to remove.
     pub removes: Vec<PulledPlace>,
     /// Changes in dbt since the last pull.
     pub changes: Vec<PullChange>,
-    /// User edits that differ from dbt's current values, by file. The edits are kept.
+    /// Manual edits that differ from dbt's current values and are kept, by file.
     pub kept: Vec<(String, MergeKeep)>,
-    /// Files that users removed, and that are not created again.
+    /// Files that users removed, so they are not created again. With `prune`, also files that are not removed because
+    /// users edited them.
     pub left_out: Vec<String>,
-    /// Files that cannot be edited in place, with the reason. If there is such a file, the pull writes nothing.
+    /// Files that cannot be edited in place, each with the reason. If there is such a file, nothing may be written.
     pub refused: Vec<(String, YamlRefusal)>,
-    /// Files and positions of objects that this pull marked because dbt no longer has them.
+    /// Files and positions of items that this pull marked, because they no longer exist in dbt.
     pub marked: Vec<(String, String)>,
 }
 
 impl Pull {
-    /// Plans the updates that bring the files in line with the current state of dbt.
+    /// Plans the changes that update the files to the current state of dbt.
     #[must_use]
     pub fn plan(model: &OmniModel, files: &(impl OmniFiles + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
@@ -89,7 +90,7 @@ impl Pull {
             .iter()
             .map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
         let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
-        // Each view and topic has its own files, and most are unchanged.
+        // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
@@ -114,13 +115,13 @@ impl Pull {
         pull
     }
 
-    /// Returns whether there is nothing to write or remove.
+    /// Returns whether nothing has to be written or removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()
     }
 
-    /// Merges another plan into this one.
+    /// Merges another plan into this plan.
     fn take(&mut self, other: Self) {
         let Self {
             writes,
@@ -144,7 +145,7 @@ impl Pull {
     fn own(&mut self, name: &str, facts: PulledFacts<'_>, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let before = files.record(name);
         let mut text = facts.text();
-        // Most views and topics are unchanged and need no further work.
+        // Most views and topics are unchanged and need no further processing.
         let is_same = before.as_deref() == Some(text.as_str());
         if is_same && !ways.prune {
             return;
@@ -156,7 +157,7 @@ impl Pull {
             text = record.text();
         }
         if before.as_deref() == Some(text.as_str()) {
-            // The first pull with `prune` removes the items that earlier pulls marked.
+            // The first pull with `prune` removes items that earlier pulls marked.
             if ways.prune
                 && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED_TAG))
             {
@@ -171,7 +172,7 @@ impl Pull {
         self.writes.push((PulledPlace::Record(name.to_owned()), text));
     }
 
-    /// Plans the update of a file with its generated text.
+    /// Plans the update of a file to the new generated text.
     fn bring(&mut self, path: &str, before: Option<&PullRecord>, new: &str, files: &impl OmniFiles, rules: &Rules) {
         let Some(file) = files.omni(path) else {
             match before {
@@ -202,7 +203,7 @@ impl Pull {
         }
     }
 
-    /// Plans the removal of a view or topic that dbt no longer has.
+    /// Plans the removal of a view or topic that no longer exists in dbt.
     fn gone(&mut self, name: &str, files: &impl OmniFiles, rules: &Rules, ways: Ways) {
         let Some(record) = files.record(name).as_deref().and_then(PullRecord::read) else {
             return;
@@ -229,7 +230,7 @@ impl Pull {
             value: YamlValue::Bare("true".to_owned()),
             after,
         }];
-        // Topics can't have tags.
+        // Topics cannot have tags.
         if !record.is_topic() {
             edits.push(Edit::Add {
                 to: Path::root().key("tags"),
@@ -260,8 +261,8 @@ impl Pull {
         }
     }
 
-    /// Plans the update of a file that the model has only once. Its record is the last generated text. Returns the old
-    /// record if the text has changed.
+    /// Plans the update of a file that exists only once in the model. The record of the file is the last generated
+    /// text. If the text has changed, returns the old record.
     fn shared(
         &mut self,
         name: &str,
@@ -302,8 +303,8 @@ impl Pull {
     }
 }
 
-/// View or topic, each with its own file and record. View names contain no `.`, so their records can't collide with
-/// those of topics.
+/// View or topic, each of which has its own file and record. View names do not contain `.`, so their records cannot
+/// have the same names as the records of topics.
 enum Generated<'m> {
     View(&'m ViewFile),
     Topic(&'m Topic),

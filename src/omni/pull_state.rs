@@ -1,5 +1,5 @@
-//! Records of generated views and topics: the text and metadata of the last pull. A merge compares them with the files
-//! to detect user edits.
+//! Records of generated views and topics, which contain the text and the metadata of the last pull. A merge compares
+//! the records with the files to detect manual edits.
 
 use super::topics::Topic;
 use super::view::ViewFile;
@@ -10,25 +10,26 @@ use crate::yaml_edit::{self, Edit, Path, YamlValue as Fields};
 /// First line of a record.
 const HEADER: &str = "# State of the last `formulac pull`; formulac updates this file.\n";
 
-/// Record of a view or topic at the last pull.
+/// Record of a view or topic as of the last pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PullRecord {
-    /// Unique id of the node.
+    /// Unique id of the dbt node.
     pub node: String,
     /// Path of the file, relative to the folder of the Omni model.
     pub path: String,
-    /// Whether dbt no longer has the table.
+    /// True if the table no longer exists in dbt.
     pub gone: bool,
-    /// Columns with their types.
+    /// Columns, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
     /// Names of the tests.
     pub tests: Vec<String>,
     /// Key columns.
     pub key: Vec<String>,
-    /// Generated text.
+    /// Text that the last pull generated.
     pub view: String,
-    /// Columns of earlier strings that are marked in the file: their last generated definition, with the mark.
+    /// Columns of earlier texts that are marked in the file. Each column has its last generated definition, including
+    /// the mark.
     pub vanished: Vec<(String, Fields)>,
 }
 
@@ -38,8 +39,8 @@ impl PullRecord {
         self.path.ends_with(".topic.yaml")
     }
 
-    /// Keeps the last generated definitions of columns that are missing from the current text, because the columns may
-    /// reappear.
+    /// Keeps the last generated definitions of columns that are missing in the current text, because the columns may
+    /// appear again.
     pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
         let now = columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
@@ -50,8 +51,8 @@ impl PullRecord {
         self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
     }
 
-    /// Returns the base for a three-way merge: the last generated text, plus the vanished columns that both the new
-    /// text and the file contain.
+    /// Returns the base for a three-way merge: the last generated text, with the vanished columns that exist in both
+    /// the new text and the file.
     pub(super) fn base(&self, new: &str, file: &str) -> String {
         if self.vanished.is_empty() {
             return self.view.clone();
@@ -108,7 +109,7 @@ impl PullRecord {
         .text()
     }
 
-    /// Parses the text of a record's file; `None` if it is not a record.
+    /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;
@@ -137,7 +138,7 @@ impl PullRecord {
     }
 }
 
-/// Borrowed data of a record. Most records are only compared, so they need no allocation.
+/// Borrowed data of a record. Most records are only compared, so no data has to be copied.
 #[derive(Clone, Copy)]
 pub(super) struct PulledFacts<'r> {
     node: &'r str,

@@ -3,15 +3,16 @@
 use super::joins::{Cardinality, TableJoin};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Name of the file's record.
+/// Name of the record for this file.
 pub(super) const FILE: &str = "relationships";
 
-/// Comment lines before and after the uncertain joins.
+/// Comment line before the uncertain joins. `END` is the comment line after them.
 pub(super) const BEGIN: &str =
     "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";
 pub(super) const END: &str = "# <<< formulac";
 
-/// Returns the text of the file: the certain joins, and the uncertain joins as comments with their reasons.
+/// Returns the text of the file. Certain joins are active, and uncertain joins are comments with their reasons.
+/// `None` if there are no joins.
 pub(super) fn text(joins: &[TableJoin]) -> Option<String> {
     if joins.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Health of the tables: changes in build time, and stale sources.
+//! Health of the tables: changes in run time, and stale sources.
 
 use std::time::SystemTime;
 
@@ -6,22 +6,23 @@ use super::Artifacts;
 use super::test_status::{Freshness, RunTime, StatusFile, source_name};
 use crate::artifacts::{ResourceType, Status};
 
-/// Smallest ratio of the last run time to the median that counts as slower. The inverse counts as faster.
+/// Minimum ratio of the last run time to the median for which a run counts as slower. If the ratio is at most the
+/// inverse, the run counts as faster.
 const NOTABLE: f64 = 1.5;
-/// Minimum number of earlier runs for a trend.
+/// Minimum number of earlier runs that are needed to compute a trend.
 const FEWEST: usize = 3;
 
 /// Health of a project's tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Tables whose last run was notably slower or faster than earlier runs, by view.
+    /// Tables whose last run was much slower or faster than earlier runs, by view.
     pub runs: Vec<RunTrend>,
-    /// Sources that were stale at dbt's last check, the worst first.
+    /// Sources that were stale when dbt last checked them, the worst first.
     pub stale: Vec<StaleSource>,
 }
 
-/// Duration of the last run compared with earlier runs.
+/// Duration of the last run, compared with earlier runs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RunTrend {
@@ -49,15 +50,15 @@ impl RunTrend {
     }
 }
 
-/// Source that was stale at dbt's last check.
+/// Source that was stale when dbt last checked it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StaleSource {
     /// Name of the source, such as `raw.orders`.
     pub source: String,
-    /// Status in dbt: `warn`, `error`, `runtime error`.
+    /// Status in dbt, such as `warn`, `error` or `runtime error`.
     pub status: String,
-    /// Time of the newest row; `None` if dbt could not determine it.
+    /// Time of the newest row. `None` if dbt could not determine it.
     pub loaded_at: Option<SystemTime>,
     /// Time of dbt's check.
     pub checked_at: Option<SystemTime>,
@@ -67,7 +68,8 @@ pub struct StaleSource {
     pub reached: usize,
 }
 
-/// Compares the last run with the median of the earlier runs; `None` if there are too few runs or the median is 0.
+/// Compares the last run with the median of the earlier runs. `None` if there are too few earlier runs or if the
+/// median is 0.
 pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     let (last, before) = times.split_last().filter(|(_, before)| before.len() >= FEWEST)?;
     let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
@@ -82,7 +84,7 @@ pub(super) fn trend(view: &str, times: &[RunTime]) -> Option<RunTrend> {
     })
 }
 
-/// Returns the trend as a word.
+/// Returns the word for the trend.
 pub(super) fn trend_name(trend: &RunTrend) -> &'static str {
     match trend.ratio() {
         ratio if ratio >= NOTABLE => "slower",

@@ -1,11 +1,11 @@
-//! dbt's semantic models, each with the table that it describes.
+//! Semantic models of dbt, each with the table that it describes.
 
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
 use crate::artifacts::{DbtSemanticModel, Manifest, ManifestNode, NodeDetail, ResourceType};
 
-/// Semantic model with a table.
+/// Semantic model with its table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Semantic<'a> {
     pub node: &'a ManifestNode,
@@ -23,7 +23,8 @@ pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a st
         .collect()
 }
 
-/// Returns the semantic models with a table. The table is the first one in the model's dependencies.
+/// Returns the semantic models that have a table. The table is the first table in the dependencies of the semantic
+/// model.
 pub(super) fn all<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>) -> Vec<Semantic<'a>> {
     let models = manifest
         .with_type(ResourceType::SemanticModel)

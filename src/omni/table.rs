@@ -1,4 +1,4 @@
-//! Tables of a dbt project, with the names of the tables and their columns in Omni.
+//! Tables of a dbt project, with their names and the names of their columns in Omni.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use crate::Type;
 use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn, ResourceType};
 use crate::parallel;
 
-/// Table of the warehouse. It becomes a view in Omni.
+/// Table in the warehouse, which becomes a view in Omni.
 #[derive(Debug)]
 pub(super) struct DbtTable<'a> {
     pub node: &'a ManifestNode,
@@ -32,7 +32,7 @@ pub(super) struct DbtTable<'a> {
     pub state: TestState,
 }
 
-/// Column of a table. It becomes a dimension in Omni.
+/// Column of a table, which becomes a dimension in Omni.
 #[derive(Debug)]
 pub(super) struct TableField<'a> {
     /// Name of the field in Omni.
@@ -41,14 +41,14 @@ pub(super) struct TableField<'a> {
     pub column: &'a str,
     pub documented: Option<&'a NodeColumn>,
     pub comment: Option<&'a str>,
-    /// Data type as spelled by the warehouse or the contract.
+    /// Data type, as spelled by the warehouse or the contract.
     pub data_type: Option<&'a str>,
-    /// SQL name of the column, if Omni can't derive it from the field's name.
+    /// SQL name of the column. `None` if Omni can derive it from the name of the field.
     pub sql: Option<String>,
 }
 
 impl<'a> DbtTable<'a> {
-    /// Returns all models, seeds, snapshots and sources with a table, ordered by id.
+    /// Returns all models, seeds, snapshots and sources that have a table, ordered by id.
     pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
         let mut taken = UsedOmniNames::default();
         let nodes = artifacts.manifest.nodes.iter().enumerate();
@@ -61,8 +61,8 @@ impl<'a> DbtTable<'a> {
                 .as_deref()
                 .map_or_else(String::new, |it| format!("{}__", to_name(it)));
             let short = to_name(name);
-            // A table may be a source of one project and a model of another, but view names, which include the folder,
-            // must be unique.
+            // A table may be a source in one project and a model in another project. View names include the folder
+            // and must be unique.
             let view = taken.choose([
                 format!("{folder}__{short}"),
                 format!("{folder}__{database}{short}"),
@@ -95,12 +95,12 @@ impl<'a> DbtTable<'a> {
             .collect()
     }
 
-    /// Returns the name of the view, by which other views refer to it.
+    /// Returns the name by which other views refer to the view.
     pub fn view(&self) -> String {
         format!("{}__{}", self.folder, self.file)
     }
 
-    /// Returns the field of a column.
+    /// Returns the field for a column.
     pub fn field(&self, column: &str) -> Option<&TableField<'a>> {
         let exact = self.fields.iter().find(|field| field.column == column);
         exact.or_else(|| {
@@ -124,7 +124,8 @@ fn is_table(node: &ManifestNode) -> bool {
     is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
 }
 
-/// Returns the columns of the table in the warehouse, or the documented columns if the catalog doesn't have the table.
+/// Returns the columns of the table in the warehouse. If the catalog does not contain the table, returns the
+/// documented columns.
 fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: KnownTables<'a>| {
@@ -135,7 +136,8 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
             is_exact,
         } = known;
         let name = taken.choose([to_name(column)]);
-        // Omni derives the column from the field's name. If the name or its case differs, `sql` specifies the column.
+        // Omni derives the column from the name of the field. If the column has another name or case, `sql` specifies
+        // it.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
         let sql = is_other.then(|| wanted.dialect.name_text(column, false));
         TableField {
@@ -167,7 +169,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
         }
         None => {
             let of_node = node.columns.iter().map(|it| {
-                // A documented name without quotes says nothing about the case.
+                // A documented name without quotes does not specify the case of the column.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();
                 field(
@@ -185,16 +187,16 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
     }
 }
 
-/// Known properties of a column.
+/// Properties of a column that are known from dbt and the catalog.
 struct KnownTables<'a> {
     documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,
-    /// Whether the case of the name is the warehouse's case.
+    /// True if the name has the same case as in the warehouse.
     is_exact: bool,
 }
 
-/// Sets `sql` for columns whose names differ only in case.
+/// Sets `sql` for columns whose names differ only by case.
 fn with_distinct_names<'a>(mut fields: Vec<TableField<'a>>, wanted: &Wanted) -> Vec<TableField<'a>> {
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {

@@ -8,7 +8,7 @@ use super::Artifacts;
 use super::test_status::Recorded;
 use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
-/// Enabled tests, by the index of the tested node.
+/// Enabled tests, by the index of the node that they test.
 #[derive(Debug)]
 pub(super) struct Tests<'a> {
     of_nodes: FxHashMap<usize, Vec<RunTest<'a>>>,
@@ -19,11 +19,11 @@ pub(super) struct Tests<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct RunTest<'a> {
     pub node: &'a ManifestNode,
-    /// Definition of a data test that is attached to the table; `None` for singular tests and unit tests.
+    /// Definition of a data test on the table. `None` for singular tests and unit tests.
     pub data: Option<DataTest<'a>>,
-    /// Last result in the known runs.
+    /// Last result in the available runs.
     pub last: Option<LastResult<'a>>,
-    /// Last status, from the known runs or from the previous status file.
+    /// Last status, taken from the available runs or from the previous status file.
     pub status: Option<Status>,
 }
 
@@ -70,12 +70,13 @@ impl<'a> Tests<'a> {
 }
 
 impl RunTest<'_> {
-    /// Returns whether the tested condition is reliable: a failure would stop dbt, and the last run did not fail.
+    /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not
+    /// fail.
     pub fn is_reliable(&self) -> bool {
         self.data.as_ref().is_some_and(DataTest::proves) && !self.failed_last()
     }
 
-    /// Returns whether the last run of the test failed, warned, or ended with an error.
+    /// Returns whether the last run of the test failed, warned, or stopped with an error.
     pub fn failed_last(&self) -> bool {
         matches!(self.status, Some(Status::Fail | Status::Error | Status::Warn))
     }

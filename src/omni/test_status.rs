@@ -1,4 +1,4 @@
-//! Status of the tables: test results, last runs, and freshness of their sources.
+//! Status of the tables: test results, last runs, and the freshness of their sources.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -16,16 +16,16 @@ use crate::artifacts::{ManifestNode, ResourceType, Status, instant_text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TestState {
-    /// All tests with severity `error` passed in their last run.
+    /// All tests with severity `error` passed when they last ran.
     Pass,
-    /// At least one of these tests failed.
+    /// At least one test with severity `error` failed.
     Fail,
-    /// There are no such tests, or some did not run.
+    /// There are no tests with severity `error`, or some of them did not run.
     Unproven,
 }
 
 impl TestState {
-    /// Returns the tag for the view.
+    /// Returns the tag for views with this status.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {
@@ -73,7 +73,8 @@ pub(super) struct Freshness {
     rank: (u8, Option<std::cmp::Reverse<SystemTime>>),
 }
 
-/// Returns the freshness of each node, by index. The freshness of a source applies to all its descendants.
+/// Returns the freshness of each node, by node index. The freshness of a source applies to all descendants of the
+/// source.
 pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
@@ -100,7 +101,7 @@ pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Ve
             },
         ));
     }
-    // Start with the stalest source, so that later sources don't change the nodes that it reaches.
+    // Start with the stalest source, so that later sources do not change the nodes that it has reached.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];
@@ -140,7 +141,7 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    /// Parses the previous status file. An unreadable file counts as missing.
+    /// Parses the previous status file. If the file cannot be parsed, it is treated as missing.
     pub fn read(text: Option<&str>) -> Self {
         let file: StatusFile = text
             .and_then(|text| serde_json::from_str(text).ok())
@@ -192,7 +193,7 @@ struct OfTest {
 #[serde(default)]
 pub(super) struct OfRun {
     status: String,
-    /// Run times, newest last.
+    /// Run times, with the newest last.
     pub times: Vec<RunTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trend: Option<String>,
@@ -205,7 +206,8 @@ pub(super) struct RunTime {
     pub seconds: f64,
 }
 
-/// Returns the new status file, with older data carried over from the previous one.
+/// Returns the new status file. Results that are missing in the current runs are copied from the previous status
+/// file.
 pub(super) fn file(
     tables: &[DbtTable<'_>],
     artifacts: Artifacts<'_>,
@@ -222,7 +224,7 @@ pub(super) fn file(
         let old = before.views.remove(&table.view()).unwrap_or_default();
         let mut of_tests: Vec<OfTest> = tests.for_node(table.place).iter().map(test_result).collect();
         for test in of_tests.iter_mut().filter(|test| test.status.is_empty()) {
-            // A test that did not run this time keeps its last result.
+            // If a test did not run this time, keep its last result.
             match old.tests.iter().find(|old| old.test == test.test && old.at.is_some()) {
                 Some(old) => {
                     *test = OfTest {

@@ -1,4 +1,4 @@
-//! Topics: a table with all tables that can be joined to it without repeating its rows.
+//! Topics. A topic contains a table and all tables that can be joined to it without repeating its rows.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,7 +13,7 @@ use super::table::DbtTable;
 use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
 
-/// Maximum length of a chain of joins in a topic. The joins are nested in the file.
+/// Maximum length of a chain of joins in a topic. Each join in a chain is nested in the previous join.
 const DEPTH: usize = 8;
 /// Maximum number of joined views in a topic.
 const MOST: usize = 100;
@@ -45,21 +45,21 @@ pub struct Topic {
     pub text: String,
 }
 
-/// Requested topic, with the index of its base table.
+/// Topic that was requested, with the index of its base table.
 struct RequestedTopic<'a> {
     base: usize,
-    /// Name of the topic in `meta.omni.topic`; `None` if no name is specified.
+    /// Name of the topic in `meta.omni.topic`. `None` if no name is specified.
     name: Option<&'a str>,
     said: Option<&'a ValueFields>,
 }
 
-/// Joined view, with the index of the view that it is joined to; `None` for the base view.
+/// Joined view. `to` is the index of the view to which it is joined, and is `None` for the base view.
 struct TopicJoin<'j> {
     name: &'j str,
     to: Option<usize>,
 }
 
-/// Returns the topics of a project. If `of_projects` is set, every visible model with joins gets a topic.
+/// Returns the topics of a project. If `of_projects` is true, every visible model with joins gets a topic.
 pub(super) fn all(
     tables: &[DbtTable<'_>],
     joins: &[TableJoin],
@@ -97,7 +97,8 @@ pub(super) fn all(
     topics
 }
 
-/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. `false` means no topic.
+/// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. If the setting is `false`,
+/// the table has no topic.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
     let asked = |name: Option<&'a str>, said| {
         Some(RequestedTopic {
@@ -122,7 +123,8 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
     }
 }
 
-/// Selects the base of a topic that several tables request: the table that joins to most of the others.
+/// Selects the base of a topic that several tables request: the table from which joins reach most of the other
+/// tables.
 fn widest<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
@@ -207,7 +209,7 @@ fn topic(
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?))))
         .collect();
-    // A topic must not be visible to more users than its base view.
+    // A topic must not be visible to users who cannot see its base view.
     let of_view = meta::stated_meta(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
@@ -223,8 +225,8 @@ fn topic(
     })
 }
 
-/// Returns the views that joins reach from a view, nearest first and each once, starting with the view itself. The
-/// flag is `false` if a limit cut off further views.
+/// Returns the views that joins reach from a view, without duplicates. The view itself comes first, then the nearest
+/// views. The flag is `false` if a limit excluded further views.
 fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec<TopicJoin<'j>>, bool) {
     let mut all = vec![TopicJoin { name: view, to: None }];
     let mut known = FxHashSet::from_iter([view]);
@@ -244,7 +246,7 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
                 break;
             }
             known.insert(name);
-            // Joins start from views, so an aliased view has no further joins.
+            // Joins start from views and not from aliases, so a view with an alias has no further joins.
             if join.alias.is_none() {
                 waiting.push_back((all.len(), depth + 1));
             }
@@ -254,7 +256,8 @@ fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j TableJoin>>) -> (Vec
     (all, is_all)
 }
 
-/// Returns the nested map of joins below the base. In `joined`, children follow their parents.
+/// Returns the nested map of joins below the base view. In `joined`, each view comes after the view to which it is
+/// joined.
 fn nested(joined: &[TopicJoin<'_>]) -> YamlOutput {
     let mut below: Vec<Vec<(String, YamlOutput)>> = joined.iter().map(|_| Vec::new()).collect();
     for (place, it) in joined.iter().enumerate().rev() {

@@ -12,7 +12,7 @@ use crate::Type;
 use crate::artifacts::{Check, Manifest, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
 
-/// View of an Omni model.
+/// View in an Omni model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViewFile {
@@ -20,7 +20,7 @@ pub struct ViewFile {
     pub path: String,
     /// Name by which other views refer to the view.
     pub name: String,
-    /// Unique id of the node.
+    /// Unique id of the dbt node.
     pub node: String,
     /// Text of the view file.
     pub text: String,
@@ -28,7 +28,7 @@ pub struct ViewFile {
     pub key: Option<TableKey>,
     /// Test status of the table.
     pub state: TestState,
-    /// Columns with their types, if known.
+    /// Columns, each with its type if known.
     pub columns: Vec<(String, Option<String>)>,
     /// Names of the tests.
     pub tests: Vec<String>,
@@ -127,7 +127,7 @@ pub(super) fn new<'a>(
     }
 }
 
-/// Returns the key fields; empty if the table lacks one of them.
+/// Returns the names of the key fields. The result is empty if the table does not have one of the key columns.
 fn key_fields(table: &DbtTable<'_>) -> Vec<String> {
     let columns = table.key.iter().flat_map(|key| &key.columns);
     columns
@@ -200,8 +200,8 @@ fn dimension(
     pairs
 }
 
-/// Returns the timeframes of a date, starting at its granularity. A name such as `billing_month` can specify the
-/// granularity.
+/// Returns the timeframes of a date or time, starting with its granularity. The name of the field can also specify
+/// the granularity, as in `billing_month`.
 fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     if !ty.is_temporal() {
@@ -222,9 +222,9 @@ fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'sta
     })
 }
 
-/// Returns the accepted values of a column according to a passing test.
+/// Returns the accepted values of a column, if a test on them passes.
 fn accepted(field: &TableField<'_>, table: &DbtTable<'_>, tests: &Tests<'_>) -> Option<Vec<YamlOutput>> {
-    // The most expensive condition is checked last, because there are many fields and tests.
+    // The most expensive condition comes last, because there are many fields and tests.
     let values = tests.for_node(table.place).iter().find_map(|test| {
         let data = test.data.as_ref()?;
         match data.check {

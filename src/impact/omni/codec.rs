@@ -1,11 +1,11 @@
-//! Binary form of the data from Omni files, which is fast to read.
+//! Binary format for the data from Omni files, which can be read quickly.
 
 use super::users::FieldUser;
 use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 impl OmniFields {
-    /// Returns the data in the form that [`from_stored`](Self::from_stored) reads.
+    /// Returns the data in the format that [`from_stored`](Self::from_stored) reads.
     ///
     /// ```
     /// use formulac_impact::OmniFields;
@@ -21,7 +21,8 @@ impl OmniFields {
         codec::bytes(self, SHAPE)
     }
 
-    /// Reads data in the form of `to_stored`. `None` if it is truncated, damaged or from another build.
+    /// Reads data in the format of `to_stored`. `None` if the data is truncated, damaged or from another build of
+    /// formulac.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = codec::read(bytes, SHAPE)?;

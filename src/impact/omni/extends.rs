@@ -1,4 +1,5 @@
-//! Views and topics that extend others: merges their keys one by one. The values of the child take precedence.
+//! Merges views and topics with the files that they extend, key by key. The values of the extending file take
+//! precedence.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +11,20 @@ use crate::yaml::{Node, NodeKind, YamlStyle};
 /// View or topic merged with everything that it extends.
 pub(super) struct MergedFile {
     pub root: Node,
-    /// Name of a view or topic that it extends but that does not exist.
+    /// Name of the first view or topic that is extended but does not exist.
     pub missing: Option<String>,
 }
 
-/// Keys whose items are fields. Items of the same name are merged key by key, too.
+/// Keys whose items are fields or views. Items with the same name are also merged key by key.
 const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
-/// Merges a file with the files that it extends, the nearest last. `all` maps names to the files of its kind.
+/// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `all`
+/// maps names to the files of the same kind.
 pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
-    // Each file before the files that it extends. If it extends two files, the later one in its list comes first.
+    // Each file precedes the files that it extends. If a file extends two files, the later file in its list comes
+    // first.
     let mut order: Vec<(String, &Node)> = Vec::new();
     let mut seen = BTreeSet::from([name.to_lowercase()]);
     let mut missing = None;
@@ -42,7 +45,7 @@ pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &N
         let own = node.pairs().unwrap_or_default().iter();
         let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| NOT_INHERITED.contains(&key)));
         merge(&mut pairs, own, 0);
-        // Without a table key, the table of a parent has the name of the parent, not of the child.
+        // If a parent has no key for its table, its table has the name of the parent, not of the child.
         let is_table = ["table_name", "sql", "query", "base_view"]
             .iter()
             .all(|key| node.get(key).is_none());
@@ -59,7 +62,7 @@ pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &N
     }
 }
 
-/// Returns whether the file only serves to be extended.
+/// Returns whether the file is a template, which exists only to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
     node.get("template").and_then(Node::boolean) == Some(true)
 }
@@ -74,7 +77,7 @@ fn scalar(text: &str) -> Node {
     }
 }
 
-/// Merges values by key. Fields are merged by name and then key by key, so two levels deep at most.
+/// Merges values by key. Fields are merged by name and then by key, so the recursion is at most two levels deep.
 fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for (place, (key, _)) in known.iter().enumerate() {

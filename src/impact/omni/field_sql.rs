@@ -1,4 +1,4 @@
-//! SQL in Omni files: `${…}` refers to fields and views, and the rest is SQL of the warehouse.
+//! SQL in Omni files: `${…}` refers to fields and views, and the rest is SQL in the dialect of the warehouse.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::lineage;
 pub(super) struct FieldSql {
     pub columns: BTreeSet<String>,
     pub fields: BTreeSet<String>,
-    /// Whether the SQL could not be parsed, so that every word in it counts as a column.
+    /// True if the SQL could not be parsed, so that every word in it counts as a column.
     pub is_guessed: bool,
 }
 
@@ -29,7 +29,7 @@ impl FieldSql {
     }
 }
 
-/// Returns the fields in `${…}`, in lower case and without timeframes.
+/// Returns the names of the fields in `${…}`, in lower case and without timeframes.
 pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
     sql.split("${")
         .skip(1)
@@ -37,7 +37,7 @@ pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
         .map(|(name, _)| without_timeframe(name).to_lowercase())
 }
 
-/// Returns the fields in `${…}`, and each `view.field` without `${…}`, as in the conditions of joins.
+/// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, which occurs in join conditions.
 pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     let plain = replace_field_references(sql, |_| " ".to_owned());
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
@@ -47,7 +47,7 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
     references(sql).chain(bare.map(str::to_lowercase)).collect()
 }
 
-/// Replaces each `${…}` in SQL.
+/// Replaces each `${…}` in SQL with the result of `with`.
 pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
     let mut parts = sql.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -73,7 +73,7 @@ pub(super) fn identifiers(sql: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Removes the timeframe of a field: `created_at[month]` is the field `created_at`.
+/// Removes the timeframe from the name of a field. For example, `created_at[month]` becomes `created_at`.
 pub(super) fn without_timeframe(name: &str) -> &str {
     name.split_once('[').map_or(name, |(name, _)| name).trim()
 }

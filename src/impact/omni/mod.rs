@@ -1,4 +1,4 @@
-//! Omni model: the columns that fields of views read, and the topics and joins that use those fields.
+//! Omni model: the columns that the fields of views read, and the topics and joins that use these fields.
 
 mod codec;
 mod extends;
@@ -22,16 +22,17 @@ use crate::parallel;
 use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
-/// Fields of a folder of Omni files with the columns they read, and the topics and joins that use them.
+/// Fields in a folder of Omni files, with the columns that they read, and the topics and joins that use them.
 #[derive(Clone, Debug, Default)]
 pub struct OmniFields {
     views: Vec<OmniView>,
     users: Vec<FieldUser>,
-    /// Fields by the tables that they read, as indices of the view and of the field.
+    /// Maps the name of a table to the fields that read the table. A field is given by the indices of its view and of
+    /// the field in the view.
     by_table: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Fields by the fields that they read, as indices of the view and of the field.
+    /// Maps the name of a field to the fields that read it, given by the same indices.
     by_field: FxHashMap<String, Vec<(usize, usize)>>,
-    /// Indices of topics and joins by the views and fields that they use.
+    /// Maps the name of a view or field to the indices of the topics and joins that use it.
     by_used: FxHashMap<String, Vec<usize>>,
 }
 
@@ -55,14 +56,14 @@ struct OmniView {
 struct OmniField {
     name: String,
     kind: OmniNodeKind,
-    /// Columns of tables, in lower case. Without a column, the field depends on the whole table, for example on its
-    /// rows.
+    /// Columns of tables, in lower case. If the column is `None`, the field depends on the whole table, for example
+    /// on its rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
-    /// Fields that it reads, each qualified by its view.
+    /// Fields that this field reads, each qualified by its view.
     fields: BTreeSet<String>,
-    /// Whether the field has SQL instead of only the name of a column.
+    /// True if the field is defined by SQL, and not only by the name of a column.
     has_sql: bool,
-    /// Reason why the lineage may contain more than the field really reads.
+    /// Reason why the lineage may contain more columns than the field reads.
     whole: Option<String>,
 }
 
@@ -73,7 +74,7 @@ pub(super) struct AffectedField {
     pub field: String,
     pub kind: OmniNodeKind,
     pub file: String,
-    /// Column or field through which the change reaches the field.
+    /// Column or field through which the change reaches this field.
     pub by: String,
     /// Whether `by` is a field.
     pub by_field: bool,
@@ -81,7 +82,7 @@ pub(super) struct AffectedField {
     pub column: Option<String>,
     /// Whether the field reads the column directly and in SQL.
     pub in_sql: bool,
-    /// Reason why the lineage may contain more than the field really reads.
+    /// Reason why the lineage may contain more columns than the field reads.
     pub whole: Option<String>,
 }
 
@@ -116,7 +117,7 @@ impl std::fmt::Display for OmniNodeKind {
     }
 }
 
-/// Kind of Omni file.
+/// Kind of an Omni file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OmniFieldKind {
     View,
@@ -124,7 +125,7 @@ enum OmniFieldKind {
 }
 
 impl OmniFields {
-    /// Reads Omni files, given by name and text. Skips and reports files that are not Omni YAML.
+    /// Reads Omni files, each given by its name and text. Files that are not Omni YAML are skipped and reported.
     #[must_use]
     pub fn from_texts(files: &[(String, String)], dialect: Option<Dialect>) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self::default();
@@ -247,9 +248,9 @@ impl OmniFields {
         Some((view, view.fields.get(field)?))
     }
 
-    /// Returns the fields that a change of a table affects, each once, with the column or field through which it is
-    /// reached. `columns` are the changed columns in lower case; `rows` states whether rows change, which affects all
-    /// fields of the table.
+    /// Returns the fields that a change of a table affects, without duplicates, and for each field the column or
+    /// field through which the change reaches it. `columns` contains the changed columns in lower case. If `rows` is
+    /// true, the rows change, which affects all fields of the table.
     pub(super) fn reached_fields(
         &self,
         schema: Option<&str>,
@@ -274,7 +275,7 @@ impl OmniFields {
                     .map(|(_, column)| column)
             };
             let column = of().flatten().find(|column| columns.contains(*column));
-            // If the lineage of a field is only known per table, a change of any column affects it.
+            // If the lineage of a field is known only per table, any changed column affects the field.
             let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
             if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
                 continue;
@@ -284,7 +285,7 @@ impl OmniFields {
                 found.push(reached(view, field, by, column.cloned(), false));
             }
         }
-        // Fields of any view that read the fields found so far.
+        // Also add fields of any view that read the fields found so far.
         let mut next = 0;
         while let Some((name, column)) = found
             .get(next)
@@ -301,9 +302,10 @@ impl OmniFields {
         found
     }
 
-    /// Returns the topics and joins that use fields, each once: kind, name, file and field.
+    /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field
+    /// that is used.
     pub(super) fn users(&self, fields: &[AffectedField]) -> Vec<(OmniNodeKind, String, String, String)> {
-        // First used field of each topic or join.
+        // The first field that each topic or join uses.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
             let view = field.view.to_lowercase();

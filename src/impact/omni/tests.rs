@@ -72,7 +72,7 @@ fn model(files: &[(&str, &str)]) -> OmniFields {
     model
 }
 
-/// Returns the fields that a change of one column of the table `t` affects or, without a column, a change of its rows.
+/// Returns the fields that a change of the table `t` affects. If `column` is `None`, the rows of the table change.
 fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
     let reached = model.reached_fields(Some("s"), "t", &columns, column.is_none());
@@ -90,8 +90,8 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     shown
 }
 
-/// Test case: title, files, changed column, and affected fields. `?` marks fields whose lineage is only known as a
-/// whole.
+/// Test case: title, files, changed column, and affected fields. `?` marks fields whose lineage is known only for the
+/// whole table.
 type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c str]);
 
 #[test]

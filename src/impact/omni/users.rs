@@ -1,4 +1,4 @@
-//! Topics and joins, with the views and fields that they use.
+//! Topics and joins, and the views and fields that they use.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ pub(super) struct FieldUser {
     pub name: String,
     pub kind: OmniNodeKind,
     pub file: String,
-    /// Views of which all fields are used.
+    /// Views that are used with all their fields.
     pub views: BTreeSet<String>,
-    /// Fields, each qualified by its view.
+    /// Fields that are used, each qualified by its view.
     pub fields: BTreeSet<String>,
 }
 
-/// Reads a relationship. `None` if it does not name both views.
+/// Reads a relationship. `None` if the relationship does not name both views.
 pub(super) fn join(file: &str, join: &Node) -> Option<FieldUser> {
     let text = |key: &str| join.get(key).and_then(Node::text);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
-    // Replace aliases by the name of the view.
+    // Replace aliases with the names of the views.
     let real = |field: String| {
         let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
         let of = aliases
@@ -74,7 +74,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
     ] {
         fields.extend(root.get(key).map(keys).unwrap_or_default());
     }
-    // Overrides of view fields in the topic.
+    // The topic may override fields of views.
     for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
         let view = view.text().unwrap_or_default().to_lowercase();
         for (_, field) in ["dimensions", "measures"]
@@ -91,7 +91,7 @@ pub(super) fn topic(name: &str, file: &str, root: &Node) -> FieldUser {
     for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
         fields.extend(query(sample.get("query").unwrap_or(sample)));
     }
-    // A list of fields selects which fields of the views the topic shows.
+    // If the topic has a list of fields, it shows only these fields of the views.
     let listed = root.get("fields").map(Node::texts).unwrap_or_default();
     let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {
@@ -117,8 +117,8 @@ fn qualify_field(view: &str, field: String) -> String {
     }
 }
 
-/// Returns the fields that a query names: its columns, filters and sort keys, and the fields that its calculations
-/// read.
+/// Returns the fields that a query names: its columns, pivots, filters and sort keys, and the fields that its
+/// calculations read.
 pub(super) fn query(query: &Node) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for key in ["fields", "filters", "sorts", "pivots"] {
@@ -131,7 +131,8 @@ pub(super) fn query(query: &Node) -> BTreeSet<String> {
     found
 }
 
-/// Returns the field names in a mapping by field, in a list of names, or in a list of mappings with a `field` key.
+/// Returns the field names in a node: the keys of a mapping, the items of a list, or the `field` keys in a list of
+/// mappings.
 fn keys(node: &Node) -> BTreeSet<String> {
     let of_map = node
         .pairs()

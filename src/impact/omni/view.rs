@@ -39,7 +39,7 @@ pub(super) fn read_view(
         fields: Vec::new(),
     };
     let own = table(name, root);
-    // Columns of a query view come from fields of other views. The filters of the query determine its rows.
+    // The columns of a query view come from fields of other views, and the filters of the query determine its rows.
     if let Some(query) = root.get("query") {
         let rows: BTreeSet<String> = users::query(query)
             .into_iter()
@@ -102,7 +102,7 @@ pub(super) fn read_view(
                 Some(table) => {
                     read.columns
                         .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                    // A row count reads no column but depends on the table.
+                    // Any field, such as a row count, also depends on the rows of the table.
                     read.columns.insert((table.clone(), None));
                 }
                 None => {
@@ -135,7 +135,7 @@ pub(super) fn read_view(
     view
 }
 
-/// Reads a field and the columns that it names.
+/// Reads a field and the columns that its SQL names.
 fn read_field(
     view: &str,
     name: &str,
@@ -179,7 +179,7 @@ fn read_field(
             .filter_map(|(name, _)| name.text())
             .map(|name| without_timeframe(name).to_lowercase()),
     );
-    // A field that refers to itself means the column of that name.
+    // If a field refers to itself, it reads the column with its name.
     if fields.remove(&name.to_lowercase()) {
         columns.insert(name.to_lowercase());
     }

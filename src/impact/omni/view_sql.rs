@@ -10,16 +10,17 @@ use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, KnownRelations, SqlLineage};
 
-/// Columns of tables and fields of views that a field reads.
+/// Columns of tables and fields of views from which a column is computed.
 #[derive(Clone, Debug, Default)]
 struct ViewRead {
     columns: BTreeSet<(OmniTable, Option<String>)>,
     fields: BTreeSet<String>,
 }
 
-/// Traces the columns of a view's SQL to columns of tables and fields of views, as far as possible.
+/// Traces the columns of a view's SQL to columns of tables and fields of other views. If the SQL cannot be parsed,
+/// every field of the view depends on all tables in the SQL.
 pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
-    // Replace `${other}` by the table of the view, and `${other.field}` by the field's name.
+    // Replace `${other}` with a placeholder table for the view, and `${other.field}` with the field's name.
     let mut named = BTreeSet::new();
     let plain = replace_field_references(sql, |name| match name.rsplit_once('.') {
         Some((_, field)) => {
@@ -31,7 +32,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
     match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
         Ok(lineage) => columns(view, &lineage, tables, named),
         Err(why) => {
-            // All columns of every table that the SQL may name.
+            // Let each field depend on all columns of every table that the SQL may name.
             let why = format!("the SQL of its view is analyzed as a whole only: {why}");
             let tables = identifiers(&plain)
                 .into_iter()
@@ -48,7 +49,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
     }
 }
 
-/// Returns the table of a relation name. `None` for a view without a table.
+/// Returns the table to which a relation name refers. `None` for a view that has no table.
 fn table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     let last = parts.last()?;
     match view_of(last) {
@@ -67,7 +68,7 @@ fn read(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
     let view = of.relation.last().and_then(|last| view_of(last));
     match (table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
-        // A column of another SQL view is a field of that view.
+        // A column of another view that is defined by SQL is a field of that view.
         (None, Some(view)) => drop(into.fields.insert(format!("{view}.{}", of.column))),
         (None, None) => {}
     }
@@ -75,7 +76,7 @@ fn read(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
 
 fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
-    // Output columns of the SQL, and columns that the view's fields read.
+    // Output columns of the SQL, and columns that the fields of the view read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
     let before = format!("{own}.");
     let asked = view
@@ -89,7 +90,7 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         .iter()
         .filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
-    // Everything that determines the rows affects every field.
+    // Everything that determines the rows affects all fields.
     let mut rows = ViewRead {
         columns: BTreeSet::new(),
         fields: named,
@@ -114,7 +115,8 @@ fn columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read(of, tables, &mut made);
         }
-        // A field with SQL may have the name of a column but read other columns, so both are added to it.
+        // A field with its own SQL may have the same name as a column but read other columns, so add the columns to
+        // the field.
         let place = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField {
                 name,
@@ -142,7 +144,7 @@ fn add(field: &mut OmniField, read: &ViewRead) {
 
 const STAND_IN: &str = "omni_view__";
 
-/// Returns the placeholder table name of a view in parsed SQL.
+/// Returns the placeholder table that represents a view in the SQL to parse.
 fn placeholder_name(view: &str) -> String {
     format!("{STAND_IN}{}", view.to_lowercase())
 }

@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use crate::markdown::{code, escape_markdown};
 use crate::{Effect, Grade, Impact};
 
-/// Maximum number of names to list per kind.
+/// Maximum number of names that are listed per kind.
 const MAX_LISTED: usize = 8;
 
-/// Lists the effects, worst grade first: exposures and Omni fields with their owners, then models, then the number of
-/// tests.
+/// Lists the effects, the worst grade first. Within a grade, exposures and Omni fields come first, with their owners,
+/// then models, then the number of tests.
 #[must_use]
 pub fn format_brief(impact: &Impact) -> String {
     let mut by_grade: BTreeMap<Grade, Vec<&Effect>> = BTreeMap::new();
@@ -29,7 +29,7 @@ pub fn format_brief(impact: &Impact) -> String {
     }
 }
 
-/// Returns the sort rank of a kind. Kinds that people look at come first.
+/// Returns the sort rank of a kind. Kinds that users see directly come first.
 fn rank(kind: &str) -> usize {
     match kind {
         "exposure" => 0,

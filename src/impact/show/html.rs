@@ -1,7 +1,8 @@
-//! Impact as a single HTML file: the sentence, the table (worst first), and the graph with a list next to it.
+//! Writes the impact as a single HTML file: the summary sentence, the table of effects (worst first), and the graph
+//! with a list next to it.
 //!
-//! Everything except the graph is readable without a script. The script in the page draws the graph from JSON data
-//! without any `<` and inserts names only as text.
+//! Everything except the graph is readable without a script. The script draws the graph from JSON data that contains
+//! no `<`, and inserts names only as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,9 +15,9 @@ use crate::{Effect, Grade, Graph, Impact};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Maximum number of nodes in the graph; the table has all nodes.
+/// Maximum number of nodes in the graph. The table contains all nodes.
 const MAX_NODES: usize = 300;
-/// Maximum number of bytes to show of a model's SQL.
+/// Maximum number of bytes of a model's SQL that the page shows.
 const MAX_SQL_BYTES: usize = 20_000;
 
 /// Details that the page shows for a selected node.
@@ -81,13 +82,14 @@ pub fn details(
     details
 }
 
-/// Returns the HTML page. `said` are lines under the sentence, such as the revision that is compared with.
+/// Returns the HTML page. `said` contains additional lines below the summary sentence, such as the base revision of
+/// the comparison.
 #[must_use]
 pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
     let picture = around(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    // The page cannot load anything, even if a name contains a URL.
+    // With this policy the page cannot load anything, even if a name contains a URL.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
     let _ = writeln!(
         out,
@@ -157,7 +159,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out
 }
 
-/// Returns the title: the name of the change, or the first name and the number of others.
+/// Returns the title: the name of the change, or the name of the first change and the number of other changes.
 fn subject(impact: &Impact) -> String {
     match impact.changed.as_slice() {
         [] => "No change".to_owned(),
@@ -166,7 +168,7 @@ fn subject(impact: &Impact) -> String {
     }
 }
 
-/// Returns the name of the tool, the project, and the time of the manifest.
+/// Returns the origin of the page: the name of the tool, the project, and the time of the manifest.
 fn origin(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
     let project = metadata
@@ -181,7 +183,7 @@ fn origin(graph: &Graph<'_>) -> String {
     format!("formulac impact{project}{}", time.unwrap_or_default())
 }
 
-/// Returns the graph of the impact plus the nodes that the changed nodes read, so that the changed nodes are in the
+/// Returns the graph of the impact and the nodes that the changed nodes read, so that the changed nodes appear in the
 /// middle.
 fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
     let mut picture = from_impact(impact);
@@ -206,7 +208,7 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
             }
         }
     }
-    // Insert the upstream nodes after the changed nodes, so that the most important nodes come first.
+    // Insert the upstream nodes after the changed nodes, so that the most important nodes still come first.
     let at = changed.len().min(picture.nodes.len());
     picture.nodes.splice(at..at, upstream);
     picture
@@ -271,7 +273,7 @@ fn table(impact: &Impact, out: &mut String) {
     out.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
-/// Writes the section about models for which lineage is only known as a whole.
+/// Writes the section about models whose lineage is known only for the whole model.
 fn notes(impact: &Impact, out: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
     let whole: Vec<_> = impact
@@ -316,7 +318,7 @@ fn unaffected(impact: &Impact, out: &mut String) {
     out.push_str("</ul></details>\n");
 }
 
-/// Writes the data of the script.
+/// Writes the data for the script.
 fn data(
     impact: &Impact,
     picture: &GraphDrawing,
@@ -385,7 +387,7 @@ fn text(text: &str) -> String {
     out
 }
 
-/// Escapes a sentence for HTML; text between backticks becomes code.
+/// Escapes a sentence for HTML. Text between backticks becomes a `<code>` element.
 fn sentence(of: &str) -> String {
     let parts: Vec<&str> = of.split('`').collect();
     let mut out = String::new();

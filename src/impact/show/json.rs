@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::picture::{GraphDrawing, class};
 use crate::{Impact, RevisionDifference};
 
-/// JSON form of the report. It borrows the strings, because they may be long.
+/// JSON form of the report. The struct borrows the strings, because they may be long.
 #[derive(Serialize)]
 struct JsonReport<'i> {
     summary: String,

@@ -6,7 +6,7 @@ use super::picture::from_impact;
 use crate::Impact;
 use crate::markdown::{code, sentence as text};
 
-/// Maximum number of nodes for which the graph is still readable.
+/// Maximum number of nodes for which a graph is included, because a larger graph would not be readable.
 const MAX_NODES: usize = 40;
 
 /// Returns the report as Markdown.

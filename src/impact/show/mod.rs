@@ -1,5 +1,5 @@
-//! Output formats of an impact or a lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files of
-//! many authors, so each format escapes them in one place.
+//! Output formats of an impact or a lineage: tree, Markdown, Mermaid, DOT, JSON or HTML page. Names come from files
+//! by many authors, so each format escapes all names in one place.
 
 mod brief;
 mod html;

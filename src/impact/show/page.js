@@ -5,7 +5,8 @@
   const detail = document.getElementById("detail");
   const WIDTH = 208, HEIGHT = 48, GAP_X = 56, GAP_Y = 16, EDGE = 16;
 
-  // Columns: the longest way from a change, which a circle does not lengthen for ever.
+  // The column of a node is the length of the longest path from a change. The number of rounds is limited because of
+  // cycles.
   const hasUpstream = nodes.some((node) => node.class === "upstream");
   const layer = nodes.map((node) => (hasUpstream && node.class !== "upstream" ? 1 : 0));
   for (let round = 0, moved = true; moved && round < nodes.length; round++) {
@@ -23,7 +24,7 @@
   const tallest = Math.max(1, ...used.map((column) => column.length));
   const place = [];
   used.forEach((column, x) => {
-    // Each column stands in the middle, by where what it reads stands.
+    // Center each column, and sort its nodes by the mean position of the nodes that they read.
     const order = (at) => {
       const read = edges.filter(([, to]) => to === at).map(([from]) => place[from]?.y ?? 0);
       return read.length ? read.reduce((a, b) => a + b, 0) / read.length : 0;
@@ -56,7 +57,7 @@
     button.className = node.class;
     button.style.left = `${place[at].x}px`;
     button.style.top = `${place[at].y}px`;
-    // The list beside it is for the keyboard, so that no node is met twice.
+    // Exclude the node from keyboard navigation, because the list next to the graph also contains it.
     button.tabIndex = -1;
     button.setAttribute("aria-hidden", "true");
     node.label.split("\n").slice(0, 2).forEach((line, number) => {
@@ -70,7 +71,7 @@
   });
   const listed = [...document.querySelectorAll("#list button")];
   listed.forEach((button) => button.addEventListener("click", () => select(Number(button.dataset.node))));
-  // Arrows go through the list as through a menu.
+  // The arrow keys move through the list as through a menu.
   document.getElementById("list").addEventListener("keydown", (event) => {
     const at = listed.indexOf(document.activeElement);
     const step = { ArrowDown: 1, ArrowUp: -1, Home: 1, End: -1 }[event.key];
@@ -94,7 +95,7 @@
     [...drawn, ...listed].forEach((button) => button.setAttribute("aria-pressed", "false"));
     [drawn[at], listed[at]].forEach((button) => button?.setAttribute("aria-pressed", "true"));
     lines.forEach((line, number) => line.classList.toggle("on", edges[number].includes(at)));
-    // Only the graph moves, not the page.
+    // Scroll only the graph and not the page.
     graph.scrollTo(column, place[at].y - (graph.clientHeight - HEIGHT) / 2);
     detail.replaceChildren();
     const [name, kind] = node.label.split("\n");
@@ -119,10 +120,10 @@
     }
     if (node.file) element("p", node.file, detail).className = "said";
   }
-  // At first the left side is shown, with what the change reads.
+  // At first, show the left side of the graph, which contains the nodes that the change reads.
   if (nodes.length) select(0, 0);
 
-  // Rows and nodes that hold all words; only where there are so many that one would look for some.
+  // Filter rows and nodes by words that they must contain. The filter exists only if there are many rows.
   const rows = [...document.querySelectorAll("tbody tr")];
   if (rows.length > 5) {
     const label = document.createElement("label");

@@ -12,7 +12,7 @@ use crate::{Grade, Impact};
 pub struct DrawnNode {
     /// Id of the node.
     pub id: String,
-    /// Lines of text in the node.
+    /// Label of the node, which may contain several lines.
     pub label: String,
     /// Style of the node: `changed`, `breaking`, `changing`, `harmless`, or empty.
     pub class: &'static str,
@@ -26,7 +26,7 @@ impl DrawnNode {
     }
 }
 
-/// Drawing of a graph. Its edges are pairs of ids.
+/// Drawing of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GraphDrawing {
@@ -88,7 +88,7 @@ impl GraphDrawing {
             .collect()
     }
 
-    /// Returns the graph as a Mermaid flowchart.
+    /// Returns the graph as a flowchart in Mermaid syntax.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let numbers = self.numbers();
@@ -137,8 +137,8 @@ impl GraphDrawing {
     }
 }
 
-/// Escapes text for a Mermaid label. Every character with a meaning in Mermaid or in the resulting HTML becomes a
-/// character code.
+/// Escapes text for a Mermaid label. Each character with a special meaning in Mermaid or in the resulting HTML is
+/// replaced with a character code.
 fn mermaid_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

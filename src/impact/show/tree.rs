@@ -1,4 +1,4 @@
-//! Text for a terminal. Control characters in names are made visible.
+//! Report and lineage as text for a terminal. Control characters in names are made visible.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use super::picture::GraphDrawing;
 use crate::diag::render::escape_hidden;
 use crate::{Grade, Impact};
 
-/// Returns the report: the sentence, then each affected node under the node that affects it.
+/// Returns the report: the summary sentence, then each affected node below the node that affects it.
 #[must_use]
 pub fn impact(impact: &Impact) -> String {
     let mut out = format!("{}\n", impact.sentence());
@@ -37,7 +37,7 @@ pub fn impact(impact: &Impact) -> String {
             below(impact, &children, &changed.id, &mut out);
         }
     }
-    // Effects whose previous node is not shown.
+    // Also list effects whose previous node is not shown.
     for (via, places) in &children {
         if !roots.contains(via) && !known.contains(via) {
             for at in places {
@@ -62,14 +62,14 @@ pub fn impact(impact: &Impact) -> String {
     }
     match escape_hidden(&out) {
         Cow::Owned(shown) => shown,
-        // The usual case: return the text without copying it, because it may be long.
+        // Usually nothing has to be escaped, so the text, which may be long, is returned without copying it.
         Cow::Borrowed(_) => out,
     }
 }
 
 fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
     let mut seen = BTreeSet::new();
-    // (effect, prefix of its line, whether it is the last of its siblings)
+    // Effect, prefix of its line, and whether the effect is the last of its siblings.
     let mut stack: Vec<(usize, String, bool)> = Vec::new();
     let push = |id: &str, before: &str, stack: &mut Vec<(usize, String, bool)>| {
         let places = children.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -85,7 +85,7 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
         let Some(effect) = impact.effects.get(at) else { continue };
         let branch = if is_last { "└─ " } else { "├─ " };
         line(impact, at, &format!("{before}{branch}"), out);
-        // Limit the indentation, so that a long chain does not run off to the right.
+        // Limit the indentation, so that a long chain still fits into the terminal.
         let deeper = if before.chars().count() > 60 {
             before.clone()
         } else {
@@ -125,7 +125,7 @@ fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
     out.push('\n');
 }
 
-/// Returns the lineage of a node: first the upstream nodes, then the downstream nodes.
+/// Returns the lineage of a node: the upstream nodes, then the downstream nodes.
 #[must_use]
 pub fn lineage(
     name: &str,
@@ -186,7 +186,7 @@ pub fn lineage(
     escape_hidden(&out).into_owned()
 }
 
-/// Replaces line breaks in a name, which would otherwise look like another line.
+/// Replaces line breaks in a name, because the rest of the name would look like another line of the report.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

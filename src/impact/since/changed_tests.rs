@@ -1,4 +1,4 @@
-//! Compares tests at two revisions: tests in YAML by what they check, singular tests by their files.
+//! Compares tests at two revisions. Tests in YAML are compared by what they check, and singular tests by their files.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ const SETTINGS: [&str; 12] = [
     "enabled",
 ];
 
-/// Test in YAML.
+/// Test that is declared in YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TestedValue<'n> {
-    /// Name of the test: `not_null`, `dbt_utils.accepted_range`.
+    /// Name of the test, such as `not_null` or `dbt_utils.accepted_range`.
     name: &'n str,
     /// Arguments of the test, except `values`.
     arguments: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ impl<'n> TestedValue<'n> {
         let Some(pairs) = node.pairs() else {
             return node.text().map(plain);
         };
-        // `- not_null: {…}`, or `- {name: …, test_name: not_null, …}`.
+        // A test is either `- not_null: {…}` or `- {name: …, test_name: not_null, …}`.
         let (name, body) = match node.get("test_name").and_then(Node::text) {
             Some(name) => (name, pairs),
             None => pairs.iter().find_map(|(key, value)| {
@@ -61,7 +61,7 @@ impl<'n> TestedValue<'n> {
             })?,
         };
         let mut test = plain(name);
-        // Arguments may be under `arguments`, settings under `config`, or both next to the test.
+        // Arguments may be below `arguments` and settings below `config`, or next to the name of the test.
         let beside = pairs
             .iter()
             .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
@@ -104,7 +104,7 @@ impl<'n> TestedValue<'n> {
         self.settings.get(key).map_or(usual, String::as_str)
     }
 
-    /// Compares two states of a test. `None` if no relevant difference was found.
+    /// Compares two states of a test. `None` if the states have no relevant difference.
     fn compared(&self, now: &Self) -> Option<TestVerdict> {
         let mut verdicts = Vec::new();
         if self.arguments != now.arguments {
@@ -245,7 +245,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares a test file: a singular test, or generic tests.
+    /// Compares a test file, which contains a singular test or generic tests.
     pub(super) fn singular_test(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         if !jinja::blocks(before).is_empty() || !jinja::blocks(now).is_empty() {
@@ -261,7 +261,7 @@ impl FoundChange<'_, '_> {
             _ => ("test changed", "checks something else", Some(TestVerdict::Other)),
         };
         self.report_change(name, what, "", "");
-        // Read the tested models from the SQL, so that this also works for a test that dbt no longer knows.
+        // Read the tested models from the SQL, because the test may no longer exist in dbt's manifest.
         let mut models = code::refs(before);
         models.extend(code::refs(now));
         models.sort();

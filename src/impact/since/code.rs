@@ -1,4 +1,5 @@
-//! Compares code at two revisions: specs by what their SQL computes, models and snapshots by their own SQL.
+//! Compares code at two revisions. Specs are compared by the SQL to which they compile, models and snapshots by their
+//! own SQL.
 
 use super::{RevisionDifference, difference};
 use crate::graph::{Graph, SpecModel};
@@ -6,8 +7,8 @@ use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
 use crate::propagate::ChangeStart;
 use crate::raw_code::sql_of;
 
-/// Compares two states of a spec by what the SQL computes, so that a rewritten formula with the same meaning is not a
-/// change.
+/// Compares two states of a spec by what their SQL computes. A formula that is rewritten without changing its meaning
+/// is not a change.
 pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
@@ -92,7 +93,7 @@ pub(super) fn compare_specs(
     }
 }
 
-/// Compares two SQL strings and reports columns whose computation changes and changes in the selection of rows.
+/// Compares two SQL strings. Reports the columns whose computation changes, and changes in the selection of rows.
 fn compare_sql(
     graph: &Graph<'_>,
     name: &str,
@@ -167,7 +168,7 @@ fn compare_lineages(
     start.redefined |= !is_layout;
 }
 
-/// Compares two states of a model's file, with plain names in place of `ref` and `source`.
+/// Compares two states of a model's file. `ref` and `source` are replaced with plain names.
 pub(super) fn compare_models(
     graph: &Graph<'_>,
     name: &str,
@@ -199,7 +200,7 @@ pub(super) fn compare_models(
     }
 }
 
-/// Returns the names of the models that code reads with `ref`.
+/// Returns the names of the models that a file reads with `ref`.
 pub(super) fn refs(text: &str) -> Vec<String> {
     let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
     let reads = calls.filter_map(|(call, _)| crate::dbt::From::read(call.trim().trim_matches('-').trim()));

@@ -1,11 +1,12 @@
-//! Reads Jinja in dbt files without running it: blocks and calls of `config`.
+//! Reads Jinja in dbt files without evaluating it: blocks and `config` calls.
 
-/// Jinja block: `{% macro name(…) %}…{% endmacro %}`, or the same for tests, snapshots and materializations.
+/// Jinja block, such as `{% macro name(…) %}…{% endmacro %}`. Tests, snapshots and materializations have similar
+/// blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JinjaBlock<'t> {
     pub kind: &'t str,
     pub name: &'t str,
-    /// Content of the block, including its opening tag.
+    /// Text of the block, including its opening tag but not its closing tag.
     pub text: &'t str,
     /// Content of the block, without its tags.
     pub inside: &'t str,
@@ -13,7 +14,7 @@ pub(super) struct JinjaBlock<'t> {
 
 const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
 
-/// Returns the blocks of a file, in order.
+/// Returns the Jinja blocks of a file, in order.
 pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     let mut found = Vec::new();
     let mut open: Option<(&str, &str, usize, usize)> = None;
@@ -53,7 +54,8 @@ pub(super) fn blocks(text: &str) -> Vec<JinjaBlock<'_>> {
     found
 }
 
-/// Returns the blocks that differ in more than whitespace: the name, and the content before and now.
+/// Returns the blocks that differ in more than whitespace: the name of each block, and its content before and after
+/// the change.
 pub(super) fn changed<'t>(
     before: &[JinjaBlock<'t>],
     now: &[JinjaBlock<'t>],
@@ -77,7 +79,7 @@ pub(super) fn changed<'t>(
     found
 }
 
-/// Key of `config(…)` whose value changes.
+/// Key of `config(…)` whose value changed, with both values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConfigChange {
     pub key: String,
@@ -102,8 +104,8 @@ const DESCRIPTIVE_KEYS: [&str; 12] = [
 ];
 
 impl ConfigChange {
-    /// Returns whether the change may affect the rows. An unknown key may have any effect. Switching between table,
-    /// view and ephemeral has none.
+    /// Returns whether the change may affect the rows. An unknown key may have any effect, but switching between
+    /// table, view and ephemeral does not affect the rows.
     pub fn affects_rows(&self) -> bool {
         let is_plain = |value: &str| matches!(value.trim_matches(['\'', '"']), "" | "table" | "view" | "ephemeral");
         let is_kept = self.key == "materialized" && is_plain(&self.before) && is_plain(&self.now);
@@ -115,7 +117,7 @@ pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
     changes(&config(before), &config(now))
 }
 
-/// Returns the keys whose values differ, sorted by name.
+/// Returns the keys whose values differ, sorted by key.
 pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
     let of = |config: &[(String, String)], key: &str| {
         config

@@ -4,7 +4,7 @@ use super::{FileText, FoundChange, jinja};
 use crate::artifacts::ResourceType;
 use crate::propagate::Grade;
 
-/// Macros that dbt calls implicitly, so that no node lists them as used.
+/// Macros that dbt calls implicitly. The manifest does not list them as dependencies of nodes.
 const CALLED_BY_DBT: [&str; 6] = [
     "generate_schema_name",
     "generate_alias_name",
@@ -15,14 +15,14 @@ const CALLED_BY_DBT: [&str; 6] = [
 ];
 
 impl FoundChange<'_, '_> {
-    /// Compares a file of macros. A node that uses a changed macro, directly or through other macros, may have other
-    /// SQL.
+    /// Compares a file of macros. If a macro changed, the SQL of all nodes that use it, directly or through other
+    /// macros, may change.
     pub(super) fn macros(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::blocks(before), jinja::blocks(now));
         let changed = jinja::changed(&old, &new);
         if changed.is_empty() && before != now {
-            // Only comments or text outside macros differ.
+            // Only comments or other text outside macros changed.
             self.report_change(&file.path, "layout", "", "");
         }
         for (name, was, is) in changed {
@@ -68,7 +68,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Marks all nodes that use a macro of the project as changed and returns their number.
+    /// Marks all nodes that use a macro of the project as changed, and returns the number of these nodes.
     pub(super) fn users_of(&mut self, name: &str) -> usize {
         let manifest = self.graph.sources.manifest;
         let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
@@ -91,7 +91,7 @@ impl FoundChange<'_, '_> {
         count
     }
 
-    /// Marks a node as possibly changed, because its code may return something else.
+    /// Marks a node as changed, because its rows may differ.
     pub(super) fn may_differ(&mut self, place: usize, why: String) {
         let start = self.start(place);
         start.rows = true;

@@ -1,5 +1,5 @@
-//! Differences between two revisions: specs and models are compared by what their SQL computes, properties and macros
-//! by their text. A change that cannot be traced is reported and never omitted.
+//! Differences between two revisions. Specs and models are compared by what their SQL computes, properties and macros
+//! by their text. A change that cannot be traced is still reported.
 
 mod changed_tests;
 mod code;
@@ -35,26 +35,26 @@ pub enum FileKind {
     Properties,
     /// Project file, `dbt_project.yml`.
     Project,
-    /// File that dbt reads but whose changes are not traced.
+    /// Other file that dbt reads, and whose changes are not traced.
     #[default]
     Other,
 }
 
-/// File at the other revision and now.
+/// File with its text at the base revision and its current text.
 #[derive(Clone, Debug, Default)]
 pub struct FileText {
     /// Kind of the file.
     pub kind: FileKind,
-    /// Path relative to the project.
+    /// Path of the file, relative to the project.
     pub path: String,
-    /// Text at the other revision. `None` if the file is new.
+    /// Text at the base revision. `None` if the file is new.
     pub before: Option<String>,
     /// Current text. `None` if the file is deleted.
     pub now: Option<String>,
 }
 
 impl FileText {
-    /// Returns the name of the model, seed or test, which is the file name up to its first dot.
+    /// Returns the name of the model, seed or test, which is the file name before its first dot.
     fn name(&self) -> &str {
         let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
         name.split_once('.').map_or(name, |(name, _)| name)
@@ -68,22 +68,22 @@ impl FileText {
     }
 }
 
-/// Project at the other revision.
+/// Project at the base revision.
 #[derive(Clone, Debug, Default)]
 pub struct BaseRevision {
-    /// Specs at the other revision.
+    /// Specs at the base revision.
     pub specs: Vec<SpecModel>,
-    /// Files that differ, except specs and the files generated from them.
+    /// Files that differ between the revisions, except specs and the files generated from them.
     pub files: Vec<FileText>,
-    /// Current strings of all macro files.
+    /// Current texts of all macro files.
     pub macros: Vec<String>,
 }
 
-/// Description of a difference.
+/// Difference between the two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevisionDifference {
-    /// Name such as `mrr.growth` or `orders`.
+    /// Name of the changed object, such as `mrr.growth` or `orders`.
     pub name: String,
     /// Kind of difference: `formula`, `removed`, `added`, `description`, `contract`, `type`, `rows`, `sql`, `layout`,
     /// `macro`, `test`, ….
@@ -92,11 +92,12 @@ pub struct RevisionDifference {
     pub before: String,
     /// Value after the change.
     pub now: String,
-    /// Reason why the difference is not known more exactly, if so.
+    /// Reason why only the changed file or object is known, but not the exact difference. `None` if the difference is
+    /// known.
     pub whole: Option<String>,
 }
 
-/// Returns the nodes that changed since a revision, and a description of each difference.
+/// Returns the nodes that changed since the base revision, and all differences.
 #[must_use]
 pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
@@ -118,7 +119,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeSta
     .unwrap_or_default()
 }
 
-/// Differences found so far.
+/// Differences that were found so far.
 struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
     starts: BTreeMap<usize, ChangeStart>,
@@ -168,7 +169,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares a model or a snapshot.
+    /// Compares the code of a model or a snapshot.
     fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
         let place = self.index_of(name);
         let mut start = ChangeStart::default();
@@ -202,7 +203,8 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares a file of snapshots: each snapshot block, or the whole file under its own name if it has no blocks.
+    /// Compares a file of snapshots block by block. If the file has no snapshot blocks, the whole file is compared
+    /// under its own name.
     fn snapshots(&mut self, file: &FileText) {
         let (before, now) = file.texts();
         let (old, new) = (jinja::blocks(before), jinja::blocks(now));
@@ -221,7 +223,7 @@ impl FoundChange<'_, '_> {
         })
     }
 
-    /// Adds a note on a node for a change that does not affect its values.
+    /// Adds a note to a node about a change that does not affect its values.
     fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
         let note = ChangeNote {
             name: name.to_owned(),
@@ -243,7 +245,7 @@ impl FoundChange<'_, '_> {
         });
     }
 
-    /// Returns the model, seed or snapshot with a name.
+    /// Returns the model, seed or snapshot with this name.
     fn index_of(&self, name: &str) -> Option<usize> {
         self.graph.parts.iter().position(|part| {
             part.kind().is_referred()

@@ -1,5 +1,5 @@
-//! Compares `dbt_project.yml` at two revisions. Changed variables are traced to the code that uses them; all other
-//! changes are only reported.
+//! Compares `dbt_project.yml` at two revisions. Changed variables are traced to the code that uses them. All other
+//! changes are reported but not traced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +88,7 @@ impl FoundChange<'_, '_> {
     }
 }
 
-/// Returns the variables of a project. Variables under the project's name take precedence over global ones.
+/// Returns the variables of a project. Variables below the project's name take precedence over global variables.
 fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     let vars = root
         .and_then(|root| root.get("vars"))
@@ -113,7 +113,7 @@ fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Returns whether code uses a variable: `var('name')`.
+/// Returns whether code uses a variable, as in `var('name')`.
 fn uses_variable(code: &str, name: &str) -> bool {
     code.match_indices("var").any(|(at, _)| {
         let rest = code.get(at + 3..).unwrap_or_default().trim_start();

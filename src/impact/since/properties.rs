@@ -1,5 +1,5 @@
-//! Compares properties files at two revisions. Changed descriptions are harmless; changes of contracts and types may
-//! break readers; removed or weaker tests guarantee less.
+//! Compares properties files at two revisions. Changed descriptions are harmless. Changes of contracts and types may
+//! break nodes that read the table. Removed or weaker tests guarantee less.
 
 use super::{FileText, FoundChange, jinja, yaml_text};
 use crate::artifacts::ResourceType;
@@ -9,8 +9,8 @@ use crate::yaml::Node;
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
-/// Lists whose changes are reported: the key, the name in the report, and whether the items compute something and are
-/// traced.
+/// Other lists whose changes are reported: the key, the name in the report, and whether the items compute something,
+/// so that their changes are traced.
 const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("metrics", "metric", true),
     ("semantic_models", "semantic model", true),
@@ -42,7 +42,8 @@ impl FoundChange<'_, '_> {
                 let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
                 self.table(name, before, Some(now));
             }
-            // If the table is now described in another file, the comparison of that file reports the new description.
+            // If the table is now described in another file, the comparison of that file reports the changes of the
+            // table.
             for (name, before) in was
                 .iter()
                 .filter(|(name, _)| !is.iter().any(|(other, _)| other == name))
@@ -97,7 +98,7 @@ impl FoundChange<'_, '_> {
             );
             if before.is_some() && old_type != new_type {
                 self.report_change(&shown, "type", &old_type, &new_type);
-                // A documented type has no effect, but under an enforced contract it is the type of the column.
+                // A documented type has no effect, unless an enforced contract sets it as the type of the column.
                 if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
                     self.start(place)
                         .columns
@@ -126,7 +127,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares the settings in YAML, except the contract.
+    /// Compares the configuration in YAML, except the contract.
     fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
             let pairs = node
@@ -148,7 +149,7 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    /// Compares the constraints of a table or column. A removed constraint is one guarantee less.
+    /// Compares the constraints of a table or column. If a constraint is removed, the table guarantees less.
     fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
             let items = node

@@ -1,4 +1,4 @@
-//! Compares seeds at two revisions: columns by the first line, rows by the other lines.
+//! Compares seeds at two revisions. The first line contains the columns, and all other lines contain rows.
 
 use super::{FileText, FoundChange};
 use crate::lineage::ColumnChange;
@@ -27,7 +27,7 @@ impl FoundChange<'_, '_> {
         for column in gone {
             self.start(place).columns.insert(column.clone(), ColumnChange::Gone);
         }
-        // Even if only columns are added or removed, the rows may differ, because comparing lines does not show it.
+        // Comparing lines does not show whether only columns were added or removed, so assume that the rows change.
         self.may_differ(place, "the rows of its file change".to_owned());
     }
 }

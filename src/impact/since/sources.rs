@@ -1,4 +1,4 @@
-//! Compares sources in YAML at two revisions: other tables, columns without a description, and freshness.
+//! Compares sources in YAML at two revisions: their tables, columns that are no longer described, and freshness.
 
 use super::{FoundChange, yaml_text};
 use crate::artifacts::ResourceType;
@@ -30,7 +30,7 @@ impl FoundChange<'_, '_> {
                     self.source_gone(&name);
                     continue;
                 };
-                // A table inherits keys that it does not specify from its source.
+                // A table inherits the keys that it does not specify from its source.
                 let said = |table: &Node, source: Option<&Node>, key: &str| {
                     let of = |node: &Node| {
                         let own = yaml_text::value_text(Some(node), key);
@@ -113,8 +113,8 @@ impl FoundChange<'_, '_> {
         self.note(place, name, format!("its `{key}` changes"), grade, reason);
     }
 
-    /// Compares the described columns. A column that is no longer described may have been dropped; the catalog
-    /// decides, if available.
+    /// Compares the described columns. A column that is no longer described may have been dropped. If dbt's catalog
+    /// is available, it shows whether the column still exists.
     fn source_columns(&mut self, name: &str, old: &Node, new: &Node) {
         let now = yaml_text::named(Some(new), "columns");
         let place = self.source(name);

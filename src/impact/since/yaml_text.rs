@@ -58,14 +58,14 @@ pub(super) fn display_node(node: &Node) -> String {
     out
 }
 
-/// Formats the value of a key as one line. Empty if the key is missing.
+/// Formats the value of a key as one line. The result is empty if the key is missing.
 pub(super) fn value_text(node: Option<&Node>, key: &str) -> String {
     node.and_then(|node| node.get(key))
         .map(display_node)
         .unwrap_or_default()
 }
 
-/// Returns the items of a list under a key that have a name.
+/// Returns the items of the list at a key, each with its name. Items without a name are skipped.
 pub(super) fn named<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
     let items = node
         .and_then(|node| node.get(key))

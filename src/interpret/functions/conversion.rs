@@ -12,8 +12,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
-        // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a string
-        // column.
+        // The result of T for NULL depends on the type of the column, but the value NULL has no type. The interpreter
+        // assumes a text column.
         "T" => |args: CallArgs<'_>| {
             Some(if args[0].is_text() {
                 args[0].clone()
@@ -45,7 +45,7 @@ impl Value {
     }
 }
 
-/// Returns whether a character is whitespace that may surround a number, a date or a time.
+/// Returns whether a character is whitespace that is allowed around a number, a date or a time.
 pub fn blank(c: char) -> bool {
     c.is_ascii_whitespace() || c == '\x0b'
 }
@@ -54,8 +54,8 @@ fn all_digits(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Parses a number: sign, digits, point, digits, exponent, with whitespace around it. At most 100 digits may precede
-/// and follow the point, and the exponent is at most 199.
+/// Parses a number: an optional sign, digits, a decimal point, digits and an exponent, with whitespace around it.
+/// There may be at most 100 digits before the point and 100 digits after it, and the exponent is at most 199.
 fn plain_number(text: &str) -> Option<Value> {
     let written = text.trim_matches(blank);
     let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
@@ -78,8 +78,8 @@ fn plain_number(text: &str) -> Option<Value> {
         .flatten()
 }
 
-/// Parses a number like [`plain_number`], but accepts `$` after the sign, commas between thousands, and `%` instead of
-/// an exponent.
+/// Parses a number like [`plain_number`], but also accepts `$` after the sign, commas as thousands separators, and
+/// `%` instead of an exponent.
 fn number(text: &str) -> Option<Value> {
     let written = text.trim_matches(blank);
     let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
@@ -107,7 +107,7 @@ fn number(text: &str) -> Option<Value> {
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
-/// Removes the group separators and replaces the decimal separator with a point.
+/// Evaluates NUMBERVALUE: removes the group separators and replaces the decimal separator with a point.
 fn number_value(args: CallArgs<'_>) -> Option<Value> {
     let ([decimal, group], whole) = (separators(args), text(&args[0]));
     let (decimal, group): (&str, &str) = (&decimal, &group);
@@ -128,7 +128,7 @@ fn number_value(args: CallArgs<'_>) -> Option<Value> {
     } else {
         whole.replace(group, "")
     };
-    // A point is invalid if it is not the decimal separator.
+    // A point that is not the decimal separator is invalid.
     if decimal != "." && joined.contains('.') {
         return None;
     }
@@ -151,7 +151,7 @@ fn separators(args: CallArgs<'_>) -> [Cow<'_, str>; 2] {
     [decimal, group]
 }
 
-/// Parses `YYYY-MM-DD`, with whitespace around it.
+/// Parses a date in the form `YYYY-MM-DD`, with whitespace around it.
 fn date(text: &str) -> Option<Value> {
     let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
     let [year, month, day] = parts.as_slice() else {
@@ -169,7 +169,7 @@ fn date(text: &str) -> Option<Value> {
     (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))
 }
 
-/// Returns a date or time unchanged, and parses a string as a date.
+/// Returns a date or time unchanged. Parses a string as a date.
 pub fn as_date(value: &Value) -> Value {
     match value {
         Value::Text(text) => date(text).unwrap_or_else(|| {

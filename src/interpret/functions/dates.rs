@@ -31,7 +31,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "YEARFRAC" => yearfrac,
         _ => return None,
     };
-    // NULLs among the holidays are ignored and don't make the result NULL.
+    // NULLs among the holidays are ignored, so they do not make the result NULL.
     let given: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" => args
             .iter()
@@ -48,7 +48,7 @@ fn int(number: i64) -> Option<Value> {
     Some(Value::Int(number))
 }
 
-/// Returns a date, if it is in the years 1 to 9999.
+/// Returns the date with a day number. `None` if the year is not between 1 and 9999.
 fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil(date).0);
     if !is_in_calendar {
@@ -58,7 +58,7 @@ fn is_date(date: i64) -> Option<Value> {
     is_in_calendar.then_some(Value::Date(date))
 }
 
-/// Returns the days since 1970 of a date or time, without the time of day.
+/// Returns the days from 1970-01-01 to a date or time, ignoring the time of day.
 fn day(value: &Value) -> i64 {
     let seconds = as_date(value).seconds().unwrap_or_else(|| {
         uncertainty::report_unsupported(|| format!("{} as a date", value.text()));
@@ -67,7 +67,7 @@ fn day(value: &Value) -> i64 {
     seconds.div_euclid(DAY)
 }
 
-/// Truncates a number to an integer; `None` if the number exceeds the range of any calendar.
+/// Truncates a number to an integer. `None` if the number exceeds the range of any calendar.
 fn whole_days(value: &Value) -> Option<i64> {
     let number = number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
@@ -78,7 +78,8 @@ fn from_monday(date: i64) -> i64 {
     (date + 3).rem_euclid(7)
 }
 
-/// Evaluates DATE. A month or day out of range rolls over, but the year must be valid.
+/// Evaluates DATE. A month or day that is out of range is carried over to the next or previous period, but the year
+/// must be valid.
 fn date(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, day) = (whole_days(&args[0])?, whole_days(&args[1])?, whole_days(&args[2])?);
     if !(1..=9999).contains(&year) {
@@ -109,8 +110,8 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         "M" => months,
         "Y" => months / 12,
         "YM" => months % 12,
-        // Count from the last occurrence of the start day in a month or year. A missing day, such as February 30,
-        // rolls over.
+        // Count from the last occurrence of the start day in a month or year. A day that does not exist, such as
+        // February 30, is carried over to the next month.
         "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => {
             end - rolled(
@@ -126,7 +127,7 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Returns the second of the day. A date means midnight, and a number means a fraction of a day.
+/// Returns the second of the day. A date counts as its midnight, and a number as a fraction of a day.
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => clock(text),
@@ -141,7 +142,7 @@ fn second_of_day(value: &Value) -> Option<i64> {
     }
 }
 
-/// Parses `8:15` or `08:15:30`, with whitespace around it or an ISO date in front.
+/// Parses a time such as `8:15` or `08:15:30`, with whitespace around it or an ISO date before it.
 fn clock(text: &str) -> Option<i64> {
     let text = text.trim_matches(blank);
     let time = text
@@ -162,7 +163,7 @@ fn clock(text: &str) -> Option<i64> {
     }
 }
 
-/// Returns whether a string has the format of an ISO date, with a month up to 12 and a day up to 31.
+/// Returns whether a string has the form of an ISO date whose month is at most 12 and whose day is at most 31.
 fn is_day(text: &str) -> bool {
     let number = |range: std::ops::Range<usize>| {
         let digits = text
@@ -183,7 +184,7 @@ fn time(args: CallArgs<'_>) -> Option<Value> {
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
 
-/// Returns the first day of the week, with 0 for Monday, for the return types that WEEKDAY and WEEKNUM share.
+/// Returns the day on which weeks begin (0 is Monday) for a return type of WEEKDAY or WEEKNUM.
 fn first_day(kind: i64) -> Option<i64> {
     match kind {
         1 | 17 => Some(6),
@@ -193,7 +194,7 @@ fn first_day(kind: i64) -> Option<i64> {
     }
 }
 
-/// Returns the return type, truncated to an integer. The default is 1.
+/// Returns the return type of WEEKDAY or WEEKNUM, truncated to an integer. The default is 1.
 fn kind(args: CallArgs<'_>) -> Option<i64> {
     args.get(1).map_or(Some(1), whole_days)
 }
@@ -218,7 +219,7 @@ fn weeknum(args: CallArgs<'_>) -> Option<Value> {
     }
 }
 
-/// Returns the ISO week number. A week belongs to the year of its Thursday.
+/// Returns the ISO week number. A week belongs to the year that contains its Thursday.
 fn iso_week(date: i64) -> i64 {
     let thursday = date - from_monday(date) + 3;
     (thursday - days(civil(thursday).0, 1, 1)) / 7 + 1
@@ -241,7 +242,7 @@ fn networkdays(args: CallArgs<'_>) -> Option<Value> {
 
 fn workday(args: CallArgs<'_>) -> Option<Value> {
     let (mut date, count) = (day(&args[0]), whole_days(&args[1])?);
-    // Exceeds the range of any calendar.
+    // The offset exceeds the range of any calendar.
     if count.abs() > 3_660_000 {
         return None;
     }
@@ -258,7 +259,7 @@ fn is_leap(year: i64) -> bool {
     days(year + 1, 1, 1) - days(year, 1, 1) == 366
 }
 
-/// Evaluates YEARFRAC. The result is never negative, because the earlier date is the start.
+/// Evaluates YEARFRAC. The earlier date is always the start, so the result is never negative.
 fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (a, b) = (day(&args[0]), day(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
@@ -289,8 +290,8 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
     ((end_year - year) * 360 + (end_month - month) * 30 + end_day - day) as f64
 }
 
-/// Returns the length of a year for basis 1. For a span of more than a year, this is the mean length of its years.
-/// Otherwise it depends on whether the span contains a leap day.
+/// Returns the length of a year for basis 1. If the span is longer than a year, this is the mean length of the years
+/// in it. For a shorter span, the length depends on whether the span contains a leap day.
 fn days_of_a_year(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil(start), civil(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {

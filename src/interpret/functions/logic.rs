@@ -1,5 +1,5 @@
-//! Conditional, logical and bit functions. Errors are NULL, so all arguments may be evaluated, including those of
-//! branches not taken.
+//! Conditional, logical and bit functions. An error is NULL in the interpreter, so all arguments can be evaluated,
+//! even the arguments of branches that are not taken.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let value = evaluate(name, args)?;
-    // If some of the possible results are times, a date becomes a time.
+    // If any possible result is a time, a date is converted to a time.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
         "IFS" => at % 2 == 1 || at + 1 == args.len(),
@@ -61,7 +61,8 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     })
 }
 
-/// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides, a NULL makes the result NULL.
+/// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides the result and an argument is
+/// NULL, the result is NULL.
 fn all(args: CallArgs<'_>, decides: bool) -> Value {
     let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
     match (truths.contains(&Some(decides)), truths.contains(&None)) {
@@ -71,7 +72,7 @@ fn all(args: CallArgs<'_>, decides: bool) -> Value {
     }
 }
 
-/// Returns the value after the first test that holds. A single argument at the end is the default.
+/// Returns the value that follows the first test that holds. A single argument at the end is the default.
 fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.chunks(2) {
         match pair {
@@ -91,7 +92,8 @@ fn chosen(args: CallArgs<'_>) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Returns a non-negative integer; `None` for other numbers, which have no bits.
+/// Returns the value as a non-negative integer. `None` for negative numbers and fractions, which bit functions do not
+/// support.
 fn bits_of(value: &Value) -> Option<i64> {
     let n = number(value);
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)

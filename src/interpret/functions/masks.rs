@@ -40,7 +40,7 @@ fn masked(args: CallArgs<'_>) -> Option<Value> {
     {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
-    // The second section formats negative numbers, without their sign. The third section formats 0.
+    // The second section formats negative numbers and omits the sign. The third section formats 0.
     let number = args[0].text();
     let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
     Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
@@ -70,14 +70,14 @@ fn forms(mask: &str) -> Vec<String> {
 
 #[derive(Clone, Debug, PartialEq)]
 enum MaskPart {
-    /// Literal text.
+    /// Text that is copied to the result.
     Plain(String),
-    /// Run of one date letter, in lower case.
+    /// Sequence of one date letter, in lower case.
     Letters(String),
     Clock12,
-    /// First unit of an elapsed time, such as `[h]`, in lower case.
+    /// First unit of an elapsed time, such as `[h]`, in lower case and without brackets.
     Elapsed(String),
-    /// Digit placeholders with the separators between them: `#,##0.00`.
+    /// Digit placeholders and the separators between them, such as `#,##0.00`.
     Digits(String),
     Percent,
     /// The value in its default format.
@@ -100,7 +100,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
             }
             'G' | 'g' => (MaskPart::General, "General".len()),
             '@' => (MaskPart::General, 1),
-            // The width of a character, `_x`, is a space.
+            // `_x` is whitespace as wide as the character `x`, so write one space.
             '_' => (MaskPart::Plain(" ".to_owned()), 2),
             '[' => {
                 let inner = run(at + 1, &|c| c != ']');
@@ -136,7 +136,7 @@ fn mask_parts(mask: &str) -> Vec<MaskPart> {
     parts
 }
 
-/// Formats days as an elapsed time, rounded to seconds.
+/// Formats a number of days as an elapsed time, rounded to seconds.
 fn elapsed(days: &Value, parts: &[MaskPart]) -> String {
     let Some(days) = days.number() else {
         return unread(&days.text(), "as a number");
@@ -243,12 +243,13 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
         .collect();
     let (negative, shown) = match digits.as_slice() {
         [digits] => digits_of(number, digits, parts),
-        // A section may consist of literal text only.
+        // A section may consist only of literal text.
         [] => match number.strip_prefix('-') {
             Some(positive) if parts.contains(&MaskPart::General) => (true, positive.to_owned()),
             _ => (false, number.to_owned()),
         },
-        // Several runs of digits form a code. Each run except the first gets as many digits as it has placeholders.
+        // Several runs of digits form a code. Each run after the first gets as many digits as it has placeholders,
+        // and the first run gets the remaining digits.
         runs => digits_of(number, &runs.iter().map(|run| run.as_str()).collect::<String>(), parts),
     };
     let mut left = digits.iter().map(|run| run.len()).sum::<usize>();
@@ -271,10 +272,10 @@ fn counted(number: &str, parts: &[MaskPart]) -> String {
     [if negative { "-" } else { "" }].into_iter().chain(text).collect()
 }
 
-/// Returns whether the displayed number is negative, and its digits.
+/// Returns whether the displayed number is negative, and the digits to display.
 fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     let percents = parts.iter().filter(|part| **part == MaskPart::Percent).count() as i32;
-    // Each comma after the digits divides by 1,000.
+    // Each comma after the digits divides the number by 1,000.
     let mask = digits.trim_end_matches(',');
     let thousands = (digits.len() - mask.len()) as i32;
     let (whole_mask, fraction_mask) = mask.split_once('.').unwrap_or((mask, ""));
@@ -298,8 +299,9 @@ fn digits_of(number: &str, digits: &str, parts: &[MaskPart]) -> (bool, String) {
     (negative, number)
 }
 
-/// Multiplies a printed number by a power of ten and rounds it to decimal places, with halves away from zero. Returns
-/// the sign, the digits before the point, and the digits after it.
+/// Multiplies a printed number by a power of ten and rounds the result to a number of decimal places, with halves
+/// away from zero. Returns whether the number is negative, the digits before the point, and the digits after the
+/// point.
 fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

@@ -70,7 +70,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             (0.0, 0.0) => None,
             (x, y) => {
                 if y == 0.0 && x < 0.0 {
-                    // Floats have a negative zero, decimals don't.
+                    // Floats have a negative zero, but decimals do not, so the results differ.
                     uncertainty::mark();
                 }
                 float(y.atan2(x))
@@ -115,7 +115,7 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
     args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
 }
 
-/// Converts a decimal back to the type of `of`.
+/// Converts a decimal to the type of `of`.
 fn as_is(of: &Value, exact: Exact) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
@@ -124,7 +124,8 @@ fn as_is(of: &Value, exact: Exact) -> Value {
     }
 }
 
-/// Converts a remainder back to the type of `of`. A float remainder is a difference, so its last bits are uncertain.
+/// Converts a remainder to the type of `of`. A remainder of floats is computed as a difference, so its last bits are
+/// uncertain.
 fn as_difference(of: &Value, exact: Exact) -> Value {
     match as_is(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
@@ -147,11 +148,11 @@ fn integer_value(digits: i128) -> Value {
 
 fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     if places.abs() > 20 {
-        // Warehouses limit the number of places, at different values.
+        // Each warehouse has a different limit on the number of places.
         uncertainty::mark();
     }
     let Some(exact) = Exact::from_value(value) else {
-        // The number is too large to have a fraction, or too small to be different from 0.
+        // The number is too large to have a fraction, or so small that it rounds to 0.
         uncertainty::mark();
         return value.clone();
     };
@@ -165,7 +166,7 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     }
 }
 
-/// Pads a decimal with zeros to the number of places that it was rounded to.
+/// Pads a decimal with zeros to the number of places to which it was rounded.
 fn padded(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
@@ -183,7 +184,7 @@ fn padded(value: Value, places: i64) -> Value {
     }
 }
 
-/// Converts an integral number to an integer; `None` if it is too large.
+/// Converts a number without a fraction to an integer. `None` if the number is too large.
 fn integer(value: Value) -> Option<Value> {
     match value {
         Value::Decimal(exact) => integer(Value::Number(exact.number())),
@@ -231,8 +232,8 @@ fn both_whole(a: &Value, b: &Value) -> Value {
     }
 }
 
-/// Evaluates CEILING and FLOOR. A positive number with a negative significance is an error. With significance 0,
-/// CEILING returns 0, and FLOOR is an error except for the number 0.
+/// Evaluates CEILING and FLOOR. If the number is positive and the significance is negative, the result is an error.
+/// If the significance is 0, CEILING returns 0, and FLOOR returns an error unless the number is 0.
 fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Option<Value> {
     let significance = significance.cloned().unwrap_or(Value::Int(1));
     let (x, s) = (number(value), number(&significance));
@@ -323,7 +324,7 @@ fn factorial(args: CallArgs<'_>) -> Option<Value> {
 /// Truncates the arguments to non-negative integers.
 fn naturals(args: CallArgs<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
-        // Don't convert an integer to a float, which would lose digits.
+        // An integer is not converted to a float, because it would lose digits.
         Value::Int(int) => Some(*int),
         _ => cut(value),
     };
@@ -347,8 +348,8 @@ fn lcm(a: i64, b: i64) -> i64 {
     }
 }
 
-/// Returns a power; `None` for zero to a negative power, a negative number to a fractional power, and results that are
-/// too large.
+/// Returns a power. `None` for zero with a negative exponent, for a negative base with a fractional exponent, and if
+/// the result is too large.
 pub fn power(base: f64, exponent: f64) -> Option<Value> {
     if base == 0.0 && exponent < 0.0 {
         return None;
@@ -392,7 +393,7 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
 }
 
 fn within_one(x: f64) -> Option<f64> {
-    // In an engine, rounding may give a value slightly above 1.
+    // In an engine, a value that is 1 may be slightly greater than 1 because of rounding.
     uncertainty::compared(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)
 }

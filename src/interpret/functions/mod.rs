@@ -1,7 +1,8 @@
-//! Row-level functions, by their names in the catalog. They compute a value from the values of the arguments.
+//! Row-level functions by their names in the catalog. Each function computes a value from the values of its
+//! arguments.
 //!
-//! The functions implement the contract and the behavior of spreadsheets, for comparison with the compiler's SQL. They
-//! use neither SQL nor the compiler.
+//! The functions implement the documented contract and the behavior of spreadsheets, so that they can be compared
+//! with the compiler's SQL. The functions use neither SQL nor the compiler.
 
 mod conversion;
 mod criteria;
@@ -21,7 +22,7 @@ use crate::value::Value;
 pub use patterns::regex_argument_name;
 pub use timeframes::timeframe;
 
-/// Argument values of a call. A missing argument is NULL.
+/// Argument values of a call. If an argument is missing, its value is NULL.
 #[derive(Clone, Copy)]
 pub struct CallArgs<'a>(&'a [Value]);
 
@@ -41,7 +42,7 @@ impl Index<usize> for CallArgs<'_> {
     }
 }
 
-/// Evaluates a call; `None` if the name is not a row-level function.
+/// Evaluates a call. `None` if the name is not the name of a row-level function.
 pub fn call(name: &str, args: &[Value]) -> Option<Value> {
     let args = CallArgs(args);
     text::call(name, args)

@@ -7,12 +7,13 @@ use crate::functions::text::{evaluate_strict, first_place, text};
 use crate::uncertainty;
 use crate::value::Value;
 
-/// Function variants for a search text or replacement that is not a literal, and therefore has no wildcards or groups.
+/// Names of function variants in which an argument is not a literal, so that `SEARCH` has no wildcards and
+/// `REGEXREPLACE` has no groups.
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
-/// Returns the function name for `call`. It depends on whether an argument, given by its index, is a text literal:
-/// only literals can have wildcards in a search text, or groups in a replacement.
+/// Returns the name with which to call a function. `is_written` returns whether the argument at an index is a text
+/// literal: only a literal can contain wildcards (in a search text) or groups (in a replacement).
 pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
         "SEARCH" if !is_written(0) => SEARCH_AS_IS,
@@ -74,13 +75,13 @@ fn begins(text: &[char], pattern: &[Wild]) -> bool {
     is_met(text, pattern, false)
 }
 
-/// Returns whether a whole text matches a criterion with wildcards, ignoring case.
+/// Returns whether a whole string matches a criterion with wildcards, ignoring case.
 pub fn is_like(text: &str, criterion: &str) -> bool {
     let all: Vec<char> = text.chars().collect();
     is_met(&all, &wildcards(criterion), true)
 }
 
-/// Matches a pattern iteratively. If the part after a `*` doesn't match, the `*` takes one more character.
+/// Matches a pattern without recursion. If the part after a `*` does not match, the `*` matches one more character.
 fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
     let (mut at, mut sign) = (0, 0);
     let mut run: Option<(usize, usize)> = None;
@@ -120,7 +121,7 @@ enum New {
     Group(usize),
 }
 
-/// Parses a replacement: `$1` to `$9` are groups, and all other characters are literal.
+/// Parses a replacement text: `$1` to `$9` are groups, and all other characters are literal.
 fn groups(new: &str) -> Vec<New> {
     let mut parts = Vec::new();
     let mut rest = new.chars().peekable();
@@ -154,8 +155,8 @@ fn replaced(args: CallArgs<'_>, new: &[New]) -> Option<Value> {
     ))
 }
 
-/// Compiles a regular expression for Rust's `regex`: character classes are ASCII, and in brackets only `]`, `\`, `^`
-/// and `-` are special.
+/// Translates a regular expression to the syntax of Rust's `regex` and compiles it. Character classes contain only
+/// ASCII characters, and in brackets only `]`, `\`, `^` and `-` are special.
 fn expression(pattern: &str) -> Option<Regex> {
     let mut spelled = String::new();
     let mut in_brackets = false;

@@ -11,7 +11,8 @@ use crate::functions::math::number;
 use crate::uncertainty::{self, add_noise, with_float_noise};
 use crate::value::Value;
 
-/// Evaluates an aggregate over rows, each with the values of the arguments; `None` if the name is not an aggregate.
+/// Evaluates an aggregate over rows, each of which contains the values of the arguments. `None` if the name is not an
+/// aggregate.
 pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
     let column = || -> Vec<Value> {
         rows.iter()
@@ -82,7 +83,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
     })
 }
 
-/// Evaluates an aggregate across several values in one row; `None` if the function doesn't support that.
+/// Evaluates an aggregate over several values of one row. `None` if the function cannot be used in this way.
 pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
@@ -106,12 +107,12 @@ pub fn across(name: &str, args: CallArgs<'_>) -> Option<Value> {
     aggregate(name, &rows)
 }
 
-/// Returns the value of an argument in a row.
+/// Returns the value of an argument in a row, or NULL if the row does not have the argument.
 fn cell(row: &[Value], at: usize) -> &Value {
     row.get(at).unwrap_or(&Value::Null)
 }
 
-/// Removes duplicates.
+/// Returns the values without duplicates.
 pub fn distinct(values: &[Value]) -> Vec<Value> {
     let mut known = std::collections::HashSet::new();
     values
@@ -121,8 +122,8 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the sum of values. The sum of no values is a decimal 0, because the type of the zero decides how many
-/// digits a quotient shows, and a decimal marks that as uncertain.
+/// Returns the sum of values. If there are no values, the sum is a decimal 0. The type of this 0 determines the
+/// number of digits of a quotient, and with a decimal this number is marked as uncertain.
 fn sum(values: &[Value]) -> Value {
     if values.is_empty() {
         return Value::Decimal(Exact { digits: 0, scale: 0 });
@@ -144,7 +145,7 @@ fn average(values: &[Value]) -> Value {
 
 fn product(values: &[Value]) -> Value {
     let times = |a: Value, b: &Value| binary(ReferenceOp::Multiply, &a, b);
-    // Engines compute a product by adding logarithms, which is inexact.
+    // Engines compute a product as a sum of logarithms, so the result is inexact.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
         product => product
@@ -164,7 +165,7 @@ fn sorted(values: &[Value]) -> Vec<Value> {
     sorted
 }
 
-/// Returns the smallest of the most frequent values, if a value occurs at least twice.
+/// Returns the smallest of the most frequent values. NULL if no value occurs at least twice.
 fn mode(values: &[Value]) -> Value {
     let mut counts: HashMap<String, usize> = HashMap::new();
     values
@@ -191,7 +192,7 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Interpolates between the values around a position, counted from 0.
+/// Interpolates between the two values next to a position, which is counted from 0.
 fn between(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
     let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
@@ -214,7 +215,7 @@ fn at_share(values: &[Value], share: f64) -> Value {
         return Value::Null;
     }
     let place = share * (sorted.len() - 1) as f64;
-    // Round a position that is an integer except for the last bits.
+    // If a position differs from an integer only in its last bits, round it.
     let whole = place.round();
     let place = if (place - whole).abs() < 1e-9 { whole } else { place };
     Value::Number(between(&sorted, place))
@@ -231,8 +232,8 @@ fn within(values: &[Value], share: f64) -> Value {
     Value::Number(between(&sorted, place - 1.0))
 }
 
-/// Returns the variance. `short` is the number of lost degrees of freedom: 1 for a sample. `None` if there are too few
-/// values.
+/// Returns the variance. `short` is subtracted from the number of values in the divisor: 1 for a sample, 0 for a
+/// population. `None` if there are too few values.
 fn spread(values: &[Value], short: usize) -> Option<f64> {
     if values.len() <= short {
         return None;
@@ -246,7 +247,7 @@ fn spread(values: &[Value], short: usize) -> Option<f64> {
     )))
 }
 
-/// Marks a variance as uncertain if it may consist of rounding errors only.
+/// Marks a variance as uncertain if it may consist only of rounding errors.
 fn doubt_if_flat(squares: f64, numbers: &[f64]) {
     let size = numbers.iter().map(|x| x * x).sum::<f64>();
     if squares != 0.0 && squares < 1e-9 * size {
@@ -254,7 +255,7 @@ fn doubt_if_flat(squares: f64, numbers: &[f64]) {
     }
 }
 
-/// Rows in which both values are numbers.
+/// Values of the rows in which both arguments are numbers.
 struct Pairs {
     first: Vec<f64>,
     second: Vec<f64>,
@@ -309,7 +310,7 @@ impl Pairs {
         }
     }
 
-    /// Returns the slope and intercept of a linear regression of the first on the second values.
+    /// Returns the slope and the intercept of a linear regression of the first values on the second values.
     fn line(&self) -> Option<(f64, f64)> {
         let (y, x, _, xx, xy) = self.moments();
         (self.count() >= 2 && xx != 0.0).then(|| {
@@ -322,7 +323,7 @@ impl Pairs {
     }
 }
 
-/// Returns for each row whether it meets all criteria. The arguments from index `from` are pairs of a range and a
+/// For each row, returns whether it meets all criteria. The arguments from index `from` on are pairs of a range and a
 /// criterion.
 fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
@@ -349,8 +350,8 @@ fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
     values.filter(|value| !value.is_null()).collect()
 }
 
-/// Returns the values selected by `SUMIF(condition, value)`, `SUMIF(range, criterion)` or `SUMIF(range, criterion,
-/// value)`.
+/// Returns the values that `SUMIF(condition, value)`, `SUMIF(range, criterion)` or `SUMIF(range, criterion, value)`
+/// selects.
 fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
     let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
@@ -364,7 +365,7 @@ fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
         _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
         _ => met(rows, 0),
     };
-    // Without a separate value argument, the values are those of the range.
+    // Without a separate value argument, the values of the range are selected.
     let value = |row: &Vec<Value>| {
         if row.len() == 2 && !is_condition {
             cell(row, 0).clone()
@@ -375,7 +376,7 @@ fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
     there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
 }
 
-/// Returns the values selected by `SUMIFS(value, range, criterion, …)`.
+/// Returns the values that `SUMIFS(value, range, criterion, …)` selects.
 fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
     there(
         rows.iter()
@@ -385,7 +386,7 @@ fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
     )
 }
 
-/// Joins strings in sorted order, because rows have no order.
+/// Joins strings in sorted order, because the rows have no defined order.
 fn joined(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else {
         return Value::Text(String::new());
@@ -400,8 +401,8 @@ fn joined(rows: &[Vec<Value>]) -> Value {
     Value::Text(texts.join(&delimiter.text()))
 }
 
-/// Returns the mean without the smallest and largest values. The number removed at each end is half of the share,
-/// rounded down.
+/// Returns the mean without the smallest and the largest values. The number of values to remove at each end is half
+/// of the share of all values, rounded down.
 fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
     let left_out = (values.len() as f64 * share / 2.0).floor() as usize;

@@ -1,4 +1,4 @@
-//! Text functions. Lengths and positions count characters, and fractions in them are cut off.
+//! Text functions. Lengths and positions count characters and are rounded down to integers.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ const LONGEST: usize = 32_767;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     match name {
-        // NULL is concatenated as an empty text.
+        // NULL is concatenated as an empty string.
         "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
         "TEXTJOIN" => return join_row(args),
         _ => {}
@@ -41,7 +41,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(evaluate_strict(args, of))
 }
 
-/// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet shows an error.
+/// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet would show an error.
 pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) {
         Value::Null
@@ -50,7 +50,7 @@ pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>
     }
 }
 
-/// Returns the text of a value. An integer is formatted as by `&`.
+/// Returns the text of a value. An integer is formatted like in a concatenation with `&`.
 pub fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Text(text) => text.into(),
@@ -62,12 +62,12 @@ pub fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Returns a count or position, rounded down, so that -0.5 is negative.
+/// Returns a count or position, rounded down. For example, -0.5 becomes -1.
 fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
     number(&args[at]).floor() as i64
 }
 
-/// Returns a count or position, or `missing` if the call doesn't have the argument.
+/// Returns a count or position. If the call does not have the argument, returns `missing`.
 fn place_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at {
         position_argument(args, at)
@@ -80,7 +80,8 @@ fn characters(text: &str) -> Vec<char> {
     text.chars().collect()
 }
 
-/// Returns the characters from index `from` to `to`, exclusive, clipped to the text.
+/// Returns the characters from index `from` up to, but not including, index `to`. Indexes outside the text are
+/// clipped.
 fn slice(all: &[char], from: i64, to: i64) -> String {
     let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
     all.iter().take(within(to)).skip(within(from)).collect()
@@ -98,7 +99,7 @@ fn lower(args: CallArgs<'_>) -> Option<Value> {
     is(text(&args[0]).to_lowercase())
 }
 
-/// Returns the length of a value's printed form.
+/// Returns the length of the text of a value.
 fn len(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
@@ -146,8 +147,8 @@ fn find(args: CallArgs<'_>) -> Option<Value> {
     first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
-/// Returns the first position, from 1, at or after the start at which the rest of the text fulfills `wanted`. An empty
-/// pattern matches at the start position, even after the end of the text.
+/// Returns the first position (starting at 1) at or after the start at which the rest of the text satisfies `wanted`.
+/// An empty pattern matches at the start position, even if this position is after the end of the text.
 pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
     let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
@@ -160,7 +161,7 @@ fn contains(args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {
-    // Exceeds the length of any text in a warehouse.
+    // No text in a warehouse is longer.
     const MOST: i64 = 1_073_741_823;
     let (all, start, count) = (
         characters(&text(&args[0])),
@@ -195,12 +196,12 @@ fn substitute(args: CallArgs<'_>) -> Option<Value> {
 
 fn rept(args: CallArgs<'_>) -> Option<Value> {
     let (text, times) = (&text(&args[0]), usize::try_from(position_argument(args, 1)).ok()?);
-    // An empty text counts as one character.
+    // An empty string counts as one character.
     let length = text.chars().count().max(1).checked_mul(times)?;
     if length > LONGEST { None } else { is(text.repeat(times)) }
 }
 
-/// Capitalizes words. Any character that is not a letter separates words.
+/// Capitalizes words. Every character that is not a letter ends a word.
 fn proper(args: CallArgs<'_>) -> Option<Value> {
     let mut in_word = false;
     let mut cased = String::new();
@@ -241,7 +242,7 @@ fn code(args: CallArgs<'_>) -> Option<Value> {
         .map(|c| Value::Int(i64::from(u32::from(c))))
 }
 
-/// Joins several values in a row. With only one value, TEXTJOIN is an aggregate.
+/// Joins several values of a row. If TEXTJOIN has only one value, it is an aggregate instead.
 fn join_row(args: CallArgs<'_>) -> Option<Value> {
     let [delimiter, ignore_empty, values @ ..] = &*args else {
         return None;
@@ -249,7 +250,7 @@ fn join_row(args: CallArgs<'_>) -> Option<Value> {
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
 }
 
-/// Joins strings. NULL is an empty text, also as the delimiter.
+/// Joins strings. NULL counts as an empty string, also if it is the delimiter.
 fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
     let texts = values.iter().map(Value::text);
     let kept: Vec<String> = texts

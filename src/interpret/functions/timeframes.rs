@@ -43,7 +43,7 @@ pub fn name_of_day(date: i64) -> &'static str {
         .unwrap_or_default()
 }
 
-/// Evaluates a timeframe; `None` if the name is unknown.
+/// Evaluates a timeframe. `None` if the name of the timeframe is unknown.
 pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
     let Some(seconds) = value.seconds() else {
         return Some(Value::Null);

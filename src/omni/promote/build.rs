@@ -1,4 +1,4 @@
-//! Generation of the spec for a promotion request: outputs, filters, order and calculations, followed by compilation.
+//! Builds the spec for a promotion request: outputs, filters, order and calculations. The spec is then compiled.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -26,7 +26,7 @@ const ROUNDS: usize = 16;
 struct SpecOutput {
     reference: OmniReference,
     key: FieldKey,
-    /// Requested column name.
+    /// Requested name of the column.
     asked: Option<String>,
 }
 
@@ -43,24 +43,25 @@ struct Calculation<'m> {
 struct BuildPlan<'m> {
     base: usize,
     outputs: Vec<SpecOutput>,
-    /// Whether the spec keeps the rows without grouping and adds columns.
+    /// True if the spec adds columns to the rows without grouping them.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
-    /// SQL conditions: the text, the node of the key, and whether the condition applies to groups.
+    /// SQL conditions: the text, the YAML node of the key, and whether the condition applies to groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
-    /// YAML node of the sorts.
+    /// YAML node of the sort keys.
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// Whether all columns precede the calculations, as in the spec, so that column letters stay the same.
+    /// True if all columns precede the calculations in Omni, as they do in the spec, so that column letters do not
+    /// change.
     letters_fit: bool,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
     description: Option<String>,
     promoted_from: Option<String>,
-    /// Whether to record in the spec which fields it was promoted from.
+    /// True if the spec records from which fields it was promoted.
     takes_over: bool,
     gaps: Vec<(&'m Node, String, String)>,
     notes: Vec<String>,
@@ -165,7 +166,8 @@ fn build_view<'m>(
     }
 }
 
-/// Returns the default name of the model: `revenue_by_month`, `orders_by_region_and_month`, `orders_with_is_large`.
+/// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
+/// `orders_with_is_large`.
 fn name_of(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let is_measure = |output: &&SpecOutput| {
         let place = model.instance(&output.key.0);
@@ -299,7 +301,7 @@ fn build_query<'m>(
             asked: column.map(snake),
         });
     }
-    // Calculations have the order of the fields. Other calculations come last.
+    // Sort calculations by their position in the field list. Calculations that are not in the list come last.
     calculations.sort_by_key(|it| {
         places
             .iter()
@@ -414,7 +416,7 @@ fn build_query<'m>(
     })
 }
 
-/// Returns the requested calculations and those that they depend on.
+/// Returns the names of the requested calculations and of the calculations on which they depend.
 fn needed(calculations: &[Calculation<'_>], is_named: &dyn Fn(&str) -> bool) -> FxHashSet<String> {
     let mut found: FxHashSet<String> = FxHashSet::default();
     let mut open: Vec<&Calculation<'_>> = calculations
@@ -450,13 +452,13 @@ struct Maker<'m, 't> {
     request: &'m Request,
     plan: BuildPlan<'m>,
     fields: FieldResolver<'m, 't>,
-    /// Fields whose NULLs are removed by filters.
+    /// Fields without NULLs in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
     spec: SpecSource,
     gaps: Vec<PromoteGap>,
     notes: Vec<String>,
     carried: Vec<Carried>,
-    /// Definitions by name, each with the gap to report if it has to be removed.
+    /// Definitions by name, each with the gap to report if the definition has to be removed.
     sources: FxHashMap<String, PromoteGap>,
 }
 
@@ -536,7 +538,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Determines the views that the spec reads, and their joins.
+    /// Determines the views that the spec reads and the joins between them.
     fn join_views(&mut self) {
         let mut wanted: Vec<FieldKey> = self.plan.outputs.iter().map(|output| output.key.clone()).collect();
         let base = self.fields.base_name.clone();
@@ -572,7 +574,7 @@ impl<'m, 't> Maker<'m, 't> {
         self.fields.joins = joins;
     }
 
-    /// Sets the relation of the base view, and the relation names of all views.
+    /// Sets the relation from which the spec reads, and the relation names of all views.
     fn rows(&mut self) {
         let Some(view) = self.model.views.get(self.plan.base) else {
             return;
@@ -616,7 +618,8 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Returns `source('raw', 'orders')` if the table is a dbt source.
+    /// Returns the relation as a dbt source, such as `source('raw', 'orders')`. `None` if the table is not a dbt
+    /// source.
     fn source_of(&self, view: usize) -> Option<String> {
         let view = self.model.views.get(view)?;
         let of_table = self.request.sources.iter().find(|(schema, table, _)| {
@@ -664,7 +667,7 @@ impl<'m, 't> Maker<'m, 't> {
                 asked.entry(output.key.clone()).or_insert(own);
             }
         }
-        // Columns that are passed through have precedence for their names.
+        // Columns that are copied unchanged keep their names, so reserve these names first.
         for output in &self.plan.outputs {
             let is_plain = self
                 .fields
@@ -692,7 +695,7 @@ impl<'m, 't> Maker<'m, 't> {
         Ok(())
     }
 
-    /// Finds the key with one row per value, if all measures require the same key.
+    /// If all measures aggregate one row per value of the same key, finds this key.
     fn find_key(&mut self, measures: &[FieldKey]) {
         let mut sqls: Vec<Option<String>> = measures
             .iter()
@@ -780,7 +783,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Sets the grouping, and returns the output columns in the requested order.
+    /// Sets the group keys, and returns the output columns in the requested order.
     fn outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
@@ -865,7 +868,7 @@ impl<'m, 't> Maker<'m, 't> {
         made
     }
 
-    /// Copies Omni's description and display settings for a column that is passed through.
+    /// Copies Omni's description and display settings of a column that is copied unchanged.
     fn note_column(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && snake(&field.name) == name;
@@ -906,7 +909,7 @@ impl<'m, 't> Maker<'m, 't> {
                         self.gaps.push(gap);
                     }
                     let text = condition.term.text;
-                    // A comparison with NULL is never true.
+                    // The condition is never true for NULL, so it removes the rows with NULL.
                     if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
                         self.filled.push(key);
                     }
@@ -980,7 +983,8 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Splits the step in two if the measures require one row per value of a key. Otherwise returns the one step.
+    /// Splits the step in two if the measures aggregate one row per value of a key. Returns only the given step if
+    /// they do not.
     fn per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
@@ -1038,7 +1042,7 @@ impl<'m, 't> Maker<'m, 't> {
         vec![first_step, second]
     }
 
-    /// Writes the order, the limit, and the calculations over the ordered rows.
+    /// Writes the sort keys, the limit, and the calculations over the sorted rows.
     fn ordered(&mut self, made: &mut [BuiltSpec]) {
         let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
@@ -1116,7 +1120,7 @@ impl<'m, 't> Maker<'m, 't> {
             ..SpecStep::default()
         };
         match self.plan.limit {
-            // Apply the limit before the calculations, so that they see only the returned rows.
+            // Apply the limit before the calculations, so that the calculations read only the returned rows.
             Some(_) if !of_calculation => {
                 last.order_by = entries;
                 last.limit = self.plan.limit;
@@ -1185,8 +1189,8 @@ impl<'m, 't> Maker<'m, 't> {
         lines
     }
 
-    /// Copies the start of the week and of the fiscal year from Omni's model file if they differ from the project's
-    /// settings.
+    /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from
+    /// the settings of the project.
     fn calendar(&mut self) {
         let said = |key: &str| {
             self.model
@@ -1207,7 +1211,7 @@ impl<'m, 't> Maker<'m, 't> {
         }
     }
 
-    /// Compiles the spec, turns definitions with compile errors into gaps, and returns the final text.
+    /// Compiles the spec and returns the final text. Definitions with compile errors become gaps.
     fn compiled(mut self, grain: Vec<String>) -> Promotion {
         let mut round = 0;
         let (spec, diagnostics) = loop {
@@ -1279,7 +1283,8 @@ impl<'m, 't> Maker<'m, 't> {
     }
 }
 
-/// Returns the column name of a reference: `amount` for `orders.amount`, `day_month` for `day[month]`.
+/// Returns the column name for a reference: `amount` for `orders.amount`, `day_month` for `day[month]`. `None` if the
+/// text is not a reference.
 fn term_name(text: &str) -> Option<String> {
     let text = text
         .strip_prefix("${")

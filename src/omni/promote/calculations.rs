@@ -1,4 +1,4 @@
-//! Calculations of a saved query: formulas over the rows of its result.
+//! Converts calculations of a saved query: formulas over the rows of its result.
 
 use rustc_hash::FxHashMap;
 
@@ -12,7 +12,8 @@ use crate::parse;
 /// Columns of a worksheet, by their names in Omni.
 #[derive(Debug, Default)]
 pub(super) struct CalculationSheet {
-    /// Name and index of each column, by `orders.revenue`, `orders.created_at[month]` or `calc_1`.
+    /// Name and index of each column, by its name in Omni, such as `orders.revenue`, `orders.created_at[month]` or
+    /// `calc_1`.
     columns: FxHashMap<String, (String, usize)>,
     /// Names of the columns that are never NULL.
     there: Vec<String>,
@@ -69,7 +70,7 @@ fn total_reference(place: usize, total: &str) -> Result<String, String> {
     Ok(format!("{}_{end}", column_letters(place)))
 }
 
-/// Returns the letters of a worksheet column, from index 0.
+/// Returns the letters of a worksheet column. `place` is the index of the column, starting at 0.
 pub(super) fn column_letters(place: usize) -> String {
     let mut rest = place + 1;
     let mut out = Vec::new();
@@ -80,11 +81,11 @@ pub(super) fn column_letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// Converts a calculation to a formula. `letters_fit` says whether the columns have the same letters as in Omni.
+/// Converts a calculation to a formula. `letters_fit` is true if the columns have the same letters as in Omni.
 ///
 /// # Errors
 ///
-/// Returns the part of the calculation that has no formula.
+/// Returns the part of the calculation that formulas cannot express.
 pub(super) fn formula(
     sql: &str,
     sheet: &CalculationSheet,
@@ -101,7 +102,7 @@ pub(super) fn formula(
     with_columns(&text, sheet)
 }
 
-/// Replaces Omni's references with columns, except inside string literals and quoted tab names.
+/// Replaces Omni's references with column names, except inside string literals and quoted tab names.
 fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -125,7 +126,7 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
             c => c.len_utf8(),
         };
         let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        // Example without braces: `orders.created_at[month]`
+        // A reference without braces, such as `orders.created_at[month]`.
         let frame = after.strip_prefix('[').and_then(|inside| inside.split_once(']'));
         let framed = frame.map(|(frame, _)| format!("{word}[{frame}]"));
         match framed.as_deref().and_then(|name| sheet.find(name).ok()) {
@@ -169,21 +170,21 @@ fn has_cells(text: &str) -> bool {
     })
 }
 
-/// Returns whether a formula does arithmetic with a column that may be NULL. Such a formula needs blanks as 0, as in
-/// Omni's engine.
+/// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula blanks must count as
+/// 0, as they do in Omni.
 pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
 
-/// Rewrites a formula so that blanks count as 0 in this formula only.
+/// Rewrites a formula so that blanks count as 0, without changing the settings of the spec.
 pub(super) fn with_blanks_as_zero(formula: &str, sheet: &CalculationSheet) -> String {
     let mut places: Vec<(usize, &str)> = Vec::new();
     for (begin, end) in blank_operands(formula, sheet) {
         places.push((begin, "COALESCE("));
         places.push((end, ", 0)"));
     }
-    // Insert from the end, so that earlier positions stay valid. At equal positions, insert for the inner expression
-    // first.
+    // Insert from the end to the beginning, so that the remaining positions stay valid. At the same position, insert
+    // the text of the inner expression first.
     let mut out = formula.to_owned();
     places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     for (at, text) in places {
@@ -232,7 +233,7 @@ fn blank_operands(formula: &str, sheet: &CalculationSheet) -> Vec<(usize, usize)
     found
 }
 
-/// Returns the name of a field in the field list of a query: qualified with its view, in lower case.
+/// Returns the name of a field as it appears in the field list of a query: qualified by its view, in lower case.
 pub(super) fn known_as(view: &str, reference: &OmniReference) -> String {
     let frame = reference
         .frame

@@ -1,4 +1,4 @@
-//! Conversion of Omni's fields to definitions. Each field becomes one definition of the same name, so that nothing is
+//! Converts Omni's fields to definitions. Each field becomes one definition with the same name, so that nothing is
 //! computed twice.
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -15,7 +15,7 @@ use crate::dialect::Dialect;
 use crate::schema::{Relation, Schema};
 use crate::yaml::Node;
 
-/// Definition of the generated spec.
+/// Definition in the generated spec.
 #[derive(Clone, Debug)]
 pub(super) struct PromotedDefinition {
     pub name: String,
@@ -27,7 +27,7 @@ pub(super) struct PromotedDefinition {
     pub tags: Vec<String>,
     /// Qualified name of the field, such as `orders.revenue`.
     pub field: String,
-    /// Name in Omni, if it differs from the definition's name.
+    /// Name in Omni. `None` if it is the same as the definition's name.
     pub omni_name: Option<String>,
     pub file: usize,
     pub line: usize,
@@ -46,14 +46,14 @@ pub(super) enum ShownField {
 pub(super) struct Resolved {
     pub term: FormulaTerm,
     pub is_temporal: bool,
-    /// Index of the definition, if the field is more than a column.
+    /// Index of the definition. `None` if the field is only a column.
     pub definition: Option<usize>,
 }
 
-/// Key of a field: the name of its view among the joins, and its own name, both in lower case.
+/// Key of a field: the name of the view in the joins, and the name of the field, both in lower case.
 pub(super) type FieldKey = (String, String);
 
-/// Dimension settings that formulas can't express, with the reasons.
+/// Dimension settings that formulas cannot express, with the reasons.
 const NO_DIMENSION: &[(&str, &str)] = &[
     (
         "level_of_detail",
@@ -66,7 +66,7 @@ const NO_DIMENSION: &[(&str, &str)] = &[
 /// Name of the measure that every view in Omni has.
 const COUNT: &str = "count";
 
-/// Display settings of a field in Omni. A column keeps them below `omni`.
+/// Display settings of a field in Omni. In the spec, these settings are under the key `omni` of a column.
 const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
@@ -76,21 +76,22 @@ pub(super) struct FieldResolver<'m, 't> {
     pub base: usize,
     pub base_name: String,
     pub joins: Joins,
-    /// Relation name of each view in formulas.
+    /// Relation name of each view, as used in formulas.
     pub relations: FxHashMap<String, String>,
     pub definitions: Vec<PromotedDefinition>,
     resolved: FxHashMap<FieldKey, Result<Resolved, String>>,
     /// Definition name of each field that becomes a definition.
     names: FxHashMap<FieldKey, String>,
     pub taken: UsedSpecNames,
-    /// Names of definitions in lower case. A column with such a name is qualified with its relation.
+    /// Names of definitions, in lower case. A column with the same name as a definition is qualified by its relation.
     pub defined: FxHashSet<String>,
     /// Names of warehouse columns that the spec reads, in lower case.
     columns: std::cell::RefCell<FxHashSet<String>>,
     pub gaps: Vec<PromoteGap>,
-    /// Whether a formula does arithmetic with values that may be NULL, with SQL's semantics.
+    /// True if a formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
-    /// Key with one row per value, if all measures are `…_distinct_on` aggregates of the same key.
+    /// Key whose values each contribute one row to the aggregates. `None` unless all measures are `…_distinct_on`
+    /// aggregates with the same key.
     pub per_key: Option<measures::PerKey>,
 }
 
@@ -121,7 +122,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the view with a name among the joins.
+    /// Returns the index of the view with this name in the joins.
     pub fn view(&self, name: &str) -> Option<usize> {
         if name.eq_ignore_ascii_case(&self.base_name) {
             Some(self.base)
@@ -130,12 +131,12 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Returns the field with a key.
+    /// Returns the field with this key.
     pub fn field(&self, key: &FieldKey) -> Option<&'m ViewField> {
         self.model.field(self.model.instance(&key.0)?, &key.1)
     }
 
-    /// Resolves a reference inside a view to a field key.
+    /// Resolves a reference in a field of the view `inside` to a field key.
     pub fn key(&self, inside: &str, reference: &OmniReference) -> FieldKey {
         let inside = inside.to_lowercase();
         let field = reference.field.to_lowercase();
@@ -143,12 +144,13 @@ impl<'m, 't> FieldResolver<'m, 't> {
             return (inside, field);
         };
         let named = self.model.canonical(view);
-        // In an aliased view, the view's original name refers to the aliased view itself.
+        // In a view that is joined under an alias, the original name of the view refers to the alias.
         let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.instance(&inside);
         if is_own { (inside, field) } else { (named, field) }
     }
 
-    /// Returns the given fields and all fields that they depend on, dependencies first. A cycle is an error.
+    /// Returns the given fields and all fields on which they depend, dependencies first. If the dependencies contain
+    /// a cycle, returns an error.
     pub fn closure(&self, wanted: &[FieldKey]) -> Result<Vec<FieldKey>, String> {
         enum ResolveStep {
             Enter(FieldKey),
@@ -176,7 +178,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
                     let made_of = references_of(field)
                         .into_iter()
                         .map(|reference| self.key(&key.0, &reference));
-                    // A field that refers to its own name means the column.
+                    // If a field refers to its own name, it reads the column with this name.
                     let made_of: Vec<FieldKey> = made_of.filter(|of| *of != key).collect();
                     stack.extend(made_of.into_iter().rev().map(ResolveStep::Enter));
                 }
@@ -185,7 +187,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         Ok(order)
     }
 
-    /// Chooses names for the fields that become definitions. `asked` contains the requested names of outputs.
+    /// Chooses names for the fields that become definitions. `asked` contains the names that were requested for
+    /// outputs.
     pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
         let others = order.iter().filter(|key| !asked.contains_key(*key));
@@ -228,7 +231,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             if self.view(&key.0).is_none() {
                 return Err(format!("no joined view is named `{}`", key.0));
             }
-            // The key is a column without settings in Omni, or the count that every view has.
+            // The key is a column for which Omni has no settings, or the count that every view has.
             return if key.1 == COUNT {
                 self.count(key)
             } else {
@@ -284,7 +287,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         })
     }
 
-    /// Defines the row count of a view whose file doesn't define one.
+    /// Defines the row count of a view whose file does not define a count.
     fn count(&mut self, key: &FieldKey) -> Result<Resolved, String> {
         let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
         let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
@@ -331,7 +334,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Defines a column of its own name for a field that is only passed through.
+    /// Creates a definition that copies a column under its requested name.
     pub fn definition_of_column(&mut self, key: &FieldKey, name: String, term: &FormulaTerm) -> PromotedDefinition {
         self.defined.insert(name.to_lowercase());
         if let Some(field) = self.field(key) {
@@ -355,7 +358,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Records a gap: something that the spec doesn't contain, or that may differ.
+    /// Records a gap: a field that the spec does not contain, or that may differ.
     pub fn record_gap(&mut self, field: &ViewField, what: &str, reason: String, is_carried: bool) {
         let file = self.model.files.get(field.file);
         let view = self
@@ -402,7 +405,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
     }
 
-    /// Converts the SQL of a field in a view. `own` is the name of the field itself.
+    /// Converts the SQL of a field in a view. `own` is the name of this field.
     pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
         from_sql::convert(
             sql,
@@ -422,8 +425,8 @@ impl<'m, 't> FieldResolver<'m, 't> {
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
-    /// Converts a filter for `where`, where columns take precedence over definitions. A definition that has the name
-    /// of a column is inlined.
+    /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
+    /// same name as a column is replaced with its formula.
     pub fn condition_of_rows(
         &self,
         key: &FieldKey,
@@ -436,7 +439,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         filters::condition(&FilteredValue { term, is_temporal }, filter)
     }
 
-    /// Returns the term for use in `where` and joins.
+    /// Returns the term for use in `where` and join conditions.
     pub fn spelled_out(&self, resolved: &Resolved) -> FormulaTerm {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
             Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
@@ -459,7 +462,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         self.schema.relation(self.relations.get(view)?)
     }
 
-    /// Returns a column of the view's table, as it is written in formulas.
+    /// Returns a column of the view's table in the syntax of formulas.
     pub fn column_of(&self, view: &str, column: &str) -> Resolved {
         let known = self.relation(view).and_then(|relation| relation.column(column));
         let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
@@ -525,7 +528,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
     }
 }
 
-/// Applies a timeframe to a term. Returns whether the result is a date or time.
+/// Applies a timeframe to a term. Also returns whether the result is a date or time.
 pub(super) fn apply_timeframe(term: FormulaTerm, is_temporal: bool, frame: Option<&str>) -> (FormulaTerm, bool) {
     match frame {
         None | Some("raw") => (term, is_temporal),
@@ -561,7 +564,7 @@ fn is_own_reference(field: &ViewField, sql: &str) -> bool {
     })
 }
 
-/// Returns the references of a field, including those in its filters.
+/// Returns the references of a field, including the references in its filters.
 fn references_of(field: &ViewField) -> Vec<OmniReference> {
     let sqls = ["sql", "custom_primary_key_sql"]
         .into_iter()
@@ -577,7 +580,7 @@ fn references_of(field: &ViewField) -> Vec<OmniReference> {
     all
 }
 
-/// Returns the definition of a field in Omni, in one line.
+/// Returns the definition of a field in Omni on one line.
 pub(super) fn original_definition(field: &ViewField) -> String {
     let keys = [
         "sql",
@@ -600,7 +603,7 @@ pub(super) fn original_definition(field: &ViewField) -> String {
     }
 }
 
-/// Formats a YAML value in one line. The YAML parser limits the depth.
+/// Formats a YAML value on one line. The function is recursive, but the YAML parser limits the depth.
 pub(super) fn in_line(node: &Node) -> String {
     if let Some(items) = node.items() {
         return format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", "));
@@ -633,7 +636,7 @@ pub(super) fn what_is_shown(node: &Node) -> Vec<(String, ShownField)> {
         .collect()
 }
 
-/// Converts `groups`, which assigns values to named groups by filters.
+/// Converts `groups`, which uses filters to assign values to named groups.
 fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Converted, String> {
     let Converted {
         term,
@@ -675,7 +678,7 @@ fn grouped(converted: Converted, groups: &Node, field: &ViewField) -> Result<Con
     Ok(Converted { term, doubts, computes })
 }
 
-/// Converts `bin_boundaries`. The names of the bins are Omni's: `< 21`, `>= 21 and < 65`, `65 and above`.
+/// Converts `bin_boundaries`. The bins have the same names as in Omni: `< 21`, `>= 21 and < 65`, `65 and above`.
 fn binned(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
     let bounds = bounds.texts();
     if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {

@@ -1,4 +1,4 @@
-//! Conversion of Omni's filter operators to formula conditions.
+//! Converts Omni's filter operators to conditions in formulas.
 
 use super::patterns;
 use super::relative_dates::{Moment, RelativePeriod, is_date};
@@ -6,22 +6,22 @@ use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
-/// Operand of a filter.
+/// Value that a filter tests.
 #[derive(Clone, Debug)]
 pub(super) struct FilteredValue {
     pub term: FormulaTerm,
-    /// Whether the values are known to be dates or times.
+    /// True if the values are known to be dates or times.
     pub is_temporal: bool,
 }
 
-/// Converted condition, with the points in which it may differ from the filter.
+/// Converted condition. `doubts` lists how the condition may differ from the filter.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub term: FormulaTerm,
     pub doubts: Vec<String>,
 }
 
-/// Unsupported operators, which depend on more than the row, each with the reason.
+/// Operators that are not supported because they depend on more than one row, each with the reason.
 const REFUSED: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
@@ -63,7 +63,7 @@ const MONTHS: [&str; 12] = [
 ///
 /// # Errors
 ///
-/// Returns the unsupported operator and the reason.
+/// Returns an error with the unsupported operator and the reason.
 pub(super) fn condition(tested: &FilteredValue, filter: &Node) -> Result<Condition, String> {
     let mut reader = FilterReader {
         tested,
@@ -84,8 +84,8 @@ struct FilterReader<'t> {
 }
 
 impl FilterReader<'_> {
-    /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The YAML parser
-    /// limits the depth.
+    /// Converts a mapping of operators, a list of such mappings, or a value without an operator. The function is
+    /// recursive, but the YAML parser limits the depth.
     fn all(&mut self, filter: &Node, joined_by: &str) -> Result<FormulaTerm, String> {
         if let Some(items) = filter
             .items()
@@ -216,7 +216,8 @@ impl FilterReader<'_> {
         self.tested.term.clone()
     }
 
-    /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows with NULL.
+    /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows in which the value is
+    /// NULL.
     fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
         if self.x().is_there {
             condition
@@ -308,8 +309,8 @@ impl FilterReader<'_> {
         value.text() == Some("falsey") && !value.is_quoted() && matches!(self.x().ty, None | Some(Type::Boolean))
     }
 
-    /// Returns whether to treat a value as a date: the field is a date, or its type is unknown and the value looks
-    /// like a date.
+    /// Returns whether to treat a value as a date, because the field is a date, or because its type is unknown and
+    /// the value looks like a date.
     fn is_date_beside(&self, value: &Node) -> bool {
         match value.text() {
             Some(text) => self.tested.is_temporal || self.x().ty.is_none() && !value.is_quoted() && is_date(text),
@@ -360,7 +361,7 @@ impl FilterReader<'_> {
         ))
     }
 
-    /// Converts a test on a part of a date, given by number or name.
+    /// Converts a test on a part of a date, such as the month. The part is given by its number or name.
     fn convert_operator(
         &self,
         value: &Node,
@@ -387,7 +388,8 @@ impl FilterReader<'_> {
         Ok(FormulaTerm::combine_conditions("OR", terms))
     }
 
-    /// Returns a value as a formula literal: according to the field's type or, if that is unknown, as YAML reads it.
+    /// Returns a value as a literal for formulas. The literal has the type of the field or, if that is unknown, the
+    /// type that YAML gives to the value.
     fn literal(&self, value: &Node) -> Result<FormulaTerm, String> {
         let text = value.text().ok_or("expected a value")?;
         let is_number = is_number(text);
@@ -400,7 +402,7 @@ impl FilterReader<'_> {
     }
 }
 
-/// Returns whether a string is a number literal in formulas.
+/// Returns whether a string is a valid number literal in formulas.
 pub(super) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

@@ -1,4 +1,4 @@
-//! Conversion of warehouse SQL with Omni references to a formula.
+//! Converts warehouse SQL that contains Omni references to a formula.
 
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
@@ -15,20 +15,20 @@ use crate::catalog;
 use crate::dialect::Dialect;
 use crate::lineage;
 
-/// Maximum length of an SQL text in bytes. A longer expression would not be useful as a formula.
+/// Maximum length of an SQL expression in bytes. A longer expression would not be a useful formula.
 const LONGEST: usize = 16 << 10;
 /// Maximum nesting depth of parentheses.
 const BRACKETS: usize = 100;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 const MARK: &str = "omni_ref_";
 
-/// Resolution of names in SQL.
+/// Resolves names in SQL.
 pub(super) trait SqlNames {
-    /// Resolves an Omni reference, given without its `${}`.
+    /// Resolves an Omni reference, which is given without `${}`.
     fn field(&self, reference: &str) -> Result<FormulaTerm, String>;
-    /// Resolves a column with its optional qualifier.
+    /// Resolves a column with an optional qualifier.
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
-    /// Returns the letter of a worksheet column, for operators on the rows of a result; `None` outside of worksheets.
+    /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside worksheets.
     fn letter(&self, _reference: &str) -> Option<String> {
         None
     }
@@ -38,17 +38,17 @@ pub(super) trait SqlNames {
 #[derive(Debug)]
 pub(super) struct Converted {
     pub term: FormulaTerm,
-    /// Points in which the formula may differ from the SQL.
+    /// Ways in which the formula may differ from the SQL.
     pub doubts: Vec<String>,
-    /// Whether the formula does arithmetic with values that may be NULL, with SQL's semantics.
+    /// True if the formula does arithmetic with values that may be NULL, for which SQL returns NULL.
     pub computes: bool,
 }
 
-/// Converts an SQL expression. The caller must provide a large stack.
+/// Converts an SQL expression. The current thread must have a large stack.
 ///
 /// # Errors
 ///
-/// Returns the part of the SQL that formulas can't express.
+/// Returns an error with the part of the SQL that formulas cannot express.
 pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Result<Converted, String> {
     if sql.len() > LONGEST {
         return Err("the SQL is too long for a formula".to_owned());
@@ -102,7 +102,7 @@ fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
     Ok((out, references))
 }
 
-/// Replaces infix operators of formulas: `a OMNI_FX_PLUS b` becomes `a + b`.
+/// Replaces calls of Omni's infix operators, such as `a OMNI_FX_PLUS b`, with the operators, such as `a + b`.
 fn infix_operators(sql: &str) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
@@ -167,7 +167,7 @@ fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
 }
 
 struct SqlReader<'n> {
-    /// `sql_family` of the dialect.
+    /// Family of the dialect's SQL (`sql_family`).
     family: &'static str,
     names: &'n dyn SqlNames,
     references: Vec<String>,
@@ -176,7 +176,7 @@ struct SqlReader<'n> {
     depth: usize,
 }
 
-/// Maximum depth of the expression tree. A chain of one operator has one level per operand.
+/// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
 const LEVELS: usize = 2_000;
 
 impl SqlReader<'_> {
@@ -340,7 +340,7 @@ impl SqlReader<'_> {
             Value::Number(text, _) if is_number(text) => Ok(number(text)),
             Value::SingleQuotedString(text) if text.contains(MARK) => Err("a reference is inside a string".to_owned()),
             Value::SingleQuotedString(text) => Ok(FormulaTerm::string_literal(text)),
-            // BigQuery also uses double quotes for strings.
+            // In BigQuery, double quotes also enclose strings.
             Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
             Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
             Value::Null => Ok(FormulaTerm::null()),
@@ -391,7 +391,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::binary(left, sign.0, sign.1, &right).with_type(ty))
     }
 
-    /// Converts a division. In formulas, a division by 0 is an error, and a division never truncates.
+    /// Converts a division. In formulas, division by 0 is an error, and division never truncates.
     fn division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = without_widening(left);
         let (right, right_is_real) = without_widening(unless_zero(right));
@@ -413,7 +413,8 @@ impl SqlReader<'_> {
             .there(false))
     }
 
-    /// Converts `a || b`, which is NULL if one operand is NULL. In contrast, `&` treats NULL as empty.
+    /// Converts `a || b`, which is NULL if an operand is NULL. In contrast, the operator `&` of formulas treats NULL
+    /// as empty text.
     fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let mut parts = Vec::new();
         chain(left, &BinaryOperator::StringConcat, &mut parts);
@@ -612,7 +613,7 @@ impl SqlReader<'_> {
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
-                // In BigQuery, the unit is the last argument and has no quotes.
+                // In BigQuery, the unit is the last argument and is not quoted.
                 let (unit, x) = match texts.first().cloned().flatten() {
                     Some(unit) => (unit, second),
                     None => (second.to_string(), first),
@@ -652,8 +653,8 @@ impl SqlReader<'_> {
         Ok(if known.aggregates { term.aggregating() } else { term })
     }
 
-    /// Converts an aggregate with its filter, DISTINCT or ordering. `None` if the function is not an aggregate, or can
-    /// be converted by name.
+    /// Converts an aggregate, including its filter, DISTINCT and ordering. `None` if the function is not an
+    /// aggregate, or if it can be converted by its name alone.
     fn aggregate(
         &mut self,
         name: &str,
@@ -751,8 +752,8 @@ impl SqlReader<'_> {
         FormulaTerm::call("COUNT", &[x])
     }
 
-    /// Splits `case when c then x end` and `if(c, x, NULL)` into condition and result. The flag says whether the
-    /// default is 0.
+    /// Splits `case when c then x end` and `if(c, x, NULL)` into the condition and the result. The flag is true if
+    /// the default is 0.
     fn conditional(&mut self, x: &Expr) -> Result<Option<(FormulaTerm, FormulaTerm, bool)>, String> {
         let Some((condition, result, otherwise)) = self.branch(x) else {
             return Ok(None);
@@ -769,7 +770,7 @@ impl SqlReader<'_> {
         Ok(Some((self.term(condition)?, self.term(result)?, is_zero)))
     }
 
-    /// Returns the condition, result and default of an expression with one condition.
+    /// Returns the condition, the result and the default of a conditional expression with one condition.
     fn branch<'e>(&self, expr: &'e Expr) -> Option<(&'e Expr, &'e Expr, Option<&'e Expr>)> {
         match expr {
             Expr::Case {
@@ -794,7 +795,7 @@ impl SqlReader<'_> {
         }
     }
 
-    /// Converts a formula function by its name in Omni's engine: `OMNI_FX_SUM_IF(…)`.
+    /// Converts a formula function that is called by its name in Omni's SQL, such as `OMNI_FX_SUM_IF(…)`.
     fn formula_call(&mut self, name: &str, args: &[&Expr]) -> Result<FormulaTerm, String> {
         let operator = match name {
             "PLUS" => Some(("+", 3)),
@@ -829,7 +830,7 @@ impl SqlReader<'_> {
         Ok(FormulaTerm::call(function.name, &args))
     }
 
-    /// Converts Omni's own operators on times and on the rows of a result.
+    /// Converts operators that only Omni has: operators on times and on the rows of a result.
     fn omni_call(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
         let [x] = args else { return Err(not_carried(whole)) };
         if let Some(frame) = sql_functions::timeframe_of_operator(name) {
@@ -865,7 +866,7 @@ fn not_carried(expr: &Expr) -> String {
     format!("no formula expresses `{short}{more}`")
 }
 
-/// Collects the operands of a chain of one operator, in order.
+/// Collects the operands of a chain of the same operator, in order.
 fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
@@ -877,7 +878,7 @@ fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
     }
 }
 
-/// Returns `x` from `nullif(x, 0)`, the SQL idiom that avoids a division by 0.
+/// Returns `x` from `nullif(x, 0)`, an SQL idiom that avoids division by 0. Returns any other expression unchanged.
 fn unless_zero(expr: &Expr) -> &Expr {
     let mut inner = expr;
     while let Expr::Nested(nested) = inner {
@@ -903,8 +904,8 @@ fn is_zero(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(text, _) if text.parse() == Ok(0.0)))
 }
 
-/// Removes `1.0 *` or `::float`, the SQL idioms that prevent truncation in a division. The flag says whether there was
-/// one.
+/// Removes `1.0 *` or `::float`, SQL idioms that prevent truncation in a division. The flag is true if such an idiom
+/// was removed.
 fn without_widening(expr: &Expr) -> (&Expr, bool) {
     let is_one = |expr: &Expr| {
         matches!(expr, Expr::Value(value)
@@ -941,7 +942,7 @@ fn is_real(data_type: &DataType) -> bool {
         | DataType::Real
         | DataType::Double(..)
         | DataType::DoublePrecision => true,
-        // Only a numeric type without precision. A type with precision rounds.
+        // Accept a numeric type only without a precision, because a type with a precision rounds.
         DataType::Numeric(info) | DataType::Decimal(info) => info.to_string().is_empty(),
         _ => false,
     }
@@ -976,8 +977,8 @@ fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
     Some(FormulaTerm::call(function, &[x]).with_type(Some(Type::Integer)))
 }
 
-/// Returns the number of day, month or year boundaries between two dates, which is how warehouses define the
-/// difference.
+/// Returns the number of day, month or year boundaries between two dates, which warehouses define as the difference
+/// of the dates.
 fn days_between(unit: &str, from: FormulaTerm, to: FormulaTerm) -> Option<FormulaTerm> {
     let part =
         |name: &str, x: &FormulaTerm| FormulaTerm::call(name, std::slice::from_ref(x)).with_type(Some(Type::Integer));
@@ -1035,7 +1036,7 @@ fn literal_text(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Returns the unnamed arguments, and whether `distinct` precedes them. `*` counts as no argument.
+/// Returns the unnamed arguments, and whether `distinct` precedes them. `*` is not counted as an argument.
 fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     let list = match args {
         FunctionArguments::None => return Some((Vec::new(), false)),
@@ -1059,7 +1060,7 @@ fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
     ))
 }
 
-/// Returns the column if the SQL text is only a column: `amount`, `"AMOUNT"`, `orders.amount`.
+/// Returns the column if the SQL consists only of a column name, such as `amount`, `"AMOUNT"` or `orders.amount`.
 pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
     let part = |text: &str| {
         let text = text.trim();
@@ -1086,7 +1087,7 @@ pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
 mod tests {
     use super::*;
 
-    /// Columns whose names specify their types.
+    /// Test columns. The first letter of a column's name specifies its type.
     struct TestColumns;
 
     impl SqlNames for TestColumns {

@@ -1,4 +1,4 @@
-//! Selection of the joins from a query's base view to other views, and analysis of whether the joins repeat rows.
+//! Selects the joins from a query's base view to other views, and determines whether these joins repeat rows.
 
 use std::collections::VecDeque;
 
@@ -7,25 +7,25 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::omni_model::{OmniSource, Relationship};
 use crate::yaml::Node;
 
-/// Join of the generated model.
+/// Join in the generated model.
 #[derive(Clone, Debug)]
 pub(super) struct ViewJoin {
-    /// Name of the joined view in references, and the index of the view.
+    /// Name by which references refer to the joined view. `view` is the index of that view.
     pub name: String,
     pub view: usize,
-    /// Index in the list of relationships.
+    /// Index of the join in the list of relationships.
     pub relationship: usize,
     /// Join type: `left`, `inner`, `full`, `cross`.
     pub kind: &'static str,
-    /// Whether a row may match several rows of the joined view.
+    /// True if a row may match several rows of the joined view.
     pub is_many: bool,
-    /// Whether a row of the joined view may match several rows of the parent view.
+    /// True if several rows of the parent view may match the same row of the joined view.
     repeats: bool,
-    /// Name of the view that the join starts from.
+    /// Name of the view from which the join starts.
     parent: String,
 }
 
-/// Joined views, by their names in references.
+/// Joins to other views, and the name of the base view.
 #[derive(Debug, Default)]
 pub(super) struct Joins {
     base: String,
@@ -33,8 +33,8 @@ pub(super) struct Joins {
 }
 
 impl Joins {
-    /// Finds the joins that reach the given names from the base. Also returns the unreachable names, each with the
-    /// reason.
+    /// Finds the joins that lead from the base to the views with the given names. Also returns the names that cannot
+    /// be reached, each with the reason.
     pub fn find(
         model: &OmniSource<'_>,
         base: &str,
@@ -113,7 +113,7 @@ impl Joins {
         (joins, missing)
     }
 
-    /// Returns the index of the view with a name.
+    /// Returns the index of the view with this name.
     pub fn view(&self, name: &str) -> Option<usize> {
         self.all
             .iter()
@@ -141,13 +141,14 @@ impl Joins {
                 .any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
-    /// Returns whether a joined row may have no row of the view.
+    /// Returns whether a joined row may lack a row of the view.
     pub fn may_be_missing(&self, name: &str) -> bool {
         !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }
 }
 
 /// Returns the join type, whether a row may have several matches, and whether several rows may match the same row.
+/// Returns an error with the reason if the join cannot be used in this direction.
 fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
     let (from_many, to_many) = match join.cardinality.as_str() {
         "one_to_one" => (false, false),
@@ -183,7 +184,7 @@ fn unreached(model: &OmniSource<'_>, base: &str, name: &str) -> String {
     between.unwrap_or_else(|| format!("no relationship leads from `{base}` to `{name}`"))
 }
 
-/// Returns the pairs of views in a topic's tree of joins. The YAML parser limits the depth.
+/// Returns the pairs of views in the join tree of a topic.
 fn tree_of(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];

@@ -1,4 +1,4 @@
-//! Conversion of Omni's measures: aggregates become formulas, and filters become conditions.
+//! Converts Omni's measures. Aggregates become formulas, and filters become conditions.
 
 use super::fields::{FieldKey, FieldResolver};
 use super::from_sql::Converted;
@@ -7,14 +7,14 @@ use super::term::FormulaTerm;
 use crate::Type;
 use crate::yaml::Node;
 
-/// State for `…_distinct_on` aggregates, which count one row for each value of a key. It exists only if all measures
-/// are of this kind and have the same key.
+/// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
+/// measures are such aggregates with the same key.
 #[derive(Clone, Debug)]
 pub(super) struct PerKey {
-    /// SQL of the key in Omni.
+    /// SQL expression of the key in Omni.
     pub sql: String,
     pub key: FormulaTerm,
-    /// Values of the one row per key: names and formulas.
+    /// Names and formulas of the values in the step with one row per key.
     pub values: Vec<(String, String)>,
 }
 
@@ -25,7 +25,7 @@ const DISTINCT_ON: [(&str, &str); 4] = [
     ("percentile_distinct_on", "percentile"),
 ];
 
-/// Converts a measure. The flag says whether the result is a date or time.
+/// Converts a measure. The flag is true if the result is a date or time.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -181,7 +181,7 @@ fn filters(
     Ok((!parts.is_empty()).then(|| FormulaTerm::combine_conditions("AND", parts)))
 }
 
-/// Counts the rows of a view. If joins repeat its rows or may leave them out, it counts primary keys instead.
+/// Counts the rows of a view. If joins may repeat or omit rows of the view, counts its primary keys instead.
 pub(super) fn counted_rows(
     fields: &FieldResolver<'_, '_>,
     view: &str,
@@ -204,7 +204,7 @@ pub(super) fn counted_rows(
         };
         let place = (view.to_owned(), key.to_lowercase());
         let field = fields.field(&place);
-        // A primary key can only be counted here if it is a column.
+        // The primary key can be counted here only if it is a column.
         let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
             let column = field
                 .text("sql")
@@ -235,8 +235,9 @@ pub(super) fn counted_rows(
     ))
 }
 
-/// Converts a `…_distinct_on` aggregate. If its key is the view's own primary key, nothing changes. Otherwise an extra
-/// step reduces the rows to one per key.
+/// Converts a `…_distinct_on` aggregate. If the key of the aggregate is the view's own primary key and no join
+/// repeats the rows, the arguments are returned unchanged. In all other cases, an additional step reduces the rows to
+/// one row per key.
 fn one_for_each_key(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,

@@ -1,9 +1,9 @@
 //! Promotes measures, dimensions, saved queries and their calculations from Omni to a model spec.
 //!
-//! Everything is pure: the input is the contents of Omni's files, the output is the contents of a spec, with a
-//! [`PromoteGap`] for everything that a spec cannot express. References are resolved through fields and joins,
-//! and each field becomes a definition with the same name. The spec is compiled immediately; a definition that
-//! does not compile becomes a gap, too.
+//! The conversion does no input or output. The contents of Omni's files are converted to the text of a spec, with a
+//! [`PromoteGap`] for everything that a spec cannot express. References are resolved through fields and joins, and
+//! each field becomes a definition with the same name. The spec is compiled immediately, and a definition that does
+//! not compile becomes a gap as well.
 //!
 //! ```
 //! use formulac_omni::promote::{Request, promote};
@@ -43,24 +43,24 @@ use crate::diag::{Code, Diagnostic};
 use crate::lineage::with_large_stack;
 use crate::span::Span;
 
-/// Promotion request.
+/// Request to promote the contents of an Omni file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Request {
-    /// Path of the Omni file, one of the given files.
+    /// Path of the Omni file, which must be one of the given files.
     pub file: String,
-    /// Fields of the view, or saved queries. An empty list means all suitable ones.
+    /// Names of fields of the view, or of saved queries. If the list is empty, all suitable items are promoted.
     pub fields: Vec<String>,
     /// Dimensions to group by, such as `orders.created_at[month]`.
     pub grain: Vec<String>,
-    /// Name of the model. By default, it is derived from the content.
+    /// Name of the model. By default, the name is derived from the promoted fields.
     pub name: Option<String>,
-    /// Tables that are dbt sources: schema, table name, and name of the source.
+    /// Tables that are dbt sources: schema, table name, and name of the dbt source.
     pub sources: Vec<(String, String, String)>,
 }
 
 impl Request {
-    /// Requests the whole content of a file.
+    /// Creates a request for the whole content of a file.
     #[must_use]
     pub fn from_file(file: &str) -> Self {
         Self {
@@ -70,21 +70,21 @@ impl Request {
     }
 }
 
-/// Part of the Omni content that the spec doesn't contain, or that may differ.
+/// Part of an Omni file that the spec does not contain, or that may differ in the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PromoteGap {
     /// Path of the Omni file.
     pub file: String,
-    /// Line in the file, from 1.
+    /// Line in the file, starting at 1.
     pub line: usize,
     /// Name of the item, such as `orders.revenue`.
     pub what: String,
     /// Original definition in Omni.
     pub original: String,
-    /// Reason why there is no formula, or the possible difference.
+    /// Reason why there is no formula, or description of the possible difference.
     pub reason: String,
-    /// Whether the spec contains the item, but the user should review it.
+    /// True if the spec contains the item, but the user should review it.
     pub is_carried: bool,
 }
 
@@ -109,9 +109,9 @@ impl PromoteGap {
 pub struct Carried {
     /// Name of the field in Omni, such as `orders.revenue`.
     pub field: String,
-    /// Column of the field.
+    /// Column for the field.
     pub column: String,
-    /// Formula of the field.
+    /// Formula for the field.
     pub formula: String,
 }
 
@@ -123,26 +123,26 @@ pub struct Promotion {
     pub name: String,
     /// Text of the spec.
     pub spec: String,
-    /// Grouping columns; empty if there is only one row, or if the rows are not grouped.
+    /// Group columns. Empty if there is only one row, or if the rows are not grouped.
     pub grain: Vec<String>,
     /// Fields that the spec contains.
     pub carried: Vec<Carried>,
-    /// Gaps: parts that are missing or may differ.
+    /// Parts that are missing in the spec or may differ.
     pub gaps: Vec<PromoteGap>,
-    /// Notes for the user on choices that the request left open.
+    /// Notes for the user on choices that the request did not specify.
     pub notes: Vec<String>,
-    /// Diagnostics of `check` for the spec.
+    /// Diagnostics for the spec, as reported by `check`.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Error in an Omni file that prevents a promotion: the index of the file, and the diagnostic.
+/// Error in an Omni file that prevents the promotion: the index of the file, and the diagnostic.
 pub type PromoteFault = (usize, Diagnostic);
 
-/// Generates a spec from fields in Omni's files, which are given with their paths.
+/// Generates a spec from fields in Omni's files. Each file is given by its path and text.
 ///
 /// # Errors
 ///
-/// Returns an error if the file cannot be read or doesn't contain the requested fields.
+/// Returns an error if the file cannot be read or does not contain the requested fields.
 pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
     let no_thread = || {
         (

@@ -1,9 +1,9 @@
-//! Column names derived from the names of Omni's fields.
+//! Derives column names from the names of Omni's fields.
 
 use rustc_hash::FxHashSet;
 
-/// Converts a string to lower-case letters, digits and `_`: `Net Revenue` becomes `net_revenue`. The result is never
-/// empty and never begins with a digit.
+/// Converts a string to lower-case letters, digits and `_`. For example, `Net Revenue` becomes `net_revenue`. The
+/// result is never empty and never begins with a digit.
 pub(super) fn snake(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -21,8 +21,8 @@ pub(super) fn snake(text: &str) -> String {
     }
 }
 
-/// Returns whether formulas can contain a name without quotes, because it has no spaces and does not look like a cell
-/// such as `q1`.
+/// Returns whether formulas can contain a name without quotes. The name must be a single word and must not look like
+/// a cell, such as `q1`.
 pub(super) fn is_plain(name: &str) -> bool {
     let letters = name.chars().take_while(char::is_ascii_alphabetic).count();
     let is_cell = (1..=3).contains(&letters)
@@ -40,7 +40,7 @@ pub(super) fn is_plain(name: &str) -> bool {
 pub(super) struct UsedSpecNames(FxHashSet<String>);
 
 impl UsedSpecNames {
-    /// Reserves and returns the first unused name, or the last name with a number appended.
+    /// Reserves and returns the first unused name. If all names are used, appends a number to the last name.
     pub fn choose(&mut self, wanted: &[&str]) -> String {
         for name in wanted {
             if self.0.insert(name.to_lowercase()) {

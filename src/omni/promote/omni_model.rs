@@ -1,4 +1,4 @@
-//! Parsed Omni model files for promotion: views with their fields, joins, topics and queries.
+//! Parses Omni model files for promotion: views with their fields, joins, topics and queries.
 
 use rustc_hash::FxHashMap;
 
@@ -14,7 +14,7 @@ pub(super) struct OmniFile<'t> {
 }
 
 impl OmniFile<'_> {
-    /// Returns the line of a node, from 1.
+    /// Returns the line of a node, starting at 1.
     pub fn line(&self, node: &Node) -> usize {
         let before = self.text.get(..node.span.start as usize).unwrap_or_default();
         before.matches('\n').count() + 1
@@ -36,13 +36,13 @@ pub(super) struct OmniViewSource {
     pub schema: Option<String>,
     pub table: String,
     pub rows: QueryRows,
-    /// Views whose fields the view inherits.
+    /// Names of the views from which the view inherits fields.
     extends: Vec<String>,
     /// Fields by name, in lower case.
     fields: FxHashMap<String, ViewField>,
-    /// Names of the fields in file order.
+    /// Names of the fields, in the order of the file.
     pub order: Vec<String>,
-    /// Fields of the primary key.
+    /// Names of the fields that form the primary key.
     pub key: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct OmniViewSource {
 pub(super) enum FieldKind {
     Dimension,
     Measure,
-    /// Filter-only field without a column.
+    /// Field that can only be used as a filter and has no column.
     Filter,
 }
 
@@ -76,7 +76,7 @@ impl ViewField {
 pub(super) struct Relationship {
     pub from: String,
     pub to: String,
-    /// Names of the two views in conditions.
+    /// Name of the first view in conditions. `to_as` is the name of the second view.
     pub from_as: String,
     pub to_as: String,
     pub join_type: String,
@@ -88,15 +88,15 @@ pub(super) struct Relationship {
     pub node: Node,
 }
 
-/// Saved query of the model.
+/// Saved query of the Omni model.
 pub(super) struct OmniSavedQuery<'m> {
     pub name: String,
     pub file: usize,
-    /// Content of the query: `fields`, `sorts`, `filters` and so on.
+    /// Content of the query: `fields`, `sorts`, `filters` and other keys.
     pub query: &'m Node,
-    /// YAML node with the description and label.
+    /// YAML node that contains the description and the label.
     pub about: &'m Node,
-    /// Topic of the query.
+    /// Name of the query's topic.
     pub topic: Option<String>,
     pub is_view: bool,
 }
@@ -105,7 +105,7 @@ pub(super) struct OmniSavedQuery<'m> {
 pub(super) struct OmniSource<'t> {
     pub files: Vec<OmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
-    /// Views by name. The flag says whether the name lacks the view's schema.
+    /// Views by name. The flag is true if the view has a schema that the name does not contain.
     by_name: FxHashMap<String, (usize, bool)>,
     pub relationships: Vec<Relationship>,
     /// File index of each topic, by name.
@@ -113,8 +113,8 @@ pub(super) struct OmniSource<'t> {
 }
 
 impl<'t> OmniSource<'t> {
-    /// Parses files, each given with its path. Also returns the errors of files that are not YAML, which the model
-    /// leaves out.
+    /// Parses files, each given by its path and text. Also returns the errors of files that are not valid YAML. The
+    /// model does not contain these files.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self {
             files: Vec::new(),
@@ -159,7 +159,8 @@ impl<'t> OmniSource<'t> {
                 .flatten()
             {
                 let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
-                // A query view has no schema, and may have the same name as a table that it reads.
+                // A query view has no schema and may have the same name as a table that it reads. In this case, the
+                // query view takes precedence.
                 if known.1 && !is_part {
                     *known = (place, false);
                 }
@@ -173,7 +174,7 @@ impl<'t> OmniSource<'t> {
         self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
     }
 
-    /// Returns the canonical name of a view for any of its names. The alias of a join stays unchanged.
+    /// Returns the canonical name for any name of a view. The alias of a join is returned unchanged.
     pub fn canonical(&self, name: &str) -> String {
         let name = name.trim().to_lowercase();
         let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
@@ -186,7 +187,7 @@ impl<'t> OmniSource<'t> {
         }
     }
 
-    /// Returns the view with a name, which may be the alias of a join.
+    /// Returns the index of the view with this name, which may also be the alias of a join.
     pub fn instance(&self, name: &str) -> Option<usize> {
         let of_join = || {
             let named = self.relationships.iter().find_map(|join| {
@@ -204,7 +205,7 @@ impl<'t> OmniSource<'t> {
         self.views.iter().position(|view| view.file == file)
     }
 
-    /// Returns a field of a view or of the views that it extends. Ignored fields are not returned.
+    /// Returns a field of a view or of the views that it extends. `None` if the field is ignored.
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
         let mut next = vec![view];
@@ -237,7 +238,7 @@ impl<'t> OmniSource<'t> {
             .map(|(name, _)| name.as_str())
     }
 
-    /// Returns the queries of a file: the query of a query view, or the sample queries of a topic or the model.
+    /// Returns the queries in a file: the query of a query view, or the sample queries of a topic or of the model.
     pub fn queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
         let Some(root) = self.files.get(file).map(|file| &file.root) else {
             return Vec::new();
@@ -352,7 +353,7 @@ fn relationship(join: &Node, file: usize) -> Option<Relationship> {
     })
 }
 
-/// Reference to a field: `orders.created_at[month]` or `created_at`, with or without `${…}`.
+/// Reference to a field, such as `orders.created_at[month]` or `created_at`, with or without `${…}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OmniReference {
     pub view: Option<String>,
@@ -384,7 +385,7 @@ impl OmniReference {
     }
 }
 
-/// Returns the references in an SQL text.
+/// Returns the references in SQL.
 pub(super) fn references(sql: &str) -> impl Iterator<Item = &str> {
     sql.split("${")
         .skip(1)

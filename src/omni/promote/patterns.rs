@@ -1,4 +1,4 @@
-//! Conversion of SQL `LIKE` patterns to formula conditions.
+//! Converts SQL `LIKE` patterns to conditions in formulas.
 
 use super::term::FormulaTerm;
 use crate::Type;
@@ -9,8 +9,8 @@ enum LikePiece {
     One,
 }
 
-/// Converts `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape character makes the next
-/// character literal.
+/// Converts a comparison such as `x like 'a%'`. `%` matches any text, `_` matches one character, and the escape
+/// character makes the next character literal.
 pub(super) fn like_pattern(x: FormulaTerm, pattern: &str, escape: Option<char>, ignore_case: bool) -> FormulaTerm {
     let pattern = if ignore_case {
         pattern.to_lowercase()
@@ -72,7 +72,8 @@ fn pieces(pattern: &str, escape: Option<char>) -> Vec<LikePiece> {
     pieces
 }
 
-/// Returns the pattern as a regular expression. `.` alone would exclude line breaks, which `LIKE` includes.
+/// Returns the pattern as a regular expression. `.` is combined with `\s`, because `.` alone does not match line
+/// breaks, but `LIKE` does.
 fn regex(pieces: &[LikePiece]) -> String {
     let mut out = "^".to_owned();
     for piece in pieces {

@@ -1,7 +1,8 @@
-//! Records of promotions in specs, and detection of fields that are still defined in Omni.
+//! Records promotions in specs, and detects promoted fields that Omni still defines.
 //!
-//! The record is in `meta`, which dbt preserves: `columns: {revenue: {meta: {promoted_from: orders.revenue}}}` for a
-//! field of a view, and `meta: {promoted_from: top_months}` for a query view.
+//! The record is under `meta`, which dbt preserves. The record of a field is
+//! `columns: {revenue: {meta: {promoted_from: orders.revenue}}}`, and the record of a query view is
+//! `meta: {promoted_from: top_months}`.
 
 use super::fields::is_column;
 use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, references};
@@ -9,14 +10,14 @@ use crate::diag::{Code, Diagnostic};
 use crate::parse;
 use crate::yaml::{self, Node};
 
-/// Key of the record below `meta`.
+/// Key of the record under `meta`.
 const KEY: &str = "promoted_from";
 
 /// Record of a promotion in a spec.
 pub(super) struct ProvenanceRecord<'n> {
-    /// Origin in Omni: `orders.revenue`, or the name of a query view.
+    /// Origin in Omni: a field such as `orders.revenue`, or the name of a query view.
     pub from: &'n Node,
-    /// Promoted column; `None` for the whole model.
+    /// Promoted column. `None` if the whole model was promoted.
     pub column: Option<&'n str>,
 }
 
@@ -50,7 +51,8 @@ pub(super) fn records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     found
 }
 
-/// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the column.
+/// Returns the specs that were promoted from a field or query view: the index of each spec, its YAML, and the
+/// promoted column.
 pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
@@ -71,7 +73,8 @@ pub(super) fn specs_of(specs: &[(String, String)], from: &str) -> Vec<(usize, No
     found
 }
 
-/// Finds fields that both a spec and Omni's files define. Returns the index of the spec and a warning for each.
+/// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
+/// each field.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
@@ -168,7 +171,7 @@ fn applied_twice(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &N
     ))
 }
 
-/// Returns whether a field reads the column of the model through one of its views.
+/// Returns whether a field reads a column of the model through one of the model's views.
 fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
     let read = field
         .text("sql")
@@ -185,7 +188,7 @@ fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &s
     })
 }
 
-/// Returns the names that the last step defines.
+/// Returns the names of the definitions and calculations in the last step.
 fn outputs(root: &Node) -> Vec<String> {
     let last = root
         .get("steps")

@@ -1,7 +1,8 @@
 //! Dates in Omni's filters: fixed dates, and dates relative to today.
 //!
-//! `7 complete days ago` is the start of the day seven days ago, so a week from then ends with yesterday. `7 days ago`
-//! counts the current day, so it is six days ago. Longer units start on their first day.
+//! `7 complete days ago` is the start of the day seven days ago, so a week that begins then ends yesterday.
+//! `7 days ago` includes the current day, so it is the start of the day six days ago. Longer units start on their
+//! first day.
 
 use super::term::FormulaTerm;
 use crate::Type;
@@ -28,7 +29,7 @@ impl RelativeUnit {
         })
     }
 
-    /// Returns `count` units as months and days.
+    /// Converts `count` units to months and days.
     fn times(self, count: i64) -> (i64, i64) {
         match self {
             Self::Day => (0, count),
@@ -50,10 +51,10 @@ impl RelativeUnit {
     }
 }
 
-/// Reference date of a moment.
+/// Date from which a moment is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DateOrigin {
-    /// First day of the current unit, for example of the current month.
+    /// First day of the current unit, such as the current month.
     Today(RelativeUnit),
     Day(i64, i64, i64),
 }
@@ -66,26 +67,26 @@ pub(super) struct Moment {
     days: i64,
 }
 
-/// Range of days, from `from` to before `to`.
+/// Range of days that includes `from` but not `to`.
 pub(super) struct RelativePeriod {
     pub from: Moment,
     pub to: Moment,
 }
 
-/// Limit for counts. Larger counts exceed any calendar and are rejected, so that sums can't overflow.
+/// Limit for counts. Larger counts would exceed any calendar and are rejected, so that sums cannot overflow.
 const FAR: i64 = 1_000_000;
 
 impl Moment {
-    /// Parses `2024-06-01`, `today`, `7 complete days ago` or `last month`.
+    /// Parses a date such as `2024-06-01`, `today`, `7 complete days ago` or `last month`.
     ///
     /// # Errors
     ///
-    /// Returns a message about the part that is not understood.
+    /// Returns an error message about the part that is not supported.
     pub fn read(text: &str) -> Result<Self, String> {
         Ok(RelativePeriod::read(text)?.from)
     }
 
-    /// Adds a length of time, such as `30 days` or `1 year`.
+    /// Adds a duration, such as `30 days` or `1 year`.
     pub fn add_length(self, length: &str) -> Result<Self, String> {
         let words: Vec<String> = split_words(length);
         let words: Vec<&str> = words
@@ -105,7 +106,7 @@ impl Moment {
         })
     }
 
-    /// Returns the formula of the moment.
+    /// Returns the formula that computes the moment.
     pub fn term(self) -> FormulaTerm {
         let (base, months) = match self.base {
             DateOrigin::Day(year, month, day) => {
@@ -135,7 +136,7 @@ impl Moment {
 }
 
 impl RelativePeriod {
-    /// Parses the name of a day, month or other unit.
+    /// Parses a day, month or other period, given by a date or by words such as `last month`.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some((base, unit)) = parse_written(text) {
             return Ok(Self::new(
@@ -162,7 +163,7 @@ impl RelativePeriod {
             }
             [count, unit, "ago"] => {
                 let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
-                // The current unit counts as one of them.
+                // The current unit is included in the count.
                 (unit, count - 1)
             }
             _ => return Err(format!("`{text}` is not a supported date")),
@@ -191,12 +192,12 @@ impl RelativePeriod {
     }
 }
 
-/// Returns whether a string has the format of a date: `2024-06-01`.
+/// Returns whether a string has the form of a date, such as `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
     matches!(parse_written(text), Some((_, RelativeUnit::Day)))
 }
 
-/// Parses `2024-06-01` or `2024-06`, optionally followed by a midnight.
+/// Parses `2024-06-01` or `2024-06`, optionally followed by midnight.
 fn parse_written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {

@@ -1,4 +1,4 @@
-//! Resolution of a promotion request: measures at a grain, row-level dimensions, or a saved query.
+//! Resolves a promotion request to measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
 use super::{PromoteFault, Request};
@@ -8,7 +8,7 @@ use crate::yaml::Node;
 
 /// Resolved content of a promotion request.
 pub(super) enum PromoteRequest<'m> {
-    /// Measures with a grain.
+    /// Measures and the grain at which they are computed.
     Measures {
         view: usize,
         grain: Vec<OmniReference>,
@@ -25,7 +25,7 @@ pub(super) enum PromoteRequest<'m> {
     },
 }
 
-/// Notes on choices that the request left open.
+/// Notes on choices that the request did not specify.
 pub(super) type Notes = Vec<String>;
 
 pub(super) fn read<'m>(
@@ -231,7 +231,7 @@ fn request_from_view<'m>(
     ))
 }
 
-/// Returns the fields of a query in order, each with its column name if the query specifies one.
+/// Returns the fields of a query in order, each with its column name if the query specifies a name.
 pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
     let Some(fields) = query.get("fields") else {
         return Vec::new();
@@ -246,7 +246,7 @@ pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
     }
 }
 
-/// Returns the sorts of a query: each field, and whether the order is descending.
+/// Returns the sort keys of a query: each field, and whether the order is descending.
 pub(super) fn sorts_of(query: &Node) -> Vec<(&str, bool)> {
     let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
     sorts

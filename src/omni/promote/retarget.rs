@@ -1,9 +1,9 @@
-//! Repointing of an Omni field to the model column that replaces it.
+//! Redefines an Omni field to read the model column that replaces it.
 //!
-//! A field is repointed only if its values stay the same. In Omni, a field of a view can be grouped by any dimension
-//! of the view, but a model column has one value per row of the model's grain. So the grain must be the view's own
-//! key, and aggregating again must give the same result: a sum of sums, or a minimum of minimums. A query view has the
-//! same rows as the model and reads them directly.
+//! A field is changed only if its values stay the same. In Omni, a field of a view can be grouped by any dimension of
+//! the view, but a model column has only one value per row of the model's grain. For this reason, the grain must be
+//! the view's own key, and aggregating the column again must give the same result, such as a sum of sums or a minimum
+//! of minimums. A query view has the same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
 use super::provenance::specs_of;
@@ -12,18 +12,18 @@ use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
-/// Field or query view to repoint.
+/// Field or query view that will read a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Repoint {
     /// Path of the Omni file.
     pub file: String,
-    /// Field to repoint; `None` for a query view.
+    /// Name of the field. `None` for a query view.
     pub field: Option<String>,
 }
 
 impl Repoint {
-    /// Selects a field of a file, or the query view in the file.
+    /// Selects a field in a file or, without a field, the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
         Self {
@@ -33,20 +33,20 @@ impl Repoint {
     }
 }
 
-/// Model that replaces a field.
+/// Model that replaces a field or query view.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TargetModel {
-    /// Index of the model's spec.
+    /// Index of the spec that defines the model.
     pub spec: usize,
     /// Name of the model.
     pub name: String,
-    /// Column that replaces the field; `None` for a query view.
+    /// Column that replaces the field. `None` for a query view.
     pub column: Option<String>,
-    /// Name in Omni of the field or view that was promoted.
+    /// Name of the promoted field or view in Omni.
     pub from: String,
     has_gaps: bool,
-    /// Whether the spec filters rows.
+    /// True if the spec filters or limits rows.
     is_filtered: bool,
 }
 
@@ -63,7 +63,7 @@ pub struct Repointed {
 }
 
 impl TargetModel {
-    /// Finds the model for a field from the promotion records of the specs.
+    /// Finds the model that replaces a field, using the promotion records in the specs.
     ///
     /// # Errors
     ///
@@ -105,11 +105,11 @@ impl TargetModel {
     }
 }
 
-/// Returns the file with the field changed to read the model's column.
+/// Returns the file after changing the field to read the model's column.
 ///
 /// # Errors
 ///
-/// Returns the reason why the result would differ.
+/// Returns an error with the reason if the result would differ.
 pub fn repoint(
     omni: &[(String, String)],
     what: &Repoint,
@@ -172,7 +172,7 @@ pub fn repoint(
     Ok(Repointed { file, text, what: done })
 }
 
-/// Returns whether a spec filters rows or groups, or limits the rows.
+/// Returns whether a spec filters rows or groups, or limits the number of rows.
 fn leaves_out(root: &Node) -> bool {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let mut parts = steps.iter().chain([root]);
@@ -187,7 +187,8 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
     place.ok_or_else(|| format!("`{file}` is not a view file, but only fields of views read columns"))
 }
 
-/// Returns the name by which other views refer to a view, with the schema if the short name is not unique.
+/// Returns the name by which other views refer to a view. The name includes the schema if a relationship uses the
+/// name with the schema.
 fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else {
         return String::new();
@@ -243,7 +244,8 @@ fn retarget_query_view(
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
-/// Checks that the model has exactly one row per row of the view, and that a relationship joins them.
+/// Checks that the model has exactly one row per row of the view, and that a relationship joins the view to the
+/// model.
 fn same_grain(
     model: &OmniSource<'_>,
     place: usize,

@@ -1,21 +1,21 @@
-//! Formatting of the generated spec.
+//! Formats the generated spec.
 
 use super::fields::ShownField;
 use crate::yaml::{flow_text as flow, key_text as yaml_key, scalar};
 
-/// Model spec before formatting.
+/// Content of a model spec before formatting.
 #[derive(Debug, Default)]
 pub(super) struct SpecSource {
     pub model: String,
     pub description: Option<String>,
     pub from: String,
-    /// Gaps that concern the rows: joins, grants, the source of the rows.
+    /// Gaps that affect the rows: joins, grants, and the source of the rows.
     pub gaps: Vec<String>,
     pub steps: Vec<SpecStep>,
     pub columns: Vec<SheetColumn>,
-    /// Settings at the end of the spec: `blanks`, `week_start`.
+    /// Settings at the end of the spec, such as `blanks` and `week_start`.
     pub settings: Vec<(&'static str, String)>,
-    /// Query that the model was promoted from.
+    /// Query from which the model was promoted.
     pub promoted_from: Option<String>,
 }
 
@@ -60,11 +60,11 @@ pub(super) struct SheetColumn {
     pub description: Option<String>,
     pub shown: Vec<(String, ShownField)>,
     pub tags: Vec<String>,
-    /// Entries below `meta`.
+    /// Entries under `meta`.
     pub meta: Vec<(&'static str, String)>,
 }
 
-/// Returns the text of the spec, and the byte range of each definition.
+/// Returns the text of the spec, and the byte range of each definition in it.
 pub(super) fn write(spec: &SpecSource) -> (String, Vec<(String, std::ops::Range<usize>)>) {
     let mut writer = SpecWriter {
         out: String::new(),

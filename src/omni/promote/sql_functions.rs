@@ -1,6 +1,6 @@
-//! Warehouse functions and the equivalent formula functions. The table contains only functions that are equivalent for
-//! all arguments. It excludes `trim`, because TRIM also collapses inner spaces, and `mod`, because the sign of the
-//! result differs.
+//! Warehouse functions and the equivalent formula functions. The table contains only functions that are equivalent
+//! for all arguments. For example, it does not contain `trim`, because TRIM also collapses spaces between words, or
+//! `mod`, because the sign of the result differs.
 
 use crate::Type;
 
@@ -15,7 +15,7 @@ pub(super) enum Gives {
 
 pub(super) struct SqlFunction {
     pub name: &'static str,
-    /// Dialects in which the functions are equivalent; empty means all dialects.
+    /// Dialects in which the functions are equivalent. An empty list means all dialects.
     pub dialects: &'static [&'static str],
     pub arguments: std::ops::RangeInclusive<usize>,
     pub formula: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct SqlFunction {
 const ALL: &[&str] = &[];
 const MANY: usize = 255;
 
-/// Dialects in which the division of two integers is an integer.
+/// Dialects in which the quotient of two integers is an integer.
 pub(super) const DIVIDES_WHOLE: &[&str] = &["postgres"];
 /// Dialects in which `concat` ignores NULL.
 pub(super) const CONCAT_SKIPS_NULL: &[&str] = &["postgres", "duckdb"];
@@ -94,7 +94,7 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
 };
 
-/// Returns the equivalent formula function; `None` if the function or the number of arguments is not supported.
+/// Returns the equivalent formula function. `None` if the function or the number of arguments is not supported.
 pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
     let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
     FUNCTIONS

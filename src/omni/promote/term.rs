@@ -1,9 +1,9 @@
-//! Formula terms, with the parentheses that they need inside other terms.
+//! Terms of formulas. A term is enclosed in parentheses if another term requires it.
 
 use crate::Type;
 use crate::parse;
 
-/// Binding strengths, as in [`crate::ast::BinaryOp::strength`].
+/// Binding strengths, as returned by [`crate::ast::BinaryOp::strength`].
 const COMPARED: u8 = 1;
 const ATOM: u8 = 9;
 
@@ -12,11 +12,11 @@ const ATOM: u8 = 9;
 pub(super) struct FormulaTerm {
     pub text: String,
     strength: u8,
-    /// Type of the values, if known.
+    /// Type of the values. `None` if unknown.
     pub ty: Option<Type>,
-    /// Whether the term is an aggregate.
+    /// True if the term is an aggregate or contains one.
     pub aggregates: bool,
-    /// Whether the value is never NULL.
+    /// True if the value is never NULL.
     pub is_there: bool,
 }
 
@@ -80,7 +80,7 @@ impl FormulaTerm {
         self
     }
 
-    /// Creates a call: `NAME(a, b)`.
+    /// Creates a function call, such as `NAME(a, b)`.
     pub fn call(name: &str, args: &[Self]) -> Self {
         let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
         let term = Self::atom(format!("{name}({})", texts.join(", ")));
@@ -123,7 +123,7 @@ impl FormulaTerm {
         }
     }
 
-    /// Applies a timeframe: `x[month]`.
+    /// Applies a timeframe, as in `x[month]`.
     pub fn timeframe(self, frame: &str) -> Self {
         let (aggregates, is_there) = (self.aggregates, self.is_there);
         let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
@@ -137,7 +137,7 @@ impl FormulaTerm {
         }
     }
 
-    /// Combines terms with `AND` or `OR`. A single term stays unchanged.
+    /// Combines terms with `AND` or `OR`. A single term is returned unchanged.
     pub fn combine_conditions(name: &str, parts: Vec<Self>) -> Self {
         let mut parts = parts;
         match (parts.len(), parts.pop()) {
