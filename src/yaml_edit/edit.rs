@@ -37,12 +37,14 @@ pub enum Edit {
 
 /// Applies edits. All paths refer to the file before any of the edits.
 ///
-/// Only the bytes of the edited values change. The function parses the result again and checks that it has the expected value.
+/// Only the bytes of the edited values change. The function parses the result again and checks that it has the expected
+/// value.
 ///
 /// # Errors
 ///
-/// Returns an error in these cases: the file is not valid YAML, or contains several documents or a duplicate key; an edit names something that does
-/// not exist, or would change a value that an anchor, an alias or a merge key shares with other parts of the file; two edits overlap.
+/// Returns an error in these cases: the file is not valid YAML, or contains several documents or a duplicate key; an
+/// edit names something that does not exist, or would change a value that an anchor, an alias or a merge key shares
+/// with other parts of the file; two edits overlap.
 pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;

@@ -43,18 +43,19 @@ pub struct MergedText {
     pub marked: Vec<Path>,
 }
 
-/// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a file that people may have edited.
-/// Without a base, existing values are kept and missing values are added.
+/// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a
+/// file that people may have edited. Without a base, existing values are kept and missing values are added.
 ///
-/// Values that people changed are kept. If the generated text of such a value also changed, the value is listed in [`MergedText::kept`]. The
-/// comments, order, quotes and line breaks of the file are kept. Comments from `new` are added only in managed blocks, which begin with `# >>>
-/// formulac` and end with `# <<< formulac`. Generated values are not removed if people added comments to them. A second merge that uses `new` as the
-/// base changes nothing.
+/// Values that people changed are kept. If the generated text of such a value also changed, the value is listed in
+/// [`MergedText::kept`]. The comments, order, quotes and line breaks of the file are kept. Comments from `new` are
+/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values are
+/// not removed if people added comments to them. A second merge that uses `new` as the base changes nothing.
 ///
 /// # Errors
 ///
-/// Returns an error if one of the texts is not valid YAML, or contains several documents or a duplicate key. Also returns an error if the merge would
-/// change a value that an anchor or an alias shares with other parts of the file. In these cases, nothing is merged.
+/// Returns an error if one of the texts is not valid YAML, or contains several documents or a duplicate key. Also
+/// returns an error if the merge would change a value that an anchor or an alias shares with other parts of the file.
+/// In these cases, nothing is merged.
 ///
 /// ```
 /// use formulac_yaml_edit::{Rules, merge};

@@ -14,9 +14,10 @@ use crate::schema::read::not_a_schema;
 use crate::schema::{Access, Schema};
 use crate::span::Span;
 
-/// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If the catalog has no type, the
-/// declared `data_type` is used. Enforced constraints and reliable tests determine which columns are never NULL and which are unique. The given
-/// dialect is used only if the manifest does not name its adapter.
+/// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If
+/// the catalog has no type, the declared `data_type` is used. Enforced constraints and reliable tests determine which
+/// columns are never NULL and which are unique. The given dialect is used only if the manifest does not name its
+/// adapter.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -155,7 +156,8 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     }
 }
 
-/// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the warehouse.
+/// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
+/// warehouse.
 fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
     let mut facts = RelationFacts {
         name: node.name.to_string(),

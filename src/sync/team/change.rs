@@ -1,5 +1,5 @@
-//! Comments on a change that is waiting for approval. Each comment is a separate file in `.formulac/approvals/<id>/`. Branches therefore merge
-//! without conflicts, and git records the author of each comment.
+//! Comments on a change that is waiting for approval. Each comment is a separate file in `.formulac/approvals/<id>/`.
+//! Branches therefore merge without conflicts, and git records the author of each comment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -177,8 +177,8 @@ impl Change {
     }
 }
 
-/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that contain no event, each with the
-/// reason.
+/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that
+/// contain no event, each with the reason.
 ///
 /// ```
 /// use formulac_sync::team::{Event, ChangeComment, changes};
@@ -212,7 +212,8 @@ fn plain(text: &str) -> String {
     text.trim().to_owned()
 }
 
-/// Returns a new identifier for a change, derived from its title and made of letters, digits and `-`. No other change has this identifier.
+/// Returns a new identifier for a change, derived from its title and made of letters, digits and `-`. No other change
+/// has this identifier.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let plain: String = title
