@@ -34,7 +34,7 @@ pub struct Evidence {
     pub spec: String,
     /// Hash of the spec's contents.
     pub content: String,
-    /// The environment; empty if the project has no environments.
+    /// The environment. Empty if the project has no environments.
     pub environment: String,
     /// The engine that ran the comparison, with its version.
     pub engine: String,

@@ -10,7 +10,7 @@ use crate::yaml::{self, Node};
 /// The folder of the log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
 /// Action of a log entry for a command that was refused because its caller lacks the required role. The command changed
-/// nothing, so the refusal has no number of its own. It takes the number of the last entry before it.
+/// nothing, so the refusal has no separate number. It takes the number of the last entry before it.
 pub const REFUSED: &str = "refused";
 /// Number of characters of a hash that identify an entry.
 const SHORT: usize = 12;

@@ -19,7 +19,7 @@ const TIMINGS: &str = ".formulac/local/timings";
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The environment; empty if the project has no environments.
+    /// The environment. Empty if the project has no environments.
     pub environment: String,
     /// The engine that ran the comparison, with its version.
     pub engine: String,

@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation. It either fails only once, or fails at all later operations too, as if the
-    /// process had been killed.
+    /// A disk that fails at one operation. It either fails only once or, as if the process had been killed, also fails
+    /// at all later operations.
     #[derive(Clone, Debug, Default)]
     struct Failing {
         files: BTreeMap<String, Vec<u8>>,

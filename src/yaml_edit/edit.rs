@@ -42,9 +42,9 @@ pub enum Edit {
 ///
 /// # Errors
 ///
-/// Returns an error in these cases: the file is not valid YAML, or contains several documents or a duplicate key; an
-/// edit names something that does not exist, or would change a value that an anchor, an alias or a merge key shares
-/// with other parts of the file; two edits overlap.
+/// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
+/// error if an edit names something that does not exist, if two edits overlap, or if an edit would change a value that
+/// an anchor, an alias or a merge key shares with other parts of the file.
 pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;

@@ -1,4 +1,4 @@
-//! `formulac change` and `formulac authorize`.
+//! Tests of `formulac change` and `formulac authorize`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `formulac check`.
+//! Tests of `formulac check`.
 
 use insta::assert_snapshot;
 

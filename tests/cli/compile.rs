@@ -1,4 +1,4 @@
-//! `formulac compile`.
+//! Tests of `formulac compile`.
 
 use insta::assert_snapshot;
 use serde_json::json;

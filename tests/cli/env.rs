@@ -1,4 +1,4 @@
-//! `formulac env`.
+//! Tests of `formulac env`.
 
 use crate::repository::{be, begin, commit, edit, git, snapshot};
 use crate::roles::place;
@@ -113,7 +113,7 @@ fn a_push_to_production_from_elsewhere_is_refused() {
         .show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
-    // A rollback of production from another branch is refused, too.
+    // A rollback of production from another branch is also refused.
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");

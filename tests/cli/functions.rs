@@ -1,4 +1,4 @@
-//! `formulac functions`.
+//! Tests of `formulac functions`.
 
 use insta::assert_snapshot;
 

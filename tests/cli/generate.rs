@@ -1,4 +1,4 @@
-//! `formulac generate`.
+//! Tests of `formulac generate`.
 
 use crate::run::Place;
 

@@ -213,7 +213,7 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     }
 }
 
-/// Returns whether dangerous strings occur only between backticks.
+/// Returns `true` if dangerous strings occur only between backticks.
 fn in_ticks(line: &str) -> bool {
     let outside: String = line.split('`').step_by(2).collect();
     !["<script", "<img", "<!--", "](javascript"]

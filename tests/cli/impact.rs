@@ -1,4 +1,4 @@
-//! `formulac impact` and `formulac lineage`.
+//! Tests of `formulac impact` and `formulac lineage`.
 
 use std::fs;
 use std::process::Command;

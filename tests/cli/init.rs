@@ -1,4 +1,4 @@
-//! `formulac init`.
+//! Tests of `formulac init`.
 
 use insta::assert_snapshot;
 

@@ -213,7 +213,7 @@ fn a_column_that_nobody_describes_is_a_warning() {
     place.write("metrics/second_order.yml", "model: m\nfrom: orders\ngroup_by: status\ndefinitions: |\n  total = SUM(amount)\n  mean = total / COUNT(order_id)\n");
     place.show(&["check"]).show(&["query", "metrics/second_order.yml"]);
     assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 1);
-    // A misspelled name is an error. A name that could belong to several relations is an error, too.
+    // A misspelled name is an error. A name that could belong to several relations is also an error.
     place.write(
         "metrics/second_order.yml",
         "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n",

@@ -1,4 +1,4 @@
-//! `formulac preview`.
+//! Tests of `formulac preview`.
 //!
 //! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If the variable is not set, the test reports that it
 //! is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.

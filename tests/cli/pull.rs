@@ -1,4 +1,4 @@
-//! `formulac pull`.
+//! Tests of `formulac pull`.
 
 use crate::run::{Place, artifact};
 

@@ -1,4 +1,4 @@
-//! `formulac status`.
+//! Tests of `formulac status`.
 
 use crate::run::{Place, artifact};
 

@@ -1,4 +1,4 @@
-//! `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
+//! Tests of `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
 
 use std::process::Command;
 

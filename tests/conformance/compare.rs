@@ -3,8 +3,8 @@
 use formulac::Dialect;
 use serde_json::Value as Json;
 
-/// Returns whether two values are equal. Numbers may differ by 1e-9, relatively or absolutely. All other values must be
-/// identical.
+/// Returns `true` if two values are equal. Numbers may differ by 1e-9, relatively or absolutely. All other values must
+/// be identical.
 pub fn same(expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(expected), Json::Number(got)) => {

@@ -114,7 +114,7 @@ fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns whether the case has a value in this dialect and the engine agrees.
+/// Returns `true` if the case has a value in this dialect and the engine agrees.
 fn agrees(case: &Case, dialect: Dialect) -> bool {
     let name = dialect.name();
     !matches!(case.expected, Expected::Refused(_) | Expected::Written(_))
@@ -245,7 +245,7 @@ fn rows_of(case: &Case) -> Vec<&[Json]> {
     }
 }
 
-/// Returns whether the case has a table without rows.
+/// Returns `true` if the case has a table without rows.
 fn of_nothing(case: &Case) -> bool {
     case.table.rows.is_empty() && case.table.columns.len() > 1
 }

@@ -34,7 +34,7 @@ const LOST: [(&str, &str, &str); 14] = [
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
-    // For numbers with a power of ten, too.
+    // The same applies to numbers with a power of ten.
     ("*", "TEXT(x, \"0.0E-0\"\" m\"\"\")", ""),
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // The day to which the time is added is not an argument.

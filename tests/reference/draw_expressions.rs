@@ -7,12 +7,12 @@ use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
-    /// Draws an expression over groups.
+    /// Generates an expression over groups.
     pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.expr(kind, scope, 2)
     }
 
-    /// Draws an expression that reads at least one name.
+    /// Generates an expression that reads at least one name.
     pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.with_name_in(kind, scope, 2)
     }
@@ -285,7 +285,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
-    /// Draws an aggregate that returns this kind.
+    /// Generates an aggregate that returns this kind.
     pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         let rows = Scope {
             leaves: scope.rows.clone(),

@@ -188,7 +188,7 @@ impl Draw<'_> {
         ReferenceExpr::Literal(self.random.pick(written).clone())
     }
 
-    /// Draws an expression of a type.
+    /// Generates an expression of a type.
     fn expr(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(ty, place);
@@ -385,7 +385,7 @@ impl Draw<'_> {
         })
     }
 
-    /// Draws the rows of a window: usually all rows, otherwise those from one row to another.
+    /// Generates the rows of a window: usually all rows, otherwise those from one row to another.
     fn rows(&mut self) -> WindowRows {
         if self.random.percent(60) {
             return WindowRows::All;
@@ -399,7 +399,7 @@ impl Draw<'_> {
         WindowRows::Between(from, to)
     }
 
-    /// Draws an aggregate of columns over a window's rows.
+    /// Generates an aggregate of columns over a window's rows.
     fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> ReferenceExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();

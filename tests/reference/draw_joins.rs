@@ -86,7 +86,7 @@ impl Joined {
 }
 
 impl Maker<'_> {
-    /// Draws joins for the step, and updates the step's input. Any of the `known` relations may be joined.
+    /// Generates joins for the step, and updates the step's input. Any of the `known` relations may be joined.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -285,7 +285,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Draws a condition with an equality between the two sides, on the target's key or on another column.
+    /// Generates a condition with an equality between the two sides, on the target's key or on another column.
     fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {

@@ -303,8 +303,8 @@ pub fn rows_fault(
     (!right).then(|| format!("gives    {}\nexpected {}", lines(got), lines(wanted)))
 }
 
-/// Returns whether two values are equal. Numbers from an emulator are compared with `tolerance`, because its quotients
-/// have six decimal places, like quotients of NUMBER in the warehouse.
+/// Returns `true` if two values are equal. Numbers from an emulator are compared with `tolerance`, because its
+/// quotients have six decimal places, like quotients of NUMBER in the warehouse.
 pub fn near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),

@@ -282,7 +282,7 @@ impl Probe {
     }
 }
 
-/// Returns whether two values are equal. In the emulator, some quotients have six decimal places, like quotients of
+/// Returns `true` if two values are equal. In the emulator, some quotients have six decimal places, like quotients of
 /// NUMBER in the warehouse.
 fn alike(dialect: Dialect, expected: &Json, got: &Json) -> bool {
     match (expected.as_f64(), got.as_f64()) {

@@ -27,7 +27,7 @@ impl Draw<'_> {
         }
     }
 
-    /// Draws an expression that needs a sheet with another tab or a pivoted sheet.
+    /// Generates an expression that needs a sheet with another tab or a pivoted sheet.
     fn of_other_cells(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         if depth == 0 {
             return None;
@@ -346,7 +346,7 @@ impl Draw<'_> {
         drawn.unwrap_or_else(|| Expr::Text(self.random.pick::<&str>(&["a", "none", "up"])))
     }
 
-    /// Draws a formula for a date. The sheet has a column of dates.
+    /// Generates a formula for a date. The sheet has a column of dates.
     fn date(&mut self, depth: usize) -> Expr {
         if let Some(drawn) = self.of_other_cells(Kind::Date, depth) {
             return drawn;

@@ -118,7 +118,7 @@ impl Draw<'_> {
         Some(Pivoted::Aggregate(aggregate, Box::new(cell), area))
     }
 
-    /// Draws a reference to a cell of this row.
+    /// Generates a reference to a cell of this row.
     fn here(&mut self, kind: Kind) -> Option<Expr> {
         let columns = self.columns(|k| k == kind);
         if columns.is_empty() {
