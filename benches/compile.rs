@@ -1,7 +1,8 @@
-//! Criterion benches of every stage that the public API reaches: `cargo bench --bench compile`.
+//! Criterion benches of every stage in the public API: `cargo bench --bench compile`.
 //!
-//! The times compare versions on one machine. `cargo bench --bench ratios` reports ratios to lexing, because a
-//! loop over one small text, as here, lets the processor learn the text by heart, which favors the lexer most.
+//! The times are meant for comparing versions on one machine. `cargo bench --bench ratios` reports ratios to lexing
+//! instead. In a loop over one small text, as here, the processor's branch predictor learns the text, which favors the
+//! lexer most.
 
 #![allow(
     missing_docs,
@@ -33,9 +34,9 @@ fn stages(c: &mut Criterion) {
         ),
         ("lex", Box::new(|t| drop(black_box(lex::lex(t, &mut Vec::new()))))),
         ("parse", Box::new(|t| drop(black_box(formulac::parse::parse(t))))),
-        // Each stage includes the stages before it: checking costs the difference between `check` and `parse`, and
-        // emitting costs the difference between `compile` and `check`. The other bench prints ratios of these
-        // differences.
+        // Each stage includes the stages before it. For example, the cost of checking is the difference between `check`
+        // and `parse`, and the cost of emitting is the difference between `compile` and `check`. The `ratios` bench
+        // prints ratios of these differences.
         ("check", Box::new(|t| drop(black_box(typed.check(t))))),
         ("compile", Box::new(|t| drop(black_box(typed.compile(t))))),
         (

@@ -1,6 +1,7 @@
-//! Time grows with the input and not with its square: twice the input takes at most 3.5 times as long.
+//! Checks that time does not grow with the square of the input. Twice the input may take at most 3.5 times as long.
 //!
-//! Only ratios are measured, each from the best of several runs. This is a report, because time is never a test:
+//! Only ratios are measured, each from the best of several runs. This bench only reports, because tests never depend on
+//! time:
 //!
 //!     cargo bench --bench growth                every shape
 //!     cargo bench --bench growth -- chain       shapes with this word in their name
@@ -29,10 +30,10 @@ use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 
 const RATIO: f64 = 3.5;
-/// Shorter runs measure the clock, and their fixed costs hide quadratic growth.
+/// Shorter runs mainly measure the resolution of the clock, and their fixed costs hide quadratic growth.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// Shapes with output that is not linear: by contract, each definition repeats the SQL of the definitions before it.
+/// Shapes whose output is not linear, because by contract each definition repeats the SQL of the definitions before it.
 const GROWS_BY_CONTRACT: &[&str] = &[
     "chained definitions",
     "chained definitions backwards",
@@ -48,14 +49,14 @@ fn best(work: &dyn Fn(&str), text: &str, runs: usize) -> Duration {
     (0..runs).map(run).min().unwrap()
 }
 
-/// Returns a message with the sizes and the ratio if the ratio is too large.
+/// Returns a message with the sizes and the ratio. `None` if the ratio is acceptable.
 fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
     let mut size = (shape.size / 32).max(4);
     while size < shape.size && best(work, &(shape.make)(size), 2) < LEAST {
         size *= 2;
     }
     let (one, two) = ((shape.make)(size), (shape.make)(size * 2));
-    // A single high ratio may be chance, so it only counts if it occurs again with more runs.
+    // A single high ratio may be chance, so it counts only if it occurs again with more runs.
     let mut ratio = 0.0;
     for runs in [1, 3] {
         ratio = best(work, &two, runs).as_secs_f64() / best(work, &one, runs).as_secs_f64().max(1e-4);
@@ -89,8 +90,8 @@ fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
 fn main() {
     let compiler = Compiler::builder().context(Context::Row).build();
     each("formulas", FORMULAS, &|text| drop(compiler.compile(text)));
-    // Many wrong names against many columns: the cost of a suggestion may grow with the size of the schema, but no
-    // faster.
+    // Compares many wrong names with many columns. The cost of a suggestion may grow with the size of the schema, but
+    // no faster.
     let against = Compiler::builder().schema(wide_schema(100)).build();
     each("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
     let specs = Compiler::default();

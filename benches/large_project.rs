@@ -1,6 +1,7 @@
-//! A large generated project: a manifest with 10,000 models, 200,000 columns and 40,000 tests. The bench runs `pull`
-//! cold, without changes, and after one model changed. It runs `impact` on a model in the middle and on a model that
-//! everything reads, cold and with the data that the command caches from the manifest.
+//! Measures commands on a large generated project: a manifest with 10,000 models, 200,000 columns and 40,000 tests. The
+//! bench runs `pull` without caches, without changes, and after one model changed. It runs `impact` on a model in the
+//! middle of the graph and on a model that all other models read. Each run is repeated without caches and with the data
+//! that the command caches from the manifest.
 //!
 //!     cargo bench --bench large_project              the report
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
@@ -15,11 +16,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-/// Goals in seconds: a first pull, a pull after one model changed, an impact, a plan of all specs, and the time
-/// that the artifacts add to a command if they have not changed since the last command.
+/// Goals in seconds for a first pull, a pull after one model changed, an impact, a plan of all specs, and the time that
+/// unchanged artifacts add to a command.
 const GOALS: [f64; 5] = [5.0, 1.0, 0.5, 1.0, 0.5];
 const SPECS: usize = 1_000;
-/// Number of calls of which the best one counts.
+/// Number of calls. The fastest call counts.
 const CALLS: usize = 5;
 
 /// Returns the seconds that a command takes and the bytes that it prints.
@@ -94,7 +95,7 @@ fn main() -> ExitCode {
     println!("pull where one model changed: {changed:.2} s");
     is_missed |= changed > of_changed;
     fs::write(folder.join("target/manifest.json"), &text).expect("the file must be written");
-    // Omni's fields are excluded, because what they read is a separate topic.
+    // Omni's fields are excluded, because the files that they need are a separate topic.
     fs::rename(folder.join("omni"), folder.join("pulled")).expect("the folder must be moved");
     for (name, form) in [
         ("model_9000.column_3", "tree"),

@@ -1,5 +1,5 @@
-//! Costs as ratios to the lexing floor, measured in one run: every round runs each workload once, in turn,
-//! and the least time of each one counts. Nanoseconds measured on another day prove nothing, but ratios do.
+//! Reports costs as ratios to the cost of lexing, all measured in one run. Every round runs each workload once, in
+//! turn, and the shortest time of each workload counts. Times from different days cannot be compared, but ratios can.
 //!
 //!     cargo bench --bench ratios              the report
 //!     cargo bench --bench ratios -- --check   exit status 1 if a "must" is missed
@@ -101,7 +101,7 @@ fn main() {
             bytes as f64 / base.as_secs_f64() / 1e6,
             cells[1],
             cells[2],
-            // Cost of each stage alone.
+            // Cost of each stage without the stages before it.
             cells[3] - cells[2],
             cells[4] - cells[3],
             cells[5] - cells[4],

@@ -1,6 +1,6 @@
-//! Yardstick for ratios: a plain logos lexer that walks through a string and drops the tokens.
+//! Baseline for ratios: a plain logos lexer that scans a string and drops the tokens.
 //!
-//! The compiler's own lexer is not used, so that changes to it do not change the yardstick.
+//! The compiler's own lexer is not used, so that changes to it do not change the baseline.
 
 use logos::Logos;
 
@@ -60,7 +60,7 @@ enum Plain {
     Dot,
 }
 
-/// Walks through a string and returns the number of tokens.
+/// Scans a string and returns the number of tokens.
 pub fn walk(text: &str) -> usize {
     let mut count = 0;
     for token in Plain::lexer(text) {

@@ -1,7 +1,7 @@
-//! Realistic formulas, generated from a seed: the same seed gives the same bytes on every machine.
+//! Generates realistic formulas from a seed. The same seed gives the same bytes on every machine.
 //!
-//! A small context-free grammar over the columns of one relation. Everything that it generates compiles without
-//! diagnostics, with and without the schema. [`verify`] proves this before anything is measured.
+//! The generator is a small context-free grammar over the columns of one relation. All generated formulas compile
+//! without diagnostics, with and without the schema. [`verify`] checks this before any measurement.
 
 #![allow(dead_code, reason = "each bench target uses its part of this module")]
 
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use formulac::{Code, Column, Compiler, Relation, Schema, Type};
 use split_mix::SplitMix;
 
-/// Seed that reports name, so that a measurement can be repeated.
+/// Seed that reports include, so that a measurement can be repeated.
 pub const SEED: u64 = 20_240_229;
 
 const NUMBERS: &[&str] = &[
@@ -72,8 +72,8 @@ const VALUES: &[&str] = &[
     "\"DE\"",
     "\"Consumer electronics\"",
 ];
-/// Strings other than `VALUES`, because a string that a definition compares both with and without case
-/// sensitivity causes a warning.
+/// String literals that do not occur in `VALUES`. A string that a definition compares both with and without case
+/// sensitivity would cause a warning.
 const CRITERIA: &[&str] = &[
     "\"sent\"",
     "\"late\"",
@@ -97,7 +97,7 @@ const NOUNS: &[&str] = &[
     "revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate",
 ];
 
-/// Returns the alternatives for a symbol, which patterns write as `$x`.
+/// Returns the alternatives for a symbol. In patterns, a symbol is written as `$x`.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -226,7 +226,7 @@ impl Seeded {
         self.0.below(n)
     }
 
-    /// Replaces every `$symbol` in a pattern, recursively. At great depth, the first alternative is taken.
+    /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, the first alternative is used.
     fn expand(&mut self, pattern: &str, depth: u32, out: &mut String) {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
@@ -255,9 +255,9 @@ impl Seeded {
 pub enum Size {
     /// 25 to 70 characters.
     Short,
-    /// 100 to 300.
+    /// 100 to 300 characters.
     Medium,
-    /// 1,000 to 4,000.
+    /// 1,000 to 4,000 characters.
     Long,
 }
 
@@ -271,7 +271,7 @@ impl Size {
     }
 }
 
-/// Returns a definition of this size, with the number in its name.
+/// Returns a definition of this size. The number is part of its name.
 pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
     loop {
         let mut text = random
@@ -339,7 +339,7 @@ pub fn mix(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns definitions in chains of `links`, in which each definition uses the one before. With 1 link, no
+/// Returns definitions in chains of `links`. Each definition in a chain uses the definition before it. With 1 link, no
 /// definition uses another.
 pub fn chains(count: usize, links: usize) -> String {
     let mut random = Seeded::new(SEED);
@@ -351,7 +351,8 @@ pub fn chains(count: usize, links: usize) -> String {
         } else {
             format!("step_{:010}", n - 1)
         };
-        // Definitions that start a chain and definitions that continue one have the same length and the same operators.
+        // The first definition of a chain and the definitions that continue it have the same length and the same
+        // operators.
         let first = if n % links == 0 {
             "discount       ".to_owned()
         } else {
@@ -362,7 +363,7 @@ pub fn chains(count: usize, links: usize) -> String {
     text
 }
 
-/// Returns a formula of about this many bytes: a sum of measures.
+/// Returns a formula of about this many bytes, which is a sum of measures.
 pub fn large(bytes: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = random.expanded("$measure");
@@ -372,7 +373,7 @@ pub fn large(bytes: usize) -> String {
     text
 }
 
-/// Returns formulas with this nesting depth, each nested in a different way.
+/// Returns formulas with this nesting depth. Each formula is nested in a different way.
 pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
     let wrap = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
     vec![
@@ -408,8 +409,8 @@ pub fn spec(measures: usize) -> String {
     text
 }
 
-/// Returns specs as a team writes them, all different: measures per group, followed by references to other rows
-/// and months.
+/// Returns specs like those that a team writes. All are different, and each has measures per group, followed by
+/// references to other rows and months.
 pub fn specs(count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED);
     let mut spec = |number: usize| {
@@ -478,7 +479,7 @@ pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
     classes
 }
 
-/// Returns a compiler that knows the schema, or a compiler without a schema.
+/// Returns a compiler with or without the schema.
 pub fn compiler(schema_known: bool) -> Compiler {
     let builder = Compiler::builder();
     if schema_known {
@@ -488,8 +489,9 @@ pub fn compiler(schema_known: bool) -> Compiler {
     }
 }
 
-/// Checks that every text compiles without diagnostics, so that no measurement hides an early exit. Two warnings
-/// are allowed: random formulas may repeat a condition, so that the second one is never reached or never holds.
+/// Checks that every text compiles without diagnostics, so that no measurement includes an early exit. Two warnings are
+/// allowed, because random formulas may repeat a condition, so that the second condition is never reached or never
+/// true.
 pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>) {
     for text in texts {
         let compiled = compiler.compile(text);

@@ -1,4 +1,4 @@
-//! `SplitMix64`: numbers from a seed, the same on every machine. The random specs of the tests draw from it too.
+//! `SplitMix64`: random numbers from a seed, the same on every machine. The random specs of the tests use it too.
 
 #[derive(Clone, Debug)]
 pub struct SplitMix(u64);

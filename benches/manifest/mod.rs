@@ -1,12 +1,12 @@
-//! Generates a manifest as dbt writes it, with 10,000 models and 200,000 columns.
+//! Generates a manifest in dbt's format, with 10,000 models and 200,000 columns.
 
 use std::fmt::Write;
 
 pub const MODELS: usize = 10_000;
 pub const COLUMNS: usize = 20;
 
-/// Generates a manifest. Each model reads the two models before it and has a key, a foreign key and descriptions,
-/// with the fields that dbt 1.12 writes.
+/// Generates a manifest. Each model reads the two models before it. It has a key, a foreign key and descriptions, with
+/// the fields that dbt 1.12 writes.
 pub fn generated(models: usize) -> String {
     let mut out = String::with_capacity(models * 32_000);
     out.push_str(r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.12.6", "generated_at": "2026-11-20T06:30:53.407851Z", "project_name": "shop", "adapter_type": "snowflake"}, "nodes": {"#);
@@ -109,9 +109,8 @@ fn data_test(out: &mut String, number: usize, test: &str, column: usize, argumen
     );
 }
 
-/// Returns SQL that reads two relations, escaped for JSON. Two columns are keys that determine the rows. Each
-/// other column is computed from four columns that are not keys, so that a change to one column affects all SQL
-/// downstream.
+/// Returns SQL that reads two relations, escaped for JSON. Two columns are keys that determine the rows. Every other
+/// column is computed from four columns that are not keys, so that a change to one column affects all SQL downstream.
 fn query(first: &str, second: &str) -> String {
     let mut sql = format!(
         "with\\n\\nfirst as (\\n    select * from {first}\\n),\\n\\nsecond as (\\n    select * from {second}\\n)\\n\\n\

@@ -1,4 +1,4 @@
-//! Measures workloads that take turns: their times and what they allocate.
+//! Measures the time and the allocations of workloads, which run in turn.
 
 #![allow(
     unsafe_code,
@@ -9,8 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// Allocator that counts the allocations of one thread. Plain loads and stores cost almost nothing, and nothing
-/// here starts a thread.
+/// Allocator that counts the allocations of one thread. It uses plain loads and stores, which cost almost nothing,
+/// because nothing here starts a thread.
 struct Counting;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -32,7 +32,7 @@ fn gave(bytes: usize) {
     LIVE.store(LIVE.load(Relaxed).wrapping_sub(bytes), Relaxed);
 }
 
-// SAFETY: every call is passed unchanged to the system's allocator.
+// SAFETY: every call is passed unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
@@ -58,9 +58,9 @@ static ALLOCATOR: Counting = Counting;
 pub struct Spent {
     pub calls: usize,
     pub bytes: usize,
-    /// Largest number of bytes held at the same time.
+    /// Largest number of bytes held at any one time.
     pub peak: usize,
-    /// Number of bytes still held afterwards.
+    /// Number of bytes that are still held afterwards.
     pub kept: usize,
 }
 
@@ -81,7 +81,7 @@ pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
 
 type Work<'w> = Box<dyn FnMut() + 'w>;
 
-/// Workloads that take turns. The least time of each one counts.
+/// Workloads that run in turn. The shortest time of each workload counts.
 pub struct Race<'w> {
     works: Vec<(&'static str, Work<'w>)>,
 }
@@ -113,7 +113,7 @@ impl<'w> Race<'w> {
     }
 }
 
-/// Goals of `performance.md`, to compare with measurements.
+/// Goals in `performance.md`, for comparison with measurements.
 pub struct Goals {
     seed: u64,
     missed: Vec<String>,
@@ -142,7 +142,7 @@ impl Goals {
         }
     }
 
-    /// Reports missed goals. Exits with status 1 if the arguments ask for a check.
+    /// Reports missed goals. Exits with status 1 if `arguments` request a check.
     pub fn end(self, arguments: &[String]) {
         if self.missed.is_empty() {
             return;

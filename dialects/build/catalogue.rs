@@ -41,20 +41,20 @@ pub struct Function {
 }
 
 pub struct Overload {
-    /// Key of the overload. Empty for the overload without a key.
+    /// Key of the overload. Empty for the first overload, which has no key.
     pub key: String,
     pub signature: Signature,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<String>,
     pub template: Option<Vec<Node>>,
-    /// `file:line` of the default template, for errors that a later check finds.
+    /// `file:line` of the default template, for errors that are found later.
     pub place: String,
 }
 
 impl Function {
-    /// Returns the largest number of arguments, or `None` if there is no limit.
+    /// Returns the largest number of arguments. `None` if there is no limit.
     fn most(&self) -> Option<usize> {
-        // An aggregate that also combines values of one row accepts any number of arguments.
+        // An aggregate that can also combine several values of one row accepts any number of arguments.
         if self.across.is_some() || self.overloads.iter().any(|o| o.signature.repeated) {
             return None;
         }
@@ -284,7 +284,8 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
         .unwrap_or_default()
         .to_owned();
     let mut parsed = None;
-    // If the template is missing here, a dialect may define it; `dialects::read` checks that each dialect has one.
+    // If the template is missing here, a dialect may define it. `dialects::read` checks that each dialect has a
+    // template.
     if let Some(value) = sql {
         match template::parse(&text, &names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),

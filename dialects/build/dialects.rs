@@ -21,7 +21,7 @@ pub struct Dialect {
     types: Vec<(String, String)>,
     literals: Vec<(String, String)>,
     facts: Vec<(String, Fact)>,
-    /// One cell per overload, in catalogue order.
+    /// One cell per overload, in the order of the catalogue.
     cells: Vec<Cell>,
 }
 
@@ -32,7 +32,7 @@ enum Cell {
     Unsupported(String),
 }
 
-/// Properties next to a template in TOML; `dialects/README.md` explains each.
+/// Properties next to a template in TOML. `dialects/README.md` explains each property.
 #[derive(Clone, Default, PartialEq)]
 struct Notes {
     gives: Option<&'static str>,
@@ -46,10 +46,11 @@ enum Fact {
     Word(String),
 }
 
-/// Name of the file that the other dialects extend, directly or through another dialect.
+/// Name of the file that the other dialects extend directly or indirectly.
 const BASE: &str = "ansi";
 
-/// Returns the files of the base and of all dialects, each after the one that it extends, with its place among them.
+/// Returns the files of the base and of all dialects, each with the index of the file that it extends. A file comes
+/// after the file that it extends.
 fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| vec![format!("{}: {e}", folder.display())])?;
     let mut waiting = Vec::new();
@@ -79,7 +80,7 @@ fn files(folder: &Path) -> Result<Vec<(String, File, usize)>, Vec<String>> {
             waiting.push((position, name, file, extends));
         }
     }
-    // Directories have no order; the tables must.
+    // Directory entries have no fixed order, but the tables need one.
     waiting.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     let mut sorted: Vec<(String, File, usize)> = Vec::new();
     while !waiting.is_empty() {
@@ -145,7 +146,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         }
         read.push(dialect);
     }
-    // `Dialect::bare_in` returns one bit per dialect. The base is not a dialect.
+    // `Dialect::bare_in` returns one bit for each dialect. The base is not a dialect.
     if read.len() - 1 > 32 {
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }
@@ -267,7 +268,7 @@ fn dialect(
     Ok(new)
 }
 
-/// Returns whether a quote in quoted text is escaped by a backslash instead of doubled.
+/// Returns `true` if a backslash escapes a quote in quoted text, `false` if the quote is doubled.
 fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<bool> {
     match toml_file::text(file, table, key, faults)? {
         "backslash" => Some(true),
@@ -279,8 +280,8 @@ fn by_backslash(file: &File, table: &toml::de::DeTable<'_>, key: &str, faults: &
     }
 }
 
-/// Sets the cells of a key: `NAME.key` for one overload, `NAME` for all overloads without a key of their own. The name
-/// of a function may contain a dot.
+/// Sets the cells of a key. `NAME.key` applies to one overload, and `NAME` to all overloads without a separate entry.
+/// Function names may contain a dot.
 #[allow(clippy::too_many_arguments, reason = "the parts of one table")]
 fn cell(
     file: &File,
@@ -340,7 +341,7 @@ fn cell(
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
                         Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
-                        // An overload with other parameters keeps its own default.
+                        // An overload with different parameters keeps its default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
                     },
@@ -352,7 +353,8 @@ fn cell(
                         ),
                     )),
                 }
-                // An entry of one overload also keeps the entry of the whole function away from it.
+                // An entry for one overload counts as a change even if it repeats the inherited cell, because it
+                // overrides the entry for the whole function.
                 changes |= cells[id] != inherited[id] || (one && keys.contains(&function.name));
             }
             id += 1;
@@ -516,8 +518,8 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     out
 }
 
-/// Returns the lengths of the words by the low five bits of the first letter, which are the same in both cases: one
-/// bit per length.
+/// Returns the lengths of the words as bits: one bit per length. The index is the low five bits of the first letter,
+/// which are the same in upper and lower case.
 fn lengths(words: &[String]) -> [u32; 32] {
     let mut lengths = [0; 32];
     for word in words {
@@ -539,7 +541,7 @@ fn shape(nodes: &[Node], params: usize) -> String {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
             format!("Shape::Operator({})", operator(op))
         }
-        // Templates of `nullif` and `safe_divide` are written part by part, because that step removes `coalesce` from
+        // Templates of `nullif` and `safe_divide` are written part by part, because this step removes `coalesce` from
         // their arguments.
         [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
         [plain @ .., Node::Call { name, args }]
@@ -554,7 +556,7 @@ fn shape(nodes: &[Node], params: usize) -> String {
     }
 }
 
-/// Returns how often an argument occurs in a template.
+/// Returns the number of occurrences of an argument in a template.
 fn count(nodes: &[Node], wanted: u8) -> u8 {
     nodes
         .iter()

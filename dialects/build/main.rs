@@ -19,7 +19,7 @@ mod toml_file;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    // The whole folder, because a new file is a new dialect.
+    // Cargo watches the whole folder, because a new file is a new dialect.
     println!("cargo:rerun-if-changed=.");
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));

@@ -16,12 +16,12 @@ pub struct Param {
 }
 
 impl Signature {
-    /// Returns whether a parameter accepts only certain number literals.
+    /// Returns `true` if a parameter accepts only certain number literals.
     pub fn takes_literals(&self) -> bool {
         self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
     }
 
-    /// Returns whether a parameter accepts only certain literals and excludes some of up to nine digits.
+    /// Returns `true` if a parameter accepts only certain literals, and not all literals of up to nine digits.
     pub fn takes_few_literals(&self) -> bool {
         if self.params.iter().any(|p| p.ty == "positive") {
             return true;
@@ -35,14 +35,14 @@ impl Signature {
             })
     }
 
-    /// Returns whether a parameter accepts dates.
+    /// Returns `true` if a parameter accepts dates.
     pub fn takes_dates(&self) -> bool {
         self.params
             .iter()
             .any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
     }
 
-    /// Returns the minimum number of arguments. A repeated parameter after other parameters is optional.
+    /// Returns the minimum number of arguments. A repeated parameter is optional if it comes after other parameters.
     pub fn needed(&self) -> usize {
         let rest = usize::from(self.repeated && self.params.len() > 1);
         self.params
@@ -135,7 +135,7 @@ pub fn type_code(ty: &str) -> Result<String, String> {
 
 pub fn result_code(signature: &Signature) -> Result<String, String> {
     match signature.result.as_str() {
-        // A type name means the type, even if a parameter has the same name, such as `date`.
+        // The name of a type always means the type, even if a parameter has the same name, such as `date`.
         name if TYPES.iter().all(|(n, _)| *n != name) => signature
             .params
             .iter()
@@ -143,7 +143,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .map(|at| format!("ResultType::Param({at})"))
             .ok_or_else(|| format!("`{name}` is not a type or a parameter")),
         "T" => Ok("ResultType::Same".into()),
-        // The lowering function resolves `any` and the type classes.
+        // The function that lowers the call resolves `any` and the type classes.
         "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
         other => type_code(other)?
             .strip_prefix("Is(")

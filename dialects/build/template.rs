@@ -1,10 +1,10 @@
-//! Parser of templates, a subset of SQL expressions. Parentheses are added later, by precedence.
+//! Parser of templates, a subset of SQL expressions. Parentheses are added later, according to precedence.
 
 mod scope;
 
 use crate::part::NEUTRAL;
 
-/// Template node like `part::Part`, but with owned operands.
+/// Template node. It corresponds to `part::Part`, but owns its operands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     Word(String),
@@ -188,7 +188,7 @@ struct Reader<'a> {
     params: &'a [String],
 }
 
-/// Keywords that can follow an expression inside a call or a subquery, and that end the expression.
+/// Keywords that can follow an expression inside a call or a subquery. They end the expression.
 const JOINING: [&str; 22] = [
     "from",
     "as",
@@ -262,8 +262,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the binary operator at the current token and its precedence: `or` 1, `and` 2, `not` 3, comparison 4,
-    /// other 5, `+ -` 6, `* / %` 7.
+    /// Returns the binary operator at the current token and its precedence: 1 for `or`, 2 for `and`, 3 for `not`, 4 for
+    /// comparisons, 5 for other operators, 6 for `+ -`, 7 for `* / %`.
     fn binary(&self) -> Option<(String, u8)> {
         match self.tokens.get(self.at)? {
             Token::Word(w) => match w.as_str() {
@@ -315,7 +315,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Parses `is null`, `in (…)` or `between` after an operand.
+    /// Parses `is null`, `in (…)` or `between` if it follows an operand.
     fn predicate(&mut self, x: u16) -> Result<Option<u16>, String> {
         if self.eat_word("is") {
             let not = self.eat_word("not");
@@ -381,7 +381,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Parses an expression with surrounding keywords: `distinct x`, `year from d`, `x order by y`, `select …`.
+    /// Parses an expression together with the keywords around it: `distinct x`, `year from d`, `x order by y`, `select
+    /// …`.
     fn item(&mut self) -> Result<u16, String> {
         let mut parts = Vec::new();
         loop {
@@ -404,7 +405,7 @@ impl Reader<'_> {
                     let node = self.add(Node::Word(word));
                     parts.push(node);
                 }
-                // In `order by a, b` inside a subquery or an `over` clause, the caller handles the comma.
+                // In `order by a, b` inside a subquery or an `over` clause, the caller parses the comma.
                 _ => {
                     let node = self.expr(0)?;
                     parts.push(node);
@@ -421,8 +422,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns an `Ordered` node for `x order by {y} desc`. Returns `None` if the order is all that the brackets
-    /// contain, as in `within group (order by …)`.
+    /// Returns an `Ordered` node for `x order by {y} desc`. Returns `None` if the brackets contain only the order, as
+    /// in `within group (order by …)`.
     fn ordered(&self, parts: &[u16]) -> Option<Node> {
         let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
             Node::Word(word) => Some(word.as_str()),
@@ -456,8 +457,8 @@ impl Reader<'_> {
             Token::Symbol("(") => {
                 let list = self.list(")")?;
                 match list.as_slice() {
-                    // Parentheses around an expression are dropped here and added by precedence later. They stay
-                    // around a query and before an index.
+                    // Parentheses around an expression are removed here and added again later, according to precedence.
+                    // Parentheses around a query and before an index are kept.
                     [one] if !self.is_query(*one) && !self.peek("[") => *one,
                     [one] => self.add(Node::Paren(*one)),
                     _ => {

@@ -43,7 +43,7 @@ pub fn get<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Value<'a>> {
     table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
 }
 
-/// Returns the text value of a key, if the key exists.
+/// Returns the text value of a key. `None` if the key does not exist.
 pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<&'t str> {
     let value = get(table, key)?;
     let text = value.get_ref().as_str();
@@ -53,7 +53,7 @@ pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec
     text
 }
 
-/// Returns the list of strings of a key. Empty if the key is missing.
+/// Returns the list of strings under a key. Empty if the key is missing.
 pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
     let Some(value) = get(table, key) else {
         return Vec::new();

@@ -7,22 +7,22 @@ pub use crate::hash;
 pub use crate::tables::internal;
 pub use crate::tables::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 
-/// Returns the function with an id.
+/// Returns the function with this id.
 pub fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
 
-/// Returns the overload with an id.
+/// Returns the overload with this id.
 pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
-/// Returns the function that an overload belongs to.
+/// Returns the function to which an overload belongs.
 pub fn owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]
 }
 
-/// Looks up a function by the name used in formulas, ignoring case.
+/// Looks up a function by its name in formulas, ignoring case.
 ///
 /// ```
 /// assert_eq!(formulac_catalog::catalog::lookup("sumif").unwrap().name, "SUMIF");
@@ -33,7 +33,7 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     find(name).map(get)
 }
 
-/// Returns the id of a function by the name used in formulas.
+/// Returns the id of a function by its name in formulas.
 #[inline]
 pub fn find(name: &str) -> Option<FunctionId> {
     match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
@@ -47,7 +47,7 @@ pub fn find_internal(entry: &Function) -> Option<FunctionId> {
     entry.overloads.first().map(|o| owner(o.id))
 }
 
-/// Looks up a dotted name that has whitespace around its dot.
+/// Looks up a dotted name with whitespace around its dot.
 #[cold]
 fn find_spaced(name: &str) -> Option<FunctionId> {
     let name: String = name
@@ -56,13 +56,13 @@ fn find_spaced(name: &str) -> Option<FunctionId> {
     find(&name)
 }
 
-/// Returns whether the overload belongs to an aggregate, which may also be used as a window function.
+/// Returns `true` if the overload belongs to an aggregate. Aggregates can also be used as window functions.
 pub fn is_aggregate(id: OverloadId) -> bool {
     get(owner(id)).level == Level::Aggregate
 }
 
-/// Returns the name used in formulas: the function's own name or, for an internal function, the name of the aggregate
-/// that it implements.
+/// Returns the function's name in formulas. For an internal function, returns the name of the aggregate that it
+/// implements.
 pub fn shown(id: FunctionId) -> Option<&'static str> {
     let function = get(id);
     let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);

@@ -1,8 +1,9 @@
-// Hash tables of names with lookup that ignores ASCII case. A collision uses the next free slot. The build script
-// includes this file to fill the tables.
+// Hash tables of names whose lookup ignores ASCII case. A collision uses the next free slot. The build script includes
+// this file to fill the tables.
 
-/// Returns a hash that is the same for a name in any case. Reads eight bytes at a time. Setting the lower-case bit in
-/// each byte also makes some other bytes equal, which only adds collisions.
+/// Returns a hash of a name that does not depend on the name's case. The function reads eight bytes at a time. It sets
+/// the lower-case bit of each byte. This also makes some bytes equal that are not letters, which only causes more
+/// collisions.
 #[inline]
 pub fn hash(name: &str) -> u32 {
     const SMALL: u64 = 0x2020_2020_2020_2020;
@@ -10,10 +11,10 @@ pub fn hash(name: &str) -> u32 {
     let bytes = name.as_bytes();
     let mut hash = bytes.len() as u64;
     let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
-    // The last word overlaps the words before it, so that no single bytes remain.
+    // The last word overlaps the previous words, so that no single bytes remain.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
-        // Few names are longer than two words of eight bytes.
+        // Few names are longer than two eight-byte words.
         let mut at = 8;
         while let (true, Some(word)) = (at + 8 < bytes.len(), bytes[at..].first_chunk::<8>()) {
             take(u64::from_le_bytes(*word));
@@ -28,8 +29,8 @@ pub fn hash(name: &str) -> u32 {
     (hash >> 32) as u32
 }
 
-/// Returns whether two names are equal, ignoring ASCII case. Compares the bytes first, because most names have the
-/// same case.
+/// Returns `true` if two names are equal, ignoring ASCII case. The exact bytes are compared first, because most names
+/// have the same case.
 #[inline]
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && (equal(a, b) || same_letters(a, b))
@@ -40,8 +41,8 @@ fn same_letters(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Returns whether two slices of equal length have the same bytes. Compares short slices as overlapping words, without
-/// a function call.
+/// Returns `true` if two slices of equal length have the same bytes. Short slices are compared as overlapping words,
+/// without a function call.
 #[inline]
 fn equal(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
@@ -52,7 +53,7 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// Returns the index of a name in the table that [`build_slots`] built; `at` returns the name at an index.
+/// Returns the index of a name in the table that [`build_slots`] built. `at` returns the name at an index.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
 #[inline]
 pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Option<usize> {
@@ -67,8 +68,8 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     }
 }
 
-/// Builds the hash table of the names. Its size is a power of two and at least four times the number of names. A slot
-/// holds 0 if it is free, else the index plus one.
+/// Builds the hash table of the names. The size of the table is a power of two and at least four times the number of
+/// names. A free slot holds 0. Any other slot holds an index plus one.
 #[allow(dead_code, reason = "the build script uses a part of this file")]
 pub fn build_slots(names: &[String]) -> Vec<u16> {
     let mut slots = vec![0u16; (names.len().max(1) * 4).next_power_of_two()];

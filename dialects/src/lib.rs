@@ -2,17 +2,18 @@
 //!
 //! The tables come from the TOML files next to this crate. `functions/*.toml` defines the parameters, result and
 //! meaning of each function, and a SQL template. `ansi.toml` and one file per dialect define the syntax of names,
-//! strings and literals, the capabilities of the warehouse, and templates that differ. The build script reads these
-//! files, checks them against each other and writes static data. A mistake stops the build with its file and line, and
-//! a program reads no file at run time.
+//! strings and literals, the capabilities of the warehouse, and the templates that differ. The build script reads these
+//! files, checks them against each other and writes static data. A mistake in a file stops the build with the file and
+//! line. A program reads no files at run time.
 //!
-//! - [`catalog`] looks up functions by name and returns their signatures, docs, null rules and levels.
-//! - [`Dialect`] is a SQL dialect: facts, literals, the template of each overload, and the quoting of names and strings. User text enters SQL only there.
+//! - [`catalog`] looks up functions by name and returns their signatures, documentation, null rules and levels.
+//! - [`Dialect`] is a SQL dialect: its facts, its literals, its template for each overload, and its quoting of names and strings. User text enters
+//!   the generated SQL only through [`Dialect`].
 //! - [`Type`] and [`Level`] are the types of values and the levels at which they are computed.
-//! - [`tables`] is the data itself, for code that writes SQL from it.
+//! - [`tables`] contains the data itself, for code that writes SQL from it.
 //!
-//! Other crates do not compare dialects; they use facts, literals and templates. To add a function or a dialect, write
-//! TOML; `README.md` in this folder explains how.
+//! Other crates do not compare dialects. They use facts, literals and templates. To add a function or a dialect, edit
+//! the TOML files. `README.md` in this folder explains how.
 //!
 //! ```
 //! use formulac_catalog::{Dialect, catalog};
@@ -34,7 +35,7 @@
 
 pub mod catalog;
 pub mod dialect;
-/// Hash tables of names with lookup that ignores case.
+/// Hash tables of names whose lookup ignores case.
 pub mod hash;
 pub mod tables;
 mod types;

@@ -1,4 +1,4 @@
-//! Types and levels of values.
+//! Types of values, and the levels at which values are computed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub enum Type {
     /// TRUE or FALSE.
     Boolean,
-    /// Whole number.
+    /// Integer.
     Integer,
     /// Exact number with a fraction.
     Decimal,
@@ -20,34 +20,35 @@ pub enum Type {
     Text,
     /// Calendar date without a time.
     Date,
-    /// Wall-clock date and time (BigQuery DATETIME, Snowflake `TIMESTAMP_NTZ`).
+    /// Date and time without a time zone (BigQuery DATETIME, Snowflake `TIMESTAMP_NTZ`).
     Timestamp,
-    /// Instant (BigQuery TIMESTAMP).
+    /// Point in time (BigQuery TIMESTAMP).
     Timestamptz,
-    /// Warehouse type that formulas can only pass through.
+    /// Warehouse type whose values formulas can only pass through.
     Other,
     /// Unknown type.
     #[default]
     Unknown,
-    /// Number of an unknown kind. Shown as decimal.
+    /// Number whose exact type is unknown. Displayed as decimal.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "decimal"))]
     Number,
-    /// Literal with a decimal point. Becomes decimal or float according to its neighbours. Shown as float.
+    /// Literal with a decimal point. The type becomes decimal or float, depending on the other operands. Displayed as
+    /// float.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "float"))]
     Point,
-    /// Time of day as a fraction of a day. A date plus a time is a timestamp. Shown as float.
+    /// Time of day as a fraction of a day. The sum of a date and a time is a timestamp. Displayed as float.
     #[doc(hidden)]
     #[cfg_attr(feature = "serde", serde(rename = "float"))]
     Time,
 }
 
 impl Type {
-    /// Number of types, including those that are shown as another type.
+    /// Number of types, including those that are displayed as another type.
     pub const COUNT: usize = Self::Time as usize + 1;
 
-    /// Returns whether the type is a number of any kind.
+    /// Returns `true` if the type is any kind of number.
     #[must_use]
     pub fn is_number(self) -> bool {
         matches!(
@@ -56,19 +57,19 @@ impl Type {
         )
     }
 
-    /// Returns the type of the value in SQL: float for a time.
+    /// Returns the type of the value in SQL, which is float for a time.
     #[must_use]
     pub fn in_sql(self) -> Self {
         if self == Self::Time { Self::Float } else { self }
     }
 
-    /// Returns whether the type is a date, a timestamp or an instant.
+    /// Returns `true` if the type is a date, a timestamp or an instant.
     #[must_use]
     pub fn is_temporal(self) -> bool {
         matches!(self, Self::Date | Self::Timestamp | Self::Timestamptz)
     }
 
-    /// Returns the name of the type in schemas and results.
+    /// Returns the name that schemas and results use for the type.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -85,7 +86,7 @@ impl Type {
         }
     }
 
-    /// Returns the name of the type in messages, such as `a number` if the kind of number is unknown.
+    /// Returns the name that messages use for the type, such as `a number` if the kind of number is unknown.
     #[must_use]
     pub fn described(self) -> &'static str {
         match self {
@@ -113,8 +114,8 @@ impl fmt::Display for Type {
 impl FromStr for Type {
     type Err = UnknownType;
 
-    /// Parses a type: a name of this language or a common spelling of warehouses, such as `varchar`, `NUMBER(38, 0)`
-    /// or `INT64`.
+    /// Parses a type from its name in this language or from a common name in warehouses, such as `varchar`, `NUMBER(38,
+    /// 0)` or `INT64`.
     fn from_str(text: &str) -> Result<Self, UnknownType> {
         let lower = text.trim().to_ascii_lowercase();
         let (base, arguments) = match lower.split_once('(') {
@@ -147,10 +148,10 @@ impl FromStr for Type {
     }
 }
 
-/// Size of a decimal that may use all digits of the engine's decimals, so that it cannot take another scale.
+/// Size of a decimal that may use all digits that the engine supports, so that its scale cannot change.
 pub const ALL_DIGITS: u32 = u32::MAX;
 
-/// Error for a string that names no type.
+/// Error for a string that is not the name of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no type is specified")]
 pub struct UnknownType;
@@ -159,14 +160,14 @@ pub struct UnknownType;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
 pub enum Level {
-    /// Same value for all rows.
+    /// The same value for all rows.
     #[default]
     Const,
     /// One value per row.
     Row,
     /// One value per group.
     Aggregate,
-    /// One value per row of the grouped result, computed from other rows, too.
+    /// One value per row of the grouped result, which may also use other rows of the result.
     Window,
 }
 

@@ -1,4 +1,4 @@
-//! Functions for the grammar's actions: add nodes to the arena and resolve the precedence in operator chains.
+//! Functions for the actions of the grammar. They add nodes to the arena and resolve precedence in operator chains.
 
 use super::terminal::Terminal;
 use formulac_syntax::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
@@ -6,16 +6,18 @@ use formulac_syntax::diag::{Code, Diagnostic};
 use formulac_syntax::lex::{DefinitionHead, Token};
 use formulac_syntax::span::Span;
 
-/// Chain of operands and operators that is being parsed. Holds the height of the builder's stack after the chain's
-/// last operand. A single operand, as in most arguments, is not on the stack: the chain then holds its node, marked by
-/// [`ALONE`]. Error recovery may abandon a chain, so each chain first cuts the stack back to its own height.
+/// Chain of operands and operators that is being parsed. It holds the height of the builder's stack after the last
+/// operand of the chain. A single operand, as in most arguments, is not on the stack. In this case the chain holds its
+/// node, with the flag `SINGLE_OPERAND`. Error recovery may abandon a chain, so every operation on a chain first
+/// truncates the stack to the height that the chain holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
 
-/// Flag of a single operand. A node id is always smaller, because a source has fewer bytes than this.
+/// Flag that marks a chain with a single operand. Node ids are always smaller than this flag, because the source has
+/// fewer bytes.
 const SINGLE_OPERAND: u32 = 1 << 31;
 
-/// List of arguments that is being parsed. Holds the height of the argument stack.
+/// List of arguments that is being parsed. It holds the height of the argument stack.
 #[derive(Clone, Copy, Debug)]
 pub struct PendingList(u32);
 
@@ -30,7 +32,8 @@ pub enum Arguments {
 /// Operand of a chain.
 #[derive(Clone, Copy, Debug)]
 struct Operand {
-    /// Operator between the previous operand and this one, and its position. `None` for the first operand of a chain.
+    /// Operator between the previous operand and this operand, and its position. `None` for the first operand of a
+    /// chain.
     operator: Option<BinaryOp>,
     at: u32,
     node: ExprId,
@@ -38,16 +41,16 @@ struct Operand {
     span: Span,
 }
 
-/// Stacks of the builder, reused for the next text.
+/// Stacks of the builder, which are reused for the next text.
 #[derive(Debug, Default)]
 pub struct Stacks {
     operands: Vec<Operand>,
-    /// Arguments, each with the number of arguments in its list so far.
+    /// Arguments, each with the number of arguments in its list up to that point.
     args: Vec<(ExprId, u32)>,
 }
 
 impl Stacks {
-    /// Returns the number of arguments in a list, after cutting the stack to the end of that list.
+    /// Returns the number of arguments in a list. Before that, truncates the stack to the end of the list.
     #[inline]
     fn count(&mut self, list: PendingList) -> u32 {
         self.args.truncate(list.0 as usize);
@@ -61,14 +64,14 @@ pub struct AstBuilder<'s> {
     first: u32,
     pub(super) broken: bool,
     stacks: &'s mut Stacks,
-    /// Expression in the brackets closed last, and the span of these brackets.
+    /// Expression in the brackets that were closed last, and the span of these brackets.
     closed: Option<(ExprId, Span)>,
     ast: &'s mut Ast,
     diagnostics: &'s mut Vec<Diagnostic>,
 }
 
 impl<'s> AstBuilder<'s> {
-    /// Creates a builder. The tree must be empty.
+    /// Creates a builder for a tree. The tree must be empty.
     pub fn new(
         source: &'s str,
         heads: &'s [DefinitionHead],
@@ -102,7 +105,7 @@ impl<'s> AstBuilder<'s> {
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        // An error that follows from an unclosed text or reference is not reported.
+        // Errors that are only consequences of an unclosed text or reference are not reported.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
         if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
             self.diagnostics.push(diagnostic);
@@ -129,7 +132,7 @@ impl<'s> AstBuilder<'s> {
     pub fn empty_formula(&mut self) {
         let head = self.heads.as_slice().first().copied();
         let span = head.map_or(Span::default(), |h| h.span);
-        // The error in an empty formula without a name has already been reported.
+        // An empty formula without a name has already been reported.
         if head.is_some_and(|h| !h.too_deep && h.name.is_some()) {
             let at = Span::new(span.end, span.end);
             self.report(
@@ -147,13 +150,15 @@ impl<'s> AstBuilder<'s> {
     #[inline]
     pub fn begin(&mut self, node: ExprId) -> Chain {
         match self.closed {
-            // Push the operand with its brackets now, because only the brackets closed last are remembered.
+            // Push the operand with its brackets now, because the builder remembers only the brackets that were closed
+            // last.
             Some((inner, _)) if inner == node => self.push(None, 0, node),
             _ => Chain(node.0 | SINGLE_OPERAND),
         }
     }
 
-    /// Adds an operator and its right operand. First completes the operators before it that bind at least as tightly.
+    /// Adds an operator and its right operand. Before that, completes the earlier operators that bind at least as
+    /// tightly.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
@@ -196,7 +201,7 @@ impl<'s> AstBuilder<'s> {
         Chain(self.stacks.operands.len() as u32)
     }
 
-    /// Drops the operands above the chain's last operand.
+    /// Drops the operands above the last operand of the chain.
     #[inline]
     fn cut(&mut self, chain: Chain) {
         if chain.0 & SINGLE_OPERAND != 0 {
@@ -213,7 +218,7 @@ impl<'s> AstBuilder<'s> {
         }
     }
 
-    /// Joins the last operand on the stack and `right`, already popped, into one operand.
+    /// Joins the last operand on the stack with `right`, which was already popped, into one operand.
     fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
         let Some(left) = self.stacks.operands.last_mut() else {
             return;
@@ -248,7 +253,7 @@ impl<'s> AstBuilder<'s> {
         );
     }
 
-    /// Reports `==` or `!=` and returns its operator.
+    /// Reports `==` or `!=` and returns the corresponding operator.
     pub fn report_misspelled_operator(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
         let span = Span::new(l, r);
         self.diagnostics.push(if terminal.token == Token::DoubleEqual {
@@ -266,7 +271,7 @@ impl<'s> AstBuilder<'s> {
 
     // Operands
 
-    /// Applies `%` to the operand read last, because `%` binds tighter than any binary operator.
+    /// Applies `%` to the operand read last, because `%` binds more tightly than any binary operator.
     pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
         self.with_last(chain, |b, x| b.add(Expr::Percent(x.node), Span::new(x.span.start, r)))
     }
@@ -286,8 +291,8 @@ impl<'s> AstBuilder<'s> {
         Chain(self.stacks.operands.len() as u32)
     }
 
-    /// Replaces an operand by a construct that binds tighter than a sign: removes the signs and adds them again around
-    /// the result.
+    /// Replaces an operand with a construct that binds more tightly than a sign. Removes the signs first and adds them
+    /// again around the result.
     fn with_signs_removed(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
@@ -306,13 +311,13 @@ impl<'s> AstBuilder<'s> {
         made
     }
 
-    /// Records the brackets of `(x)`. The result is `x` itself, but signs inside the brackets stay inside.
+    /// Records the brackets of `(x)`. The result is `x` itself, but the signs inside the brackets stay inside.
     pub fn record_brackets(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some((x, Span::new(l, r)));
         x
     }
 
-    /// Returns the span of an operand that was just read, including its brackets if they were closed last.
+    /// Returns the span of the operand that was read last, including its brackets if they were closed last.
     #[inline]
     fn outer(&self, x: ExprId) -> Span {
         match self.closed {
@@ -346,8 +351,8 @@ impl<'s> AstBuilder<'s> {
             });
         }
         self.with_last(chain, |b, x| {
-            // If the right end is a call or is in brackets, its nodes come after the signs of the left end, so those
-            // signs stay where they are.
+            // If the right end is a call or is in brackets, its nodes come after the signs of the left end. In that
+            // case the signs are not moved.
             b.with_signs_removed(x.node, |b, from| {
                 let start = if from == x.node { x.span } else { b.span(from) };
                 let span = start.to(b.outer(to));
@@ -394,13 +399,13 @@ impl<'s> AstBuilder<'s> {
         self.add(Expr::Blank, Span::new(at, at))
     }
 
-    /// Adds an error node for an operand that has already been reported.
+    /// Adds an error node for an operand whose error has already been reported.
     pub fn add_error(&mut self, l: u32, r: u32) -> ExprId {
         self.broken = true;
         self.add(Expr::Error, Span::new(l, r))
     }
 
-    /// Joins two adjacent expressions that do not form one expression into an error node.
+    /// Joins two adjacent expressions into one error node.
     pub fn join_to_error(&mut self, x: ExprId, y: ExprId) -> ExprId {
         self.broken = true;
         let span = self.span(x).to(self.span(y));
@@ -412,7 +417,7 @@ impl<'s> AstBuilder<'s> {
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
             b.with_signs_removed(x.node, |b, last| {
-                // In a range, the timeframe bracket belongs to the right end.
+                // In a range, the bracket of the timeframe belongs to the right end.
                 let closed = b.closed.is_some_and(|(closed, _)| closed == last);
                 let range = match b.ast.expr(last) {
                     Expr::Range { from, to } if !closed && last.0 + 1 == b.ast.len() as u32 => {
@@ -452,7 +457,8 @@ impl<'s> AstBuilder<'s> {
         PendingList(list.0 + 1)
     }
 
-    /// Adds a call. `l..m` is its name. The closing bracket `c..r` is empty if the layout pass supplied it.
+    /// Adds a call. `l..m` is the span of its name. The span `c..r` of the closing bracket is empty if the layout pass
+    /// added the bracket.
     pub fn call(&mut self, l: u32, m: u32, args: Arguments, c: u32, r: u32) -> ExprId {
         if let (Arguments::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
             return self.add(Expr::Bool(value), Span::new(l, r));
@@ -480,7 +486,7 @@ impl<'s> AstBuilder<'s> {
     }
 }
 
-/// Returns the value of `TRUE()` or `FALSE()`, the spelling of the constants in spreadsheet exports.
+/// Returns the value of `TRUE()` or `FALSE()`. Exports from spreadsheets spell the constants like this.
 fn boolean_call(name: &str) -> Option<bool> {
     if name.eq_ignore_ascii_case("true") {
         Some(true)

@@ -1,4 +1,4 @@
-//! Error messages of the recovering parser.
+//! Error messages of the parser that recovers from errors.
 
 use lalrpop_util::{ErrorRecovery, ParseError};
 
@@ -44,7 +44,7 @@ impl AstBuilder<'_> {
         self.add(Expr::Error, if at_end { missing } else { span })
     }
 
-    /// Returns whether the text before the span ends with an opening bracket.
+    /// Returns `true` if the text before the span ends with an opening bracket.
     fn follows_open(&self, span: Span) -> bool {
         self.source
             .get(..span.start as usize)
@@ -127,7 +127,8 @@ impl AstBuilder<'_> {
         let text = span.text(self.source);
         match token {
             Token::Start | Token::End => "the end of the formula".to_owned(),
-            // A closing bracket without text was added by the layout pass for an unclosed one.
+            // A closing bracket with an empty span was added by the layout pass because the opening bracket is
+            // unclosed.
             Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
             _ if text.is_empty() => token.describe().to_owned(),
             _ if text.chars().count() > 24 => {
@@ -137,7 +138,7 @@ impl AstBuilder<'_> {
         }
     }
 
-    /// Returns the span of an error and its token.
+    /// Returns the span of an error, and the token at which it occurred.
     fn fault_span(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
             ParseError::UnrecognizedToken {
@@ -155,8 +156,8 @@ impl AstBuilder<'_> {
     }
 }
 
-/// Returns whether the parser expected an operand here. Recovery may also insert an error node where an operator was
-/// expected, so this reads the parser's list of expected tokens.
+/// Returns `true` if the parser expected an operand here. Recovery may also insert an error node where an operator was
+/// expected, so this function checks the parser's list of expected tokens.
 fn operand_expected(recovery: &Recovery) -> bool {
     match &recovery.error {
         ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {

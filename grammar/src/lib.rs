@@ -1,16 +1,17 @@
-//! Parser of formulas: builds the syntax tree from the tokens of `formulac-syntax`. The only crate that uses LALRPOP.
+//! Parser of formulas: builds the syntax tree from the tokens of `formulac-syntax`. It is the only crate that uses
+//! LALRPOP.
 //!
 //! [`parse()`] reads a file of definitions or a single formula and always returns a tree. A syntax error becomes an
-//! error node and a diagnostic, and the other formulas stay complete. The grammar is deliberately permissive: later
+//! error node and a diagnostic, and the other formulas remain complete. The grammar is deliberately permissive: later
 //! passes check function names, numbers of arguments and types.
 //!
-//! `formula.lalrpop` in this folder defines the grammar. It parses operators as a flat chain, and the builder resolves
-//! precedence. Well-formed text is parsed by a hand-written loop, which takes a third of the time. If the loop rejects
-//! the text, the LALRPOP parser reads it again and recovers from errors. A property test checks that both parsers
-//! agree.
+//! `formula.lalrpop` in this folder defines the grammar. The generated parser parses operators as a flat chain, and the
+//! builder resolves precedence. A hand-written loop parses well-formed text, which takes a third of the time. If the
+//! loop rejects the text, the LALRPOP parser parses it again and recovers from the errors. A property test checks that
+//! both parsers agree.
 //!
-//! [`reference()`], [`quote`] and [`unquote`] read and write the content of single tokens: `${view.field[month]}` and
-//! strings.
+//! [`reference()`], [`quote`] and [`unquote`] read and write the contents of single tokens: references such as
+//! `${view.field[month]}`, and strings.
 //!
 //! ```
 //! use formulac_syntax::ast;
@@ -67,7 +68,7 @@ mod tables {
     include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }
 
-/// Syntax tree with the source of its spans.
+/// Syntax tree, with the source text to which its spans refer.
 #[derive(Clone, Debug)]
 pub struct ParsedSource {
     source: Arc<str>,
@@ -101,8 +102,8 @@ pub fn parse(source: &str) -> (ParsedSource, Vec<Diagnostic>) {
     parse_with(source, LayoutMode::File, &Limits::default())
 }
 
-/// Parses with a mode and limits. The tree is always complete: error nodes replace everything that could not be
-/// parsed.
+/// Parses with the given mode and limits. The tree is always complete, because error nodes replace everything that
+/// cannot be parsed.
 #[must_use]
 pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSource, Vec<Diagnostic>) {
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
@@ -119,7 +120,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
         &mut ast,
         &mut diagnostics,
     );
-    // If the text has nothing to parse, as in `=/*`, diagnostics are not in the order of the text yet.
+    // If the text contains nothing to parse, as in `=/*`, the diagnostics are not yet in the order of the text.
     formulac_syntax::diag::sort(&mut diagnostics);
     (
         ParsedSource {
@@ -130,7 +131,7 @@ pub fn parse_with(source: &str, mode: LayoutMode, limits: &Limits) -> (ParsedSou
     )
 }
 
-/// Buffers of the parser, reused for the next text.
+/// Buffers of the parser, which are reused for the next text.
 #[derive(Debug, Default)]
 pub struct ParseBuffers {
     lexed: lex::Lexed,
@@ -144,13 +145,14 @@ pub struct ParseBuffers {
 pub struct SourcePart {
     /// Span of the part.
     pub span: Span,
-    /// Kind of text: a file of definitions or a single formula.
+    /// Kind of text in the part: a file of definitions or a single formula.
     pub mode: LayoutMode,
-    /// Name that the formula of this part defines, if the name is outside the part.
+    /// Name that the formula in this part defines, if the name is not inside the part.
     pub name: Option<Span>,
 }
 
-/// Parses several parts of a source into one tree. Each definition holds the index of its part. Clears the tree first.
+/// Parses several parts of a source into one tree. Each definition holds the index of its part. The tree is cleared
+/// first.
 pub fn parse_parts(
     source: &str,
     parts: &[SourcePart],
@@ -192,7 +194,7 @@ pub fn parse_parts(
         };
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
-            // The layout has copied these tokens, so release the memory.
+            // The layout has its own copy of these tokens, so their memory can be freed.
             lexed.give_back();
             continue;
         }
@@ -212,14 +214,14 @@ pub fn parse_parts(
     let before = diagnostics.len();
     let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
     if well_formed::parse(&mut builder, &layout.tokens, levels).is_none() {
-        // The text has an error, so parse it again with the recovering parser.
+        // The text has an error, so it is parsed again with the recovering parser.
         ast.clear();
         diagnostics.truncate(before);
         let mut builder = builder::AstBuilder::new(source, &layout.heads, stacks, ast, diagnostics);
         let result = tables::FileParser::new().parse(&mut builder, terminals(layout));
         if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
-            // Recovery accepts every token stream of the layout pass. If it ever rejects one, report an internal
-            // error.
+            // The recovering parser accepts every token stream that the layout pass creates. If it rejects a token
+            // stream, an internal error is reported.
             diagnostics.push(Diagnostic::new(
                 Code::Internal,
                 Span::new(0, end),
@@ -245,8 +247,8 @@ mod tests {
 
     type ParseOutcome = Option<(Ast, Vec<Diagnostic>)>;
 
-    /// Returns the results of the loop and of the grammar's parser, `None` if the parser rejects the text, and whether
-    /// the lexer or the layout pass reports an error.
+    /// Returns three values: whether the lexer or the layout pass reports an error, the result of the loop, and the
+    /// result of the LALRPOP parser. A result is `None` if the parser rejects the text.
     fn read(text: &str) -> (bool, ParseOutcome, ParseOutcome) {
         let whole = Span::new(0, text.len() as u32);
         let (mut lexed, mut layout, mut said) = Default::default();
@@ -288,7 +290,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Both parsers accept the same strings, for any sequence of tokens.
+        /// Both parsers accept the same texts, whatever the sequence of tokens.
         #[test]
         fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",
@@ -297,7 +299,7 @@ mod tests {
             let text = words.join(" ");
             let (faulty, well_formed, by_grammar) = read(&text);
             match (&well_formed, &by_grammar) {
-                // The grammar's parser does not report errors that the layout pass has already reported.
+                // The LALRPOP parser does not report errors that the layout pass has already reported.
                 (None, Some((_, said))) => prop_assert!(faulty || said.iter().any(Diagnostic::is_error), "{}", text),
                 _ => prop_assert_eq!(well_formed, by_grammar, "{}", text),
             }

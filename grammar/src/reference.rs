@@ -1,11 +1,11 @@
-//! Parser for the parts of `view.field` and `${view.field[timeframe]:total}`.
+//! Parser for the parts of `view.field` and of `${view.field[timeframe]:total}`.
 
 use formulac_syntax::span::Span;
 
-/// Parts of a reference. Spans refer to the whole source.
+/// Parts of a reference. Spans refer to the whole source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellReference {
-    /// View, if the reference names one.
+    /// View, if the reference has one.
     pub view: Option<Span>,
     /// Field or column.
     pub field: Span,
@@ -15,7 +15,7 @@ pub struct CellReference {
     pub total: Option<Span>,
 }
 
-/// Splits the reference at `span`, `view.field` or `${…}`, into its parts.
+/// Splits the reference at `span`, which is `view.field` or `${…}`, into its parts.
 ///
 /// ```
 /// use formulac_grammar::reference;
@@ -58,7 +58,7 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         timeframe = Some(trim(open + 1, close));
         end = open;
     }
-    // The last dot separates the field, because views may be qualified but fields contain no dot.
+    // The field begins after the last dot, because views may be qualified but fields contain no dot.
     let dot = text.get(start..end).and_then(|t| t.rfind('.')).map(|i| start + i);
     let (view, field) = match dot {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),

@@ -1,17 +1,18 @@
-//! Terminals of the grammar.
+//! Terminal symbols of the grammar.
 
 use formulac_syntax::ast::BinaryOp;
 use formulac_syntax::lex::Token;
 
-/// Token with its column in the parser's tables.
+/// Token and its column in the parser's tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Terminal {
     pub kind: TerminalKind,
     pub token: Token,
 }
 
-/// Terminal kind. All infix operators are one terminal, and `+` and `-`, which are also signs, are another. Only the
-/// builder distinguishes the operators, because one rule per operator would cost one reduction per operator.
+/// Terminal kind. All infix operators share one terminal, except that `+` and `-` have another one because they are
+/// also signs. Only the builder distinguishes the operators, because separate rules for the operators would cost one
+/// reduction per operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminalKind {
     Start,
@@ -24,7 +25,7 @@ pub enum TerminalKind {
     Tab,
     Infix,
     Sign,
-    /// Operators of other languages, `==` and `!=`.
+    /// Operators of other languages: `==` and `!=`.
     Misspelt,
     Percent,
     Open,
@@ -39,11 +40,11 @@ pub enum TerminalKind {
     Odd,
     Fault,
     Last,
-    /// Token that occurs in no rule. The layout pass emits none.
+    /// Token that does not occur in any rule. The layout pass never emits such a token.
     Other,
 }
 
-/// Terminal kinds by token. A table lookup is one load, but a `match` compares first.
+/// Terminal kinds by token. A table lookup needs a single load, whereas a `match` needs comparisons.
 const KINDS: [TerminalKind; 256] = {
     let known = [
         (Token::Start, TerminalKind::Start),

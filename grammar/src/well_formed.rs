@@ -1,8 +1,8 @@
-//! Parser of well-formed formulas: one loop, with a stack of open levels.
+//! Parser of well-formed formulas. It is a loop with a stack of open levels.
 //!
-//! The grammar is `formula.lalrpop`. Its parser recovers and explains errors, but its tables make it three times as
-//! slow. This parser accepts the same language without errors and gives up at the first unexpected token; the other
-//! parser then reads the text from the start. Tests check that both agree.
+//! `formula.lalrpop` defines the grammar. The generated parser recovers from errors and explains them, but its tables
+//! make it three times as slow. This parser accepts the same texts, if they have no errors, and gives up at the first
+//! unexpected token. The generated parser then parses the text from the start. Tests check that both agree.
 
 use super::builder::{Arguments, AstBuilder, Chain, PendingList};
 use super::terminal::{Terminal, TerminalKind};
@@ -10,19 +10,19 @@ use formulac_syntax::ast::{BinaryOp, ExprId};
 use formulac_syntax::lex::Token;
 use formulac_syntax::span::Span;
 
-/// Construct that contains the operand, and is still open.
+/// Construct that contains the operand and is still open.
 #[derive(Clone, Copy, Debug)]
 enum Opener {
     Formula,
     Bracket {
         l: u32,
     },
-    /// Call; `l..m` is its name.
+    /// Call, whose name is at `l..m`.
     Call {
         l: u32,
         m: u32,
     },
-    /// Sign, which ends after one operand, as `Tab` does.
+    /// Sign. Like `Tab`, it ends after one operand.
     Sign {
         terminal: Terminal,
         l: u32,
@@ -46,7 +46,7 @@ enum Preceding {
 pub(super) struct BracketLevel {
     opener: Opener,
     before: Preceding,
-    /// Arguments before the last comma.
+    /// Arguments before the last comma, if any.
     args: Option<PendingList>,
 }
 
@@ -60,12 +60,13 @@ impl BracketLevel {
         }
     }
 
-    /// Returns whether a sign may come next. The right end of a range and the reference after a tab have no sign.
+    /// Returns `true` if a sign may come next. The right end of a range, and the reference after a tab, cannot have a
+    /// sign.
     fn takes_sign(&self) -> bool {
         !matches!(self.opener, Opener::Tab { .. }) && !matches!(self.before, Preceding::Colon(_))
     }
 
-    /// Returns whether the next argument has no tokens yet and so may be empty.
+    /// Returns `true` if the next argument has no tokens yet, so that it may be empty.
     fn awaits_argument(&self) -> bool {
         matches!(self.opener, Opener::Call { .. }) && matches!(self.before, Preceding::Nothing)
     }
@@ -75,12 +76,12 @@ struct WellFormedReader<'p, 'b, 's> {
     tokens: std::slice::Iter<'p, (Token, Span)>,
     builder: &'b mut AstBuilder<'s>,
     level: BracketLevel,
-    /// Levels around the current one.
+    /// Levels outside the current level.
     outer: &'b mut Vec<BracketLevel>,
 }
 
-/// Parses all formulas of the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error; the
-/// caller must then discard the built tree.
+/// Parses all formulas of the tokens, which end with [`Token::Last`]. Returns `None` if the text has an error. The
+/// caller must then discard the tree.
 pub(super) fn parse(
     builder: &mut AstBuilder<'_>,
     tokens: &[(Token, Span)],
@@ -127,7 +128,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.level = BracketLevel::new(Opener::Formula);
         loop {
             let Some(mut operand) = self.operand()? else { continue };
-            // Each iteration closes a level. Its value is an operand of the level around it.
+            // Each iteration closes one level. The value of the level is an operand of the next outer level.
             loop {
                 operand = match self.level.opener {
                     Opener::Sign { terminal, l } => self.builder.add_sign(terminal, l, operand),
@@ -156,7 +157,7 @@ impl WellFormedReader<'_, '_, '_> {
         self.level = BracketLevel::new(opener);
     }
 
-    /// Parses an operand of one or three tokens, or opens a level.
+    /// Parses an operand of one or three tokens, or opens a new level.
     #[inline]
     fn operand(&mut self) -> Option<Option<ExprId>> {
         let unread = self.tokens.clone();

@@ -1,5 +1,5 @@
-//! Merges a file that a spec generates now with the existing file: keeps the layout of that file, and the edits
-//! that no spec can express.
+//! Merges a newly generated file with the existing file. Keeps the layout of the existing file, and the edits that no
+//! spec can express.
 
 use super::hand_edits::HandEditKind;
 use super::{lines, state};
@@ -8,8 +8,8 @@ use crate::decompile::{self, Clash};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, edit, merge};
 
-/// Merges the last text that formulac wrote, the text that it generates now, and the file. `None` if both sides
-/// changed the same part.
+/// Merges three texts: the text that formulac wrote last, the text that it generates now, and the text in the file.
+/// Returns `None` if both sides changed the same part.
 pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
@@ -23,7 +23,7 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
     }
 }
 
-/// Returns the parts that stop [`merge_without_base`]: parts of a query if there are any, otherwise lines.
+/// Returns the parts that [`merge_without_base`] cannot merge: parts of a query if there are any, otherwise lines.
 pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ours, found]: [&str; 3]) -> Vec<Clash> {
     let of_query = match HandEditKind::new(path, model) {
         HandEditKind::Model | HandEditKind::Test => decompile::layout_clashes(base, ours, found, dialect),
@@ -40,8 +40,8 @@ pub(super) fn merge_clashes(path: &str, model: &str, dialect: Dialect, [base, ou
         .collect()
 }
 
-/// Formats a generated file with the layout and the comments of the existing file. `None` if somebody edited the
-/// existing file in another way, because formulac would undo that edit.
+/// Formats a generated file with the layout and the comments of the existing file. Returns `None` if somebody made
+/// other edits to the existing file, because formulac would undo those edits.
 ///
 /// ```
 /// use formulac_catalog::Dialect;
@@ -63,7 +63,7 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     let model = name.split_once('.').map_or(name, |(model, _)| model);
     let text = state::lines(found);
     let made = state::lines(made);
-    // A formatter may move columns, but it changes nothing else.
+    // A formatter may move columns, but must not change anything else.
     let in_order = || as_written(&decompile::in_order_of(&text, &made, dialect)?);
     let merged = match as_written(&text).or_else(in_order) {
         Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
@@ -78,8 +78,8 @@ pub fn in_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> Op
     })
 }
 
-/// Merges properties by their values. The hashes are taken from the properties that formulac generates now, so
-/// they are the same on all sides.
+/// Merges properties by their values. The hashes are taken from the newly generated properties, so they are the same on
+/// all sides.
 fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     let rules = Rules::new()
         .list("models", &["name"])
@@ -90,7 +90,7 @@ fn properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
 }
 
-/// Replaces the hashes in a properties file with the hashes recorded in another.
+/// Replaces the hashes in a properties file with the hashes recorded in `other`.
 fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
     noted_hashes(other).into_iter().fold(text.to_owned(), |text, noted| {
         let node = Path::root().key("models").item("name", model);
@@ -98,7 +98,7 @@ fn with_hashes_of(text: &str, other: &str, model: &str) -> String {
             Some(column) => node.key("columns").item("name", column),
             None => node,
         };
-        // Some of the keys may be missing, so try the most specific path first.
+        // Some of the parent keys may be missing, so the most specific path is tried first.
         let set = |count: usize| {
             let (above, below) = noted.keys.split_at(count);
             let at = above.iter().fold(node.clone(), |path, key| path.key(*key));

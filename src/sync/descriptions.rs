@@ -1,5 +1,5 @@
-//! Descriptions that people wrote in Omni, and their transfer to the place where dbt keeps them: the spec, or the
-//! properties file that describes the node.
+//! Transfers descriptions that people wrote in Omni to the place where dbt keeps them: the spec, or the properties file
+//! that describes the node.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use super::plan::{Action, ModelPlan, PlannedChange};
 use super::properties::line_at;
 use super::reconcile::{Conflict, TextChange};
 
-/// A description in Omni that differs from the description written by the last pull.
+/// A description in Omni that differs from the description that the last pull wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OmniDescription {
-    /// The column; `None` for the description of the table.
+    /// Name of the column. `None` for the description of the table.
     column: Option<String>,
     before: Option<String>,
     after: String,
-    /// The line in Omni's file.
+    /// Line number in Omni's file.
     line: usize,
 }
 
@@ -30,9 +30,9 @@ struct OmniDescription {
 pub struct Described {
     /// Changes to the files that describe nodes.
     pub plans: Vec<ModelPlan>,
-    /// Edits of models that are generated from specs, each with its model.
+    /// Edits of models that are generated from specs, as pairs of model and edit.
     pub of_specs: Vec<(String, HandEdit)>,
-    /// Descriptions that cannot be transferred to dbt: the location and the reason.
+    /// Descriptions that cannot be transferred to dbt, as pairs of location and reason.
     pub refused: Vec<(String, String)>,
 }
 
@@ -61,7 +61,7 @@ impl PulledView {
 }
 
 /// Finds the descriptions that people changed in Omni since the last pull. `is_spec` checks whether a model is
-/// generated from a spec, and `read` returns the contents of a file of the project.
+/// generated from a spec. `read` returns the contents of a project file.
 #[must_use]
 pub fn changed_descriptions(
     manifest: &Manifest,
@@ -71,7 +71,7 @@ pub fn changed_descriptions(
 ) -> Described {
     let mut done = Described::default();
     let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
-    // One file may describe many nodes, so all its descriptions are changed together.
+    // A file may describe many nodes, so all its descriptions are changed together.
     let mut files: BTreeMap<String, DescriptionFile> = BTreeMap::new();
     for view in views.iter().filter(|view| !view.record.gone) {
         let said = omni_descriptions(view);
@@ -131,8 +131,8 @@ fn description_place(view: &PulledView, said: &OmniDescription) -> String {
 }
 
 impl PulledView {
-    /// Returns the file's contents with this description of a column or of the table. `None` if the file cannot be
-    /// edited.
+    /// Returns the file's contents with this description of a column or of the table. Returns `None` if the file cannot
+    /// be edited.
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
         let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
@@ -152,14 +152,14 @@ impl PulledView {
 
     /// Returns the columns, each with the name of its dimension and the dimension as it was pulled.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
-        // The dimensions for columns come first, in the order of the columns.
+        // The dimensions of columns come first, in the order of the columns.
         let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
 }
 
-/// Returns a properties file with this description of a node or of one of its columns. `None` if the file does
+/// Returns a properties file with this description of a node or of one of its columns. Returns `None` if the file does
 /// not describe the node or cannot be edited.
 #[must_use]
 pub fn described_in_properties(
@@ -230,7 +230,7 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 
 fn edit_of_spec(view: &PulledView, said: OmniDescription) -> HandEdit {
     HandEdit {
-        // The spec's own names are used for its columns.
+        // Columns use the names from the spec.
         definition: said.column,
         cte: None,
         property: Property::Description,
@@ -347,7 +347,7 @@ impl DescriptionFile {
     }
 }
 
-/// Returns the path of the node in its properties file, and the YAML found there.
+/// Returns the path of the node in its properties file, and the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let named = |list: &Node, name: &str| {

@@ -1,5 +1,4 @@
-//! Results of a verification of a model, stored in a file for the spec that was verified. Merge requests quote
-//! these results.
+//! Results of a model's verification, stored in one file per verified spec. Merge requests quote these results.
 
 use super::state::{branches, lines};
 use super::transaction::content_hash;
@@ -11,7 +10,7 @@ use crate::yaml::{self, Node};
 pub const EVIDENCE: &str = ".formulac/evidence";
 /// The first line of an evidence file.
 const HEADER: &str = "# Results of the last `formulac verify` of this model; formulac updates this file.\n";
-/// Placeholder for the formula, used in the position in which other comparisons name a relation.
+/// Placeholder for the formula. It appears in the place where other comparisons name a relation.
 const FORMULA: &str = "its formula";
 /// Maximum number of rows that a merge request quotes.
 const QUOTED: usize = 3;
@@ -35,11 +34,11 @@ pub struct Evidence {
     pub spec: String,
     /// Hash of the spec's contents.
     pub content: String,
-    /// The environment; empty if the project has no environments.
+    /// The environment. Empty if the project has no environments.
     pub environment: String,
     /// The engine that ran the comparison, with its version.
     pub engine: String,
-    /// Comparisons and their results, starting with the formula.
+    /// Comparisons and their results. The comparison with the formula comes first.
     pub proofs: Vec<Proof>,
 }
 
@@ -78,15 +77,15 @@ impl Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
-    /// The compared relation, if it is neither the model nor its formula. It is not written to the evidence file.
+    /// The compared relation. `None` if it is the model or its formula. This field is not written to the evidence file.
     pub ours: Option<String>,
-    /// The relation that the model was compared with; `None` for the model's formula.
+    /// The relation that the model was compared with. `None` if that is the model's formula.
     pub with: Option<String>,
     /// Result of the comparison.
     pub verdict: Verdict,
-    /// Reason why the comparison was not possible.
+    /// Reason why the comparison was not possible, if it failed.
     pub why: Option<String>,
-    /// The rows of the formula were used in place of the model, because the model is not built.
+    /// `true` if the rows of the formula were used in place of the model because the model is not built.
     pub of_formula: bool,
     /// Columns that identify a row.
     pub keys: Vec<String>,
@@ -94,14 +93,14 @@ pub struct Proof {
     pub tolerance: Option<String>,
     /// Row counts of the comparison.
     pub counts: Counts,
-    /// Sentences about columns that one side lacks.
+    /// Sentences that name the columns missing on one side.
     pub lacking: Vec<String>,
     /// The worst rows, one line per row.
     pub worst: Vec<String>,
 }
 
 impl Proof {
-    /// Returns a readable name for the relation that this comparison was made with.
+    /// Returns a readable name for the relation on the other side of this comparison.
     #[must_use]
     pub fn other(&self) -> &str {
         self.with.as_deref().unwrap_or(FORMULA)
@@ -173,8 +172,8 @@ impl Evidence {
         self.content == content_hash(lines(source).as_bytes())
     }
 
-    /// Returns the combined verdict of all comparisons. "Differs" has priority, then "not compared". The verdict is
-    /// "not compared" if there were no comparisons.
+    /// Returns the combined verdict of all comparisons. The verdict is "differs" if any comparison differs, otherwise
+    /// "not compared" if any comparison was not possible. The verdict is "not compared" if there were no comparisons.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let has = |verdict: Verdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
@@ -185,7 +184,8 @@ impl Evidence {
         }
     }
 
-    /// Describes the values for a reviewer: the number of rows that agree, or the worst of the rows that differ.
+    /// Describes the compared values for a reviewer: the number of rows that agree, or the worst of the rows that
+    /// differ.
     #[must_use]
     pub fn values(&self) -> String {
         let worst = self
@@ -215,7 +215,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the contents of the evidence file. They depend only on the results, and not on the time or the person.
+    /// Returns the contents of the evidence file. The contents depend only on the results, not on the time or the
+    /// person.
     #[must_use]
     pub fn text(&self) -> String {
         let word = |text: &str| YamlOutput::Dbt(text.to_owned());
@@ -235,8 +236,8 @@ impl Evidence {
         format!("{HEADER}{}", write_value(&map(pairs)))
     }
 
-    /// Returns `true` if a file is exactly as formulac writes it for some results. This does not prove that a
-    /// verification produced these results.
+    /// Returns `true` if the file has exactly the text that formulac writes for some results. This check does not prove
+    /// that a verification produced these results.
     #[must_use]
     pub fn is_written(path: &str, text: &str) -> bool {
         match Self::versions(text).as_slice() {
@@ -245,8 +246,8 @@ impl Evidence {
         }
     }
 
-    /// Reads the contents of an evidence file: one version, or the versions of both branches if git could not merge
-    /// them. Returns nothing for other files.
+    /// Reads the contents of an evidence file. Returns one version, or the versions of both branches if git could not
+    /// merge them. Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match branches(text) {
@@ -287,7 +288,7 @@ impl Proof {
             YamlOutput::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
         pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
-        // A count of zero is not written.
+        // Counts of zero are not written.
         for (key, counted) in [("only", counts.only), ("repeated", counts.repeated)] {
             if counted != [0, 0] {
                 pairs.push((key, both(counted)));

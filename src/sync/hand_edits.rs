@@ -1,4 +1,4 @@
-//! Changes that people made in generated files, by definition and property.
+//! Manual changes in generated files, grouped by definition and property.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,12 +21,12 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
-    /// Another part of a file, which no spec can express.
+    /// Another part of a file that no spec can express.
     Text,
 }
 
 impl Property {
-    /// Returns the property's name for people.
+    /// Returns the readable name of the property.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,9 +49,9 @@ impl fmt::Display for Property {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandEdit {
-    /// The column or definition; `None` if the edit concerns the whole model.
+    /// The column or definition. `None` if the edit concerns the whole model.
     pub definition: Option<String>,
-    /// The CTE that contains the edit.
+    /// Name of the CTE that contains the edit, if any.
     pub cte: Option<String>,
     /// The changed property.
     pub property: Property,
@@ -59,20 +59,20 @@ pub struct HandEdit {
     pub detail: String,
     /// Path of the file, relative to the project's folder.
     pub file: String,
-    /// The line in the file, from 1.
+    /// Line number in the file, starting at 1.
     pub line: usize,
-    /// The text that formulac wrote; `None` if it wrote nothing.
+    /// The text that formulac wrote. `None` if it wrote nothing there.
     pub before: Option<String>,
-    /// The text now; `None` if it was removed.
+    /// The current text. `None` if the text was removed.
     pub after: Option<String>,
     /// Reason why no spec can express the edit, if the edit stays only in the file.
     pub why: Option<String>,
-    /// The values of the property before and after the edit, to be transferred to the spec.
+    /// The values of the property before and after the edit. They are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
 impl HandEdit {
-    /// Returns `true` if the edit concerns a file but no named part of it.
+    /// Returns `true` if the edit concerns a whole file instead of a named part.
     pub(super) fn is_whole(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
@@ -99,8 +99,8 @@ impl HandEditKind {
     }
 }
 
-/// Returns the differences between the files that formulac wrote and the files that exist now. Files that no
-/// longer exist are skipped.
+/// Returns the differences between the files that formulac wrote and the current files. Files that no longer exist are
+/// skipped.
 pub(super) fn hand_edits_between(
     model: &str,
     written: &BTreeMap<String, String>,
@@ -114,7 +114,7 @@ pub(super) fn hand_edits_between(
         };
         match HandEditKind::new(path, model) {
             HandEditKind::Model => sql(path, written, &now, dialect, &mut edits),
-            // Properties and docs blocks are compared together, below.
+            // Properties and docs blocks are compared together below.
             HandEditKind::Properties | HandEditKind::Docs => {}
             HandEditKind::Test if canonical(written) == canonical(&now) => {}
             HandEditKind::Test => edits.push(whole_file_edit(path, written, &now, Property::Tests)),
@@ -150,8 +150,8 @@ pub(super) fn hand_edits_between(
         (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
         _ => edits.push(whole_file_edit(&path, &yml, &now, Property::Text)),
     }
-    // Report other changed values that are not compared individually, such as the order of columns. Changes in
-    // layout and comments are not edits.
+    // Reports other changes that are not compared individually, such as the order of columns. Changes in layout and
+    // comments are not edits.
     if edits.len() == before {
         if !have_same_values(&now, &yml) {
             edits.push(whole_file_edit(&path, &yml, &now, Property::Text));
@@ -187,8 +187,8 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
     }
 }
 
-/// Adds the edits in a model's SQL: those of columns, then those of other parts. Changes in layout, comments and
-/// the order of columns are not edits.
+/// Adds the edits in a model's SQL: first the edits of columns, then the edits of other parts. Changes in layout,
+/// comments and the order of columns are not edits.
 fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::between(written, now, dialect);
     let begin = edits.len();

@@ -1,4 +1,4 @@
-//! Synchronization of specs and dbt files: what each side changed since the last push, and how to bring both together.
+//! Synchronization of specs and dbt files: finds the changes on each side since the last push, and merges them.
 //!
 //! | part | content |
 //! |---|---|
@@ -9,10 +9,11 @@
 //! | [`team`] | roles, approvals, and whether the author of a commit had the permission |
 //! | [`secrets`] | masks values that look like secrets |
 //!
-//! A definition that only one side changed takes that change. If both sides changed the same definition, the result is
-//! a conflict, and nothing is written. Edited SQL comes back as a formula if `formulac-decompile` finds one.
+//! If only one side changed a definition, the result has that change. If both sides changed the same definition, the
+//! result is a conflict, and nothing is written. Edited SQL is converted back to a formula if `formulac-decompile`
+//! finds one.
 //!
-//! Everything is pure except [`Disk`], through which a transaction reads and writes files.
+//! All functions are pure, except that a transaction reads and writes files through [`Disk`].
 
 #![forbid(unsafe_code)]
 #![warn(

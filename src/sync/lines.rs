@@ -1,6 +1,6 @@
 //! Line-by-line merge of text files.
 
-/// Merges two versions of a file line by line, with their common base. `None` if both changed the same
+/// Merges two versions of a file line by line, with their common base. Returns `None` if both versions changed the same
 /// lines.
 ///
 /// ```
@@ -14,7 +14,7 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
     diffy::merge(base, ours, theirs).ok()
 }
 
-/// Returns the lines that stop a merge: for each conflict, the lines of the base, of ours and of theirs.
+/// Returns the lines that prevent a merge: for each conflict, the lines of the base, of `ours` and of `theirs`.
 pub(super) fn conflicts(base: &str, ours: &str, theirs: &str) -> Vec<[String; 3]> {
     let Err(marked) = diffy::merge(base, ours, theirs) else {
         return Vec::new();

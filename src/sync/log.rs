@@ -1,5 +1,5 @@
-//! Log of changes, with their authors and times. Each entry is a separate file with the hashes of the entries
-//! before it, so branches merge without conflicts and a modified entry is detected.
+//! Log of changes, with their authors and timestamps. Each entry is a separate file that contains the hashes of the
+//! entries before it. Branches therefore merge without conflicts, and changes to an entry are detected.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use crate::yaml::{self, Node};
 
 /// The folder of the log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
-/// Action of an entry about a command that somebody called without the required role. The command changed
-/// nothing, so no other entry follows this one, and it takes the number of the last entry before it.
+/// Action of a log entry for a command that was refused because its caller lacks the required role. The command changed
+/// nothing, so the refusal has no separate number. It takes the number of the last entry before it.
 pub const REFUSED: &str = "refused";
-/// Number of letters of a hash that identify an entry.
+/// Number of characters of a hash that identify an entry.
 const SHORT: usize = 12;
 
 /// An action recorded in the log.
@@ -21,17 +21,17 @@ const SHORT: usize = 12;
 pub struct LogEntry {
     /// Hashes of the entries before this one, sorted.
     pub parents: Vec<String>,
-    /// When, as `2026-11-20T10:00:00.123456Z`.
+    /// Timestamp, such as `2026-11-20T10:00:00.123456Z`.
     pub at: String,
-    /// Who.
+    /// The person, as `Name <address>`.
     pub by: String,
     /// The action: `push`, `rollback`, `release`, or [`REFUSED`].
     pub did: String,
-    /// The environment.
+    /// Name of the environment.
     pub environment: String,
-    /// Changes of models and definitions, one line each.
+    /// Changes to models and definitions, one per line.
     pub changes: Vec<String>,
-    /// The changed files, each with the hash of its new contents; `None` if the file was removed.
+    /// The changed files, each with the hash of its new contents. The hash is `None` if the file was removed.
     pub files: Vec<(String, Option<String>)>,
 }
 
@@ -70,7 +70,7 @@ impl LogEntry {
         content_hash(self.text().as_bytes())
     }
 
-    /// Returns the time without fractions of a second, which are only needed to sort entries.
+    /// Returns the time without fractions of a second, which serve only to sort entries.
     #[must_use]
     pub fn time(&self) -> String {
         let whole = self.at.split('.').next().unwrap_or_default();
@@ -84,8 +84,8 @@ impl LogEntry {
         format!("{time}-{}.yml", short_hash(&self.hash()))
     }
 
-    /// Reads an entry from the contents of its file. `None` if the file is not an entry, or if its name shows that it
-    /// was changed.
+    /// Reads an entry from the contents of its file. Returns `None` if the file is not a log entry, or if its contents
+    /// do not match the hash in its name.
     #[must_use]
     pub fn read_as(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
@@ -119,7 +119,7 @@ fn is_named_after(name: &str, hash: &str) -> bool {
         .is_some_and(|stem| stem.ends_with(short_hash(hash)))
 }
 
-/// Returns the first letters of a hash, which are enough for people.
+/// Returns the first characters of a hash, which are enough to display it.
 #[must_use]
 pub fn short_hash(hash: &str) -> &str {
     hash.get(..SHORT).unwrap_or(hash)
@@ -129,8 +129,8 @@ pub fn short_hash(hash: &str) -> &str {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Logged {
-    /// Number of the entry: one more than the greatest number of the entries before it. Entries on two branches may
-    /// have the same number.
+    /// Number of the entry: one more than the highest number of the entries before it. Entries on two branches may have
+    /// the same number.
     pub number: usize,
     /// Hash of the entry.
     pub hash: String,
@@ -144,9 +144,9 @@ pub struct Logged {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Log {
-    /// Entries sorted by number, then by time. Each entry comes after the entries that it follows.
+    /// Entries sorted by number, then by time. Every entry comes after its parents.
     pub entries: Vec<Logged>,
-    /// Faults: the file and a description of each.
+    /// Faults, as pairs of file name and description.
     pub faults: Vec<(String, String)>,
 }
 
@@ -168,7 +168,7 @@ impl Log {
         let mut log = Self::default();
         let mut found: BTreeMap<String, (String, LogEntry)> = BTreeMap::new();
         for (name, text) in files {
-            // The line endings may have been converted in transit.
+            // Line endings may have been converted, for example by git.
             let text = text.replace('\r', "");
             let hash = content_hash(text.as_bytes());
             let Some(entry) = LogEntry::read(&text) else {
@@ -209,7 +209,8 @@ impl Log {
         log
     }
 
-    /// Returns the hashes of the entries that no other entry follows. They are the parents of the next entry.
+    /// Returns the hashes of the last entries: those that are not a parent of any other entry. These hashes become the
+    /// parents of the next entry.
     #[must_use]
     pub fn head_hashes(&self) -> Vec<String> {
         let changed: Vec<&Logged> = self
@@ -224,7 +225,7 @@ impl Log {
         heads
     }
 
-    /// Returns the entries that match a number or the first letters of a hash.
+    /// Returns the entries that match a number or the first characters of a hash.
     #[must_use]
     pub fn find_entries(&self, id: &str) -> Vec<&Logged> {
         let is_meant = |logged: &&Logged| match id.parse::<usize>() {
@@ -280,7 +281,7 @@ fn numbers(found: &BTreeMap<String, (String, LogEntry)>) -> BTreeMap<String, usi
     numbers
 }
 
-/// Gives each refusal the greatest number of the entries before it, so that the refusal is listed after them.
+/// Gives each refusal the highest number of the entries before it, so that the refusal is listed after them.
 fn number_refusals(entries: &mut [Logged]) {
     let (refused, mut changed): (Vec<&mut Logged>, Vec<&mut Logged>) =
         entries.iter_mut().partition(|logged| logged.entry.did == REFUSED);
@@ -368,7 +369,8 @@ mod tests {
             [&second]
         );
         assert_eq!(all.find_entries(&refused.hash()[..8]).len(), 1);
-        // A refusal in this work tree has no parents, and is listed after the entries that existed at its time.
+        // A refusal that was recorded in this work tree has no parents. It is listed after the entries that existed at
+        // its time.
         let own = LogEntry {
             did: REFUSED.to_owned(),
             ..entry("2026-01-01T00:00:00.5Z", &[])

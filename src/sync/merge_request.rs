@@ -1,4 +1,4 @@
-//! The text of a merge request: the changes in a plan, the checks, whom the changes affect and how to undo them.
+//! Text of a merge request: the changes in a plan, the checks, the people affected, and how to undo the changes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,53 +10,53 @@ use super::properties;
 use crate::markdown::{block, code, escape_markdown, sentence};
 use crate::yaml_edit::YamlValue;
 
-/// Maximum number of listed changes per model.
+/// Maximum number of changes listed per model.
 const LISTED: usize = 100;
 
 /// Contents of a merge request in addition to its plan.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct MergeRequest {
-    /// Subject of the merge request, in one line; empty if none was given.
+    /// Title of the merge request, on one line. Empty if none was given.
     pub title: String,
     /// Checks that passed, for example `dbt parses it`.
     pub checks: Vec<String>,
     /// Checks that did not run, with the reason, for example `values (no connection)`.
     pub not_run: Vec<String>,
-    /// Verification results for the values of each created or updated model.
+    /// Verification results of each created or updated model.
     pub values: Vec<ToldValues>,
-    /// The impact of the change, as Markdown; `None` if it is not known.
+    /// Impact of the change, as Markdown. `None` if it is not known.
     pub reaches: Option<String>,
-    /// Roles, each with the number of approvals that it must give.
+    /// Number of approvals that each role must give.
     pub needs: Vec<(String, usize)>,
     /// The command that undoes the change.
     pub undo: Option<String>,
 }
 
-/// Verification results for a model's values.
+/// Result of verifying a model's values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToldValues {
     /// The model.
     pub model: String,
-    /// The environment and engine of the verification, for example `development, dbt 1.12.6 on duckdb`; `None` if the
+    /// The environment and engine of the verification, for example `development, dbt 1.12.6 on duckdb`. `None` if the
     /// values were not verified.
     pub place: Option<String>,
-    /// The result, as a sentence with names between backticks.
+    /// The result as a sentence, with names in backticks.
     pub told: String,
 }
 
-/// Number of tests that a push promises for its models.
+/// Number of tests in the model files that a push writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Promised {
-    /// Data tests, including those in separate files.
+    /// Number of data tests, including tests in separate files.
     pub data: usize,
-    /// Unit tests.
+    /// Number of unit tests.
     pub unit: usize,
 }
 
 impl Promised {
-    /// Counts the tests in the files of a model, given by path.
+    /// Counts the tests in a model's files. `files` maps paths to contents.
     #[must_use]
     pub fn new(model: &str, files: &BTreeMap<String, String>) -> Self {
         let mut promised = Self::default();
@@ -78,7 +78,7 @@ impl Promised {
         promised
     }
 
-    /// Combines two reports.
+    /// Adds two counts.
     #[must_use]
     pub fn combine(self, other: Self) -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Promised {
         }
     }
 
-    /// Describes the counts, for example `5 data tests and 1 unit test`; `None` if there are no tests.
+    /// Describes the counts, for example `5 data tests and 1 unit test`. `None` if there are no tests.
     #[must_use]
     pub fn section(self) -> Option<String> {
         let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
@@ -101,8 +101,8 @@ impl Promised {
 }
 
 impl MergeRequest {
-    /// Returns the complete text as Markdown. Names, formulas and SQL come from files that many people edit, so they
-    /// are escaped and none of their contents becomes markup.
+    /// Returns the complete text of the merge request as Markdown. Names, formulas and SQL come from files that many
+    /// people edit, so the text escapes them to keep them from acting as markup.
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
         let mut out = String::new();
@@ -241,7 +241,7 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
     }
 }
 
-/// Writes the diffs of SQL and of other files, in collapsed sections.
+/// Writes the diffs of SQL and of other files in collapsed sections.
 fn details(out: &mut String, plan: &Plan) {
     let files = plan.models.iter().flat_map(|model| &model.files);
     let changed = files.filter(|file| !file.path.starts_with(STATES));

@@ -1,4 +1,4 @@
-//! Plan of a push. A plan is data, and creating it changes no files.
+//! Plan of a push. A plan is pure data. Creating a plan changes no files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::state::{PushState, lines};
 use crate::CompiledSpec;
 use crate::dbt::are_of_one_text;
 
-/// The folder of the bases, relative to the project's folder.
+/// Folder of the bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// The file with the facts about the data that were known when models were last generated. The path is relative
-/// to the project's folder.
+/// Path of the file with the facts about the data with which models were last generated. The path is relative to the
+/// project's folder.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Returns the path of a model's base, relative to the project's folder.
@@ -34,11 +34,11 @@ pub enum Action {
     Update,
     /// Delete the model's files, because its spec was removed.
     Delete,
-    /// Change nothing: the only differences are hand edits, which stay.
+    /// Change nothing, because the only differences are hand edits, which are kept.
     Keep,
     /// Change no file, but commit an edit of comments or layout that is not committed yet.
     Commit,
-    /// Nothing.
+    /// Do nothing.
     Nothing,
 }
 
@@ -61,13 +61,13 @@ impl Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlannedChange {
-    /// The definition or column; `None` for the model.
+    /// The definition or column. `None` if the change concerns the model.
     pub definition: Option<String>,
     /// The changed property.
     pub property: Property,
-    /// The old value; `None` if the property is new.
+    /// The old value. `None` if the property is new.
     pub before: Option<String>,
-    /// The new value; `None` if the property is removed.
+    /// The new value. `None` if the property is removed.
     pub after: Option<String>,
 }
 
@@ -99,17 +99,17 @@ pub struct ModelPlan {
     pub action: Action,
     /// Changes in the model's properties and definitions.
     pub changes: Vec<PlannedChange>,
-    /// Hand edits that are now in the spec.
+    /// Hand edits that were transferred to the spec.
     pub carried: Vec<HandEdit>,
-    /// Hand edits that stay only in the files.
+    /// Hand edits that exist only in the files.
     pub kept: Vec<HandEdit>,
     /// Conflicts that a person must resolve. Nothing is written while there are conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Files that change, including specs and states.
+    /// Files that change, including specs and state files.
     pub files: Vec<TextChange>,
-    /// All files of the model that belong in the commit.
+    /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
-    /// Files of the model that keep their hand edits and are not committed yet.
+    /// Files of the model that contain hand edits and are not committed yet.
     pub uncommitted: Vec<String>,
 }
 
@@ -130,7 +130,7 @@ impl ModelPlan {
         }
     }
 
-    /// Records files that keep their hand edits and are not committed yet. The push commits these files.
+    /// Records files that contain hand edits and are not committed yet. The push commits these files.
     #[must_use]
     pub fn with_uncommitted(mut self, files: Vec<String>) -> Self {
         if self.action == Action::Nothing && !files.is_empty() {
@@ -141,10 +141,10 @@ impl ModelPlan {
         self
     }
 
-    /// Creates the plan for one model. `base` is the spec of the last push as it compiles now; `None` if nothing is
-    /// new since then. `before` has the current contents of the spec's file and of the state's file.
+    /// Creates the plan for one model. `base` is the spec of the last push, compiled now. `None` if nothing changed
+    /// since that push. `before` has the current contents of the spec file and the state file.
     ///
-    /// A model without a state was never pushed.
+    /// A model without a state file was never pushed.
     #[must_use]
     pub fn new(
         sides: ModelSides<'_>,
@@ -159,7 +159,8 @@ impl ModelPlan {
             mut conflicts,
         } = reconciled;
         let (mut changed, more) = files(sides, &kept);
-        // If there are conflicts between definitions, conflicts between files need no separate decision.
+        // Conflicts between definitions already stop the push. Conflicts between files are reported only if there are
+        // no such conflicts.
         if conflicts.is_empty() {
             conflicts.extend(more);
         }
@@ -202,7 +203,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
         }
-        // A removed spec is part of the change too.
+        // The removal of the spec is part of the change too.
         if action == Action::Delete {
             paths.push(spec.clone());
         }
@@ -267,8 +268,8 @@ impl ModelPlan {
 }
 
 impl PushState {
-    /// Returns the base of a model that was never pushed, if somebody edited its files and its spec still generates
-    /// the same files as when they were written. `None` otherwise.
+    /// Returns a base for a model that was never pushed. Requires that somebody edited the model's files and that the
+    /// spec still generates the files as they were before these edits. Returns `None` otherwise.
     #[must_use]
     pub fn from_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
@@ -293,7 +294,7 @@ impl PushState {
 }
 
 impl Ours {
-    /// Returns the changes in a model since an earlier version of its spec.
+    /// Returns the changes to a model since an earlier version of its spec.
     #[must_use]
     pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
         let base = [PushState::from_pushed(model, earlier)];
@@ -307,7 +308,7 @@ impl Ours {
     }
 }
 
-/// Returns the changes in a model: formulas are compared by the specs, everything else by the properties.
+/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties.
 fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<PlannedChange> {
     if base.is_none() && !is_new {
         return Vec::new();
@@ -365,7 +366,7 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // A column without a description is described by its formula, which may be listed already.
+        // A column without a description is described by its formula, whose change may be listed already.
         let is_told = changes
             .iter()
             .any(|told| told.definition == about.column && told.before == was && told.after == is);
@@ -386,15 +387,15 @@ fn changes(sides: ModelSides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> 
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// The environment of the push; `None` if the project has no environments.
+    /// The environment of the push. `None` if the project has no environments.
     pub environment: Option<String>,
-    /// The models, sorted by name, without the models that have nothing to report.
+    /// The models, sorted by name. Models without any changes to report are left out.
     pub models: Vec<ModelPlan>,
     /// Change to `known.yml`.
     pub known: Option<KnownChange>,
 }
 
-/// A change to `known.yml`, which stores the facts about the data that were known when models were generated.
+/// A change to `known.yml`, which stores the facts about the data with which models were generated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownChange {
     /// The file.
@@ -468,7 +469,7 @@ impl Plan {
         out
     }
 
-    /// Returns the complete plan in the format in which it is saved to a file.
+    /// Returns the complete plan in the format of a saved plan.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({

@@ -1,4 +1,4 @@
-//! Properties in a model's properties file, one entry per property.
+//! Properties in a model's properties file, with one entry per property.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::yaml_edit::YamlValue;
 /// Identifies one property of a model or column.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct About {
-    /// The column; `None` for the model.
+    /// The column. `None` for the model.
     pub column: Option<String>,
     pub property: Property,
-    /// The key below the property, or the list item; empty if the property has only one value.
+    /// The key below the property, or the list item. Empty if the property has only one value.
     pub detail: String,
 }
 
@@ -21,21 +21,21 @@ pub(super) struct About {
 #[derive(Clone, Debug)]
 pub(super) struct StatedProperties {
     pub value: YamlValue,
-    /// The line in the file, from 1.
+    /// Line number in the file, starting at 1.
     pub line: usize,
-    /// The value is in the file with docs blocks.
+    /// `true` if the value is in the file with docs blocks.
     pub in_docs: bool,
 }
 
 impl StatedProperties {
-    /// Returns the value of a scalar, or the YAML in one line for other values.
+    /// Returns a scalar as its value, and any other value as YAML on one line.
     pub fn text(&self) -> String {
         display_value(&self.value)
     }
 }
 
-/// Reads all properties of a model and replaces calls of docs blocks with their contents. `None` if the file has
-/// no properties.
+/// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
+/// if the file has no properties.
 pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, StatedProperties>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
     let mut reader = PropertiesReader {
@@ -80,7 +80,7 @@ impl PropertiesReader<'_> {
         }
     }
 
-    /// Adds the properties of a model or column that are stored under a key.
+    /// Adds the property of a model or column that is stored under `key`.
     fn add_property(&mut self, column: Option<&str>, key: &str, value: &Node) {
         match key {
             "description" => self.description(column, value),
@@ -150,7 +150,7 @@ impl PropertiesReader<'_> {
     }
 }
 
-/// Returns a `meta` mapping without the hash that formulac stores in it. `None` if nothing else is left.
+/// Returns a `meta` mapping without the hash that formulac stores in it. Returns `None` if nothing else is left.
 fn without_hash(meta: &Node) -> Option<YamlValue> {
     let Some(pairs) = meta.pairs() else {
         return Some(value_of(meta));
@@ -177,14 +177,14 @@ fn without_hash(meta: &Node) -> Option<YamlValue> {
     (!kept.is_empty()).then(|| YamlValue::map(kept))
 }
 
-/// Returns the name in `{{ doc('name') }}`, if the text has no other contents.
+/// Returns the name in `{{ doc('name') }}`. `None` if the text has any other contents.
 fn doc_call(text: &str) -> Option<&str> {
     let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
     let name = inside.strip_prefix("doc(")?.strip_suffix(')')?.trim();
     Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
 }
 
-/// Returns the docs blocks of a file by name, each with the line on which its text begins. `raw` blocks, which
+/// Returns the docs blocks of a file by name, each with the line number on which its text begins. `raw` blocks, which
 /// protect text from Jinja, are removed.
 fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let mut found = BTreeMap::new();
@@ -212,12 +212,13 @@ pub(super) fn bare_name(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Returns the line of a byte offset, from 1.
+/// Returns the line number of a byte offset, starting at 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// Converts a node to a value for output. The parser limits the depth of a file, so the recursion is limited too.
+/// Converts a node to a YAML value that can be written. The parser limits the depth of a file, so the recursion is
+/// limited too.
 fn value_of(node: &Node) -> YamlValue {
     match &node.kind {
         NodeKind::Scalar {
@@ -234,7 +235,7 @@ fn value_of(node: &Node) -> YamlValue {
     }
 }
 
-/// Formats a value in one line, for display and for comparison. Keys stay in their order.
+/// Formats a value on one line, for display and for comparison. Keys keep their order.
 pub(super) fn display_value(value: &YamlValue) -> String {
     match value {
         YamlValue::Bare(text) if yaml::parse_boolean(text).is_some() => {

@@ -1,5 +1,5 @@
-//! Resolution of a conflict: removes an edit from its file, or transfers it to the spec and overwrites the spec's
-//! version.
+//! Resolves a conflict: removes an edit from its file, or transfers the edit to the spec, where it overwrites the
+//! spec's version.
 
 use super::hand_edits::{HandEdit, HandEditKind, Property};
 use super::reconcile::{Conflict, Ours, Tools};
@@ -8,7 +8,8 @@ use super::{reconcile, write_back};
 use crate::decompile::with_formula;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit as edit_yaml};
 
-/// Returns the file without the edit, with the text that formulac wrote. `None` if that text cannot be determined.
+/// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if that text cannot
+/// be determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole() {
@@ -69,8 +70,8 @@ fn undone(edit: &HandEdit, model: &str) -> Option<Edit> {
     })
 }
 
-/// Returns the spec with the file's version in place of its own. If no spec can express the file's formula,
-/// reverts the spec's own change, so that the edit stays in the file. `None` if neither is possible.
+/// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,
+/// reverts the spec's own change, so that the edit stays in the file. Returns `None` if neither is possible.
 #[must_use]
 pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>) -> Option<String> {
     let edit = conflict.edit.as_ref()?;
@@ -85,8 +86,8 @@ pub fn take_edit(conflict: &Conflict, model: &str, ours: &Ours, tools: Tools<'_>
     write_back::candidates(&ours.source, edit).into_iter().find(says)
 }
 
-/// Returns the spec with another formula for the definition in conflict. `None` if the conflict does not concern
-/// a formula.
+/// Returns the spec with another formula for the definition that has the conflict. Returns `None` if the conflict does
+/// not concern a formula.
 #[must_use]
 pub fn with_formula_in_conflict(conflict: &Conflict, ours: &Ours, formula: &str) -> Option<String> {
     let name = conflict

@@ -1,10 +1,10 @@
-//! Detection of variables that look like secrets, so that they are never shown.
+//! Detects variables that look like secrets, so that they are never displayed.
 
 use crate::yaml::{self, Node};
 
 /// Text that replaces a secret.
 pub const MASK: &str = "***";
-/// Parts of the names of secrets.
+/// Parts of names that indicate a secret.
 const PARTS: [&str; 16] = [
     "password",
     "passwd",
@@ -23,11 +23,11 @@ const PARTS: [&str; 16] = [
     "connstr",
     "webhook",
 ];
-/// Short names of secrets, each a whole word, because `pat` is also in `path` and `sas` in `sasha`.
+/// Short names of secrets. Each must be a whole word, because `pat` also occurs in `path` and `sas` in `sasha`.
 const WORDS: [&str; 8] = ["dsn", "pat", "sas", "pass", "pw", "jwt", "sig", "bearer"];
 
-/// Prefixes of tokens that services issue: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and JSON Web
-/// Tokens.
+/// Prefixes of the tokens of well-known services: GitHub, GitLab, Slack, `OpenAI` and Stripe, AWS, Google, dbt, and
+/// JSON Web Tokens.
 const TOKENS: [&str; 21] = [
     "ghp_",
     "gho_",
@@ -51,10 +51,10 @@ const TOKENS: [&str; 21] = [
     "dbtu_",
     "eyJ",
 ];
-/// Minimum length of a token. A shorter text is an ordinary word.
+/// Minimum length of a token. A shorter string is assumed to be an ordinary word.
 const SHORTEST_TOKEN: usize = 16;
 
-/// Returns whether a variable of this name is likely to hold a secret.
+/// Returns `true` if a variable with this name is likely to hold a secret.
 ///
 /// ```
 /// use formulac_sync::secrets::looks_secret;
@@ -100,7 +100,7 @@ fn snake_case(name: &str) -> String {
 #[must_use]
 pub fn mask_secrets(vars: &str) -> String {
     let mut out = vars.to_owned();
-    // Replace from the end, so that the earlier positions stay valid.
+    // Replace from the end to keep the earlier positions valid.
     let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
     places.sort_unstable();
     for (start, end) in places.into_iter().rev() {
@@ -111,7 +111,8 @@ pub fn mask_secrets(vars: &str) -> String {
     out
 }
 
-/// Returns a string, such as the output of a program that received these variables, with their secret values masked.
+/// Returns a string with the secret values of these variables masked. The string may be the output of a program that
+/// received the variables.
 #[must_use]
 pub fn without_secrets(text: &str, vars: &str) -> String {
     secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
@@ -124,7 +125,7 @@ pub fn without_secrets(text: &str, vars: &str) -> String {
     })
 }
 
-/// Returns the values that look secret, with their start and end.
+/// Returns the values that look secret, as start, end and value.
 fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
     let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else {
         return Vec::new();
@@ -150,7 +151,7 @@ fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
     found
 }
 
-/// Returns whether the text is an address with a password: `scheme://name:password@host`.
+/// Returns `true` if the text is an address with a password: `scheme://name:password@host`.
 fn has_password(text: &str) -> bool {
     let rest = text.split_once("://").map(|(_, rest)| rest);
     let before = rest
@@ -159,7 +160,7 @@ fn has_password(text: &str) -> bool {
     before.is_some_and(|(before, _)| before.contains(':'))
 }
 
-/// Returns whether the text has the form of a token of a well-known service.
+/// Returns `true` if the text has the form of a well-known service's token.
 fn is_token(text: &str) -> bool {
     let is_one_word = text
         .bytes()
@@ -167,7 +168,7 @@ fn is_token(text: &str) -> bool {
     text.len() >= SHORTEST_TOKEN && is_one_word && TOKENS.iter().any(|token| text.starts_with(token))
 }
 
-/// Returns whether the text has a `name=value` with a secret name, such as `Server=x;Pwd=y` and `https://x/?sig=y`.
+/// Returns `true` if the text contains `name=value` with a secret name, as in `Server=x;Pwd=y` and `https://x/?sig=y`.
 fn has_secret_pair(text: &str) -> bool {
     let pairs = text.split(|c: char| matches!(c, ';' | '&' | '?' | ',') || c.is_whitespace());
     pairs

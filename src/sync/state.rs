@@ -1,4 +1,4 @@
-//! State of a model after the last push: the base that both sides are compared with.
+//! State of a model after the last push. It is the base for comparisons with the spec and with the files.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,8 @@ pub struct PushState {
     pub files: BTreeMap<String, String>,
 }
 
-/// Name of another file in the folder of states. A model with this name stores its state under a different file name.
+/// Base name of `known.yml`, which is stored in the same folder as the states. A model with this name stores its state
+/// under another file name.
 const TAKEN: &str = "known";
 
 impl PushState {
@@ -44,7 +45,7 @@ impl PushState {
         }
     }
 
-    /// Returns the model whose state is stored in a file; `None` if the file has other contents.
+    /// Returns the model whose state is stored in a file. `None` if the file is not a state file.
     ///
     /// ```
     /// use formulac_sync::PushState;
@@ -74,7 +75,7 @@ impl PushState {
     /// Returns the contents of the state's file.
     #[must_use]
     pub fn text(&self) -> String {
-        // The block has no line break at its end, so that git merges it line by line.
+        // The block does not end with a line break, so that git merges it line by line.
         let block = |text: &str| YamlOutput::Dbt(lines(text).trim_end_matches('\n').to_owned());
         let files = self
             .files
@@ -91,8 +92,8 @@ impl PushState {
         format!("{HEADER}{}", write_value(&YamlOutput::Map(pairs)))
     }
 
-    /// Reads the contents of a state file: one version, or the versions of both branches if git could not merge them.
-    /// Returns nothing for other files.
+    /// Reads the contents of a state file. Returns one version, or the versions of both branches if git could not merge
+    /// them. Returns nothing for other files.
     #[must_use]
     pub fn versions(text: &str) -> Vec<Self> {
         match branches(text) {
@@ -117,13 +118,14 @@ fn read(text: &str) -> Option<PushState> {
     })
 }
 
-/// Splits a file with git's conflict markers into the versions of the two branches. `None` if there are no markers.
+/// Splits a file with git's conflict markers into the versions of the two branches. Returns `None` if there are no
+/// markers.
 pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return None;
     }
     let (mut ours, mut theirs) = (String::new(), String::new());
-    // The common base of both branches is between `|||||||` and `=======`, if git is configured to show it.
+    // If git is configured to show the common base of both branches, the base is between `|||||||` and `=======`.
     let (mut in_ours, mut in_theirs) = (true, true);
     for line in text.lines() {
         match line.get(..7) {
@@ -144,7 +146,7 @@ pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     Some([ours, theirs])
 }
 
-/// Normalizes a string for comparison: uses the same line endings everywhere, with one at the end.
+/// Normalizes the line endings of a string for comparison, and ends it with one line break.
 pub(super) fn lines(text: &str) -> String {
     let text = text.replace('\r', "");
     format!("{}\n", text.trim_end_matches('\n'))

@@ -1,10 +1,10 @@
-//! Duration and time of a verification. They differ in each run, so they are stored separately from the evidence
-//! and not committed.
+//! Duration and timestamp of a verification. These values differ in each run, so they are stored separately from the
+//! evidence and are not committed.
 
 use crate::dbt::{YamlOutput, write_value};
 use crate::yaml::{self, Node};
 
-/// The folder of timings, relative to the project's folder. Git ignores it.
+/// Folder of the timing files, relative to the project's folder. Git ignores this folder.
 const TIMINGS: &str = ".formulac/local/timings";
 
 /// Times of one verification of a model.
@@ -19,11 +19,11 @@ const TIMINGS: &str = ".formulac/local/timings";
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The environment; empty if the project has no environments.
+    /// The environment. Empty if the project has no environments.
     pub environment: String,
     /// The engine that ran the comparison, with its version.
     pub engine: String,
-    /// When, as `2026-11-20T10:00:00Z`.
+    /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,
     /// Duration of the formula's query, in seconds.
     pub formula_seconds: Option<f64>,
@@ -61,7 +61,7 @@ impl Timing {
         write_value(&YamlOutput::Map(pairs.collect()))
     }
 
-    /// Reads the contents of a timing file. `None` if the file has other contents.
+    /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;

@@ -1,9 +1,9 @@
-//! Transactions: changes to many files, of which either all or none are applied, even if the process is killed.
+//! Transactions that change many files. Either all changes or none are applied, even if the process is killed.
 //!
-//! All new contents are first written to a separate folder, with a journal that one move puts in place. After
-//! that move the change will be completed, by the next run if this one is killed. Each file is then moved to its
-//! final path; a file that somebody else has changed in the meantime is never touched. A failed change is undone:
-//! the journal is renamed first, so that the next run continues in the same direction.
+//! All new contents are first written to a separate folder. Then a single move puts a journal in place. After that move
+//! the change will be completed. If this run is killed, the next run completes it. Each file is then moved to its final
+//! path. Files that somebody else has changed in the meantime are never touched. If a change fails, it is undone. The
+//! journal is renamed first, so that the next run also undoes the change.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
 
-/// Folder of a pending change, relative to the project's folder.
+/// Folder of the pending change, relative to the project's folder.
 pub const JOURNAL: &str = ".formulac/local/journal";
 
 /// A change to a file.
@@ -21,9 +21,9 @@ pub const JOURNAL: &str = ".formulac/local/journal";
 pub struct FileChange {
     /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// The current contents; `None` if the file does not exist.
+    /// The current contents. `None` if the file does not exist.
     pub before: Option<Vec<u8>>,
-    /// The contents to write; `None` to remove the file.
+    /// The contents to write. `None` to remove the file.
     pub after: Option<Vec<u8>>,
 }
 
@@ -31,11 +31,11 @@ pub struct FileChange {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransactionFault {
-    /// An operation on this file or folder failed.
+    /// A file operation failed at this path.
     Io(String, io::Error),
-    /// Somebody has changed this file since the change was planned.
+    /// Somebody changed this file after the change was planned.
     Foreign(String),
-    /// The journal of an earlier run, at this path, is not a valid journal.
+    /// An earlier run left an invalid journal at this path.
     Unreadable(String),
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for TransactionFault {
 
 impl std::error::Error for TransactionFault {}
 
-/// A pending change in its folder.
+/// A pending change that is stored in its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journal {
     /// Data that the caller needs when the change is completed.
@@ -68,10 +68,10 @@ struct JournalEntry {
     after: Option<String>,
 }
 
-/// State left by an earlier run.
+/// Change that an earlier run left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeftTransaction {
-    /// Nothing.
+    /// No change.
     Nothing,
     /// A change that must be completed.
     ToFinish(Journal),
@@ -93,12 +93,12 @@ const FORWARD: &str = "journal.json";
 const BACKWARD: &str = "undo.json";
 const DRAFT: &str = "journal.json.tmp";
 
-/// Writes a change to the journal's folder, without changing any other file. After this, the change is
-/// guaranteed to be completed or undone.
+/// Writes a change to the journal's folder, without changing any other file. After this, the change is guaranteed to be
+/// either completed or undone.
 ///
 /// # Errors
 ///
-/// An operation failed. In this case, nothing will be changed.
+/// Returns an error if an operation failed. In this case, no file is changed.
 pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, TransactionFault> {
     let mut folders: Vec<String> = Vec::new();
     for change in changes.iter().filter(|change| change.after.is_some()) {
@@ -139,16 +139,17 @@ pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Res
         .map_err(|error| TransactionFault::Io(JOURNAL.to_owned(), error))?;
     disk.rename(&draft, &file(FORWARD))
         .map_err(|error| TransactionFault::Io(draft, error))?;
-    // The change is final from here on. It continues even if the journal's name may not be on the disk yet.
+    // From here on, the change will be completed. It continues even if the journal's name may not have been written to
+    // the disk yet.
     let _ = disk.flush_folder(JOURNAL);
     Ok(journal)
 }
 
-/// Returns the state left by an earlier run. A change that was not completely prepared is discarded.
+/// Returns the change that an earlier run left behind, if any. A change whose preparation is incomplete is discarded.
 ///
 /// # Errors
 ///
-/// The journal cannot be read or is invalid.
+/// Returns an error if the journal cannot be read or is invalid.
 pub fn left_transaction(disk: &mut impl Disk) -> Result<LeftTransaction, TransactionFault> {
     for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
         let path = file(name);
@@ -176,11 +177,12 @@ impl Journal {
         self.entries.iter().map(|entry| entry.path.as_str())
     }
 
-    /// Applies the change to every file. Files that already have their new contents stay as they are.
+    /// Applies the change to every file. Files that already have their new contents are not written again.
     ///
     /// # Errors
     ///
-    /// An operation failed, or somebody has changed a file since. The change can be undone or tried again.
+    /// Returns an error if an operation failed, or if somebody changed a file after the change was prepared. The caller
+    /// can then undo the change or try again.
     pub fn apply(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         // Check all files before touching the first one.
         if let Some(entry) = self.rewritten(disk)? {
@@ -195,11 +197,11 @@ impl Journal {
         self.bring(disk, "after", false, |entry| (&entry.before, &entry.after))
     }
 
-    /// Returns `true` if somebody else changed a file, so that it has neither its old nor its new contents.
+    /// Returns `true` if somebody else changed a file, so that it has neither the old nor the new contents.
     ///
     /// # Errors
     ///
-    /// A file cannot be read.
+    /// Returns an error if a file cannot be read.
     pub fn is_rewritten(&self, disk: &mut impl Disk) -> Result<bool, TransactionFault> {
         Ok(self.rewritten(disk)?.is_some())
     }
@@ -214,12 +216,12 @@ impl Journal {
         Ok(None)
     }
 
-    /// Restores the old contents of every file. Files that somebody has changed since stay as they are.
+    /// Restores the old contents of every file. Files that somebody else has changed are not restored.
     ///
     /// # Errors
     ///
-    /// An operation failed. The next run tries again. If the first operation failed, the next run instead
-    /// completes the change.
+    /// Returns an error if an operation failed. The next run then tries again. If the first operation failed, the next
+    /// run completes the change instead.
     pub fn undo(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, false)
     }
@@ -228,7 +230,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// The same errors as [`Journal::undo`].
+    /// Returns the same errors as [`Journal::undo`].
     pub fn undo_all(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         self.take_back(disk, true)
     }
@@ -245,7 +247,7 @@ impl Journal {
         }
         self.bring(disk, "before", all, |entry| (&entry.after, &entry.before))?;
         for folder in self.folders.iter().rev() {
-            // A folder stays if somebody has added a file to it since.
+            // The folder remains if somebody has added a file to it.
             let _ = disk.remove_folder(folder);
         }
         disk.remove(&backward)
@@ -253,11 +255,12 @@ impl Journal {
         clear(disk)
     }
 
-    /// Removes the journal after the change and all related steps are completed.
+    /// Removes the journal. Call this after the change and all related steps are completed.
     ///
     /// # Errors
     ///
-    /// The journal still exists. The next run completes the change again, which has no effect.
+    /// Returns an error if the journal cannot be removed. The next run then completes the change again, which has no
+    /// effect.
     pub fn finish(&self, disk: &mut impl Disk) -> Result<(), TransactionFault> {
         let forward = file(FORWARD);
         disk.remove(&forward)
@@ -277,7 +280,7 @@ impl Journal {
         let mut touched: Vec<&str> = Vec::new();
         for (number, entry) in self.entries.iter().enumerate() {
             let (from, to) = way(entry);
-            // Check again, because somebody may have changed the file between two runs.
+            // Check again, because somebody may have changed the file since the first check.
             let now = entry.now(disk)?;
             if now == *to || (now != *from && !all) {
                 continue;
@@ -362,7 +365,7 @@ fn clear(disk: &mut impl Disk) -> Result<(), TransactionFault> {
     Ok(())
 }
 
-/// Returns the folders above a path, outer folders first.
+/// Returns the folders that contain a path, outer folders first.
 fn above(path: &str) -> Vec<String> {
     path.match_indices('/')
         .filter_map(|(at, _)| path.get(..at))
@@ -377,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    /// A disk that fails at one operation: either only once, or from then on, as if the process had been killed
-    /// during that operation.
+    /// A disk that fails at one operation. It either fails only once or, as if the process had been killed, also fails
+    /// at all later operations.
     #[derive(Clone, Debug, Default)]
     struct Failing {
         files: BTreeMap<String, Vec<u8>>,
@@ -389,7 +392,7 @@ mod tests {
     }
 
     impl Failing {
-        /// Runs at the start of each operation and counts it. Returns an error if this operation is interrupted.
+        /// Runs at the start of each operation and counts it. Returns an error if this operation must fail.
         fn step(&mut self) -> io::Result<()> {
             self.done += 1;
             match self.fails_at {
@@ -420,7 +423,7 @@ mod tests {
         fn write(&mut self, path: &str, bytes: &[u8], _: Option<&str>) -> io::Result<()> {
             assert!(self.has_folder(Self::folder_of(path)), "{path}");
             let cut = self.step();
-            // An interrupted write leaves a partial file.
+            // A write that is interrupted leaves a partial file.
             let whole = if cut.is_ok() { bytes.len() } else { bytes.len() / 2 };
             if cut.is_ok() || self.fails_at == Some(self.done) {
                 self.files.insert(path.to_owned(), bytes[..whole].to_vec());
@@ -515,8 +518,8 @@ mod tests {
         (disk, changes)
     }
 
-    /// Applies a change with a step that belongs to it. The change counts as completed once `committed` is true, and
-    /// is undone if something fails.
+    /// Applies a change together with another step, and undoes the change if anything fails. The change counts as
+    /// completed after `committed` is set to `true`.
     fn run(disk: &mut Failing, changes: &[FileChange], committed: &mut bool) -> Result<(), TransactionFault> {
         let journal = prepare(disk, changes, Value::Null)?;
         let applied = journal.apply(disk);
@@ -529,7 +532,7 @@ mod tests {
         applied.and(Err(TransactionFault::Io(String::new(), io::Error::other("planted"))))
     }
 
-    /// Runs the first steps of the next run.
+    /// Performs the first steps of the next run.
     fn next_run(disk: &mut Failing, committed: &mut bool) -> Result<(), TransactionFault> {
         match left_transaction(disk)? {
             LeftTransaction::Nothing => Ok(()),
@@ -565,14 +568,14 @@ mod tests {
                 let mut committed = false;
                 let result = run(&mut disk, &changes, &mut committed);
                 let context = format!("operation {at}, kill {is_kill}: {result:?}");
-                // Without a kill, the project is immediately in the state before or after the change, as the result
-                // reports.
+                // If the process was not killed, the project is immediately in the state that the result reports:
+                // before or after the change.
                 if !is_kill && result.is_ok() {
                     assert_eq!(disk.project(), after, "{context}");
                 } else if !is_kill && !committed {
                     assert_eq!(disk.project(), before, "{context}");
                 }
-                // The next run may also be killed at any operation, but the run after it is not.
+                // The next run may also be killed at any operation, but the run after that is not killed.
                 for again in [None, Some(1), Some(3), Some(7), Some(12)] {
                     let mut disk = Failing {
                         fails_at: again,
@@ -610,7 +613,7 @@ mod tests {
         );
         journal.undo(&mut disk).unwrap();
         assert_eq!(disk.project(), before);
-        // A file that was changed after the change was applied also stays when the change is undone.
+        // Undoing a change does not touch a file that somebody changed after the change was applied.
         let (mut disk, changes) = start();
         let journal = prepare(&mut disk, &changes, Value::Null).unwrap();
         journal.apply(&mut disk).unwrap();

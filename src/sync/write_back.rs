@@ -4,8 +4,8 @@ use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
 use crate::yaml_edit::{Edit, Path, YamlValue, edit};
 
-/// Returns possible new versions of the spec that may contain the edit, best first. The caller must compile a
-/// version to check it. Empty if no spec can express the edit.
+/// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check it.
+/// Empty if no spec can express the edit.
 pub(super) fn candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
@@ -56,7 +56,7 @@ fn descriptions(source: &str, column: Option<&str>, text: &str) -> Vec<String> {
         };
         return edit(source, &[first]).into_iter().collect();
     };
-    // The place of the current description comes first.
+    // The place of the current description is tried first.
     let mut texts: Vec<String> = comment_above(source, column, text).into_iter().collect();
     let keys = below_column(column, "description");
     texts.extend(
@@ -112,7 +112,7 @@ fn path(keys: &[String]) -> Path {
     keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
-/// Returns the edits that set a key: one edit for each parent key that may be missing.
+/// Returns the edits that set a key: one edit per path whose remaining keys may be missing.
 fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let wrapped = |from: usize| {
         let below = keys.get(from..).unwrap_or_default();
@@ -129,7 +129,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             after: Vec::new(),
         })
         .collect();
-    // The edits with shorter paths would replace existing values, so they are used only for missing keys.
+    // Edits with shorter paths would replace existing values, so they are kept only if the key at that path is missing.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
             edit(source, &[Edit::Remove { at: at.clone() }]).is_err()
@@ -139,7 +139,7 @@ fn set(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     edits
 }
 
-/// Returns the edits that add an item to a list, or that create the list if there is none.
+/// Returns the edits that add an item to a list, or that create the list if it is missing.
 fn added(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
     let mut edits = vec![Edit::Add {
         to: path(keys),

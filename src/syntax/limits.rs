@@ -1,16 +1,17 @@
-//! Limits on the size of the input, above which the compiler returns a diagnostic.
+//! Limits on the size of the input. If the input exceeds a limit, the compiler returns a diagnostic.
 
-/// Size limits. If one is exceeded, the compiler returns a diagnostic instead of a result.
+/// Size limits. If the input exceeds a limit, the compiler returns a diagnostic instead of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Maximum size of a source text in bytes (16 MiB).
+    /// Maximum size of a source text, in bytes (16 MiB by default).
     pub source: usize,
-    /// Maximum nesting of brackets (1,000). A chain of one operator is one level.
+    /// Maximum nesting depth of brackets (1,000 by default). A chain of operands with the same operator counts as one
+    /// level.
     pub nesting: usize,
-    /// Maximum size in bytes of all SQL of one compilation (64 MiB).
+    /// Maximum total size of the SQL from one compilation, in bytes (64 MiB by default).
     pub output: usize,
-    /// Maximum size in bytes to which an expression may grow because it repeats an argument (64 KiB).
+    /// Maximum size to which an expression may grow by repeating an argument, in bytes (64 KiB by default).
     pub repetition: usize,
 }
 
@@ -26,21 +27,21 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sets the limit on the size of a source, in bytes.
+    /// Sets the maximum size of a source text, in bytes.
     #[must_use]
     pub fn with_source(mut self, bytes: usize) -> Self {
         self.source = bytes;
         self
     }
 
-    /// Sets the limit on nesting.
+    /// Sets the maximum nesting depth.
     #[must_use]
     pub fn with_nesting(mut self, levels: usize) -> Self {
         self.nesting = levels;
         self
     }
 
-    /// Sets the limit on the size of the output, in bytes.
+    /// Sets the maximum size of the output, in bytes.
     #[must_use]
     pub fn with_output(mut self, bytes: usize) -> Self {
         self.output = bytes;

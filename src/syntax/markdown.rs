@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::diag::hidden::escape_hidden;
 
-/// Formats a string as code on one line. Uses HTML if the text contains a backtick, or a bar, which would end a table
-/// cell.
+/// Formats a string as inline code on one line. Uses HTML if the text contains a backtick or a vertical bar, because a
+/// bar would end a table cell.
 ///
 /// ```
 /// use formulac_syntax::markdown::code;
@@ -22,7 +22,7 @@ pub fn code(text: &str) -> String {
     format!("`{}`", if text.is_empty() { " " } else { &text })
 }
 
-/// Formats a string as a fenced code block that no content can close.
+/// Formats a string as a fenced code block whose fence does not occur in the contents.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
@@ -43,7 +43,7 @@ fn longest_run(text: &str, of: char) -> usize {
     text.split(|c| c != of).map(str::len).max().unwrap_or_default()
 }
 
-/// Escapes a sentence of a message. Text between backticks becomes code.
+/// Escapes a sentence from a message. Text in backticks becomes code.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::markdown::sentence("`a_b` reads a_b"), "`a_b` reads a_b");
@@ -86,8 +86,8 @@ pub fn escape_markdown(text: &str) -> String {
             '<' => "&lt;".into(),
             '>' => "&gt;".into(),
             '&' => "&amp;".into(),
-            // Escape `@` at the start of a word, because a mention notifies a person. `@` in an e-mail address is
-            // harmless.
+            // Escape `@` at the start of a word, because GitHub and GitLab treat it as a mention and notify that
+            // person. `@` in an e-mail address is harmless.
             '@' if !is_inside => "&#64;".into(),
             c => {
                 out.push(c);

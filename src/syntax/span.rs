@@ -1,4 +1,4 @@
-//! Byte ranges of a source text, and conversion to lines and columns.
+//! Byte ranges in a source text, and their conversion to lines and columns.
 
 /// Half-open range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ impl Span {
         }
     }
 
-    /// Returns whether the span contains no byte, so that it is a position between two bytes.
+    /// Returns `true` if the span contains no bytes, so that it marks a position between two bytes.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.start >= self.end
@@ -38,8 +38,8 @@ impl Span {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
-    /// Returns the bytes of the span. Faster than [`Self::text`] for comparisons, because it does not check character
-    /// boundaries.
+    /// Returns the bytes of the span. Faster than [`Self::text`] for comparisons, because this function does not check
+    /// character boundaries.
     #[inline]
     pub fn bytes(self, source: &str) -> &[u8] {
         source
@@ -48,7 +48,7 @@ impl Span {
             .unwrap_or_default()
     }
 
-    /// Returns the beginning of the text on one line, for messages.
+    /// Returns the beginning of the span's text on one line, for messages.
     pub fn excerpt(self, source: &str) -> String {
         let text = self.text(source);
         let mut short: String = text.chars().take(40).collect();
@@ -74,7 +74,7 @@ impl Span {
     }
 }
 
-/// Line and column, both counted from 1. The column counts characters.
+/// Line and column numbers, both starting at 1. The column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Line number.
@@ -83,19 +83,19 @@ pub struct Position {
     pub column: u32,
 }
 
-/// Index for finding the line and column of an offset without scanning the text each time.
+/// Index that finds the line and column of an offset without scanning the whole text for each lookup.
 #[derive(Clone, Debug)]
 pub struct LineIndex<'s> {
     source: &'s str,
     starts: Vec<u32>,
-    /// Number of characters before each block of bytes, so that columns of a long line are not counted from its start
-    /// each time.
+    /// Number of characters before each block of bytes. With these counts, a column in a long line is not counted from
+    /// the start of the line.
     blocks: Vec<u32>,
 }
 
 const BLOCK: usize = 1024;
 
-/// Counts characters at their first bytes; continuation bytes are 10xxxxxx.
+/// Counts characters at their first bytes. Continuation bytes have the form 10xxxxxx.
 fn characters(bytes: &[u8]) -> u32 {
     bytes.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32
 }
@@ -122,7 +122,7 @@ impl<'s> LineIndex<'s> {
         Self { source, starts, blocks }
     }
 
-    /// Returns the position of an offset. An offset past the end gives the end.
+    /// Returns the position of an offset. An offset after the end of the text gives the position of the end.
     ///
     /// ```
     /// use formulac_syntax::span::LineIndex;
@@ -160,7 +160,7 @@ impl<'s> LineIndex<'s> {
         self.source.as_bytes().get(start..).unwrap_or_default()
     }
 
-    /// Returns the offset of the start of a line, counted from 1.
+    /// Returns the offset of the start of a line. Line numbers start at 1.
     #[must_use]
     pub fn line_start(&self, line: u32) -> u32 {
         self.starts

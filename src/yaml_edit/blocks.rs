@@ -1,4 +1,4 @@
-//! Managed blocks: comments between two markers that are generated as a unit.
+//! Managed blocks, which are comments between two markers that are generated as a unit.
 
 use super::YamlRefusal;
 use super::lines;
@@ -7,12 +7,12 @@ use super::tree::{YamlTree, read};
 const OPENING: &str = "# >>> formulac";
 const CLOSING: &str = "# <<< formulac";
 
-/// Returns whether the line is the opening marker of a managed block.
+/// Returns `true` if the line is the opening marker of a managed block.
 pub(super) fn is_opening(line: &str) -> bool {
     line.starts_with(OPENING)
 }
 
-/// Managed block. Its first line is its name.
+/// Managed block. The first line of the block is its name.
 #[derive(Debug)]
 struct YamlBlock<'s> {
     start: usize,
@@ -22,7 +22,7 @@ struct YamlBlock<'s> {
     lines: Vec<&'s str>,
 }
 
-/// Block that people edited while its generated text also changed.
+/// Block that people edited although its generated text also changed.
 #[derive(Debug)]
 pub(super) struct DifferingBlock {
     pub name: String,
@@ -69,7 +69,7 @@ fn blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusal> {
     }
 }
 
-/// Merges the blocks of `new` into the file: replaces blocks that nobody edited, and appends new blocks.
+/// Merges the blocks of `new` into the file. Replaces blocks that nobody edited, and appends new blocks.
 pub(super) fn merge(
     base: Option<&YamlTree<'_>>,
     file: &str,

@@ -8,20 +8,20 @@ use super::value::{CollectionStyle, YamlValue};
 /// Added list item or key-value pair.
 #[derive(Clone, Debug)]
 pub(super) struct AddedNode {
-    /// Of a pair.
+    /// Key, if the child is a pair.
     pub key: Option<String>,
     pub value: YamlValue,
     /// Comment after the value.
     pub note: Option<String>,
 }
 
-/// Changes to a tree. No change is inside another change.
+/// Changes to a tree. No change is nested in another change.
 #[derive(Debug, Default)]
 pub(super) struct YamlChanges {
     pub replaced: BTreeMap<YamlNodeId, YamlValue>,
-    /// Removed children: the list or mapping, and the child's index.
+    /// Removed children, each as the list or mapping and the child's index.
     pub removed: HashSet<(YamlNodeId, usize)>,
-    /// Added children by list or mapping, and by the number of existing children before them.
+    /// Added children, by list or mapping, and by the number of existing children before them.
     pub added: BTreeMap<YamlNodeId, BTreeMap<usize, Vec<AddedNode>>>,
     /// New contents of a file that was empty.
     pub whole: Option<YamlValue>,
@@ -36,7 +36,7 @@ impl YamlChanges {
         self.added.entry(to).or_default().entry(behind).or_default().push(added);
     }
 
-    /// Returns the lists and mappings whose children change, inner ones first.
+    /// Returns the lists and mappings whose children change, innermost first.
     pub fn collections(&self) -> Vec<YamlNodeId> {
         let mut ids: Vec<YamlNodeId> = self
             .removed
@@ -90,7 +90,7 @@ fn pairs_of(added: Option<&Vec<AddedNode>>) -> impl Iterator<Item = (String, Yam
     added.into_iter().flatten().map(each)
 }
 
-/// Returns the parent of each node, with the node's index among the children.
+/// Returns the parent of each node, with the node's index among the parent's children.
 pub(super) fn parents(tree: &YamlTree<'_>) -> HashMap<YamlNodeId, (YamlNodeId, usize)> {
     let children = |id: YamlNodeId| {
         tree.node(id)

@@ -1,4 +1,4 @@
-//! Edits values in a file by path, in a single pass.
+//! Edits values at given paths in a file, in a single pass.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,43 +8,43 @@ use super::tree::{Child, NESTING, YamlKind, YamlNodeId, YamlTree, read};
 use super::value::YamlValue;
 use super::{YamlRefusal, splice, without_mark};
 
-/// Edit of a YAML file.
+/// Edit to a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Sets the value at a path. If the key is missing, it is added after the first existing key in `after`, or else
-    /// at the end.
+    /// Sets the value at a path. If the key is missing, it is added after the first key in `after` that exists,
+    /// otherwise at the end.
     Set {
-        /// Where.
+        /// Path of the value.
         at: Path,
-        /// What.
+        /// New value.
         value: YamlValue,
         /// Keys after which a new key may be inserted, in order of preference.
         after: Vec<String>,
     },
     /// Adds an item to the end of a list, unless it is a scalar that the list already contains.
     Add {
-        /// The list.
+        /// Path of the list.
         to: Path,
-        /// The item.
+        /// New item.
         value: YamlValue,
     },
     /// Removes a key with its value, or a list item.
     Remove {
-        /// Where.
+        /// Path of the key or item.
         at: Path,
     },
 }
 
-/// Applies edits. Each edit refers to the file as it was before all of them.
+/// Applies edits. All paths refer to the file before any of the edits.
 ///
-/// Only the bytes of the edited values change. The function parses the result again and checks that it has the value that
-/// the edits ask for.
+/// Only the bytes of the edited values change. The function parses the result again and checks that it has the expected
+/// value.
 ///
 /// # Errors
 ///
-/// The file is not valid YAML, or contains several documents or a duplicate key; an edit names something that does not
-/// exist, or would change a value that an anchor, an alias or a merge key shares with other parts of the file; two edits
-/// overlap.
+/// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
+/// error if an edit names something that does not exist, if two edits overlap, or if an edit would change a value that
+/// an anchor, an alias or a merge key shares with other parts of the file.
 pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_mark(text);
     let tree = read(source)?;
@@ -63,7 +63,7 @@ pub fn edit(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     splice::apply(&tree, &changes).map(|edited| format!("{mark}{edited}"))
 }
 
-/// List items by the values that identify them; `None` if several items have the same values.
+/// List items, keyed by the values that identify them. `None` if several items have the same values.
 type Items = HashMap<Vec<String>, Option<usize>>;
 
 struct Editor<'t, 's> {
@@ -71,7 +71,7 @@ struct Editor<'t, 's> {
     changes: YamlChanges,
     keys: HashMap<YamlNodeId, HashMap<&'t str, usize>>,
     items: HashMap<(YamlNodeId, Vec<String>), Items>,
-    /// Additions to keys without a value.
+    /// Children to add to keys that have no value.
     empty: BTreeMap<YamlNodeId, Vec<(Option<String>, YamlValue)>>,
     new_keys: HashSet<(YamlNodeId, String)>,
 }
@@ -222,7 +222,7 @@ impl<'t> Editor<'t, '_> {
         Ok(())
     }
 
-    /// Checks that no edit is inside a value that another edit replaces or removes.
+    /// Checks that no edit changes a part of a value that another edit replaces or removes.
     fn finish(mut self) -> Result<YamlChanges, YamlRefusal> {
         for (id, added) in std::mem::take(&mut self.empty) {
             let value = if added.iter().all(|(key, _)| key.is_none()) {
@@ -255,7 +255,7 @@ impl<'t> Editor<'t, '_> {
         self.tree.node(id).children()
     }
 
-    /// Returns whether the node is empty, without a tag or an anchor.
+    /// Returns `true` if the node is empty and has no tag or anchor.
     fn is_nothing(&self, id: YamlNodeId) -> bool {
         self.tree.is_nothing(id)
     }

@@ -1,8 +1,8 @@
-//! Edits of YAML files that people write. Comments, order, quotes and line breaks of everything else stay.
+//! Edits YAML files that people write. The comments, order, quotes and line breaks of all other parts are kept.
 //!
-//! [`edit`] sets, adds and removes values. [`merge`] transfers the changes of a generated text to a file that people
-//! have edited since. Both return a string, or a [`YamlRefusal`] with a reason. They parse each new text and compare its
-//! values with the expected ones, so they never return a string that means something else.
+//! [`edit`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that people
+//! have edited in the meantime. Both return the new text, or a [`YamlRefusal`] with a reason. They parse each new text
+//! and compare its values with the expected values, so they never return a text with a different meaning.
 //!
 //! ```
 //! use formulac_yaml_edit::{Edit, Path, YamlValue, edit};
@@ -67,19 +67,19 @@ impl YamlRefusal {
         }
     }
 
-    /// Line number, from 1.
+    /// Returns the line number, starting at 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Column number in characters, from 1.
+    /// Returns the column number in characters, starting at 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// Reason in words.
+    /// Returns the reason in words.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
@@ -94,7 +94,7 @@ impl fmt::Display for YamlRefusal {
 
 impl std::error::Error for YamlRefusal {}
 
-/// Parses the value of a file; `None` if the file is empty or not valid YAML.
+/// Parses the value of a file. `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(without_mark(text).1).ok()?;
     tree.root.map(|root| tree.value(root))

@@ -1,6 +1,6 @@
-//! Lines, indentation and punctuation in YAML files.
+//! Functions for lines, indentation and punctuation in YAML files.
 
-/// Returns the line and the column of a byte, both from 1. Columns are counted in characters.
+/// Returns the line and the column of a byte offset, both starting at 1. Columns are counted in characters.
 pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
     let before = source.get(..at).unwrap_or(source);
     let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
@@ -13,7 +13,7 @@ pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
-/// Returns the offset of the line's first byte.
+/// Returns the offset of the first byte of the line.
 pub(super) fn start(source: &str, at: usize) -> usize {
     source
         .get(..at)
@@ -36,13 +36,13 @@ pub(super) fn end(source: &str, at: usize) -> usize {
     }
 }
 
-/// Returns the end of the previous line; `None` for the first line.
+/// Returns the end of the previous line. `None` for the first line.
 pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
     let first = start(source, at).checked_sub(1)?;
     Some(end(source, start(source, first)))
 }
 
-/// Returns the first byte of the next line, or the end of the file.
+/// Returns the offset of the first byte of the next line, or the end of the file.
 pub(super) fn next(source: &str, at: usize) -> usize {
     source
         .get(at..)
@@ -50,12 +50,12 @@ pub(super) fn next(source: &str, at: usize) -> usize {
         .map_or(source.len(), |length| at + length + 1)
 }
 
-/// Returns the distance of the byte from the beginning of its line.
+/// Returns the distance of the byte offset from the beginning of its line.
 pub(super) fn column(source: &str, at: usize) -> usize {
     at - start(source, at)
 }
 
-/// Returns whether the line contains only blanks before the byte.
+/// Returns `true` if the line contains only blanks before the byte offset.
 pub(super) fn is_first(source: &str, at: usize) -> bool {
     source
         .get(start(source, at)..at)
@@ -85,7 +85,7 @@ pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
     }
 }
 
-/// Returns the offset after an anchor `&a` and a tag `!t`, if the node has them.
+/// Returns the offset after an anchor `&a` and a tag `!t`, if the node has either of them.
 pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
     let mut at = from;
     while has_some && source.get(at..).unwrap_or_default().starts_with(['&', '!']) {
@@ -113,8 +113,8 @@ pub(super) fn quoted_end(source: &str, from: usize) -> usize {
     source.len()
 }
 
-/// Returns the offset after the colon of a key that ends at this offset. `None` if the key is explicit (`? key`)
-/// or has no value.
+/// Returns the offset after the colon of a key that ends at this offset. Returns `None` if the key is explicit (`?
+/// key`) or has no value.
 pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     let rest = source.get(from..)?;
     let at = if in_line {
@@ -125,7 +125,7 @@ pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
     source.get(at..)?.starts_with(':').then_some(at + 1)
 }
 
-/// Returns the offset of the next list item's dash.
+/// Returns the offset of the dash of the next list item.
 pub(super) fn next_dash(source: &str, from: usize) -> Option<usize> {
     let at = skip_blanks_and_comments(source, from);
     source.get(at..)?.starts_with('-').then_some(at)

@@ -11,50 +11,51 @@ use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines, splice, without_mark};
 
-/// Value that stays as people edited it, although its generated text changed.
+/// Value that stays as people edited it, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MergeKeep {
-    /// Path of the value; for a block of comments, its first line.
+    /// Path of the value. For a block of comments, the first line of the block.
     pub path: Path,
-    /// Previously generated value; `None` if it did not exist.
+    /// Previously generated value. `None` if it did not exist.
     pub base: Option<YamlValue>,
-    /// Value in the file; `None` if people removed it.
+    /// Value in the file. `None` if people removed it.
     pub file: Option<YamlValue>,
-    /// Newly generated value; `None` if it no longer exists.
+    /// Newly generated value. `None` if it is no longer generated.
     pub new: Option<YamlValue>,
 }
 
-/// Result of a merge: the new file, and its differences from the old file.
+/// Result of a merge: the new text of the file, and its differences from the old text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MergedText {
     /// Contents of the new file.
     pub text: String,
-    /// Whether the contents differ from the old file.
+    /// `true` if the new contents differ from the old contents.
     pub changed: bool,
-    /// Values that stay as people edited them, although their generated text changed.
+    /// Values that stay as people edited them, although their generated values changed.
     pub kept: Vec<MergeKeep>,
     /// Paths of added values.
     pub added: Vec<Path>,
-    /// Paths of values that changed or are no longer marked.
+    /// Paths of values that changed, or whose mark was removed.
     pub updated: Vec<Path>,
     /// Paths of removed values.
     pub removed: Vec<Path>,
-    /// Paths of values that are marked because their origin no longer exists.
+    /// Paths of values that are now marked because their origin no longer exists.
     pub marked: Vec<Path>,
 }
 
-/// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a file
-/// that people may have edited. Without a base, existing values stay and missing values are added.
+/// Applies the differences between `base`, the previously generated text, and `new`, the newly generated text, to a
+/// file that people may have edited. Without a base, existing values are kept and missing values are added.
 ///
-/// Values that people changed stay. If the generated text of such a value also changed, [`MergedText::kept`] reports the
-/// value. Comments, order, quotes and line breaks of the file stay. Comments from `new` are added only in managed blocks,
-/// which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values with comments by people are not
-/// removed. A second merge with `new` as the base changes nothing.
+/// Values that people changed are kept. If the generated text of such a value also changed, the value is listed in
+/// [`MergedText::kept`]. The comments, order, quotes and line breaks of the file are kept. Comments from `new` are
+/// added only in managed blocks, which begin with `# >>> formulac` and end with `# <<< formulac`. Generated values are
+/// not removed if people added comments to them. A second merge that uses `new` as the base changes nothing.
 ///
 /// # Errors
 ///
-/// One of the strings is not valid YAML, or contains several documents or a duplicate key, or the merge would change a value
-/// that an anchor or an alias shares with other parts of the file. In these cases, nothing is merged.
+/// Returns an error if one of the texts is not valid YAML, or contains several documents or a duplicate key. Also
+/// returns an error if the merge would change a value that an anchor or an alias shares with other parts of the file.
+/// In these cases, nothing is merged.
 ///
 /// ```
 /// use formulac_yaml_edit::{Rules, merge};
@@ -126,7 +127,7 @@ struct Merger<'t, 's> {
     path: Path,
 }
 
-/// Children of a list or mapping, by the values that identify them.
+/// Children of a list or mapping, keyed by the values that identify them.
 struct NamedItem<'t> {
     children: Vec<(Option<PathSegment>, &'t Child)>,
     places: HashMap<PathSegment, usize>,
@@ -154,8 +155,8 @@ enum MergeNames<'r> {
     Scalars,
 }
 
-/// Returns the children by name. `None` if two children have the same name, or if a list of scalars contains
-/// something else.
+/// Returns the children of a list or mapping by name. Returns `None` if two children have the same name, or if a list
+/// of scalars contains other values.
 fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
     let mut named = NamedItem::none();
     let Some(id) = id else { return Some(named) };
@@ -166,7 +167,7 @@ fn named<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'
                 .identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
             MergeNames::Scalars => {
-                // A number and a string with the same characters are different values.
+                // A number and a string are different values even if they have the same characters.
                 let value = tree.value(child.value);
                 let text = value.lookup().filter(|_| !tree.node(child.value).anchored)?;
                 Some(PathSegment::Scalar(text))
@@ -193,7 +194,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Fills an empty file with the values that were not generated before.
+    /// Fills an empty file with the values that are generated for the first time.
     fn first(&mut self, base: Option<YamlNodeId>, new: YamlNodeId) {
         let value = self.new.value(new);
         let Some(old) = base else {
@@ -232,7 +233,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Returns the names that identify the children of this node; `None` if the node is merged as a single value.
+    /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
     fn names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
@@ -261,13 +262,13 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Returns the base node if it has the same kind as the file's node: a list or a mapping.
+    /// Returns the base node if it is of the same kind as the file's node: a list or a mapping.
     fn like(&self, base: Option<YamlNodeId>, file: YamlNodeId) -> Option<YamlNodeId> {
         let (tree, file) = (self.base?, self.file.node(file));
         base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
     }
 
-    /// Returns whether only the generated order of a list of scalars changed, and people did not edit the list.
+    /// Returns `true` if people did not edit a list of scalars, and only its generated order changed.
     fn is_reordered(&self, base: Option<YamlNodeId>, file: YamlNodeId, new: YamlNodeId) -> bool {
         let (Some(base), YamlValue::List(theirs, _)) = (self.old(base), self.file.value(file)) else {
             return false;
@@ -324,7 +325,7 @@ impl<'t> Merger<'t, '_> {
         });
     }
 
-    /// Handles a value that people removed but that is still generated.
+    /// Handles a value that is still generated, although people removed it.
     fn deleted(&mut self, base: YamlNodeId, new: YamlNodeId) {
         let (old, ours) = (self.old(Some(base)), self.new.value(new));
         if old.as_ref().is_some_and(|old| !old.same(&ours)) {
@@ -401,11 +402,11 @@ impl<'t> Merger<'t, '_> {
         true
     }
 
-    /// Returns the index for a new child if no generated child before it exists in the file: before the first
-    /// existing child that follows it in the generated text.
+    /// Returns the index for a new child if the file has none of the generated children before it. The child is
+    /// inserted before the first existing child that follows it in the generated text.
     fn slot_above(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
         let end = theirs.children.len();
-        // Comments at the top of a file describe the file itself.
+        // Comments at the top of a file describe the whole file.
         if self.file.root == Some(file) {
             return end;
         }
@@ -445,7 +446,8 @@ impl<'t> Merger<'t, '_> {
         self.merged.removed.push(self.path.clone());
     }
 
-    /// Removes the generated children of a collection that stays. Returns `false` if the children cannot be identified.
+    /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot
+    /// be identified.
     fn inside(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
         let Some(names) = self.names(self.file, file) else {
             return false;
@@ -453,7 +455,7 @@ impl<'t> Merger<'t, '_> {
         self.collection(self.like(base, file), file, None, names)
     }
 
-    /// Returns whether both nodes are lists of scalars, and the file's list contains only generated items.
+    /// Returns `true` if both nodes are lists of scalars and the file's list contains only generated items.
     fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
         let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) = (self.old(Some(base)), self.file.value(file))
         else {
@@ -471,7 +473,7 @@ impl<'t> Merger<'t, '_> {
         is_scalars && self.like(Some(base), file).is_some() && self.inside(Some(base), file)
     }
 
-    /// Keeps a value that exists only in the file, unless it was marked earlier.
+    /// Keeps a value that exists only in the file. If the rules prune, a marked value is removed.
     fn left_over(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self
             .file
@@ -497,7 +499,7 @@ impl<'t> Merger<'t, '_> {
         }
     }
 
-    /// Returns whether people added a comment in this range of the file.
+    /// Returns `true` if people added a comment in this range of the file.
     fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
         let text =
             |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
@@ -541,7 +543,7 @@ impl<'t> Merger<'t, '_> {
                 .all(|(key, item)| self.marked_item(file, key, item).is_some())
     }
 
-    /// Returns whether the generated value is already marked.
+    /// Returns `true` if the generated value is already marked.
     fn was_marked(&self, base: YamlNodeId) -> bool {
         let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else {
             return false;
@@ -613,7 +615,7 @@ impl<'t> Merger<'t, '_> {
         self.merged.marked.push(self.path.clone());
     }
 
-    /// Removes the mark of a mapping that is generated again. List items that are also in the base are removed like
+    /// Removes the mark from a mapping that is generated again. List items that are also in the base are removed, like
     /// other values that are no longer generated.
     fn unmark(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
         let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else {
@@ -641,7 +643,7 @@ impl<'t> Merger<'t, '_> {
             if theirs.same(value) && is_noted {
                 removed.push((file, place));
             } else if theirs.same(value) && !is_new(key) {
-                // People may have set this key before.
+                // People may have set this key themselves.
                 self.path.push(PathSegment::Key(key.clone()));
                 self.keep(None, Some(theirs), None);
                 self.path.pop();
@@ -652,7 +654,7 @@ impl<'t> Merger<'t, '_> {
     }
 }
 
-/// Shortens a path segment for messages.
+/// Shortens a path segment for a message.
 fn display_segment(step: &PathSegment) -> PathSegment {
     match step {
         PathSegment::Scalar(lookup) => PathSegment::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
@@ -660,7 +662,7 @@ fn display_segment(step: &PathSegment) -> PathSegment {
     }
 }
 
-/// Returns the range of a value with the comments that would be removed with it.
+/// Returns the range of a value, including the comments that would be removed with it.
 fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
@@ -671,7 +673,7 @@ fn inner(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     }
 }
 
-/// Returns the range of a child with the comments that would be removed with it.
+/// Returns the range of a child, including the comments that would be removed with it.
 fn extent(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();

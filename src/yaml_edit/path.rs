@@ -1,15 +1,15 @@
-//! Paths of values: keys, and list items by the values that identify them.
+//! Paths of values. A path consists of keys, and of list items, which are identified by values.
 
 use std::fmt;
 
 /// Segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathSegment {
-    /// Value of a key.
+    /// Value under a key.
     Key(String),
-    /// List item: the mapping in which these keys have these values.
+    /// List item that is a mapping in which these keys have these values.
     Item(Vec<(String, String)>),
-    /// List item: a scalar.
+    /// List item that is a scalar.
     Scalar(String),
 }
 
@@ -25,7 +25,7 @@ pub enum PathSegment {
 pub struct Path(Vec<PathSegment>);
 
 impl Path {
-    /// Returns the path of the document.
+    /// Returns the path of the whole document.
     #[must_use]
     pub fn root() -> Self {
         Self::default()
@@ -37,13 +37,13 @@ impl Path {
         self.step(PathSegment::Key(key.into()))
     }
 
-    /// Appends the list item whose key has this value.
+    /// Appends the list item in which this key has this value.
     #[must_use]
     pub fn item(self, key: impl Into<String>, text: impl Into<String>) -> Self {
         self.step(PathSegment::Item(vec![(key.into(), text.into())]))
     }
 
-    /// Appends an item in a list of scalars.
+    /// Appends the item of a list of scalars.
     #[must_use]
     pub fn scalar(self, text: impl Into<String>) -> Self {
         self.step(PathSegment::Scalar(text.into()))
@@ -56,7 +56,7 @@ impl Path {
         self
     }
 
-    /// Returns the segments, outermost first.
+    /// Returns the segments, outermost segment first.
     #[must_use]
     pub fn steps(&self) -> &[PathSegment] {
         &self.0
@@ -91,12 +91,13 @@ impl fmt::Display for Path {
     }
 }
 
-/// Pattern for paths: `dimensions.*` matches every key or item of `dimensions`. The empty pattern matches the document.
+/// Pattern for paths. For example, `dimensions.*` matches every key or item of `dimensions`. The empty pattern matches
+/// the whole document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern(Vec<String>);
 
 impl PathPattern {
-    /// Creates a pattern from keys separated by dots; `*` matches any key or item.
+    /// Creates a pattern from keys separated by dots, in which `*` matches any key or item.
     #[must_use]
     pub fn new(written: &str) -> Self {
         Self(
@@ -108,13 +109,13 @@ impl PathPattern {
         )
     }
 
-    /// Returns whether the path matches the pattern.
+    /// Returns `true` if the path matches the pattern.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
         self.0.len() == path.0.len() && self.begins_with(path)
     }
 
-    /// Returns whether paths inside this path may match the pattern.
+    /// Returns `true` if paths inside this path may match the pattern.
     pub(super) fn reaches_into(&self, path: &Path) -> bool {
         self.0.len() > path.0.len() && self.begins_with(path)
     }

@@ -26,7 +26,7 @@ pub(super) fn flow_pair(key: &str, value: &YamlValue) -> String {
     format!("{}: {}", flow_text(key), flow(value))
 }
 
-/// Formatted value after a key or a dash: the rest of its line, and the complete lines below.
+/// Formatted value after a key or a dash: the rest of the line, and the complete lines below.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Rendered {
     pub head: String,
@@ -36,9 +36,9 @@ pub(super) struct Rendered {
 /// Indentation style of a file.
 #[derive(Debug)]
 pub(super) struct RenderStyle {
-    /// Indentation of a key relative to its parent key.
+    /// Indentation of a key, relative to its parent key.
     step: usize,
-    /// Indentation of a dash relative to its parent key.
+    /// Indentation of a dash, relative to its parent key.
     dash: usize,
     pub line_break: &'static str,
 }
@@ -82,12 +82,12 @@ impl RenderStyle {
         }
     }
 
-    /// Returns the indentation of lines below a key in this column.
+    /// Returns the indentation of the lines below a key in this column.
     pub fn below_key(&self, column: usize, is_list: bool) -> usize {
         column + if is_list { self.dash } else { self.step }
     }
 
-    /// Formats a value after a key in this column.
+    /// Formats a value that follows a key in this column.
     pub fn behind_key(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::List(items, CollectionStyle::Block) if !items.is_empty() => {
@@ -114,7 +114,7 @@ impl RenderStyle {
         }
     }
 
-    /// Formats a value after a dash, with enough blanks to place the value in this column.
+    /// Formats a value that follows a dash, with enough blanks to place the value in this column.
     pub fn behind_dash(&self, value: &YamlValue, column: usize) -> Rendered {
         match value {
             YamlValue::Map(pairs, CollectionStyle::Block) if !pairs.is_empty() => {
@@ -140,7 +140,7 @@ impl RenderStyle {
         }
     }
 
-    /// `key: value`.
+    /// Formats a pair as `key: value`.
     pub fn pair(&self, key: &str, value: &YamlValue, column: usize) -> Rendered {
         let rendered = self.behind_key(value, column);
         Rendered {
@@ -149,7 +149,7 @@ impl RenderStyle {
         }
     }
 
-    /// `- value`.
+    /// Formats a list item as `- value`.
     pub fn item(&self, value: &YamlValue, column: usize, gap: &str) -> Rendered {
         let rendered = self.behind_dash(value, column + 1 + gap.len());
         Rendered {
@@ -160,7 +160,7 @@ impl RenderStyle {
 }
 
 impl Rendered {
-    /// Returns complete lines, the first of which is indented to this column.
+    /// Returns complete lines. The first line is indented to this column.
     pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
     }
@@ -174,10 +174,11 @@ fn join(sign: &str, gap: &str, head: &str) -> String {
     }
 }
 
-/// Formats a scalar, or a list or mapping on one line. The lines of a block scalar are indented by `indent`.
+/// Formats a scalar, or formats a list or mapping on one line. The lines of a block scalar are indented by `indent`.
 fn inline(value: &YamlValue, indent: usize) -> Rendered {
     let text = match value {
-        // A trailing line break has no meaning, and a block scalar could not represent it.
+        // A text that consists only of line breaks is written as a scalar in quotes, because a block scalar cannot
+        // represent it.
         YamlValue::Text(text) if text.trim_end_matches('\n').is_empty() => scalar(text, indent),
         YamlValue::Text(text) => scalar(text.trim_end_matches('\n'), indent),
         YamlValue::Bare(text) => text.clone(),

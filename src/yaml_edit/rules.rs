@@ -3,7 +3,8 @@
 use super::path::{Path, PathPattern};
 use super::value::YamlValue;
 
-/// Rules for a merge: how list items are identified, and which vanished values are marked.
+/// Rules for a merge. They specify how list items are identified, and which values are marked when they are no longer
+/// generated.
 ///
 /// ```
 /// use formulac_yaml_edit::{RuleMark, Rules, YamlValue};
@@ -22,13 +23,13 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Creates rules that identify no list items by keys and remove vanished values.
+    /// Creates rules that do not identify list items by keys, and that remove values that are no longer generated.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Identifies the items of matching lists by these keys. An empty pattern matches a list that is the whole
+    /// Sets the keys that identify the items of matching lists. An empty pattern matches a list that is the whole
     /// document.
     #[must_use]
     pub fn list(mut self, pattern: &str, keys: &[&str]) -> Self {
@@ -39,14 +40,14 @@ impl Rules {
         self
     }
 
-    /// Marks vanished values that match the pattern instead of removing them.
+    /// Marks matching values that are no longer generated, instead of removing them.
     #[must_use]
     pub fn mark(mut self, pattern: &str, mark: RuleMark) -> Self {
         self.marks.push((PathPattern::new(pattern), mark));
         self
     }
 
-    /// Sets whether values are removed that would be marked or are already marked.
+    /// Sets whether the merge removes values that are already marked or would be marked.
     #[must_use]
     pub fn prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -71,7 +72,7 @@ impl Rules {
         self.marks.iter().any(|(pattern, _)| pattern.reaches_into(path))
     }
 
-    /// Returns whether the comment is the note of a mark.
+    /// Returns `true` if the comment is the note of a mark.
     pub(super) fn is_note(&self, comment: &str) -> bool {
         let text = comment.trim_start_matches('#').trim();
         self.marks.iter().any(|(_, mark)| mark.note == text)
@@ -91,8 +92,8 @@ pub struct RuleMark {
 }
 
 impl RuleMark {
-    /// Creates a mark without any changes. The note is added as a comment after each key that the mark sets, to
-    /// distinguish the key from the same key set by a person.
+    /// Creates a mark that changes nothing except for the note. The note is added as a comment after each key that the
+    /// mark sets. It distinguishes the key from a key that a person set.
     #[must_use]
     pub fn new(note: &str) -> Self {
         Self {
@@ -102,14 +103,14 @@ impl RuleMark {
         }
     }
 
-    /// Adds this item to the list under the key. The item identifies marked mappings.
+    /// Adds an item to the list under a key. The item identifies mappings that are marked.
     #[must_use]
     pub fn add_to_list(mut self, key: &str, item: &str) -> Self {
         self.items.push((key.to_owned(), YamlValue::text(item)));
         self
     }
 
-    /// Sets the value of a key, unless the key already exists.
+    /// Sets a key to this value, unless the key already exists.
     #[must_use]
     pub fn set_if_missing(mut self, key: &str, value: YamlValue) -> Self {
         self.pairs.push((key.to_owned(), value));

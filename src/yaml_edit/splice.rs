@@ -1,4 +1,4 @@
-//! Splices: byte ranges of a file and their replacements. All other bytes stay unchanged.
+//! Splices, which are byte ranges of a file with their replacements. All other bytes are unchanged.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, blocks, lines};
 use crate::yaml::{self, is_plain};
 
-/// Applies the changes, parses the result again, and checks that it has the expected value and every comment.
+/// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
 pub(super) fn apply(tree: &YamlTree<'_>, changes: &YamlChanges) -> Result<String, YamlRefusal> {
     if changes.is_empty() {
         return Ok(tree.source.to_owned());
@@ -51,7 +51,7 @@ struct Splice {
 }
 
 fn write(tree: &YamlTree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), YamlRefusal> {
-    // At the same offset, insertions come before replacements. Otherwise, splices stay in their original order.
+    // At the same offset, insertions come before replacements. Otherwise, splices keep their original order.
     splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
     let source = tree.source;
     let mut out = String::with_capacity(source.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>());
@@ -133,7 +133,7 @@ impl<'t> Splicer<'t, '_> {
         self.tree.node(*parent).children().get(*number)
     }
 
-    /// Refuses to change values that are repeated elsewhere in the file, and values that repeat another value.
+    /// Refuses changes to aliases, and to values that have an anchor or a tag or are inside such a value.
     fn refuse_shared(&self) -> Result<(), YamlRefusal> {
         let tree = self.tree;
         let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
@@ -233,7 +233,7 @@ impl<'t> Splicer<'t, '_> {
                 };
                 (child.after, rendered)
             }
-            // At the top level, there is no dash or key, so the value consists of lines only.
+            // At the top level, there is no dash or key, so the value consists only of complete lines.
             None if node.layout() == YamlLayout::Flow && node.children().is_empty() => {
                 let text = self.at_top(value);
                 self.put(node.start..node.end, text);
@@ -245,7 +245,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// Inserts a value after its dash or colon: on the same line, and on the lines below.
+    /// Inserts a value after its dash or colon. The value starts on the same line and may continue on the lines below.
     fn put_value(&mut self, node: &EditNode, after: usize, rendered: &Rendered) {
         let source = self.tree.source;
         let tail = self.joined(&rendered.lines);
@@ -279,8 +279,8 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Formats a string with the quotes or block style of the previous value. Quotes that only the previous value
-    /// needed are omitted, so that an edited file is identical to a newly written file.
+    /// Formats a string with the quotes or the block style of the previous value. If only the previous value needed its
+    /// quotes, they are omitted, so that an edited file is identical to a newly written file.
     fn like_before(&self, node: &EditNode, value: &YamlValue) -> Option<Rendered> {
         let YamlValue::Text(text) = value else { return None };
         let YamlKind::Scalar { style, value: before } = &node.kind else {
@@ -349,7 +349,8 @@ impl<'t> Splicer<'t, '_> {
         if is_gap { between.to_owned() } else { " ".to_owned() }
     }
 
-    /// Returns the additions to a collection, with the index of the remaining child before each of them.
+    /// Returns the children to add to a collection, each group with the index of the remaining child before which it is
+    /// inserted.
     fn added(&self, id: YamlNodeId) -> Vec<(usize, &'t [AddedNode])> {
         let Some(added) = self.changes.added.get(&id) else {
             return Vec::new();
@@ -461,8 +462,8 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        // Each line is removed with the line break before it. At the top of the file, it is removed with the line break
-        // after it.
+        // The line break before each line is also removed. At the top of the file, the line break after the line is
+        // removed instead.
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
             None => self.put(
@@ -472,7 +473,7 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Replaces a block from which all children are removed.
+    /// Replaces a block whose children are all removed.
     fn emptied(&mut self, id: YamlNodeId, node: &EditNode, added: &[(usize, &'t [AddedNode])], is_inline: bool) {
         let is_list = node.is_list();
         let added = added.iter().flat_map(|(_, added)| added.iter());
@@ -503,7 +504,7 @@ impl<'t> Splicer<'t, '_> {
         }
     }
 
-    /// Returns whether all children are separated by blank lines.
+    /// Returns `true` if all children are separated by blank lines.
     fn is_spaced(&self, node: &EditNode) -> bool {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
@@ -515,7 +516,7 @@ impl<'t> Splicer<'t, '_> {
         node.children().len() > 1 && node.children().windows(2).all(is_blank)
     }
 
-    /// Returns the offset for new lines below a value: after the comments that belong to the value.
+    /// Returns the offset for new lines below a value, after the comments that belong to the value.
     fn below(&self, end: usize, indent: usize) -> usize {
         let source = self.tree.source;
         let mut point = lines::end(source, end);
@@ -542,7 +543,7 @@ impl<'t> Splicer<'t, '_> {
         point
     }
 
-    /// Returns the offset for new lines above a value: before the comments directly above it.
+    /// Returns the offset for new lines above a value, before the comments directly above it.
     fn above(&self, start: usize, indent: usize) -> usize {
         let source = self.tree.source;
         let mut at = lines::start(source, start);
@@ -580,7 +581,7 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// Replaces the contents of brackets from which all children are removed.
+    /// Replaces the contents of brackets whose children are all removed.
     fn refill(
         &mut self,
         id: YamlNodeId,
@@ -625,7 +626,7 @@ impl<'t> Splicer<'t, '_> {
         flow_places(self.tree, child)
     }
 
-    /// Returns whether the rest of the line is empty or a comment.
+    /// Returns `true` if the rest of the line is empty or a comment.
     fn ends_line(&self, at: usize) -> bool {
         let source = self.tree.source;
         let rest = source.get(at..lines::end(source, at)).unwrap_or_default().trim_start();
@@ -717,7 +718,7 @@ fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usiz
     (child.start, end, comma)
 }
 
-/// Returns the lines of a child between brackets, if they contain nothing else except a comment.
+/// Returns the lines of a child between brackets. `None` if these lines contain anything else except a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
     let (start, end, comma) = flow_places(tree, child);
     let line_end = lines::end(tree.source, end);

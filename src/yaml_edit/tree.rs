@@ -9,9 +9,9 @@ use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
 use crate::yaml::{YamlStyle, places::YamlPlaces};
 
-/// Maximum nesting of lists and mappings. Functions that walk over a tree may recurse to this depth.
+/// Maximum nesting of lists and mappings. The recursion of functions that walk over a tree is limited to this depth.
 pub(super) const NESTING: usize = 64;
-/// Maximum file size in bytes. People do not edit larger files, and offsets have 32 bits elsewhere.
+/// Maximum file size in bytes. Files that people edit are smaller. Other modules also use 32-bit offsets.
 const LENGTH: usize = 64 << 20;
 
 pub(super) type YamlNodeId = usize;
@@ -20,7 +20,7 @@ pub(super) type YamlNodeId = usize;
 pub(super) enum YamlLayout {
     Block,
     Flow,
-    /// `q: r` in `[p, q: r]`.
+    /// Mapping without braces inside brackets: `q: r` in `[p, q: r]`.
     Implied,
 }
 
@@ -39,16 +39,16 @@ pub(super) enum YamlKind {
         layout: YamlLayout,
         complex: bool,
     },
-    /// Node that the anchor names.
+    /// Alias, with the node that has the anchor.
     Alias(YamlNodeId),
 }
 
-/// List item, or key-value pair.
+/// List item or key-value pair.
 #[derive(Debug)]
 pub(super) struct Child {
-    /// Key of a pair; empty for an item.
+    /// Key of a pair. Empty for an item.
     pub key: String,
-    /// Offset of the dash or the key; for an item in brackets, of the item.
+    /// Offset of the dash or the key. For an item in brackets, the offset of the item itself.
     pub start: usize,
     /// Offset after the dash or the colon.
     pub after: usize,
@@ -58,9 +58,10 @@ pub(super) struct Child {
 #[derive(Debug)]
 pub(super) struct EditNode {
     pub kind: YamlKind,
-    /// Start of the node, including `&a`, `!t` or `|-`. For an empty node, the offset after the dash or the colon.
+    /// Start of the node, including an anchor `&a`, a tag `!t` or a block header `|-`. For an empty node, the offset
+    /// after the dash or the colon.
     pub start: usize,
-    /// Offset after the last character, without the comments and line breaks that follow.
+    /// Offset after the last character, excluding the comments and line breaks that follow.
     pub end: usize,
     /// Start of a block scalar's contents.
     pub content: usize,
@@ -75,7 +76,7 @@ pub(super) struct YamlTree<'s> {
     pub source: &'s str,
     pub nodes: Vec<EditNode>,
     pub root: Option<YamlNodeId>,
-    /// Ranges of the comments in order, each from `#` to the end of the line.
+    /// Ranges of the comments in order, each from `#` to the end of its line.
     pub comments: Vec<Range<usize>>,
 }
 
@@ -106,7 +107,7 @@ impl EditNode {
 
 impl YamlTree<'_> {
     pub fn node(&self, id: YamlNodeId) -> &EditNode {
-        // Only this tree creates ids.
+        // Ids are created only by this tree, so the index is valid.
         &self.nodes[id]
     }
 
@@ -137,15 +138,15 @@ impl YamlTree<'_> {
         YamlValue::Verbatim(self.source.get(node.start..node.end).unwrap_or_default().to_owned())
     }
 
-    /// Returns whether the node is empty, without a tag or an anchor.
+    /// Returns `true` if the node is empty and has no tag or anchor.
     pub fn is_nothing(&self, id: YamlNodeId) -> bool {
         let node = self.node(id);
         let is_empty = matches!(&node.kind, YamlKind::Scalar { value, style: YamlStyle::Plain } if value.is_empty());
         is_empty && !node.tagged && !node.anchored
     }
 
-    /// Returns the values of these keys, which identify an item in a list. Without keys, returns the value of the
-    /// item itself.
+    /// Returns the values of these keys, which identify an item of a list. Without keys, returns the value of the item
+    /// itself.
     pub fn identity(&self, id: YamlNodeId, keys: &[String]) -> Option<Vec<String>> {
         let text = |id: YamlNodeId| self.value(id).as_text().map(str::to_owned);
         let node = self.node(id);
@@ -169,7 +170,7 @@ impl YamlTree<'_> {
             .collect()
     }
 
-    /// Returns whether a mapping gets the key through `<<`.
+    /// Returns `true` if a mapping inherits the key through `<<`.
     pub fn merges_in(&self, id: YamlNodeId, key: &str) -> bool {
         let mut seen = HashSet::new();
         let mut left = vec![(id, false)];
@@ -227,9 +228,9 @@ struct OpenCollection {
     anchor: usize,
     tagged: bool,
     start: usize,
-    /// Offset after the last child, or the earliest offset for the first child.
+    /// Offset after the last child. Before the first child, the earliest possible offset for it.
     cursor: usize,
-    /// Key whose value comes next: its name, start and end.
+    /// Key whose value comes next, as its name, start and end.
     key: Option<(String, usize, usize)>,
 }
 
@@ -237,7 +238,7 @@ struct TreeReader<'s> {
     tree: YamlTree<'s>,
     stack: Vec<OpenCollection>,
     anchors: HashMap<usize, YamlNodeId>,
-    /// Offset after the last scalar. Comments may follow up to the next scalar.
+    /// Offset after the last scalar. Comments may occur between this offset and the next scalar.
     gap: usize,
 }
 
@@ -356,7 +357,7 @@ impl<'s> TreeReader<'s> {
             ScalarStyle::SingleQuoted => (YamlStyle::Single, lines::quoted_end(source, text)),
             ScalarStyle::DoubleQuoted => (YamlStyle::Double, lines::quoted_end(source, text)),
             ScalarStyle::Plain => (YamlStyle::Plain, span.start + written.trim_end().len()),
-            // Only blanks follow the last character of a block scalar.
+            // A block scalar's last character is followed only by blanks.
             ScalarStyle::Literal | ScalarStyle::Folded => (
                 YamlStyle::Block,
                 lines::end(source, span.start + written.trim_end().len()),
@@ -449,7 +450,7 @@ impl<'s> TreeReader<'s> {
         self.add(node, open.anchor)
     }
 
-    /// A node is complete: it becomes the document, a list item, a key, or a key's value.
+    /// Adds a complete node as the document, a list item, a key, or the value of a key.
     fn add(&mut self, mut node: EditNode, anchor: usize) -> Result<(), YamlRefusal> {
         let source = self.source();
         node.anchored = anchor > 0;

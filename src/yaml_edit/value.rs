@@ -5,13 +5,13 @@ use std::fmt;
 
 use crate::yaml::non_text_type;
 
-/// Style of a list or mapping that is newly written.
+/// Style in which a new list or mapping is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CollectionStyle {
-    /// Over lines.
+    /// On several lines.
     #[default]
     Block,
-    /// On one line, in brackets.
+    /// On one line, between brackets.
     Flow,
 }
 
@@ -28,18 +28,18 @@ pub enum CollectionStyle {
 pub enum YamlValue {
     /// A string.
     Text(String),
-    /// Scalar that is not a string: a number, a boolean, a date or nothing, as it is spelled in the file.
+    /// Scalar that is not a string: a number, a boolean, a date or null, as spelled in the file.
     Bare(String),
     /// A list.
     List(Vec<YamlValue>, CollectionStyle),
-    /// Mapping, in its order.
+    /// A mapping, with its keys in order.
     Map(Vec<(String, YamlValue)>, CollectionStyle),
-    /// Unparsed text of an alias, a tagged value, or a mapping with keys that are not scalars.
+    /// Unparsed source text of an alias, a tagged value, or a mapping with keys that are not scalars.
     Verbatim(String),
 }
 
 impl YamlValue {
-    /// A string.
+    /// Creates a string.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -67,8 +67,8 @@ impl YamlValue {
         }
     }
 
-    /// Returns whether both values mean the same. Quotes, the order of keys, and line breaks at the end of a string
-    /// are ignored; numbers are compared as they are spelled.
+    /// Returns `true` if both values have the same meaning. Quotes, the order of keys, and line breaks at the end of a
+    /// string are ignored. Numbers are compared by their spelling.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -114,7 +114,7 @@ impl YamlValue {
         }
     }
 
-    /// Returns a lookup key for a scalar, which is equal for scalars with the same meaning.
+    /// Returns a lookup key for a scalar. Scalars with the same meaning have the same key.
     pub(super) fn lookup(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
@@ -123,7 +123,7 @@ impl YamlValue {
         }
     }
 
-    /// Returns the first nested value that is verbatim.
+    /// Returns the first [`Self::Verbatim`] value in this value, if any.
     pub(super) fn verbatim(&self) -> Option<&str> {
         match self {
             Self::Verbatim(text) => Some(text),
@@ -133,7 +133,7 @@ impl YamlValue {
         }
     }
 
-    /// Returns whether the value is nested deeper than this number of levels.
+    /// Returns `true` if the value is nested deeper than this number of levels.
     pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
         let Some(levels) = levels.checked_sub(1) else {
             return true;
@@ -146,7 +146,7 @@ impl YamlValue {
     }
 }
 
-/// Normalizes words with the same meaning.
+/// Returns one spelling for all words with the same meaning, such as `null` and `~`.
 fn plain_word(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",
@@ -156,7 +156,7 @@ fn plain_word(bare: &str) -> &str {
     }
 }
 
-/// Formats the value on one line, for messages.
+/// Formats the value on one line for messages.
 impl fmt::Display for YamlValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::render::flow(self))

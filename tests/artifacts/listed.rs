@@ -1,4 +1,4 @@
-//! Lists what was read from artifacts, in lines that people can review.
+//! Lists the data that was read from artifacts, in a form that people can review.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -48,7 +48,7 @@ fn node(out: &mut String, node: &ManifestNode) {
         .config
         .iter()
         .filter(|(key, _)| !["enabled", "docs", "contract", "freshness"].contains(key));
-    // Settings that dbt 1.12 adds by default and that dbt 1.10 does not know.
+    // Settings that dbt 1.12 adds by default and that dbt 1.10 does not have.
     let config =
         config.filter(|(key, _)| !["latest_version_pointer", "lookback", "on_error", "quote_args"].contains(key));
     let parts = [
@@ -106,7 +106,7 @@ fn node(out: &mut String, node: &ManifestNode) {
     }
     match &node.detail {
         NodeDetail::None => {}
-        // `tests` lists data tests by their subject.
+        // The function `tests` lists data tests, grouped by the node that they test.
         NodeDetail::Test(_) => {}
         other => {
             let _ = writeln!(out, "  {other:?}");
@@ -114,7 +114,7 @@ fn node(out: &mut String, node: &ManifestNode) {
     }
 }
 
-/// Lists what each data test checks.
+/// Lists the columns and conditions that each data test checks.
 pub fn tests(manifest: &Manifest) -> String {
     let mut out = String::new();
     for test in manifest.data_tests() {
@@ -135,7 +135,7 @@ pub fn tests(manifest: &Manifest) -> String {
     out
 }
 
-/// Lists the key and the columns of each relation. `!` marks columns that are never NULL.
+/// Lists the key and the columns of each relation. `!` marks a column that is never NULL.
 pub fn schema(schema: &Schema) -> String {
     let mut out = String::new();
     for relation in schema.relations() {

@@ -35,7 +35,7 @@ fn logs(entries: &[(String, String)]) -> [String; 2] {
     [entries.iter().map(text).collect(), entries.iter().map(json).collect()]
 }
 
-/// Returns the status of each node in the last run that has no explicit target folder.
+/// Returns the status of each node in the last run that did not set a target folder.
 fn found(log: &str) -> Option<Vec<(String, String)>> {
     let run = RunResults::from_log(log, |target| target.is_none())?;
     let result = |it: &formulac::artifacts::RunResult| (it.unique_id.to_string(), it.status.name().to_owned());
@@ -70,7 +70,7 @@ fn the_last_run_is_found_behind_other_commands() {
     ];
     let mut all = entries("None", "build", &build[..4]);
     all.extend(entries("None", "build", &build));
-    // `docs generate` only compiles, and a build in another target folder is a separate build.
+    // `docs generate` only compiles, and a build with another target folder is a separate build.
     all.extend(entries(
         "None",
         "docs generate",
@@ -88,7 +88,7 @@ fn the_last_run_is_found_behind_other_commands() {
     .map(|(id, status)| (id.to_owned(), status.to_owned()));
     for log in logs(&all) {
         assert_eq!(found(&log).as_deref(), Some(&expected[..]), "{log}");
-        // Any part of a log contains either no run or a run that ended.
+        // However the log is truncated, it contains either no run or a complete run.
         for end in (0..log.len()).filter(|end| log.is_char_boundary(*end)).step_by(7) {
             let (before, after) = log.split_at(end);
             found(before);

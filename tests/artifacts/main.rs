@@ -1,4 +1,4 @@
-//! Reads dbt's artifacts as several versions of dbt write them.
+//! Tests that artifacts from several versions of dbt can be read.
 
 mod listed;
 mod log;
@@ -126,7 +126,7 @@ fn catalogs_match_as_spelled_and_then_in_any_case() {
     ];
     assert_eq!(types, expected);
     assert!(metrics.stats.is_empty() && catalog.errors.is_empty());
-    // A catalog as Snowflake writes it: columns out of order, with statistics.
+    // A catalog in Snowflake's format, with statistics and with columns out of order.
     let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}, "sources": {"source.p.a.b": {
         "metadata": {"type": "BASE TABLE", "schema": "A", "name": "B"},
         "columns": {"netRevenue": {"type": "NUMBER", "index": 12, "name": "netRevenue"}, "NETREVENUE": {"type": "TEXT", "index": 2, "name": "NETREVENUE"}},
@@ -162,7 +162,7 @@ fn the_newest_result_of_each_node_counts() {
     assert!(docs.results.iter().all(|result| result.status == Status::Success));
     let runs = [build.clone(), docs];
     insta::assert_snapshot!(listed::results(&last_results(&runs)));
-    // After a newer run of some of the nodes, the other nodes keep their results.
+    // After a newer run that contains only some nodes, the other nodes keep their results.
     let newer = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json", "generated_at": "2199-01-01T00:00:00Z"},
         "args": {"which": "test", "vars": {"secret": "x"}}, "results": [{"unique_id": "test.kinds.nothing_is_wrong", "status": "FAIL", "failures": 7,
         "execution_time": NaN, "timing": [], "adapter_response": {}}]}"#;

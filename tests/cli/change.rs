@@ -1,4 +1,4 @@
-//! `formulac change` and `formulac authorize`.
+//! Tests of `formulac change` and `formulac authorize`.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::repository::{be, commit, edit, git, snapshot};
 use crate::roles::place;
 use crate::run::{Place, Run};
 
-/// Creates a branch on which an analyst changed and proposed the definition of revenue.
+/// Creates a branch on which an analyst has changed the definition of revenue and proposed the change.
 fn proposed(name: &str) -> Place {
     let place = place(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
@@ -71,7 +71,7 @@ fn a_change_is_proposed_judged_and_authorized() {
         .show(&["change", "list"])
         .show(&["change", "show", "rev"]);
     place.show(&["authorize", "--base", "main"]);
-    // A later change is new content, which the approvals do not cover.
+    // A later change has new content, which the approvals do not cover.
     be(&place, "ann");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
     commit(&place, "vat");
@@ -110,7 +110,7 @@ fn approvals_are_of_others_and_of_exactly_this() {
         (0, Some(true)),
         "{told}"
     );
-    // The files that formulac generates and records are not new content.
+    // Files that formulac generates or records are not new content.
     assert_eq!(
         by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit,
         0
@@ -207,7 +207,7 @@ fn no_branch_allows_itself_anything() {
         "",
     );
     reasons(&place, "may not change the project's settings");
-    // Users must not change or remove what others said.
+    // Users must not change or remove the comments of others.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
     reasons(&place, "comments must not");
     fs::remove_file(place.path(&approval)).unwrap();
@@ -255,7 +255,8 @@ comparisons:
         rows: 0
 ";
 
-/// State must be the result of a push of the specs, evidence must be the output of `verify`, and approvals cover both.
+/// Each state file must be the result of pushing the specs, and evidence must be the output of `verify`. Approvals
+/// cover both.
 #[test]
 fn what_formulac_records_is_judged() {
     let place = proposed("change_records");
@@ -294,7 +295,7 @@ fn what_formulac_records_is_judged() {
         "a record of no pull",
         "not counted: the approval of Dan <dan@example.com>, it was changed since then",
     );
-    // The form is the one that formulac writes, but the edit was made after the approvals.
+    // The file has the format that formulac writes, but it was edited after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
     refused(
         "better evidence",
@@ -308,7 +309,7 @@ fn what_formulac_records_is_judged() {
         "notes",
         "evidence/revenue.yml: it does not have the form that `formulac verify` writes",
     );
-    // Evidence alone needs no approval, but it must have the right form.
+    // Evidence alone needs no approval, but it must have the right format.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");
@@ -425,7 +426,7 @@ fn facts_that_alter_sql_need_approval() {
             &["commit", "--quiet", "--all", "--allow-empty", "--message", "generated"],
         );
     }
-    // Approvals of the facts count, and become void if other facts follow.
+    // Approvals of facts count, but they become void if other facts follow.
     assert_eq!(place.run(&["change", "propose", "Dates"]).exit, 0);
     for name in ["dan", "fay", "gus"] {
         assert_eq!(by(&place, name, &["change", "approve", "dates"]).exit, 0);
@@ -442,7 +443,7 @@ fn facts_that_alter_sql_need_approval() {
     );
 }
 
-/// An admin can approve only as a user without another role: the approval counts neither as business nor as engineer.
+/// An admin counts only as a user without another role: their approval counts neither for business nor for engineers.
 #[test]
 fn an_admin_does_not_count_as_business() {
     let place = proposed("change_admin");
@@ -506,8 +507,8 @@ fn a_name_hides_no_approver() {
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
     edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
-    // The base does not contain these files. With such names, git's output looks as if the base contained them, or
-    // as if more files were requested.
+    // These files are not in the base. With such names, git's output looks as if the base contained them, or as if more
+    // files were requested.
     for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
         place.write(&format!("metrics/{name}"), "name: a\n");
     }
@@ -529,7 +530,7 @@ fn a_hand_edit_that_passes_for_generated_is_found() {
         assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
     }
     assert_eq!(authorized(&place).0, 0);
-    // Replace the output of this spec with that of another spec, including a header that is correct for it.
+    // Replace the output of this spec with the output of another spec, including the correct header for it.
     be(&place, "ann");
     let own = place.read("metrics/revenue.yml");
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
@@ -566,7 +567,7 @@ fn commits_may_have_to_be_signed() {
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
     assert_eq!(told["not_allowed"][0]["why"], "it has no valid signature");
-    // Key of a user whom git is configured to trust.
+    // Key of a user whom git trusts by its configuration.
     let key = place.path("key");
     let made = std::process::Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -587,7 +588,7 @@ fn commits_may_have_to_be_signed() {
     }
     git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
     assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
-    // The commit is signed by one user and claims another user as its author.
+    // One user signed the commit, but it claims another user as its author.
     git(
         &place,
         &[

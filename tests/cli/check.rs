@@ -1,4 +1,4 @@
-//! `formulac check`.
+//! Tests of `formulac check`.
 
 use insta::assert_snapshot;
 
@@ -48,7 +48,7 @@ fn fix_makes_the_sure_changes() {
     assert_eq!(place.files("."), ["a.fx", "same.fx", "spec.yml"]);
 }
 
-/// Names that are similar to exactly one known name are fixed in formulas, keys and lists of columns.
+/// A name in a formula, key or list of columns is fixed if it is similar to exactly one known name.
 #[test]
 fn fix_puts_the_only_near_name_in_place() {
     let place = Place::new("fix_near");
@@ -68,7 +68,7 @@ fn fix_puts_the_only_near_name_in_place() {
         place.read("spec.yml"),
         "model: m\nfrom: t\ngroup_by: country\ndefinitions: |\n  a = SUM(amount)\n"
     );
-    // If two names are similar, neither is chosen.
+    // If two known names are similar, no fix is made.
     place.write(
         "two.yml",
         spec.replace("contry", "country").replace("amuont", "price_c"),
@@ -105,7 +105,7 @@ fn fixes_are_all_made_or_none() {
     assert_eq!(place.read("a.fx"), "a = COUNTIF(status = “open”)\n");
 }
 
-/// Other files of a project are checked according to their kind.
+/// Other files in a project are checked according to their kind.
 #[test]
 fn project_and_schema_files_are_checked_too() {
     let place = Place::new("check_other_files");

@@ -1,4 +1,4 @@
-//! `formulac compile`.
+//! Tests of `formulac compile`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -143,7 +143,7 @@ fn every_dialect() {
     assert_snapshot!(place.transcript());
 }
 
-/// The JSON matches the contract, key by key.
+/// Every key of the JSON is as the contract specifies.
 #[test]
 fn json_is_the_contracts_object() {
     let place = Place::new("compile_json");
@@ -213,7 +213,8 @@ fn json_has_the_faults_of_the_schema() {
     assert_eq!(value["diagnostics"][0]["code"], "F0821");
 }
 
-/// In a worksheet, an unqualified name is a single cell, so an aggregate there differs from an aggregate of a group.
+/// In a worksheet, an unqualified name refers to a single cell, so an aggregate of the name differs from an aggregate
+/// over a group.
 #[test]
 fn a_worksheet_is_not_taken_for_a_measure() {
     let place = Place::new("worksheet");

@@ -1,4 +1,4 @@
-//! Options that are passed on to dbt, and the line that says that formulac is waiting for dbt.
+//! Options that are passed on to dbt, and the message that formulac is waiting for dbt.
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader};
@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// Stand-in for dbt that records its arguments and its folder of profiles as soon as the test allows it.
+/// Stand-in for dbt. When the test allows it, it records its arguments and its folder of profiles.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
@@ -75,7 +75,7 @@ fn asked(place: &Place, args: &[&str]) -> (Run, String) {
     (run, place.read("asked.txt"))
 }
 
-/// Commits another formula if the command is `push`, so that there is something to push.
+/// Commits another formula if the command is `push`, because otherwise there would be nothing to push.
 fn change(place: &Place, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
@@ -138,8 +138,8 @@ fn without_options_the_environment_says_them() {
     assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
 }
 
-/// The line appears before dbt runs: dbt only continues after the line was read, so a line that comes after dbt
-/// would never arrive.
+/// The message appears before dbt runs. The stand-in continues only after the test has read the message, so a message
+/// that is printed after dbt would never arrive.
 #[test]
 fn a_line_says_that_dbt_is_being_waited_for() {
     for (number, args) in STARTS.into_iter().enumerate() {
@@ -156,7 +156,7 @@ fn a_line_says_that_dbt_is_being_waited_for() {
         assert!(line.is_some(), "{args:?}");
         place.write("let", "");
         let rest: Vec<String> = lines.map(Result::unwrap).collect();
-        // The line is printed once for all calls with the same purpose.
+        // The message is printed once for all dbt calls with the same purpose.
         assert!(!rest.contains(line.as_ref().unwrap()), "{args:?}: {rest:?}");
         child.wait().unwrap();
     }
@@ -181,7 +181,7 @@ fn nothing_is_said_of_waiting_where_nobody_reads_it() {
     }
 }
 
-/// The message includes dbt's error, because dbt's usage alone does not say what is wrong.
+/// The message includes dbt's error, because dbt's usage text alone does not explain the problem.
 #[test]
 fn what_dbt_says_against_a_call_is_shown() {
     let place = place("dbt_usage");

@@ -1,4 +1,4 @@
-//! `formulac doctor` with programs in every state: installed, too old, without the adapter, missing.
+//! Tests `formulac doctor` with programs in every state: installed, too old, without the adapter, missing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::repository::begin;
 use crate::run::{Place, Run, finish};
 
-/// Writes a program that prints this text as its version.
+/// Writes a program that prints `version` as its version.
 fn program(place: &Place, name: &str, version: &str) {
     place.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
     fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! `formulac env`.
+//! Tests of `formulac env`.
 
 use crate::repository::{be, begin, commit, edit, git, snapshot};
 use crate::roles::place;
@@ -40,7 +40,7 @@ fn environments_are_listed_shown_and_used() {
     assert_eq!(shown["schema"], "analytics_dev_zoe");
 }
 
-/// `${branch}` and `${env.NAME}` work as `${user}` does, each as part of an identifier.
+/// `${branch}` and `${env.NAME}` work like `${user}`: each can be part of an identifier.
 #[test]
 fn schemas_are_named_after_branches_and_variables() {
     let place = place("env_placeholders");
@@ -57,12 +57,12 @@ fn schemas_are_named_after_branches_and_variables() {
     let told = run.json();
     assert_eq!(told["schema"], "ci_feature_new_metrics_2_pr__42_ann", "{}", run.err);
     assert_eq!(told["vars"], "{pr: 'pr__42'}");
-    // If HEAD is on no branch, as in CI, the schema is named after the commit.
+    // If HEAD is not on a branch, as in CI, the schema is named after the commit.
     git(&place, &["switch", "--quiet", "--detach"]);
     let commit = git(&place, &["rev-parse", "--short=7", "HEAD"]);
     let told = shown(&["env", "show", "--json"], "7").json();
     assert_eq!(told["schema"], format!("ci_commit_{}_7_ann", commit.trim()));
-    // Without a value, the schema would be shared with others.
+    // Without a value, several users would share the schema.
     let run = shown(&["env", "show"], "");
     let expected = "`${env.FORMULAC_TEST_PR}` of the environment `development` has no value\n\
                     help: set the environment variable FORMULAC_TEST_PR\n";
@@ -99,7 +99,7 @@ fn using_another_touches_nothing_else() {
             (String::new(), before.clone())
         );
     }
-    // The plan is for the environment in use, and a push to that environment follows its rules.
+    // The plan is made for the current environment, and a push to that environment follows its rules.
     assert_eq!(place.run(&["plan", "--json"]).json()["environment"], "production");
 }
 
@@ -113,7 +113,7 @@ fn a_push_to_production_from_elsewhere_is_refused() {
         .show(&["release", "--env", "production"]);
     snapshot(&place, "env__elsewhere");
     assert!(!place.path("models").exists());
-    // A rollback of production from another branch is refused, too.
+    // A rollback of production from another branch is also refused.
     git(&place, &["switch", "--quiet", "-c", "work"]);
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
@@ -174,8 +174,8 @@ fn models_are_compared_with_those_of_a_branch() {
     snapshot(&place, "env__diff");
 }
 
-/// Secrets in dbt's errors are masked. The stand-in for dbt prints its arguments, as dbt does if a profile or
-/// macro fails.
+/// Secrets in dbt's errors are masked. The stand-in for dbt prints its arguments, as dbt does when a profile or macro
+/// fails.
 #[cfg(unix)]
 #[test]
 fn what_dbt_says_of_a_secret_is_masked() {

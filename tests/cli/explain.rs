@@ -1,4 +1,4 @@
-//! `formulac explain`.
+//! Tests of `formulac explain`.
 
 use insta::assert_snapshot;
 

@@ -72,7 +72,7 @@ fn color() {
     assert!(!colored(&["compile", "--xyzzy", "--xyzzy", "--color", "never"], None));
 }
 
-/// Control characters in sources and file names are displayed and have no effect.
+/// Control characters in sources and file names are displayed as escapes and have no effect.
 #[test]
 fn sources_do_not_reach_the_terminal_raw() {
     let mut place = Place::new("raw_sources");
@@ -96,7 +96,7 @@ fn a_long_line_is_cut() {
     assert!(run.out.lines().all(|line| line.chars().count() < 200));
 }
 
-/// Many errors in one long line are reported within moments.
+/// Many errors on one long line are reported quickly.
 #[test]
 fn many_faults_in_one_line() {
     let place = Place::new("many_faults");

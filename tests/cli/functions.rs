@@ -1,4 +1,4 @@
-//! `formulac functions`.
+//! Tests of `formulac functions`.
 
 use insta::assert_snapshot;
 
@@ -40,7 +40,7 @@ fn the_list_has_every_function_once() {
     }
 }
 
-/// Every function has SQL in some dialect, or cases that ran it in queries.
+/// Every function has SQL in some dialect, or cases that run it in queries.
 #[test]
 fn every_function_shows_its_sql() {
     let place = Place::new("functions_sql");
@@ -55,7 +55,7 @@ fn every_function_shows_its_sql() {
     }
 }
 
-/// The matrix and the command report the same about the same functions.
+/// The matrix page and the command give the same information about each function.
 #[test]
 fn every_function_says_what_cases_show_of_it() {
     let place = Place::new("functions_cases");

@@ -1,4 +1,4 @@
-//! `formulac generate`.
+//! Tests of `formulac generate`.
 
 use crate::run::Place;
 
@@ -106,7 +106,7 @@ fn nobodys_work_is_lost() {
         .write("models/formulac/by_country.sql", &edited)
         .write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
     let before = place.read("models/formulac/counts.sql");
-    // The edited file is in the way both when it would be written and when it would be removed.
+    // The edited file blocks the command both when the file would be written and when it would be removed.
     place.show(&CALL);
     std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
     std::fs::remove_file(place.path("metrics/finance/share.yml")).unwrap();
@@ -197,7 +197,7 @@ fn names_that_dbt_has_taken_are_told() {
     insta::assert_snapshot!(place.transcript());
 }
 
-/// A manifest contains only the columns that somebody describes.
+/// A manifest contains only the columns that have properties.
 #[test]
 fn where_all_columns_are_told_is_said() {
     let place = Place::new("generate_described");
@@ -237,7 +237,7 @@ fn where_all_columns_are_told_is_said() {
     assert_eq!(place.run(&["generate"]).exit, 0);
 }
 
-/// The name is free if the model's properties file is generated, even if somebody wrote its SQL by hand.
+/// The name is available if the model's properties file is generated, even if a person wrote its SQL.
 #[test]
 fn another_version_of_a_model_takes_no_name_away() {
     let place = place("generate_versions");
@@ -267,8 +267,8 @@ fn another_version_of_a_model_takes_no_name_away() {
     );
 }
 
-/// Names of docs blocks, exposures and metrics that dbt or another spec already uses are reported, as is a
-/// project without a calendar.
+/// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. It also
+/// reports that the project has no calendar.
 #[test]
 fn what_is_declared_twice_is_told() {
     let mut place = place("generate_declared");
@@ -297,7 +297,7 @@ fn what_is_declared_twice_is_told() {
             "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
             "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
             node("doc", "sales__about", "docs/all.md"),
-            // The spec's own name from the previous run, and a name whose file is missing.
+            // The spec's own name from the previous run is allowed, and so is a name whose file is missing.
             node("doc", "used__about", "models/formulac/used.md"),
             node("exposure", "monthly", "models/uses.yml"),
             node("exposure", "weekly", "models/formulac/sold.yml"),
@@ -308,7 +308,7 @@ fn what_is_declared_twice_is_told() {
     place.write("formulac.yml", format!("{PROJECT}semantic_model: true\n"));
     let call = ["generate", "--schema", "orders.yml", "--output-format", "concise"];
     place.show(&call);
-    // The spec is fixed, the calendar exists, and the properties have the form of dbt 1.12.
+    // The spec is fixed, the project has a calendar, and the properties have the format of dbt 1.12.
     let mended = long("used", "used_weekly")
         .replace("used", "uses")
         .replace("revenue =", "revenue_of_month =");
@@ -320,7 +320,7 @@ fn what_is_declared_twice_is_told() {
     place.show(&["generate", "--schema", "orders.yml", "--json", "--select", "uses"]);
     insta::assert_snapshot!(place.transcript());
     insta::assert_snapshot!(place.read("models/formulac/uses.yml"));
-    // Text that somebody writes into the docs is not overwritten.
+    // Text that a person adds to the docs file is not overwritten.
     place.write(
         "models/formulac/uses.md",
         place.read("models/formulac/uses.md").replace("those", "others"),
@@ -363,7 +363,7 @@ fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     assert!(age.ends_with(" days old; run `dbt parse` to update it"), "{age}");
     assert_eq!(rest, "everything is up to date\n");
     assert!(place.read("models/formulac/by_country.sql").contains("sum(amount)"));
-    // formulac knows the models that it wrote, even if dbt does not.
+    // formulac recognizes the models that it generated, even if they are not in dbt's manifest.
     place.write("target/manifest.json", manifest("2199-01-01T00:00:00.000000Z"));
     let run = place.run(&["generate"]);
     assert_eq!(run.err, "everything is up to date\n");
@@ -404,7 +404,7 @@ fn access_and_tags_go_from_spec_to_spec() {
         "{}",
         run.err
     );
-    // Only a private parent restricts the models that read it.
+    // Only a private parent restricts which models may read it.
     let protected = own.replace("private\ngroup: people", "protected");
     place.write("metrics/finance/by_country.yml", format!("{BY_COUNTRY}{protected}"));
     let run = place.run(&CALL);
@@ -426,7 +426,7 @@ fn types_that_decide_the_sql_and_are_not_known_are_noted() {
     assert!(run.exit == 0 && run.err.contains(note), "{}", run.err);
 }
 
-/// Warnings about ten specs take one line per kind. `--verbose`, `check` and JSON list all of them.
+/// Warnings about ten specs take one line per kind of warning. `--verbose`, `check` and JSON output list all of them.
 #[test]
 fn warnings_are_grouped() {
     let mut place = Place::new("generate_grouped");

@@ -1,4 +1,4 @@
-//! A push in a repository with hooks: formatters that rewrite the committed files, and hooks that fail.
+//! Tests a push in a repository with hooks: formatters that rewrite the committed files, and hooks that fail.
 
 #![cfg(unix)]
 
@@ -6,7 +6,7 @@ use crate::repository::{begin, commit, edit, git};
 use crate::run::{Place, Run};
 
 const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n";
-/// Formats SQL, as sqlfluff might do.
+/// Formats SQL like sqlfluff.
 const FORMAT: &str = "sed -i 's/^select/SELECT/; s/^from/FROM/' models/formulac/*.sql\n";
 
 /// Creates a project that was pushed once, with a staged file, a changed file and an untracked file.
@@ -43,7 +43,7 @@ fn status(place: &Place) -> String {
     git(place, &["status", "--porcelain", "--untracked-files=all"])
 }
 
-/// `git status` of the user's other files, which a push leaves unchanged.
+/// Output of `git status` for the user's other files, which a push leaves unchanged.
 const OTHERS: &str = " M notes.md\nA  staged.txt\n?? README.md\n";
 
 #[test]
@@ -51,7 +51,7 @@ fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
     for (name, text) in [
         ("stages", format!("{FORMAT}git add models\n")),
         ("leaves", FORMAT.to_owned()),
-        // Fails if it changed a file, as the pre-commit framework does.
+        // A hook that fails if it changed a file, like the pre-commit framework.
         (
             "refuses",
             format!(
@@ -105,7 +105,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
             1,
             ":\n  no ticket is named",
         ),
-        // The hook changes files and then fails for another reason.
+        // A hook that changes files and then fails for another reason.
         (
             "pre-commit",
             "sed -i 's/select/SELECT/' models/formulac/*.sql\necho never\nexit 1\n",
@@ -142,7 +142,8 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
     }
 }
 
-/// Messages name the hook in the folder of `core.hooksPath`. If a commit fails without a hook, they do not name a hook.
+/// Error messages give the path of the hook in the folder that `core.hooksPath` sets. If a commit fails but there is no
+/// hook, the messages do not mention hooks.
 #[test]
 fn what_failed_is_what_is_named() {
     let place = place("paths");

@@ -1,5 +1,5 @@
-//! Hostile strings in every field of dbt's artifacts, searched for in every output: no string becomes markup, a
-//! command, a path or a control character that a terminal obeys.
+//! Puts hostile strings into every field of dbt's artifacts and searches every output for them. No string may act as
+//! markup, a command, a path or a terminal control character.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::repository::{begin, commit, edit, git};
 use crate::run::{Place, Run, artifact, finish, is_left_out};
 
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
-/// Strings with a special meaning for the readers of some output. Each is identified by its number.
+/// Strings that have a special meaning in some kind of output. Each string is identified by its number.
 const PAYLOADS: [&str; 9] = [
     "\"><script>alert(1)</script><img src=x onerror=alert(1)>",
     "](javascript:alert(1)) **bold** | cell | `tick` @everyone",
@@ -24,7 +24,7 @@ const PAYLOADS: [&str; 9] = [
     "'; drop table injected; --\" */",
     "../../pwned",
 ];
-/// Fields that connect parts of the artifacts, or whose values dbt itself chooses from a few words.
+/// Fields that connect parts of the artifacts, or for which dbt itself chooses one of a few values.
 const STRUCTURAL: [&str; 15] = [
     "unique_id",
     "resource_type",
@@ -42,7 +42,8 @@ const STRUCTURAL: [&str; 15] = [
     "max_loaded_at",
     "snapshotted_at",
 ];
-/// Names that occur in several parts. They are replaced wherever they occur, including SQL and ids.
+/// Names that occur in several parts of the artifacts. Each name is replaced wherever it occurs, including in SQL and
+/// ids.
 const NAMES: [&str; 8] = [
     "dim_customers",
     "fct_orders",
@@ -64,7 +65,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
         Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key, payload, count)),
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
-                // These fields use ids as keys or list them.
+                // The keys or values of these fields are ids.
                 let joins =
                     ["depends_on", "parent_map", "child_map", "group_map", "refs", "sources"].contains(&name.as_str());
                 if !joins || value.as_object().is_some() && name == "sources" {
@@ -76,7 +77,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     }
 }
 
-/// Creates the project of the artifacts, after changing the artifacts.
+/// Creates a project with these artifacts after they were changed.
 fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     let place = Place::new(name);
     for file in ARTIFACTS {
@@ -99,7 +100,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// Writes a stand-in for dbt that finds every relation and includes the payload in all its answers.
+/// Writes a stand-in for dbt that finds every relation and puts the payload into all its answers.
 fn put_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
@@ -212,7 +213,7 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     }
 }
 
-/// Returns whether dangerous strings occur only between backticks.
+/// Returns `true` if dangerous strings occur only between backticks.
 fn in_ticks(line: &str) -> bool {
     let outside: String = line.split('`').step_by(2).collect();
     !["<script", "<img", "<!--", "](javascript"]

@@ -1,4 +1,4 @@
-//! `formulac impact` and `formulac lineage`.
+//! Tests of `formulac impact` and `formulac lineage`.
 
 use std::fs;
 use std::process::Command;
@@ -26,7 +26,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Returns the output of a call without the age of the artifacts, which is reported on standard error.
+/// Returns the output of a command, without the age of the artifacts that is reported on standard error.
 fn shown(place: &Place, args: &[&str]) -> String {
     let run = place.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
@@ -121,7 +121,7 @@ fn forms() {
     ] {
         assert!(page.contains(told), "{told}");
     }
-    // The page requests nothing from elsewhere.
+    // The page makes no requests to other hosts.
     for outside in ["http://", "https://", " src=", "@import", "url("] {
         assert!(
             !page.replace("http://www.w3.org/2000/svg", "").contains(outside),
@@ -147,7 +147,7 @@ fn lineage_up_and_down() {
     ));
 }
 
-/// Returns the fixture's manifest as it is after `dbt parse`, without compiled SQL.
+/// Returns the fixture's manifest in its state after `dbt parse`, without compiled SQL.
 fn parsed() -> Value {
     let mut manifest: Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
     for node in manifest["nodes"].as_object_mut().unwrap().values_mut() {
@@ -156,8 +156,8 @@ fn parsed() -> Value {
     manifest
 }
 
-/// Code with plain Jinja gives the same result as the SQL that dbt compiles from it. Other Jinja is reported,
-/// only for its own model.
+/// For code with plain Jinja, the result is the same as with the SQL that dbt compiles. Any other Jinja is reported,
+/// but only for the model that contains it.
 #[test]
 fn before_dbt_compile() {
     let place = place("impact_parsed");
@@ -192,8 +192,9 @@ fn before_dbt_compile() {
     );
 }
 
-/// Both runs of an incremental model are read before `dbt compile`. DuckDB's list comprehensions and `pivot … on`
-/// cannot be parsed: such a model is only known as a whole, and the report gives the reason.
+/// Before `dbt compile`, both variants of an incremental model are read: the first run and the later runs. DuckDB's
+/// list comprehensions and `pivot … on` cannot be parsed. For a model with such SQL, only the lineage of the whole
+/// model is known, and the report gives the reason.
 #[test]
 fn incremental_models_and_sql_that_cannot_be_read() {
     let place = Place::new("impact_incremental");
@@ -268,7 +269,7 @@ fn a_spec_without_faults_before_dbt_compile() {
     );
     assert!(!said.contains("errors"), "{said}");
     insta::assert_snapshot!(said);
-    // A model whose spec has changed since has no errors either.
+    // A model whose spec has changed in the meantime has no errors either.
     place.write("metrics/daily_revenue.yml", SPEC.replace("half * 2", "half * 3"));
     let said = all(
         &place,
@@ -575,7 +576,7 @@ fn since_a_revision_of_dbt_files() {
     insta::assert_snapshot!(out);
 }
 
-/// Names that imitate syntax stay names in every output format.
+/// Names that look like markup remain plain names in every output format.
 #[test]
 fn hostile_names_stay_names() {
     const EVIL: &str = "</script><img src=x onerror=alert(1)>|`\"'\\\n\u{1b}[31m]--> n0[x]\u{202e}{{x}}&amp;";
@@ -631,7 +632,7 @@ fn hostile_names_stay_names() {
             .iter()
             .any(|node| node["label"].as_str().unwrap().starts_with(EVIL))
     );
-    // Each row of the table has its five cells, and nothing else is a row.
+    // Each row of the table has five cells, and nothing else is parsed as a row.
     let markdown = run("markdown");
     let rows: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
     for row in &rows {
@@ -677,6 +678,6 @@ fn hostile_names_stay_names() {
     assert!(!lineage.contains("<img") && !lineage.contains('\u{1b}'));
     let tree = run("tree");
     assert!(!tree.contains('\u{1b}') && !tree.contains('\u{202e}'));
-    // A name with a line break takes a single line.
+    // A name with a line break is displayed on a single line.
     assert_eq!(tree.lines().count(), 3 + 5, "{tree}");
 }

@@ -1,4 +1,4 @@
-//! `formulac init`.
+//! Tests of `formulac init`.
 
 use insta::assert_snapshot;
 
@@ -24,7 +24,7 @@ models:
     columns: [{name: name}]
 ";
 
-/// Creates a dbt project. Only the profile in the project is looked up.
+/// Creates a dbt project. Profiles are looked up only in the project.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write(
@@ -109,7 +109,7 @@ fn what_is_written() {
         model.out
     );
 
-    // `init` does not touch what somebody wrote, and a second `init` has nothing to do.
+    // `init` does not change files that a person wrote, and a second `init` changes nothing.
     place
         .write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n")
         .write("shop/.gitignore", "target/");
@@ -130,7 +130,7 @@ fn what_is_written() {
     assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
 }
 
-/// `init` uses the first folder of each kind that dbt reads, and does not use disabled models as examples.
+/// `init` uses the first folder of each kind that dbt reads, and does not use disabled models in its examples.
 #[test]
 fn folders_are_those_of_dbt() {
     let place = place("init_folders");
@@ -177,7 +177,7 @@ fn the_first_spec_fits_what_is_known() {
         number.contains("model: orders_summary\n") && number.contains("total_qty = SUM(qty)\n"),
         "{number}"
     );
-    // Names that would need quotes are not used.
+    // Names that need quotes are not used.
     let odd =
         "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
     let odd = first("init_odd_names", odd);
@@ -246,7 +246,7 @@ fn outside_a_dbt_project() {
     assert_eq!(place.files("full"), ["file"]);
 }
 
-/// The example is complete: its specs pass `check`, and it runs without further settings.
+/// The example is complete: `check` accepts its specs, and it runs without further settings.
 #[test]
 fn the_example_is_ready() {
     let place = Place::new("init_example");
@@ -261,7 +261,7 @@ fn the_example_is_ready() {
         run.err
     );
     let checked = place.run(&["check", "--project-dir", "new/shop"]);
-    // Before dbt has read the project, nothing declares that keys are never NULL.
+    // Before dbt has parsed the project, no artifact declares that keys are never NULL.
     assert!(
         checked.exit == 0 && checked.err.ends_with(" files checked: 4 warnings\n"),
         "{}",
@@ -297,7 +297,7 @@ fn the_package_has_what_the_example_is_made_of() {
             }
             let inside = path.strip_prefix(place.path("shop")).unwrap().display().to_string();
             let named = format!("examples/subscription_business/{inside}");
-            // Files that `init` creates itself are not files of the example.
+            // Files that `init` itself creates do not belong to the example.
             if std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&named).is_file() {
                 assert!(packaged.contains(&named.as_str()), "{named} is not packaged");
                 count += 1;

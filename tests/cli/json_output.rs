@@ -49,7 +49,7 @@ pub fn check(args: &[&str], out: &str) {
     let command = command.unwrap_or_else(|| panic!("{args:?} prints JSON, and there is no schema"));
     let value: Value = serde_json::from_str(out).unwrap_or_else(|fault| panic!("{args:?}: {fault}: {out}"));
     assert!(out.starts_with("{\n  \"version\": 1"), "{args:?}: {out}");
-    // A command that stops with an error prints the same object as all other commands.
+    // A command that stops with an error prints the same error object as every other command.
     let schema = schema(if value.get("error").is_some() {
         "error"
     } else {
@@ -60,7 +60,7 @@ pub fn check(args: &[&str], out: &str) {
     assert!(faults.is_empty(), "{args:?}: {faults:#?}");
 }
 
-/// Compares a value with a schema, for the JSON Schema keywords that the schemas use.
+/// Compares a value with a schema. Supports the JSON Schema keywords that the schemas use.
 fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
     if let Some(name) = schema["$ref"].as_str() {
         let definition = root
@@ -121,7 +121,7 @@ fn compare(root: &Value, schema: &Value, value: &Value, at: &str, faults: &mut V
     }
 }
 
-/// The check reports the errors that it is meant to find.
+/// The check finds the errors that it is supposed to find.
 #[test]
 fn another_shape_is_found() {
     for (out, fault) in [
@@ -158,7 +158,8 @@ fn another_shape_is_found() {
     }
 }
 
-/// Every schema is also valid for a JSON Schema validator, which accepts the output of the commands.
+/// Every schema is also valid according to a JSON Schema validator, and the validator accepts the output of the
+/// commands.
 #[test]
 fn a_validator_accepts_what_commands_print() {
     let place = roles::place("json_output");

@@ -1,4 +1,4 @@
-//! `formulac schema`: the JSON Schemas are valid, accept what the loader accepts, and reject what it rejects.
+//! Tests `formulac schema`: the JSON Schemas are valid, and they accept and reject the same files as the loader.
 
 use std::fs;
 use std::io::Write as _;
@@ -25,7 +25,7 @@ fn schema(of: &str) -> Value {
     run.json()
 }
 
-/// Parses YAML as an editor does, with the core schema.
+/// Parses YAML with the core schema, as an editor does.
 fn yaml(text: &str) -> Value {
     let documents = Yaml::load_from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
     documents.first().map_or(Value::Null, value)
@@ -55,8 +55,8 @@ fn value(node: &Yaml<'_>) -> Value {
     }
 }
 
-/// Returns the first error in each document, according to the schema with the given name. `None` if there is no
-/// Python with `jsonschema`, which is part of the dbt that the tests install.
+/// Returns the first error in each document, according to the schema with the given name. Returns `None` if there is no
+/// Python with `jsonschema`. The package is part of the dbt installation for the tests.
 fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let schemas = json!({"spec": schema("spec"), "project": schema("project"), "local": schema("local")});
     faults_of(&schemas, documents)
@@ -90,7 +90,7 @@ pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Opt
     Some(serde_json::from_slice(&output.stdout).unwrap())
 }
 
-/// Returns the documents in a file of cases, and whether each one is accepted. Each line is a separate document.
+/// Returns the documents in a file of cases, each with whether it must be accepted. Each line is a separate document.
 fn cases(file: &str) -> Vec<(bool, String)> {
     let text = read(&root("tests/cli/fixtures/json_schema").join(file));
     let mut accepted = true;
@@ -157,7 +157,7 @@ fn every_spec_of_the_repository_is_accepted() {
         let path = entry.unwrap().path();
         for case in yaml(&read(&path))["cases"].as_array().unwrap() {
             let Some(spec) = case["spec"].as_str() else { continue };
-            // Some cases contain specs that the loader rejects.
+            // Some cases contain specs that the loader also rejects.
             let compiled = Compiler::default().compile_spec(spec);
             if compiled
                 .diagnostics()
@@ -183,7 +183,7 @@ fn every_spec_of_the_repository_is_accepted() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Editors can show a description of every key, and a mapping accepts no other keys unless dbt defines it.
+/// Editors can display a description of every key. Mappings accept no other keys, unless dbt defines them.
 #[test]
 fn schemas_are_good_in_editors() {
     for of in ["spec", "project", "local"] {

@@ -1,4 +1,4 @@
-//! Every command knows the same about the data in a project, from the same sources.
+//! Every command uses the same facts about the data in a project, from the same sources.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::run::Place;
 const DAYS: &str = "model: second_order\nfrom: ref('orders')\ngroup_by: customer_id\n\
                     definitions: days = MAX(ordered_at) - MIN(ordered_at)\n";
 
-/// Returns a manifest node with the columns that its properties describe.
+/// Returns a node of a manifest, with properties for these columns.
 fn node(name: &str, columns: &[&str]) -> (String, Value) {
     let columns: serde_json::Map<String, Value> = columns
         .iter()
@@ -62,7 +62,7 @@ const ORDERS: (&str, &[(&str, &str)]) = (
     ],
 );
 
-/// Creates a project in which dbt knows `orders` with all its columns.
+/// Creates a project whose manifest has `orders` with all its columns.
 fn project(name: &str) -> Place {
     let place = Place::new(name);
     place
@@ -104,7 +104,7 @@ fn every_command_knows_the_types_of_the_project() {
     of(&["generate"]);
     assert!(in_one_line(&place.read("models/formulac/second_order.sql")).contains(expected));
     assert_eq!(of(&["model", spec, "--out", "models/formulac", "--check"]), "");
-    // `--no-project` uses no knowledge of the project, and reports what that means for the SQL.
+    // `--no-project` ignores all facts about the project, and the command reports how this affects the SQL.
     let bare = place.run(&["compile", "--no-project", "--dialect", "duckdb", formula]);
     assert_eq!(bare.out.trim(), "max(ordered_at) - min(ordered_at)");
     assert!(bare.err.contains("unknown types: `ordered_at`"), "{}", bare.err);
@@ -151,7 +151,7 @@ fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     assert!(place.read(".formulac/state/known.yml").contains("ordered_at: date\n"));
 }
 
-/// `plan` lists the changes in `known.yml`. Only `generate` and `push` write the file.
+/// `plan` lists the changes in `known.yml`. Only `generate` and `push` write this file.
 #[test]
 fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     let place = project("knowledge_plan");
@@ -187,7 +187,7 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
 }
 
-/// A push commits what `generate` wrote, even if no model changes.
+/// A push commits the facts that `generate` wrote, even if no model changes.
 #[test]
 fn a_push_commits_the_facts_that_generate_renewed() {
     let place = project("knowledge_generated");
@@ -213,7 +213,7 @@ fn a_column_that_nobody_describes_is_a_warning() {
     place.write("metrics/second_order.yml", "model: m\nfrom: orders\ngroup_by: status\ndefinitions: |\n  total = SUM(amount)\n  mean = total / COUNT(order_id)\n");
     place.show(&["check"]).show(&["query", "metrics/second_order.yml"]);
     assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 1);
-    // A misspelled name is an error, and so is a name that could belong to several relations.
+    // A misspelled name is an error. A name that could belong to several relations is also an error.
     place.write(
         "metrics/second_order.yml",
         "model: m\nfrom: orders\ndefinitions: n = COUNT(ordre_id)\n",
@@ -266,7 +266,7 @@ fn a_spec_knows_the_models_of_other_specs() {
     );
 }
 
-/// Messages name the dbt command that makes relations and columns known, and do not ask for a schema file.
+/// Messages name the dbt command that provides the missing relations and columns. They do not ask for a schema file.
 #[test]
 fn missing_relations_and_columns_name_the_command_of_dbt() {
     let place = project("knowledge_missing");

@@ -1,6 +1,6 @@
-//! Runs the command as users do: its output, the streams that it uses, and its exit status.
+//! Runs the command as users do, and checks its output, the streams that it uses, and its exit status.
 //!
-//! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. People then review the diff.
+//! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. Review the diff afterwards.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod change;

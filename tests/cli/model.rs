@@ -1,4 +1,4 @@
-//! `formulac query` and `formulac model`.
+//! Tests of `formulac query` and `formulac model`.
 
 use insta::assert_snapshot;
 use serde_json::json;
@@ -73,7 +73,7 @@ fn files_are_written_and_kept() {
     );
     assert_eq!(place.run(&all).err, "everything is up to date\n");
     assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
-    // The output is the same from another folder, byte for byte.
+    // The command prints the same bytes if it is run in another folder.
     let sql = place.read("models/gen/revenue.sql");
     let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
     assert!(
@@ -85,7 +85,7 @@ fn files_are_written_and_kept() {
             .success()
     );
     assert_eq!(place.read("elsewhere/revenue.sql"), sql);
-    // The output of the changed spec replaces the earlier output.
+    // The output of the changed spec replaces the previous output.
     place.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
     assert_eq!(
         place.run(&all).err,
@@ -115,7 +115,7 @@ fn unit_tests_are_drafted() {
         .show(&all)
         .show(&[&all[..], &["--json"]].concat())
         .show(&[&all[..], &["--out", "models"]].concat())
-        // Drafts that the analyst owns by now are left unchanged.
+        // Drafts that the analyst has edited are not changed.
         .show(&[&all[..], &["--out", "models"]].concat())
         .show(&[&all[..], &["--out", "models", "--check"]].concat())
         .show_with(
@@ -148,7 +148,7 @@ fn tests_go_where_dbt_looks_for_them() {
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
-    // The test replaces the warning that `query` prints outside a project.
+    // The generated test of the join replaces the warning that `query` prints outside a project.
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
@@ -159,7 +159,7 @@ fn tests_go_where_dbt_looks_for_them() {
             .contains("W0441")
     );
     place.write("formulac.yml", "tests: checks/joins\n");
-    // All commands report the same within a project.
+    // All commands report the same warnings within a project.
     assert!(!place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
     let warned = |args: &[&str]| {
         let run = place.run(args);
@@ -186,7 +186,8 @@ fn tests_go_where_dbt_looks_for_them() {
     );
 }
 
-/// A generated test is removed when its spec no longer generates it, because it would fail or be in the way forever.
+/// A generated test is removed when the spec no longer generates it. Otherwise the test would keep failing or block new
+/// files.
 #[test]
 fn a_test_goes_with_its_join() {
     let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: id}\ndefinitions: n = COUNT()\n";
@@ -216,7 +217,7 @@ fn a_test_goes_with_its_join() {
     ];
     assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
     let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
-    // A file that a person wrote, and a generated file that a person changed.
+    // Cover two cases: a file that a person wrote, and a generated file that a person changed.
     let edited = place
         .read(&format!("tests/formulac/{test}"))
         .replace("customers", "clients");
@@ -234,7 +235,7 @@ fn a_test_goes_with_its_join() {
     assert_eq!(place.run(&own).err, "everything is up to date\n");
 }
 
-/// dbt before 1.10.5 rejects `arguments:`, and the manifest contains the version of dbt.
+/// dbt before 1.10.5 rejects `arguments:`. The manifest specifies the version of dbt.
 #[test]
 fn tests_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
@@ -266,7 +267,7 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
     }
 }
 
-/// Tests have a description since dbt 1.9, and unit tests exist since dbt 1.8.
+/// Tests can have a description since dbt 1.9, and unit tests exist since dbt 1.8.
 #[test]
 fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
     let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
@@ -318,7 +319,7 @@ fn nothing_is_written_when_one_spec_is_bad() {
         run.err
     );
     assert!(place.files("out").is_empty());
-    // Nothing is written either if one of the files cannot be written.
+    // If one of the files cannot be written, no file is written.
     place.write("out/revenue.yml/is_a_folder", "");
     let run = place.run(&["model", "metrics/counts.yml", "metrics/revenue.yml", "--out", "out"]);
     assert_eq!(run.exit, 5, "{}", run.err);
@@ -352,7 +353,7 @@ fn a_hand_edit_is_a_conflict() {
     );
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
-    // A file that formulac never wrote also belongs to somebody.
+    // A file that formulac never wrote belongs to the user.
     place.write("other/counts.yml", "version: 2\n");
     let run = place.run(&["model", "metrics/counts.yml", "--out", "other"]);
     assert_eq!((run.exit, place.files("other")), (3, vec!["counts.yml".to_owned()]));
@@ -398,8 +399,8 @@ fn json_of_models() {
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
 
-/// A key with several columns, even if they may be NULL, is tested with `group by`, whatever the types, because
-/// there a NULL counts as a value.
+/// A key with several columns that may be NULL is tested with `group by`, whatever their types are, because `group by`
+/// treats NULL as a value.
 #[test]
 fn a_grain_is_tested_whatever_is_known_of_it() {
     let place = Place::new("model_grain");
@@ -445,7 +446,7 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
     // The rows without a region form one group, which `unique` ignores.
     let (yml, tests, _) = made(&[]);
     assert!(tests.is_empty() && yml.contains("          - unique\n"), "{yml}");
-    // If the spec declares that the region is never NULL, dbt's own test is enough, next to that declaration.
+    // If the spec declares that the region is never NULL, dbt's own test is used, next to a test of that declaration.
     for more in [
         "columns: {region: {data_tests: [not_null]}}\n",
         "rules: [known: NOT(ISBLANK(region))]\n",
@@ -457,7 +458,7 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
         assert!(yml.contains("          - unique\n"), "{yml}");
         assert_eq!(yml.matches("not_null").count(), 1, "{yml}");
     }
-    // A test that does not always fail proves nothing.
+    // A test that only warns does not prove that the values are never NULL.
     write(
         "region",
         "columns: {region: {data_tests: [not_null: {config: {severity: warn}}]}}\n",
@@ -465,7 +466,7 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
-/// dbt stacks the expected rows as they are, so each row needs the columns of all rows, in the same order.
+/// dbt stacks the expected rows without changes, so each row needs the columns of all rows in the same order.
 #[test]
 fn expected_rows_have_the_same_columns() {
     let place = Place::new("model_expected");
@@ -489,7 +490,7 @@ fn expected_rows_have_the_same_columns() {
     assert!(yml.contains(expected), "{yml}");
 }
 
-/// In dbt, only members of its group can read a private model. This includes tests.
+/// In dbt, only members of the same group can read a private model. This includes tests.
 #[test]
 fn tests_that_read_private_models_are_in_their_group() {
     let place = Place::new("model_private");
@@ -549,7 +550,7 @@ fn tests_that_read_private_models_are_in_their_group() {
     assert_eq!(made("sales", "staff").1, ["F0641"]);
 }
 
-/// dbt would find a cycle, but a query of the same spec reads a table.
+/// dbt would report a cycle, but a query of the same spec reads a table.
 #[test]
 fn a_limit_is_warned_of_in_a_model_only() {
     let mut place = place("model_limit");

@@ -1,5 +1,5 @@
-//! Paths and links that lead out of the project, for every command that writes. Nothing outside ever changes, and
-//! a command that would write there exits with status 5 before it has written anything. The tests also cover
+//! Tests paths and links that lead out of the project, for every command that writes files. Files outside the project
+//! never change. A command that would write outside exits with status 5 before it writes anything. The tests also cover
 //! folders in which dbt would never look.
 
 #![cfg(unix)]
@@ -58,8 +58,8 @@ fn manifest() -> String {
     .to_string()
 }
 
-/// Returns a project in a subfolder of its repository, pushed once. The spec and the generated files have changed
-/// since.
+/// Returns a project in a subfolder of its repository that was pushed once. Since that push, the spec and the generated
+/// files have changed.
 fn template() -> &'static Place {
     static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
     PLACE.get_or_init(|| {
@@ -106,7 +106,7 @@ fn copied(name: &str) -> Place {
     place
 }
 
-/// Returns every file in a folder with its text. For links, the text is the target.
+/// Returns the path and the contents of every file in a folder. For links, the text is the target.
 fn files(folder: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -169,8 +169,8 @@ const COMMANDS: [&[&str]; 16] = [
     &["impact", "orders", "--out", "plans/impact.txt"],
 ];
 
-/// No command writes outside the project. Each case makes the project lead out, and lists the commands that would
-/// write there, by their first words.
+/// No command writes outside the project. Each case changes the project so that a path leads outside. It lists the
+/// commands that would write there, by their first words.
 #[test]
 #[allow(
     clippy::too_many_lines,
@@ -317,7 +317,7 @@ fn nothing_outside_the_project_is_written() {
             assert_eq!(files(&place.path("outside")), outside, "{told}");
             (run, told)
         };
-        // A refused command leaves the project unchanged, so the next command starts from the same state.
+        // A refused command does not change the project, so the next command starts from the same state.
         for args in COMMANDS.into_iter().filter(|args| is_refused(args)) {
             let edited = ["adopt", "resolve"].contains(&args[0]).then(|| begun(true));
             let place = edited.as_ref().unwrap_or(&place);
@@ -340,7 +340,8 @@ fn nothing_outside_the_project_is_written() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Links from one part of the project to another are followed, and paths outside it are used if a person names them.
+/// Links from one part of the project to another part are followed. Paths outside the project are used if a person
+/// names them on the command line.
 #[test]
 fn links_inside_the_project_and_named_folders_are_written() {
     let place = copied("inside");
@@ -361,7 +362,7 @@ fn links_inside_the_project_and_named_folders_are_written() {
     assert_eq!(place.files("made"), ["revenue.sql", "revenue.yml"]);
     run(&["plan", "-o", "../made/plan.json"]);
     assert_eq!(place.files("made"), ["plan.json", "revenue.sql", "revenue.yml"]);
-    // Omni's files may be in a separate repository.
+    // Omni's files may be in another repository.
     fs::create_dir_all(place.path("omni_model")).unwrap();
     assert_eq!(git_may_fail(&place, &["init", "--quiet", "omni_model"]).exit, 0);
     settings(&place, "omni: {path: ../omni_model}\n");
@@ -395,7 +396,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
         let run = place.run(&["generate", "--output-format", "concise"]);
         (run.exit, run.err)
     };
-    // Jinja that can be resolved, and Jinja that cannot.
+    // Some Jinja can be resolved, and some cannot.
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ env_var('NO_SUCH_VARIABLE', 'models') }}\"]\n");
     assert_eq!((exit, err.contains("F0830")), (0, false), "{err}");
     let (exit, err) = generate("name: shop\nmodel-paths: [\"{{ folder_of('models') }}\"]\n");
@@ -404,7 +405,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
             && err.contains("cannot resolve the Jinja of `model-paths: {{ folder_of('models') }}` in dbt_project.yml"),
         "{err}"
     );
-    // Older spellings, generic tests, links, docs and disabled models.
+    // Includes older spellings of keys, generic tests, links, docs and disabled models.
     let (exit, err) = generate("name: shop\nsource-paths: [sql]\n");
     assert!(
         exit == 1 && err.contains("dbt does not look for models in `models/formulac`"),
@@ -440,7 +441,7 @@ fn folders_in_which_dbt_never_looks_are_refused() {
     crate::repository::snapshot(&place, "paths__unread");
 }
 
-/// Generated files in folders that the project file named before are reported until somebody removes them.
+/// Generated files in folders that the project file no longer names are reported until somebody removes them.
 #[test]
 fn files_in_former_folders_are_named() {
     let place = Place::new("paths_former");
@@ -475,7 +476,7 @@ fn files_in_former_folders_are_named() {
     assert!(!place.run(&["generate"]).err.contains("outside of the folders"));
 }
 
-/// dbt's target folder is `DBT_TARGET_PATH` if it is set, and `target-path` otherwise.
+/// dbt's target folder is `DBT_TARGET_PATH` if that variable is set, otherwise `target-path`.
 #[test]
 fn the_target_folder_is_where_dbt_has_it() {
     let place = Place::new("paths_target");

@@ -1,7 +1,7 @@
-//! `formulac preview`.
+//! Tests of `formulac preview`.
 //!
-//! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If it is not set, a test reports that it is
-//! skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
+//! `FORMULAC_DUCKDB` names the DuckDB program (`tests/setup.sh`). If the variable is not set, the test reports that it
+//! is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
 
 use std::io::Write as _;
 
@@ -31,7 +31,7 @@ id,region,amount,day,note
 lines and an escape \u{1b}[31m\"
 ";
 
-/// Returns whether a tool is available.
+/// Returns `true` if a tool is available.
 pub fn has(variable: &str) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let found = set(variable);
@@ -41,7 +41,7 @@ pub fn has(variable: &str) -> bool {
             "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is"
         );
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        // Bypass the test harness, which would capture the message.
+        // Bypass the test harness, because it would capture the message.
         let _ = writeln!(std::io::stderr(), "SKIPPED cli::{test}: {variable} is not set");
     }
     found
@@ -53,7 +53,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Returns snapshot settings that hide the versions of installed programs.
+/// Returns settings for snapshots that hide the versions of installed programs.
 fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"by DuckDB [0-9.]+", "by DuckDB [version]");
@@ -122,7 +122,7 @@ fn a_table_fits_the_terminal() {
     settings().bind(|| assert_snapshot!(shown));
 }
 
-/// Types come from the data or from the schema. A schema also determines how the data is read.
+/// Types come from the data or from the schema. A schema also determines how the data files are parsed.
 #[test]
 fn types_are_those_of_the_data_or_the_schema() {
     if !has("FORMULAC_DUCKDB") {
@@ -167,8 +167,8 @@ fn types_are_those_of_the_data_or_the_schema() {
     let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
-    // With decimals, 0.1 + 0.2 is 0.3. Numbers with an exponent, or with more digits than decimals can hold, stay
-    // floats.
+    // With decimals, 0.1 + 0.2 equals 0.3. Numbers that have an exponent, or more digits than a decimal can hold, are
+    // read as floats.
     place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
     place.write(
         "n.yml",
@@ -178,13 +178,13 @@ fn types_are_those_of_the_data_or_the_schema() {
         rows(&["n.yml"]),
         (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]]))
     );
-    // A name with dots finds the file that is named after its last part.
+    // For a name with dots, the file is named after the last part.
     let (types, values) = rows(&["j.yml"]);
     assert_eq!(
         (types, values),
         (json!(["text", "integer"]), json!([["x", 2], [null, 4]]))
     );
-    // The same holds for joined relations. Files of relations that the spec does not read are not even opened.
+    // The same applies to joined relations. Files of relations that the spec does not read are not even opened.
     place
         .write("data/u.csv", "code,name\n010,ten\n")
         .write("data/broken.csv", "a,b\n1\n")
@@ -261,7 +261,7 @@ fn how_to_get_duckdb_is_said() {
     assert_eq!(run("FORMULAC_DUCKDB", "./no/such/duckdb").err, help);
 }
 
-/// Ctrl-C also reaches the engine: neither process continues.
+/// Ctrl-C also stops the engine, so neither process continues.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_ends_the_engine_too() {
@@ -298,7 +298,7 @@ fn an_interrupt_ends_the_engine_too() {
         assert!(within(), "the engine has not started");
         std::thread::sleep(Duration::from_millis(20));
     };
-    // Act like a terminal, which sends the signal to the whole group.
+    // Send the signal to the whole process group, as a terminal does.
     let group = format!("-{}", child.id());
     assert!(
         std::process::Command::new("kill")
@@ -308,7 +308,7 @@ fn an_interrupt_ends_the_engine_too() {
             .success()
     );
     assert_eq!(child.wait().unwrap().code(), None);
-    // A process has also ended if nobody has waited for it yet.
+    // A zombie process, for which nobody has waited yet, also counts as ended.
     let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     let is_known = || {
         std::process::Command::new("kill")
@@ -324,7 +324,7 @@ fn an_interrupt_ends_the_engine_too() {
     }
 }
 
-/// Names of files and columns are not interpreted as SQL, as name patterns or as commands.
+/// Names of files and columns are never interpreted as SQL, file patterns or commands.
 #[test]
 fn hostile_names_name_nothing_else() {
     if !has("FORMULAC_DUCKDB") {
@@ -344,7 +344,7 @@ fn hostile_names_name_nothing_else() {
         "back\\slash",
         "é\nü",
     ];
-    // Other files that the patterns would match.
+    // Create other files that the patterns would match.
     place
         .write("data/a1.csv", "k\n99\n")
         .write("data/bb.csv", "k\n99\n")
@@ -355,7 +355,7 @@ fn hostile_names_name_nothing_else() {
             format!("k,\"q\"\"'{number}\"\n{number},1\n"),
         );
     }
-    // Only the first of these names can be used in a spec.
+    // Only the first six names can be used in a spec.
     for (number, name) in names.iter().enumerate().take(6) {
         let spec = format!("model: m\nfrom: {name:?}\nkeep: [k]\ndefinitions:\n  x: ${{q\"'{number}}} + 1\n");
         place.write("m.yml", spec);
@@ -368,7 +368,7 @@ fn hostile_names_name_nothing_else() {
             run.err
         );
     }
-    // The other files are read all the same, to see whether one of them is meant.
+    // The other files are still listed, to find out whether the spec means one of them.
     place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
     let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
     assert_eq!(

@@ -59,7 +59,7 @@ fn a_faulty_project_file_is_said() {
     let (exit, text) = err(b"a: \xFF\n");
     assert!(exit == 1 && text.contains("F0104"), "{text}");
     assert_eq!(err(b"").0, 0);
-    // The project file sets more than the dialect, so it is also read if the dialect is an option.
+    // The project file contains more than the dialect, so it is read even if an option sets the dialect.
     place.write("formulac.yml", "a: [\n");
     let run = place.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
@@ -71,7 +71,8 @@ fn a_faulty_project_file_is_said() {
     assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
 }
 
-/// The project's time zone, blanks and warnings apply to all its formulas and specs, unless they set other values.
+/// The project's time zone, its treatment of blanks and its warnings apply to all formulas and specs that do not set
+/// other values.
 #[test]
 fn what_the_project_says_of_compiling() {
     let place = Place::new("project_settings");

@@ -29,7 +29,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Returns dbt's manifest: the orders, and models that were generated from specs.
+/// Returns a dbt manifest with the orders and with models that were generated from specs.
 fn manifest(models: &[&str]) -> String {
     let node = |name: &str, columns: &str| {
         format!(
@@ -158,7 +158,7 @@ fn a_field_reads_the_column_where_that_is_exact() {
         manifest(&["paid_orders", "mean_by_month", "monthly"]),
     );
     place.show(&repoint);
-    // The view of the table has the same name as the query view and does not hide it.
+    // The view of the table has the same name as the query view, but does not hide it.
     for (name, columns) in [
         ("by_month", "revenue: {}"),
         ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),

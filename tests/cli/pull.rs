@@ -1,4 +1,4 @@
-//! `formulac pull`.
+//! Tests of `formulac pull`.
 
 use crate::run::{Place, artifact};
 
@@ -21,7 +21,7 @@ fn change(place: &Place, file: &str, from: &str, to: &str) {
     place.write(file, text.replace(from, to));
 }
 
-/// Returns every file in the project's folders, with its text.
+/// Returns the path and the contents of every file in the project's folders.
 fn files(place: &Place) -> Vec<(String, String)> {
     let folders = [
         "bi/omni",
@@ -40,7 +40,7 @@ fn files(place: &Place) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Removes the ages of the artifacts and sources, which depend on when the test runs.
+/// Removes the ages of artifacts and sources, which depend on the time of the test.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
     let lines: String = transcript
@@ -51,7 +51,7 @@ fn without_ages(transcript: &str) -> String {
     masked(&masked(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
 }
 
-/// Replaces the text between two strings with a placeholder, in each line.
+/// On each line, replaces the text between two strings with a placeholder.
 fn masked(text: &str, before: &str, after: &str) -> String {
     let line = |line: &str| match line
         .split_once(before)
@@ -115,7 +115,7 @@ fn what_people_wrote_stays() {
     assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
 }
 
-/// Returns a JSON text without the value at a path of keys.
+/// Returns a JSON text from which the value at a path of keys is removed.
 fn without(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
     let (last, above) = keys.split_last().unwrap();
@@ -137,7 +137,7 @@ fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
     place.write("target/manifest.json", &gone);
     place.show(&["pull", "--markdown"]).show(&["pull"]);
     insta::assert_snapshot!(place.read(view));
-    // The view comes back unchanged.
+    // The view is restored unchanged.
     place
         .write("target/manifest.json", artifact("manifest.json"))
         .run(&["pull"]);
@@ -177,7 +177,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
             .map(str::to_owned)
     };
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run of other nodes says nothing about these nodes.
+    // A run of other nodes has no information about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     place.write("target/run_results.json", run.to_string()).run(&["pull"]);
@@ -249,7 +249,7 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     place.write("target/manifest.json", manifest.to_string());
     place.show(&["pull"]).show(&["pull"]);
     insta::assert_snapshot!(read(&place, &["sales.topic.yaml", "model.yaml"]));
-    // The project no longer asks for topics and grants.
+    // The project file no longer requests topics and grants.
     place.write("formulac.yml", "omni: bi/omni/\n");
     place.show(&["pull"]).show(&["pull", "--prune"]);
     assert_eq!(
@@ -297,8 +297,8 @@ fn slower_runs_and_stale_sources_are_told() {
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
-/// If formulas use a column that dbt no longer has, or has with another type, `check` reports it at the formula.
-/// It compares the formula with dbt's artifacts and with what the last pull knew.
+/// If a formula uses a column that dbt no longer has, or whose type changed, `check` reports this at the formula. It
+/// compares the formula with dbt's artifacts and with the record of the last pull.
 #[test]
 fn check_tells_what_is_gone_since_the_pull() {
     let mut place = place("pull_check");
@@ -318,9 +318,9 @@ fn check_tells_what_is_gone_since_the_pull() {
         "x = NOSUCH(1)\n",
     );
     assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
-    // Formulas in a file belong to no relation that the file names.
+    // Formulas in a text file do not belong to any relation.
     place.show(&["check", "notes.txt"]);
-    // A column that is marked as missing in the pulled model is not a column.
+    // A column that is marked as missing in the pulled model does not count as a column.
     place.run(&["pull"]);
     place.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
     insta::assert_snapshot!(without_ages(place.transcript()));

@@ -53,7 +53,7 @@ fn specs_become_a_commit() {
         .show(&["log"])
         .show(&["log", "share", "--json"]);
     snapshot(&place, "specs_become_a_commit");
-    // The commits contain no files of others, and staged files are still staged.
+    // The commits contain no files of other people, and staged files remain staged.
     assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
     let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
     insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{12}Z-[0-9a-f]{12}", "[entry]")]}, {
@@ -65,7 +65,7 @@ fn specs_become_a_commit() {
 fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
     let mut place = place("push_merge");
     place.run(&["push", "--yes"]);
-    // A colleague adds a description and tests in dbt's file, while an analyst works on the spec.
+    // A colleague adds a description and tests to dbt's file while an analyst works on the spec.
     edit(
         &place,
         "models/formulac/revenue.yml",
@@ -119,7 +119,7 @@ fn what_no_spec_says_stays_in_the_file() {
     );
     commit(&place, "Large countries only");
     place.show(&["plan"]).show(&["push", "--yes"]);
-    // A change elsewhere in the model is merged with the edit, but a change that generates the same lines again is not.
+    // A change elsewhere in the model is merged with the edit, but a change that rewrites the same lines is not.
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
     place.show(&["push", "--yes"]);
     assert!(
@@ -205,14 +205,14 @@ fn what_was_generated_and_never_pushed_is_adopted() {
         spec.contains("/// After tax.\n  revenue = SUM(amount - tax)\n"),
         "{spec}"
     );
-    // A spec that has changed since is compared with its committed version, from which the files were generated.
+    // A changed spec is compared with its committed version, from which the files were generated.
     commit(&place, "after tax");
     edit(&place, "metrics/revenue.yml", "SUM(amount - tax)", "SUM(amount)");
     edit(&place, "models/formulac/revenue.yml", "After tax.", "After all.");
     place.show(&["adopt"]);
     let spec = place.read("metrics/revenue.yml");
     assert!(spec.contains("/// After all.\n  revenue = SUM(amount)\n"), "{spec}");
-    // A version that was never committed is no longer known.
+    // A version that was never committed cannot be found.
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(2 * amount)");
     place.run(&["generate"]);
     edit(&place, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
@@ -397,7 +397,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
     let none = Place::new("push_without_git");
     none.write("formulac.yml", PROJECT)
         .write("metrics/revenue.yml", REVENUE);
-    // The tests' folder is itself in a repository, which does not track `target`.
+    // The tests' folder is itself inside a repository, which does not track `target`.
     let run = finish({
         let mut command = none.command(&["push", "--yes"]);
         command.env("GIT_CEILING_DIRECTORIES", none.path("").parent().unwrap());
@@ -517,7 +517,7 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
     place.write("metrics/revenue.yml", spec);
     place.run(&["push", "--yes"]);
-    // Hand edits change the bound of a filter and the counted column, while the analyst changes a formula.
+    // Hand edits change the bound of a filter and the counted column, while an analyst changes a formula.
     edit(&place, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
     edit(
         &place,
@@ -669,10 +669,10 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
             &format!("{text} In euros."),
         );
     }
-    // Meanwhile, somebody described the amount of a refund in dbt.
+    // Meanwhile, somebody has added a description of the refund's amount in dbt.
     edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
     place.show(&["plan"]);
-    // Try each way to resolve the conflict, from the same state.
+    // Try each resolution of the conflict, starting from the same state.
     let (dbt, omni) = ("models/shop.yml", "omni/main/refunds.view.yaml");
     let before = [dbt, omni].map(|file| (file, place.read(file)));
     place.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
@@ -756,8 +756,7 @@ fn one_push_at_a_time() {
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
 }
 
-/// Moving a spec leaves the SQL of its model unchanged, including the header, and nothing needs to be pushed
-/// afterwards.
+/// Moving a spec does not change the SQL of its model or the header, and nothing needs to be pushed afterwards.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {
     let place = crate::roles::place("push_moved_spec");

@@ -1,5 +1,5 @@
-//! A push in which git fails, or in which all processes are killed, at each of its calls of git. The next push
-//! completes or undoes it, and the result is the same as after a push without failures.
+//! Tests a push during which git fails, or all processes are killed, at each of its git calls. The next push completes
+//! or undoes the change. The result is the same as after a push without failures.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::run::{Place, Run, finish, is_left_out};
 
-/// Stand-in for git that does something else at one of its calls.
+/// Stand-in for git. At one of its calls, it fails or kills the calling process.
 const FAULTY: &str = r#"#!/bin/sh
 count=$(($(cat "$FAULTY_COUNT" 2>/dev/null || echo 0) + 1))
 echo $count > "$FAULTY_COUNT"
@@ -38,8 +38,8 @@ fn git(folder: &Path, args: &[&str]) -> String {
     run.out
 }
 
-/// Creates a project that was pushed once. Since then, its spec has changed and somebody has described a column
-/// by hand. One file is unrelated to the push.
+/// Creates a project that was pushed once. Since then, its spec has changed and somebody has described a column by
+/// hand. One other file does not belong to the push.
 fn template() -> Place {
     let place = Place::new("push_faults/template");
     place.write(
@@ -88,7 +88,7 @@ fn copied(template: &Place, name: &str) -> Place {
     place
 }
 
-/// Returns what is committed and what is not, without the hashes and times in the log and the messages.
+/// Returns the committed and uncommitted changes, without the hashes and times in the log and in messages.
 fn left(place: &Place) -> (String, String, String) {
     let folder = place.path("");
     let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
@@ -102,7 +102,7 @@ fn left(place: &Place) -> (String, String, String) {
     )
 }
 
-/// Returns the work tree as users see it.
+/// Returns the contents of the work tree.
 fn work_tree(place: &Place) -> String {
     let folder = place.path("");
     let status = git(&folder, &["status", "--porcelain"]);
@@ -163,7 +163,7 @@ fn each_call(env: &str, how: &str) {
         if env == "dev" {
             assert_eq!(left(&place), expected, "{how} at {at}: {}\nthen {}", run.err, again.err);
         } else {
-            // The branch has one commit with everything, and nothing else was changed.
+            // The branch has one commit with all changes, and nothing else was changed.
             let (tree, titles, status) = left(&place);
             assert_eq!(
                 (tree, status),

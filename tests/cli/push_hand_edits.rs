@@ -109,8 +109,8 @@ fn generate_keeps_layout_and_a_config_line_and_refuses_other_edits() {
     assert!(place.read(path).contains("account_id"));
 }
 
-/// A conflict names the user who edited a line of a long column, and not the user who wrote the column. An
-/// uncommitted edit counts as an edit, too.
+/// A conflict names the user who edited a line of a long column instead of the user who wrote the column. An
+/// uncommitted edit also counts as an edit.
 #[test]
 fn a_conflict_names_who_changed_the_line() {
     let place = place("push_clash_who");
@@ -148,7 +148,7 @@ fn a_conflict_names_who_changed_the_line() {
     );
 }
 
-/// A moved model does not cause a warning forever, and `model --out` does not write it a second time.
+/// A moved model does not keep causing a warning, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_is_not_warned_of() {
     let place = place("push_moved_quiet");
@@ -177,7 +177,7 @@ fn a_moved_file_is_not_warned_of() {
     );
 }
 
-/// A push reports the files that a clone would lack.
+/// A push reports the files that would be missing from a clone.
 #[test]
 fn settings_that_are_not_committed_are_named() {
     let place = Place::new("push_settings");
@@ -205,7 +205,7 @@ fn settings_that_are_not_committed_are_named() {
     assert!(run.exit == 0 && !run.err.contains("not committed"), "{}", run.err);
 }
 
-/// An edit that the spec cannot express stays in the file, and `generate` accepts it as `push` does.
+/// An edit that the spec cannot express stays in the file. Like `push`, `generate` accepts the file.
 #[test]
 fn a_kept_edit_stops_no_generate() {
     let place = place("push_kept_generate");
@@ -230,7 +230,8 @@ fn a_kept_edit_stops_no_generate() {
     }
 }
 
-/// Edits of comments and of the case of keywords are also kept: `status` names the file, and a push commits it once.
+/// Edits of comments and of the case of keywords are also kept: `status` names the file, and a push commits the file
+/// once.
 #[test]
 fn edits_of_comments_alone_are_committed() {
     let mut place = place("push_comments");
@@ -247,7 +248,7 @@ fn edits_of_comments_alone_are_committed() {
         .show(&["plan"]);
     crate::repository::snapshot(&place, "push_hand_edits__edits_of_comments_alone_are_committed");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
-    // The same holds for an edit that no spec expresses.
+    // The same applies to an edit that no spec can express.
     edit(
         &place,
         "models/formulac/revenue.sql",
@@ -259,7 +260,7 @@ fn edits_of_comments_alone_are_committed() {
     assert!(place.run(&["plan"]).out.ends_with("1 hand edit kept\n"));
 }
 
-/// A description that could be parsed as a formula does not become the formula of its column.
+/// A description that could be parsed as a formula does not become the column's formula.
 #[test]
 fn a_description_does_not_go_back_to_a_formula() {
     let place = place("push_base_of_description");

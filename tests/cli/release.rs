@@ -4,7 +4,8 @@ use crate::repository::{be, commit, edit, git, snapshot};
 use crate::roles::place;
 use crate::run::Place;
 
-/// Creates a project with a change that was merged by the rules: specs approved, models pushed.
+/// Creates a project with a change that was merged according to the rules: the specs were approved and the models were
+/// pushed.
 fn merged(name: &str) -> Place {
     let place = place(name);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
@@ -74,7 +75,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
     let text = told["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
-    // Roll back to the first release: in a separate commit on a branch, because production is protected.
+    // Roll back to the first release. Production is protected, so the rollback is a separate commit on a branch.
     place.run(&["rollback", "v1", "--env", "production", "--yes"]);
     assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
     assert!(place.read("models/formulac/revenue.sql").contains("sum(tax)"));
@@ -86,7 +87,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
 fn all_that_stands_against_it_is_told_at_once() {
     let mut place = merged("release_refused");
     be(&place, "eve");
-    // The change is made directly on the branch. Nobody approved it, and the files were not regenerated.
+    // The change was made directly on the branch. Nobody approved it, and the files were not regenerated.
     edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
     place.show(&["release", "--yes"]);
     commit(&place, "quick fix");
@@ -97,7 +98,7 @@ fn all_that_stands_against_it_is_told_at_once() {
     assert_eq!(git(&place, &["tag"]), "");
 }
 
-/// Changes that were pushed and rolled back, or pushed twice, are listed once or not at all.
+/// Changes that were pushed and rolled back are not listed. Changes that were pushed twice are listed once.
 #[test]
 fn notes_tell_the_net_change() {
     let place = Place::new("release_net");
@@ -147,7 +148,7 @@ fn notes_tell_the_net_change() {
     assert!(!place.run(&["log"]).out.split_whitespace().any(is_long));
 }
 
-/// `dbt docs generate` overwrites the results of the build with its own, so the message names an order that works.
+/// `dbt docs generate` overwrites the results of the build, so the message suggests an order of commands that works.
 #[test]
 fn results_that_docs_generate_has_overwritten_are_told() {
     let place = Place::new("release_results");
@@ -183,7 +184,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
                     target/run_results.json\n  fix it with: dbt build && dbt docs generate --no-compile\n";
     assert!(run.exit == 1 && run.out.contains(expected), "{}{}", run.out, run.err);
     for status in ["fail", "pass"] {
-        // Results of the build that formulac has seen are remembered, and count as before.
+        // formulac remembers the results of an earlier build that it has read, and they count as before.
         let exit = i32::from(status == "fail");
         let run = left_by("build", status);
         assert_eq!(run.exit, exit, "{}{}", run.out, run.err);
@@ -193,7 +194,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
 
-/// `release` finds the results of a build in dbt's log, so nobody has to read them before `dbt docs generate`.
+/// `release` finds the results of a build in dbt's log, so nobody needs to read the results before `dbt docs generate`.
 #[test]
 fn results_that_docs_generate_has_overwritten_are_in_the_log() {
     let place = Place::new("release_log");
@@ -259,7 +260,7 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
         run.out,
         run.err
     );
-    // Files that changed after the build were not tested.
+    // Files that changed after the build count as untested.
     place.write("models/other.sql", "select 1");
     crate::repository::commit(&place, "another model");
     let run = left_by("None", "PASS");

@@ -1,5 +1,5 @@
-//! Permissions for commands: the table `fixtures/roles.tsv`, by role, command and environment, and what happens
-//! to refused calls.
+//! Tests the permissions of commands against the table `fixtures/roles.tsv`, by role, command and environment. Also
+//! tests the effects of refused calls.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub fn place(name: &str) -> Place {
     place
 }
 
-/// Returns the cells of the table: the command, the environment, and for each role whether it may call the command.
+/// Returns the rows of the table: the command, the environment, and for each role whether it may call the command.
 fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
     let text = include_str!("fixtures/roles.tsv");
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -89,7 +89,7 @@ fn each_role_may_call_what_the_table_says() {
             }
             let run = place.run(&args);
             let expected = may[role];
-            // The branch is not production's branch, so even users who may push to production are refused.
+            // The branch is not the branch of production, so even users who may push to production are refused.
             let is_elsewhere = run.exit == 4 && run.err.contains("is only changed on its branch");
             if (run.exit != 4 || is_elsewhere) != expected {
                 wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
@@ -138,20 +138,20 @@ fn a_refusal_says_what_it_takes_and_is_logged() {
         .show(&["push", "--env", "production", "--yes"])
         .show(&["log"])
         .show(&["rollback", "1", "--env", "production"]);
-    // A commit on production's branch changes production, whatever environment is used.
+    // A commit on the branch of production changes production, whatever the current environment is.
     place.show(&["push", "--yes"]);
     git(&place, &["switch", "--quiet", "-c", "work"]);
     be(&place, "fay");
     place.show(&["push", "--yes"]).show(&["generate"]);
-    // No other entry follows the entry of a refused call, and that entry blocks nobody.
+    // No other entry follows the entry of a refused call, so that entry does not block anybody.
     be(&place, "eve");
     place.run(&["push", "--yes"]);
     place.show(&["log"]);
     snapshot(&place, "roles__refused");
 }
 
-/// A refusal does not change `git status`, whether or not the project ignores the folder, and every branch has
-/// the entries that its log follows.
+/// A refusal does not change the output of `git status`, whether or not the project ignores the folder. Every branch
+/// has all entries that its log needs.
 #[test]
 fn a_refusal_leaves_git_status_as_it_is() {
     let place = Place::new("roles_untracked");
@@ -187,12 +187,12 @@ fn who_one_is() {
         command.env("FORMULAC_USER", user);
         crate::run::finish(command).exit
     };
-    // A group's name does not belong to any user.
+    // The name of a group is not the name of a user.
     for (user, exit) in [("data-team", 4), ("nobody@example.com", 4), ("fay@example.com", 4)] {
         assert_eq!(as_user(user), exit, "{user}");
     }
     assert_ne!(as_user("EVE@example.com"), 4);
-    // Without roles, every user is an engineer.
+    // If the project has no roles, every user is an engineer.
     let free = place_without_roles();
     assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
 }

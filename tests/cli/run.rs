@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A new, empty folder in which the command is run.
+/// A new, empty folder in which the command runs.
 pub struct Place {
     folder: PathBuf,
     transcript: String,
@@ -61,7 +61,7 @@ impl Place {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Returns the names of all files in the folder, sorted.
+    /// Returns the sorted names of all files in the folder.
     pub fn files(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.path(folder)) else {
             return Vec::new();
@@ -71,7 +71,7 @@ impl Place {
         names
     }
 
-    /// Returns the command, to be run in the folder without any settings from the tester's terminal.
+    /// Returns a command that runs in the folder, without any settings from the tester's terminal.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null());
@@ -88,7 +88,7 @@ impl Place {
         for name in ["FORMULAC_USER", "FORMULAC_ENV"] {
             command.env_remove(name);
         }
-        // Test projects do not use dbt unless the test sets the variable.
+        // Test projects do not use dbt, unless the test sets this variable.
         command.env("FORMULAC_DBT", "no-such-dbt");
         command
     }
@@ -140,7 +140,7 @@ impl Place {
         self
     }
 
-    /// Returns everything that was recorded, for a snapshot.
+    /// Returns the recorded output, for a snapshot.
     pub fn transcript(&self) -> &str {
         &self.transcript
     }
@@ -153,7 +153,7 @@ fn is_plain(argument: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
 }
 
-/// Runs a command to its end. JSON output is checked against its schema.
+/// Runs a command until it ends. Checks JSON output against its schema.
 pub fn finish(mut command: Command) -> Run {
     let run = Run::of(command.output().unwrap());
     let args: Vec<&str> = command.get_args().filter_map(|arg| arg.to_str()).collect();
@@ -170,13 +170,14 @@ impl Run {
         }
     }
 
-    /// Parses the only JSON object on standard output.
+    /// Parses standard output, which must be a single JSON object.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
     }
 }
 
-/// Returns whether this run leaves out a numbered case. `FORMULAC_HALF=0` or `FORMULAC_HALF=1` runs one half of the cases.
+/// Returns `true` if this test run skips a numbered case. `FORMULAC_HALF=0` or `FORMULAC_HALF=1` runs one half of the
+/// cases.
 pub fn is_left_out(number: usize) -> bool {
     let half = std::env::var("FORMULAC_HALF").ok();
     half.and_then(|half| half.parse::<usize>().ok())

@@ -1,4 +1,4 @@
-//! `--schema` with every kind of value.
+//! Tests `--schema` with every kind of value.
 
 use insta::assert_snapshot;
 
@@ -98,7 +98,7 @@ fn artifacts_that_cannot_be_read_and_newer_ones() {
     for folder in ["newer", "older", "other", "beside"] {
         place.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
     }
-    // The project's own artifacts are reported once, although several parts of the command use them.
+    // The project's artifacts are reported once, although several parts of the command use them.
     place
         .write("shop/dbt_project.yml", "name: shop\n")
         .write("shop/formulac.yml", "dialect: duckdb\n");

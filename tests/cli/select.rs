@@ -1,4 +1,4 @@
-//! `--select`, `--exclude` and `--state`, for every command that works on specs.
+//! Tests `--select`, `--exclude` and `--state` for every command that works on specs.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ fn place(name: &str) -> Place {
     place
 }
 
-/// Returns the names of the models in a command's JSON.
+/// Returns the names of the models in the command's JSON output.
 fn models(place: &Place, args: &[&str]) -> Vec<String> {
     let run = place.run(&[args, &["--json"]].concat());
     assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
@@ -66,7 +66,7 @@ fn every_command_about_specs_takes_a_selection() {
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // The broken spec only stops commands that select it.
+    // The broken spec stops only the commands that select it.
     assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
     assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(place.run(&["check"]).exit, 1);
@@ -74,7 +74,7 @@ fn every_command_about_specs_takes_a_selection() {
     assert_eq!(place.run(&["plan", "--select", "broken"]).exit, 1);
     let status = |selection: &str| place.run(&["status", "--select", selection]).out;
     assert!(status("broken").contains("has errors") && !status("revenue").contains("has errors"));
-    // `preview` shows the rows of a single spec.
+    // `preview` displays the rows of exactly one spec.
     let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
     assert!(
@@ -91,7 +91,7 @@ fn every_command_about_specs_takes_a_selection() {
     assert_eq!(place.run(&["verify", "--data", "data", "--select", "nothing"]).exit, 2);
 }
 
-/// Commands that accept names of models also accept a selection.
+/// Commands that accept model names also accept selectors.
 #[test]
 fn commands_of_models_take_a_selection() {
     let place = place("select_models");
@@ -118,7 +118,7 @@ fn commands_of_models_take_a_selection() {
         ["revenue", "share"]
     );
     assert_eq!(place.run(&["impact", "--select", "revenue", "--since", "main"]).exit, 2);
-    // Two models have hand edits, and one of them is selected.
+    // Two models have hand edits, but only one of them is selected.
     for model in ["revenue", "counts"] {
         let path = format!("models/formulac/{model}.sql");
         place.write(
@@ -182,7 +182,7 @@ fn a_name_that_selects_nothing_is_refused() {
             "{args:?}: {}",
             run.err
         );
-        // Other criteria may match nothing.
+        // Other selectors may match nothing.
         let run = place.run(&[args, &["--select", "tag:nightly"]].concat());
         assert!(
             run.exit == 0 && run.err.contains("`tag:nightly` selects no spec"),
@@ -199,7 +199,7 @@ fn a_push_of_some_leaves_the_others() {
     assert_eq!(run.exit, 0, "{}", run.err);
     assert_eq!(place.files("models/formulac"), ["revenue.sql", "revenue.yml"]);
     assert_eq!(place.files(".formulac/state"), ["revenue.yml"]);
-    // A saved plan records its selection.
+    // A saved plan contains its selection.
     assert_eq!(place.run(&["plan", "--select", "counts", "-o", "plan.json"]).exit, 0);
     let run = place.run(&["push", "plan.json", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
@@ -209,7 +209,7 @@ fn a_push_of_some_leaves_the_others() {
     assert_eq!(models(&place, &["plan", "--select", "revenue", "share"]), ["share"]);
 }
 
-/// The manifest of an earlier state comes from dbt, which strips whitespace around the code of models.
+/// The manifest of the earlier state comes from dbt, which strips whitespace around the code of models.
 #[test]
 fn states_are_compared_with_an_earlier_manifest() {
     let place = place("select_state");
@@ -263,7 +263,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     edit("metrics/counts.yml", "table", "view");
     assert_eq!(chosen("state:modified.configs"), "counts share");
     assert_eq!(chosen("state:modified,tag:finance"), "revenue");
-    // Another schema means another relation. dbt does not compare tags.
+    // A different schema means a different relation. dbt does not compare tags.
     edit("metrics/revenue.yml", "SUM(amount) * 2", "SUM(amount)");
     edit("metrics/revenue.yml", "tags: [finance]", "tags: [finance, daily]");
     assert_eq!(chosen("state:modified"), "counts share");
@@ -285,7 +285,7 @@ fn states_are_compared_with_an_earlier_manifest() {
     );
 }
 
-/// A command that accepts the file of a spec also accepts the name of its model.
+/// A command that accepts the path of a spec also accepts the name of its model.
 #[test]
 fn a_model_is_named_in_place_of_its_file() {
     let place = place("select_names");
@@ -333,7 +333,7 @@ fn a_model_is_named_in_place_of_its_file() {
     );
 }
 
-/// A refused command also reports the reason in JSON.
+/// A refused command also reports the reason in its JSON output.
 #[test]
 fn refusals_are_json_too() {
     let place = place("select_refusals");

@@ -1,4 +1,4 @@
-//! Where sources come from, and what prevents formulac from reading them.
+//! Tests the sources of input, and the reasons why formulac cannot read them.
 
 use std::process::Stdio;
 
@@ -110,7 +110,7 @@ fn a_source_past_the_limit_is_refused() {
         assert_eq!(run.exit, 1);
         assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
     }
-    // formulac does not wait for the end of an endless source.
+    // formulac stops reading an endless source.
     #[cfg(unix)]
     assert_eq!(place.run(&["compile", "--file", "/dev/zero"]).exit, 1);
 }
@@ -140,7 +140,7 @@ fn a_full_disk_is_said() {
             .unwrap()
             .starts_with("error: cannot write `<stdout>`")
     );
-    // If messages cannot be written either, the exit status still reports the error.
+    // The exit status still reports the error if messages cannot be written.
     let mut command = place.command(&["compile", "SUMM(x)"]);
     assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
 }
@@ -153,7 +153,7 @@ fn standard_input_may_be_closed() {
     assert!(run.err.contains("F0201"));
 }
 
-/// No source is read endlessly, not even a link to a device.
+/// Reading always ends, even if a source is a link to a device.
 #[cfg(unix)]
 #[test]
 fn reading_ends() {

@@ -1,4 +1,4 @@
-//! Help, and incorrect calls.
+//! Help texts and incorrect calls.
 
 use insta::assert_snapshot;
 
@@ -73,7 +73,8 @@ fn wrong_usage() {
     assert_snapshot!(place.transcript());
 }
 
-/// Command names from other tools lead to a command of formulac. No command answers that it is not implemented yet.
+/// A command name from another tool leads to a suggestion of a formulac command. No command reports that it is not
+/// implemented yet.
 #[test]
 fn unknown_commands_name_a_command() {
     let place = Place::new("unknown_commands");
@@ -103,7 +104,8 @@ fn unknown_commands_name_a_command() {
     );
 }
 
-/// The short help of a command shows only its own options. Options that every command has are in the long help.
+/// The short help of a command lists only its own options. The long help also lists the options that all commands
+/// share.
 #[test]
 fn short_help_is_short() {
     let place = Place::new("short_help");
@@ -117,7 +119,7 @@ fn short_help_is_short() {
     }
 }
 
-/// The examples of commands that do not need a project run, and print SQL and pages.
+/// The examples of commands that need no project can be run, and they print SQL and pages.
 #[test]
 fn examples_run() {
     let place = Place::new("examples");

@@ -1,4 +1,4 @@
-//! `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
+//! Tests of `formulac verify` on files, with DuckDB. `tests/example_project/verify.rs` runs it with dbt.
 
 use std::process::Command;
 
@@ -67,7 +67,7 @@ fn verify(place: &Place, more: &[&str]) -> Run {
     place.run(&[&["verify", "--data", "data"], more].concat())
 }
 
-/// Returns snapshot settings that hide times and versions, which are different each time.
+/// Returns settings for snapshots that hide times and versions, which differ in each run.
 fn alike() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     for (from, to) in [
@@ -96,8 +96,8 @@ fn what_agrees_is_told_and_kept() {
         assert_snapshot!("verify_agrees", place.transcript());
         assert_snapshot!("verify_evidence", evidence);
     });
-    // The same facts give the same bytes for every user and at any time. Times are stored separately, in a file that
-    // git ignores.
+    // The same facts give the same bytes for every user and at any time. Times are stored separately in a file that git
+    // ignores.
     git(&place, &["add", "--all"]);
     git(&place, &["commit", "--quiet", "--message", "evidence"]);
     git(&place, &["config", "user.name", "Eve"]);
@@ -126,7 +126,7 @@ fn what_differs_is_told_with_the_worst_rows() {
         return;
     }
     let mut place = place("verify_differs");
-    // A value and a note that were edited by hand, a duplicate row, a missing row and an extra row.
+    // Edit a value and a note by hand, duplicate a row, remove a row and add a row.
     place.write(
         "data/revenue.csv",
         "region,revenue,mean,last_note\nnorth,20.00,6.375,b\nsouth,1.00,1,\"it's\"\n,7.00,7,d\n,7.00,7,d\neast,1.00,1,z\n",
@@ -146,7 +146,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     }
     let place = place("verify_edited");
     assert_eq!(verify(&place, &[]).exit, 0);
-    // A different formula, a column that is not built, and a built column that the spec no longer has.
+    // Use a different formula, a column that is not built, and a built column that the spec no longer has.
     place.write(
         "metrics/revenue.yml",
         REVENUE
@@ -161,7 +161,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    // Without the key column, nothing can be compared, and nothing is reported as matching.
+    // Without the key column, no rows can be compared, and no rows are reported as matching.
     place.write("data/revenue.csv", "revenue\n12.75\n");
     let run = verify(&place, &["--json"]);
     assert_eq!(run.exit, 5, "{}", run.out);
@@ -180,7 +180,7 @@ fn a_verification_that_compares_nothing_fails() {
         "metrics/lines.yml",
         "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
     );
-    // The model has not been built, and the spec names nothing to compare with.
+    // The model has not been built, and the spec does not name a relation for comparison.
     place.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
     std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
@@ -233,7 +233,7 @@ fn tolerances_are_those_that_are_said() {
     let run = verify(&place, &["--tolerance", "0.01"]);
     assert_eq!(run.exit, 0, "{}", run.out);
     assert!(run.out.contains("its formula: 4 of 4 rows within 0.01"), "{}", run.out);
-    // The spec's own tolerance takes precedence.
+    // The tolerance in the spec takes precedence.
     place.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
     let run = verify(&place, &["--tolerance", "5"]);
     assert_eq!(run.exit, 1, "{}", run.out);
@@ -310,7 +310,8 @@ fn personal_values_are_shown_and_not_written_down() {
     for value in ["north", "77.75", "12.75", "65"] {
         assert!(!kept.contains(value), "{value}\n{kept}");
     }
-    // A column that is computed from a personal column is personal, whether or not the project lets it inherit the tag.
+    // A column that is computed from personal data counts as personal data, whether or not the project lets it inherit
+    // the tag.
     place.write("metrics/revenue.yml", REVENUE).write(
         "schema.yml",
         "relations:\n  orders:\n    columns:\n      id: integer\n      region: text\n      status: text\n      \
@@ -346,7 +347,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
     verify(&place, &[]);
     told.push_str(&values());
-    // A different text is a different spec, even if it has the same meaning.
+    // A spec with a different text counts as a different spec, even if its meaning is the same.
     place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
     told.push_str(&values());
     alike().bind(|| assert_snapshot!(told));
@@ -371,7 +372,7 @@ fn hostile_names_and_values_stay_texts() {
     assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
 }
 
-/// Stand-in that answers as dbt does: every relation exists, and all rows match.
+/// Stand-in for dbt. It answers that every relation exists and that all rows match.
 const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in
@@ -434,7 +435,7 @@ fn builds_and_sources_of_environments_are_told() {
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
-    // dbt uses the environment's output and variables, and does not overwrite the artifacts of the build.
+    // dbt uses the output and variables of the environment, and does not overwrite the artifacts of the build.
     let asked = place.read("asked.txt");
     for line in asked.lines().filter(|line| line.contains("--inline")) {
         assert!(
@@ -443,7 +444,7 @@ fn builds_and_sources_of_environments_are_told() {
         );
     }
     assert_eq!(place.read("target/run_results.json"), runs);
-    // A source that exceeds its own limit is an error, but a source of another environment is not.
+    // A source that exceeds its freshness limit is an error, but a source of another environment is not.
     let stale = |text: &str| {
         let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
         for result in all["results"].as_array_mut().unwrap() {
@@ -479,7 +480,7 @@ fn builds_and_sources_of_environments_are_told() {
 fn an_answer_that_is_none_is_no_agreement() {
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
-        // No rows, rows of another shape, and no answer at all.
+        // Stand-ins that return no rows, rows of another shape, and no answer.
         (
             r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
             "the engine's answer has an unexpected form",

@@ -1,10 +1,10 @@
-//! Queries for one engine, as the JSON lines that tests/oracle/oracle.py reads.
+//! Queries for one engine, in the JSON Lines format that tests/oracle/oracle.py reads.
 
 use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-/// Batch of queries. Equal queries on equal tables are sent only once.
+/// Batch of queries. Equal queries on equal tables are sent once.
 #[derive(Default)]
 pub struct Batch {
     lines: Vec<String>,

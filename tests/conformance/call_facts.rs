@@ -1,4 +1,5 @@
-//! Calls of a function in a case: which form each call takes, and the values of its arguments in each row.
+//! Analyzes the calls of a function in a case: the form that each call uses, and the values of its arguments in each
+//! row.
 
 use formulac::ast::{Ast, Expr, ExprId, Sign};
 use formulac::catalog::{self, Function, Overload, ParamType};
@@ -10,21 +11,21 @@ use crate::expect::TestTable;
 
 /// Call with its arguments.
 pub struct CallFacts {
-    /// Index of the form that the call uses. `None` if the call takes several arguments of a row.
+    /// Index of the form that the call uses. `None` if the call combines several arguments within one row.
     pub overload: Option<usize>,
     pub args: Vec<Arg>,
-    /// Arguments as they are written.
+    /// Source texts of the arguments.
     pub texts: Vec<String>,
 }
 
-/// Argument, as far as a test can classify it without computing it.
+/// Argument, classified as far as possible without computing it.
 #[derive(Clone, Debug)]
 pub enum Arg {
-    /// Column, by its index in the table. Also used for `x:x` and `DISTINCT(x)`.
+    /// Index of a column in the table. Also used for the columns in `x:x` and `DISTINCT(x)`.
     Column(usize, Type),
     /// Literal value.
     Literal(Json, Type),
-    /// `1/0`.
+    /// `1/0`, which stands for NULL.
     Null,
     /// Expression of this type.
     Other(Type),
@@ -103,7 +104,7 @@ fn type_of(text: &str, table: &TestTable) -> Type {
     compile(text, &columns, Level::Window, dialect).map_or(Type::Unknown, |written| written.ty)
 }
 
-/// Returns the form that fits the arguments best, as `check` chooses it: forms for literals first, then exact fits.
+/// Returns the form that fits the arguments best. As in `check`, forms for literals come first, then exact fits.
 fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
     let rank = |overload: &Overload| {
         let worst = fit(overload, args)?;
@@ -135,7 +136,7 @@ fn fit(overload: &Overload, args: &[Arg]) -> Option<u8> {
     Some(worst)
 }
 
-/// Returns the type that a parameter accepts. The last parameter of a form may be repeated.
+/// Returns the type that a parameter accepts. The last parameter of a form may be a repeated parameter.
 fn param_of(overload: &Overload, at: usize) -> Option<ParamType> {
     overload
         .params

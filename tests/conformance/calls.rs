@@ -19,11 +19,11 @@ pub struct Written {
     pub ty: Type,
 }
 
-/// Results of compiling a call in every dialect, or the reasons why it is refused.
+/// Results of compiling a call in every dialect. An error is the reason why the dialect refuses the call.
 pub type InEach = Vec<(Dialect, Result<Written, String>)>;
 
-/// Returns a call for each form. If a form accepts a class of types, returns a call for each type that some
-/// dialect accepts.
+/// Returns a call for each form. If a form accepts a class of types, the result has one call for each type of the class
+/// that some dialect accepts.
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     for overload in function.overloads {
@@ -88,7 +88,7 @@ fn call(function: &'static Function, overload: &Overload, count: usize, variant:
     }
 }
 
-/// Returns the types that represent a class.
+/// Returns the types that are tested for a class.
 fn types(ty: ParamType) -> &'static [Type] {
     match ty {
         ParamType::Is(Type::Boolean) => &[Type::Boolean],
@@ -140,7 +140,8 @@ impl Call {
     }
 }
 
-/// Returns the query of a spec whose only definition is the formula, for aggregates that no expression can compute.
+/// Returns the query of a spec whose only definition is the formula. It is used for aggregates that a single expression
+/// cannot compute.
 pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
     let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| {
         r.with(Column::new(name.as_str(), *ty))
@@ -165,7 +166,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
         .dialect(dialect)
         .schema(Schema::new().with(relation))
         .from(TABLE);
-    // Functions that read other rows need an order of the rows.
+    // Functions that read other rows need a row order.
     let builder = if level == Level::Window {
         builder.order_by([ROW_ID])
     } else {
@@ -189,7 +190,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     })
 }
 
-/// Returns the calls, each with its result in every dialect.
+/// Returns the calls of a function, each with its SQL in every dialect.
 pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
     let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
     let mut written = Vec::new();

@@ -10,7 +10,7 @@ use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutr
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
-/// Table that every formula case reads, and the column that keeps its rows in order.
+/// Name of the table that every formula case reads, and of the column that keeps its rows in order.
 pub const TABLE: &str = "t";
 pub const ROW_ID: &str = "row_id";
 
@@ -18,7 +18,7 @@ pub struct CaseFile {
     pub function: String,
     pub path: PathBuf,
     pub cases: Vec<Case>,
-    /// Gaps in the cases (see `complete.rs`), each with the reason.
+    /// Gaps in the cases (see `complete.rs`), each with a reason.
     pub lacks: Vec<(String, String)>,
 }
 
@@ -28,31 +28,31 @@ pub struct Case {
     pub formula: String,
     pub table: TestTable,
     pub group_by: Vec<String>,
-    /// Order of the step, for formulas that read other rows.
+    /// Row order of the step, for formulas that read other rows.
     pub order_by: Vec<String>,
     pub expected: Expected,
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
     pub unsupported: BTreeMap<String, String>,
-    /// Dialects that cannot compute the formula in a single expression, with the code of the error. A query computes
-    /// it there.
+    /// Dialects that cannot compute the formula in a single expression, each with the code of the error. In these
+    /// dialects, a query computes the formula.
     pub query_only: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
     pub untyped: Untyped,
     pub source: Source,
-    /// Whether the case covers a known pitfall of the function. The matrix requires one such case in each cell.
+    /// `true` if the case covers a known pitfall of the function. The matrix requires one such case in each cell.
     pub edge: bool,
 }
 
 /// Source of the expected values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A spreadsheet, which is queried again.
+    /// The values come from a spreadsheet, which is queried again.
     Sheet,
-    /// Values that were worked out by hand.
+    /// The values were worked out by hand.
     Hand,
-    /// The contract's rule with this name, which contradicts the spreadsheet. The spreadsheet is queried again, and
-    /// must not agree.
+    /// The values follow a rule of the contract that contradicts the spreadsheet. The string is the name of the rule.
+    /// The spreadsheet is queried again and must give other values.
     ContractDiffers(String),
 }
 
@@ -61,11 +61,11 @@ pub enum Expected {
     Rows(Vec<Json>),
     /// Value of an aggregate over the entire table.
     One(Json),
-    /// Values of an aggregate per group: the keys, then the value.
+    /// Values of an aggregate per group. Each entry has the keys and the value.
     Groups(Vec<(Vec<Json>, Json)>),
-    /// No dialect compiles the formula. Contains the code of the error.
+    /// No dialect compiles the formula. The string is the code of the error.
     Refused(String),
-    /// None of the test engines runs the formula. Contains the SQL by dialect.
+    /// No test engine runs the formula. The map has the SQL by dialect.
     Written(BTreeMap<String, String>),
 }
 
@@ -89,7 +89,7 @@ pub enum Untyped {
     Same,
     /// The compiler rejects the formula.
     Error,
-    /// The formula compiles, but nothing in it determines the types, so nothing is compared.
+    /// The formula compiles, but nothing in it determines the types, so the values are not compared.
     Unknowable,
 }
 
@@ -135,7 +135,7 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
     })
 }
 
-/// Columns and rows that the cases of a file share.
+/// Columns and rows shared by the cases of a file.
 struct Defaults {
     types: Option<Node>,
     rows: Option<Node>,
@@ -145,7 +145,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let mut map = node.map()?;
     let name = map.need("case")?.text()?.to_owned();
     let formula = map.need("formula")?.text()?.to_owned();
-    // The file's rows have the file's columns, so a case with its own types cannot use them.
+    // The rows of the file match the columns of the file, so a case with its own types cannot use them.
     let own_types = map.take("types");
     let shared_rows = if own_types.is_none() {
         defaults.rows.clone()
@@ -208,7 +208,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     Ok(case)
 }
 
-/// Returns the rows without their `is`, and the values of `is` from the rows that have one.
+/// Returns the rows without their `is` values, and the list of these values.
 fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json>>, Vec<Json>)> {
     let mut table = Vec::new();
     let mut values = Vec::new();
@@ -261,7 +261,8 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
     }
 }
 
-/// `source: sheet`, `hand` or `contract-differs(rule)`; `tests/oracle/check_sheet.py` asks the sheet for all but `hand`.
+/// Parses `source: sheet`, `hand` or `contract-differs(rule)`. `tests/oracle/check_sheet.py` queries the spreadsheet
+/// for all sources except `hand`.
 fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source> {
     let spelled_for_sheet = map.take("sheet").is_some();
     let Some(source) = map.take("source") else {
@@ -283,7 +284,7 @@ fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source
     }
 }
 
-/// Returns the values of a deviation: one per row or group, or a single value for an aggregate.
+/// Returns the values of a deviation: one value per row or group, or a single value for an aggregate.
 fn deviant_values(node: &Node) -> Result<Vec<Json>> {
     if node.is_list() {
         node.list()?.iter().map(|item| item.scalar().cloned()).collect()
@@ -292,7 +293,7 @@ fn deviant_values(node: &Node) -> Result<Vec<Json>> {
     }
 }
 
-/// Returns a table with row numbers in the first column, which formulas do not use.
+/// Returns a table whose first column has row numbers, which formulas do not use.
 fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
     columns.insert(
         0,

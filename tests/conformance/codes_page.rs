@@ -1,4 +1,4 @@
-//! `docs/diagnostics.md`: every code with its meaning, an example, and how to turn it off.
+//! Generates `docs/diagnostics.md`, which lists every code with its meaning, an example, and how to turn it off.
 
 use std::fmt::Write as _;
 

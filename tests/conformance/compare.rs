@@ -1,9 +1,9 @@
-//! Compares a value and its type with the expected ones.
+//! Compares a value and its type with the expected value and type.
 
 use formulac::Dialect;
 use serde_json::Value as Json;
 
-/// Returns whether two values are equal. Numbers may differ by 1e-9, relative or absolute. All other values must
+/// Returns `true` if two values are equal. Numbers may differ by 1e-9, relatively or absolutely. All other values must
 /// be identical.
 pub fn same(expected: &Json, got: &Json) -> bool {
     match (expected, got) {
@@ -18,10 +18,10 @@ pub fn same(expected: &Json, got: &Json) -> bool {
     }
 }
 
-/// Returns the reason why the engine's type is not in the expected class. `None` if it is.
+/// Returns the reason why the engine's type is not in the expected class. Returns `None` if the type is in the class.
 ///
-/// Integers may come back as exact numerics if the engine widens its sums. Postgres keeps `numeric` where other
-/// engines return a float, which is no less exact. The Snowflake stand-in does not distinguish its number types.
+/// Integers may come back as exact numerics if the engine widens its sums. Postgres keeps `numeric`, which is no less
+/// exact than the float of other engines. The stand-in for Snowflake does not distinguish its number types.
 pub fn type_fault(dialect: Dialect, expected: &str, engine_type: &str) -> Option<String> {
     let class = match (dialect.name(), engine_type) {
         ("bigquery", "TIMESTAMP") => "timestamptz",

@@ -1,4 +1,4 @@
-//! Compares two tables as `verify` does: the counts and the rows that differ, on every engine.
+//! Compares two tables on every engine as `verify` does: the counts, and the rows that differ.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const SUITE: &str = "comparisons";
 struct Case {
     name: String,
     spec: String,
-    /// Whether only the formula is compared, and nothing else that the spec names.
+    /// `true` if only the formula is compared, and not the other relations that the spec names.
     of_formula: bool,
     ours: TestTable,
     theirs: TestTable,
@@ -160,8 +160,8 @@ fn alike(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if number.is_nan() => "NaN".to_owned(),
         Ok(number) if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
-        // Round to nine decimals if that changes the number by less than 1e-15, so that 0.09999999999999998 becomes
-        // 0.1.
+        // Round to nine decimals if this changes the number by less than 1e-15. For example, 0.09999999999999998
+        // becomes 0.1.
         Ok(number) if !text.contains('-') || text.contains("e-") || number < 0.0 => {
             let near = (number * 1e9).round() / 1e9;
             if (near - number).abs() < 1e-15 {
@@ -224,7 +224,7 @@ fn told(row: &DifferingRow, comparison: &Comparison) -> String {
     format!("{}: {what}", key.join(", "))
 }
 
-/// Returns whether the answer is the expected one. `by any` matches every number.
+/// Returns `true` if the answer is as expected. `by any` matches every number.
 fn is(expected: &str, got: &str) -> bool {
     let parts = |text: &str| text.split("; ").map(str::to_owned).collect::<Vec<_>>();
     let (expected, got) = (parts(expected), parts(got));

@@ -1,15 +1,16 @@
-//! Reports gaps in the case files. A function's file is complete if, in every dialect that has the function,
+//! Reports gaps in the case files. A function's file is complete if the following holds in every dialect that has the
+//! function:
 //!
-//! - each form runs, and runs with NULL in each of its arguments while the other arguments are not NULL;
+//! - each form runs, and also runs with NULL in each of its arguments while the other arguments are not NULL;
 //! - each text parameter gets an empty string, each number parameter gets zero and a negative number, and each
-//!   parameter that accepts a class of types gets every type of the class;
+//!   parameter that accepts a class of types gets every type in the class;
 //! - an aggregate runs on a table without rows;
-//! - at least three cases agree, and one of them is marked `edge`.
+//! - at least three cases agree, and one of them is marked with `edge`.
 //!
 //!
 //! If no engine runs a function, each form must be in a case that specifies its SQL.
 //!
-//! Gaps that cannot be closed are listed under `lacks` in the file with the reason, and must be real gaps.
+//! Gaps that cannot be closed are listed with a reason under `lacks` in the file. A listed gap must really exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,7 @@ use crate::case::{Case, CaseFile, Expected};
 use crate::files;
 use crate::matrix::{Cell, cell};
 
-/// Minimum number of cases in a cell.
+/// Minimum number of cases for a function in a dialect.
 pub const CASES: usize = 3;
 
 pub fn run() {
@@ -31,7 +32,7 @@ pub fn run() {
     let mut faults = Vec::new();
     for function in catalog::functions() {
         let Some(file) = files.iter().find(|file| file.function == function.name) else {
-            // Functions that only a query can compute have spec cases, which prove the same.
+            // Functions that only a query can compute have spec cases, which cover the same requirements.
             for dialect in Dialect::all() {
                 match cell(function, None, dialect) {
                     Cell::Shown(_, missing) if missing.is_empty() => {}
@@ -69,7 +70,7 @@ pub fn run() {
     );
 }
 
-/// Returns the gaps in the file of a function, with the dialects if not all of them are affected.
+/// Returns the gaps in the file of a function. A gap names its dialects, unless all dialects are affected.
 fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let cases: Vec<(&Case, Vec<CallFacts>)> = file
         .cases
@@ -94,7 +95,7 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     by_lack.into_iter().map(told).collect()
 }
 
-/// Returns the forms for which no case specifies the SQL, for a function that no engine runs.
+/// Returns the forms whose SQL no case specifies. Used for functions that no engine runs.
 fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let is_written = |case: &&Case| matches!(case.expected, Expected::Written(_));
     let calls = file
@@ -113,7 +114,7 @@ fn unwritten(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns whether the case has a value in this dialect and the engine agrees.
+/// Returns `true` if the case has a value in this dialect and the engine agrees.
 fn agrees(case: &Case, dialect: Dialect) -> bool {
     let name = dialect.name();
     !matches!(case.expected, Expected::Refused(_) | Expected::Written(_))
@@ -148,7 +149,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
             }
         }
     }
-    // The function works across the row, as `MAX(a, b)` does.
+    // The function combines several arguments within one row, like `MAX(a, b)`.
     let goes_across = function.arity().1.is_none() && !function.overloads.iter().any(|o| o.repeated);
     let across = || calls().filter(|(_, call)| call.args.len() > 1 && call.overload.is_none());
     if goes_across && across().next().is_none() {
@@ -162,7 +163,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
     }
-    // Refusals count, too, because they also show what happens to a value.
+    // Refusals also count, because they also show how a value is treated.
     let told = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases
@@ -224,7 +225,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     lacks
 }
 
-/// Returns whether this parameter receives the call's argument.
+/// Returns `true` if the argument of the call belongs to this parameter.
 fn is_of(function: &Function, call: &CallFacts, at: usize, param: &Param) -> bool {
     let Some(overload) = call.overload.and_then(|o| function.overloads.get(o)) else {
         return false;
@@ -244,12 +245,13 @@ fn rows_of(case: &Case) -> Vec<&[Json]> {
     }
 }
 
-/// Returns whether the case has a table without rows.
+/// Returns `true` if the case has a table without rows.
 fn of_nothing(case: &Case) -> bool {
     case.table.rows.is_empty() && case.table.columns.len() > 1
 }
 
-/// Returns whether, in some row, this argument is NULL and no other argument is, except arguments with the same column.
+/// Returns `true` if there is a row in which this argument is NULL and no other argument is NULL, except arguments with
+/// the same column.
 fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts) -> bool {
     let last = overload.params.len().saturating_sub(1);
     let same = |at: usize| match (call.args.get(at), call.args.get(place)) {
@@ -268,7 +270,7 @@ fn null_only_in(place: usize, overload: &Overload, case: &Case, call: &CallFacts
     })
 }
 
-/// Returns a type that the parameter accepts.
+/// Returns one of the types that the parameter accepts.
 fn first_type(param: &Param) -> Type {
     match param.ty {
         ParamType::Is(ty) => ty,
@@ -289,7 +291,7 @@ fn takes_numbers(param: &Param) -> bool {
     )
 }
 
-/// Returns the types of a class. There must be a case for each of them.
+/// Returns the types of a class. Each of these types must occur in a case.
 fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     match param.ty {
         ParamType::Number => {
@@ -310,8 +312,8 @@ fn kinds(param: &Param) -> Vec<(&'static str, &'static [Type])> {
     }
 }
 
-/// Returns whether every dialect refuses a column of this type as the argument, for example because the argument
-/// must be a literal.
+/// Returns `true` if every dialect refuses a column of this type as the argument, for example because the argument must
+/// be a literal.
 fn is_refused(function: &Function, form: usize, place: usize, ty: Type, cases: &[(&Case, Vec<CallFacts>)]) -> bool {
     let agreeing = cases
         .iter()

@@ -1,4 +1,5 @@
-//! Every column of every model has a description: words, its formula, or the columns that it is computed from.
+//! Checks that every column of every model has a description: a text, its formula, or the columns from which it is
+//! computed.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use formulac::{Compiler, Dialect, Schema};
 use crate::model_cases::ModelCase;
 use crate::{files, sheet_case, spec_case};
 
-/// Returns the columns without a description, and the number of columns.
+/// Returns the columns without a description, and the total number of columns.
 fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
     let Some(yml) = compiled.model_yml() else {
@@ -17,7 +18,7 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     let is_silent = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
     let silent = compiled.columns().iter().filter(|column| is_silent(column.about()));
     let silent: Vec<String> = silent.map(|column| column.name().to_owned()).collect();
-    // Each description is also in the file.
+    // Each description also appears in the properties file.
     let written = yml
         .lines()
         .filter(|line| line.starts_with("        description: "))
@@ -26,7 +27,7 @@ fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
     (silent, compiled.columns().len())
 }
 
-/// Returns the specs in a folder of the repository, with the schema next to them if there is one.
+/// Returns the specs in a folder of the repository, each with the schema file in the same folder if there is one.
 fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);

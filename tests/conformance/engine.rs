@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::batch::Batch;
 use crate::files::output_folder;
 
-/// The answer to one query, or the engine's error.
+/// Answer to one query, or the error of the engine.
 pub type Answer = Result<Table, String>;
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Table {
 
 pub enum Run {
     Done(Vec<Answer>),
-    /// The engine is not installed. Contains the reason.
+    /// The engine is not installed. The string is the reason.
     Missing(String),
 }
 
@@ -34,12 +34,12 @@ pub const NOT_INSTALLED: i32 = 3;
 /// Lock that makes the tests of this binary take turns, because each test starts up to two engines.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Returns whether the engine only imitates the warehouse (see tests/oracle/README.md).
+/// Returns `true` if the engine only imitates the warehouse (see tests/oracle/README.md).
 pub fn is_emulator(dialect: Dialect) -> bool {
     dialect.name() == "snowflake"
 }
 
-/// Runs each batch, and returns the answers in the order of the batches.
+/// Runs all batches, and returns the answers in the order of the batches.
 pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let waiting = Mutex::new((0..batches.len()).rev().collect::<Vec<_>>());
@@ -104,7 +104,7 @@ pub fn python() -> Option<PathBuf> {
     Some(path).filter(|path| path.exists())
 }
 
-/// Returns the folder in which tests/setup.sh installs by default.
+/// Returns the default installation folder of tests/setup.sh.
 fn default_home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools")
 }
@@ -124,7 +124,8 @@ fn read(line: &str) -> Answer {
     })
 }
 
-/// Says loudly that an engine's checks are left out; with `FORMULAC_REQUIRE_ENGINES` that fails.
+/// Prints a clear message that the checks of an engine are skipped. If `FORMULAC_REQUIRE_ENGINES` is set, fails
+/// instead.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     require(&format!(
         "SKIPPED {}: {checks} checks are not run: {reason}",
@@ -132,16 +133,16 @@ pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
     ));
 }
 
-/// Prints a clear message about what is skipped. Fails if engines are required.
+/// Prints a clear message about skipped checks. Fails if engines are required.
 pub fn require(message: &str) {
     say(message);
     let required = env::var("FORMULAC_REQUIRE_ENGINES").is_ok_and(|v| !v.is_empty() && v != "0");
     assert!(!required, "{message} (and FORMULAC_REQUIRE_ENGINES is set)");
 }
 
-/// Prints past the test runner, which hides the output of passing tests.
+/// Prints directly to standard error, because the test runner hides the output of passing tests.
 pub fn say(text: &str) {
     let mut out = std::io::stderr().lock();
-    // a closed standard error is not a failure
+    // If standard error is closed, ignore it.
     let _ = writeln!(out, "{text}");
 }

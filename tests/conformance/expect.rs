@@ -1,5 +1,5 @@
-//! Expectations of a case in addition to its values: refusals, deviations of an engine, columns and their types.
-//! Formula cases and spec cases share them.
+//! Expectations of a case other than its values: refusals, deviations of an engine, and columns with their types.
+//! Formula cases and spec cases use the same code.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct TestTable {
     pub columns: Vec<TestColumn>,
     /// Key columns, if the compiler knows them.
     pub key: Vec<String>,
-    /// Columns whose names were quoted when the table was created.
+    /// Columns whose names were quoted in the statement that created the table.
     pub quoted: Vec<String>,
     pub rows: Vec<Vec<Json>>,
 }
@@ -38,11 +38,11 @@ pub struct Deviation<V> {
 #[derive(Clone, Debug)]
 pub enum DeviantAnswer<V> {
     Value(V),
-    /// An error of the engine that contains this text.
+    /// The engine returns an error that contains this text.
     Error(String),
 }
 
-/// `x: integer`, `x: float!`.
+/// Parses columns such as `x: integer` and `x: float!`.
 pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
     let mut columns = Vec::new();
     for (name, kind) in node.map()?.into_entries() {
@@ -58,7 +58,7 @@ pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
     Ok(columns)
 }
 
-/// Parses a type by the contract's own name. The library also accepts the spellings of warehouses.
+/// Parses a type by its name in the contract. The library also accepts the spellings of warehouses.
 pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
     match name.parse::<Type>() {
         Ok(ty) if ty.to_string() == name && ty != Type::Unknown => Ok(ty),
@@ -66,7 +66,7 @@ pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
     }
 }
 
-/// Reads one row of a table. Every column must be given.
+/// Reads one row of a table. Every column must have a value.
 pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> Result<Vec<Json>> {
     let mut row = Vec::new();
     for column in columns {
@@ -79,7 +79,7 @@ pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> R
     Ok(row)
 }
 
-/// Reads `{bigquery: F0501}`: a code, or SQL, for each of some dialects.
+/// Parses a mapping from dialects to codes or SQL, such as `{bigquery: F0501}`.
 pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     for (name, text) in entries(node)? {
@@ -88,7 +88,7 @@ pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> 
     Ok(texts)
 }
 
-/// Reads `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
+/// Parses `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
 pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> Result<BTreeMap<String, Deviation<V>>> {
     let mut deviations = BTreeMap::new();
     for (name, node) in entries(node)? {
@@ -105,7 +105,7 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
 }
 
 /// Returns the error in an answer, which may have a known deviation. `expected` checks the regular answer, and
-/// `deviant` checks the known deviation.
+/// `deviant` checks the answer that a known deviation gives.
 pub fn fault_of<V>(
     foretold: Option<&Deviation<V>>,
     answer: &Answer,
@@ -146,7 +146,7 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 }
 
 impl TestTable {
-    /// Returns what the compiler knows about the table.
+    /// Returns the facts about the table that the compiler gets.
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {

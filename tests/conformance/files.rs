@@ -1,4 +1,4 @@
-//! Finds the case files, and the filter that selects some of their cases.
+//! Finds the case files, and applies the filter that selects some of their cases.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,13 +32,14 @@ pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Returns the path as people write it, relative to the root of the repository.
+/// Returns the path relative to the root of the repository, with `/` as the separator.
 pub fn short_name(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
-/// Returns whether `FORMULAC_CASES` (any part of `path: case`, case ignored) selects this case.
+/// Returns `true` if `FORMULAC_CASES` selects this case. The variable may contain any part of `path: case`, in upper or
+/// lower case.
 pub fn is_picked(path: &Path, case: &str) -> bool {
     let full_name = format!("{}: {case}", short_name(path)).to_lowercase();
     filter().is_none_or(|filter| full_name.contains(&filter))
@@ -51,7 +52,7 @@ pub fn filter() -> Option<String> {
         .map(|f| f.to_lowercase())
 }
 
-/// Returns the folder with the batches, answers and reports of the last run.
+/// Returns the folder for the batches, answers and reports of the last run.
 pub fn output_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     fs::create_dir_all(&folder).expect("the target folder is writable");

@@ -1,4 +1,4 @@
-//! Compiles a formula case for one dialect, and checks the engine's answer.
+//! Compiles a formula case for one dialect, and checks the answer of the engine.
 
 use formulac::{Compiled, Compiler, Dialect, Level, Schema};
 use serde_json::Value as Json;
@@ -13,16 +13,16 @@ use crate::report::rows_at_most;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
     Typed,
-    /// No schema at all: types are inferred from the formula.
+    /// Without a schema, so that types are inferred from the formula.
     Untyped,
 }
 
 pub enum Plan {
     Ask(Question),
-    /// The case is settled without an engine.
+    /// The case is decided without an engine.
     Agreed,
     Unsupported,
-    /// The SQL is as the case specifies, and no engine runs it.
+    /// The SQL is as the case specifies, but no engine runs it.
     Written,
     Failed {
         sql: String,
@@ -137,7 +137,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     })
 }
 
-/// Plans a query with the formula as the only definition of a spec.
+/// Plans a query of a spec whose only definition is the formula.
 fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
     let keys = if case.group_by.is_empty() {
         String::new()
@@ -193,7 +193,7 @@ fn query(case: &Case, sql: &str) -> String {
     }
 }
 
-/// Returns the error in the answer, if there is one.
+/// Returns the error in the answer. `None` if the answer is as expected.
 pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
     let expected = |table: &Table| table_fault(case, dialect, variant, question, table);
     let deviant = |values: &Vec<Json>, table: &Table| {
@@ -223,7 +223,7 @@ fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Quest
     type_fault(dialect, &ty.to_string(), table.types.last()?)
 }
 
-/// Returns the expected values. Groups are sorted by key, because a query has no order of its own.
+/// Returns the expected values. Groups are sorted by key, because the order of a query's groups is not defined.
 fn expected_in_order(case: &Case) -> Vec<Json> {
     match &case.expected {
         Expected::Rows(values) => values.clone(),
@@ -233,7 +233,7 @@ fn expected_in_order(case: &Case) -> Vec<Json> {
     }
 }
 
-/// Returns the last column, in the order of the case. A missing group makes the list shorter.
+/// Returns the last column, in the order of the case. If a group is missing, the list is shorter.
 fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
     let last = |row: &Vec<Json>| row.last().cloned().unwrap_or(Json::Null);
     let Expected::Groups(groups) = &case.expected else {
@@ -247,7 +247,7 @@ fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
     groups.iter().filter_map(|(keys, _)| matching(keys)).map(last).collect()
 }
 
-/// Returns the location of a value: `row {x: 1, y: null}: `, or the keys of a group.
+/// Returns the location of a value: `row {x: 1, y: null}: `, or the keys of its group.
 fn where_it_is(case: &Case, at: usize) -> String {
     match &case.expected {
         Expected::Rows(_) => {

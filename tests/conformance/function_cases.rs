@@ -12,7 +12,7 @@ use crate::scoreboard::{Mark, Scoreboard};
 
 const SUITE: &str = "functions";
 
-/// Check of one case in one dialect: a typed and an untyped attempt.
+/// Check of one case in one dialect, with and without types.
 struct Check<'a> {
     file: &'a CaseFile,
     case: &'a Case,

@@ -1,4 +1,4 @@
-//! Statements of every case and of every form of a function, checked against the rules of the warehouses.
+//! Checks the statements of every case and of every form of a function against the rules of the warehouses.
 
 use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type, catalog};
 
@@ -15,7 +15,7 @@ pub fn run() {
     statements.judge("generated");
 }
 
-/// Fails if a rule does not report its own example, or if it reports correct SQL.
+/// Fails if a rule does not report its example, or if it reports correct SQL.
 pub fn each_rule_reports_its_example() {
     let missed = rules(&["--examples"]).unwrap_or_default();
     assert!(missed.is_empty(), "{missed}");

@@ -1,4 +1,5 @@
-//! The harness is strict: a slip in a case file is an error, and a near miss is a miss.
+//! Checks that the test harness is strict: a mistake in a case file is an error, and a nearly equal value does not
+//! count as equal.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Text that tries to leave its literal comes back from every engine as it went in.
+//! Strings that could end their literal come back unchanged from every engine.
 
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -81,7 +81,7 @@ const TEXTS: &[&str] = &[
     "\u{1}\u{7f}",
 ];
 
-/// Ten thousand bytes that hold a bit of everything.
+/// Returns a string of ten thousand bytes with many kinds of characters.
 fn long_text() -> String {
     let text = "It's \"long\" \\ 100% {{ x }} -- 🙂 ".repeat(400);
     let end = (0..=10_000).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
@@ -91,7 +91,7 @@ fn long_text() -> String {
 struct Check {
     text: String,
     formula: String,
-    /// The SQL and the place of its answer, or why there is none.
+    /// The SQL and the index of its answer, or the reason why there is no SQL.
     asked: Result<(String, usize), String>,
     expected: Json,
 }
@@ -130,7 +130,7 @@ pub fn run() {
     fail_on(SUITE, &failures, checks.iter().map(Vec::len).sum());
 }
 
-/// The text as a value, compared with a column that holds it, and joined to itself.
+/// Prepares queries for the string as a value, in a comparison with a column that contains it, and in a join.
 fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
     let literal = format!("\"{}\"", text.replace('"', "\"\""));
     let twice = format!("{text}{text}");

@@ -1,4 +1,5 @@
-//! The tests that a model gets for joins which no key proves: they tell of a fault exactly when a row finds several.
+//! Tests the generated dbt tests for joins that no key guarantees. A test must fail if and only if a row has several
+//! matches.
 
 use formulac::{Compiler, Dialect, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -11,13 +12,14 @@ use crate::report::{Failure, fail_on};
 
 const SUITE: &str = "join-tests";
 
-/// A spec that reads `a` and joins `b`, both of whole numbers, and the rows that its test gives.
+/// A spec that reads `a` and joins `b`, the rows of both tables, and the number of rows that the generated test
+/// returns.
 struct Case {
     it: &'static str,
     spec: &'static str,
-    /// Rows of `k`, `d`.
+    /// Rows with the columns `k` and `d`.
     a: &'static [[Option<i64>; 2]],
-    /// Rows of `k`, `low`, `high`.
+    /// Rows with the columns `k`, `low` and `high`.
     b: &'static [[Option<i64>; 3]],
     faults: usize,
 }
@@ -104,7 +106,7 @@ const CASES: &[Case] = &[
         b: &[[Some(1), Some(0), Some(6)], [Some(1), Some(0), Some(6)]],
         faults: 0,
     },
-    // Of the pairs (1, 1), (1, 2), (1, 3) the first finds two that are above it.
+    // Of the pairs (1, 1), (1, 2), (1, 3), the first pair has two matches above it.
     Case {
         it: "after a join of many",
         spec: AFTER_MANY,
@@ -116,7 +118,7 @@ const CASES: &[Case] = &[
         ],
         faults: 1,
     },
-    // Of the pairs (1, 1), (1, 2) the first finds one, the second none.
+    // Of the pairs (1, 1), (1, 2), the first pair has one match and the second has none.
     Case {
         it: "after a join of many, one each",
         spec: AFTER_MANY,
@@ -180,7 +182,7 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     }
 }
 
-/// The test of a case as SQL that reads tables: dbt's part is done here.
+/// Returns the generated test as SQL that reads tables, with dbt's Jinja already rendered.
 fn sql_of(case: &Case, dialect: Dialect) -> Result<String, String> {
     let relation = |table: TestTable| -> Relation { table.relation() };
     let schema = Schema::new()

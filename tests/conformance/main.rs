@@ -1,8 +1,8 @@
-//! Conformance: what formulas and specs mean, by value, on every engine.
+//! Conformance tests: check the values of formulas and specs on every engine.
 //!
-//! The cases are data (`cases/`, `specs/`), written for people who know spreadsheets; `README.md`
-//! describes their format. Each is compiled by the library, run on the four engines in one batch
-//! per engine, and compared with what the case says.
+//! The cases are data in `cases/` and `specs/`, written for people who know spreadsheets. `README.md` describes their
+//! format. The library compiles each case. The four engines run the cases in one batch per engine, and the results are
+//! compared with the expected values.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

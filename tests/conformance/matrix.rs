@@ -1,6 +1,7 @@
-//! `docs/matrix.md`: what is known of each function in each dialect, counted from the case files.
+//! Generates `docs/matrix.md`, which shows the verification of each function in each dialect, counted from the case
+//! files.
 //!
-//! The cases run in this binary, and one that fails fails it; so what stands here has been shown.
+//! This test binary also runs the cases and fails if a case fails, so the matrix lists only verified cases.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,11 +22,11 @@ pub fn run() {
     generated::check(&[("matrix.md".to_owned(), matrix(&files))]);
 }
 
-/// What is known of a function in one dialect.
+/// Verification of a function in one dialect.
 pub enum Cell {
-    /// So many cases agree, and what they leave out: a value, NULL, an edge.
+    /// Number of cases that agree, and the requirements that no case covers: a value, NULL, or an edge case.
     Shown(usize, Vec<&'static str>),
-    /// No engine of the tests runs it.
+    /// No test engine runs the function.
     Unverified,
     Unsupported,
     NoCase,
@@ -40,7 +41,7 @@ fn matrix(files: &[CaseFile]) -> String {
             (function.category, function.name),
             Dialect::all().map(|d| cell(function, file, d)).collect(),
         );
-        // Another name that has cases of its own.
+        // An alias that has its own cases.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
                 (function.category, &file.function),
@@ -94,7 +95,8 @@ fn matrix(files: &[CaseFile]) -> String {
     head + &body
 }
 
-/// The cases where an engine of the tests is known to answer otherwise; one that agrees after all fails.
+/// Lists the cases in which a test engine is known to give a different answer. A case fails if the engine agrees after
+/// all.
 fn differences(files: &[CaseFile]) -> String {
     let mut lines = String::new();
     let mut add = |of: &str, case: &str, dialect: &str, why: &str| {
@@ -122,11 +124,11 @@ fn differences(files: &[CaseFile]) -> String {
     }
 }
 
-/// The cell of a function of the catalogue.
+/// Returns the cell of a function in the catalogue.
 pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Dialect) -> Cell {
     let takes_arguments = function.arity().1 != Some(0);
     let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
-    // What no expression computes, at least not in every dialect, has spec cases of its name too.
+    // Functions that no expression can compute, at least not in every dialect, also have spec cases with their name.
     let topics = if function.level == Level::Window {
         spec_case::read_all()
     } else {
@@ -137,7 +139,7 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
         if file.topic == function.name {
             cases.extend(spec_facts(file.cases.iter()));
         } else if file.topic.split(' ').any(|word| word == function.name) {
-            // A topic of several functions: a case is one of those that it calls.
+            // A topic can cover several functions. A case belongs to each function that it calls.
             cases.extend(spec_facts(file.cases.iter().filter(|case| case.spec.contains(&call))));
         }
     }
@@ -155,9 +157,9 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
     }
 }
 
-/// What a case shows.
+/// Properties of a case.
 struct Facts<'c> {
-    /// The dialects where it is refused, or where the engine is known to answer otherwise.
+    /// Dialects in which the case is refused, or in which the engine is known to give a different answer.
     not: Vec<&'c str>,
     value: bool,
     null: bool,
@@ -179,7 +181,7 @@ fn facts_of(case: &Case) -> Facts<'_> {
         ..
     } = case;
     let not = unsupported.keys().chain(differs.keys()).map(String::as_str).collect();
-    // A row has NULL among its arguments, or the formula writes it.
+    // A row has NULL in its arguments, or the formula contains NULL.
     let null = table.rows.iter().flatten().any(Json::is_null) || formula.contains("1/0");
     Facts {
         not,
@@ -239,7 +241,7 @@ fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell
 }
 
 impl Cell {
-    /// The word that is counted, and what the cell says.
+    /// Returns the word that is counted, and the text of the cell.
     pub fn told(&self, dialect: Dialect) -> (&'static str, String) {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {

@@ -1,4 +1,4 @@
-//! Cases that are a whole model, on all dialects: specs and worksheets.
+//! Runs cases that consist of a whole model, which is a spec or a worksheet, in all dialects.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,29 +14,29 @@ use crate::rule_pass::without_constraints;
 use crate::scoreboard::{Mark, Scoreboard};
 use crate::yaml;
 
-/// A spec, the tables that it reads, and what must come of it.
+/// A spec, the tables that it reads, and the expected result.
 pub trait ModelCase {
     fn name(&self) -> &str;
-    /// Where it stands in its file.
+    /// Returns the line of the case in its file.
     fn line(&self) -> usize;
     fn spec(&self) -> String;
-    /// What the compiler knows of the tables.
+    /// Returns the facts about the tables that the compiler gets.
     fn schema(&self) -> Schema;
-    /// The tables as the engine loads them.
+    /// Returns the tables in the form that the engine loads.
     fn tables(&self) -> Vec<Json>;
-    /// The code with which every dialect refuses it.
+    /// Returns the code of the error with which every dialect refuses the case.
     fn refused(&self) -> Option<&str>;
-    /// The codes of dialects that cannot do it.
+    /// Returns the codes of the errors for the dialects that do not support the case.
     fn unsupported(&self) -> &BTreeMap<String, String>;
-    /// What is wrong with the answer, if anything.
+    /// Returns the error in the answer, if there is one.
     fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String>;
 }
 
 /// The cases of one file.
 pub struct ModelFile<C> {
-    /// As people write it.
+    /// Path of the file, relative to the repository.
     pub path: String,
-    /// The group that the scoreboard shows.
+    /// Group under which the scoreboard lists the cases.
     pub topic: String,
     pub cases: Vec<C>,
 }
@@ -52,7 +52,7 @@ enum Plan {
         query: String,
         place: usize,
     },
-    /// The engine must run it, whatever rows come out.
+    /// The engine must run the query, but the rows are not compared.
     Try {
         query: String,
         place: usize,
@@ -61,7 +61,7 @@ enum Plan {
     Failed(String),
 }
 
-/// Reads the files of a folder; one with a fault ends the run.
+/// Reads the files of a folder. An error in any file ends the run.
 pub fn read_all<C>(folder: &str, read: impl Fn(&Path) -> yaml::Result<(String, Vec<C>)>) -> Vec<ModelFile<C>> {
     let mut good = Vec::new();
     let mut faults = Vec::new();
@@ -80,7 +80,7 @@ pub fn read_all<C>(folder: &str, read: impl Fn(&Path) -> yaml::Result<(String, V
     good
 }
 
-/// Runs the cases that are picked; `kind` is what one of them is called.
+/// Runs the selected cases. `kind` is the word for one of these cases in messages.
 pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
     let mut batches = Vec::new();
     let mut checks: Vec<Vec<Check<'_, C>>> = Vec::new();
@@ -102,7 +102,7 @@ pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
     }
     let total: usize = checks.iter().map(Vec::len).sum();
     if total == 0 {
-        // The filter may pick cases of another kind only.
+        // The filter may select only cases of another kind.
         assert!(files::filter().is_some(), "no {kind} case ran");
         return say(&format!("no {kind} case is picked by FORMULAC_CASES"));
     }
@@ -153,8 +153,8 @@ fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     }
 }
 
-/// Most dbt projects declare no keys and nothing about NULLs, and keys that may be NULL are joined by other conditions.
-/// Which rows come out can depend on the key. `None` if the spec needs one.
+/// Most dbt projects declare neither keys nor facts about NULLs, and joins on keys that may be NULL use other
+/// conditions. The rows of the result can depend on the key. Returns `None` if the spec needs a key.
 fn plan_without_facts(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Option<Plan> {
     let schema = without_constraints(&case.schema());
     let compiled = Compiler::builder()

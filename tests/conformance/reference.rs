@@ -1,4 +1,5 @@
-//! `docs/reference/`: a page for each function, made of its entry in the catalogue and its case file; `docs/SUMMARY.md` lists them.
+//! Generates `docs/reference/`, which has a page for each function. A page is made from the function's entry in the catalogue and from its case file.
+//! `docs/SUMMARY.md` lists the pages.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -43,7 +44,7 @@ pub fn run() {
     generated::no_others("reference", &pages);
 }
 
-/// Returns the summary of the book with the pages of all functions below the line of their index.
+/// Returns the summary of the book, in which the pages of all functions are listed below the line of their index.
 fn summary(pages: &[(String, String)]) -> String {
     const INDEX: &str = "- [Functions](reference/README.md)\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SUMMARY.md");
@@ -142,7 +143,7 @@ fn rules(function: &Function) -> String {
     lines.iter().map(|line| format!("- {line}\n")).collect()
 }
 
-/// The values of all cases that run.
+/// Lists the values of all cases that run.
 fn values(function: &Function, file: Option<&CaseFile>) -> String {
     let Some(file) = file.filter(|_| function.unverified.is_none()) else {
         return function.examples.iter().map(|e| format!("- `{e}`\n")).collect();
@@ -155,7 +156,7 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
     {
         let mut add = |of: String, value: &Json| {
             let formula = cell_text(&case.formula.replace('\n', " "));
-            // Values stand outside backticks, where `<` begins a tag.
+            // Values are displayed outside of backticks, where `<` would begin a tag.
             let [of, value] = [of, shown(value)].map(|text| cell_text(&text).replace('<', "&lt;"));
             let _ = writeln!(text, "| `{formula}` | {of} | {value} | {} |", says(case));
         };
@@ -177,7 +178,7 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
     text
 }
 
-/// `x = 1, y = NULL`, of what the formula reads.
+/// Formats the values that the formula reads, such as `x = 1, y = NULL`.
 fn arguments(case: &Case, row: &[Json]) -> String {
     let cells = case
         .table
@@ -192,7 +193,7 @@ fn arguments(case: &Case, row: &[Json]) -> String {
         .join(", ")
 }
 
-/// `x = 1, 2, NULL`, the rows of a group or of all.
+/// Formats the rows of a group, or all rows, such as `x = 1, 2, NULL`.
 fn columns(case: &Case, keys: &[Json]) -> String {
     let place = |name: &str| case.table.columns.iter().position(|c| c.name == name);
     let mine = |row: &&Vec<Json>| {
@@ -203,7 +204,7 @@ fn columns(case: &Case, keys: &[Json]) -> String {
     if rows.is_empty() {
         return "no rows".to_owned();
     }
-    // A window looks at other groups, so the reader needs to know which group this one is.
+    // A window function reads other groups, so the reader needs the key of this group.
     let is_key = |name: &String| !case.order_by.is_empty() && case.group_by.contains(name);
     let columns = case.table.columns.iter().enumerate().skip(1);
     let columns = columns.filter(|(_, column)| is_key(&column.name) || reads(&case.formula, &column.name));
@@ -224,7 +225,8 @@ fn reads(formula: &str, name: &str) -> bool {
     })
 }
 
-/// A value of a column: of numbers and dates, which cases write as strings, only strings have quotes.
+/// Formats a value of a column. Cases write numbers and dates as strings too, but only values of text columns are
+/// displayed with quotes.
 fn shown_as(value: &Json, ty: Type) -> String {
     match value {
         Json::String(text) if ty != Type::Text => text.clone(),
@@ -249,7 +251,7 @@ fn says(case: &Case) -> String {
     }
 }
 
-/// Text as a cell of a table shows it.
+/// Formats text for a table cell.
 fn cell_text(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

@@ -1,4 +1,4 @@
-//! Failures, told in full in one report.
+//! Collects failures and describes all of them in one report.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use crate::files::output_folder;
 
 pub struct Failure {
-    /// File and line, then the name of the case.
+    /// File and line, followed by the name of the case.
     pub case: String,
     pub dialect: String,
     pub formula: String,
@@ -14,7 +14,7 @@ pub struct Failure {
     pub fault: String,
 }
 
-/// Fails the test with every failure; keeps the report beside the batches.
+/// Fails the test with a list of all failures. Stores the report next to the batches.
 pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
     let path = output_folder().join(format!("{suite}-failures.txt"));
     let mut report = String::new();
@@ -46,7 +46,7 @@ fn indented(text: &str) -> String {
     text.trim_end().replace('\n', "\n           ")
 }
 
-/// The first lines, and how many more there are.
+/// Returns the first lines, and the number of the remaining lines.
 pub fn rows_at_most(most: usize, lines: &[String]) -> String {
     let mut shown = lines.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
     if lines.len() > most {

@@ -1,4 +1,5 @@
-//! Judges generated statements by the rules of the warehouses (`tests/oracle/rules.toml`), all in one process.
+//! Checks generated statements against the rules of the warehouses (`tests/oracle/rules.toml`). A single process checks
+//! all statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,10 +12,10 @@ use serde_json::{Value as Json, json};
 use crate::engine::{NOT_INSTALLED, python, require};
 use crate::files::output_folder;
 
-/// How many violations of a rule are shown.
+/// Maximum number of violations that are displayed per rule.
 const SHOWN: usize = 3;
 
-/// The statements of a suite, each once.
+/// The different statements of a suite.
 #[derive(Default)]
 pub struct Statements {
     lines: Vec<String>,
@@ -22,7 +23,8 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Adds a statement over the tables of a schema. `outputs` are its columns with the types that the compiler states.
+    /// Adds a statement over the tables of a schema. `outputs` has its columns with the types that the compiler
+    /// reports.
     pub fn add(&mut self, from: &str, dialect: Dialect, sql: &str, schema: &Schema, outputs: &[(&str, Type)]) {
         let column = |c: &Column| json!({"name": c.name(), "type": c.ty().name(), "quoted": c.is_quoted(), "nullable": c.is_nullable()});
         let table = |relation: &Relation| json!({"name": relation.name(), "columns": relation.columns().iter().map(column).collect::<Vec<_>>()});
@@ -73,7 +75,7 @@ impl Statements {
     }
 }
 
-/// The schema without keys, and with NULL allowed in each column.
+/// Returns the schema without keys, and with NULL allowed in each column.
 pub fn without_constraints(schema: &Schema) -> Schema {
     let free = |relation: &Relation| {
         let columns = relation.columns().iter().map(|c| c.clone().nullable(true));
@@ -82,7 +84,7 @@ pub fn without_constraints(schema: &Schema) -> Schema {
     schema.relations().iter().map(free).fold(Schema::new(), Schema::with)
 }
 
-/// What `rules.py` prints; `None` if its environment is not installed.
+/// Returns the output of `rules.py`. `None` if the environment of the script is not installed.
 pub fn rules(arguments: &[&str]) -> Option<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/rules.py");
     let run = python().map(|python| {

@@ -1,4 +1,4 @@
-//! The table function × dialect: what was verified, and how.
+//! Table of functions by dialect that shows the result and the method of verification.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::files::output_folder;
 pub enum Mark {
     Agreed,
     Unsupported,
-    /// The SQL is as it must be, and no engine runs it.
+    /// The SQL is as expected, but no engine runs it.
     Written,
     Skipped,
     Failed,
@@ -21,7 +21,7 @@ pub enum Mark {
 
 #[derive(Default)]
 pub struct Scoreboard {
-    /// By function and dialect, the mark of each case.
+    /// Marks of the cases, by function and dialect.
     cells: BTreeMap<String, BTreeMap<String, Vec<Mark>>>,
     functions: Vec<String>,
 }
@@ -35,7 +35,7 @@ impl Scoreboard {
         row.entry(dialect.name().to_owned()).or_default().push(mark);
     }
 
-    /// Prints the table and keeps it beside the batches.
+    /// Prints the table and stores it next to the batches.
     pub fn show(&self, suite: &str, title: &str) {
         let widest = self
             .functions

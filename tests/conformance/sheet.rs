@@ -1,4 +1,4 @@
-//! The values that cases have from a spreadsheet, asked of it again.
+//! Queries the spreadsheet again for the values that cases have from it.
 
 use std::path::Path;
 use std::process::Command;

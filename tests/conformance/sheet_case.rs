@@ -1,4 +1,4 @@
-//! Sheet cases: the rows of a sheet, and calculations over its cells with the value that each row must have.
+//! Sheet cases: the rows of a sheet, and calculations over its cells with the expected value in each row.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::model_cases::{self, ModelCase, ModelFile};
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
 
-/// A sheet as people see it: its columns and its rows from the first to the last.
+/// A sheet as people see it, with its columns and its rows in order.
 struct Sheet {
     columns: Vec<TestColumn>,
     key: Vec<String>,
@@ -28,26 +28,26 @@ pub struct SheetCase {
     sheet: Rc<Sheet>,
     name: String,
     line: usize,
-    /// Calculations that this one looks at, in their order.
+    /// Other calculations that this calculation uses, in order.
     with: Vec<(String, String)>,
     formula: String,
-    /// The row for which the formulas are written.
+    /// Row number for which the formulas are written.
     row: Option<i64>,
-    /// The value of each row.
+    /// Expected value in each row.
     is: Vec<Json>,
     refused: Option<String>,
     unsupported: BTreeMap<String, String>,
     differs: BTreeMap<String, Deviation<Vec<Json>>>,
 }
 
-/// What the calculation is called.
+/// Name of the tested calculation.
 const RESULT: &str = "result";
 
 pub fn run() {
     model_cases::run("sheets", "sheet", &read_all());
 }
 
-/// All sheet cases.
+/// Returns all sheet cases.
 pub fn read_all() -> Vec<ModelFile<SheetCase>> {
     model_cases::read_all("sheets", read_file)
 }
@@ -154,7 +154,7 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
     match source.as_deref() {
         None if case.refused.is_some() => {}
         Some("sheet" | "hand") => {}
-        // What the spreadsheet is asked beside the value: check_sheet.py.
+        // The spreadsheet is also queried for these cases (see check_sheet.py).
         Some(rule) if rule.starts_with("contract-differs(") && rule.ends_with(')') => {
             if map.take("differs_in").is_none() {
                 return node.error("say in which rows the sheet differs, `differs_in: [1]`");
@@ -168,7 +168,7 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
 }
 
 impl Sheet {
-    /// The rows as the engine gets them: the sheet's order is not that of the table.
+    /// Returns the rows for the engine, whose order differs from the order of the sheet.
     fn table(&self) -> TestTable {
         let mut rows = self.rows.clone();
         rows.reverse();
@@ -194,7 +194,7 @@ impl ModelCase for SheetCase {
         self.line
     }
 
-    /// The worksheet of the case.
+    /// Returns the worksheet spec of the case.
     fn spec(&self) -> String {
         let sheet = &self.sheet;
         let mut spec = "model: sheet\nfrom: rows_of_sheet\n".to_owned();
@@ -209,7 +209,7 @@ impl ModelCase for SheetCase {
         spec.push_str("calculations:\n");
         let result = (RESULT.to_owned(), self.formula.clone());
         for (name, formula) in self.with.iter().chain([&result]) {
-            // Quoted, so that `: ` and ` #` are the formula's own.
+            // The formula is quoted, so that `: ` and ` #` are part of it.
             let _ = writeln!(spec, "  {name}: {}", Json::from(formula.as_str()));
         }
         spec
@@ -244,10 +244,10 @@ impl ModelCase for SheetCase {
 }
 
 impl SheetCase {
-    /// The rows must come in the sheet's order, with its columns first and the calculation last.
+    /// The rows must be in the order of the sheet. Its columns come first and the calculation comes last.
     fn table_fault(&self, is: &[Json], table: &Table) -> Option<String> {
         let sheet = &self.sheet;
-        // A calculation of a column's name stands in its place.
+        // A calculation with the name of a column replaces that column.
         let replaced = |name: &str| sheet.columns.iter().any(|column| column.name == name);
         let own = sheet.columns.iter().map(|column| column.name.as_str());
         let with = self
@@ -282,7 +282,7 @@ impl SheetCase {
         let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
         let mut wrong = Vec::new();
         for (at, (own, is)) in sheet.rows.iter().zip(is).enumerate() {
-            // With no order the rows may come in any.
+            // If the sheet defines no order, the rows may come in any order.
             let place = if sheet.order_by.is_empty() {
                 left.iter().position(|got| alike(own, got))
             } else {
@@ -305,7 +305,7 @@ impl SheetCase {
     }
 }
 
-/// A decimal may stand in quotes, to keep its digits.
+/// A decimal may be written in quotes to keep its digits.
 fn is_cell(own: &Json, got: &Json) -> bool {
     let number = own.as_str().and_then(|text| text.parse::<f64>().ok());
     same(own, got) || (got.is_number() && number.is_some_and(|number| same(&Json::from(number), got)))

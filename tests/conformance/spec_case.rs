@@ -1,4 +1,4 @@
-//! Spec cases: a whole model spec, the tables it reads and the rows that must come out.
+//! Spec cases: a complete spec, the tables that it reads, and the expected rows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,16 +22,16 @@ pub struct SpecCase {
     pub tables: Vec<TestTable>,
     pub expected: Output,
     pub unordered: bool,
-    /// It shows what a function is known to be got wrong by.
+    /// `true` if the case covers a known pitfall of the function.
     pub edge: bool,
-    /// No schema says the tables' columns.
+    /// `true` if the compiler gets no schema with the tables' columns.
     pub untyped: bool,
     pub refused: Option<String>,
     pub unsupported: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Output>>,
 }
 
-/// The rows that must come out; the keys of the first row are the columns, in order.
+/// The expected rows. The keys of the first row are the columns, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
     columns: Vec<String>,
@@ -39,13 +39,13 @@ pub struct Output {
 }
 
 impl Output {
-    /// Every value that must come out.
+    /// Returns every expected value.
     pub fn values(&self) -> impl Iterator<Item = &Json> {
         self.rows.iter().flatten()
     }
 }
 
-/// All spec cases, read once.
+/// Returns all spec cases, which are read only once.
 pub fn read_all() -> &'static [ModelFile<SpecCase>] {
     static ALL: OnceLock<Vec<ModelFile<SpecCase>>> = OnceLock::new();
     ALL.get_or_init(|| model_cases::read_all("specs", read_file))
@@ -207,7 +207,7 @@ impl ModelCase for SpecCase {
 }
 
 fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {
-    // Snowflake gives bare names in upper case
+    // Snowflake returns unquoted names in upper case.
     let same_names = expected.columns.len() == table.columns.len()
         && (expected.columns.iter().zip(&table.columns)).all(|(expected, got)| expected.eq_ignore_ascii_case(got));
     if !same_names {

@@ -1,4 +1,4 @@
-//! Every function's SQL in each dialect, one snapshot for each category.
+//! Compares the SQL of every function in each dialect with snapshots, one for each category.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ pub fn run() {
     }
 }
 
-/// Each form with its SQL; what dialects have in common stands once.
+/// Returns each form with its SQL. SQL that several dialects share is listed once.
 pub fn sql_of(function: &'static catalog::Function) -> String {
     let mut text = String::new();
     let forms = written(function);
@@ -29,7 +29,7 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
         let _ = writeln!(text, "  {}", call.shown());
         push(&mut text, in_each);
     }
-    // What takes constants only is shown at work in an example.
+    // A function that accepts only constants is shown in an example.
     if forms.is_empty() {
         let example = function
             .examples

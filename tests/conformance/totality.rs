@@ -1,7 +1,7 @@
-//! Every template alone, over hostile arguments of its types, raises on no engine and gives no NaN.
+//! Runs every template separately with hostile arguments of its types. No engine may raise an error or return NaN.
 //!
-//! The forms of the catalogue's functions are called with columns; `totality.yml` holds formulas of what that leaves
-//! out, and says where the contract's exemptions apply.
+//! The test calls the forms of the catalogue's functions with columns. `totality.yml` has formulas for the other
+//! functions, and lists the exemptions of the contract.
 
 use std::path::Path;
 
@@ -19,16 +19,16 @@ use crate::report::{Failure, fail_on};
 use crate::yaml::{self, Result};
 
 const SUITE: &str = "totality";
-/// Most of the rows that a table has.
+/// Maximum number of rows in a table.
 const ROWS: usize = 45;
 
-/// A formula, what it reads, and how far its numbers go.
+/// A formula, the columns that it reads, and the range of its numbers.
 struct Probe {
     formula: String,
     columns: Vec<(String, Type)>,
     level: Level,
     moderate: bool,
-    /// Dialects whose stand-in alone takes no more than that.
+    /// Dialects whose stand-in supports only moderate numbers.
     moderate_on: Vec<Dialect>,
 }
 
@@ -39,13 +39,13 @@ struct Asked<'a> {
     place: usize,
 }
 
-/// What `totality.yml` says.
+/// Contents of `totality.yml`.
 struct Exempt {
-    /// Names of functions whose results overflow, or leave the calendar.
+    /// Names of functions whose results overflow or are outside the calendar.
     moderate: Vec<String>,
-    /// The same where only a stand-in cannot compute it.
+    /// Names of functions for which only a stand-in needs moderate numbers.
     moderate_on: Vec<(Dialect, Vec<String>)>,
-    /// Names of functions that no expression computes.
+    /// Names of functions that no single expression can compute.
     elsewhere: Vec<String>,
     probes: Vec<Probe>,
 }
@@ -116,7 +116,7 @@ pub fn run() {
     fail_on(SUITE, &failures, asked.len());
 }
 
-/// A number that SQL has and the language has not.
+/// Returns a number that SQL has but the formula language does not have.
 fn odd_number(rows: &[Vec<Json>]) -> Option<String> {
     let odd = |v: &&Json| matches!(v.as_str(), Some("NaN" | "Infinity" | "-Infinity"));
     rows.iter().flatten().find(odd).map(|v| format!("gives {v}"))
@@ -224,7 +224,8 @@ fn read(text: &str) -> Result<Exempt> {
     Ok(exempt)
 }
 
-/// Values of each column beside values of the others: all pairs of neighbours while there is room, in a fixed order.
+/// Combines values of each column with values of the other columns, in a fixed order. The table has all combinations,
+/// or as many as fit.
 fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     let mut columns = vec![TestColumn {
         name: ROW_ID.to_owned(),
@@ -242,7 +243,8 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     let count = all.min(ROWS);
     let mut rows = Vec::new();
     for number in 0..count {
-        // A stride that shares no factor with the number of combinations visits each once.
+        // The stride has no factor in common with the number of combinations, so that the rows are spread over all of
+        // them.
         let mut at = if all <= ROWS {
             number
         } else {
@@ -264,7 +266,7 @@ fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     }
 }
 
-/// The largest numbers are some that round to no larger power of ten than their type holds.
+/// The largest numbers are chosen so that they do not round up to a power of ten that their type cannot hold.
 fn hostile(ty: Type, moderate: bool) -> Vec<Json> {
     let list = match (ty, moderate) {
         (Type::Boolean, _) => json!([true, false, null]),

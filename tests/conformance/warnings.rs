@@ -1,4 +1,4 @@
-//! Warnings of traps are for what is not meant: no case has one that it does not say.
+//! Checks that warnings about pitfalls are reported only for mistakes. No case has such a warning, unless it says so.
 
 use formulac::{Code, Compiler, Diagnostic, Schema};
 
@@ -6,7 +6,7 @@ use crate::case::{Expected, TABLE};
 use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
-/// Warnings of formulas that say something else than they seem to.
+/// Warnings about formulas whose meaning differs from what they seem to mean.
 const TRAPS: [Code; 14] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,

@@ -1,9 +1,9 @@
-//! A small tree over YAML with line numbers, and mappings that refuse keys nobody asked for.
+//! A small YAML tree with line numbers, whose mappings reject unknown keys.
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use serde_json::{Number, Value as Json};
 
-/// A message that names the line.
+/// The error is a message that names the line.
 pub type Result<T> = std::result::Result<T, String>;
 
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ enum Content {
     Map(Vec<(String, Node)>),
 }
 
-/// A mapping whose entries are taken one by one; what is left over is an error.
+/// A mapping from which entries are taken one at a time. Any remaining entry is an error.
 pub struct Map {
     line: usize,
     entries: Vec<(String, Node)>,
@@ -100,7 +100,7 @@ impl Node {
         }
     }
 
-    /// One text, or a list of strings.
+    /// Returns a list of strings, or a single string as a list.
     pub fn texts(&self) -> Result<Vec<String>> {
         match &self.content {
             Content::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
@@ -124,7 +124,7 @@ impl Map {
             .ok_or_else(|| format!("line {}: `{key}` is missing", self.line))
     }
 
-    /// The entries that are left, when any key is allowed.
+    /// Returns the remaining entries, for mappings that allow any key.
     pub fn into_entries(self) -> Vec<(String, Node)> {
         self.entries
     }

@@ -1,4 +1,4 @@
-//! Formulas in their specs: the cases of all functions, and the specs of the other suites.
+//! Formulas with their specs, from the cases of all functions and from the specs of the other suites.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use formulac::{Column, Dialect, Relation, Schema, Type};
 
 use crate::yaml::{self, Node};
 
-/// A spec, and one of its definitions.
+/// A spec and one of its definitions.
 pub struct Cell {
-    /// The function, or the file.
+    /// Name of the function or the file.
     pub group: String,
     pub formula: String,
     pub spec: String,
@@ -52,7 +52,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// A cell for each case of each function.
+/// Returns a cell for each case of each function.
 pub fn functions() -> Vec<Cell> {
     let mut cells = Vec::new();
     for path in files("tests/conformance/cases") {
@@ -94,7 +94,7 @@ pub fn functions() -> Vec<Cell> {
     cells
 }
 
-/// A cell for each definition of each spec.
+/// Returns a cell for each definition of each spec.
 pub fn specs() -> Vec<Cell> {
     let mut cells = Vec::new();
     for path in files("tests/conformance/specs") {

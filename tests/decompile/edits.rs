@@ -1,4 +1,4 @@
-//! Hand edits of generated files: `Edits` names exactly the column, and nothing for what means the same.
+//! Hand edits of generated files: `Edits` reports exactly the edited column, and nothing if the meaning is the same.
 
 use formulac::decompile::{Decompiler, Edits, with_formula};
 use formulac::{Compiler, Dialect};
@@ -29,11 +29,11 @@ fn written(dialect: Dialect) -> String {
     let sql = compiled
         .model_sql()
         .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
-    // The header repeats formulas.
+    // The header repeats the formulas, so it is left out.
     sql.split_once("#}").unwrap().1.to_owned()
 }
 
-/// The only difference, as CTE, column and new SQL.
+/// Returns the only difference, as CTE, column and new SQL.
 fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String, String) {
     let edits = Edits::between(written, found, dialect);
     assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
@@ -156,7 +156,7 @@ fn an_edit_becomes_a_formula() {
         assert_ne!(found, sql, "{from}");
         let shown = decompiler.formula(&compiler, SPEC, None, &found, Some(step), definition);
         assert_eq!(shown.as_deref(), Ok(formula));
-        // And another edit elsewhere is not taken in.
+        // Another edit elsewhere is not included.
         let other = found.replacen("'trial'", "'test'", 1);
         let shown = decompiler.formula(&compiler, SPEC, None, &other, Some(step), definition);
         assert_eq!(shown.as_deref(), Ok(formula));
@@ -211,7 +211,7 @@ fn formulas_are_put_into_any_form_of_yaml() {
     assert!(refused("model: m\nfrom: t\ndefinitions: |\n  a = 1\n", "1\nb = 2").contains("one line"));
     assert!(refused("model: m\nfrom: t\ndefinitions: |\n  b = 1\n", "1").contains("not defined"));
     assert!(refused("[", "1").len() > 3);
-    // What YAML would cut is quoted.
+    // A value that YAML would truncate is quoted.
     let cut = with_formula(
         "model: m\nfrom: t\ndefinitions:\n  a: 1\n",
         None,
@@ -236,7 +236,7 @@ proptest! {
         }
     }
 
-    /// A token that is changed, dropped or doubled somewhere is never missed.
+    /// A token that is changed, dropped or duplicated anywhere is always reported.
     #[test]
     fn no_change_is_missed(place in 0usize..400, what in 0usize..4, which in 0usize..4) {
         let dialect = Dialect::all().nth(which).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! From SQL back to formulas: what a person changed in a generated file, and which formula it is.
+//! Tests the conversion from SQL back to formulas: the parts that a person changed in a generated file, and the formula
+//! for each change.
 
 #[path = "../conformance/yaml.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -1,4 +1,5 @@
-//! Random formulas: each comes back, or is not shown as one; what is shown gives the same SQL.
+//! Random formulas: each formula is recovered from its SQL, or reported as not recoverable. A recovered formula gives
+//! the same SQL.
 
 use std::sync::OnceLock;
 
@@ -25,7 +26,7 @@ fn schema() -> Schema {
     )
 }
 
-/// Formulas of numbers, strings, conditions and dates out of one another.
+/// Generates nested formulas of numbers, strings, conditions and dates.
 fn formulas() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop_oneof![
@@ -42,7 +43,7 @@ fn formulas() -> impl Strategy<Value = String> {
         Just(('b', "b".to_owned())),
         prop_oneof![Just("a"), Just("t"), Just("TODAY()"), Just("a[month]")].prop_map(|x| ('a', x.to_owned())),
     ];
-    // What does not fit in type is refused by the compiler and passed over, so parts are put together freely.
+    // The compiler rejects formulas whose types do not match, and the test skips them, so parts are combined freely.
     let shapes = [
         ('n', "# + #"),
         ('n', "(#) - (#)"),

@@ -1,4 +1,5 @@
-//! Every form that the generator writes, back to a formula: the definition is taken for another, its SQL for a hand edit.
+//! Converts every form that the generator writes back to a formula. The test pretends that the definition was a
+//! different formula and that its SQL is a hand edit.
 
 use std::sync::OnceLock;
 
@@ -7,44 +8,44 @@ use formulac::{Compiler, Dialect};
 
 use crate::corpus::{Cell, functions, specs};
 
-/// What was learned serves all suites.
+/// All suites share the decompiler and its caches.
 static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
 
-/// What came of a cell in a dialect.
+/// Result for a cell in a dialect.
 enum Outcome {
     Back,
     Lost(String),
 }
 
-/// Formulas that the definition is taken for: the first that compiles and gives other SQL.
+/// Replacement formulas for the definition. The first formula that compiles and gives different SQL is used.
 const OTHERS: [&str; 6] = ["1", "COUNT()", "TODAY()", "\"x\"", "1.5", "TRUE"];
 
-/// Cells that do not come back yet: the dialect, the formula, and a part of the spec. A cell that comes back must not be
-/// listed.
+/// Cells that are not converted back yet, as the dialect, the formula, and a part of the spec. A cell that is converted
+/// back must not be listed here.
 const LOST: [(&str, &str, &str); 14] = [
-    // The key is in no output of its own.
+    // The key is not in a separate output.
     ("postgres", "sold_on[week] + 1", "order_by: later\ndefinitions"),
-    // Two counts of different values share a helper column.
+    // Two counts of different values use the same helper column.
     ("postgres", "COUNT(DISTINCT(kind:kind))", ""),
-    // A place that is computed from a key.
+    // The position is computed from a key.
     ("*", "SMALL(price, amount / 10 + 1)", ""),
-    // Aliases of the template have other names than usual.
+    // The template has unusual aliases.
     ("bigquery", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
     ("postgres", "SUBSTITUTE(part_, \"-\", \"+\", number_)", ""),
-    // Of elapsed times only the usual masks are tried.
+    // For elapsed times, only common number formats are tried.
     ("*", "TEXT(x, \"[h] \"\"h\"\" mm \"\"min\"\"\")", ""),
-    // Of numbers with a power of ten, too.
+    // The same applies to numbers with a power of ten.
     ("*", "TEXT(x, \"0.0E-0\"\" m\"\"\")", ""),
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
-    // The day that the time is added to is no argument.
+    // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
-    // A number of days that a column has goes both ways, so that four columns of helpers stand for it.
+    // If the number of days comes from a column, it may be positive or negative, so four helper columns are used.
     ("*", "WORKDAY(ordered_on, days, 'Holidays'!B:B)", ""),
     ("*", "WORKDAY(seen_at, share, 'Closings'!A:A)", ""),
-    // Two literals whose holidays are counted once for all rows.
+    // Both dates are literals, so their holidays are counted once for all rows.
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'Holidays'!A:A)", ""),
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),
-    // Numbers past 32 bits.
+    // The numbers need more than 32 bits.
     (
         "duckdb",
         "REPLACE(x, 5, 2147483648, \"x\") & REPLACE(x, -2147483649, 1, \"x\")",
@@ -52,7 +53,7 @@ const LOST: [(&str, &str, &str); 14] = [
     ),
 ];
 
-/// None where the dialect refuses the spec, or where there is no SQL that differs.
+/// Returns `None` if the dialect refuses the spec, or if no replacement formula gives different SQL.
 fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Outcome> {
     let compiler = Compiler::builder().dialect(dialect).schema(cell.schema.clone()).build();
     let compiled = compiler.compile_spec(&cell.spec);
@@ -89,11 +90,11 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Checks that the cells of a suite come back in a dialect.
+/// Checks that the cells of a suite are converted back in a dialect.
 ///
-/// To save time, each cell is checked in one dialect only, and `FORMULAC_HALF=0` or `FORMULAC_HALF=1` limits the run to half
-/// of these cells. `FORMULAC_CASES` names cells that are checked in every dialect, with the reason if one is lost; an empty
-/// string names all cells.
+/// To save time, each cell is checked in only one dialect. `FORMULAC_HALF=0` or `FORMULAC_HALF=1` limits the run to
+/// half of these cells. `FORMULAC_CASES` selects cells that are checked in every dialect, and prints the reason if a
+/// cell is not converted back. An empty string selects all cells.
 fn check(cells: &[Cell], dialect: Dialect) {
     let filter = std::env::var("FORMULAC_CASES").ok();
     let half: Option<usize> = std::env::var("FORMULAC_HALF").ok().and_then(|half| half.parse().ok());

@@ -1,4 +1,4 @@
-//! A fix removes the fault that it belongs to and makes nothing worse.
+//! Checks that a fix removes the error that it belongs to and causes no other errors.
 
 use formulac::Diagnostic;
 

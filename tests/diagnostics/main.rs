@@ -1,4 +1,5 @@
-//! Every diagnostic as its reader sees it: the right code and place, words that help, a fix that mends.
+//! Tests every diagnostic from the user's point of view: the correct code and position, helpful text, and a fix that
+//! works.
 
 mod fixes;
 #[path = "../rubric/orders.rs"]

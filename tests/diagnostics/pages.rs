@@ -1,11 +1,12 @@
-//! The examples of every page of `formulac explain`: the wrong one gives the code, the right one does not.
+//! Tests the examples on every page of `formulac explain`: the wrong example gives the code, and the corrected example
+//! does not.
 
 use formulac::Code;
 use formulac::diag::Example;
 
 use crate::setting::Setting;
 
-/// The codes that the example gives; `None` if it is only shown.
+/// Returns the codes that the example gives. `None` if the example is only displayed.
 fn codes(example: Example) -> Option<Vec<&'static str>> {
     let (words, text) = match example {
         Example::Formula(text) => ("measure", text),
@@ -81,7 +82,8 @@ fn pages_read_well() {
     );
 }
 
-/// Every kind of warning can be counted in one line, `13 models have a key that may be NULL: add …`.
+/// Every kind of warning has a text for several models on one line, such as `13 models have a key that may be NULL: add
+/// …`.
 #[test]
 fn warnings_have_a_line_for_several() {
     for code in Code::ALL {

@@ -1,4 +1,5 @@
-//! What an input of these tests is compiled with: the words of its first line, `#! spec orders bigquery`.
+//! Settings with which an input of these tests is compiled. The first line of the input contains them: `#! spec orders
+//! bigquery`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +7,14 @@ use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
 
 use crate::orders::orders;
 
-/// A second relation, for names that are in both.
+/// Returns a second relation, for names that occur in both relations.
 pub fn customers() -> Relation {
     Relation::new("customers")
         .with(Column::new("id", Type::Integer).nullable(false))
         .with(Column::new("name", Type::Text))
 }
 
-/// A relation with times, and with a column whose values are known.
+/// Returns a relation with times, and with a column whose values are known.
 pub fn events() -> Relation {
     Relation::new("events")
         .with(Column::new("id", Type::Integer).nullable(false))
@@ -27,7 +28,7 @@ pub fn events() -> Relation {
         .with(Column::new("paid", Type::Boolean))
 }
 
-/// How an input is compiled.
+/// Settings with which an input is compiled.
 #[derive(Clone, Debug)]
 pub struct Setting {
     compiler: Compiler,
@@ -35,16 +36,16 @@ pub struct Setting {
     is_model: bool,
 }
 
-/// What came of it.
+/// Result of compiling an input.
 pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
-    /// How many definitions have SQL; for a spec, whether it has.
+    /// Number of definitions with SQL. For a spec, 1 if it has SQL, otherwise 0.
     pub compiled: usize,
 }
 
 impl Setting {
-    /// `measure`, `row`, `orders`, `events`, `two` relations, `ordered` by month, `bigquery`, `snowflake`, `spec`, what is
-    /// said of it as a `model` too.
+    /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `bigquery`,
+    /// `snowflake`, `spec`, and `model`, which also reports the diagnostics of the model.
     pub fn of(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
@@ -118,7 +119,7 @@ impl Case {
         if words.contains("unterminated") {
             text.truncate(text.trim_end_matches('\n').len());
         }
-        // Stored with LF, so that version control cannot change what is tested.
+        // The file is stored with LF, so that version control cannot change the tested text.
         if words.contains("crlf") {
             text = text.replace('\n', "\r\n");
         }

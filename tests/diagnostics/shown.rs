@@ -1,4 +1,4 @@
-//! Codes whose example no text can hold, each made to happen.
+//! Triggers the codes for which a page cannot contain an example.
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
@@ -7,7 +7,7 @@ use formulac::{Access, Code, Column, Compiler, Context, Diagnostic, Relation, Sc
 use crate::orders::orders;
 use crate::setting::{customers, events};
 
-/// What brings a code about, and the same without the fault.
+/// Code, a function that triggers the code, and a function that compiles the same input without the error.
 type Trigger = (&'static str, fn() -> Vec<Diagnostic>, fn() -> Vec<Diagnostic>);
 
 fn compile(text: &str) -> Vec<Diagnostic> {
@@ -87,7 +87,7 @@ fn doubling(count: usize) -> String {
     text
 }
 
-/// What Omni's view gives for a measure.
+/// Returns the diagnostics for a measure of Omni's view.
 #[cfg(feature = "cli")]
 fn promoted(field: &str) -> Vec<Diagnostic> {
     use formulac::promote::{Request, promote};
@@ -98,7 +98,7 @@ fn promoted(field: &str) -> Vec<Diagnostic> {
     promote(&files, &request, &Compiler::default()).map_or_else(|fault| vec![fault.1], |it| it.diagnostics)
 }
 
-/// What a spec and Omni's view define.
+/// Returns the diagnostics for a spec and a view of Omni that define the same field.
 #[cfg(feature = "cli")]
 fn beside_omni(sql: &str) -> Vec<Diagnostic> {
     let spec = "model: m\nfrom: orders\ncolumns: {revenue: {meta: {promoted_from: orders.revenue}}}\n";
@@ -114,7 +114,7 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// A relation of which only some columns are known.
+/// Compiles a text with a relation of which only some columns are known.
 fn compile_partial(text: &str) -> Vec<Diagnostic> {
     let orders = Relation::new("orders")
         .with(Column::new("id", Type::Integer))
@@ -198,7 +198,7 @@ const TRIGGERS: &[Trigger] = &[
     ),
 ];
 
-/// Codes that no text given to the library can bring about, and where they are tested.
+/// Codes that no text can trigger through the library, each with the place where it is tested.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "F0104",
@@ -231,7 +231,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F0901", "a fault of formulac itself"),
 ];
 
-/// All codes that are brought about here, or known to be elsewhere.
+/// Returns all codes that are triggered here or listed as tested elsewhere.
 pub fn codes() -> Vec<&'static str> {
     TRIGGERS
         .iter()
@@ -241,7 +241,7 @@ pub fn codes() -> Vec<&'static str> {
         .collect()
 }
 
-/// The codes that a schema file gives.
+/// Returns the codes that a schema file triggers.
 pub fn schema_codes(text: &str) -> Option<Vec<&'static str>> {
     let (_, found) = Schema::from_text(text, formulac::Dialect::default());
     Some(found.iter().map(Diagnostic::code).collect())
@@ -263,7 +263,7 @@ fn every_shown_code_is_brought_about() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A page that only shows its example has a trigger here.
+/// A page whose example is only displayed has a trigger in this file.
 #[test]
 fn every_shown_page_has_a_trigger() {
     let known = codes();

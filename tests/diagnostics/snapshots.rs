@@ -7,7 +7,8 @@ use formulac::span::LineIndex;
 
 use crate::setting::cases;
 
-/// `line:column: code name: message | help | the text at the place`, then the other places and the fix.
+/// Formats a diagnostic as `line:column: code name: message | help | the text at this position`, followed by the other
+/// labels and the fix.
 fn render(text: &str, diagnostic: &Diagnostic) -> String {
     let index = LineIndex::new(text);
     let place = index.position(diagnostic.span().start);
@@ -38,7 +39,7 @@ fn render(text: &str, diagnostic: &Diagnostic) -> String {
     out
 }
 
-/// With `INSTA_UPDATE=always`, the test writes the reports that differ into the case files.
+/// If `INSTA_UPDATE=always` is set, the test writes changed reports into the case files.
 #[test]
 fn every_case() {
     let cases = cases();
@@ -71,7 +72,7 @@ fn every_case() {
     );
 }
 
-/// Proves that every message follows the rules of `docs/style.md` for messages.
+/// Checks that every message follows the rules for messages in `docs/style.md`.
 #[test]
 fn messages_keep_to_the_style() {
     for case in cases() {
@@ -80,14 +81,14 @@ fn messages_keep_to_the_style() {
             let place = format!("{}: {} {message:?}", case.name, diagnostic.code());
             assert!(!message.contains('\n'), "a line break: {place}");
             assert!(!message.ends_with('.'), "a full stop: {place}");
-            // An acronym such as YAML may come first.
+            // A message may begin with an acronym such as YAML.
             let is_sentence = message.starts_with(char::is_uppercase) && message[1..].starts_with(char::is_lowercase);
             assert!(!is_sentence, "a capital: {place}");
             assert!(
                 !message.split_whitespace().any(|w| w == "you" || w == "your"),
                 "an address: {place}"
             );
-            // Text in backticks is the user's own.
+            // Text in backticks comes from the user.
             let own = message.split('`').step_by(2).collect::<String>();
             assert!(!own.contains("::"), "a Rust name: {place}");
             assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {place}");
@@ -105,7 +106,7 @@ fn messages_keep_to_the_style() {
     }
 }
 
-/// Each code that an input can bring about stands in at least one snapshot, or is brought about by `shown.rs`.
+/// Each code that an input can trigger occurs in at least one snapshot, or is triggered in `shown.rs`.
 #[test]
 fn every_code_is_covered() {
     let mut seen: Vec<&str> = crate::shown::codes();

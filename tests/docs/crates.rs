@@ -1,4 +1,5 @@
-//! Dependencies between the crates of the workspace. `bindings/python/tests/test_release.py` builds them as published.
+//! Tests the dependencies between the crates of the workspace. `bindings/python/tests/test_release.py` builds the
+//! crates in the form in which they are published.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,10 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Each crate, without the prefix `formulac-`, and the crates of the workspace that it uses. A crate uses only crates
-/// that are listed before it. The empty name is `formulac` itself.
+/// Each crate, without the prefix `formulac-`, and the workspace crates that it uses. A crate may use only crates that
+/// are listed before it. The empty name stands for `formulac` itself.
 const LAYERS: &[(&str, &str)] = &[
-    // Input: spans, diagnostics, tokens, syntax trees, YAML.
+    // Input: spans, diagnostics, tokens, syntax trees and YAML.
     ("syntax", ""),
     // Parser.
     ("grammar", "syntax"),
@@ -21,19 +22,19 @@ const LAYERS: &[(&str, &str)] = &[
     ("runtime", ""),
     // dbt's artifacts and generated files.
     ("dbt", "syntax catalog core runtime"),
-    // YAML files edited in place.
+    // Edits YAML files in place.
     ("yaml-edit", "syntax"),
     // Column lineage of SQL.
     ("lineage", "catalog runtime"),
-    // Interpreter. It uses nothing of the compiler, so that its results can verify the SQL.
+    // Interpreter. It does not use the compiler, so that its results can verify the SQL.
     ("interpret", "syntax grammar catalog"),
-    // Specs to queries and dbt models.
+    // Compiles specs to queries and dbt models.
     ("model", "syntax grammar catalog core dbt interpret runtime"),
     // Drafts of unit tests.
     ("draft", "catalog core interpret model"),
-    // Edited SQL back to formulas.
+    // Converts edited SQL back to formulas.
     ("decompile", "syntax grammar catalog core dbt model runtime"),
-    // Omni models from dbt, and specs from Omni fields.
+    // Omni models from dbt's artifacts, and specs from Omni's fields.
     (
         "omni",
         "syntax grammar catalog core dbt lineage model runtime yaml-edit",
@@ -42,7 +43,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("sync", "syntax catalog core dbt decompile model omni runtime yaml-edit"),
     // Impact of a change.
     ("impact", "syntax catalog core dbt lineage model runtime"),
-    // Facade and command.
+    // Facade of the library, and the command.
     (
         "",
         "syntax grammar catalog core dbt decompile draft impact interpret lineage model omni sync yaml-edit",
@@ -55,7 +56,8 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Packages of the workspace, and with `--all-features` instead of `--no-deps` also what they depend on.
+/// Returns the packages in the workspace. With `--all-features` instead of `--no-deps`, also returns their
+/// dependencies.
 fn packages(scope: &str) -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
@@ -100,7 +102,7 @@ fn arrows_go_one_way() {
     }
 }
 
-/// Each crate has an introduction, and its files are in its own folder, so that it can be published.
+/// Each crate has an introduction. All its files are in its folder, so that it can be published.
 #[test]
 fn crates_have_an_intro_and_hold_their_files() {
     for package in packages("--no-deps") {
@@ -135,7 +137,7 @@ fn dependencies_have_allowed_licences() {
     let (_, rest) = rules.split_once("allow = [").expect("a list of licences");
     let (list, _) = rest.split_once(']').expect("the end of the list");
     let allowed: BTreeSet<&str> = list.split(',').map(|name| name.trim().trim_matches('"')).collect();
-    // `A OR B` needs one of both, `A AND B` needs both, and `A/B` is the old form of `A OR B`.
+    // `A OR B` needs one of the two licences, `A AND B` needs both, and `A/B` is the old form of `A OR B`.
     let is_allowed = |expression: &str| {
         let expression = expression.replace('/', " OR ").replace(['(', ')'], "");
         expression
@@ -157,7 +159,7 @@ fn dependencies_have_allowed_licences() {
     }
 }
 
-/// Adds the Rust files and grammars in a folder, without other crates below it.
+/// Adds the Rust files and grammars in a folder, without the crates in its subfolders.
 fn add_sources(folder: &Path, sources: &mut String) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("a file").path();
@@ -170,7 +172,7 @@ fn add_sources(folder: &Path, sources: &mut String) {
     }
 }
 
-/// Each crate uses its dependencies: their names occur in its sources.
+/// Each crate uses its dependencies, that is, their names occur in its source files.
 #[test]
 fn dependencies_are_used() {
     for package in packages("--no-deps") {

@@ -1,4 +1,4 @@
-//! Examples of pages: specs compile, and commands print what the page says.
+//! Tests the examples on pages: specs compile, and commands print the output on the page.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::project::read;
 use crate::shell::Shell;
 use crate::tools::{copy, scratch, tool, write};
 
-/// Pages beside the recipes that need no dbt.
+/// Pages other than the recipes that do not need dbt.
 const PLAIN: [&str; 3] = ["docs/language.md", "docs/joins.md", "docs/worksheets.md"];
 
 #[test]
@@ -58,7 +58,7 @@ fn recipes_and_examples_of_the_language() {
     }
 }
 
-/// Runs a page in a copy of a dbt project that is built, or in an empty folder.
+/// Runs a page in a copy of a dbt project that is already built, or in an empty folder.
 fn runs_with_dbt(page: &str, project: Option<&str>) {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let folder = scratch(&page.replace('/', "_"));

@@ -1,4 +1,4 @@
-//! `docs/keys.md`: the keys of specs and settings, made of the JSON Schemas that editors read.
+//! Generates `docs/keys.md`: the keys of specs and settings, from the JSON Schemas that editors use.
 
 use std::env;
 use std::fmt::Write as _;
@@ -31,10 +31,10 @@ fn object<'v>(of: &'v Map<String, Value>, key: &str) -> impl Iterator<Item = (&'
     of.get(key).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Returns the strings that a key accepts, if it accepts no others.
+/// Returns the strings that a key accepts. `None` if it also accepts other values.
 fn choices(key: &Value) -> Option<String> {
     let words = key["enum"].as_array()?.iter().filter_map(Value::as_str);
-    // Days of the week are accepted in any case.
+    // Days of the week are accepted in upper and lower case.
     let words: Vec<String> = words
         .filter(|word| !word.starts_with(char::is_uppercase))
         .map(|it| format!("`{it}`"))
@@ -42,7 +42,7 @@ fn choices(key: &Value) -> Option<String> {
     (words.len() > 1).then(|| format!(" One of {}.", words.join(", ")))
 }
 
-/// Returns the section of one kind of mapping. `others` are keys that have a section of their own.
+/// Returns the section of one kind of mapping. `others` are the keys that have a separate section.
 fn section(title: &str, note: &str, schema: &Map<String, Value>, others: &[&String]) -> String {
     let doc = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let mut text = format!("\n## {title}\n\n{doc}{note}\n\n| key | meaning |\n|---|---|\n");

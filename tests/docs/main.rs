@@ -1,6 +1,7 @@
-//! The README and the manual in `docs/`: their examples are run, and what they name exists.
+//! Tests the README and the manual in `docs/`: runs their examples, and checks that the commands, options and files
+//! that they name exist.
 //!
-//! `FORMULAC_WRITE=1 cargo test --all-features --test docs` writes outputs and `docs/keys.md` anew.
+//! `FORMULAC_WRITE=1 cargo test --all-features --test docs` rewrites the outputs and `docs/keys.md`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod crates;

@@ -1,4 +1,4 @@
-//! Commands and options that pages name.
+//! Checks the commands and options that pages name.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::process::Command;
 use crate::pages::{code_spans, manual, parts, root};
 use crate::project::read;
 
-/// The help of commands, asked once.
+/// Help texts of commands. Each help text is requested only once.
 #[derive(Default)]
 struct Helps(BTreeMap<String, Option<String>>);
 
 impl Helps {
-    /// Returns the help of a command, for example `env diff`. `None` if there is no such command.
+    /// Returns the help of a command, for example `env diff`. Returns `None` if there is no such command.
     fn of(&mut self, command: &str) -> Option<&str> {
         let ask = || {
             let mut formulac = Command::new(env!("CARGO_BIN_EXE_formulac"));
@@ -21,18 +21,18 @@ impl Helps {
                 .output()
                 .expect("formulac runs");
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            // An argument that is no command is followed by the help of the command before it.
+            // If an argument is not a command, the command prints the help of the command before it.
             let is_it = text.contains(&format!("Usage: formulac {command}"));
             (output.status.success() && is_it).then_some(text)
         };
         self.0.entry(command.to_owned()).or_insert_with(ask).as_deref()
     }
 
-    /// Returns the fault of a call, such as `formulac plan -o plan.json`.
+    /// Returns the error in a call, such as `formulac plan -o plan.json`.
     fn fault(&mut self, call: &str) -> Option<String> {
         let words = words(call);
         let mut rest: Vec<&str> = words.iter().map(String::as_str).skip(1).collect();
-        // Options of every command may stand before its name.
+        // Options that all commands share may come before the name of the command.
         while let Some(option) = rest.first().filter(|word| word.starts_with("--")) {
             let has_value = ["--env", "--project-dir", "--color", "--output-format"].contains(option);
             rest.drain(..if has_value { 2.min(rest.len()) } else { 1 });
@@ -52,7 +52,7 @@ impl Helps {
                         .chars()
                         .nth(1)
                         .is_some_and(|c| c == '-' || c.is_ascii_lowercase());
-                    // A number, a formula or a part of one may begin with `-`.
+                    // A number or a formula may begin with `-`.
                     is_named
                         && !help
                             .split(|c: char| c.is_whitespace() || ",[]".contains(c))
@@ -84,7 +84,7 @@ fn words(call: &str) -> Vec<String> {
     words
 }
 
-/// Returns the calls of formulac in a page with their lines: in blocks of commands and in backquotes.
+/// Returns the calls of formulac on a page with their line numbers. Calls are in blocks of commands and in backticks.
 fn calls(page: &str) -> Vec<(usize, String)> {
     let (blocks, prose) = parts(page);
     let mut calls = Vec::new();

@@ -1,4 +1,4 @@
-//! The pages that people write, their blocks and their links.
+//! Pages that people write, with their blocks and links.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,7 @@ pub fn below(folder: &str) -> Vec<String> {
     found
 }
 
-/// Every page, with those that are generated.
+/// Returns the paths of all pages, including generated pages.
 pub fn all() -> Vec<String> {
     ELSEWHERE
         .iter()
@@ -49,7 +49,7 @@ pub fn all() -> Vec<String> {
         .collect()
 }
 
-/// The README and the pages of the manual that people write.
+/// Returns the paths of the README and of the manual's pages that people write.
 pub fn manual() -> Vec<String> {
     let by_people = |path: &String| !path.starts_with("docs/reference/") && !GENERATED.contains(&path.as_str());
     ["README.md".to_owned()]
@@ -58,14 +58,14 @@ pub fn manual() -> Vec<String> {
         .collect()
 }
 
-/// A fenced block with its line.
+/// A fenced block with its line number.
 pub struct Block {
     pub line: usize,
     pub info: String,
     pub text: String,
 }
 
-/// Splits a page into its fenced blocks and the lines outside of them.
+/// Splits a page into its fenced blocks and the lines outside of the blocks.
 pub fn parts(page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
     let (mut blocks, mut prose) = (Vec::new(), Vec::new());
     let mut lines = page.lines().enumerate();
@@ -87,12 +87,12 @@ pub fn parts(page: &str) -> (Vec<Block>, Vec<(usize, String)>) {
     (blocks, prose)
 }
 
-/// Returns the strings in backquotes of a line.
+/// Returns the strings in backticks on a line.
 pub fn code_spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
-/// Returns the targets of the links of a line: `[text](target)`.
+/// Returns the targets of the links on a line: `[text](target)`.
 fn links(line: &str) -> Vec<&str> {
     let without_code = line.split("](").skip(1);
     without_code
@@ -100,7 +100,7 @@ fn links(line: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the anchor that GitHub and mdBook give a heading.
+/// Returns the anchor that GitHub and mdBook generate for a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
@@ -185,7 +185,7 @@ fn paths_of_the_repository_exist() {
     for name in manual().into_iter().chain(ELSEWHERE.map(str::to_owned)) {
         for (line, text) in parts(&read(&root().join(&name))).1 {
             for path in code_spans(&text) {
-                // `tests/formulac/` is a folder of the reader's project.
+                // `tests/formulac/` is a folder in the reader's project.
                 let is_ours =
                     folders.split(' ').any(|folder| path.starts_with(folder)) && !path.starts_with("tests/formulac");
                 if is_ours && !path.contains([' ', '*', '<', '$']) {

@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::project::{self, Expected};
 
-/// How the names of a result's columns are compared.
+/// Specifies how the column names of a result are compared.
 #[derive(Clone, Copy)]
 pub enum Names {
     Exact,
     AnyCase,
 }
 
-/// What is wrong with the answer to this model's query; `None` where it is as expected.
+/// Returns the error in the answer to this model's query. `None` if the answer is as expected.
 pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names: Names) -> Option<String> {
     let model = &expected.model;
     let Some(answer) = answers.get(model) else {
@@ -55,8 +55,8 @@ pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names:
     (!wrong.is_empty()).then(|| format!("{model}:\n{}", wrong.join("\n")))
 }
 
-/// Numbers agree within what a float can hold; all else has to be equal, so that NULL is not 0, a
-/// number is not its text and a date is not a timestamp. `today` is the day of the run.
+/// Numbers may differ by the precision of a float. All other values must be equal, so that NULL is not 0, a number is
+/// not a string and a date is not a timestamp. `today` stands for the day of the run.
 fn agrees(expected: &Value, found: &Value) -> bool {
     match (expected, found) {
         (Value::Number(expected), Value::Number(found)) => {
@@ -70,8 +70,8 @@ fn agrees(expected: &Value, found: &Value) -> bool {
     }
 }
 
-/// Whether this is the date of today, somewhere on earth: an engine may be in any time zone, and
-/// midnight may have passed since it was asked.
+/// Returns `true` if it is this date now anywhere on earth. An engine may use any time zone, and midnight may have
+/// passed since the query ran.
 fn is_today(date: &str) -> bool {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -80,13 +80,13 @@ fn is_today(date: &str) -> bool {
     days_since_1970(date).is_some_and(|days| (days - today).abs() <= 1)
 }
 
-/// `None` where the text is not a plain ISO date.
+/// Returns `None` if the text is not a plain ISO date.
 fn days_since_1970(date: &str) -> Option<i64> {
     let parts: Result<Vec<i64>, _> = date.split('-').map(str::parse).collect();
     let [year, month, day] = parts.ok()?[..] else {
         return None;
     };
-    // years that begin in March have their leap day last
+    // If years begin in March, the leap day is the last day of the year.
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {

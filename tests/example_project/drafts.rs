@@ -1,5 +1,5 @@
-//! Drafted unit tests of every metric: dbt runs them on the models, where they pass, and on models with a fault each,
-//! where one fails.
+//! Drafts unit tests for every metric. dbt runs the drafts on the models, where they pass, and on models with one error
+//! each, where at least one draft fails.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::project;
 use crate::tools::{Server, run, tool, write};
 use crate::{PROJECT, artifact, begun, build, dbt_settings, generate, spec_path};
 
-/// Specs with worksheets, which the interpreter does not know.
+/// Specs with worksheets, which the interpreter does not support.
 const NOT_DRAFTED: [&str; 4] = [
     "invoice_countries",
     "market_share",
@@ -66,7 +66,7 @@ fn drafted_models() -> Vec<String> {
         .collect()
 }
 
-/// Has examples drafted for all specs, in place of those that they have, and their models made.
+/// Drafts examples for all specs, in place of their existing examples, and generates their models.
 fn drafts_are_written(project: &Path, dialect: &str) {
     for model in drafted_models() {
         let path = project.join(spec_path(&model));
@@ -93,7 +93,7 @@ fn draft(project: &Path, dialect: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
-/// The models and statuses of the unit tests that ran last.
+/// Returns the models and the statuses of the unit tests in the last run.
 fn unit_tests(project: &Path) -> Vec<(String, String)> {
     let results = artifact(project, "run_results.json");
     let of = |result: &Value| {
@@ -113,7 +113,7 @@ fn unit_tests(project: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What somebody may get wrong in SQL: model, what stands there, and what takes its place.
+/// Typical mistake in SQL: the model, the correct text, and the incorrect replacement.
 type Fault = (&'static str, &'static str, &'static str);
 
 const FAULTS: [&[Fault]; 4] = [
@@ -242,7 +242,7 @@ const FAULTS: [&[Fault]; 4] = [
     ],
 ];
 
-/// Each model with a fault has a unit test that fails.
+/// Each model with an error has a unit test that fails.
 fn faults_are_told_of(dbt: &Path, project: &Path, faults: &[Fault]) {
     let models: Vec<&str> = faults.iter().map(|(model, ..)| *model).collect();
     let path = |model: &str| project.join(format!("models/formulac/{model}.sql"));

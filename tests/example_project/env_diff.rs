@@ -1,4 +1,5 @@
-//! `formulac env diff --rows` on a Postgres server: two schemas in which a model was built, by dbt and by the server itself.
+//! Tests `formulac env diff --rows` on a Postgres server with two schemas in which a model was built. Runs through dbt
+//! and directly on the server.
 
 use std::process::Command;
 
@@ -90,7 +91,7 @@ fn what_two_environments_built_is_compared() {
     git(&["add", "--all"]);
     git(&["commit", "--quiet", "--message=all"]);
     build("prod", "target/production");
-    // Only there so far.
+    // At this point, the model exists only in production.
     let (exit, model) = differing(&[]);
     assert_eq!(
         (exit, &model["rows"]["told"]),

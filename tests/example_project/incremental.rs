@@ -1,6 +1,6 @@
-//! Incremental models hold what a full refresh would, after late rows and new ones: on DuckDB and on Postgres, with each
-//! strategy, with values of other periods and with contracts. A row that is later than the look-back is not read, which
-//! shows that the runs are incremental.
+//! After new and late rows, incremental models must contain the same rows as after a full refresh. The test runs on
+//! DuckDB and on Postgres, with each strategy, with values of other periods and with contracts. A row that is later
+//! than the look-back period is not read, which shows that the runs are incremental.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const MODELS: [&str; 5] = [
     "weekly_growth",
 ];
 
-/// Two segments, three sales a month each, from 2023 on.
+/// Returns sales of two segments, three per month, from 2023 on.
 fn sales() -> Vec<(String, i64)> {
     let mut rows = Vec::new();
     for month in 0..18 {
@@ -43,7 +43,7 @@ fn sales() -> Vec<(String, i64)> {
     rows
 }
 
-/// Late by two weeks, by less than a day, a new month, and a month after one that has none.
+/// Rows that are late by two weeks and by less than a day, a new month, and a month after a month without rows.
 const LATE: [&str; 4] = [
     "1001,a,2024-06-14,2024-06-14 23:59:59,99.75",
     "1002,b,2024-06-28,2024-06-28 06:00:00,1.50",
@@ -75,7 +75,7 @@ impl Project<'_> {
         write(&self.place.join("seeds/sale_lines.csv"), &(lines.join("\n") + "\n"));
     }
 
-    /// Builds everything, and gives the rows of the models.
+    /// Builds all models and returns their rows.
     fn build(&self, more: &[&str]) -> BTreeMap<String, Value> {
         let mut command = Command::new(self.dbt);
         dbt_settings(command.args(["--no-use-colors", "build"]).args(more), &self.place);

@@ -1,6 +1,6 @@
-//! Every kind of file that formulac writes for dbt: what a reviewer sees of it in each dialect, and that dbt 1.12 with the
-//! check of dbt 2 finds nothing to say of it. The relations come from a manifest, with a private parent, a column of
-//! personal data, and a package whose model has versions.
+//! Tests every kind of file that formulac generates for dbt. Snapshots show each file in each dialect, and dbt 1.12
+//! with the checks of dbt 2 reports no problems. The relations come from a manifest with a private parent, a column
+//! with personal data, and a package whose model has versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +36,8 @@ fn begun(dbt: &Path) -> PathBuf {
 fn every_kind_of_file_is_as_a_reviewer_wants_it() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = begun(&dbt);
-    // The adapter of the manifest is not that of the other dialects, whose names of types are read alike here.
+    // The manifest's adapter is not the adapter of the other dialects, so their type names are all read in the same way
+    // here.
     let manifest = project::read(&place.join("target/manifest.json"));
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let schema = format!("{dialect}.json");
@@ -130,7 +131,7 @@ fn every_kind_of_file_is_as_a_reviewer_wants_it() {
         ]
     );
 
-    // Contracts hold, aliases and versions are found, and the tests pass.
+    // Contracts are satisfied, aliases and versions are found, and the tests pass.
     let day = r#"{"run_date": "2024-12-31"}"#;
     run(dbt_command(&dbt, &place).args(["--vars", day]));
 }

@@ -1,11 +1,11 @@
-//! The example project, as its user runs it: `formulac init --example` writes it, formulac compiles
-//! `metrics/*.yml`, dbt builds the models on DuckDB and on a Postgres server, and the tables hold the
-//! rows of `expected/`. The same specs, as plain queries, give these rows on the stand-in of every
-//! warehouse, and `formulac preview` shows them.
+//! Tests the example project as a user runs it. `formulac init --example` creates the project, formulac compiles
+//! `metrics/*.yml`, and dbt builds the models on DuckDB and on a Postgres server. The tables must contain the rows in
+//! `expected/`. The same specs, compiled to plain queries, must give these rows on the stand-in of every warehouse, and
+//! `formulac preview` must display them.
 //!
-//! Tools come by environment variables: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` the
-//! Python of the test tools (`tests/oracle`), `FORMULAC_DUCKDB` the program `duckdb`, `FORMULAC_SQLFLUFF` is sqlfluff. Without them a test says that it is skipped, and with
-//! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+//! Environment variables name the tools: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` is the Python of the test tools (`tests/oracle`),
+//! `FORMULAC_DUCKDB` is the program `duckdb`, and `FORMULAC_SQLFLUFF` is sqlfluff. If a variable is not set, a test reports that it is skipped. If
+//! `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
 
 mod compare;
 mod drafts;
@@ -101,7 +101,7 @@ fn dbt_builds_the_expected_tables() {
     a_second_match_is_told(&dbt, &project);
 }
 
-/// The same on a Postgres server, which lives as long as the test.
+/// The same test on a Postgres server, which runs only during the test.
 #[test]
 fn dbt_builds_the_expected_tables_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
@@ -119,7 +119,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
     reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
     has_expected_rows(&manifest, &mut reader);
 
-    // The seeds that dbt has loaded, and the files without dbt.
+    // The data comes from the seeds that dbt has loaded, or from the files without dbt.
     let url = format!(
         "postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics",
         server.folder
@@ -152,7 +152,7 @@ fn duckdb_previews_the_expected_rows() {
     }
 }
 
-/// The example as `init` writes it.
+/// Returns the folder of the example that `init` creates.
 fn begun(name: &str) -> PathBuf {
     let folder = scratch(name);
     formulac(&folder, &["init", "--example", "shop"]);
@@ -162,7 +162,7 @@ fn begun(name: &str) -> PathBuf {
     project
 }
 
-/// Every spec shows its expected rows in their order.
+/// Checks that every spec displays its expected rows in their order.
 fn previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);
@@ -184,7 +184,7 @@ fn previews(project: &Path, args: &[&str]) {
     }
 }
 
-/// The types, the order and the limit are those of the spec, which the model itself does not have all of.
+/// The types, the order and the limit come from the spec. The model itself does not have all of them.
 fn previews_with_dbt(project: &Path) {
     let expected = Expected::all()
         .into_iter()
@@ -203,7 +203,7 @@ fn previews_with_dbt(project: &Path) {
     );
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
-    // Segments by name, each with the invoices that it has; one more is asked for than is shown.
+    // Segments by name, each with its invoices. The query requests one row more than it displays.
     let by_name =
         "model: by_name\nfrom: invoices\ngroup_by: segment\ndefinitions: n = COUNT()\norder_by: segment desc\n";
     let first = |spec: &str, most: &str| -> Value {
@@ -231,7 +231,7 @@ fn previews_with_dbt(project: &Path) {
     );
 }
 
-/// What the command says when an engine fails.
+/// Returns the command's message when an engine fails.
 fn fails(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
@@ -244,7 +244,7 @@ fn fails(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("messages are UTF-8")
 }
 
-/// With a second line of one customer in June the join finds two, and its test tells of the one customer.
+/// If a customer has two lines in June, the join finds two rows, and the generated test reports that customer.
 fn a_second_match_is_told(dbt: &Path, project: &Path) {
     let seed = project.join("seeds/subscriptions.csv");
     write(
@@ -272,7 +272,7 @@ fn a_second_match_is_told(dbt: &Path, project: &Path) {
     );
 }
 
-/// The rows of a preview with decimals, which it writes as strings, as numbers.
+/// Returns the rows of a preview. Decimals, which the preview prints as strings, are converted to numbers.
 fn preview(out: &str) -> Value {
     let answer: Value = serde_json::from_str(out).expect("a JSON object");
     assert_eq!((&answer["more"], &answer["diagnostics"]), (&json!(false), &json!([])));
@@ -304,7 +304,7 @@ fn node<'m>(manifest: &'m Value, model: &str) -> &'m Value {
     &manifest["nodes"][format!("model.subscription_business.{model}")]
 }
 
-/// The tables that dbt has built hold the expected rows; `reader` is asked for them.
+/// Checks that the tables built by dbt contain the expected rows. `reader` queries the tables.
 fn has_expected_rows(manifest: &Value, reader: &mut Command) {
     let expected = Expected::all();
     let queries: Vec<_> = expected
@@ -329,7 +329,7 @@ fn bigquery_answers_as_expected() {
 
 #[test]
 fn snowflake_answers_as_expected() {
-    // a bare name is upper case there
+    // Snowflake returns unquoted names in upper case.
     queries_answer_as_expected("snowflake", Names::AnyCase);
 }
 
@@ -387,19 +387,19 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
 }
 
 const PROJECT: &str = "subscription_business";
-/// What formulac writes for the join of `revenue_by_country` that no key proves.
+/// Name of the test that formulac generates for the join in `revenue_by_country`, which no key guarantees.
 const JOIN_TEST: &str = "assert_revenue_by_country_by_country_finds_one_of_june_lines";
 
 fn spec_path(model: &str) -> String {
     format!("metrics/{model}.yml")
 }
 
-/// Writes the models of all specs, as the example's README says.
+/// Generates the models of all specs, as the example's README describes.
 fn generate(project: &Path, dialect: &str) {
     formulac(project, &["generate", "--dialect", dialect, "--schema", "schema.yml"]);
 }
 
-/// Runs the command, which has to succeed without a warning; its standard output.
+/// Runs the command, which must succeed without a warning, and returns its standard output.
 fn formulac(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command.args(args).current_dir(folder).env_remove("FORMULAC_ENV");
@@ -419,8 +419,8 @@ fn artifact(project: &Path, name: &str) -> Value {
     read_json(&project.join("target").join(name))
 }
 
-/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
-/// status alone would not tell of a warning or of a node that was skipped.
+/// Builds the project and returns its manifest. Every seed, model and test must pass, because the exit status alone
+/// does not reveal a warning or a skipped node.
 fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
     let output = run(dbt_command(dbt, project).envs(environment.iter().copied()));
     let log = String::from_utf8_lossy(&output.stdout);

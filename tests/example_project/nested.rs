@@ -1,6 +1,7 @@
-//! A project as most are: in a subfolder of its repository, three levels of folders below each path of `dbt_project.yml`, none of
-//! which is the default, with macros of its own and of a folder beside it, a local package, a snapshot, private models and
-//! a rule for names of schemas. `push` asks dbt of a copy of it, in which nothing of that may be missing.
+//! Tests a typical project. It is in a subfolder of its repository, with three levels of folders below each path in
+//! `dbt_project.yml`, none of which is the default. It has its own macros, macros in a folder next to the project, a
+//! local package, a snapshot, private models and a macro for schema names. `push` runs dbt in a copy of the project,
+//! and the copy must contain all of these files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ fn a_push_asks_dbt_of_the_whole_project() {
         "dbt wrote into the copy"
     );
 
-    // A refusal says where the copy is, in which everything is in its place.
+    // A refusal gives the path of the copy, which must be complete.
     let customers = project.join("more_models/marts/core/eu/customers.sql");
     let text = project::read(&customers);
     fs::remove_file(&customers).unwrap();

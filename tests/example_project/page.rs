@@ -1,11 +1,11 @@
-//! Pages of Markdown that are run. A reader sees plain fenced blocks; what follows the language of a block says what it is:
+//! Runs Markdown pages. A reader sees plain fenced blocks. The text after the language of a block specifies its use:
 //!
-//! - `console`: lines with `$` are commands, the others are what they print, errors included;
-//! - `yaml > FILE`: the text of a file; with `>>` the text is added to its end;
-//! - `sql $ COMMAND`: what the command prints on standard output;
-//! - any other block is only read.
+//! - `console`: lines with `$` are commands, and the other lines are their output, including errors;
+//! - `yaml > FILE`: the contents of a file, or, with `>>`, text that is added to the end of a file;
+//! - `sql $ COMMAND`: the standard output of a command;
+//! - any other block is only displayed.
 //!
-//! `FORMULAC_WRITE=1` writes what the commands print into the page.
+//! If `FORMULAC_WRITE=1` is set, the output of the commands is written into the page.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -16,17 +16,17 @@ use crate::project::read;
 use crate::shell::{Shell, alike};
 use crate::tools::write;
 
-/// A step of a page.
+/// A step on a page.
 pub enum Step {
-    /// A command with what it prints.
+    /// A command with its output.
     Run {
         command: String,
         printed: String,
         is_console: bool,
     },
-    /// A string that goes into a file, or to its end.
+    /// A text that is written to a file or added to its end.
     Put { file: String, is_added: bool, text: String },
-    /// What is only read.
+    /// Text that is only displayed.
     Told(String),
 }
 
@@ -40,7 +40,7 @@ pub fn steps(page: &str) -> Vec<Step> {
         if fence.len() < 3 {
             continue;
         }
-        // What a command prints may have fences of its own.
+        // The output of a command may contain fences.
         let body: Vec<&str> = lines.by_ref().take_while(|line| *line != fence).collect();
         let text = body.iter().map(|line| format!("{line}\n")).collect();
         let place = info.split_once(' ').and_then(|(_, place)| place.split_once(' '));
@@ -104,12 +104,12 @@ pub fn page(steps: &[Step]) -> String {
 /// A folder in which the commands of a page run.
 pub struct Run {
     pub shell: Shell,
-    /// What stands otherwise in commands on another warehouse.
+    /// Strings that are replaced in commands on another warehouse.
     pub replaced: Vec<(&'static str, &'static str)>,
 }
 
 impl Run {
-    /// Runs a command. Returns what it prints, and its exit status if it is not 0.
+    /// Runs a command. Returns the output, and the exit status if it is not 0.
     pub fn command(&mut self, command: &str) -> String {
         let command = self
             .replaced
@@ -140,7 +140,7 @@ impl Run {
             .unwrap_or_else(|e| panic!("{file}: {e}"));
     }
 
-    /// Runs a page and compares what its commands print, or writes that into the page.
+    /// Runs a page and compares the output of its commands, or writes the output into the page.
     pub fn told(&mut self, page_path: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path);
         let is_written = env::var_os("FORMULAC_WRITE").is_some();

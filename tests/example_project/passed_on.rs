@@ -1,4 +1,4 @@
-//! Keys of a spec that are dbt's own end in the properties file, in forms that dbt reads without a complaint.
+//! Keys of a spec that belong to dbt are passed on to the properties file, in a form that dbt reads without warnings.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::project;
 use crate::tools::{copy, read_json, run, scratch, tool, write};
 use crate::{dbt_settings, formulac};
 
-/// A `meta` without what formulac writes there.
+/// Returns a `meta` mapping without the hash that formulac writes.
 fn without_hash(meta: &Value) -> Value {
     let mut meta = meta.clone();
     meta.as_object_mut().unwrap().remove("formulac");
@@ -39,7 +39,7 @@ fn dbt_reads_what_is_passed_on() {
         &place.join("models/groups.yml"),
         "groups:\n  - {name: finance, owner: {email: finance@example.com}}\n",
     );
-    // The spec makes the latest version; the one before is an old file of the project.
+    // The spec generates the latest version. The previous version is an existing file in the project.
     let model = project::read(&place.join("models/formulac/revenue_by_segment.sql"));
     write(&place.join("models/formulac/revenue_by_segment_v1.sql"), &model);
 

@@ -1,4 +1,4 @@
-//! Reads the files of the example: its seeds, what is known about them, its expected rows.
+//! Reads the files of the example: its seeds, the facts about them, and the expected rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// The example's folder. Nothing is ever written to it.
+/// Returns the folder of the example. No test writes to it.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business")
 }
@@ -15,7 +15,7 @@ pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// A YAML file as the JSON value that says the same.
+/// Reads a YAML file as a JSON value.
 pub fn yaml(path: &Path) -> Value {
     let text = read(path);
     let documents = Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -39,7 +39,7 @@ fn to_json(node: &Yaml) -> Value {
     }
 }
 
-/// A JSON value that has to be text.
+/// Returns the text of a JSON value, which must be a string.
 pub fn text(value: &Value) -> String {
     value
         .as_str()
@@ -57,8 +57,8 @@ fn texts(value: &Value) -> Vec<String> {
     list(value).iter().map(text).collect()
 }
 
-/// The names of the files `folder/*.extension` of the example, without the extension, sorted.
-/// A leading underscore marks a file that describes the others.
+/// Returns the sorted names of the example's files `folder/*.extension`, without the extension. A leading underscore
+/// marks a file that describes the other files.
 pub fn stems(folder: &str, extension: &str) -> Vec<String> {
     let path = self::folder().join(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -72,11 +72,11 @@ pub fn stems(folder: &str, extension: &str) -> Vec<String> {
     names
 }
 
-/// What `expected/<model>.yml` says.
+/// Contents of `expected/<model>.yml`.
 pub struct Expected {
     pub model: String,
     pub columns: Vec<String>,
-    /// The columns that put the rows of the built table in the order of `rows`.
+    /// Columns by which the rows of the built table are sorted, to get the order of `rows`.
     pub order_by: Vec<String>,
     pub rows: Vec<Vec<Value>>,
 }
@@ -101,20 +101,20 @@ impl Expected {
     }
 }
 
-/// A column of a seed, as `schema.yml` or `seeds/_seeds.yml` describes it.
+/// A column of a seed, from `schema.yml` or `seeds/_seeds.yml`.
 #[derive(Debug, PartialEq)]
 pub struct Column {
     pub name: String,
-    /// The contract's name of the type.
+    /// Name of the type in the contract.
     pub ty: String,
     pub nullable: bool,
     pub key: bool,
 }
 
-/// A seed: its name and its columns.
+/// Name and columns of a seed.
 pub type Relation = (String, Vec<Column>);
 
-/// The relations of `schema.yml`.
+/// Returns the relations in `schema.yml`.
 pub fn schema() -> Vec<Relation> {
     let file = yaml(&folder().join("schema.yml"));
     let relations = file["relations"].as_object().expect("`relations` is a mapping");
@@ -135,8 +135,8 @@ pub fn schema() -> Vec<Relation> {
     relations.iter().map(relation).collect()
 }
 
-/// The seeds of `seeds/_seeds.yml`: a `not_null` test tells that a column is not nullable, a
-/// `unique` test that it is the key.
+/// Returns the seeds in `seeds/_seeds.yml`. A column with a `not_null` test is not nullable, and a column with a
+/// `unique` test is the key.
 pub fn seeds() -> Vec<Relation> {
     let file = yaml(&folder().join("seeds/_seeds.yml"));
     let column = |seed: &Value, facts: &Value| {
@@ -169,7 +169,7 @@ pub fn seeds() -> Vec<Relation> {
     list(&file["seeds"]).iter().map(relation).collect()
 }
 
-/// The records of `seeds/<name>.csv`, the header first. An empty field is `None`, as for dbt.
+/// Returns the records in `seeds/<name>.csv`, beginning with the header. An empty field is `None`, as in dbt.
 pub fn records(name: &str) -> Vec<Vec<Option<String>>> {
     let content = read(&folder().join(format!("seeds/{name}.csv")));
     let (mut records, mut record, mut field) = (Vec::new(), Vec::new(), String::new());
@@ -192,7 +192,7 @@ pub fn records(name: &str) -> Vec<Vec<Option<String>>> {
     records
 }
 
-/// All seeds in the form of `tests/oracle/oracle.py --table`.
+/// Returns all seeds in the form that `tests/oracle/oracle.py --table` expects.
 pub fn tables() -> Value {
     let table = |(name, columns): &Relation| {
         let types: Vec<_> = columns

@@ -1,4 +1,5 @@
-//! Tests that formulac makes of what a spec says: each finds the rows that were made bad for it, and no others.
+//! Tests the dbt tests that formulac generates from specs. Each dbt test must find the bad rows that were made for it,
+//! and no others.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/proofs")
 }
 
-/// A dbt project with seeds and the models of these specs.
+/// Creates a dbt project with seeds and with the models of these specs.
 fn begun(name: &str) -> PathBuf {
     let place = scratch(name);
     write(
@@ -31,7 +32,7 @@ fn begun(name: &str) -> PathBuf {
     place
 }
 
-/// Writes the models of specs, whatever is warned of.
+/// Generates the models of specs, even if there are warnings.
 fn make(place: &Path, specs: &[&str]) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
@@ -49,7 +50,7 @@ fn make(place: &Path, specs: &[&str]) {
     run(&mut command);
 }
 
-/// Says that the project has the tests of `dbt_utils`, and has them.
+/// Adds the tests of `dbt_utils` to the project and to its manifest.
 fn with_dbt_utils(place: &Path) {
     let package = place.join("dbt_packages/dbt_utils");
     write(
@@ -105,7 +106,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
     make(&place, &SPECS);
     with_dbt_utils(&place);
     make(&place, &["ranged"]);
-    // A model that groups has no two rows of a key: bad rows take the place of what the model would select.
+    // A model with groups never has two rows with the same key, so bad rows replace the rows that the model would
+    // select.
     for model in ["checked", "ranged"] {
         write(
             &place.join(format!("models/formulac/{model}.sql")),
@@ -116,7 +118,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
         &place.join("models/formulac/ranged_v1.sql"),
         "select * from {{ ref('bad_ranged') }}\n",
     );
-    // The version before has none of the columns that examples of this one expect.
+    // The previous version has none of the columns that the examples of this version expect.
     write(
         &place.join("models/formulac/dated_v1.sql"),
         "select 1 as one, current_date as day\n",
@@ -146,7 +148,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
          2024-01-06,South,,10,open\n\
          2024-01-07,{{ old }},,11,paid\n",
     );
-    // The same but for: a cent, which is allowed; two; another status; a row that is missing, and one that is too much.
+    // The same rows, with these differences: one cent, which is allowed; two cents; another status; a missing row; and
+    // an additional row.
     write(
         &seeds.join("finance.csv"),
         "day,region,revenue,status\n\
@@ -189,7 +192,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
     assert_eq!(found, EXPECTED, "{log}");
 }
 
-/// Each test with what came of it, and how many rows it found: once for each version.
+/// Each test with its result and the number of rows that it found, once for each version.
 const EXPECTED: [&str; 36] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
@@ -229,7 +232,7 @@ const EXPECTED: [&str; 36] = [
     "unique_numbered_id fail 1",
 ];
 
-/// The queries of the tests on the stand-in of every warehouse, over the same rows.
+/// Runs the queries of the tests on the stand-in of every warehouse, over the same rows.
 #[test]
 #[allow(
     clippy::too_many_lines,
@@ -346,7 +349,8 @@ fn every_engine_finds_the_same_rows() {
     }
 }
 
-/// The query without its header, reading tables called otherwise: a test's CTE has the name of what it reads.
+/// Returns the query without its header. The tables that it reads get other names, because a CTE of the test has the
+/// name of the relation that it reads.
 fn as_dbt_renders_it(sql: &str) -> String {
     let (_, sql) = sql.split_once("#}\n").expect("a header");
     let mut parts = sql.split("{{ ref('");

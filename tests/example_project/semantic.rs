@@ -1,5 +1,5 @@
-//! What dbt makes of long descriptions, exposures and semantic models, in both forms of YAML: strings come out as they are
-//! written, and a metric taken together over months is what its formula gives by the quarter.
+//! Tests dbt's results for long descriptions, exposures and semantic models, in both YAML formats. Strings must come
+//! out unchanged, and a metric that is combined over months must equal its formula by quarter.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::tools::{answers, contents, json_lines, run, run_with_input, tool, wri
 use crate::{DATABASE, artifact, begun, dbt_command, dbt_settings, formulac, generate, project, script};
 
 const SALES: &str = "sales_by_month_and_market";
-/// The columns that no metric can be of.
+/// Columns for which no metric is possible.
 const LEFT_OUT: [&str; 6] = ["average", "before", "busy", "customers", "rounded", "unnamed"];
 
 #[test]
@@ -101,7 +101,7 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
     docs_are_left_over(&place);
 }
 
-/// The same formulas by the quarter, without what looks at other months.
+/// Returns the same formulas by quarter, without the formulas that read other months.
 fn by_quarter(text: &str) -> String {
     let text = text
         .split("columns:\n")
@@ -152,7 +152,7 @@ fn texts_are_as_written(manifest: &Value) {
     );
 }
 
-/// The metrics of the model as dbt has them, by column, each as SQL over the model's rows.
+/// Returns the metrics of the model from dbt, by column, each as SQL over the model's rows.
 fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let models = list(&manifest["semantic_models"]);
@@ -205,7 +205,7 @@ fn aggregate(of: &Value, expr: Option<&Value>) -> String {
     format!("{}({expr})", project::text(&of["agg"]))
 }
 
-/// A metric as SQL, once what it reads is known.
+/// Returns a metric as SQL, if its inputs are known.
 fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<String, String>) -> Option<String> {
     let params = &metric["type_params"];
     let other = |of: &Value| known.get(of["name"].as_str()?).cloned();
@@ -214,7 +214,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
             Some(measure) => measures.get(measure).cloned(),
             None => Some(aggregate(&params["metric_aggregation_params"], Some(&params["expr"]))),
         },
-        // As MetricFlow computes it.
+        // Computes the ratio like MetricFlow.
         "ratio" => {
             let (above, below) = (other(&params["numerator"])?, other(&params["denominator"])?);
             Some(format!("cast({above} as double) / nullif({below}, 0)"))
@@ -226,7 +226,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
                 let name = input["alias"].as_str().unwrap_or(input["name"].as_str()?).to_owned();
                 inputs.push((name, other(input)?));
             }
-            // A name may begin with another.
+            // A name may be the beginning of another name, so longer names come first.
             inputs.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
             for (place, (name, _)) in inputs.iter().enumerate() {
                 sql = sql.replace(name, &format!("<{place}>"));
@@ -240,7 +240,8 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
     }
 }
 
-/// A model whose description is short again has no docs, and what somebody wrote into them stays.
+/// If the description of a model is short again, its docs file is not generated. Text that somebody wrote into the file
+/// is kept.
 fn docs_are_left_over(place: &Path) {
     let docs = place.join("models/formulac/customer_sales.md");
     let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";

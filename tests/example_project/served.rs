@@ -1,4 +1,5 @@
-//! The dbt that the tests start is served (`tests/oracle/dbt_client.py`): it says, and ends, as dbt itself does.
+//! A server runs dbt for the tests (`tests/oracle/dbt_client.py`). Its output and exit status must be the same as dbt's
+//! own.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::tools::{tool, write};
 use crate::{DATABASE, begun, dbt_settings};
 
-/// What a call says and how it ends; numbers are times.
+/// Returns the output and the exit status of a call. Numbers are masked, because they are times.
 fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
     let mut command = Command::new(dbt);
     dbt_settings(command.args(args), project);
@@ -56,8 +57,8 @@ fn a_served_dbt_says_what_dbt_itself_says() {
     }
 }
 
-/// Whether another process has the database open: it holds a lock. To ask for the lock is not to take it, so the one
-/// that is about to open the database is not refused.
+/// Returns `true` if another process has the database open, that is, if it holds a lock. The function only checks the
+/// lock and does not take it, so that a process that is about to open the database is not refused.
 fn is_open(python: &Path, database: &Path) -> bool {
     const ASK: &str = "import fcntl, struct, sys
 layout = 'hhqqi4x'

@@ -1,4 +1,5 @@
-//! Commands as a person types them: in a shell with formulac, dbt and git, without the settings of the machine.
+//! Runs commands as a person types them, in a shell with formulac, dbt and git, but without the settings of the
+//! machine.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,12 +8,12 @@ use std::process::Command;
 use crate::project::read;
 use crate::tools::dbt_settings;
 
-/// A shell that keeps its folder from one command to the next.
+/// A shell that stays in the same folder from one command to the next.
 pub struct Shell {
     pub folder: PathBuf,
     dbt: PathBuf,
     environment: Vec<(&'static str, String)>,
-    /// The file in which a command leaves the folder that it ends in.
+    /// File to which a command writes the folder in which it ends.
     left: PathBuf,
 }
 
@@ -26,7 +27,7 @@ impl Shell {
         }
     }
 
-    /// Runs a command. Returns its exit status and what it prints, without whitespace at the ends of lines.
+    /// Runs a command. Returns its exit status and its output, without whitespace at the end of lines.
     pub fn run(&mut self, command: &str) -> (i32, String) {
         let script = "exec 2>&1; cd \"$1\"; eval \"$3\"; status=$?; pwd > \"$2\"; exit $status";
         let mut shell = Command::new("bash");
@@ -38,7 +39,7 @@ impl Shell {
         dbt_settings(&mut shell, &self.folder)
             .env_remove("FORMULAC_ENV")
             .envs(self.environment.iter().cloned());
-        // The project has a profile of its own.
+        // The project has its own profile.
         shell
             .env_remove("DBT_PROFILES_DIR")
             .env_remove("DBT_SCHEMA")
@@ -72,12 +73,12 @@ impl Shell {
     }
 }
 
-/// Masks what differs from run to run: hashes, times, ages.
+/// Masks values that differ in each run: hashes, times and ages.
 pub fn alike(printed: &str) -> String {
     let word = |word: &str| {
         let is_hash = word.len() >= 7 && word.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
         let digits: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        // What happens today has a later date than the rows of the example.
+        // The current date is later than the dates in the example's rows.
         let is_today = digits == "0000-00-00" && word > "2026";
         let is_time = matches!(
             digits.as_str(),
@@ -93,12 +94,12 @@ pub fn alike(printed: &str) -> String {
         if line.contains(" old") {
             return "an age".to_owned();
         }
-        // How long a query takes is another each time.
+        // The running time of a query differs in each run.
         let line = line.split_once(" · takes ").map_or(line, |(before, _)| before);
         let parts = line.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && !"-:".contains(c));
         let all = parts.flat_map(|part| {
             let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
-            // A branch has a hash behind a dash, a time and a date have dashes themselves.
+            // In the name of a branch, a hash follows a dash. Times and dates also contain dashes.
             let is_date = part
                 .get(..5)
                 .is_some_and(|year| year.ends_with('-') && year.starts_with("20"));

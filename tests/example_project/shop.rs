@@ -1,6 +1,7 @@
-//! A project that people wrote before there were specs, `shop/project`: staging and marts of their own, a source, a package,
-//! contracts, groups, a private model, tests and unit tests. Its specs read these and each other; what is generated
-//! builds beside them with several versions of dbt, and each of its tests fails on rows made bad for it.
+//! Tests a project that people wrote without specs, `shop/project`. It has its own staging models and marts, a source,
+//! a package, contracts, groups, a private model, tests and unit tests. The new specs read these models and each other.
+//! The generated models are built next to the existing models with several versions of dbt, and each generated test
+//! fails on rows that were made bad for it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ const MODELS: [&str; 8] = [
     "segment_scorecard",
     "sessions_by_day",
 ];
-/// A test of the project that warns: one order has no total.
+/// An existing test of the project that warns, because one order has no total.
 const WARNS: &str = "not_null_stg_orders_order_total";
 
 type Environment<'e> = &'e [(&'e str, &'e str)];
@@ -35,7 +36,7 @@ fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str
     run(dbt_settings(command.arg("--no-use-colors").args(args), place).envs(environment.iter().copied()));
 }
 
-/// The project as its people have it, built and documented: the catalogue tells the types of all columns.
+/// Creates the project as its authors have it, built and documented. The catalog contains the types of all columns.
 fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let place = project_at(name);
     dbt_does(
@@ -48,7 +49,7 @@ fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     place
 }
 
-/// A copy of the project, with its package where `dbt deps` would put it.
+/// Returns a copy of the project, with its package in the folder that `dbt deps` uses.
 fn project_at(name: &str) -> PathBuf {
     let place = scratch(name);
     copy(&script("shop/project"), &place);
@@ -56,8 +57,8 @@ fn project_at(name: &str) -> PathBuf {
     place
 }
 
-/// Has the models made, and gives the files that were made: nobody's own file is touched, and a second run makes
-/// nothing.
+/// Generates the models and returns the generated files. Checks that no existing file is changed, and that a second run
+/// generates nothing.
 fn generated(place: &Path) -> BTreeMap<String, String> {
     let own = files_below(place);
     formulac(place, &["generate"]);
@@ -74,7 +75,7 @@ fn generated(place: &Path) -> BTreeMap<String, String> {
     all
 }
 
-/// Builds everything: each model, test and unit test succeeds, but for the test that warns.
+/// Builds everything. Every model, test and unit test must succeed, except for the test that warns.
 fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
     let output = run(dbt_command(dbt, place).envs(environment.iter().copied()));
     let log = String::from_utf8_lossy(&output.stdout);
@@ -92,7 +93,7 @@ fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
         assert!(fine, "{id}: {status}\n{log}");
         *counts.entry(kind.to_owned()).or_default() += 1;
     }
-    // With those of the project's own: 12 models, 41 tests, one unit test.
+    // Together with the project's own nodes, there are 12 models, 41 tests and one unit test.
     let found = ["model", "test", "unit_test"].map(|kind| counts.get(kind).copied().unwrap_or_default());
     assert_eq!(found, [20, 81, 5], "{log}");
     artifact(place, "manifest.json")
@@ -113,8 +114,7 @@ fn models_join_a_project_that_people_wrote() {
     each_test_finds_bad_rows(&dbt, place, &made);
 }
 
-/// The project as it is before there are models of specs, on DuckDB; what dbt knows of that warehouse serves the other
-/// versions as well.
+/// Returns the project before it has models of specs, on DuckDB. The other versions of dbt also use its artifacts.
 fn on_duckdb(dbt: &Path) -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| begun("shop", dbt, &[]))
@@ -136,7 +136,7 @@ fn older_versions_of_dbt_build_what_is_made_for_them() {
     }
 }
 
-/// dbt 1.10 and 1.8 build what is made for their manifest.
+/// Builds with dbt 1.10 and 1.8 the files that are generated for their manifest.
 fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
     let place = project_at(name);
     if is_older {
@@ -158,7 +158,7 @@ fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
     says_what_the_specs_say(&builds(dbt, &place, &[]));
 }
 
-/// Arguments of tests as dbt took them before 1.10.5: beside what configures the test.
+/// Moves the arguments of tests next to the configuration of the test, as dbt expected before 1.10.5.
 fn without_arguments(yml: &str) -> String {
     let mut inside: Option<usize> = None;
     let mut out = String::new();
@@ -174,7 +174,7 @@ fn without_arguments(yml: &str) -> String {
     out
 }
 
-/// What dbt has read of the properties, in any version.
+/// Checks the properties that dbt has read, for any version.
 fn says_what_the_specs_say(manifest: &Value) {
     let nodes = &manifest["nodes"];
     let model = |name: &str| {
@@ -197,7 +197,7 @@ fn says_what_the_specs_say(manifest: &Value) {
         };
         assert_eq!(granted, [&expected[0], &expected[1]], "{name}");
     }
-    // They stand in the one place or in the other, as the version reads them.
+    // The arguments are in one of two places, depending on the version.
     for (name, column) in [
         ("customer_health", "email_domain"),
         ("segment_customers", "mail_providers"),
@@ -214,7 +214,7 @@ fn says_what_the_specs_say(manifest: &Value) {
         revenue["meta"],
         json!({"unit": "USD", "omni": {"label": "Revenue", "format": "usdcurrency"}})
     );
-    // Beside what the spec says there is the hash of the file.
+    // In addition to the spec's own `meta`, there is the hash of the file.
     let meta = &model("revenue_by_day")["config"]["meta"];
     assert_eq!(
         (&meta["domain"], &meta["owner"]),
@@ -244,7 +244,7 @@ fn says_what_the_specs_say(manifest: &Value) {
     assert_eq!(reads("events_by_type"), "source.acme_analytics.landing.web_events");
 }
 
-/// Every test that is made fails, or warns, once the models hold rows that are bad for it.
+/// Checks that every generated test fails, or warns, if the models contain rows that are bad for it.
 fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, String>) {
     for model in MODELS {
         let bad = read(&script(&format!("shop/faults/{model}.sql")));
@@ -253,7 +253,7 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
             &format!("{{{{ config(materialized='table') }}}}\n{bad}"),
         );
     }
-    // A contract would not let them in.
+    // A contract would reject the rows.
     for (path, yml) in made
         .iter()
         .filter(|(path, yml)| path.ends_with(".yml") && yml.contains("contract:"))
@@ -286,7 +286,7 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
             let name = text(&result["unique_id"])
                 .strip_prefix("test.acme_analytics.")?
                 .to_owned();
-            // The end of its id is dbt's.
+            // dbt adds the end of the test's id.
             let name = name.split('.').next().unwrap_or_default().to_owned();
             Some(format!("{name} {} {}", text(&result["status"]), result["failures"]))
         })

@@ -1,5 +1,5 @@
-//! The pages of `docs` that tell a story, run: their commands, in their order, on DuckDB and on Postgres. On DuckDB they
-//! print what the page says; `FORMULAC_WRITE=1` writes that anew.
+//! Runs the pages in `docs` that tell a story. Their commands run in order, on DuckDB and on Postgres. On DuckDB, the
+//! output must equal the output on the page. If `FORMULAC_WRITE=1` is set, the output is written into the page.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,12 +13,12 @@ use crate::tools::{Server, run, scratch, tool, write};
 
 const FROM_OMNI: &str = "docs/from_omni_to_dbt.md";
 const FROM_A_PROPOSAL: &str = "docs/from_proposal_to_production.md";
-/// What is another word on Postgres: the environments, and the SQL of the whole project.
+/// Replacements on Postgres: the environments, and the SQL of the whole project.
 const ON_POSTGRES: [(&str, &str); 2] = [
     ("connection: dev,", "connection: pg,"),
     ("dialect: duckdb", "dialect: postgres"),
 ];
-/// What the model has at last: month, revenue, the revenue of three months before by the calendar.
+/// Final rows of the model: the month, its revenue, and the revenue of the three calendar months before.
 const ROWS: [(&str, f64, Option<f64>); 10] = [
     ("2023-09-01", 150.5, None),
     ("2023-10-01", 100.0, None),
@@ -32,7 +32,7 @@ const ROWS: [(&str, f64, Option<f64>); 10] = [
     ("2024-07-01", 200.0, Some(-60.0)),
 ];
 
-/// The rows that the model has, as dbt shows them.
+/// Checks the rows of the model in the output of dbt.
 fn finds_the_rows(story: &mut Run) {
     story.command("dbt --quiet build --select mrr_growth");
     let shown = story.command("dbt --quiet show --select mrr_growth --limit 100 --output json");
@@ -67,7 +67,7 @@ fn finds_the_rows(story: &mut Run) {
     assert_eq!(rows, ROWS.map(|(month, revenue, prior)| json!([month, revenue, prior])));
 }
 
-/// Runs a page on DuckDB and compares what its commands print, or writes that into the page.
+/// Runs a page on DuckDB and compares the output of its commands, or writes the output into the page.
 fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
     let mut story = Run {
@@ -78,7 +78,7 @@ fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     Some(story)
 }
 
-/// Runs a page on Postgres: its commands end as they do on DuckDB.
+/// Runs a page on Postgres. Its commands must have the same exit status as on DuckDB.
 fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
     let (dbt, python) = (tool("FORMULAC_DBT")?, tool("FORMULAC_PYTHON")?);
     let server = Server::start(&python);
@@ -133,7 +133,7 @@ fn from_omni_to_dbt_on_postgres() {
     finds_the_rows(&mut story);
 }
 
-/// The rows that production has of the page's model at last, as finance has them.
+/// Checks that the final rows of the page's model in production equal the rows of finance.
 fn production_agrees(story: &mut Run) {
     let query = "select m.billing_month, m.revenue, f.revenue as theirs from {{ ref('monthly_revenue') }} m full join {{ ref('finance_mrr') }} f on f.billing_month = m.billing_month";
     let shown = story.command(&format!(

@@ -1,4 +1,4 @@
-//! The generated SQL of every dialect, as sqlfluff sees it: with dbt's published style, and with its own defaults.
+//! Checks the generated SQL of every dialect with sqlfluff, with dbt's published style and with sqlfluff's defaults.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::tools::{tool, write};
 use crate::{begun, generate, project};
 
-/// sqlfluff's defaults. ST06 is off because the columns of a model are in the order of its spec.
+/// Defaults of sqlfluff. ST06 is off because the columns of a model are in the order of its spec.
 const DEFAULTS: &str = "[sqlfluff]
 templater = jinja
 exclude_rules = ST06
@@ -15,7 +15,7 @@ exclude_rules = ST06
 apply_dbt_builtins = True
 ";
 
-/// The header is one line, however long the path of the spec is.
+/// The header is on one line, even if the path of the spec is long.
 const HEADER: &str = "L:   1 | P:   1 | LT05 ";
 
 #[test]
@@ -31,8 +31,7 @@ fn sqlfluff_finds_nothing() {
     }
 }
 
-/// Asks sqlfluff, where it is, about files and folders of a project, by the rules that the example ships and by its
-/// defaults.
+/// If sqlfluff is installed, checks files and folders of a project with the rules in the example and with its defaults.
 pub fn finds_nothing<P: AsRef<str>>(project: &Path, dialect: &str, paths: impl IntoIterator<Item = P>) {
     let Some(sqlfluff) = tool("FORMULAC_SQLFLUFF") else {
         return;

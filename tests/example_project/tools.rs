@@ -1,4 +1,4 @@
-//! Files and other programs.
+//! Functions for files and for running other programs.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::project;
 
-/// The program that an environment variable names. Where there is none, says so past the test
-/// harness, which would keep it to itself.
+/// Returns the program that an environment variable names. If the variable is not set, prints a message directly to
+/// standard error, because the test harness would hide it.
 pub fn tool(variable: &str) -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let path = set(variable).map(PathBuf::from);
@@ -32,7 +32,7 @@ pub fn tool(variable: &str) -> Option<PathBuf> {
     path
 }
 
-/// A folder of this test alone, empty. It stays, to be looked at.
+/// Returns an empty folder that only this test uses. The folder is kept after the test so that it can be inspected.
 pub fn scratch(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join(env!("CARGO_CRATE_NAME"))
@@ -44,7 +44,7 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// Copies a project without what a run of dbt leaves in it.
+/// Copies a project without the files that a run of dbt leaves in it.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
     for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
@@ -63,7 +63,7 @@ pub fn copy(from: &Path, to: &Path) {
 
 fn is_left_by_dbt(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    // `build` is the target path of a fixture; git's own files are none of the project's.
+    // `build` is the target path of a fixture. Git's own files do not belong to the project.
     [
         "target",
         "build",
@@ -77,7 +77,7 @@ fn is_left_by_dbt(path: &Path) -> bool {
         || [".duckdb", ".duckdb.wal"].iter().any(|end| name.ends_with(end))
 }
 
-/// The files of a project by their paths in it, without what a run of dbt leaves there.
+/// Returns the files of a project by their relative paths, without the files that a run of dbt leaves there.
 pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -100,7 +100,7 @@ pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// The files of a folder by name.
+/// Returns the contents of the files in a folder by name.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let files = entries.map(|entry| entry.expect("a readable folder").path());
@@ -121,7 +121,7 @@ pub fn run(command: &mut Command) -> Output {
     run_with_input(command, "")
 }
 
-/// Runs a program that has to succeed.
+/// Runs a program that must succeed.
 pub fn run_with_input(command: &mut Command, input: &str) -> Output {
     let output = try_with_input(command, input);
     let (stdout, stderr) = (
@@ -136,7 +136,7 @@ pub fn run_with_input(command: &mut Command, input: &str) -> Output {
     output
 }
 
-/// Runs a program. The input is small enough for a pipe to hold.
+/// Runs a program. The input must be small enough for the buffer of a pipe.
 pub fn try_with_input(command: &mut Command, input: &str) -> Output {
     let child = command
         .stdin(Stdio::piped())
@@ -158,17 +158,17 @@ pub fn json_lines(values: &[Value]) -> String {
         .collect()
 }
 
-/// The answers of a batch by the id of the query.
+/// Returns the answers of a batch by the id of the query.
 pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
     values.map(|answer| (project::text(&answer["id"]), answer)).collect()
 }
 
-/// A Postgres server of this test alone, which is stopped at its end.
+/// A Postgres server that only this test uses. It is stopped at the end of the test.
 pub struct Server {
     child: Child,
-    /// The folder of its socket.
+    /// The folder of the server's socket.
     pub folder: String,
 }
 
@@ -194,17 +194,17 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// It stops when its standard input ends.
+    /// The server stops when its standard input is closed.
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
 
-/// The database of the example on DuckDB.
+/// File name of the example's DuckDB database.
 pub const DATABASE: &str = "subscription_business.duckdb";
 
-/// Settings of a run of dbt in this project, the same on every machine.
+/// Sets the environment of a dbt run in this project, so that it is the same on every machine.
 pub fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
     command
         .current_dir(project)

@@ -1,5 +1,5 @@
-//! `formulac verify` through dbt, on DuckDB and on a Postgres server: models as they were built, one that was changed by
-//! hand, specs that were edited since, models that are not there.
+//! Tests `formulac verify` through dbt, on DuckDB and on a Postgres server: unchanged models, a model that was changed
+//! by hand, specs that were edited after the build, and missing models.
 
 use std::path::Path;
 use std::process::Command;
@@ -53,7 +53,7 @@ impl Story<'_> {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
-    /// The exit status, and the models as JSON.
+    /// Returns the exit status, and the models as JSON.
     fn verify(&self, args: &[&str]) -> (i32, Value) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command
@@ -73,7 +73,7 @@ impl Story<'_> {
     }
 }
 
-/// What each comparison of each model says.
+/// Returns the result of each comparison of each model.
 fn told(models: &Value) -> Vec<String> {
     let models = models.as_array().expect("models").iter();
     let of = |model: &Value| {
@@ -109,7 +109,8 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "+customer_ltv_by_segment",
     ]);
 
-    // As they were built: by the formula, under a contract, and beside what the spec names.
+    // Unchanged models: a comparison with the formula, a model with a contract, and a comparison with the relation that
+    // the spec names.
     let (exit, found) = story.verify(&models);
     let agree = [
         "null agrees: 19 of 19 rows",
@@ -134,7 +135,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "verify leaves what the build left"
     );
 
-    // A table by hand: one value, one row less, one more.
+    // Change a table by hand: change a value, remove a row and add a row.
     let generated = read(&project.join(BUILT_LTV));
     let (head, body) = generated.split_once("#}\n").expect("a header");
     let by_hand = format!(
@@ -169,7 +170,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "built anew it agrees again"
     );
 
-    // A spec that was edited since the build.
+    // Edit a spec after the build.
     let spec = read(&project.join(LTV));
     let edited = spec
         .replace("total_revenue = SUM(revenue)", "total_revenue = SUM(revenue) + 1")
@@ -189,7 +190,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     );
     write(&project.join(LTV), &spec);
 
-    // What it is compared with is changed, or is not there; a model that nobody built.
+    // Change or remove the relation for comparison, and add a model that was not built.
     let growth = read(&project.join(GROWTH));
     write(
         &project.join(GROWTH),
@@ -211,7 +212,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     assert_eq!(found[1]["verdict"], json!("not compared"));
     write(&project.join(GROWTH), &growth);
 
-    // Without dbt: the server's own tables.
+    // Without dbt, read the server's tables directly.
     if let Some((_, host)) = settings.iter().find(|(name, _)| *name == "PGHOST") {
         let url = format!("postgres://oracle:unused@/postgres?host={host}&options=-csearch_path%3Danalytics");
         let (exit, found) = story.verify(&["customer_ltv_by_segment", "--engine", &url]);

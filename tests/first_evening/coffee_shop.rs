@@ -1,4 +1,4 @@
-//! The evening in the coffee shop.
+//! First evening at the coffee shop.
 
 use serde_json::json;
 

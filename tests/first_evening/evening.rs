@@ -1,4 +1,5 @@
-//! An evening: commands with what they have to print, files that somebody writes, and what is checked between them.
+//! An evening consists of commands with their expected output, files that a person writes, and checks between the
+//! commands.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +23,8 @@ pub struct Evening {
 }
 
 impl Evening {
-    /// A copy of the project `name` as a git repository, its dbt project in `inner`. `None` without the tools.
+    /// Copies the project `name` to a git repository, with its dbt project in `inner`. Returns `None` if the tools are
+    /// not installed.
     pub fn begin(name: &'static str, inner: &str, database: &str) -> Option<Self> {
         let (dbt, python) = (tool("FORMULAC_DBT")?, tool("FORMULAC_PYTHON")?);
         let root = scratch(name);
@@ -49,7 +51,7 @@ impl Evening {
         })
     }
 
-    /// The project as somebody has it, and the first command of formulac in it.
+    /// Prepares the project in its initial state, and runs the first command of formulac in it.
     pub fn first_command(&mut self, builds: &[&str]) {
         self.part("The project builds, as it did before");
         for build in builds {
@@ -63,12 +65,12 @@ impl Evening {
         );
     }
 
-    /// A heading of the transcript.
+    /// Adds a heading to the transcript.
     pub fn part(&mut self, title: &str) {
         self.transcript.push_str(&format!("\n## {title}\n\n"));
     }
 
-    /// Runs a command that has to end with this status and to print these parts of lines; its output.
+    /// Runs a command that must end with this status and print lines with these parts. Returns its output.
     pub fn runs(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let printed = self.runs_quietly(command, status, parts);
         let masked = alike(&printed);
@@ -82,7 +84,7 @@ impl Evening {
         printed
     }
 
-    /// The same outside the transcript.
+    /// Runs a command in the same way, but without recording it in the transcript.
     pub fn runs_quietly(&mut self, command: &str, status: i32, parts: &[&str]) -> String {
         let (found, printed) = self.shell.run(command);
         if found != status {
@@ -96,20 +98,20 @@ impl Evening {
         printed
     }
 
-    /// What a command must not have printed.
+    /// Checks that the output of a command does not contain these parts.
     pub fn never(&mut self, printed: &str, parts: &[&str]) {
         for part in parts.iter().filter(|part| printed.contains(**part)) {
             self.problems.push(format!("`{part}` is printed:\n{printed}"));
         }
     }
 
-    /// Writes a file of the project, as a person does in an editor.
+    /// Writes a file of the project, as a person would in an editor.
     pub fn writes(&mut self, file: &str, text: &str) {
         self.transcript.push_str(&format!("$ cat > {file}\n{text}"));
         write(&self.project.join(file), text);
     }
 
-    /// Checks that a file holds these parts.
+    /// Checks that a file contains these parts.
     pub fn holds(&mut self, file: &str, parts: &[&str]) {
         let path = self.project.join(file);
         if !path.is_file() {
@@ -128,7 +130,7 @@ impl Evening {
         }
     }
 
-    /// The rows of a query on the database.
+    /// Returns the rows of a query on the database.
     pub fn rows(&mut self, sql: &str) -> Value {
         let mut reader = Command::new(&self.python);
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/duckdb_rows.py");
@@ -144,7 +146,7 @@ impl Evening {
             .map_or(Value::Null, |answer| answer["rows"].clone())
     }
 
-    /// Checks that a relation has exactly the rows of the query written by hand, some of them.
+    /// Checks that a relation has exactly the rows of a handwritten query, and that it is not empty.
     pub fn equals_by_hand(&mut self, relation: &str, columns: &str, by_hand: &str) {
         let built = format!("select {columns} from {relation}");
         let sql = format!(
@@ -160,7 +162,7 @@ impl Evening {
         );
     }
 
-    /// Checks that a preview shows the rows of the table, with their types.
+    /// Checks that a preview displays the rows of the table with their types.
     pub fn previews_what_was_built(&mut self, model: &str, key: &str, schema: &str) {
         let preview = format!("formulac preview metrics/{model}.yml --limit 100 --json --quiet");
         let printed = self.runs_quietly(&preview, 0, &[]);
@@ -172,7 +174,7 @@ impl Evening {
         self.finds(&format!("the preview of {model}"), &json!(shown), &json!(built));
     }
 
-    /// Checks that the last run of dbt had no failure, and that it ran every test of these files.
+    /// Checks that the last run of dbt had no failures, and that it ran every test in these files.
     pub fn ran_all_of(&mut self, target: &str, folder: &str) {
         let json = |file: &str| -> Value {
             serde_json::from_str(&read(&self.project.join(target).join(file))).expect("an artifact is JSON")
@@ -197,7 +199,7 @@ impl Evening {
         self.finds(&format!("there are tests in {folder}"), &json!(count > 0), &json!(true));
     }
 
-    /// Compares the transcript with the one of the last commit, if all was as expected.
+    /// Compares the transcript with the committed transcript, if all checks succeeded.
     pub fn end(mut self) {
         let transcript = self.transcript.trim_start().to_owned();
         write(&self.database.with_file_name("transcript.txt"), &transcript);
@@ -213,7 +215,7 @@ impl Evening {
     }
 }
 
-/// Rows as strings, numbers rounded alike.
+/// Returns rows as strings, with numbers rounded in the same way.
 fn plain(rows: &Value) -> Vec<String> {
     let value = |value: &Value| {
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());

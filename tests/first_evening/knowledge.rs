@@ -1,4 +1,4 @@
-//! One knowledge: the commands of a project write the same SQL for a spec, and so does a machine on which dbt never ran.
+//! Consistency test: all commands of a project write the same SQL for a spec, also on a machine on which dbt never ran.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::project;
 use crate::tools::{copy, dbt_settings, files_below, run, scratch, tool, write};
 
-/// A dbt that keeps the query it is asked to show, and then fails.
+/// Stand-in for dbt that stores the query that it should show, and then fails.
 const KEEPS_THE_QUERY: &str = "#!/bin/sh\nfor last; do :; done\nprintf %s \"$last\" > \"$QUERY_FILE\"\nexit 1\n";
 
-/// A dbt that keeps each query and then runs it.
+/// Stand-in for dbt that stores each query and then runs it.
 const KEEPS_ALL_QUERIES: &str =
     "#!/bin/sh\nfor last; do :; done\nprintf '%s\\n\\n' \"$last\" >> \"$QUERY_FILE\"\nexec \"$REAL_DBT\" \"$@\"\n";
 
@@ -24,14 +24,16 @@ struct Knowledge {
     problems: Vec<String>,
 }
 
-/// What the commands write for a spec.
+/// SQL that the commands write for a spec.
 struct Said {
     query: String,
-    /// The SQL of the generated model, with the casts of its contract, without what only one command writes.
+    /// The SQL of the generated model, with the casts of its contract, but without the parts that only one command
+    /// writes.
     formula: String,
 }
 
-/// Checks the specs of a project that dbt has built; what is wrong comes back. The specs of `more` are added to its own.
+/// Checks the specs of a project that dbt has built, and returns the errors. The specs in `more` are added to the
+/// project's own specs.
 pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     if let Some(more) = more {
         copy(
@@ -51,7 +53,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
         scratch,
         problems: Vec::new(),
     };
-    // Files with hand edits that no spec says are written again.
+    // Files with hand edits that no spec can express are generated again.
     for folder in ["models/formulac", "dbt/models/formulac"].map(|folder| project.join(folder)) {
         if folder.is_dir() {
             fs::remove_dir_all(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -71,7 +73,7 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     knowledge.problems
 }
 
-/// The paths of the specs, as seen from the project.
+/// Returns the paths of the specs, relative to the project.
 fn specs(project: &Path) -> Vec<String> {
     let files = files_below(&project.join("metrics"));
     files
@@ -90,7 +92,7 @@ impl Knowledge {
         command.output().expect("formulac runs")
     }
 
-    /// What a command prints that has to succeed.
+    /// Returns the output of a command, which must succeed.
     fn prints(&mut self, args: &[&str]) -> String {
         let output = self.formulac(args);
         if !output.status.success() {
@@ -101,7 +103,7 @@ impl Knowledge {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Compares what the commands write for a spec.
+    /// Compares the SQL that the commands write for a spec.
     fn said_of(&mut self, spec: &str) -> Said {
         let name = Path::new(spec)
             .file_stem()
@@ -123,7 +125,7 @@ impl Knowledge {
             .map(|(_, text)| text.trim_end().to_owned())
             .unwrap_or_default();
         self.is_same(&format!("{name}: `model` and `generate`"), &model, &generated);
-        // The casts of a contract are of the model alone.
+        // Only the model has the casts of a contract.
         let text = project::read(&self.project.join(spec));
         if text.contains("\ncontract: {enforced: true}\n") {
             let loose = self.scratch.join(format!("{name}.yml"));
@@ -144,7 +146,7 @@ impl Knowledge {
         }
     }
 
-    /// The SQL of a model as `model` prints it.
+    /// Returns the SQL of a model as `model` prints it.
     fn modelled(&mut self, spec: &str, name: &str) -> String {
         let printed = self.prints(&["model", spec, "--quiet"]);
         let sql = printed
@@ -163,12 +165,12 @@ impl Knowledge {
         }
     }
 
-    /// The query that a preview sends to dbt.
+    /// Returns the query that a preview sends to dbt.
     fn previewed(&self, spec: &str) -> String {
         self.sent(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
     }
 
-    /// What a command sends to a dbt that this script stands in for.
+    /// Returns the query that a command sends to dbt, for which this script is a stand-in.
     fn sent(&self, script: &str, args: &[&str]) -> String {
         let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
         write(&dbt, script);
@@ -207,7 +209,8 @@ impl Knowledge {
         }
     }
 
-    /// Checks that `explain` and `compile` say the same of the definitions of a spec of one step, and assume nothing.
+    /// Checks that `explain` and `compile` give the same result for the definitions of a spec with one step, and make
+    /// no assumptions.
     fn explains(&mut self, spec: &str) {
         let file = project::yaml(&self.project.join(spec));
         let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else {
@@ -242,7 +245,7 @@ impl Knowledge {
         let dialect = compiled["dialect"].as_str().unwrap_or_default().to_owned();
         let of = |of: &Value| -> Vec<String> {
             let all = of["definitions"].as_array().cloned().unwrap_or_default();
-            // `explain` has the SQL of each dialect.
+            // `explain` returns the SQL for each dialect.
             let sql = |one: &Value| one["sql"].get(&dialect).unwrap_or(&one["sql"]).clone();
             all.iter()
                 .map(|one| format!("{} {} {}", one["name"], one["type"], sql(one)))
@@ -263,7 +266,7 @@ impl Knowledge {
         }
     }
 
-    /// Checks that a copy without dbt's artifacts has the same SQL, and that nothing is to be generated there.
+    /// Checks that a copy without dbt's artifacts has the same SQL, and that no file needs to be generated there.
     fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, Said>) {
         let elsewhere = self.scratch.join("elsewhere");
         copy(&self.project, &elsewhere);
@@ -275,7 +278,7 @@ impl Knowledge {
         self.prints(&["generate", "--check"]);
         self.prints(&["generate"]);
         let after = files_below(&self.project);
-        // Locks and what is kept of a manifest are of this machine.
+        // Locks and the data cached from a manifest exist only on this machine.
         for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
             self.is_same(
                 &format!("{path} on another machine"),
@@ -291,7 +294,7 @@ impl Knowledge {
     }
 }
 
-/// The relation that a spec reads, where formulas can name it.
+/// Returns the relation that a spec reads, if formulas can name it.
 fn relation(file: &Value) -> Option<String> {
     let from = file["from"].as_str()?;
     let inside = from.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
@@ -301,8 +304,8 @@ fn relation(file: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// SQL without what only one command writes: the header, configuration, import CTEs and incremental condition of a model, and
-/// the order of a query's rows. Whitespace does not count.
+/// Returns SQL without the parts that only one command writes: the header, configuration, import CTEs and incremental
+/// condition of a model, and the order of a query's rows. Whitespace is ignored.
 fn core(sql: &str) -> String {
     let end = sql
         .rfind("\norder by ")
@@ -326,7 +329,7 @@ fn core(sql: &str) -> String {
         let imported = blocks.get(at + 1).map_or("", |next| next.trim());
         let is_import =
             block.ends_with(" as (") && imported.starts_with("select * from {{") && !imported.contains('\n');
-        // The bracket behind it begins the next block.
+        // The closing bracket of the CTE is at the start of the next block.
         if is_import {
             at += 2;
             let rest = blocks.get(at).map_or("", |rest| {
@@ -341,17 +344,18 @@ fn core(sql: &str) -> String {
     words(&kept.join(" "))
 }
 
-/// SQL as dbt writes it for a first run, but for the relations.
+/// Returns SQL as dbt renders it for a first run, except for the relations.
 fn without_jinja(text: &str) -> String {
     let mut text = text.to_owned();
-    // Which rows an incremental run reads is a condition of the model alone; the rest of it stays beside another one.
+    // Only the model has the condition that selects the rows of an incremental run. The condition is removed, but other
+    // conditions next to it are kept.
     while let Some((before, after)) = text.split_once("{% if is_incremental() %}") {
         text = format!(
             "{before}{}",
             after.split_once("{% endif %}").map_or("", |(_, after)| after)
         );
     }
-    // A plain query has the default of a variable.
+    // A plain query contains the default value of a variable.
     while let Some((before, after)) = text.split_once("cast('{{ var(\"") {
         let (call, after) = after.split_once("\") }}' as date)").unwrap_or_default();
         text = format!("{before}date '{}'{after}", call.rsplit('"').next().unwrap_or_default());
@@ -359,7 +363,7 @@ fn without_jinja(text: &str) -> String {
     text
 }
 
-/// The words of a string without `with`, which begins a query or stands before its imports.
+/// Returns the words of a string without `with`, which begins a query or comes before its imports.
 fn words(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "with").collect();
     words.join(" ")
@@ -379,7 +383,7 @@ fn what_models_alone_have_does_not_count() {
     assert_ne!(core(query), core(&model.replace("group by b", "group by c")));
 }
 
-/// A project that dbt builds before formulac reads it.
+/// Returns a project that dbt builds before formulac reads it.
 fn built(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
     let dbt = tool("FORMULAC_DBT")?;
     let project = scratch(name);

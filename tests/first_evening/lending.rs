@@ -1,4 +1,4 @@
-//! The evening at the lender.
+//! First evening at the lender.
 
 use serde_json::json;
 
@@ -71,7 +71,7 @@ const COUNTRIES_SQL: &str = "
 
 const COUNTRIES_COLUMNS: &str = "country, loan_count, lent, loss_rate";
 
-/// A model of a source whose table has another name, and whose identifiers are quoted.
+/// A model that reads a source whose table has another name and whose identifiers are quoted.
 const RATES: &str = r"model: loans_by_rate
 description: Loans by their yearly rate
 from: source('core', 'loan_book')
@@ -81,7 +81,7 @@ definitions: |
   lent = SUM(principal)
 ";
 
-/// A model of a private one.
+/// A model that reads a private model.
 const LOSSES: &str = r"model: losses
 description: Borrowers with losses
 from: ref('int_borrower_scores')

@@ -1,9 +1,9 @@
-//! The first evening with formulac in two dbt projects of usual shapes: `projects/coffee_shop` has folders of models, tests in
-//! `data-tests`, a package and semantic models; `projects/lending` has its folders elsewhere, stands in a subfolder of its
-//! repository, and has groups, private, versioned, ephemeral, incremental and disabled models. Each walk runs the commands
-//! of an evening, checks files and rows, and ends in a transcript in `snapshots`.
+//! Tests the first evening with formulac in two typical dbt projects. `projects/coffee_shop` has folders of models,
+//! tests in `data-tests`, a package and semantic models. `projects/lending` has its folders in other places, is in a
+//! subfolder of its repository, and has groups and private, versioned, ephemeral, incremental and disabled models. Each
+//! test runs the commands of an evening, checks files and rows, and compares a transcript with `snapshots`.
 //!
-//! Tools come by environment variables, as in `tests/example_project`.
+//! Environment variables name the tools, as in `tests/example_project`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! What may stand where: the pairs of levels in `levels.yml`, each with the SQL or the code that it gives.
+//! Tests which levels can be combined: `levels.yml` has pairs of levels, each with the resulting SQL or code.
 
 use formulac::{Column, Compiler, Context, Relation, Schema, Type};
 use saphyr::{LoadableYamlNode, Yaml};
@@ -13,7 +13,7 @@ fn compiler(context: Context) -> Compiler {
         .from("orders")
         .context(context)
         .order_by(["month"]);
-    // A measure of groups by month; a dimension is one of rows.
+    // In a measure, the test groups by month. A dimension is computed per row.
     if context == Context::Measure {
         builder.group_by(["month"]).build()
     } else {
@@ -21,7 +21,7 @@ fn compiler(context: Context) -> Compiler {
     }
 }
 
-/// The SQL, or the codes of the errors.
+/// Returns the SQL, or the codes of the errors.
 fn outcome(case: &Yaml<'_>) -> (String, String) {
     let text = |key: &str| case.as_mapping_get(key).and_then(|n| n.as_str());
     let codes = |all: &[formulac::Diagnostic]| {

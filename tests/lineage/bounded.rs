@@ -1,4 +1,4 @@
-//! SQL that is deep or long: no stack overflows, and the time is linear.
+//! Tests long and deeply nested SQL: no stack overflows, and the time is linear.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ fn nothing(_: &[String]) -> KnownRelations {
     KnownRelations::default()
 }
 
-/// What is followed, or refused with a reason, without an overflow, within this time.
+/// Within this time, the lineage is computed, or the SQL is refused with a reason. The stack must not overflow.
 #[test]
 fn deep_sql_is_followed_or_refused() {
     let nest = |open: &str, inner: &str, close: &str, times: usize| {
@@ -106,7 +106,8 @@ fn time_is_linear_in_the_length() {
         }),
     ] {
         let (small, large) = (seconds(&build(400)), seconds(&build(3_200)));
-        // Eight times as much; quadratic would be 64 times as long. The machine may be busy.
+        // The input is eight times as large, so quadratic time would be 64 times as long. The limit is higher than
+        // eight because the machine may be busy.
         assert!(large < small.max(0.002) * 32.0, "{what}: {small} s, then {large} s");
     }
 }

@@ -1,5 +1,5 @@
-//! Every function of the catalogue in every dialect, with comparisons and conditions as its arguments, and every SQL
-//! function that its templates call: each column in them is a parent.
+//! Tests every function of the catalogue in every dialect, with comparisons and conditions as arguments, and every SQL
+//! function that its templates call. Each column in the arguments must be a parent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use formulac::catalog::{self, Overload, ParamType};
 use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
-/// Columns of each type.
+/// Number of columns of each type.
 const MANY: usize = 8;
 
-/// Functions without a form here: their arguments are cells, other tables or columns of a pivot.
+/// Functions without generated calls, because their arguments are cells, other tables or columns of a pivot.
 const NOT_GENERATED: &[&str] = &[
     "PIVOT",
     "PIVOTINDEX",
@@ -22,7 +22,7 @@ const NOT_GENERATED: &[&str] = &[
     "MATCH",
 ];
 
-/// Calls with arguments that no signature tells: shares, patterns, units.
+/// Calls whose arguments cannot be derived from the signature, such as shares, patterns and units.
 const CALLS: &[(&str, &str)] = &[
     ("DISTINCT", "COUNT(DISTINCT(IF(kind0 = \"a\", s0)))"),
     ("LARGE", "LARGE(IF(kind0 = \"a\", n0), 2)"),
@@ -69,7 +69,7 @@ fn schema() -> Schema {
     Schema::new().with(relation)
 }
 
-/// Arguments for a parameter: a column, and a value on a condition.
+/// Returns arguments for a parameter: a column, and a conditional value.
 fn arguments(ty: ParamType, at: usize) -> Vec<String> {
     let of = |ty: Type| {
         let letter = TYPES
@@ -93,7 +93,8 @@ fn arguments(ty: ParamType, at: usize) -> Vec<String> {
     }
 }
 
-/// Calls of an overload: all first choices, then all second ones and so on; with and without optional arguments.
+/// Returns calls of an overload: with the first choice for each argument, with the second choice, and so on. Optional
+/// arguments are included or omitted.
 fn calls(name: &str, overload: &Overload) -> Vec<String> {
     let mut params: Vec<ParamType> = overload.params.iter().map(|param| param.ty).collect();
     if overload.repeated {
@@ -121,7 +122,7 @@ fn calls(name: &str, overload: &Overload) -> Vec<String> {
     found
 }
 
-/// The words of an SQL text outside of strings, each with whether a bracket follows.
+/// Returns the words of a SQL text outside of strings, each with whether a bracket follows.
 fn words(sql: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for part in sql.split('\'').step_by(2) {
@@ -137,7 +138,7 @@ fn words(sql: &str) -> Vec<(String, bool)> {
     found
 }
 
-/// The columns of `t` that a query reads, by all that is said of it.
+/// Returns the columns of `t` that a query reads, for values, windows or rows.
 fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<String>, String> {
     let known = |parts: &[String]| KnownRelations {
         columns: if parts == ["t"] { columns.to_vec() } else { Vec::new() },
@@ -191,7 +192,7 @@ fn comparisons_in_every_function_of_every_dialect() {
                 let Some(sql) = compiled.as_ref().and_then(|compiled| compiled.query()) else {
                     continue;
                 };
-                // The order of the result makes no value.
+                // The order of the result does not affect any value.
                 let all = words(sql.rsplit_once("\norder by ").map_or(sql, |(before, _)| before));
                 let named: BTreeSet<String> = all
                     .iter()
@@ -227,14 +228,14 @@ fn comparisons_in_every_function_of_every_dialect() {
         .for_each(|(dialect, names)| calls_of_sql(&dialect, &names));
 }
 
-/// Words before a bracket that call no function.
+/// Words before a bracket that are not function calls.
 const NO_CALLS: &[&str] = &[
     "and", "as", "by", "filter", "in", "not", "or", "over", "then", "when", "else", "on", "using", "case", "values",
     "from", "interval", // Its first word is a part of dates.
     "extract",
 ];
 
-/// Functions of SQL by their names: no first argument is taken for a named one.
+/// Calls SQL functions by name, to check that a first argument is not mistaken for a named argument.
 fn calls_of_sql(dialect: &str, names: &BTreeSet<String>) {
     let columns = ["k", "a", "b", "c"].map(str::to_owned);
     let dialect: Dialect = dialect.parse().unwrap();
@@ -255,7 +256,7 @@ fn calls_of_sql(dialect: &str, names: &BTreeSet<String>) {
         ];
         for form in forms.iter().chain(&named) {
             let sql = format!("select {name}({form}) as answer from t");
-            // Some are called in a syntax of their own, such as `cast`.
+            // Some functions, such as `cast`, have a special call syntax.
             let Ok(read) = read(&sql, dialect, &columns) else {
                 continue;
             };

@@ -1,8 +1,9 @@
-//! Each form of SQL with what it is made of: `cases/*.txt`.
+//! Tests the lineage of each form of SQL: `cases/*.txt`.
 //!
-//! A case begins with `-- ` and what it shows, with `[dialects]` where it is not for all. `-- known relation: columns`
-//! says what is known of a relation. Then comes the SQL, and behind a line `=>` what is expected: `column <- columns`,
-//! with `over` what its windows are parted and ordered by, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
+//! A case begins with `-- ` and its title, followed by `[dialects]` if the case does not apply to all dialects. `--
+//! known relation: columns` gives the known columns of a relation. Then comes the SQL. After a line `=>`, the expected
+//! result follows: `column <- columns`, with `over` before the columns by which its windows are partitioned and
+//! ordered, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::path::Path;
 use formulac::Dialect;
 use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
 
-/// What is found, in the words of the cases.
+/// Returns the lineage in the format of the cases.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
     let of_relation = |parts: &[String]| {
         let name = parts.join(".");

@@ -1,4 +1,5 @@
-//! Which columns a query's columns are made of: a table of SQL, and the compiled SQL of projects, checked by hand.
+//! Tests column lineage, which finds the columns from which a query's columns are computed. The tests cover a table of
+//! SQL forms, and the compiled SQL of projects, checked by hand.
 
 #![allow(missing_docs, reason = "tests")]
 #![allow(

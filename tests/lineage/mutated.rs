@@ -1,4 +1,4 @@
-//! SQL with words taken out, doubled and swapped: nothing panics, and what is said both ways agrees.
+//! Removes, duplicates and swaps words of SQL. Nothing may panic, and lineage must be consistent in both directions.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use formulac::Dialect;
 use formulac::lineage::{ColumnChange, KnownRelations, SqlLineage, lineage_of_sql};
 use proptest::prelude::*;
 
-/// The SQL of all cases, without comments.
+/// Returns the SQL of all cases, without comments.
 fn corpus() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lineage/cases/forms.txt");
     let text = fs::read_to_string(path).unwrap();
@@ -35,7 +35,7 @@ fn words(sql: &str) -> Vec<String> {
     words
 }
 
-/// A column changes in what `affected` says exactly when it is made of the changed one.
+/// Checks that `affected` reports a column if and only if the column is computed from the changed column.
 fn agrees(lineage: &SqlLineage) {
     let columns = lineage.columns();
     let mut all: Vec<_> = columns

@@ -1,5 +1,5 @@
-//! The example projects: what each column of each model is made of, as people checked it: `projects/*.txt`, a line
-//! `model.column <- columns | rows and windows` each.
+//! Tests the lineage of the example projects: the sources of each column of each model, as checked by people. Each line
+//! in `projects/*.txt` has the form `model.column <- columns | rows and windows`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -50,7 +50,7 @@ fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnSource) -> Str
     out
 }
 
-/// The compiled SQL of the fixture, by two versions of dbt.
+/// The compiled SQL of the fixture, from two versions of dbt.
 #[test]
 fn the_fixture_project() {
     for version in ["dbt_1_12", "dbt_1_10"] {
@@ -76,7 +76,7 @@ fn the_fixture_project() {
             let lineage = lineage_of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
             let shown = |of: &ColumnSource| format!("{}.{}", of.relation.last().unwrap(), of.column);
             found += &lines(&node.name, &lineage, &shown);
-            // What it says of columns is what the warehouse has.
+            // The reported columns are the columns in the warehouse.
             let names: Vec<&str> = lineage.names().collect();
             let real: Vec<&str> = catalog
                 .table(&node.unique_id)
@@ -111,7 +111,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
         .collect()
 }
 
-/// All models of the example, in four dialects alike, and as the specs themselves say.
+/// All models of the example, with the same lineage in four dialects and in the specs themselves.
 #[test]
 fn the_example_project() {
     let nothing = |_: &[String]| KnownRelations::default();
@@ -150,7 +150,7 @@ fn the_example_project() {
     check("subscription_business.txt", &found[0]);
 }
 
-/// A lookup is a join: its keys are part of what the spec says a column is made of, and decide about rows in SQL.
+/// A lookup is a join. In a spec, its keys are sources of the column, but in SQL they determine the rows.
 fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &SqlLineage) {
     let rows: Vec<String> = lineage.rows().iter().map(ToString::to_string).collect();
     for column in spec.lineage() {

@@ -1,9 +1,10 @@
-//! Direct parents of each output column beside sqlglot's lineage, over queries in four dialects.
+//! Compares the direct parents of each output column with sqlglot's lineage, for queries in four dialects.
 //!
-//! `sqlglot/queries.txt` holds the queries: a line `-- title [dialects]`, then the SQL. `sqlglot/settled.txt` holds each
-//! disagreement with who is right and why: `title | column | dialects | who | reason`, with `*` for every column or every
-//! dialect. The test needs the Python that `FORMULAC_PYTHON` names. Without it the test reports that it is skipped, and
-//! with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+//! `sqlglot/queries.txt` contains the queries. Each has a line `-- title [dialects]`, followed by the SQL.
+//! `sqlglot/settled.txt` records for each disagreement who is right and why: `title | column | dialects | who |
+//! reason`, with `*` for every column or every dialect. The test needs Python with sqlglot, at the path in
+//! `FORMULAC_PYTHON`. If the variable is not set, the test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is
+//! set, the test fails instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -71,7 +72,7 @@ fn cases() -> Vec<Case> {
     found
 }
 
-/// The type that makes sqlglot see fields of a struct as such.
+/// Returns the type with which sqlglot treats fields of a struct as fields.
 fn column_type(column: &str, dialect: Dialect) -> &'static str {
     match (column, dialect.name()) {
         ("attrs", "bigquery") => "struct<color string, size int64>",
@@ -83,7 +84,7 @@ fn column_type(column: &str, dialect: Dialect) -> &'static str {
     }
 }
 
-/// The parents that sqlglot names, by column; `Err` where it names none.
+/// The parents that sqlglot reports, by column. An error if sqlglot reports no lineage.
 type Answer = Result<BTreeMap<String, BTreeSet<String>>, String>;
 
 fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
@@ -138,7 +139,7 @@ fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
     Some(String::from_utf8(output.stdout).unwrap().lines().map(answer).collect())
 }
 
-/// Where both disagree: the column (`*` for the whole query), and what each says.
+/// Returns the disagreements: the column (`*` for the whole query), and the result of each side.
 fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
     let known = |parts: &[String]| {
         let table = TABLES
@@ -175,7 +176,8 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
             found.push((name, format!("formulac: {own:?}, sqlglot: no such column")));
             continue;
         };
-        // sqlglot does not tell apart what windows are parted and ordered by, and which rows of a subquery are read.
+        // sqlglot does not distinguish the columns by which windows are partitioned and ordered from the columns that
+        // select the rows of a subquery.
         let both: BTreeSet<String> = own.union(&by).cloned().collect();
         if !(own.is_subset(theirs) && theirs.is_subset(&both)) {
             found.push((name, format!("formulac: {own:?} by {by:?}, sqlglot: {theirs:?}")));

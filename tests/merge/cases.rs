@@ -1,12 +1,13 @@
-//! The cases of `cases/*.txt`: what was generated, what people made of it, what is generated now, what comes out.
+//! Runs the cases in `cases/*.txt`: the previously generated text, the file as people edited it, the newly generated
+//! text, and the result.
 //!
-//! With `FORMULAC_WRITE=1` the results are written anew, to be looked at.
+//! If `FORMULAC_WRITE=1` is set, the test rewrites the results. Review the diff afterwards.
 
 use std::fmt::Write as _;
 
 use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, merge};
 
-/// As a pull would say it of views and of dbt's properties.
+/// Rules like those that a pull uses for views and for dbt's properties.
 pub fn rules() -> Rules {
     let mark = RuleMark::new("dbt_removed")
         .add_to_list("tags", "dbt_removed")
@@ -35,7 +36,7 @@ impl Case {
         self.options.iter().any(|other| other == option)
     }
 
-    /// As the file of a person would be.
+    /// Converts a text to a file as a person might save it.
     fn as_file(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if self.has("no final line break") {
@@ -165,7 +166,7 @@ fn outcome(case: &Case) -> String {
             let again = merge(Some(&new), &merged.text, &new, &rules().prune(case.has("prune"))).unwrap();
             assert_eq!(again.text, merged.text, "again: {}", case.title);
             assert!(again.kept.is_empty(), "again: {}: {:?}", case.title, again.kept);
-            // A carriage return would not be seen in the case.
+            // Carriage returns would be invisible in the case file.
             assert_eq!(
                 merged.text.matches('\n').count(),
                 if case.has("crlf") {

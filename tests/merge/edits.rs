@@ -1,4 +1,4 @@
-//! Edits by path: what each kind does, what is refused, and what they cost.
+//! Tests edits by path: the effect of each kind of edit, the refused edits, and the running time.
 
 use std::time::Instant;
 
@@ -207,7 +207,7 @@ fn many(models: usize) -> Vec<Edit> {
     (0..models * 5).map(each).collect()
 }
 
-/// Eight times the text and the edits take far less than 64 times the time, also on a busy machine.
+/// Eight times the text and the edits must take far less than 64 times as long, even on a busy machine.
 #[test]
 fn time_is_linear() {
     let time = |models: usize| {
@@ -242,7 +242,7 @@ fn quotes_stay_if_somebody_chose_them() {
     };
     assert_eq!(edited("'chosen'", "new"), "'new'\n");
     assert_eq!(edited("\"chosen\"", "new"), "\"new\"\n");
-    // `17c3…` needs quotes and `fa29…` does not: written anew, it would have none.
+    // `17c3…` needs quotes, but `fa29…` does not. A newly written value would have no quotes.
     assert_eq!(edited("\"17c35d90f432276f\"", "fa29e59cecf37534"), "fa29e59cecf37534\n");
     assert_eq!(edited("fa29e59cecf37534", "17c35d90f432276f"), "\"17c35d90f432276f\"\n");
     assert_eq!(edited("'12:30'", "10:45"), "'10:45'\n");

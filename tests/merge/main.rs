@@ -1,4 +1,4 @@
-//! Files of people, edited in place and merged with what is generated.
+//! Tests that edit files of people in place and merge them with newly generated texts.
 
 mod cases;
 mod edits;

@@ -1,4 +1,4 @@
-//! Random trees, edited by random people in their own hand, merged with random new ones.
+//! Merges random trees, edited in random styles, with newly generated random trees.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 use super::cases::rules;
 
-/// Choices of one person, out of random numbers; 0 when they run out.
+/// Random choices, taken from a list of numbers. All further choices are 0.
 struct Dice {
     numbers: Vec<u8>,
     at: usize,
@@ -97,7 +97,8 @@ fn tree(dice: &mut Dice) -> YamlValue {
     YamlValue::map(pairs)
 }
 
-/// Some values are others, some are gone, some are new; for a person also in another order.
+/// Changes, removes and adds some values. If `own` is set, a person made the changes, which may also reorder the
+/// values.
 fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     match value {
         YamlValue::Map(pairs, _) => {
@@ -155,7 +156,7 @@ fn changed(value: &YamlValue, dice: &mut Dice, own: bool) -> YamlValue {
     }
 }
 
-/// A person's handwriting.
+/// A person's style of writing YAML.
 struct Hand<'d> {
     dice: &'d mut Dice,
     out: String,
@@ -316,7 +317,8 @@ fn generated(value: &YamlValue) -> String {
     .unwrap()
 }
 
-/// Each scalar by its path, as another reader than ours finds it; of lists of scalars each item by itself.
+/// Returns each scalar by its path, as read by an independent YAML parser. Each item of a list of scalars has its own
+/// entry.
 fn leaves(text: &str) -> BTreeMap<String, String> {
     let mut out = BTreeMap::new();
     let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
@@ -422,7 +424,8 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     if merged.updated.is_empty() && merged.removed.is_empty() {
         let mut rest = merged.text.lines();
         for line in file.lines().filter(|line| !line.contains(['[', ']', '{', ','])) {
-            // What stood for nothing, and the last one of a list in brackets, have more behind them.
+            // A line with an empty value, and the line of the last item of a list in brackets, may have additional text
+            // at the end.
             let is_there = rest.any(|other| other == line || other.replacen(',', "", 1) == line);
             prop_assert!(is_there, "the line {:?} is gone\n{}", line, show);
         }
@@ -442,7 +445,7 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     prop_assert_eq!(&agreed.text, &equal, "both made the same\n{}", show);
 
     let windows = merge(Some(&base), &file.replace('\n', "\r\n"), &new, &plain()).unwrap();
-    // A file of one line without its end shows no line break.
+    // A file with a single line and no line break does not show which line break it uses.
     if file.contains('\n') {
         prop_assert_eq!(windows.text, merged.text.replace('\n', "\r\n"));
     }
@@ -453,7 +456,7 @@ fn dice() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), 0..160)
 }
 
-/// Strings that are nearly YAML.
+/// Generates strings that are nearly valid YAML.
 fn scraps() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         "a",

@@ -1,4 +1,4 @@
-//! What people made of written files is there after any pulls, whatever dbt said in between.
+//! Checks that edits to written files survive any number of pulls, however dbt's artifacts change in between.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::mapping::read;
 
-/// What a random project says of dbt: models with columns, each with what can change.
+/// Random dbt project: models with columns, each with the properties that can change.
 #[derive(Clone, Debug, Default)]
 struct Project {
     models: BTreeMap<usize, Model>,
@@ -48,7 +48,7 @@ const TEXTS: [&str; 7] = [
 const TYPES: [&str; 4] = ["", "integer", "date", "timestamp"];
 const TAGS: [&[&str]; 4] = [&[], &["pii"], &["pii", "core"], &["core"]];
 
-/// Choices out of random numbers; 0 when they run out.
+/// Random choices, taken from a list of numbers. All further choices are 0.
 struct Dice<'n>(std::slice::Iter<'n, u8>);
 
 impl Dice<'_> {
@@ -58,7 +58,7 @@ impl Dice<'_> {
 }
 
 impl Project {
-    /// Changes some of it.
+    /// Changes some parts of the project at random.
     fn change(&mut self, dice: &mut Dice<'_>) {
         for _ in 0..=dice.below(5) {
             let (model, column) = (dice.below(3), dice.below(4));
@@ -150,7 +150,7 @@ impl OmniFiles for Folder {
 }
 
 impl Folder {
-    /// Whether the last pull generated something there.
+    /// Returns `true` if the last pull generated a value at this path.
     fn generated_last(&self, path: &str, steps: &[String]) -> bool {
         let name = path
             .trim_end_matches(".yaml")
@@ -186,7 +186,7 @@ impl Folder {
     }
 }
 
-/// What a person left in a file: a comment, a value at a place, or the absence of one.
+/// Result of a person's edit that must survive: a comment, a value, a missing value, or line endings.
 #[derive(Clone, Debug)]
 enum Left {
     Comment(String, String),
@@ -195,7 +195,7 @@ enum Left {
     Crlf(String),
 }
 
-/// A person's edit of a file.
+/// Edits a file at random, as a person would.
 fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Left>) {
     let paths: Vec<String> = folder.omni.read().unwrap().keys().cloned().collect();
     if paths.is_empty() {
@@ -224,18 +224,18 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
             None => Edit::Remove { at },
         };
         let Ok(edited) = edit(&text, &[change]) else { return };
-        // What was left there, or below it, is what is there now.
+        // This edit replaces the earlier edits at the same path, above it and below it.
         left.retain(|it| match it {
             Left::Value(file, other, _) | Left::Nothing(file, other) => {
                 *file != path || !(other.starts_with(&steps) || steps.starts_with(other))
             }
             _ => true,
         });
-        // Comments inside of what a person takes away go with it.
+        // Comments inside a removed value are removed with it.
         left.retain(|it| !matches!(it, Left::Comment(file, comment) if *file == path && !edited.contains(comment)));
         match value {
             Some(value) => left.push(Left::Value(path.clone(), steps, json!(value))),
-            // Of what was a person's own nothing is remembered.
+            // If a person removes a value that they had added, a later pull may generate it.
             None if folder.generated_last(&path, &steps) => left.push(Left::Nothing(path.clone(), steps)),
             None => {}
         }
@@ -256,7 +256,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         (5, Some(_)) => of(&["dimensions", &format!("own_{number}"), "sql"], Some(&word), left),
         (6, _) if !is_list && root["description"].is_string() => of(&["description"], None, left),
         _ => {
-            // A comment in front of a line, or behind a key with a value in one line.
+            // Add a comment before a line, or after a key whose value is on one line.
             let lines: Vec<&str> = text.split_inclusive('\n').collect();
             let comment = format!("# person {number}");
             let end = if is_crlf { "\r\n" } else { "\n" };
@@ -344,7 +344,8 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     for pull in 0..4 {
         project.change(&mut dice);
         let model = project.model();
-        // What dbt does not say any more, and says later, is new. Of a file that dbt has no more only the mark is.
+        // A value that is missing from dbt for a while and then appears again counts as new. If a file's model is
+        // missing from dbt, only the mark is checked.
         left.retain(|it| match it {
             Left::Nothing(path, steps) if is_of_none(&model, path) => !matches!(steps[0].as_str(), "hidden" | "tags"),
             Left::Nothing(path, steps) => is_generated(&model, path, steps),
@@ -352,18 +353,18 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
         });
         let prune = pull == 3 && dice.below(4) == 0;
         if prune {
-            // Whoever prunes gives up the columns that are marked.
+            // A pull that prunes also removes columns that are marked, including their edits.
             let files = folder.omni.read().unwrap();
             left.retain(|it| !is_of_marked(it, &files));
         }
         folder.pull(&model, prune)?;
-        // A file without any line does not say how its lines end.
+        // A file without line breaks does not show which line endings it uses.
         left.retain(|it| !matches!(it, Left::Crlf(path) if folder.omni(path).is_some_and(|text| !text.contains('\n'))));
         check(&folder, &left)?;
-        // What it said it would do is done: there is nothing more.
+        // A second plan is empty, because the pull applied the first plan completely.
         let again = folder.plan(&model, false);
         prop_assert!(again.is_empty(), "{:?}", again);
-        // Without a person in between, what is written is what is generated.
+        // If no person has edited a file, its contents are the generated contents.
         if left.is_empty() {
             let files = folder.omni.read().unwrap();
             let all = model.views.iter().map(|view| (&view.path, &view.text));
@@ -384,7 +385,7 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whatever is generated is in the file; marked columns may be there beside it.
+/// Checks that the file contains everything that is generated. It may also contain marked columns.
 fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), TestCaseError> {
     match (ours, theirs) {
         (serde_json::Value::Object(ours), serde_json::Value::Object(theirs)) => {
@@ -398,7 +399,7 @@ fn differ(ours: &serde_json::Value, theirs: &serde_json::Value) -> Result<(), Te
     Ok(())
 }
 
-/// How many models are drawn; `FORMULAC_OMNI_CASES` asks for more or fewer.
+/// Returns the number of random models. `FORMULAC_OMNI_CASES` sets another number.
 fn cases() -> u32 {
     std::env::var("FORMULAC_OMNI_CASES")
         .ok()
@@ -415,7 +416,7 @@ proptest! {
     }
 }
 
-/// What random edits found.
+/// Cases in which random edits found errors before.
 #[test]
 fn found_before() {
     let all: [&[u8]; 2] = [

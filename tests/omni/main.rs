@@ -1,4 +1,4 @@
-//! The Omni model that `pull` makes of dbt's artifacts.
+//! Tests the Omni model that `pull` creates from dbt's artifacts.
 
 mod edits;
 mod mapping;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use formulac::artifacts::{Catalog, KeptParts, Manifest, RunResults, SourceResults};
 use formulac::omni::{Artifacts, OmniModel, Wanted};
 
-/// The artifacts of a folder.
+/// Artifacts in a folder.
 struct Left {
     manifest: Manifest,
     catalog: Option<Catalog>,
@@ -90,7 +90,7 @@ fn nodes_of_every_kind() {
     insta::assert_snapshot!(shown(&left("kinds").model(None)));
 }
 
-/// A warehouse that writes names in capitals, of which dbt knows the small letters.
+/// The warehouse returns names in upper case, but dbt has them in lower case.
 #[test]
 fn an_upper_casing_warehouse_gives_the_same() {
     let lower = left("dbt_1_12");

@@ -1,4 +1,4 @@
-//! What dbt says beside what Omni is told, row by row: `mapping.yaml`.
+//! Compares dbt's properties with the resulting Omni model, row by row: `mapping.yaml`.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use formulac::omni::{Artifacts, OmniModel, Wanted};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// What a file of dbt holds, from what a row says of it.
+/// Creates the contents of dbt's files from one row.
 struct Row<'r>(&'r Value);
 
 impl Row<'_> {
@@ -19,7 +19,7 @@ impl Row<'_> {
         self.0.get(key).and_then(Value::as_array).into_iter().flatten()
     }
 
-    /// The nodes with what all of them have, and the tests.
+    /// Returns a manifest with the nodes of the row, the properties that all nodes need, and the tests.
     fn manifest(&self) -> Manifest {
         let mut sections = json!({"nodes": {}, "sources": {}, "groups": {}});
         for (id, said) in self.pairs("dbt") {
@@ -31,7 +31,7 @@ impl Row<'_> {
                 "unique_id": id, "relation_name": format!("shop.{name}"),
             });
             if is_source {
-                // Their tables are named by `identifier`.
+                // The tables of sources are named by `identifier`.
                 node["alias"] = Value::Null;
                 node["source_name"] = json!(parts[2]);
                 node["identifier"] = json!(name);
@@ -110,7 +110,7 @@ impl Row<'_> {
         (!results.is_empty()).then(|| SourceResults::from_text(&json!({"results": results}).to_string()).unwrap())
     }
 
-    /// The files that come of it, read again.
+    /// Returns the resulting Omni files, parsed again.
     fn gives(&self) -> Value {
         let (manifest, catalog) = (self.manifest(), self.catalog());
         let (runs, freshness) = (self.runs(), self.freshness());
@@ -152,7 +152,7 @@ impl Row<'_> {
     }
 }
 
-/// `{on: model.shop.orders, column: id, test: unique}` as dbt keeps it.
+/// Converts `{on: model.shop.orders, column: id, test: unique}` to dbt's format.
 fn test(said: &Value, number: usize) -> Value {
     let (on, name) = (said["on"].as_str().unwrap(), said["test"].as_str().unwrap());
     let parts: Vec<&str> = on.split('.').collect();
@@ -186,7 +186,7 @@ fn test(said: &Value, number: usize) -> Value {
     })
 }
 
-/// YAML as another reader than ours takes it.
+/// Parses YAML with an independent parser.
 pub fn read(text: &str) -> Value {
     let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}"));
     documents.first().map_or(Value::Null, value)
@@ -211,8 +211,9 @@ fn value(yaml: &Yaml<'_>) -> Value {
     }
 }
 
-/// Where what came is not as expected. Of a mapping only what is expected counts, and `null` is what is not there; of the
-/// context each expected line must be in it.
+/// Lists the differences between the result and the expected value. Only the expected keys of a mapping are compared,
+/// and an expected `null` means that the key is missing. Each expected line of the context must occur in the found
+/// context.
 fn differences(path: &str, expected: &Value, found: Option<&Value>, out: &mut String) {
     match (expected, found) {
         (Value::Null, None) => {}

@@ -1,8 +1,9 @@
-//! What `promote` makes of Omni's files, and that its rows are those that Omni's own SQL gives.
+//! Tests the specs that `promote` creates from Omni's files. Their rows must equal the rows of Omni's own SQL.
 //!
-//! A case is a string: Omni's files, each below `==> path`, one call below `==> promote`, and below `==> sql` what Omni
-//! would run, written by hand. Both run on DuckDB, the program that `FORMULAC_DUCKDB` names. Without it a test says that
-//! it is skipped, and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+//! A case is a text file. It contains Omni's files, each after `==> path`, one call after `==> promote`, and, after
+//! `==> sql`, the SQL that Omni would run, written by hand. Both queries run on DuckDB. `FORMULAC_DUCKDB` is the path
+//! of the program. If it is not set, a test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test
+//! fails instead.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
@@ -27,7 +28,7 @@ fn compiler() -> Compiler {
     Compiler::builder().dialect(dialect).schema(schema).build()
 }
 
-/// A case: files, the call's words, and SQL.
+/// A case: its files, the words of the call, and the SQL.
 struct Case {
     files: Vec<(String, String)>,
     request: Request,
@@ -83,7 +84,7 @@ fn shown(promotion: &Promotion) -> String {
     out
 }
 
-/// The rows of a query, each as its values, in no order; `None` if there is no engine.
+/// Returns the rows of a query as sorted lists of values. `None` if there is no engine.
 pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
     let Some(program) = std::env::var_os("FORMULAC_DUCKDB").filter(|path| !path.is_empty()) else {
         assert!(
@@ -112,7 +113,7 @@ pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
     assert!(output.status.success() && errors.is_empty(), "{errors}\n{sql}");
     let out = String::from_utf8(output.stdout).unwrap();
     let value = |value: &str| match value.parse::<f64>() {
-        // Decimals and floats are written differently.
+        // Decimals and floats are printed in different formats.
         Ok(number) => format!("{:.9}", number + 0.0),
         Err(_) => value.to_owned(),
     };

@@ -1,9 +1,10 @@
-//! Tests of Omni's filter operators: the condition that each one becomes, or why it has no condition.
+//! Tests of Omni's filter operators. Each operator becomes a condition, or is refused with a reason.
 
 use formulac::promote::{Request, promote};
 use formulac::{Compiler, Schema};
 
-/// A field, Omni's filter on it, and the resulting condition. After `!`, the beginning of the refusal.
+/// A field, Omni's filter on it, and the resulting condition. A result that begins with `!` is the start of the reason
+/// for a refusal.
 const OPERATORS: &[(&str, &str, &str)] = &[
     ("text", "is: a", r#"text = "a""#),
     ("text", "is: 94110", r#"text = "94110""#),
@@ -194,7 +195,8 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("text", "not_is: q", "!`not_is` is not an operator"),
 ];
 
-/// Operators in Omni's list. Each occurs at least once in the tests. `case_insensitive` is a modifier.
+/// Operators in Omni's list. Each occurs at least once in the tests. `case_insensitive` is a modifier instead of an
+/// operator.
 const ALL: &[&str] = &[
     "is",
     "not",

@@ -1,15 +1,16 @@
-//! Cell formulas assembled from fragments: some are valid in a sheet, some in no table, and some in no sheet at all.
+//! Cell formulas that are assembled from fragments. Some are valid in a sheet or in a table, and some are invalid
+//! everywhere.
 
 use proptest::prelude::*;
 
-/// Generates the letters of a column, including letters that no sheet has.
+/// Generates the letters of a column, including letters that do not exist in a sheet.
 fn column() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "A", "B", "C", "D", "E", "F", "G", "b", "Z", "AA", "XFD", "ZZZ", "ZZZZ", "$A", "$C",
     ])
 }
 
-/// Generates a row as written in a formula, including rows that no sheet has.
+/// Generates a row number as written in a formula, including numbers that do not exist in a sheet.
 fn row() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "",
@@ -108,7 +109,7 @@ pub fn worksheet() -> impl Strategy<Value = String> {
     (keys, prop::collection::vec(formula(), 1..5)).prop_map(|(keys, formulas)| {
         let names = ["first", "D", "total", "e1"];
         let calculations = names.iter().zip(formulas).map(|(name, formula)| {
-            // YAML's single quotes: a quote inside the string is doubled.
+            // In YAML's single quotes, a quote inside the string is doubled.
             format!("  {name}: '={}'\n", formula.replace('\'', "''"))
         });
         format!(

@@ -1,4 +1,4 @@
-//! Proves that the corpus of the benches compiles, because a bench that stops early measures nothing.
+//! Checks that the corpus of the benches compiles, because a bench that stops early measures nothing.
 
 #[path = "../../benches/corpus/mod.rs"]
 mod definitions;

@@ -1,4 +1,4 @@
-//! The largest inputs on a small stack, through parsing, checking, lowering, emitting and dropping.
+//! Tests the largest inputs on a small stack, through parsing, checking, lowering, emitting and dropping.
 
 use formulac::{Column, Compiler, Diagnostic, Dialect, Relation, Schema, Type};
 
@@ -64,7 +64,7 @@ fn dialects() -> Vec<Dialect> {
     Dialect::all().collect()
 }
 
-/// Runs `work` on each shape, and prints the shape's name first, so that a crash of the process can be traced to it.
+/// Runs `work` on each shape. Prints the shape's name first, so that a crash of the process can be traced to the shape.
 fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
     let chosen = std::env::var("SHAPE").unwrap_or_default();
     for (index, shape) in shapes
@@ -96,7 +96,7 @@ fn specs() {
     each(SPECS, compile_spec);
 }
 
-/// Compiles a source as large as the limit allows, and one that is one byte larger.
+/// Compiles a source of the maximum size, and a source that is one byte larger.
 #[test]
 fn sixteen_mebibytes() {
     let limit = formulac::limits::Limits::default().source;

@@ -1,12 +1,12 @@
-//! Proves that a folded formula keeps its number of rows: a total stays one row, even if nothing of its aggregate
-//! is left.
+//! Checks that a simplified formula keeps its number of rows. A total stays one row, even if the simplification removes
+//! its aggregate.
 
 use formulac::{Compiler, Dialect, Level};
 use proptest::prelude::*;
 
 use crate::fuzz::orders;
 
-/// Totals, and formulas whose constants decide their value without the total. `{}` stands for the total.
+/// Totals, and formulas whose value follows from their constants without the total. `{}` is replaced with the total.
 const TOTALS: [&str; 4] = ["SUM(amount)", "COUNT()", "MAX(id) - 1", "AVERAGE(amount)"];
 const FOLDINGS: [&str; 12] = [
     "{} / 0",

@@ -1,4 +1,4 @@
-//! Random formulas: over the whole grammar, and over the part that compiles.
+//! Generates random formulas, both over the whole grammar and over the part that compiles.
 
 use proptest::prelude::*;
 
@@ -52,10 +52,10 @@ pub fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![pick(NAMES), pick(REFERENCES), pick(NUMBERS), text_literal()];
     leaf.prop_recursive(6, 64, 4, |inner| {
         let gap = || pick(GAPS);
-        // Comparisons and their operands are parenthesized, because chained comparisons are refused.
+        // Comparisons and their operands are parenthesized, because the parser rejects chained comparisons.
         let binary = (inner.clone(), gap(), pick(OPERATORS), gap(), inner.clone()).prop_map(|(l, g, op, h, r)| {
             let compares = op.starts_with(['=', '<', '>']);
-            // `a - -b` and `a < >b` need a space between the signs.
+            // `a - -b` and `a < >b` need a space between the two operators.
             if compares {
                 format!("(({l}){g}{op} {h}({r}))")
             } else {
@@ -78,7 +78,7 @@ pub fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// Generates a number. One generator per kind of value avoids most errors of type and level.
+/// Generates a number. A separate generator for each kind of value avoids most errors of type and level.
 fn number() -> impl Strategy<Value = String> + Clone {
     let leaf = prop_oneof![pick(&["amount", "id", "1", "2.5", "customer_id"])];
     leaf.prop_recursive(4, 24, 3, |x| {

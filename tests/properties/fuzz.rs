@@ -1,4 +1,4 @@
-//! Proves that no input causes a panic and that every answer is complete.
+//! Checks that no input causes a panic and that every answer is complete.
 
 use formulac::diag::Diagnostic;
 use formulac::{Compiler, Context, Dialect, Schema};
@@ -54,7 +54,7 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
     Ok(())
 }
 
-/// Inputs that fuzzing found earlier.
+/// Inputs in which fuzzing found errors earlier.
 #[test]
 fn found_before() {
     let compilers = [Compiler::default()];

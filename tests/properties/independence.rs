@@ -1,5 +1,5 @@
-//! Proves that a definition's SQL depends only on what it uses: not on neighboring definitions, nor on earlier
-//! inputs of the same compiler.
+//! Checks that a definition's SQL depends only on the definitions that it uses. It must not depend on neighboring
+//! definitions or on earlier inputs of the same compiler.
 
 use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn sql_in_order(compiler: &Compiler, definitions: &[String]) -> Vec<(Option<Stri
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Proves that definitions give the same SQL in either order, and alone.
+    /// Checks that definitions give the same SQL in either order, and separately.
     #[test]
     fn of_order(calls in calls_with_literals()) {
         for dialect in Dialect::all() {
@@ -96,7 +96,8 @@ fn outcome(compiler: &Compiler, text: &str) -> String {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Proves that a compiler, which reuses its working memory, carries nothing from one source over to the next.
+    /// Checks that a compiler, which reuses its working memory, does not carry anything over from one source to the
+    /// next.
     #[test]
     fn of_texts_before(
         good in prop::collection::vec(measure(), 1..4),
@@ -117,7 +118,7 @@ proptest! {
     }
 }
 
-/// Proves that an error in one definition does not change the SQL of definitions that do not use it.
+/// Checks that an error in one definition does not change the SQL of definitions that do not use it.
 #[test]
 fn faults_stay_where_they_are() {
     let good = "a = SUM(amount)\nb = COUNT(DISTINCT(customer_id))\nc = a / b";

@@ -1,6 +1,7 @@
-//! Inputs of any size. Each shape could make a careless pass recurse or scan its input repeatedly.
+//! Inputs that can be generated in any size. Each shape could cause recursion or repeated scanning in a badly written
+//! pass.
 
-/// Shape of an input, which can be generated at any size.
+/// Shape of an input that can be generated in any size.
 #[derive(Clone, Copy)]
 pub struct Shape {
     pub name: &'static str,
@@ -169,7 +170,7 @@ pub const FORMULAS: &[Shape] = &[
     }),
 ];
 
-/// Inputs for `compile` with a schema of many columns. No name in the inputs is known.
+/// Inputs for `compile` with a schema of many columns. The schema contains none of the names in the inputs.
 pub const AGAINST_SCHEMA: &[Shape] = &[
     shape("unknown names", 20_000, |n| {
         (0..n).map(|i| format!("d{i} = SUM(nothing_like_{i}_it)\n")).collect()

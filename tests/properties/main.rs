@@ -1,4 +1,5 @@
-//! Properties that hold for every input: no crash, spans that fit, sources that round-trip, linear growth.
+//! Tests of properties that hold for every input: no crash, correct spans, source texts that round-trip, and linear
+//! growth.
 
 #[allow(dead_code, reason = "the benches use the rest")]
 mod cells;

@@ -1,4 +1,5 @@
-//! Faulty inputs that are almost valid: a valid source with tokens removed, inserted, duplicated or truncated.
+//! Generates faulty inputs that are almost valid: valid sources in which tokens are removed, inserted or duplicated, or
+//! that are truncated.
 
 use proptest::prelude::*;
 
@@ -44,7 +45,7 @@ pub fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Returns the source with the changes applied, counted in characters.
+/// Returns the source with the changes applied. Positions are counted in characters.
 pub fn changed(text: &str, changes: &[Change]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for change in changes {
@@ -75,7 +76,7 @@ pub fn faulty_formula() -> impl Strategy<Value = String> {
     (prop::sample::select(FORMULAS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
 }
 
-/// A mutated spec.
+/// Generates a mutated spec.
 pub fn faulty_spec() -> impl Strategy<Value = String> {
     (prop::sample::select(SPECS), prop::collection::vec(change(), 1..5)).prop_map(|(t, c)| changed(t, &c))
 }

@@ -1,4 +1,4 @@
-//! Proves that printing a tree and parsing it again gives the same tree.
+//! Checks that printing a tree and parsing it again gives the same tree.
 
 use formulac::ast::{Ast, Expr, ExprId, print};
 use formulac::parse::parse;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::formulas::expression;
 
-/// Returns the tree with every node parenthesized, regardless of spans.
+/// Returns the tree as text in which every node is parenthesized, regardless of spans.
 fn shape(ast: &Ast, source: &str, id: ExprId) -> String {
     let leaf = || {
         ast.span(id)
@@ -56,7 +56,7 @@ proptest! {
         prop_assert_eq!(&print(second.ast(), second.source(), second_body), &printed, "printing is stable");
     }
 
-    /// Proves that a definition's tree does not depend on the lines above and below it.
+    /// Checks that a definition's tree does not depend on the lines above and below it.
     #[test]
     fn definitions_do_not_touch_each_other(one in expression(), two in expression()) {
         let alone = format!("b = {two}");

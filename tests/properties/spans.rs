@@ -1,5 +1,5 @@
-//! Proves that the tree of any source fits that source: children lie inside their parents, spans hold whole
-//! characters, and every hole is reported.
+//! Checks that the tree of any source matches the source: children are inside their parents, spans contain whole
+//! characters, and every missing expression is reported.
 
 use formulac::ast::{Ast, Expr};
 use formulac::diag::Diagnostic;
@@ -81,7 +81,7 @@ proptest! {
         check(parsed.ast(), &text, &found)?;
     }
 
-    /// Proves that tokens are in order and do not overlap, and that only whitespace or comments lie between them.
+    /// Checks that tokens are in order and do not overlap, and that only whitespace or comments are between them.
     #[test]
     fn of_tokens(text in soup()) {
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Proves that an independent parser accepts the generated SQL, and that string literals are unchanged in it.
+//! Checks that an independent parser accepts the generated SQL, and that string literals are unchanged in it.
 
 use formulac::{Compiler, Context, Dialect};
 use proptest::prelude::*;

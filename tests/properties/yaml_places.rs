@@ -1,10 +1,9 @@
-//! Proves that an error in a formula is reported at its exact characters in the YAML file, however the formula is
-//! written there.
+//! Checks that an error in a formula is reported at its exact characters in the YAML file, in every YAML style.
 
 use formulac::Compiler;
 use proptest::prelude::*;
 
-/// A function that does not exist. It occurs once in each file.
+/// Name of a function that does not exist. It occurs once in each file.
 const FAULT: &str = "NOPE";
 
 /// Generates the parts of a formula, one of which is faulty. A line may break between any two parts.
@@ -84,7 +83,7 @@ fn written(style: usize, parts: &[String], choices: &[u8]) -> String {
             lines(&|i, part| escaped(part, &[choice(i), 3, choice(i + 1), 4]), "     ")
         ),
         4 => {
-            // A backslash joins two lines.
+            // A backslash at the end of a line joins two lines.
             let joined: Vec<String> = parts.iter().map(|part| escaped(part, &[3])).collect();
             format!("  a: \"{}\"", joined.join(" \\\n      "))
         }
@@ -126,7 +125,7 @@ proptest! {
         prop_assert_eq!(shown, Some(FAULT), "style {} of {:?}", style, text);
     }
 
-    /// Proves that names are reported at their position, in a comma-separated string and in a list.
+    /// Checks that names are reported at their position, in a comma-separated string and in a list.
     #[test]
     fn names_are_shown_where_they_stand(
         before in prop::collection::vec("[a-zé]{1,4}", 0..4),

@@ -1,9 +1,9 @@
-//! Random formulas over the whole catalogue: compares the results of the compiler's SQL on the engines with those
-//! of the interpreter.
+//! Compares the results of the compiler's SQL on the engines with the results of the interpreter, for random formulas
+//! over the whole catalogue.
 //!
-//! Many formulas share a query, one column each. `FORMULAC_FORMULAS=2000` sets the number of formulas,
-//! `FORMULAC_SEED=7` draws others, `FORMULAC_FUNCTION=MOD` draws only formulas of this function, and
-//! `FORMULAC_ENGINES=duckdb` runs one engine. A failing formula is shown in its shrunk form.
+//! Many formulas share a query, in which each formula is a column. `FORMULAC_FORMULAS=2000` sets the number of
+//! formulas, `FORMULAC_SEED=7` generates other formulas, `FORMULAC_FUNCTION=MOD` generates only formulas with this
+//! function, and `FORMULAC_ENGINES=duckdb` runs only one engine. If a formula fails, its shrunk form is displayed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -33,7 +33,7 @@ const SUITE: &str = "agreement";
 const TABLES: u64 = 24;
 /// Number of formulas per query.
 const TOGETHER: usize = 32;
-/// Maximum number of attempts to draw a formula with informative values.
+/// Maximum number of attempts to generate a formula with informative values.
 const TRIES: usize = 12;
 const SHOWN: usize = 6;
 
@@ -42,7 +42,7 @@ pub struct Formula {
     pub name: String,
     pub function: &'static str,
     pub expr: ReferenceExpr,
-    /// Expected value of each row. `None` if the last bits decide.
+    /// Expected value of each row. `None` if the value depends on the last bits of a float.
     pub expected: Vec<Option<Value>>,
 }
 
@@ -110,7 +110,8 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceEx
     }
 }
 
-/// Returns the value of each row, as far as it is certain. `None` if an engine may fail.
+/// Returns the value of each row. The value is `None` if it is not certain. Returns `None` for the whole formula if an
+/// engine may fail.
 fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
@@ -160,7 +161,7 @@ fn alike(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// Returns whether a result is exempt from comparison or too long to show.
+/// Returns `true` if a result is exempt from comparison or too long to display.
 fn is_unwieldy(value: &Value) -> bool {
     match value {
         Value::Text(text) => text.len() > 400,
@@ -193,7 +194,7 @@ pub fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for at in 0..count {
         let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
-        // Functions take turns, so that none is rare.
+        // The functions are used in turn, so that no function is rare.
         let function = functions[(at % functions.len() as u64) as usize];
         let forms: Vec<&Form> = known
             .forms
@@ -272,7 +273,7 @@ fn sheet(database: &Database, level: &str, formulas: Vec<Formula>) -> Sheet {
     }
 }
 
-/// A query, and the formulas that it answers.
+/// A query, with the formulas that it evaluates.
 struct Asked<'a> {
     sheet: &'a Sheet,
     formulas: Vec<&'a Formula>,
@@ -280,7 +281,7 @@ struct Asked<'a> {
 }
 
 pub enum Refusal {
-    /// The dialect has no such function, as documented in the matrix.
+    /// The dialect does not have such a function, as documented in the matrix.
     Unsupported,
     Fault(String),
 }
@@ -431,7 +432,8 @@ fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
     }
 }
 
-/// Returns the number of sheets to run on a dialect's engine: all of them, or a third if the engine is slow.
+/// Returns the number of sheets to run on the engine of a dialect: all sheets, or a third of them if the engine is
+/// slow.
 pub fn share(dialect: Dialect, sheets: usize) -> usize {
     match dialect.name() {
         "duckdb" | "postgres" => sheets,
@@ -458,7 +460,7 @@ fn ask<'a>(
         }
         let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
         if query.is_err() {
-            // Formulas that this dialect does not support are skipped; the others are run.
+            // Formulas that this dialect does not support are skipped, and the others are run.
             formulas.retain(
                 |formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
                     Ok(_) => true,
@@ -499,7 +501,7 @@ fn ask<'a>(
     (batch, asked)
 }
 
-/// Returns whether the expression calls a function in `of`, inside a call of a function in `inside`.
+/// Returns `true` if the expression calls a function in `of` inside a call of a function in `inside`.
 fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
         ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),
@@ -625,7 +627,7 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(a), Json::Number(b)) => {
             let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
-            // Some quotients have six digits in the emulator, as quotients of NUMBER do in the warehouse.
+            // In the emulator, some quotients have six decimal places, like quotients of NUMBER in the warehouse.
             let tolerance = if is_emulator(dialect) {
                 tolerance.max(1e-6)
             } else {
@@ -633,13 +635,14 @@ fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
             };
             a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
         }
-        // The emulator sums integers as floats, and writes these sums as floats in strings.
+        // The emulator computes sums of integers as floats, and also writes these sums as floats when they are
+        // converted to strings.
         (Json::String(a), Json::String(b)) if is_emulator(dialect) => a.replace(".0", "") == b.replace(".0", ""),
         _ => expected == got,
     }
 }
 
-/// Returns the smallest formula and table found that still fail.
+/// Returns the smallest formula and table that still fail.
 fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
     let (dialect, sheet) = (failure.dialect, failure.sheet);
     let name = failure.formula.name.clone();

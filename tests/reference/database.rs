@@ -1,4 +1,4 @@
-//! Random tables: few rows, many NULLs and duplicates, a key, a missing month.
+//! Generates random tables with few rows, many NULLs and duplicates, a key, and a missing month.
 
 use formulac::{Column, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
-    /// The column was created with a quoted name.
+    /// `true` if the column was created with a quoted name.
     pub quoted: bool,
 }
 
@@ -40,8 +40,8 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// Tables of one draw: `orders` with a key, `customers` that they refer to, `quotas` with a key of two columns,
-/// and `visits` without a key.
+/// One set of random tables: `orders` with a key, `customers` to which the orders refer, `quotas` with a key of two
+/// columns, and `visits` without a key.
 #[derive(Clone, Debug)]
 pub struct Database {
     pub tables: Vec<Table>,
@@ -68,7 +68,7 @@ impl Database {
         self.interpreted_by(spec, str::to_owned)
     }
 
-    /// Returns the interpreter's result of a spec whose names are spelled by `written`.
+    /// Returns the interpreter's result of a spec. `written` spells the names.
     pub fn interpreted_by(&self, spec: &ReferenceSpec, written: fn(&str) -> String) -> StepRows {
         type Names = Vec<String>;
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();
@@ -154,7 +154,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
         column("is_paid", Type::Boolean, Kind::Bool, sure(random)),
         column(hostile("paid_at", "Paid At"), Type::Timestamp, Kind::Time, sure(random)),
     ];
-    // Empty tables and tables with one row are drawn more often than by chance.
+    // Empty tables and tables with one row are generated more often than by chance.
     let count = match random.below(10) {
         0 => random.below(2),
         1 => 20 + random.below(15),
@@ -171,7 +171,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 Value::Int(random.between(-3, 6)),
                 Value::Number(random.between(-400, 2000) as f64 / 4.0),
                 Value::Number(random.between(0, 40) as f64 / 4.0),
-                // Some months stay empty; ends of months occur.
+                // Some months have no rows, and ends of months occur.
                 Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.percent(50)),
                 Value::Time((first + random.between(0, 3) * 31) * DAY + random.between(0, 8) * 3 * 3600),

@@ -1,7 +1,7 @@
-//! Drafted examples for random specs: on the rows that an example supplies, the compiled queries must return the
-//! rows that it expects.
+//! Drafts examples for random specs. For the input rows of an example, the compiled queries must return the expected
+//! rows of the example.
 //!
-//! `FORMULAC_DRAFTS=500` drafts examples for more specs, `FORMULAC_SEED=7` for others.
+//! `FORMULAC_DRAFTS=500` drafts examples for more specs, and `FORMULAC_SEED=7` drafts examples for other specs.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::yaml::{self, Result};
 
 const SUITE: &str = "drafts";
 
-/// An example as drafted.
+/// A drafted example.
 struct Example {
     tables: Vec<Json>,
     columns: Vec<String>,

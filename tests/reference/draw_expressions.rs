@@ -7,12 +7,12 @@ use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
-    /// Draws an expression over groups.
+    /// Generates an expression over groups.
     pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.expr(kind, scope, 2)
     }
 
-    /// Draws an expression that reads at least one name.
+    /// Generates an expression that reads at least one name.
     pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         self.with_name_in(kind, scope, 2)
     }
@@ -64,7 +64,7 @@ impl Maker<'_> {
             .filter(|(_, k)| *k == kind)
             .map(|(x, _)| x)
             .collect();
-        // There are no literals for times.
+        // Times have no literals.
         if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
             return (*self.random.pick(&fitting)).clone();
         }
@@ -119,7 +119,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
-    /// Draws a number of days so small that no date leaves the calendar.
+    /// Generates a number of days that is small enough for all dates to stay in the calendar.
     pub fn days(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let literal = ReferenceExpr::Literal(Value::Int(self.random.between(1, 60)));
         if self.random.percent(75) {
@@ -216,7 +216,7 @@ impl Maker<'_> {
         match self.random.below(5) {
             0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
-                // Multiplying by an integer keeps the number of decimal digits from adding up.
+                // A multiplication by an integer does not increase the number of decimal places.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
                 ReferenceExpr::Binary(ReferenceOp::Multiply, Box::new(a), Box::new(b))
             }
@@ -285,7 +285,7 @@ impl Maker<'_> {
         ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
-    /// Draws an aggregate that returns this kind.
+    /// Generates an aggregate that returns this kind.
     pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
         let rows = Scope {
             leaves: scope.rows.clone(),
@@ -356,7 +356,7 @@ impl Maker<'_> {
     }
 }
 
-/// Returns whether there is a time to derive other times from.
+/// Returns `true` if the scope has a time from which other times can be derived.
 pub fn has_times(scope: &Scope) -> bool {
     scope.leaves.iter().any(|(_, kind)| *kind == Kind::Time) || can_aggregate(Kind::Time, scope)
 }

@@ -23,14 +23,14 @@ pub const TYPES: [Type; 7] = [
 const NUMBERS: [Type; 3] = [Type::Integer, Type::Decimal, Type::Float];
 const TEMPORAL: [Type; 2] = [Type::Date, Type::Timestamp];
 
-/// Values that an expression at one position of a formula is made of.
+/// Values that are available at one position in a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Values of one row.
     Row,
     /// Values of one group.
     Group,
-    /// Values of one row, which can refer to other rows.
+    /// Values of one row, which can also refer to other rows.
     Sheet,
 }
 
@@ -40,11 +40,11 @@ pub struct Draw<'a> {
     pub table: &'a Table,
 }
 
-/// Types that the letters of a signature represent in one call.
+/// Types that the letters of a signature stand for in one call.
 type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
-    /// Draws a call of this form at a level, with arguments nested to this depth.
+    /// Generates a call of this form at a level. Arguments are nested up to this depth.
     pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> ReferenceExpr {
         let place = match level {
             Level::Aggregate => At::Group,
@@ -57,7 +57,8 @@ impl Draw<'_> {
         };
         let drawn = self.call(form, ty, place, depth);
         if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
-            // A function without arguments returns the same value in each row.
+            // A function without arguments returns the same value in each row, so it is combined with another
+            // expression.
             let other = self.expr(Type::Float, place, depth - 1);
             return binary(ReferenceOp::Multiply, drawn, other);
         }
@@ -101,8 +102,8 @@ impl Draw<'_> {
         for takes in &form.takes {
             let ty = self.type_of(takes, letters, before);
             let arg = self.argument(takes, ty, place, depth);
-            // Aggregates and windows over constants tell little. DuckDB fails on the mode of constants, Postgres on the
-            // lag of a constant string.
+            // Aggregates and windows over constants give little information. DuckDB fails on the mode of constants, and
+            // Postgres fails on the lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
             args.push(if named {
                 ReferenceExpr::Name(self.column(ty))
@@ -117,7 +118,7 @@ impl Draw<'_> {
     /// Returns the type that an argument gets in this call.
     fn type_of(&mut self, takes: &Takes, letters: &mut Letters, before: Type) -> Type {
         match takes {
-            // Types that widen to the parameter's type are accepted, too.
+            // Types that widen to the parameter's type are also accepted.
             Takes::Is(Type::Float) if self.random.percent(20) => *self.random.pick(&NUMBERS),
             Takes::Is(Type::Decimal) if self.random.percent(15) => Type::Integer,
             Takes::Is(ty) => *ty,
@@ -187,7 +188,7 @@ impl Draw<'_> {
         ReferenceExpr::Literal(self.random.pick(written).clone())
     }
 
-    /// Draws an expression of a type.
+    /// Generates an expression of a type.
     fn expr(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(ty, place);
@@ -200,7 +201,7 @@ impl Draw<'_> {
             At::Group => Level::Aggregate,
             At::Sheet => Level::Window,
         };
-        // Windows over groups are separate steps. An aggregate in a sheet is an aggregate of a range.
+        // Windows over groups are separate steps. An aggregate in a sheet is an aggregate over a range.
         let fitting = |form: &&Form| {
             let ranged = place != At::Sheet || form.level != Level::Aggregate || form.ranges;
             form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged
@@ -255,7 +256,7 @@ impl Draw<'_> {
                 let op = *self
                     .random
                     .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
-                // Multiplying by an integer prevents decimal digits from adding up.
+                // A multiplication by an integer does not increase the number of decimal places.
                 of(
                     self,
                     op,
@@ -337,7 +338,7 @@ impl Draw<'_> {
         (*self.random.pick(&fitting)).to_owned()
     }
 
-    /// Draws an aggregate of a column, or a column that the groups are formed by.
+    /// Generates an aggregate of a column, or a column by which the rows are grouped.
     fn group_leaf(&mut self, ty: Type) -> ReferenceExpr {
         if ty == Type::Text && self.random.percent(25) {
             return ReferenceExpr::name(GROUP);
@@ -384,7 +385,7 @@ impl Draw<'_> {
         })
     }
 
-    /// Draws the rows of a window: usually all rows, otherwise those from one row to another.
+    /// Generates the rows of a window: usually all rows, otherwise those from one row to another.
     fn rows(&mut self) -> WindowRows {
         if self.random.percent(60) {
             return WindowRows::All;
@@ -398,7 +399,7 @@ impl Draw<'_> {
         WindowRows::Between(from, to)
     }
 
-    /// Draws an aggregate of columns over a window's rows.
+    /// Generates an aggregate of columns over a window's rows.
     fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> ReferenceExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();

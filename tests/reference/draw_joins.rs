@@ -1,4 +1,4 @@
-//! Random joins: by keys and by other columns, with additional conditions, of tables and of earlier steps.
+//! Generates random joins of tables and of earlier steps, by keys and by other columns, with additional conditions.
 
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
@@ -6,16 +6,16 @@ use crate::expr::{ReferenceExpr, ReferenceOp};
 use crate::kind::Kind;
 use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, unqualified_name};
 
-/// A table, or a step drawn earlier.
+/// A table, or a step that was generated earlier.
 #[derive(Clone)]
 pub struct Relation {
     pub name: String,
     pub columns: Vec<(String, Kind)>,
     /// Columns that identify a row.
     pub grain: Vec<String>,
-    /// No column of the grain is ever NULL.
+    /// `true` if no column of the grain is ever NULL.
     pub sure: bool,
-    /// The relation has at most one row.
+    /// `true` if the relation has at most one row.
     pub single: bool,
 }
 
@@ -39,9 +39,9 @@ impl Relation {
 #[derive(Clone)]
 pub struct Many {
     relation: String,
-    /// Columns of the relation, spelled as in formulas.
+    /// Columns of the relation, spelled as formulas spell them.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
-    /// There may be rows that match no row of this relation.
+    /// `true` if there may be rows that match no row of this relation.
     pub unmatched: bool,
 }
 
@@ -58,7 +58,7 @@ struct Joined {
 }
 
 impl Joined {
-    /// Returns the relations that contain a column. Relations whose column is merged by `using` count as one.
+    /// Returns the relations that contain a column. Relations with a column that `using` merges count as one.
     fn owners(&self, name: &str) -> Vec<usize> {
         let merged = self.merged.iter().find(|m| m.name == name);
         let mut owners: Vec<usize> = (0..self.relations.len())
@@ -70,7 +70,7 @@ impl Joined {
         owners
     }
 
-    /// Returns every column under the names that identify it.
+    /// Returns every column by the names that identify it.
     fn leaves(&self) -> Vec<(ReferenceExpr, Kind)> {
         let mut leaves = Vec::new();
         for (at, relation) in self.relations.iter().enumerate() {
@@ -86,7 +86,7 @@ impl Joined {
 }
 
 impl Maker<'_> {
-    /// Draws joins for the step, and updates the step's input. Any of the `known` relations may be joined.
+    /// Generates joins for the step, and updates the step's input. Any of the `known` relations may be joined.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -146,7 +146,7 @@ impl Maker<'_> {
                     }
                     sure = sure && target.sure && join.kind != ReferenceJoinKind::Left;
                 }
-                // The compiler assumes that a row finds one match, but here it finds several.
+                // The compiler assumes that a row has one match, but here a row has several.
                 _ if repeats => grain.clear(),
                 _ => {}
             }
@@ -201,7 +201,7 @@ impl Maker<'_> {
             single: false,
             name: self.input.relation.name.clone(),
         };
-        // If a column has two names, some draws know one name and some the other.
+        // If a column has two names, some specs use the first name and others the second.
         let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
@@ -240,7 +240,7 @@ impl Maker<'_> {
             join.by = self.by(joined, target, join.name())?;
         }
         if self.repeats(&join, target) {
-            // The number of rows must stay small enough for the interpreter to walk over them.
+            // The number of rows must stay small enough for the interpreter.
             if self.multiplied > 1 {
                 return None;
             }
@@ -257,7 +257,7 @@ impl Maker<'_> {
         Some(join)
     }
 
-    /// Returns whether a row may find several matches.
+    /// Returns `true` if a row may have several matches.
     fn repeats(&self, join: &ReferenceJoin, target: &Relation) -> bool {
         let asked: Vec<String> = match &join.by {
             JoinCondition::Using(names) => names.clone(),
@@ -285,7 +285,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Draws a condition with an equality between the two sides, on the target's key or on another column.
+    /// Generates a condition with an equality between the two sides, on the target's key or on another column.
     fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {
@@ -368,7 +368,7 @@ fn same_names(a: &[String], b: &[String]) -> bool {
     a.len() == b.len() && a.iter().all(|name| b.contains(name))
 }
 
-/// Returns the columns of a relation that a condition requires to be equal to something in another relation.
+/// Returns the columns of a relation that a condition compares for equality with a value in another relation.
 fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
     let own = |x: &ReferenceExpr| match x {
         ReferenceExpr::Name(name) => name

@@ -1,4 +1,4 @@
-//! Random specs that are meaningful: every name is known, every type fits, and every order is total if rows
+//! Generates random specs that are meaningful: every name exists, every type fits, and every order is total if rows
 //! depend on it.
 
 use crate::calendar::Frame;
@@ -12,11 +12,11 @@ use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, unqua
 
 /// Columns and relations that a step can read.
 pub struct Input {
-    /// Relation that `keep` refers to. After joins, this is the first relation, with the grain of the joined rows.
+    /// Relation to which `keep` refers. After joins, this is the first relation, with the grain of the joined rows.
     pub relation: Relation,
-    /// Columns, spelled as in formulas.
+    /// Columns, spelled as formulas spell them.
     pub leaves: Vec<(ReferenceExpr, Kind)>,
-    /// All readable columns. Formulas read some of them.
+    /// All columns that can be read. Formulas read some of them.
     pub every: Vec<(ReferenceExpr, Kind)>,
     /// Relations joined with many rows.
     pub many: Vec<Many>,
@@ -77,13 +77,13 @@ pub struct Maker<'a> {
     pub made: usize,
     /// Kinds of the definitions.
     pub kinds: Vec<(String, Kind)>,
-    /// Number of joins in the spec that may find several rows.
+    /// Number of joins in the spec in which a row may have several matches.
     pub multiplied: usize,
-    /// Period that groups and orders the step, so that formulas can look up other periods.
+    /// Period by which the step is grouped and ordered, so that formulas can look up other periods.
     pub calendar: Option<KeptColumn>,
 }
 
-/// Operands that expressions are built from.
+/// Operands from which expressions are built.
 #[derive(Clone, Default)]
 pub struct Scope {
     /// Columns and definitions that can be used directly.
@@ -94,7 +94,7 @@ pub struct Scope {
     pub windowed: Vec<(ReferenceExpr, Kind)>,
 }
 
-/// Kinds that can be compared and sorted by. Times are used only if there are any.
+/// Kinds of values that can be compared and sorted. Times are used only if the scope has any.
 pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
 pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
 
@@ -116,7 +116,7 @@ impl Maker<'_> {
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
         }
-        // If two relations are joined with many rows, each one repeats the other's rows.
+        // If two relations are joined with many rows, each relation repeats the rows of the other.
         let aggregates = match self.input.many.as_slice() {
             [] => true,
             [one] => !one.leaves.is_empty(),
@@ -129,7 +129,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Draws a name: usually a plain one, sometimes one that needs quotes.
+    /// Generates a name, which sometimes needs quotes.
     pub fn name(&mut self) -> String {
         self.made += 1;
         match self.random.below(40) {
@@ -141,7 +141,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Draws a kind that the scope can supply.
+    /// Generates a kind that the scope can supply.
     pub fn any_kind(&mut self, scope: &Scope) -> Kind {
         if has_times(scope) && self.random.percent(12) {
             Kind::Time
@@ -164,7 +164,7 @@ impl Maker<'_> {
         self.step.definitions.push((name, x));
     }
 
-    /// Draws a row-level definition, sometimes with the name of a column that it cleans.
+    /// Generates a row-level definition. Sometimes it has the name of a column, which it cleans.
     fn row_definition(&mut self, rows: &mut Scope) {
         let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
@@ -216,7 +216,7 @@ impl Maker<'_> {
                 continue;
             }
             let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
-            // Periods with a neighbor are usually months.
+            // A period whose neighbor is looked up is usually a month.
             let frame = frame.map(|frame| match date {
                 true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
                 false => frame,
@@ -296,7 +296,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Returns the operands that aggregates may take.
+    /// Returns the operands that aggregates may use.
     fn aggregated(&self, rows: &Scope) -> Vec<(ReferenceExpr, Kind)> {
         self.input
             .many
@@ -305,7 +305,7 @@ impl Maker<'_> {
     }
 
     fn keep(&mut self) -> ReferenceKeep {
-        // A row of several relations keeps columns of any of them.
+        // With joins, a row can keep columns of any of the relations.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
             false => self
@@ -427,7 +427,8 @@ impl Maker<'_> {
         }
     }
 
-    /// `amount = SUM(amount)`: inside its own expression the name is the column, elsewhere it is the sum.
+    /// For example, in `amount = SUM(amount)`, the name is the column inside the definition, and elsewhere it is the
+    /// sum.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
         let ReferenceExpr::Name(name) = &leaf else { return };

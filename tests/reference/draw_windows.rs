@@ -67,8 +67,8 @@ impl Maker<'_> {
             windowed: scope.leaves.clone(),
             ..scope.clone()
         };
-        // If there are two dates, lookups shift the first one. The interpreter cannot determine the first one if a date
-        // is NULL in all rows.
+        // If there are two dates, lookups shift the first date. The interpreter cannot determine which date is first if
+        // a date is NULL in all rows.
         let dates = [Kind::Date, Kind::Time];
         let is_date = |entry: &KeptColumn| {
             scope
@@ -114,13 +114,14 @@ impl Maker<'_> {
                 };
             }
             let name = self.name();
-            // A window over a window needs another stratum.
+            // A window over a window must be computed in another stratum.
             scope.windowed.push((ReferenceExpr::name(&name), made));
             self.define(name, made, x);
         }
     }
 
-    /// Draws a value that looks at other rows, and its kind. `None` if `inner` cannot be used this way.
+    /// Generates a value that depends on other rows, and returns the value with its kind. Returns `None` if `inner`
+    /// cannot be used in this way.
     pub fn window(&mut self, inner: &ReferenceExpr, kind: Kind, scope: &Scope) -> Option<(ReferenceExpr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
@@ -177,7 +178,7 @@ impl Maker<'_> {
         if !matches!(inner, ReferenceExpr::Name(_) | ReferenceExpr::Period(..)) {
             return None;
         }
-        // If rows are joined, only the rows of the relation joined with many rows occur once.
+        // With joins, only the rows of the relation that is joined with many rows occur exactly once.
         let is_repeated = |many: &Many| many.leaves.iter().all(|(x, _)| x != inner);
         if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
             return None;

@@ -1,4 +1,5 @@
-//! Random cases: compiled for each dialect, run on the engines, and compared with the results of an interpreter.
+//! Runs random cases: compiles each case for every dialect, runs it on the engines, and compares the results with those
+//! of an interpreter.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -12,13 +13,13 @@ use crate::compare::same;
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
 use crate::quiet::quietly;
 
-/// Number of failures that are shrunk and shown.
+/// Number of failures that are shrunk and displayed.
 const SHOWN: usize = 3;
 
-/// Maximum number of rounds that shrink a failing case.
+/// Maximum number of rounds in which a failing case is shrunk.
 const SHRUNK: usize = 40;
 
-/// A random case drawn from a seed, which knows its expected result.
+/// A random case that is generated from a seed and has an expected result.
 pub trait Drawn: Sized {
     /// Result of the interpreter.
     type Right;
@@ -27,32 +28,32 @@ pub trait Drawn: Sized {
     const KIND: &'static str;
     /// Environment variable that sets the number of cases. The default is 5,000.
     const COUNT: &'static str;
-    /// Slower engines run one out of this many cases.
+    /// Slower engines run one in this many cases.
     const ONE_OF: u64;
 
     fn draw(seed: u64) -> Self;
     fn seed(&self) -> u64;
-    /// Returns the case as the text that the compiler reads.
+    /// Returns the case as the text for the compiler.
     fn text(&self) -> String;
     fn schema(&self) -> Schema;
     fn tables(&self) -> Vec<Json>;
     fn right(&self) -> Self::Right;
-    /// Returns all cases that have one element less.
+    /// Returns all cases that can be made by removing one element.
     fn smaller(&self) -> Vec<Self>;
     /// Returns the difference between an answer and the expected result.
     fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
 
-    /// Returns whether the case can run on the dialect's engine at all.
+    /// Returns `true` if the dialect's engine can run the case.
     fn is_asked(&self, _: Dialect) -> bool {
         true
     }
 
-    /// Returns whether the contract allows the engine to fail with this message.
+    /// Returns `true` if the contract allows the engine to fail with this message.
     fn may_fail(_: &str) -> bool {
         false
     }
 
-    /// Returns a summary of all the drawn cases.
+    /// Returns a summary of all generated cases.
     fn told(_: &[Self], _: &[Self::Right]) -> Option<String> {
         None
     }
@@ -65,7 +66,7 @@ pub fn number(variable: &str, otherwise: u64) -> u64 {
         .unwrap_or(otherwise)
 }
 
-/// Returns the dialects to test.
+/// Returns the dialects to be tested.
 pub fn dialects() -> Vec<Dialect> {
     let chosen = env::var("FORMULAC_ENGINES").ok();
     Dialect::all()
@@ -119,7 +120,8 @@ fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer
 )]
 pub fn run<C: Drawn>() {
     let count = number(C::COUNT, 5000);
-    // A large seed, as shown in a failure, draws exactly this case. A small seed starts another series.
+    // A large seed, as displayed with a failure, generates exactly this case. A small seed starts a different series of
+    // cases.
     let first = match number("FORMULAC_SEED", 1) {
         shown @ 1_000_000.. => shown,
         series => series * 1_000_000,
@@ -225,14 +227,15 @@ pub fn run<C: Drawn>() {
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
 }
 
-/// Returns whether every error is a PERIODOFFSET by a unit shorter than the periods of its key, which is not allowed.
+/// Returns `true` if every error is about a PERIODOFFSET by a unit shorter than the periods of its key, which is not
+/// allowed.
 fn moves_within_a_period(fault: &str) -> bool {
     fault
         .split("; ")
         .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has one value per "))
 }
 
-/// Returns the smallest case found that still fails, with its query and its fault.
+/// Returns the smallest case that still fails, with its query and its error.
 fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
     let mut least: Option<C> = None;
     let mut told = String::new();
@@ -260,7 +263,8 @@ fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
             let found = fault(&case, dialect, &right, &answers[place])?;
             Some((format!("{}\n{query}\n{found}", case.text()), case))
         });
-        // In the first round, the first case is the original case. Any other case that fails is smaller.
+        // In the first round, the first case is the original case. Any other case that fails is smaller than the
+        // original case.
         let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else {
             break;
         };
@@ -299,8 +303,8 @@ pub fn rows_fault(
     (!right).then(|| format!("gives    {}\nexpected {}", lines(got), lines(wanted)))
 }
 
-/// Returns whether two values are equal. Numbers of an emulator are compared with `tolerance`, because the
-/// emulator's quotients have six digits, as quotients of NUMBER do in the warehouse.
+/// Returns `true` if two values are equal. Numbers from an emulator are compared with `tolerance`, because its
+/// quotients have six decimal places, like quotients of NUMBER in the warehouse.
 pub fn near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
     match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),

@@ -1,4 +1,5 @@
-//! Ways to call functions: the catalogue's signatures, and `agreement.yml` if the signatures are not sufficient.
+//! Forms of function calls, from the catalogue's signatures and, if the signatures are not sufficient, from
+//! `agreement.yml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,13 +19,14 @@ pub enum Takes {
     Number,
     Temporal,
     Any,
-    /// Same type wherever this letter occurs. N is a number, D a date or a time.
+    /// Type that is the same wherever this letter occurs in the signature. N stands for a number, and D stands for a
+    /// date or a time.
     Same(char),
     /// A criterion for the previous argument.
     Criterion,
     /// All rows of the first argument.
     AllRows,
-    /// One of these choices. If one of them is a column, other expressions are allowed, too.
+    /// One of these choices. If a choice is a column, other expressions are also allowed.
     OneOf(Vec<Choice>, Option<Box<Takes>>),
     /// An integer literal.
     Literal(i64, i64),
@@ -50,13 +52,13 @@ pub struct Form {
     pub level: Level,
     pub takes: Vec<Takes>,
     pub gives: Gives,
-    /// `COUNT` of `COUNT(DISTINCT(x))`.
+    /// Name of the outer function, such as `COUNT` in `COUNT(DISTINCT(x))`.
     pub inside: Option<&'static str>,
-    /// Whether the aggregate can be computed over rows of ranges.
+    /// `true` if the aggregate can be computed over the rows of ranges.
     pub ranges: bool,
 }
 
-/// Calls for which a stand-in gives a different result than its warehouse.
+/// Calls for which a stand-in gives a different result than the warehouse that it stands for.
 pub struct Gap {
     pub of: Vec<String>,
     /// If not empty, the gap exists only inside calls of these functions.
@@ -67,7 +69,7 @@ pub struct Gap {
 /// Facts about the functions in addition to their signatures.
 pub struct Known {
     pub forms: Vec<Form>,
-    /// Functions that are not drawn, and the reason for each.
+    /// Functions that are not tested, each with the reason.
     pub excluded: BTreeMap<String, String>,
     /// Criteria by the type of the tested value.
     pub criteria: BTreeMap<String, Vec<Value>>,
@@ -306,7 +308,7 @@ fn signatures(function: &'static Function, arguments: Option<&BTreeMap<String, V
                 add(function.level, takes.iter().cloned().chain(again).collect());
             }
         } else if function.level == Level::Aggregate && function.arity().1.is_none() && takes.len() == 1 {
-            // Several arguments are aggregated across the row.
+            // An aggregate with several arguments combines them within one row.
             (2..4).for_each(|count| add(Level::Row, vec![takes[0].clone(); count]));
         }
     }
@@ -337,7 +339,7 @@ fn takes(overload: &Overload, at: usize, arguments: Option<&BTreeMap<String, Vec
 }
 
 impl Form {
-    /// Returns whether the form may return this type.
+    /// Returns `true` if the form may return this type.
     pub fn may_give(&self, ty: Type) -> bool {
         match self.gives {
             Gives::Is(given) => given == ty,
@@ -346,7 +348,7 @@ impl Form {
     }
 }
 
-/// Returns whether a letter may represent a type.
+/// Returns `true` if a letter may stand for a type.
 pub fn fits(letter: char, ty: Type) -> bool {
     match letter {
         'N' => ty.is_number(),

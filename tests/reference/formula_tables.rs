@@ -1,4 +1,5 @@
-//! Small tables for random formulas: every type, with and without NULL, and values that are difficult for functions.
+//! Generates small tables for random formulas. They have every type, with and without NULL, and values that are
+//! difficult for functions.
 
 use formulac::Type;
 
@@ -8,7 +9,7 @@ use crate::kind::Kind;
 use crate::random::Random;
 use crate::value::{DAY, Value};
 
-/// The key column, which identifies rows, and the column that groups are formed by.
+/// The key column, which identifies rows, and the column by which rows are grouped.
 pub const KEY: &str = "id";
 pub const GROUP: &str = "team";
 
@@ -94,7 +95,7 @@ pub fn draw(seed: u64) -> Database {
         column("done", Type::Boolean, Kind::Bool, true),
         column("valid", Type::Boolean, Kind::Bool, false),
     ];
-    // Usually a few rows; empty tables and tables with one row occur.
+    // A table usually has a few rows. Empty tables and tables with one row also occur.
     let count = match random.below(12) {
         0 => random.below(2),
         1 => 18 + random.below(8),
@@ -148,7 +149,7 @@ fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Ve
     values
 }
 
-/// Draws a date. Ends of months, leap days and turns of years are more frequent than by chance.
+/// Generates a date. Ends of months, leap days and turns of the year are more frequent than by chance.
 fn date(year: i64, random: &mut Random) -> i64 {
     match random.below(8) {
         0 => days(2024, 2, 29),

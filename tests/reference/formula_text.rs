@@ -1,4 +1,4 @@
-//! Evaluates a formula over a row, as the crate's interpreter parses and computes it.
+//! Parses a formula with the grammar crate and evaluates it over a row with the interpreter.
 
 use formulac::Type;
 use formulac::interpret::from_ast::{self, Reading, Unread, fold_case};
@@ -46,8 +46,8 @@ pub fn cell(ty: Type, json: &Json) -> Result<Value, Unread> {
     })
 }
 
-/// Returns the value of a formula over a row. The values of the row are in the order of the columns, and the
-/// parser must have read exactly one definition.
+/// Returns the value of a formula over a row. The values of the row must be in the order of the columns, and the parsed
+/// source must have exactly one definition.
 pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -> Result<Value, Unread> {
     let [definition] = parsed.ast().definitions.as_slice() else {
         return Err("not one sound formula".to_owned());

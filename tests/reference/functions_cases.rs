@@ -14,7 +14,7 @@ use crate::formula_text::{cell, value};
 use crate::json::AsJson;
 use crate::value::{DAY, Value};
 
-/// Minimum number of readable row cases. Fewer would mean that the reader lost some.
+/// Minimum number of readable row cases. If there are fewer, the reader has lost some cases.
 const CASES: usize = 1210;
 
 #[test]
@@ -57,7 +57,7 @@ fn the_interpreter_gives_what_the_cases_say() {
     );
 }
 
-/// Returns one entry per row, with a fault if the interpreter gives a different result.
+/// Returns one entry per row. The entry is an error if the interpreter gives a different result.
 fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
     let expected = match &case.expected {
         Expected::Rows(values) if case.order_by.is_empty() => values,
@@ -84,7 +84,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
             return Err("a float that prints with an exponent".to_owned());
         }
         let got = match value(&parsed, &columns, &values)? {
-            // If a time is missing, a date next to it still counts as a time, according to the types of the columns.
+            // If the time is missing, a date still counts as a time, according to the types of the columns.
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,
         };
@@ -94,8 +94,8 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
     Ok(faults)
 }
 
-/// Returns whether a value prints with an exponent. Floats and decimals are both numbers here, but only floats of
-/// such magnitudes print with an exponent.
+/// Returns `true` if a value is printed with an exponent. Floats and decimals are both numbers here, but only floats of
+/// this size are printed with an exponent.
 fn has_exponent(ty: Type, value: &Value) -> bool {
     let size = value.number().map_or(1.0, f64::abs);
     ty == Type::Float && size != 0.0 && !(1e-4..1e15).contains(&size)

@@ -1,9 +1,9 @@
-//! Functions of one row over every combination of chosen values (`grid.yml`), on all engines, compared with the
-//! interpreter.
+//! Tests row functions with every combination of selected values (`grid.yml`). The results on all engines are compared
+//! with the interpreter.
 //!
-//! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres`
-//! selects engines. Random formulas rarely draw the one pair of arguments for which an engine differs; this test
-//! covers all pairs.
+//! `FORMULAC_CASES=datedif` selects the formulas that contain this text, and `FORMULAC_ENGINES=duckdb,postgres` selects
+//! engines. Random formulas rarely contain the one pair of arguments for which an engine differs, so this test covers
+//! all pairs.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,11 @@ use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
-/// Maximum number of combinations. If there are more, some are left out, spread evenly.
+/// Maximum number of combinations. If there are more, an evenly spread part of them is used.
 const MOST_ROWS: usize = 300;
 /// Number of combinations for the slower engines.
 const MOST_SLOW_ROWS: usize = 60;
-/// Maximum number of wrong rows shown per formula.
+/// Maximum number of wrong rows that are displayed per formula.
 const SHOWN: usize = 4;
 
 struct Pool {
@@ -33,7 +33,7 @@ struct Pool {
     values: Vec<Json>,
 }
 
-/// A formula with all combinations of the values that it names.
+/// A formula, with all combinations of the values for its names.
 struct Probe {
     formula: String,
     columns: Vec<(String, Type)>,
@@ -165,8 +165,8 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         .filter(|pool| words.contains(&pool.name.as_str()))
         .collect();
     let count: usize = named.iter().map(|pool| pool.values.len()).product();
-    // Steps of the golden section spread the rows evenly, however many are taken. A step that shares no divisor with
-    // the count reaches all rows.
+    // A step based on the golden ratio spreads the rows evenly, whatever their number is. A step that has no divisor in
+    // common with the number of combinations reaches all of them.
     let step = ((count as f64 * 0.618) as usize + 1..)
         .find(|step| common(*step, count) == 1)
         .unwrap_or(1);
@@ -181,7 +181,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
         rows.push(row);
     }
     let columns: Vec<(String, Type)> = named.iter().map(|pool| (pool.name.clone(), pool.ty)).collect();
-    // With `=` in front of it, `day = finish` is not read as a definition.
+    // Without `=` before it, `day = finish` would be parsed as a definition.
     let formula = format!("={formula}");
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {
@@ -282,8 +282,8 @@ impl Probe {
     }
 }
 
-/// Returns whether two values are equal. Some quotients have six digits in the emulator, as quotients of NUMBER
-/// do in the warehouse.
+/// Returns `true` if two values are equal. In the emulator, some quotients have six decimal places, like quotients of
+/// NUMBER in the warehouse.
 fn alike(dialect: Dialect, expected: &Json, got: &Json) -> bool {
     match (expected.as_f64(), got.as_f64()) {
         (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),

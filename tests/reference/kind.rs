@@ -1,10 +1,10 @@
-//! Kinds of values that random expressions are built from.
+//! Kinds of values from which random expressions are built.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Bool,
     Int,
-    /// Numbers whose digits every engine preserves, so they can be compared and grouped by.
+    /// Numbers whose digits every engine preserves, so that they can be compared and used in groups.
     Exact,
     /// Quotients and averages, whose last bits differ between engines.
     Float,
@@ -14,7 +14,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Kinds that values can always be built from.
+    /// Kinds whose values can always be built.
     pub const ALL: [Self; 6] = [Self::Bool, Self::Int, Self::Exact, Self::Float, Self::Text, Self::Date];
 
     pub fn is_number(self) -> bool {

@@ -1,9 +1,9 @@
-//! Random specs: compares the results of the compiler's SQL on the engines with those of a small interpreter.
+//! Compares the results of the compiler's SQL on the engines with the results of a small interpreter, for random specs.
 //!
-//! The interpreter walks over rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more specs, and
-//! `FORMULAC_SEED=7` runs others. A failing spec is shown with its seed, shrunk to what is needed for the
-//! failure. `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that spec again.
-//! `FORMULAC_SHOW=1` shows what is drawn.
+//! The interpreter processes rows and does not use SQL. `FORMULAC_RANDOM_SPECS=20000` runs more specs, and
+//! `FORMULAC_SEED=7` runs other specs. If a spec fails, it is shrunk to the parts that cause the failure and displayed
+//! with its seed. `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that spec again.
+//! `FORMULAC_SHOW=1` displays the generated specs.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

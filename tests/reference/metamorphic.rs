@@ -1,8 +1,8 @@
-//! Relations that hold for every formula, over the whole catalogue: a formula written differently, or next to
-//! other definitions, gives the same SQL. Relations between values are in `metamorphic_values.rs`.
+//! Tests a relation that holds for every formula in the catalogue: a formula with a different spelling, or next to
+//! other definitions, gives the same SQL. The tests in `metamorphic_values.rs` cover relations between values.
 //!
-//! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` draws others,
-//! `FORMULAC_FUNCTION=MOD` draws the formulas of one function.
+//! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` generates other formulas, and
+//! `FORMULAC_FUNCTION=MOD` generates formulas with one function.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,7 +23,7 @@ use crate::rewritten::{Names, in_other_layout, renamed, rewritten};
 const COUNT: u64 = 5000;
 const SHOWN: u64 = 5;
 
-/// Returns the drawn formulas and the facts about their functions. They are drawn once for all tests.
+/// Returns the generated formulas and the facts about their functions. They are generated once for all tests.
 pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     static SHEETS: OnceLock<(Known, Vec<Sheet>)> = OnceLock::new();
     SHEETS.get_or_init(|| {
@@ -37,8 +37,7 @@ pub fn sheets() -> &'static (Known, Vec<Sheet>) {
     })
 }
 
-/// Returns the names that SQL templates use themselves: every word of SQL in the dialects' files, and every
-/// single letter.
+/// Returns the names that SQL templates themselves use: every SQL word in the dialects' files, and every single letter.
 fn words() -> &'static [&'static str] {
     static WORDS: OnceLock<Vec<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| {
@@ -97,7 +96,7 @@ const NOT_ON_STAND_INS: &[&str] = &[
     "window",
 ];
 
-/// Returns new names, some of one letter, for all columns except the key and the group.
+/// Returns new names, some of which have one letter, for all columns except the key and the group.
 pub fn names(sheet: &Sheet, random: &mut Random) -> Names {
     let mut taken = BTreeSet::new();
     let mut name = || loop {
@@ -140,7 +139,7 @@ pub fn compiler(sheet: &Sheet, dialect: Dialect) -> Compiler {
     }
 }
 
-/// Returns the SQL of each definition by its name. A definition with an error has its code instead.
+/// Returns the SQL of each definition by name. For a definition with an error, returns the code of the error.
 fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     let compiled = compiler.compile(&lines.join("\n"));
     let named = compiled
@@ -150,8 +149,8 @@ fn sql(compiler: &Compiler, lines: &[String]) -> BTreeMap<String, String> {
     named.collect()
 }
 
-/// Proves that definitions give the same SQL alone, in any order and in any layout. Other column names change
-/// only the names, and a separately named part changes nothing.
+/// Checks that definitions give the same SQL separately, in any order and in any layout. Also checks that other column
+/// names change only the names, and that a separate definition for a part of a formula changes nothing.
 pub fn run() {
     let mut random = Random::new(number("FORMULAC_SEED", 3));
     let (mut faults, mut compared) = (Vec::new(), 0);
@@ -210,10 +209,11 @@ pub fn fail_on(faults: &[String]) {
     assert!(faults.is_empty(), "{} differ:\n{}", faults.len(), shown.join("\n\n"));
 }
 
-/// Splits a formula into two definitions: a part of it, and the whole formula, which uses the part's name.
+/// Splits a formula into two definitions: a part of the formula, and the whole formula, which refers to that part by
+/// name.
 fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
     let (part, whole) = with_named_part(&formula.expr, random)?;
-    // NOT inverts a comparison inside it, but `not name` stays as it is.
+    // NOT inverts a comparison inside it, but a name after `not` is unchanged.
     if calls_of_part(&whole).is_some_and(|name| name == "NOT") {
         return None;
     }
@@ -225,7 +225,7 @@ fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
 
 pub const PART: &str = "part_of_";
 
-/// Returns the function whose argument is the part.
+/// Returns the function that has the part as its argument.
 fn calls_of_part(x: &ReferenceExpr) -> Option<&'static str> {
     match x {
         ReferenceExpr::Call(name, args) if args.contains(&ReferenceExpr::name(PART)) => Some(name),
@@ -239,8 +239,8 @@ pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
     })
 }
 
-/// Returns a part that can have a name, and the whole expression with `PART` in its place. A literal, a column
-/// and a range cannot have names.
+/// Returns a part that can become a definition, and the whole expression with `PART` in its place. Literals, columns
+/// and ranges cannot become definitions.
 pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(ReferenceExpr, ReferenceExpr)> {
     let mut parts: Vec<&ReferenceExpr> = Vec::new();
     let mut left: Vec<&ReferenceExpr> = x.children();
@@ -271,12 +271,12 @@ fn reads_a_column(x: &ReferenceExpr) -> bool {
     !names.is_empty()
 }
 
-/// Returns whether two statements differ only in column names.
+/// Returns `true` if two statements differ only in column names.
 fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     let escapes = matches!(dialect.name(), "bigquery" | "snowflake");
     let (a, b) = (tokens(a, escapes), tokens(b, escapes));
     let same = |(a, b): (&String, &String)| {
-        // A template's alias gets one more `_` if a column has the same name.
+        // If a column has the same name as a template's alias, the alias gets another `_`.
         let is_alias = a.ends_with('_') && b.strip_suffix('_') == Some(a);
         a == b
             || is_alias
@@ -287,8 +287,8 @@ fn same_but_names(a: &str, b: &str, names: &Names, dialect: Dialect) -> bool {
     a.len() == b.len() && a.iter().zip(&b).all(same)
 }
 
-/// Returns the words, string literals and signs of a SQL text. A backslash may escape characters in literals; a
-/// quoted name counts as a word.
+/// Returns the words, string literals and symbols of a SQL text. If `escapes` is set, a backslash may escape characters
+/// in literals. A quoted name counts as a word.
 fn tokens(sql: &str, escapes: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = sql;

@@ -1,7 +1,7 @@
-//! Relations between the values of a formula and the values of the same formula written differently.
+//! Compares the values of a formula with the values of the same formula in another form.
 //!
-//! Each sheet of formulas is rewritten in one way, taking turns. `FORMULAC_WAY=renamed` uses this way for all
-//! sheets. The variables that select formulas are in `metamorphic.rs`.
+//! Each sheet of formulas is rewritten in one way, and the ways are used in turn. `FORMULAC_WAY=renamed` uses this way
+//! for all sheets. The variables that select formulas are in `metamorphic.rs`.
 
 use std::env;
 
@@ -29,7 +29,7 @@ struct Other {
     formulas: Vec<Formula>,
 }
 
-/// Rewrites a sheet, or returns the reason why it cannot be rewritten this way.
+/// Rewrites a sheet. Returns an error with the reason if it cannot be rewritten in this way.
 type Way = fn(&Sheet, Dialect, &mut Random) -> Result<Other, String>;
 
 const WAYS: [(&str, Way); 5] = [
@@ -71,7 +71,8 @@ fn with_parts(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Ot
     other(sheet, sheet.database.schema(), &yaml(&spec), dialect)
 }
 
-/// Rewrites the sheet as a table with only one of the rows, and puts the row's values into the formulas as literals.
+/// Rewrites the sheet so that its table has only one of the rows, and the formulas contain that row's values as
+/// literals.
 fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result<Other, String> {
     let rows = sheet.database.tables[0].rows.len();
     if sheet.level != Level::Row || rows == 0 {
@@ -88,7 +89,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
             .columns
             .iter()
             .position(|column| column.name == name && column.name != KEY)?;
-        // NULL and times have no literals, and a number with a decimal point is not a float.
+        // NULL and times have no literals, and a literal with a decimal point is not a float.
         let has_literal =
             table.columns[at].ty != Type::Float && !matches!(table.rows[0][at], Value::Null | Value::Time(_));
         has_literal.then(|| table.rows[0][at].clone())
@@ -139,8 +140,8 @@ fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result
     )
 }
 
-/// Returns the sheet with those formulas that the dialect supports and that its stand-in computes as the
-/// warehouse does.
+/// Returns the sheet with only the formulas that the dialect supports and that its stand-in computes like the
+/// warehouse.
 fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
     let mut sheet = sheet.clone();
     let has = |formulas: &[Formula], sheet: &Sheet| {
@@ -165,7 +166,7 @@ fn alone(sheet: &Sheet) -> Vec<Sheet> {
     sheet.formulas.iter().map(of).collect()
 }
 
-/// A query for a dialect's engine: the number of a sheet, the sheet, its rewritten form, and the position of its
+/// A query for the engine of a dialect: the number of a sheet, the sheet, its rewritten form, and the index of the
 /// answer.
 type Asked = (usize, Sheet, Other, usize);
 
@@ -189,8 +190,9 @@ impl Asking {
     }
 }
 
-/// Proves that formulas give the same values with other column names, with a separately named part, with literals
-/// in place of columns, by `compile` instead of a spec, and without knowledge of keys and NULLs.
+/// Checks that formulas give the same values in each of these forms: with other column names, with a separate
+/// definition for a part, with literals in place of columns, through `compile` instead of a spec, and without facts
+/// about keys and NULLs.
 pub fn run() {
     let (known, sheets) = sheets();
     let chosen = env::var("FORMULAC_WAY").ok();
@@ -214,8 +216,8 @@ pub fn run() {
             if sheet.formulas.is_empty() || asking.ask(at, &sheet).is_ok() {
                 continue;
             }
-            // Some formulas cannot be rewritten this way, for example with a literal for an argument that must be a
-            // column.
+            // Some formulas cannot be rewritten in this way. For example, a literal cannot replace an argument that
+            // must be a column.
             for sheet in alone(&sheet) {
                 let Err(why) = asking.ask(at, &sheet) else { continue };
                 left_out += 1;
@@ -290,7 +292,7 @@ pub fn run() {
     fail_on(&faults);
 }
 
-/// Returns whether the engine answers the sheet as it was drawn. If not, the rewritten sheets prove nothing.
+/// Returns `true` if the engine can run the original sheet. If it cannot, the rewritten sheets prove nothing.
 fn runs_as_it_is(sheet: &Sheet, dialect: Dialect) -> bool {
     let Ok(as_it_is) = other(sheet, sheet.database.schema(), &sheet.text(), dialect) else {
         return false;

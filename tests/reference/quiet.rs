@@ -1,4 +1,4 @@
-//! Expected panics, which print no message.
+//! Suppresses the messages of expected panics.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -8,10 +8,10 @@ thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns the result of `work`, or `None` if it panics. The interpreter panics if a formula was shrunk blindly
-/// and has become meaningless.
+/// Returns the result of `work`. `None` if it panics. The interpreter panics if shrinking has made a formula
+/// meaningless.
 ///
-/// Only this thread stays silent; other tests of the same run still report their panics.
+/// Only this thread is silent. Other tests in the same run still report their panics.
 pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

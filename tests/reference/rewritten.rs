@@ -6,7 +6,7 @@ use crate::agreement::Sheet;
 use crate::expr::{ReferenceExpr, Window};
 use crate::random::Random;
 
-/// Returns the expression with every part replaced for which `change` returns another part.
+/// Returns the expression with the parts replaced for which `change` returns another part.
 pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Option<ReferenceExpr>) -> ReferenceExpr {
     if let Some(changed) = change(x) {
         return changed;

@@ -1,4 +1,4 @@
-//! Drawing, comparing and shrinking of random specs.
+//! Generates, compares and shrinks random specs.
 
 use formulac::interpret::from_ast::fold_case;
 use formulac::{Compiler, Dialect, Schema, interpret_spec};
@@ -17,7 +17,7 @@ use crate::value::Value;
 use crate::walk::StepRows;
 use crate::written::yaml;
 
-/// Number of databases that the specs share. Engines load each of them only once.
+/// Number of databases that the specs share. Each engine loads each of them only once.
 const DATABASES: u64 = 97;
 
 pub struct Case {
@@ -27,7 +27,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// Asserts that the interpreter reads the spec's text as the spec that it was written from.
+    /// Checks that the interpreter parses the text of the spec to the original spec.
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
@@ -96,8 +96,8 @@ impl Drawn for Case {
             .collect()
     }
 
-    /// Excludes specs on the emulator that may take the length of a string with a sum in it, because the emulator
-    /// writes the sum with `.0`.
+    /// On the emulator, excludes specs that may compute the length of a string that contains a sum, because the
+    /// emulator writes the sum with `.0`.
     fn is_asked(&self, dialect: Dialect) -> bool {
         let text = if is_emulator(dialect) {
             self.text()
@@ -119,8 +119,8 @@ impl Drawn for Case {
             .map(|row| row.iter().map(Value::json).collect())
             .collect();
         let alike = |a: &Json, b: &Json| match (a, b) {
-            // The emulator sums integers as floats, and writes these sums as floats in strings
-            // (`tests/oracle/README.md`).
+            // The emulator computes sums of integers as floats, and also writes these sums as floats when they are
+            // converted to strings (`tests/oracle/README.md`).
             (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),
             _ => near(dialect, a, b, 1e-6),
         };

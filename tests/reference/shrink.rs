@@ -1,11 +1,11 @@
-//! Shrinking of a failing case while it still fails.
+//! Shrinks a failing case as long as it still fails.
 
 use crate::database::Database;
 use crate::expr::ReferenceExpr;
 use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
 use crate::written::yaml;
 
-/// Returns all cases that have one element less.
+/// Returns all cases that can be made by removing one element.
 pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
     let mut found = Vec::new();
     let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {
@@ -69,7 +69,7 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
     found
 }
 
-/// Returns expressions in which one operand replaces the expression that contains it.
+/// Returns expressions that are made by replacing an expression with one of its operands.
 fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {

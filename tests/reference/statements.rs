@@ -1,4 +1,4 @@
-//! The statements of random specs and formulas, checked against the rules of the warehouses.
+//! Checks the statements of random specs and formulas against the rules of the warehouses.
 
 use formulac::{Compiler, Dialect, Schema, Type};
 
@@ -7,7 +7,7 @@ use crate::metamorphic::sheets;
 use crate::rule_pass::{Statements, without_constraints};
 use crate::run::Case;
 
-/// Number of specs. The formulas are those of `metamorphic.rs`.
+/// Number of specs. The formulas are those in `metamorphic.rs`.
 const COUNT: u64 = 200;
 /// Number of sheets of formulas.
 const SHEETS: usize = 40;

@@ -1,4 +1,4 @@
-//! The YAML of a random spec.
+//! Writes a random spec as YAML.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,7 +11,7 @@ pub fn yaml(spec: &ReferenceSpec) -> String {
     Written(spec).to_string()
 }
 
-/// A part of a spec, as it is written.
+/// A part of a spec that is written as YAML.
 struct Written<'a, T>(&'a T);
 
 impl Display for Written<'_, ReferenceSpec> {

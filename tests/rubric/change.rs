@@ -1,4 +1,4 @@
-//! Proves that a change of one definition changes only the lines of the definitions that depend on it.
+//! Checks that a change of one definition changes only the lines of the definitions that depend on it.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ struct Part {
     uses: prop::sample::Index,
 }
 
-/// Definitions of each step: over groups, over windows on these groups, over groups of the windows.
+/// Definitions of each step: over groups, over windows of these groups, and over groups of the windows.
 type Steps = [Vec<Part>; 3];
 
 fn parts(least: usize, most: usize) -> impl Strategy<Value = Vec<Part>> {
@@ -30,7 +30,7 @@ fn steps() -> impl Strategy<Value = Steps> {
     (parts(2, 6), parts(0, 6), parts(0, 3)).prop_map(|(groups, windows, last)| [groups, windows, last])
 }
 
-/// Returns a formula over a group, and whether it uses the name.
+/// Returns a formula over a group, and whether it uses the name `used`.
 fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     match (shape % 7, used) {
         (0, _) => (format!("SUM(amount * {n})"), false),
@@ -43,7 +43,7 @@ fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
     }
 }
 
-/// Returns a formula that looks at other rows or computes with its own row. The last shape looks along the calendar.
+/// Returns a formula that reads other rows or only its own row. The last shape looks up other periods.
 fn of_windows(shape: usize, n: u32, u: &str, periods: bool) -> String {
     match shape % (7 + usize::from(periods)) {
         0 => format!("OFFSET({u}, -{n})"),
@@ -57,7 +57,7 @@ fn of_windows(shape: usize, n: u32, u: &str, periods: bool) -> String {
     }
 }
 
-/// Returns the spec, and for each definition the definition that it uses.
+/// Returns the spec, and for each definition the index of the definition that it uses.
 fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
     let mut text = "model: m\nfrom: orders\nsteps:\n".to_owned();
     let mut uses: Vec<Option<usize>> = Vec::new();
@@ -71,11 +71,11 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
         let known = uses.len();
         for part in parts {
             let i = uses.len();
-            // No two definitions have the same meaning, because such definitions are computed once, and both read the
+            // No two definitions have the same meaning, because equal definitions are computed once and would read the
             // same column.
             let n = part.number + 100 * i as u32;
-            // A group sees rows of the previous step and the definitions in the same group. A reference to other rows
-            // sees both.
+            // A group can read the rows of the previous step and the definitions in the same group. A reference to
+            // other rows can read both.
             let among = if step == 2 { known } else { i };
             let used = (among > 0).then(|| part.uses.index(among));
             let name = used.map(|used| format!("name{used}x"));
@@ -108,7 +108,7 @@ fn dependents(uses: &[Option<usize>], at: usize) -> HashSet<usize> {
     found
 }
 
-/// Returns whether a column continues on the next line, because a bracket or a `case` is open.
+/// Returns `true` if a column continues on the next line, because a bracket or a `case` is open.
 fn is_open(item: &str) -> bool {
     let words = |word: &str| {
         item.split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -118,7 +118,7 @@ fn is_open(item: &str) -> bool {
     !item.ends_with(" as (") && (item.matches('(').count() > item.matches(')').count() || words("case") > words("end"))
 }
 
-/// Returns the columns and clauses of a SQL text. An item of several lines is joined into one.
+/// Returns the columns and clauses of a SQL text. An item on several lines is joined into one line.
 fn items(sql: &str) -> Vec<String> {
     const GOES_ON: &[&str] = &[
         "+ ", "- ", "* ", "/ ", "= ", "< ", "> ", "and ", "or ", "|| ", "as ", "is ",
@@ -139,14 +139,14 @@ fn items(sql: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns whether an item only says which selects exist and what they read, without computing anything.
+/// Returns `true` if an item only defines the selects and their inputs, without computing anything.
 fn is_frame(item: &str) -> bool {
     let is_name = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
     let begins = ["from ", "order by "].iter().any(|word| item.starts_with(word));
     is_name(item) || matches!(item, "*" | ")") || begins || item.ends_with(" as (")
 }
 
-/// Fails if a column differs although none of the definitions that the change may affect appears in it.
+/// Fails if a column differs, although the column uses none of the definitions that the change may affect.
 fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -> Result<(), TestCaseError> {
     let ((one, uses), (two, uses_after)) = (spec(before, periods), spec(after, periods));
     let mut changed = dependents(&uses, at);
@@ -166,7 +166,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
         let (first, second) = (query(&one)?, query(&two)?);
         let (mut old, mut new) = (items(&first), items(&second));
         if frame {
-            // In another select, the same column may be broken into other lines.
+            // In another select, the same column may have other line breaks.
             let joined = |item: &String| {
                 let words = item.split_whitespace().collect::<Vec<_>>().join(" ");
                 words.replace("( ", "(").replace(" )", ")")
@@ -180,7 +180,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
                 .filter(|item| !(known.contains(item) || frame && is_frame(item)))
             {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
-                // A row that a formula looks up is named after its period.
+                // The row that a formula looks up is named after its period.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));
                 prop_assert!(
                     mentions || looks_up,
@@ -207,7 +207,7 @@ fn place(steps: &Steps, at: usize) -> (usize, usize) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Proves that another number in a formula changes no select and no line of another column.
+    /// Checks that a different number in a formula changes no select and no line of another column.
     #[test]
     fn another_number(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
@@ -217,7 +217,7 @@ proptest! {
         check(&steps, &changed, at, true, false)?;
     }
 
-    /// Proves that another formula may change the selects, but not how other columns are computed.
+    /// Checks that a different formula may change the selects, but does not change how other columns are computed.
     #[test]
     fn another_formula(
         steps in steps(),
@@ -232,10 +232,11 @@ proptest! {
         check(&steps, &changed, at, false, true)?;
     }
 
-    /// Proves that an additional definition at the end of a step adds one column.
+    /// Checks that an additional definition at the end of a step adds one column.
     #[test]
     fn one_more(steps in steps(), step in 0..2usize, added in parts(1, 2)) {
-        // The added definition is the last of the spec, so that the names of other definitions stay the same.
+        // The added definition is the last definition of the spec, so that the names of other definitions stay the
+        // same.
         let mut steps = steps;
         steps[2].clear();
         if step == 0 {

@@ -1,4 +1,4 @@
-//! Proves that the columns that the library reports are those of the SQL, in order.
+//! Checks that the columns that the library reports are the columns of the SQL, in the same order.
 
 use formulac::{Compiler, Dialect, Schema};
 
@@ -42,7 +42,7 @@ fn as_stated() {
     }
 }
 
-/// If no schema lists the columns, `*` also includes columns of earlier strata, each of them once.
+/// If no schema lists the columns, `*` also includes columns of earlier strata, but each column only once.
 #[test]
 fn of_unknown_columns_none_comes_twice() {
     let query = |definitions: &str| {
@@ -71,7 +71,7 @@ fn of_unknown_columns_none_comes_twice() {
     }
 }
 
-/// Proves that a spec reports its definitions, each with its position in the YAML file.
+/// Checks that a spec reports its definitions, each with its position in the YAML file.
 #[test]
 fn definitions_of_a_spec() {
     let spec = "model: m\nfrom: t\nsteps:\n  - name: one\n    group_by: g\n    definitions: |\n      /// all of it\n      total = SUM(x) // here\n  - name: two\n    keep: all\n    order_by: g\n    definitions:\n      before: OFFSET(total, -1)\n";
@@ -102,8 +102,8 @@ fn definitions_of_a_spec() {
     );
 }
 
-/// Proves that months between first days of months are computed without comparing days, even if the days come
-/// from an earlier step.
+/// Checks that months between first days of months are computed without comparing days, even if the days come from an
+/// earlier step.
 #[test]
 fn months_between_first_days() {
     let sql = |first: &str, last: &str| {

@@ -1,4 +1,4 @@
-//! Specs and the facts about their data: those of the example project and those of `specs/`.
+//! Specs and the facts about their data, from the example project and from `specs/`.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// For messages.
+    /// Returns the name of the spec and the dialect, for messages.
     pub fn place(&self) -> String {
         format!("{} in {}", self.name, self.dialect)
     }
@@ -61,7 +61,7 @@ fn orders_calculated() -> Relation {
         .primary_key(["id"])
 }
 
-/// Returns every spec with the schema that it is compiled against.
+/// Returns every spec with its schema.
 pub fn specs() -> Vec<(String, String, Schema)> {
     let facts = std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap();
     let (founding, faults) = Schema::from_text(&facts, Dialect::default());
@@ -78,7 +78,7 @@ pub fn specs() -> Vec<(String, String, Schema)> {
     all
 }
 
-/// Returns every spec in every dialect. A spec that a dialect refuses is left out; the snapshots assert the refusal.
+/// Returns every spec in every dialect. Specs that a dialect refuses are left out. The snapshots contain the refusals.
 pub fn written() -> Vec<Written> {
     let mut all = Vec::new();
     for (name, spec, schema) in specs() {

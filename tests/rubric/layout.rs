@@ -1,4 +1,4 @@
-//! Layout of the SQL.
+//! Tests the layout of the SQL.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
@@ -25,7 +25,7 @@ fn all_parses() {
     each(|w, sql| parse(w.dialect, sql).err().into_iter().collect());
 }
 
-/// A line is longer than 80 characters only if a single token is.
+/// A line may be longer than 80 characters only if it consists of a single token.
 #[test]
 fn lines_of_80() {
     each(|w, sql| {
@@ -82,7 +82,7 @@ fn clean_ends() {
     });
 }
 
-/// Each column of a list begins on a line of its own.
+/// Each column in a list begins on a new line.
 #[test]
 fn one_column_a_line() {
     each(|w, sql| {

@@ -1,4 +1,4 @@
-//! The SQL of many specs, checked by rules that a reviewer would apply, and written out for review.
+//! Checks the SQL of many specs with rules that a reviewer would apply, and writes the SQL to snapshots for review.
 
 mod change;
 mod columns;

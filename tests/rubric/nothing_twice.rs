@@ -1,4 +1,4 @@
-//! Nothing is computed twice, nothing is useless, and names describe their contents.
+//! Checks that nothing is computed twice, that nothing is useless, and that names describe their contents.
 
 use std::collections::HashSet;
 
@@ -21,8 +21,8 @@ const AGGREGATES: &[&str] = &[
     "sumif",
 ];
 
-/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A window call
-/// includes its rows.
+/// Returns the calls in a SQL text: the function's name and the complete call with single spaces. A call of a window
+/// function includes its window.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);
     let word = |index: usize| match all.get(index) {
@@ -31,7 +31,7 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     };
     let mut open: Vec<Option<(String, usize)>> = Vec::new();
     let mut found = Vec::new();
-    // Calls that have ended, while the window that belongs to them is still open.
+    // Calls that have ended but whose window is still open.
     let mut windows: Vec<(usize, (String, usize))> = Vec::new();
     for (index, (token, range)) in all.iter().enumerate() {
         let text = |start: usize| sql[start..range.end].split_whitespace().collect::<Vec<_>>().join(" ");
@@ -58,8 +58,8 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Proves that an aggregate occurs once in a query, unless the query reads it from two different steps. The same
-/// holds for the value of other rows.
+/// Checks that an aggregate occurs only once in a query, unless the query reads it from two different steps. The same
+/// applies to values of other rows.
 #[test]
 fn aggregates_and_windows_once() {
     each(|w, sql| {
@@ -77,7 +77,7 @@ fn aggregates_and_windows_once() {
     });
 }
 
-/// Proves that a generated column does not repeat another column of the query.
+/// Checks that a generated column does not repeat another column of the query.
 #[test]
 fn columns_once() {
     each(|w, sql| {
@@ -97,7 +97,7 @@ fn columns_once() {
     });
 }
 
-/// Proves that a case within an `else` becomes one more branch of the same case.
+/// Checks that a `case` inside an `else` becomes another branch of the outer `case`.
 #[test]
 fn no_case_in_else() {
     each(|_, sql| {
@@ -108,7 +108,7 @@ fn no_case_in_else() {
     });
 }
 
-/// Proves that a literal is written in the type that it needs. Casts are only for expressions of unknown type.
+/// Checks that a literal is written in the type that it needs. Only expressions of unknown type are cast.
 #[test]
 fn literals_are_not_cast() {
     each(|w, sql| {
@@ -121,14 +121,14 @@ fn literals_are_not_cast() {
     });
 }
 
-/// Proves that there is no fallback for an expression that cannot be NULL: a column declared so, a literal, a
-/// count, a fallback.
+/// Checks that an expression that cannot be NULL has no fallback. Such expressions are columns declared as not NULL,
+/// literals, counts and fallbacks.
 #[test]
 fn fallbacks_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
-            // A division by 0 is NULL, as is a division by NULL.
+            // A division by 0 gives NULL, and so does a division by NULL.
             if name == "safe_divide" && text.ends_with(", 0))") && text.contains(", coalesce(") {
                 faults.push(format!("0 is as good as NULL: {text}"));
             }
@@ -160,8 +160,8 @@ fn fallbacks_that_matter() {
     });
 }
 
-/// Proves that no column is cast to the type that it has, no cast is cast to the same type, and no function is
-/// cast to its own type.
+/// Checks that no column is cast to its own type, that no cast is repeated, and that no function is cast to its result
+/// type.
 #[test]
 fn casts_that_matter() {
     const COLUMNS: &[(&str, &[&str])] = &[
@@ -186,7 +186,7 @@ fn casts_that_matter() {
             let Some((value, ty)) = inside.rsplit_once(" as ") else {
                 continue;
             };
-            // In the founding specs, columns with these names may have another type.
+            // In the specs whose names begin with `founding`, columns with these names may have another type.
             let own = !w.name.starts_with("founding");
             if own
                 && COLUMNS
@@ -206,7 +206,7 @@ fn casts_that_matter() {
     });
 }
 
-/// Returns the names that `with` defines. Named windows are not relations.
+/// Returns the names that `with` defines, without named windows. Named windows are not relations.
 fn cte_names(sql: &str) -> Vec<&str> {
     let opened = sql.lines().filter_map(|l| l.strip_suffix(" as ("));
     opened
@@ -253,7 +253,7 @@ fn ctes_distinct_and_used() {
     }
 }
 
-/// Proves that a generated name describes its contents: no `_1`, `cte2`, `t0`.
+/// Checks that a generated name describes its contents, unlike `_1`, `cte2` or `t0`.
 #[test]
 fn no_counters_in_names() {
     each(|w, sql| {
@@ -267,7 +267,7 @@ fn no_counters_in_names() {
             Token::Word(word) => Some(word.value),
             _ => None,
         };
-        // The wide form of a pivot by days names its columns after the days that the spec lists.
+        // In the wide form of a pivot by days, the columns are named after the days that the spec lists.
         let of_day = |name: &str| {
             let day = name.len().checked_sub("2024-01-31".len()).and_then(|at| name.get(at..));
             day.is_some_and(|day| w.spec.contains(&day.replace('_', "-")))

@@ -2,7 +2,7 @@
 
 use formulac::{Column, Relation, Type};
 
-/// An order a row.
+/// Returns a relation with one row per order.
 pub fn orders() -> Relation {
     Relation::new("orders")
         .with(Column::new("id", Type::Integer).nullable(false))

@@ -1,11 +1,11 @@
-//! No redundant parentheses.
+//! Checks that the SQL has no redundant parentheses.
 
 use sqlparser::tokenizer::Token;
 
 use crate::layout::each;
 use crate::sql_text::{tokens, tree};
 
-/// Words before a parenthesized expression. After any other word, the parenthesis belongs to a call or a subquery.
+/// Words before a parenthesized expression. After any other word, the parentheses belong to a call or a subquery.
 const BEFORE_EXPRESSIONS: &[&str] = &[
     "and", "or", "not", "when", "then", "else", "case", "select", "where", "having", "by", "on", "between", "distinct",
     "is", "like",
@@ -22,7 +22,7 @@ fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
     }
 }
 
-/// `(a > 1) = true`: Postgres does not allow chained comparisons, although sqlparser reads them this way.
+/// `(a > 1) = true`: Postgres does not allow chained comparisons, although sqlparser accepts them.
 fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     let compares = |t: Option<&Token>| {
         matches!(
@@ -33,7 +33,7 @@ fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
     compares(before) || compares(after)
 }
 
-/// `a or (b and c)`: correct without parentheses, but readers would not be sure of it.
+/// `a or (b and c)`: correct without parentheses, but they make the expression clearer.
 fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>)], after: Option<&Token>) -> bool {
     let is = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Word(w)) if w.value == word);
     (is(before, "or") || is(after, "or")) && inside.iter().any(|(token, _)| is(Some(token), "and"))

@@ -1,4 +1,4 @@
-//! All SQL, for review: one snapshot per spec, with one dialect below the other.
+//! Snapshots of all SQL for review, with one snapshot per spec. Each snapshot lists all dialects.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ fn every_spec() {
     }
 }
 
-/// Proves that every spec of the corpus compiles in some dialect, and most specs in every dialect.
+/// Checks that every spec of the corpus compiles in some dialect, and most specs in every dialect.
 #[test]
 fn specs_compile() {
     for (name, spec, schema) in specs() {

@@ -1,4 +1,4 @@
-//! The independent parser for each dialect.
+//! Selects the independent SQL parser for each dialect.
 
 use formulac::Dialect;
 use sqlparser::ast::Statement;

@@ -1,4 +1,4 @@
-//! SQL as tokens and syntax trees, by an independent parser.
+//! Splits SQL into tokens and builds syntax trees with an independent parser.
 
 use formulac::Dialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
@@ -29,11 +29,11 @@ pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>
         .collect()
 }
 
-/// Returns the syntax tree as text, without locations and without the parentheses of the SQL.
+/// Returns the syntax tree as text, without locations and without the parentheses in the SQL.
 pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     let debug = format!("{:?}", parse(dialect, sql).ok()?);
     let mut out = String::with_capacity(debug.len());
-    // For each open bracket in the debug text: whether it belongs to a `Nested` node.
+    // For each open bracket in the debug text, whether it belongs to a `Nested` node.
     let mut open = Vec::new();
     let mut rest = debug.as_str();
     while let Some(c) = rest.chars().next() {
@@ -69,7 +69,7 @@ pub fn tree(dialect: Dialect, sql: &str) -> Option<String> {
     Some(out)
 }
 
-/// Returns the end of the string in a debug text that begins here.
+/// Returns the end of the string that begins here in a debug text.
 fn closing_quote(text: &str) -> usize {
     let mut escaped = false;
     for (i, c) in text.char_indices().skip(1) {

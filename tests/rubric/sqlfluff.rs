@@ -1,12 +1,12 @@
-//! The models of all specs, linted by sqlfluff with the rules that the example project ships.
+//! Lints the models of all specs with sqlfluff, with the rules from the example project.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::corpus::written;
 
-/// Specs whose findings are caused by the user or by misreadings: quoted names, a string longer than a line, `not
-/// (…)` mistaken for a call.
+/// Specs whose findings are caused by the user or by errors of sqlfluff: quoted names, a string longer than a line, and
+/// `not (…)`, which is mistaken for a call.
 const LEFT_OUT: [&str; 3] = ["quoted_names", "long_text", "logic_values"];
 
 #[test]
@@ -39,11 +39,11 @@ fn sqlfluff_finds_nothing() {
         command
             .current_dir(&folder)
             .args(["lint", "--nocolor", "--disable-progress-bar", "--processes", "2"]);
-        // RF04: names that are keywords come from the spec.
+        // RF04 is excluded, because names that are keywords come from the spec.
         command.args(["--exclude-rules", "ST06,RF04", "--dialect", dialect, dialect]);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        // The header is one line, however long the spec's path is.
+        // The header is on one line, even if the path of the spec is long.
         let is_header = |line: &str| line.starts_with("L:   1 | P:   1 | LT05 ");
         let findings: Vec<&str> = said
             .lines()

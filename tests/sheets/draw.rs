@@ -1,4 +1,4 @@
-//! Draws worksheets: columns of a table, an order, and calculations that refer to cells and to each other.
+//! Generates worksheets with columns of a table, an order, and calculations that refer to cells and to each other.
 
 use crate::draw_formulas::Draw;
 use crate::draw_pivots;
@@ -10,7 +10,7 @@ use crate::table::{Kind, Table};
 
 const NAMES: &[&str] = &["growth", "total", "share", "moving", "q1", "rest", "best", "note"];
 
-/// Draws a worksheet of a table. With another tab, the worksheet contains lookups in that tab and in itself.
+/// Generates a worksheet for a table. If there is another tab, the worksheet has lookups in that tab and in itself.
 pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: bool) -> Sheet {
     let mut places: Vec<usize> = (0..table.columns.len()).collect();
     random.shuffle(&mut places);
@@ -75,10 +75,10 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         });
     }
     if random.percent(25) {
-        // A calculation may come before the calculations that it refers to.
+        // A calculation may come before calculations to which it refers.
         let mut places: Vec<usize> = (0..count).collect();
         random.shuffle(&mut places);
-        // After a move, other columns would lie between the corners of a wide range.
+        // After a move, other columns would be between the corners of a wide range.
         let wide = |c: &Calculation| has_wide_range(&c.formula);
         if !sheet.calculations.iter().any(wide) {
             sheet = sheet.arranged(&places);

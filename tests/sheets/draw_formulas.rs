@@ -1,4 +1,4 @@
-//! Draws formulas over the cells of a sheet, for each kind of value.
+//! Generates formulas over the cells of a sheet, for each kind of value.
 
 use crate::formula::{Aggregate, Cell, Criterion, Expr, Fold, Op, Range, Row, Style};
 use crate::random::Random;
@@ -27,7 +27,7 @@ impl Draw<'_> {
         }
     }
 
-    /// Draws an expression that needs a sheet with another tab or a pivoted sheet.
+    /// Generates an expression that needs a sheet with another tab or a pivoted sheet.
     fn of_other_cells(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         if depth == 0 {
             return None;
@@ -43,7 +43,7 @@ impl Draw<'_> {
     fn row(&mut self) -> Row {
         match self.random.below(20) {
             0..=7 => Row::At(0),
-            // Rows before row 1 have no number, so only a formula whose anchor is further down can refer to them.
+            // Rows before row 1 have no number, so only a formula whose anchor row is further down can refer to them.
             8..=15 => Row::At(self.random.between(-self.sheet.anchor, 3)),
             16 => Row::At(self.random.between(5, 40)),
             _ => Row::Fixed(self.random.between(1, 6)),
@@ -82,7 +82,7 @@ impl Draw<'_> {
         Some(Expr::Cell(Cell { column, row, style }))
     }
 
-    /// Draws the first and last row of a range, and whether the range is written with OFFSET.
+    /// Generates the first and last row of a range, and whether the range is written with OFFSET.
     fn rows(&mut self) -> (Row, Row, bool) {
         let reach = -self.sheet.anchor;
         let mut number = |low: i64, high: i64| self.random.between(low, high);
@@ -126,7 +126,7 @@ impl Draw<'_> {
         }
     }
 
-    /// Draws a range that may span several columns.
+    /// Generates a range that may have several columns.
     fn wide(&mut self, fits: impl Fn(Kind) -> bool + Copy) -> Option<Range> {
         let columns = self.columns(fits);
         if columns.is_empty() {
@@ -170,7 +170,7 @@ impl Draw<'_> {
             by_offset,
         };
         let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
-        // Rows with this row's value are searched in all rows, in the rows up to this one, or in the rows from this one
+        // The value of this row is searched for in all rows, in the rows up to this row, or in the rows from this row
         // on.
         let looks = matches!(
             (a, b),
@@ -346,7 +346,7 @@ impl Draw<'_> {
         drawn.unwrap_or_else(|| Expr::Text(self.random.pick::<&str>(&["a", "none", "up"])))
     }
 
-    /// Draws a formula for a date. The sheet has a column of dates.
+    /// Generates a formula for a date. The sheet has a column of dates.
     fn date(&mut self, depth: usize) -> Expr {
         if let Some(drawn) = self.of_other_cells(Kind::Date, depth) {
             return drawn;

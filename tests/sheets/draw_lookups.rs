@@ -1,4 +1,4 @@
-//! Draws lookups in the sheet's own columns and in the columns of another tab.
+//! Generates lookups in the sheet's own columns and in the columns of another tab.
 
 use crate::draw_formulas::Draw;
 use crate::formula::Expr;
@@ -6,7 +6,7 @@ use crate::lookup::{Form, Lookup, Mode};
 use crate::table::Kind;
 
 impl Draw<'_> {
-    /// Draws a lookup that returns a value of this kind. `None` if there is nothing to look in.
+    /// Generates a lookup that returns a value of this kind. Returns `None` if there is no column for the lookup.
     pub fn lookup(&mut self, kind: Kind, depth: usize) -> Option<Expr> {
         let tab = self.sheet.tab.as_ref()?;
         let in_tab = self.random.percent(55);
@@ -90,14 +90,14 @@ impl Draw<'_> {
         match self.random.below(4) {
             0 => Expr::Int(self.random.between(1, 9)),
             1 => Expr::RowNumber,
-            // A constant could evaluate to 0, which means all rows.
+            // A constant could evaluate to 0, which would mean all rows.
             _ => Some(self.exact(depth - 1))
                 .filter(|x| !x.is_constant())
                 .unwrap_or(Expr::RowNumber),
         }
     }
 
-    /// Draws the lookup key: often a plain cell, so that the lookup finds something.
+    /// Generates the lookup key. It is often a plain cell, so that the lookup finds a row.
     fn key(&mut self, kind: Kind, depth: usize) -> Expr {
         let plain = self.random.percent(60);
         match kind {

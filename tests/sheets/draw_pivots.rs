@@ -1,4 +1,4 @@
-//! Draws the columns that a worksheet is pivoted by, and the formulas that look along its rows.
+//! Generates the columns by which a worksheet is pivoted, and formulas that read other cells in the same row.
 
 use crate::draw_formulas::Draw;
 use crate::formula::{Aggregate, Cell, Expr, Row, Style};
@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::table::{Kind, Table};
 use crate::value::Value;
 
-/// Draws a pivot of a table whose rows are cells.
+/// Generates a pivot of a table whose rows are cells.
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     let (period, channel) = (table.apart[0], *table.apart.last().expect("a key"));
     let of_three = table.apart.len() == 3;
@@ -26,7 +26,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
                 known.push(row[place].clone());
             }
         }
-        // A value that occurs in no row.
+        // This value occurs in no row.
         if known.is_empty() || random.percent(30) {
             known.push(match table.columns[place].kind {
                 Kind::Exact => Value::Int(99),
@@ -43,10 +43,10 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     }
 }
 
-/// Draws the order of a pivot's rows, which identifies the rows together with the key.
+/// Generates the order of a pivot's rows. Together with the key, the order identifies the rows.
 pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
     let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
-    // If no key is known, the order names all columns that identify rows. Otherwise it names some of them, and
+    // If no key is known, the order contains all columns that identify rows. Otherwise it contains some of them, and
     // sometimes other columns.
     let mut names = table.apart.clone();
     if table.key_known {
@@ -69,7 +69,7 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
 }
 
 impl Draw<'_> {
-    /// Draws an expression that looks along the row of a pivot and returns a value of this kind.
+    /// Generates an expression that reads other cells in the row of a pivot and returns a value of this kind.
     pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
         const FOLDS: &[Aggregate] = &[
             Aggregate::Sum,
@@ -105,7 +105,8 @@ impl Draw<'_> {
     fn along(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
         let cell = self.here(kind)?;
         let area = match self.random.below(5) {
-            // Cells outside the sheet are not blank cells, and a range of them is not truncated at this point.
+            // Cells outside the sheet are not blank cells, and a range that contains them is not truncated at this
+            // point.
             0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
                 down: self.random.between(-2, 1),
                 right: self.random.between(-2, 1),
@@ -117,7 +118,7 @@ impl Draw<'_> {
         Some(Pivoted::Aggregate(aggregate, Box::new(cell), area))
     }
 
-    /// Draws a reference to a cell of this row.
+    /// Generates a reference to a cell of this row.
     fn here(&mut self, kind: Kind) -> Option<Expr> {
         let columns = self.columns(|k| k == kind);
         if columns.is_empty() {

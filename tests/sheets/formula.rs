@@ -1,4 +1,4 @@
-//! Formulas over cells: as data, and as written in a spec.
+//! Formulas over cells, as data and in the notation of a spec.
 
 use std::fmt::Write as _;
 
@@ -6,12 +6,12 @@ use crate::lookup::Lookup;
 use crate::pivot::Pivoted;
 use crate::sheet::Sheet;
 
-/// Row that a reference points to.
+/// Row to which a reference points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row {
-    /// No row is given: this row, or an open end in a range.
+    /// No row is given. The reference is to this row, or the range has an open end.
     Unsaid,
-    /// A row this many rows further down.
+    /// Row that is this many rows below this row.
     At(i64),
     Fixed(i64),
 }
@@ -41,7 +41,7 @@ pub struct Cell {
 pub struct Range {
     pub from: (usize, Row),
     pub to: (usize, Row),
-    /// `OFFSET(B1, -2, 0, 3, 1)`.
+    /// `true` if the range is written with OFFSET, as in `OFFSET(B1, -2, 0, 3, 1)`.
     pub by_offset: bool,
 }
 
@@ -116,7 +116,7 @@ pub enum Criterion {
     Text(&'static str),
     /// The value of the range's column in this row: `SUMIF(B:B, B1, C:C)`.
     SameAsHere,
-    /// `SUMIF(B2:B9, B2 > 5, C2:C9)`.
+    /// Comparison with the first cell: `SUMIF(B2:B9, B2 > 5, C2:C9)`.
     FirstCell(Op, i64),
 }
 
@@ -137,7 +137,7 @@ pub enum Expr {
     RowNumber,
     Binary(Op, Box<Expr>, Box<Expr>),
     Call(&'static str, Vec<Expr>),
-    /// The ranges, and an additional value.
+    /// The aggregate, its ranges, and an additional value.
     Aggregate(Aggregate, Vec<Range>, Option<Box<Expr>>),
     SumProduct(Range, Range),
     /// LARGE and SMALL.
@@ -197,13 +197,13 @@ impl Expr {
         matches!(self, Self::Lookup(_)) || self.children().into_iter().any(Self::has_lookup)
     }
 
-    /// Returns whether the expression consists only of literals.
+    /// Returns `true` if the expression consists only of literals.
     pub fn is_constant(&self) -> bool {
         matches!(self, Self::Int(_) | Self::Text(_) | Self::Binary(..) | Self::Call(..))
             && self.children().into_iter().all(Self::is_constant)
     }
 
-    /// Calls `work` on every column that the formula names, so that `work` can replace the column.
+    /// Calls `work` on every column in the formula, so that `work` can replace the column.
     pub fn each_column(&mut self, work: &mut dyn FnMut(&mut usize)) {
         let mut of_range = |range: &mut Range| {
             work(&mut range.from.0);
@@ -227,7 +227,7 @@ impl Expr {
             .for_each(|child| child.each_column(work));
     }
 
-    /// Returns whether the formula names a column. This includes the columns between the corners of a range.
+    /// Returns `true` if the formula reads a column. This includes the columns between the corners of a range.
     pub fn names(&self, column: usize) -> bool {
         let in_range = |r: &Range| (r.from.0.min(r.to.0)..=r.from.0.max(r.to.0)).contains(&column);
         let own = match self {

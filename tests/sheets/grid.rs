@@ -1,7 +1,7 @@
-//! Computes the results of a sheet cell by cell: each reference is a row and a column of the grid.
+//! Computes the results of a sheet cell by cell. Each reference is a row and a column of the grid.
 //!
-//! A pivot consists of several grids side by side, one for each of its columns, and `partition_by` makes one grid
-//! per part. Otherwise a sheet is a single grid.
+//! A pivot consists of several adjacent grids, one for each of its columns. With `partition_by`, there is one grid per
+//! part. Otherwise a sheet is a single grid.
 
 use std::cmp::Ordering;
 
@@ -12,7 +12,7 @@ use crate::sheet::Sheet;
 use crate::table::Table;
 use crate::value::Value;
 
-/// Position of a cell: its row, and its grid among the grids side by side. Both start at 1.
+/// Position of a cell: its row, and the number of its grid. Both start at 1.
 #[derive(Clone, Copy)]
 pub struct Here {
     pub row: i64,
@@ -24,7 +24,7 @@ pub struct Grid<'a> {
     pub layout: Layout,
     /// Values computed so far, by calculation, grid and row.
     known: Vec<Vec<Vec<Option<Value>>>>,
-    /// Rows of the other tab in its order, with the columns of the tab.
+    /// Rows of the other tab in the tab's order, each with all columns of the tab.
     pub tab: Vec<Vec<Value>>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Grid<'a> {
             (Row::Unsaid, Row::Unsaid) => (i64::MIN, i64::MAX),
             (Row::Unsaid, to) => (i64::MIN, number(to)),
             (from, Row::Unsaid) => (number(from), i64::MAX),
-            // The sheet begins at `B$1`, so a range from there keeps its direction.
+            // The sheet begins at `B$1`, so the direction of a range from that cell is fixed.
             (Row::Fixed(1), to @ Row::At(_)) => (i64::MIN, number(to)),
             (from @ Row::At(_), Row::Fixed(1)) => (i64::MIN, number(from)),
             (from, to) => (number(from).min(number(to)), number(from).max(number(to))),
@@ -171,7 +171,7 @@ impl<'a> Grid<'a> {
             .collect()
     }
 
-    /// Returns whether a row of a range meets the criterion of this row.
+    /// Returns `true` if a row of a range meets the criterion of this row.
     fn holds(&mut self, range: &Range, criterion: &Criterion, row: i64, here: Here) -> bool {
         let column = range.from.0;
         let cell = self.cell(column, Here { row, ..here });
@@ -192,7 +192,7 @@ impl<'a> Grid<'a> {
     }
 }
 
-/// Returns the rank of a value among others, starting at 1. Equal values share a rank.
+/// Returns the rank of a value among other values, starting at 1. Equal values have the same rank.
 pub fn place_among(own: &Value, others: &[Value], ascending: bool) -> Value {
     if own.is_null() {
         return Value::Null;

@@ -1,4 +1,5 @@
-//! Proves how the SQL of a large sheet grows: in proportion to the sheet, with one CTE per depth of windows.
+//! Checks the growth of the SQL of a large sheet: it is proportional to the size of the sheet, with one CTE per nesting
+//! depth of windows.
 
 use std::fmt::Write as _;
 
@@ -33,15 +34,15 @@ fn of(calculation: usize) -> String {
     letters(COLUMNS + calculation)
 }
 
-/// Returns calculations in layers. Each calculation looks at the rows of two calculations in the previous layer,
-/// by their letters, and at one by its name.
+/// Returns calculations in layers. Each calculation reads the rows of two calculations in the previous layer by their
+/// letters, and of one calculation by its name.
 fn layered(layers: usize, count: usize) -> Vec<String> {
     let in_layer = count / layers;
     (0..count)
         .map(|at| {
             let column = letters(1 + at % (COLUMNS - 1));
             if at < in_layer {
-                // All calculations differ, because equal ones are computed once, before the others.
+                // All calculations are different, because equal calculations would be computed once before the others.
                 return format!("{column}1 - {column}0 + {at}");
             }
             let first = (at / in_layer - 1) * in_layer;
@@ -92,7 +93,7 @@ fn sql_grows_with_the_calculations() {
     for dialect in Dialect::all() {
         let [once, twice, four_times] = [100, 200, 400].map(|count| query(dialect, &layered(4, count)));
         let grown = [twice.len() - once.len(), four_times.len() - twice.len()];
-        // If the growth is linear, the second difference is twice the first.
+        // With linear growth, the second difference is twice the first.
         assert!(
             grown[1] * 10 <= grown[0] * 23,
             "{dialect}: {} {} {}",
@@ -100,7 +101,7 @@ fn sql_grows_with_the_calculations() {
             twice.len(),
             four_times.len()
         );
-        // Values that several calculations share are finished in a separate stratum before each depth.
+        // Values that several calculations share are computed in a separate stratum before each depth.
         for written in [&once, &four_times] {
             assert!(
                 ctes(written) <= 2 * 4,

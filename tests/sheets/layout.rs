@@ -1,5 +1,5 @@
-//! Position of a table's rows in a sheet: in the sheet's order, in separate grids if the sheet is in parts, and
-//! below each other and side by side in a pivot.
+//! Positions of a table's rows in a sheet: in the sheet's order, in separate grids if the sheet has parts, and in
+//! adjacent grids for a pivot.
 
 use std::cmp::Ordering;
 
@@ -9,9 +9,10 @@ use crate::table::Table;
 use crate::value::Value;
 
 pub struct Layout {
-    /// Values of the sheet's own columns, by grid and row. A cell without a row has the keys of its row and its grid.
+    /// Values of the sheet's columns, by grid and row. A cell for which the table has no row has the keys of its row
+    /// and its grid.
     pub cells: Vec<Vec<Vec<Value>>>,
-    /// Cells that contain rows, in row order.
+    /// Cells for which the table has rows, in row order.
     pub filled: Vec<Here>,
     /// Columns of the sheet that identify the rows of a pivot, and columns that identify its grids.
     pub of_rows: Vec<bool>,
@@ -115,14 +116,14 @@ impl Layout {
         self.cells.len()
     }
 
-    /// Returns the indices of a cell. `None` outside the sheet.
+    /// Returns the indices of a cell. `None` if it is outside the sheet.
     pub fn place(&self, at: Here) -> Option<(usize, usize)> {
         let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
         within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))
     }
 }
 
-/// Returns the distinct values of some columns, in their order.
+/// Returns the distinct values of some columns, in their sort order.
 fn keys(rows: &[&Vec<Value>], by: &[(usize, bool)]) -> Vec<Vec<Value>> {
     let mut keys: Vec<Vec<Value>> = rows
         .iter()

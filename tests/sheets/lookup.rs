@@ -1,4 +1,4 @@
-//! VLOOKUP, XLOOKUP, MATCH and INDEX: as data, as written, and the values that they return.
+//! VLOOKUP, XLOOKUP, MATCH and INDEX: the data types, the notation and the results of lookups.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
 use crate::value::Value;
 
-/// How a lookup matches a key.
+/// Rule by which a lookup matches a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// No mode is given, so the keys must be equal.
@@ -17,7 +17,7 @@ pub enum Mode {
     Below,
     /// The smallest key that is not smaller than the lookup key.
     Above,
-    /// A string with `*` and `?`.
+    /// A pattern, which is a string with `*` and `?`.
     Pattern,
 }
 
@@ -26,7 +26,7 @@ pub enum Form {
     Vlookup,
     Xlookup,
     Match,
-    /// By row number.
+    /// Lookup by row number.
     Index,
     /// `INDEX(C:C, MATCH(key, B:B))`.
     IndexOfMatch,
@@ -35,20 +35,20 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub struct Lookup {
     pub form: Form,
-    /// Whether the lookup searches the other tab or the sheet itself.
+    /// `true` if the lookup searches the other tab, `false` if it searches the sheet itself.
     pub in_tab: bool,
     /// Lookup column.
     pub by: usize,
-    /// Result column. VLOOKUP and INDEX take a range up to `last`.
+    /// Result column. VLOOKUP and INDEX use a range up to `last`.
     pub gives: usize,
     pub last: usize,
     pub mode: Mode,
-    /// Lookup key or row number, and then the value that is returned if nothing is found.
+    /// Lookup key or row number, followed by the value that is returned if nothing is found.
     pub args: Vec<Expr>,
 }
 
 impl Lookup {
-    /// Returns the columns of the sheet that the lookup names.
+    /// Returns the columns of the sheet that the lookup reads.
     pub fn columns_mut(&mut self) -> Vec<&mut usize> {
         if self.in_tab {
             Vec::new()
@@ -57,7 +57,7 @@ impl Lookup {
         }
     }
 
-    /// Returns whether the lookup takes a range of several columns, from the lookup column to the last one.
+    /// Returns `true` if the lookup uses a range of several columns, from the lookup column to the last column.
     pub fn is_wide(&self) -> bool {
         self.form == Form::Vlookup || (self.form == Form::Index && self.last > self.by)
     }
@@ -113,7 +113,7 @@ impl Lookup {
 }
 
 impl Grid<'_> {
-    /// Returns a column as the lookup sees it: a column of the other tab, or of the cell's own grid.
+    /// Returns a column that the lookup reads: a column of the other tab, or of the cell's own grid.
     fn looked_in(&mut self, lookup: &Lookup, column: usize, here: Here) -> Vec<Value> {
         if lookup.in_tab {
             return self.tab.iter().map(|row| row[column].clone()).collect();
@@ -121,7 +121,7 @@ impl Grid<'_> {
         self.column(column, here)
     }
 
-    /// Returns the number of the row that is found, starting at 0. If several rows match, it is the first one.
+    /// Returns the number of the matching row, starting at 0. If several rows match, returns the first of them.
     fn row_found(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
         let key = self.value(&lookup.args[0], here);
         let keys = self.looked_in(lookup, lookup.by, here);
@@ -178,8 +178,8 @@ impl Grid<'_> {
     }
 }
 
-/// Returns whether a string matches a pattern, ignoring case: `*` is any string, `?` is one character, and `~`
-/// escapes both.
+/// Returns `true` if a string matches a pattern, ignoring case. In a pattern, `*` stands for any string, `?` stands for
+/// one character, and `~` escapes both.
 fn is_like(text: &str, pattern: &str) -> bool {
     fn fits(text: &[char], pattern: &[char]) -> bool {
         match (pattern, text) {

@@ -1,10 +1,9 @@
-//! Random worksheets: compares the results of the compiler's SQL on the engines with those of an interpreter that
-//! walks over the grid.
+//! Compares the results of the compiler's SQL on the engines with the results of an interpreter, for random worksheets.
 //!
-//! The interpreter looks cells up by row and column and knows no SQL. `FORMULAC_RANDOM_SHEETS=20000` runs more
-//! sheets, and `FORMULAC_SEED=7` runs others. A failing sheet is shown with its seed, shrunk.
-//! `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that sheet again.
-//! `FORMULAC_SHOW=1` shows what is drawn.
+//! The interpreter looks up cells by row and column and does not use SQL. `FORMULAC_RANDOM_SHEETS=20000` runs more
+//! sheets, and `FORMULAC_SEED=7` runs other sheets. If a sheet fails, it is shrunk and displayed with its seed.
+//! `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that sheet again. `FORMULAC_SHOW=1`
+//! displays the generated sheets.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Random tables for lookups, and tables whose rows are the cells of a pivot.
+//! Generates random tables for lookups, and tables whose rows are the cells of a pivot.
 
 use formulac::Type;
 
@@ -29,7 +29,8 @@ fn blanked(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
 }
 
 impl Table {
-    /// Returns the table that a sheet of this table uses for lookups: many of its keys, some twice, and other keys.
+    /// Returns the table in which a sheet of this table looks up keys. It has many keys of this table, some of them
+    /// twice, and other keys.
     pub fn looked_up(&self) -> Self {
         let mut random = Random::new(self.seed ^ 0x7ab);
         let named = |plain, hostile| if self.seed % 3 == 1 { hostile } else { plain };
@@ -85,8 +86,8 @@ impl Table {
         }
     }
 
-    /// Draws a table with at most one row per month and channel, in some tables also per region. Some cells have no
-    /// row.
+    /// Generates a table with at most one row per month and channel, and in some tables also per region. Some cells
+    /// have no row in the table.
     pub fn crossed(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xce11);
         let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
@@ -151,7 +152,7 @@ impl Table {
                     Value::Bool(random.percent(50)),
                     Value::Date(first + random.between(0, 90)),
                 ];
-                // A column that identifies rows is blank only if blank is one of its values.
+                // A column that identifies rows is never blank, unless blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);
                 blanked(&mut random, others, &columns[3..]);
                 if apart.len() == 2 {

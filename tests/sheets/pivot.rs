@@ -1,4 +1,5 @@
-//! PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW and `OMNI_RANK` along a row, as data, as they are written, and what they give.
+//! PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW and `OMNI_RANK` along a row: their data types, their notation and their
+//! results.
 
 use crate::formula::{Aggregate, Expr, letters};
 use crate::grid::{Grid, Here, place_among};
@@ -6,20 +7,20 @@ use crate::operations::aggregated;
 use crate::sheet::Sheet;
 use crate::value::Value;
 
-/// Columns that a worksheet is pivoted by.
+/// Columns by which a worksheet is pivoted.
 #[derive(Clone, Debug)]
 pub struct Pivot {
     pub by: Vec<String>,
-    /// Values for the wide form.
+    /// Pivot values for the wide form.
     pub values: Option<Vec<Value>>,
 }
 
-/// Cells of a pivot that an aggregate uses.
+/// Cells of a pivot that an aggregate reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Area {
-    /// PIVOTROW.
+    /// The cells of PIVOTROW.
     Row,
-    /// PIVOTOFFSET: the offset down and to the right, and the number of rows and columns.
+    /// The cells of PIVOTOFFSET: the offset down and to the right, and the number of rows and columns.
     Offset {
         down: i64,
         right: i64,

@@ -1,4 +1,4 @@
-//! Drawing, comparing and shrinking of random worksheets.
+//! Generates, compares and shrinks random worksheets.
 
 use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
@@ -16,7 +16,7 @@ use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
 
-/// Number of tables that the sheets share. Engines load each of them only once.
+/// Number of tables that the sheets share. Each engine loads each of them only once.
 const TABLES: u64 = 97;
 
 pub struct Case {
@@ -44,7 +44,8 @@ impl Drawn for Case {
     const COUNT: &'static str = "FORMULAC_RANDOM_SHEETS";
     const ONE_OF: u64 = 10;
 
-    /// Draws a worksheet. A fifth of them are pivoted, and a quarter have another tab and contain lookups.
+    /// Generates a worksheet. A fifth of the worksheets are pivoted, and a quarter have another tab and contain
+    /// lookups.
     fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let is_pivot = random.percent(20);
@@ -99,7 +100,7 @@ impl Drawn for Case {
         Some(share::told(cases, rights))
     }
 
-    /// The rows are expected in the order of the sheet.
+    /// The rows must be in the order of the sheet.
     fn fault(&self, dialect: Dialect, right: &Shown, table: &engine::Table) -> Option<String> {
         let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
         let (wanted, rows) = right.expected(&self.sheet, &names);

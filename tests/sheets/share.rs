@@ -1,5 +1,5 @@
-//! How much the expected values prove: a value that is NULL, or the same in all cells of its calculation, proves
-//! little.
+//! Reports how informative the expected values are. A value that is NULL, or the same in all cells of its calculation,
+//! gives little information.
 
 use crate::run::Case;
 use crate::shown::Shown;
@@ -11,7 +11,7 @@ struct Share {
     telling: usize,
 }
 
-/// Reports the shares among all sheets, among those with lookups and among pivoted ones.
+/// Reports the shares for all sheets, for sheets with lookups and for pivoted sheets.
 pub fn told(cases: &[Case], expected: &[Shown]) -> String {
     let mut shares: [(&str, Share); 3] = [
         ("sheets", Share::default()),

@@ -1,4 +1,4 @@
-//! A worksheet: the columns that it takes from a table, its order, its calculations, and the spec for it.
+//! A worksheet: its columns of a table, its order, its calculations, and its spec.
 
 use std::fmt::{Display, Formatter};
 
@@ -14,9 +14,9 @@ pub struct Sheet {
     pub columns: Vec<(String, Kind)>,
     /// Names of the table's columns, and whether the order is descending.
     pub order_by: Vec<(String, bool)>,
-    /// Columns whose values start the sheet anew. Empty for a pivot.
+    /// Columns whose values divide the sheet into parts. Empty for a pivot.
     pub partition_by: Vec<String>,
-    /// Row that the formulas are written for.
+    /// Row for which the formulas are written.
     pub anchor: i64,
     pub calculations: Vec<Calculation>,
     pub tab: Option<Tab>,
@@ -31,7 +31,7 @@ pub struct Calculation {
 }
 
 impl Sheet {
-    /// Returns the name of a column. The calculations follow the columns.
+    /// Returns the name of a column. The calculations come after the columns.
     pub fn name_of(&self, column: usize) -> &str {
         match self.columns.get(column) {
             Some((name, _)) => name,

@@ -1,5 +1,5 @@
-//! The rows that a sheet shows: one for each row of its table, or in the wide form of a pivot, one for each row
-//! of the sheet.
+//! Rows of a sheet's result: one for each row of its table or, in the wide form of a pivot, one for each row of the
+//! sheet.
 
 use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;
@@ -8,7 +8,7 @@ use crate::value::Value;
 
 pub enum Shown {
     Long(Vec<Vec<Value>>),
-    /// By row and column of the sheet, each with its values in the columns of the pivot.
+    /// Rows and columns of the sheet. Each entry has the values in the columns of the pivot.
     Wide {
         rows: Vec<Vec<Vec<Value>>>,
         of_rows: Vec<bool>,
@@ -78,7 +78,7 @@ impl Shown {
         (wanted, cells)
     }
 
-    /// Returns the values of each calculation, for the report about them.
+    /// Returns the values of each calculation for the report.
     pub fn calculated(&self, own: usize) -> Vec<Vec<&Value>> {
         match self {
             Self::Long(rows) => {

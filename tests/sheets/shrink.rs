@@ -1,11 +1,11 @@
-//! Shrinking of a failing case while it still fails.
+//! Shrinks a failing case as long as it still fails.
 
 use crate::formula::Expr;
 use crate::pivot::Pivot;
 use crate::sheet::Sheet;
 use crate::table::Table;
 
-/// Returns all cases that have one element less.
+/// Returns all cases that can be made by removing one element.
 pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     let mut found: Vec<(Sheet, Table)> = Vec::new();
     for place in (0..sheet.calculations.len()).rev() {
@@ -17,7 +17,7 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
         found.push((sheet.clone(), fewer));
     }
     for place in 0..sheet.order_by.len() {
-        // If no key is known, the entire order is needed.
+        // If no key is known, the whole order is needed.
         if sheet.order_by.len() > 1 && table.key_known {
             let mut changed = sheet.clone();
             changed.order_by.remove(place);
@@ -56,7 +56,7 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
     found
 }
 
-/// Returns expressions in which one operand, or a literal, replaces the expression that contains it.
+/// Returns expressions that are made by replacing an expression with one of its operands or a literal.
 fn parts(x: &Expr) -> Vec<Expr> {
     let mut found: Vec<Expr> = x.children().into_iter().cloned().collect();
     for (at, child) in x.children().into_iter().enumerate() {

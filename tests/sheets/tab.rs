@@ -1,4 +1,4 @@
-//! Another tab, which lookups read.
+//! Another tab that lookups read.
 
 use crate::random::Random;
 use crate::sheet::written_order;
@@ -10,7 +10,7 @@ pub struct Tab {
     pub name: &'static str,
     pub table: Table,
     pub columns: Vec<(String, Kind)>,
-    /// Order of the rows. Without an order, rows are found by the key alone.
+    /// Order of the rows. Without an order, rows are found only by the key.
     pub order_by: Vec<(String, bool)>,
 }
 
@@ -24,11 +24,11 @@ impl Tab {
         places.truncate(2 + random.below(table.columns.len() - 1));
         let is_key = |place: &usize| table.key_known && table.apart == [table.columns[*place].name];
         let mut order_by = Vec::new();
-        // Rows can be found by the key alone even without an order.
+        // Even without an order, rows can be found by the key alone.
         if !(random.percent(15) && places.iter().any(is_key)) {
             let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
             order_by.push((random.pick(&columns).name.to_owned(), random.percent(30)));
-            // If no key is known, all columns that identify rows are part of the order.
+            // If no key is known, the order contains all columns that identify rows.
             for name in &table.apart {
                 if order_by[0].0 != *name && (!table.key_known || random.percent(10)) {
                     order_by.push(((*name).to_owned(), random.percent(30)));
@@ -47,7 +47,7 @@ impl Tab {
         }
     }
 
-    /// Returns whether rows can be found by this column. Without an order, the column must have a different value in
+    /// Returns `true` if rows can be found by this column. Without an order, the column must have a different value in
     /// each row.
     pub fn finds_by(&self, column: usize) -> bool {
         !self.order_by.is_empty() || self.table.apart == [self.columns[column].0.as_str()]

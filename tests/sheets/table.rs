@@ -1,4 +1,4 @@
-//! Random tables for sheets: few rows, many blanks, and ties in the sort columns.
+//! Generates random tables for sheets, with few rows, many blanks, and equal values in the sort columns.
 
 use std::cmp::Ordering;
 
@@ -10,10 +10,10 @@ use crate::json::AsJson;
 use crate::random::Random;
 use crate::value::Value;
 
-/// How the values of a column may be used.
+/// Kind of a column, which determines how its values may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Numbers whose digits every engine preserves, so they can be compared.
+    /// Numbers whose digits every engine preserves, so that they can be compared.
     Exact,
     /// Quotients and averages, whose last bits differ between engines.
     Inexact,
@@ -28,8 +28,8 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
-    /// Every engine sorts the values in the same order. Strings that differ only in case have no such order, and
-    /// booleans rarely do.
+    /// `true` if every engine sorts the values in the same order. Strings that differ only in case have no such order,
+    /// and booleans often do not.
     pub ordered: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Table {
     pub columns: Vec<TableColumn>,
     /// Columns that identify the rows.
     pub apart: Vec<&'static str>,
-    /// The schema declares the key.
+    /// `true` if the schema declares the key.
     pub key_known: bool,
     pub rows: Vec<Vec<Value>>,
 }
@@ -72,7 +72,7 @@ impl Table {
                 ordered: kind != Kind::Text && kind != Kind::Bool,
             })
             .collect();
-        // Empty sheets and sheets with one row are drawn more often than by chance.
+        // Empty sheets and sheets with one row are generated more often than by chance.
         let count = match random.below(10) {
             0 => random.below(2),
             1 => 15 + random.below(10),
@@ -117,8 +117,8 @@ impl Table {
             .expect("a column of the table")
     }
 
-    /// Returns the columns that order the rows, and whether each is descending: the given columns, then the key if it
-    /// is known.
+    /// Returns the columns by which the rows are ordered, each with whether it is descending. The given columns come
+    /// first, followed by the key if it is known.
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()

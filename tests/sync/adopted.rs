@@ -1,8 +1,8 @@
-//! Spelling of the formulas that hand edits of the SQL become.
+//! Tests how formulas are spelled if they come from hand edits of the SQL.
 
 use crate::world::{SQL, World, compiler};
 
-/// Returns the spec after a push that finds the edited SQL.
+/// Returns the spec after a push that finds edited SQL.
 fn adopted(spec: &str, from: &str, to: &str) -> String {
     let compiler = compiler();
     let mut world = World::of(spec).pushed(&compiler);
@@ -18,7 +18,7 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
     world.after(&plan).spec().to_owned()
 }
 
-/// Proves that a default in IFS is written as a condition that always holds, because spreadsheets have no other
+/// Checks that a default in IFS is written as a condition that always holds, because spreadsheets have no other
 /// default.
 #[test]
 fn ifs_keeps_its_true() {
@@ -31,7 +31,7 @@ fn ifs_keeps_its_true() {
 }
 
 /// If the fiscal year begins in January, calendar and fiscal timeframes have the same SQL. Nothing in this test
-/// asks for a fiscal timeframe.
+/// requires a fiscal timeframe.
 #[test]
 fn the_calendar_comes_before_the_fiscal_year() {
     let step = [

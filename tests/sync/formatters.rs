@@ -1,5 +1,5 @@
-//! Proves that after sqlfluff has formatted generated SQL by several sets of rules, the next change of the spec
-//! goes into the formatted file.
+//! Checks that a change of the spec can be merged into generated SQL that sqlfluff has formatted, with several sets of
+//! rules.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -83,8 +83,8 @@ fn formatted_files_take_the_next_change_of_the_spec() {
                 plan.json()
             );
             let after = world.after(&plan);
-            // `generate` has no base but gives the same result, unless a column is gone whose position it does not
-            // know.
+            // `generate` has no base but gives the same result, unless a removed column makes the position of another
+            // column unknown.
             let made = ours(&compiler, world.spec()).unwrap();
             let generated = in_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
@@ -92,7 +92,7 @@ fn formatted_files_take_the_next_change_of_the_spec() {
                 generated.is_none_or(|generated| generated == after.text(SQL)),
                 "{name}: {from}"
             );
-            // All lines except those of the changed column are as the formatter left them.
+            // All lines except the lines of the changed column are as the formatter wrote them.
             let others = |text: &str| -> Vec<String> {
                 let lines = text
                     .lines()
@@ -144,7 +144,7 @@ fn comments_of_parts_that_are_gone_stay() {
     assert_eq!(words(&rest), words(&after), "{merged}");
 }
 
-/// Gives each line another indentation, based on its own indentation and the number of lists around it.
+/// Changes the indentation of each line, based on its current indentation and the number of lists around it.
 fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     let mut lists: Vec<usize> = Vec::new();
     let mut out = String::new();
@@ -166,7 +166,7 @@ fn indented(yml: &str, indentation: impl Fn(usize, usize) -> usize) -> String {
     out
 }
 
-/// Returns the text of a properties file in another layout.
+/// Converts a properties file to another layout.
 type Style = fn(&str) -> String;
 
 /// Indents lists by four spaces, like prettier with `tabWidth: 4`.
@@ -206,7 +206,7 @@ fn single(yml: &str) -> String {
     quoted(yml).lines().map(|line| other(line) + "\n").collect()
 }
 
-/// Writes short lists in brackets, and `true` instead of `yes`.
+/// Writes short lists in brackets, and writes `true` instead of `yes`.
 fn flow(yml: &str) -> String {
     let lines: Vec<&str> = yml.lines().collect();
     let item = |line: &&str| {
@@ -263,7 +263,7 @@ fn formatted_properties_take_the_next_change_of_the_spec() {
                 plan.json()
             );
             let after = world.after(&plan);
-            // The lines of other columns are as the formatter left them.
+            // The lines of other columns are as the formatter wrote them.
             let others = |text: &str| -> Vec<String> {
                 let words = ["largest", "smallest", "hash"];
                 text.lines()

@@ -1,4 +1,4 @@
-//! Forty hand edits of generated files, each followed by a change elsewhere in the spec of the model.
+//! Tests forty hand edits of generated files. After each edit, another part of the model's spec changes.
 
 use formulac::Compiler;
 
@@ -23,7 +23,7 @@ columns:
   revenue: {data_tests: [not_null]}
 ";
 
-/// Subsequent changes of the spec: a changed formula, a new definition, a removed definition.
+/// Later changes of the spec: a changed formula, a new definition, and a removed definition.
 pub const CHANGES: [(&str, &str); 3] = [
     ("largest = MAX(amount)", "largest = MAX(amount - refund)"),
     ("  share =", "  smallest = MIN(amount)\n  share ="),
@@ -33,9 +33,9 @@ pub const CHANGES: [(&str, &str); 3] = [
 /// Result of a hand edit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outcome {
-    /// It is not an edit, and the file keeps its bytes after the change.
+    /// The change does not count as an edit, and the file keeps its bytes after the change of the spec.
     Bytes,
-    /// The edit is in the file after the change, or in the spec.
+    /// After the change of the spec, the edit is still in the file or in the spec.
     Merged,
     /// The edit is reported as a conflict with this name.
     Conflict(&'static str),
@@ -49,7 +49,7 @@ fn sub(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
-/// Returns the text with keywords in upper case, as a formatter writes them.
+/// Returns the text with keywords in upper case, as a formatter would write them.
 fn upper(text: &str) -> String {
     let words = [
         "with", "as", "select", "from", "where", "group by", "having", "and", "case", "when", "then", "else", "end",
@@ -347,18 +347,18 @@ const YML_EDITS: [Edit; 10] = [
     ),
 ];
 
-/// Returns the outcome of an edit of a file, and the world after the change of the spec.
+/// Returns the outcome of an edit to a file, and the world after the change of the spec.
 fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
     let (name, change, expected, _) = edit;
     let mut world = World::of(MODEL).pushed(compiler);
     let edited = change(world.text(file));
     assert_ne!(edited, world.text(file), "{name}");
     world.set(file, edited.clone());
-    // A change that is not an edit has no effect, whichever way it is checked.
+    // A change that does not count as an edit has no effect in any of the checks.
     let quiet = world.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();
-    // The hash covers the tokens in their order.
+    // The hash depends on the order of the tokens.
     if is_layout && *name != "columns moved" {
         assert!(formulac::dbt::is_as_written(&edited), "{name}: {edited}");
     }
@@ -375,7 +375,7 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     let after = world.after(&plan);
     let made = crate::world::ours(compiler, after.spec()).unwrap();
     let text = after.text(file);
-    // If the spec no longer makes a column, what was written at the column goes, too.
+    // If the spec no longer generates a column, edits of that column are also removed.
     let is_there = text.contains(expected) || made.files[file].contains(expected);
     assert!(is_there, "{name}: {expected}\n{text}");
     let again = after.plan(compiler);

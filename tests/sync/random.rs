@@ -1,4 +1,4 @@
-//! Random edits of a spec by one person and of its files by another person.
+//! Tests random edits of a spec by one person and of its files by another person.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ struct Said {
     descriptions: [usize; 3],
     tests: [bool; 3],
     about: usize,
-    /// Whether the definitions are a mapping instead of a text block.
+    /// `true` if the definitions are a mapping instead of a text block.
     is_mapping: bool,
 }
 
@@ -103,7 +103,7 @@ fn column(number: usize) -> Path {
         .item("name", NAMES[number])
 }
 
-/// Applies the edits to the files, and returns what the files say afterwards.
+/// Applies the edits to the files, and returns the facts in the edited files.
 fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
     let mut now = said.clone();
     let mut edits = Vec::new();
@@ -163,7 +163,7 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
     now
 }
 
-/// Writes a column as another formula would be written, if the result is one line in the same position.
+/// Rewrites a column's line as for another formula, if the result is one line in the same position.
 fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
     let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
@@ -178,7 +178,7 @@ fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said
     true
 }
 
-/// Returns the line of a definition's column.
+/// Returns the line of the column for a definition.
 fn column_line(text: &str, number: usize) -> Option<String> {
     let ends = [format!(" as {},", NAMES[number]), format!(" as {}", NAMES[number])];
     text.lines()
@@ -238,8 +238,8 @@ fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// Returns the number of cases: as many as the project promises, unless `FORMULAC_SYNC_CASES` asks for more, or
-/// for fewer during development.
+/// Returns the number of cases, which is the number that the project documents. `FORMULAC_SYNC_CASES` sets another
+/// number.
 fn count() -> u32 {
     std::env::var("FORMULAC_SYNC_CASES")
         .ok()
@@ -264,15 +264,15 @@ fn without_hash(text: &str) -> String {
         .filter(|line| !line.contains("hash "))
         .collect::<Vec<_>>()
         .join("\n");
-    // The names of helpers depend on the spelling of the formula.
+    // The names of helper columns depend on the spelling of the formula.
     lines.replace("countunique_y", "count_distinct_y")
 }
 
 proptest! {
     #![proptest_config(cases(count()))]
 
-    /// Proves that edits of one side are on both sides afterwards, that equal edits are not a conflict, and that
-    /// different edits, and only these, are reported.
+    /// Checks that edits of one side exist on both sides afterwards, that equal edits are not a conflict, and that all
+    /// different edits, and no others, are reported.
     #[test]
     fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
         let compiler = compiler();
@@ -297,8 +297,8 @@ proptest! {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
         }).collect();
-        // Columns with the same SQL may be computed in one place. In this case, no formula alone gives the line that
-        // was found, so the line stays in the file or is a conflict there.
+        // Columns with the same SQL may be computed in the same place. In this case, no single formula gives the line
+        // in the file, so the line stays in the file or is reported as a conflict.
         let kept: Vec<usize> = plan.models.iter().flat_map(|model| &model.kept).filter_map(|edit| {
             let name = edit.definition.as_deref().filter(|_| edit.property == Property::Formula)?;
             NAMES.iter().position(|other| *other == name)
@@ -338,12 +338,12 @@ proptest! {
         if hand.sql_comment {
             prop_assert!(after.text(SQL).contains("-- and here"), "{}", after.text(SQL));
         }
-        // A second push has nothing left to do.
+        // A second push has nothing to do.
         let again = after.plan(&compiler);
         prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
     }
 
-    /// Proves that two branches that both push, merged by git in either order, give the same result.
+    /// Checks that two branches that were both pushed give the same result if git merges them in either order.
     #[test]
     fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
         let compiler = compiler();
@@ -365,7 +365,7 @@ proptest! {
             }
             Some(World { files })
         };
-        // A person resolves what git cannot merge.
+        // Conflicts that git cannot merge are resolved by a person.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
         if ours(&compiler, one.spec()).is_none() {
             return Ok(());

@@ -29,7 +29,7 @@ pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
     Ours::new(SPEC, spec, compiled(compiler, spec), "models", "tests")
 }
 
-/// Returns the decompiler, which learns the SQL only once.
+/// Returns the decompiler, which all tests share so that its caches are filled only once.
 fn decompiler() -> &'static Decompiler {
     static LEARNED: OnceLock<Decompiler> = OnceLock::new();
     LEARNED.get_or_init(Decompiler::default)
@@ -59,7 +59,7 @@ impl World {
         self.files.insert(path.to_owned(), text);
     }
 
-    /// Returns the plan of a push.
+    /// Returns the plan for a push.
     pub fn plan(&self, compiler: &Compiler) -> Plan {
         let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
         let state = self.files.get(&state_path()).cloned();

@@ -1,4 +1,4 @@
-//! Diagnostics whose spans count characters, as Python string indexes do.
+//! Diagnostics whose spans count characters, like indexes of Python strings.
 
 use formulac::Severity;
 use formulac::span::{LineIndex, Span as ByteSpan};
@@ -36,7 +36,7 @@ impl Span {
     }
 }
 
-/// Second span that explains a diagnostic, with a label.
+/// Additional span with a label that explains a diagnostic.
 #[pyclass(frozen, eq, get_all, module = "formulac")]
 #[derive(Clone, PartialEq)]
 pub struct Label {
@@ -86,7 +86,7 @@ impl Diagnostic {
 /// Converter from byte offsets to character offsets of one text.
 pub struct Offsets<'s> {
     lines: LineIndex<'s>,
-    /// Number of characters before each byte. Empty for ASCII, where each byte is a character.
+    /// Number of characters before each byte. Empty for ASCII text, in which each byte is a character.
     before: Vec<u32>,
 }
 
@@ -96,7 +96,7 @@ impl<'s> Offsets<'s> {
         if !text.is_ascii() {
             let mut count = 0;
             before.extend(text.bytes().map(|byte| {
-                // Count a character at its first byte; continuation bytes are 10xxxxxx.
+                // Count each character at its first byte. Continuation bytes have the form 10xxxxxx.
                 let here = count;
                 count += u32::from(byte & 0xC0 != 0x80);
                 here
@@ -157,7 +157,7 @@ impl<'s> Offsets<'s> {
     }
 }
 
-/// Returns a `FormulaError` that carries the diagnostics. Its message has one line per error.
+/// Returns a `FormulaError` that contains the diagnostics. Its message has one line per error.
 pub fn fail(py: Python<'_>, diagnostics: Vec<Diagnostic>) -> PyErr {
     let errors = diagnostics
         .iter()

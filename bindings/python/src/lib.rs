@@ -1,4 +1,5 @@
-//! Native part of the Python module `formulac`. Its types and docs are in `python/formulac/_formulac.pyi`.
+//! Native part of the Python module `formulac`. The file `python/formulac/_formulac.pyi` contains the types and
+//! documentation.
 
 mod diagnostic;
 mod results;
@@ -14,7 +15,7 @@ use diagnostic::{Diagnostic, Offsets, fail};
 use results::{Compiled, CompiledSpec};
 use schema::SchemaSource;
 
-/// Compiler of formulas and specs for one dialect. Several threads can share it.
+/// Compiler of formulas and specs for one dialect. Several threads can share a compiler.
 #[pyclass(frozen, module = "formulac")]
 struct Compiler {
     compiler: RustCompiler,
@@ -41,7 +42,7 @@ impl Compiler {
     #[pyo3(signature = (dialect = "postgres", *, schema = None, relation = None, context = "measure", group_by = vec![],
         order_by = vec![], partition_by = vec![], columns = None, row = None, timezone = None, blanks_as_zero = false,
         week_start = "monday", fiscal_month_offset = None, dbt_version = None))]
-    #[allow(clippy::too_many_arguments)] // They are keywords in Python.
+    #[allow(clippy::too_many_arguments)] // keyword arguments in Python
     fn new(
         py: Python<'_>,
         dialect: &str,

@@ -13,7 +13,7 @@ use crate::invalid;
 pub enum SchemaSource<'py> {
     /// Text of a schema file or dbt properties file.
     Text(String),
-    /// Column types by relation and column name. Worksheets use the order of the columns.
+    /// Column types by relation and column name. Worksheets use the columns in this order.
     Types(BTreeMap<String, Bound<'py, PyDict>>),
 }
 

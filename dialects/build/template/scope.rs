@@ -1,7 +1,7 @@
 //! Names that a template introduces: subquery aliases and lambda parameters.
 //!
-//! An argument inside their scope may be a column of the user. A column of the same name would resolve to the
-//! template's value, so these names end in `_`, which column names do not.
+//! Inside the scope of such a name, an argument may be a column of the user. A column with the same name would resolve
+//! to the template's value. These names therefore end in `_`, which column names do not.
 
 use super::Token;
 
@@ -15,7 +15,7 @@ enum Kind {
 struct Scope {
     kind: Kind,
     names: Vec<String>,
-    /// Whether the check is in the first item of `from`, which is outside the scope of the subquery's aliases.
+    /// `true` during the check of the first item of `from`, which is outside the scope of the subquery's aliases.
     in_first_item: bool,
     has_argument: bool,
 }
@@ -44,7 +44,7 @@ impl Scope {
     }
 }
 
-/// Reports the first name that may capture a column of an argument.
+/// Reports the first name that could capture a column of an argument.
 pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
     let mut scopes: Vec<Scope> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
@@ -89,7 +89,7 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the alias after `as`, and its column list if there is one.
+/// Returns the alias after `as`, followed by its column list if there is one.
 fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
     let end = |token: &&Token| !matches!(token, Token::Symbol(")"));

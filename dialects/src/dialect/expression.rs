@@ -1,6 +1,7 @@
-//! SQL expressions written by an analyst. Accepted only if the text is certainly a single value.
+//! SQL expressions written by an analyst. An expression is accepted only if the text is certainly a single value.
 
-/// Returns the reason why a string is not a single SQL expression that can be put inside a cast, or `None` if it is one.
+/// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if it is such
+/// an expression.
 pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if sql.trim().is_empty() {
         return Some("is empty");
@@ -13,7 +14,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
             return Some("contains a character that these values never need");
         }
         match (quote, c) {
-            // A doubled quote closes the quoted text and opens it again.
+            // A doubled quote is treated as the end of the quoted text and the start of another quoted text.
             (Some(open), c) => quote = Some(open).filter(|open| *open != c),
             (None, '\'' | '"' | '`') => quote = Some(c),
             (None, '(' | '[') => depth += 1,
@@ -36,8 +37,8 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     (depth > 0 || quote.is_some()).then_some("leaves something open")
 }
 
-/// Fills each placeholder outside quotes and applies `between` to the text between placeholders. With `escapes`, a
-/// backslash inside quotes is an escape.
+/// Fills each placeholder outside of quotes and applies `between` to the text between placeholders. If `escapes` is
+/// set, a backslash inside quotes is an escape.
 pub fn fill_placeholders(
     sql: &str,
     slot: &str,

@@ -1,11 +1,11 @@
-//! Names and strings in the syntax of a dialect. User text enters SQL only here.
+//! Writes names and strings in the syntax of a dialect. User text enters the generated SQL only here.
 
 use std::borrow::Cow;
 
 use super::{Dialect, Fold};
 use crate::hash;
 
-/// Bits for the kinds of bytes in a name.
+/// Bits that indicate the kinds of bytes in a name.
 const SMALL: u8 = 1;
 const CAPITAL: u8 = 2;
 const QUOTES: u8 = 4;
@@ -24,7 +24,7 @@ const NAME: [u8; 256] = {
     kinds
 };
 
-/// Bytes in a string that some dialect escapes.
+/// Bytes that some dialect escapes in a string.
 const ESCAPED: [bool; 256] = {
     let mut escaped = [false; 256];
     escaped[b'\'' as usize] = true;
@@ -35,22 +35,22 @@ const ESCAPED: [bool; 256] = {
     escaped
 };
 
-/// `Dialect::bare_in` has a bit for each dialect.
+/// `Dialect::bare_in` has one bit for each dialect.
 const _: () = assert!(crate::tables::DIALECTS.len() <= u8::BITS as usize);
 
 impl Dialect {
-    /// Returns whether strings may also be in double quotes, with a backslash before a quote inside.
+    /// Returns `true` if double quotes can also enclose strings, with a backslash before each quote inside.
     pub fn texts_in_both_quotes(self) -> bool {
         self.0.text_backslash
     }
 
-    /// Returns whether a backslash in a string is an escape.
+    /// Returns `true` if a backslash in a string is an escape.
     pub fn escapes_in_texts(self) -> bool {
         self.0.backslash
     }
 
-    /// Returns whether a string can only be a type, such as `numeric(12, 2)` or `array<string>`, so that it is safe in a
-    /// cast.
+    /// Returns `true` if the string can only be a type, such as `numeric(12, 2)` or `array<string>`, so that it is safe
+    /// to use in a cast.
     pub fn is_type_text(text: &str) -> bool {
         let plain =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | ',' | '(' | ')' | '<' | '>' | '[' | ']');
@@ -61,7 +61,7 @@ impl Dialect {
                 '<' => open.push('>'),
                 '[' => open.push(']'),
                 ')' | '>' | ']' => return open.pop() == Some(c),
-                // A comma outside brackets would separate two types, that is, two arguments.
+                // A comma outside of brackets would separate two types, and so two arguments.
                 ',' => return !open.is_empty(),
                 _ => {}
             }
@@ -73,7 +73,7 @@ impl Dialect {
     }
 
     /// Returns a name in the dialect's syntax. The name is unquoted if it is plain, not reserved and unchanged by the
-    /// dialect's case folding. Otherwise it is quoted; a name that is unquoted in the source is then folded first.
+    /// dialect's case folding. Otherwise the name is quoted. If it is unquoted in the source, its case is folded first.
     ///
     /// ```
     /// use formulac_catalog::Dialect;
@@ -91,7 +91,7 @@ impl Dialect {
         out
     }
 
-    /// Returns whether the dialect writes the name in quotes.
+    /// Returns `true` if the dialect writes the name in quotes.
     pub fn quotes(self, name: &str, unquoted_in_source: bool) -> bool {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         !self.is_plain(name, kinds, unquoted_in_source)
@@ -103,7 +103,7 @@ impl Dialect {
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
-            // The case of an unquoted name has no meaning, so write it in lower case.
+            // The case of an unquoted name has no meaning, so the name is written in lower case.
             if kinds & CAPITAL != 0
                 && let Some(written) = out.get_mut(start..)
             {
@@ -114,8 +114,8 @@ impl Dialect {
         self.push_quoted(out, &self.name_in_quotes(name, unquoted_in_source));
     }
 
-    /// Returns a name as it is spelled between quotes. A name that is unquoted in the source gets the case of the
-    /// dialect's folding.
+    /// Returns a name in the spelling that it has between quotes. A name that is unquoted in the source is folded to
+    /// the dialect's case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
         let stands_bare = |b: u8| NAME[b as usize] & QUOTES == 0;
         match self.0.fold {
@@ -125,7 +125,7 @@ impl Dialect {
         }
     }
 
-    /// Writes a name in quotes, exactly as spelled.
+    /// Writes a name in quotes and with its exact spelling.
     pub fn push_quoted(self, out: &mut String, name: &str) {
         let data = self.0;
         out.push(data.quote);
@@ -142,8 +142,8 @@ impl Dialect {
         out.push(data.quote);
     }
 
-    /// Returns whether the name keeps its meaning without quotes: plain letters, not reserved, and a case that either
-    /// has no meaning or is the case of the dialect's folding.
+    /// Returns `true` if the name keeps its meaning without quotes. Such a name consists of plain letters and is not
+    /// reserved. Its case either has no meaning or is the case to which the dialect folds names.
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
@@ -151,7 +151,7 @@ impl Dialect {
         begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
     }
 
-    /// Returns the kind of letters that the dialect would fold to another case in an unquoted name.
+    /// Returns the kind of letters that the dialect folds to the other case in an unquoted name.
     #[inline]
     fn other_case(self) -> u8 {
         match self.0.fold {
@@ -161,14 +161,13 @@ impl Dialect {
         }
     }
 
-    /// Returns whether the name would refer to another name if written without quotes, because the dialect folds its
-    /// case.
+    /// Returns `true` if the name would refer to a different name without quotes, because the dialect folds its case.
     pub fn folds(self, name: &str) -> bool {
         name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
     }
 
-    /// Returns the dialects, as one bit each, that accept the name without quotes, unless its case matters and the dialect
-    /// folds it. The build allows at most 32 dialects.
+    /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name has no meaning.
+    /// [`Self::is_bare`] also considers the case.
     pub fn bare_in(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
@@ -177,17 +176,17 @@ impl Dialect {
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
-    /// Returns whether the bit of this dialect is set in `bare_in`; `cased` states whether the case of the name has a
-    /// meaning.
+    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_in`, and `cased`
+    /// specifies whether the case of the name has a meaning.
     #[inline]
     pub fn is_bare(self, bits: u32, cased: bool) -> bool {
         bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
     }
 
-    /// Returns whether an unquoted name would be read as a keyword.
+    /// Returns `true` if the dialect would read the unquoted name as a keyword.
     #[must_use]
     pub fn is_reserved(self, name: &str) -> bool {
-        // Compare the first letter and the length first, because few names share both with a keyword.
+        // The first letter and the length are compared first, because few names share both with a keyword.
         let letter = name.bytes().next().map_or(0, |b| b & 31);
         self.0.reserved_lengths[letter as usize] >> name.len().min(31) & 1 != 0
             && hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
@@ -220,14 +219,14 @@ impl Dialect {
             out.push('\'');
             return;
         }
-        // dbt reads files with `\n` for every line end, so a carriage return is written as an escape.
+        // dbt reads files with `\n` for every line break, so a carriage return is written as an escape.
         let escapes = !data.backslash && value.contains('\r');
         if escapes {
             out.push_str(data.facts.escaped_text);
         }
         let backslash = data.backslash || escapes;
-        // If both kinds of quotes enclose strings, use the kind that does not occur in the text, because it is easier to
-        // read.
+        // If both kinds of quotes can enclose strings, use the kind that does not occur in the text, because the
+        // literal is then easier to read.
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
         out.push(quote);
@@ -240,8 +239,8 @@ impl Dialect {
                     '\'' if data.text_backslash => out.push_str("\\'"),
                     '\'' => out.push_str("''"),
                     '\\' if backslash => out.push_str("\\\\"),
-                    // A literal with backslash escapes cannot contain these two characters unescaped: it may not span
-                    // lines, or would be read differently.
+                    // A literal with backslash escapes cannot contain these two characters unescaped: the literal must
+                    // not extend over lines, or the character would be read differently.
                     '\n' if backslash => out.push_str("\\n"),
                     '\r' if backslash => out.push_str("\\r"),
                     '\0' => {}
@@ -253,8 +252,8 @@ impl Dialect {
     }
 }
 
-/// Returns whether a string contains backslashes, which are easier to read unescaped, and no other character that a raw
-/// literal cannot contain.
+/// Returns `true` if the string contains backslashes, which are easier to read unescaped, but no other character that a
+/// raw literal cannot contain.
 fn is_plainly_raw(value: &str) -> bool {
     let escaped = |b: &u8| ESCAPED[*b as usize];
     !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
@@ -264,12 +263,12 @@ fn is_plainly_raw(value: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Tests the case of names without an engine, because no test engine folds names as Snowflake does.
+    /// This test checks the case of names without an engine, because no test engine folds names as Snowflake does.
     #[test]
     fn names_have_the_case_that_the_warehouse_looks_for() {
         let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
         let spelled = [
-            // Name, whether it is quoted in the source, and the result for each dialect.
+            // Each entry has a name, whether it is quoted in the source, and the result for each dialect.
             ("start", false, [r#""START""#, "start", "start", "start"]),
             ("Order", false, [r#""ORDER""#, r#""order""#, "`Order`", r#""Order""#]),
             ("ORDER", true, [r#""ORDER""#, r#""ORDER""#, "`ORDER`", r#""ORDER""#]),

@@ -12,7 +12,7 @@ pub enum Fold {
     Lower,
     /// Folded to upper case.
     Upper,
-    /// Unchanged; names are compared without case.
+    /// Not folded. Names are compared without regard to case.
     Keep,
 }
 
@@ -26,7 +26,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Form that writes only the value.
+    /// Form that has no text around the value.
     pub const BARE: Self = Self { before: "", after: "" };
 
     /// Writes a value in this form.
@@ -40,7 +40,7 @@ impl Form {
     }
 }
 
-/// Overall form of a template. Most templates are one node with its arguments.
+/// General form of a template. Most templates are one node with its arguments.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     /// Single operator: `{a} op {b}`.
@@ -56,22 +56,23 @@ pub enum Shape {
 pub struct Template {
     /// Number of occurrences of each argument in the template.
     pub uses: &'static [u8],
-    /// Whether an argument occurs more than once.
+    /// `true` if an argument occurs more than once.
     pub repeats: bool,
     /// Numeric type of the result in this dialect, if it differs from the signature's. `Number` if the argument
-    /// decides the type.
+    /// determines the type.
     pub gives: Option<Type>,
-    /// Largest absolute value of the result, if it is narrower than its type (see `emit::size`), else 0.
+    /// Largest absolute value of the result, if it is smaller than the maximum of its type (see `emit::size`).
+    /// Otherwise 0.
     pub most: u32,
-    /// Whether decimals in the template must have the same scale.
+    /// `true` if decimals in the template must have the same scale.
     pub alike: bool,
-    /// Whether the template contains a `select`.
+    /// `true` if the template contains a `select`.
     pub subquery: bool,
-    /// Whether the template itself marks the calls that are computed over a window.
+    /// `true` if the template itself marks the calls that are computed over a window.
     pub windowed: bool,
-    /// Overall form of the template.
+    /// General form of the template.
     pub shape: Shape,
-    /// Nodes of the template, children first.
+    /// Nodes of the template, children before parents.
     pub parts: &'static [Part],
 }
 
@@ -100,40 +101,40 @@ impl Template {
 /// Implementation of an overload in a dialect.
 #[derive(Clone, Copy, Debug)]
 pub enum Cell {
-    /// No SQL, because the function is lowered in Rust.
+    /// No SQL template, because the function is lowered in Rust.
     Missing,
     /// SQL template.
     Template(Template),
-    /// Error with this reason.
+    /// The dialect does not support the overload, for this reason.
     Unsupported(&'static str),
 }
 
-/// Data of a dialect; `ansi.toml` explains the keys.
+/// Data of a dialect. `ansi.toml` explains the keys.
 #[derive(Debug)]
 pub struct DialectData {
     /// Name of the dialect.
     pub name: &'static str,
-    /// Index among all dialects.
+    /// Index of the dialect among all dialects.
     pub index: u8,
     /// Character that encloses a quoted name.
     pub quote: char,
-    /// Whether a quote in a quoted name is escaped with a backslash instead of doubled.
+    /// `true` if a backslash escapes a quote in a quoted name, `false` if the quote is doubled.
     pub quote_backslash: bool,
-    /// Whether a quote in a string is escaped by a backslash instead of doubled.
+    /// `true` if a backslash escapes a quote in a string, `false` if the quote is doubled.
     pub text_backslash: bool,
     /// Case to which the dialect folds unquoted names.
     pub fold: Fold,
     /// Maximum length of a name in bytes. 0 if there is no limit.
     pub max_bytes: usize,
-    /// Reserved words, which are names only in quotes.
+    /// Reserved words, which must be quoted when used as names.
     pub reserved: &'static [&'static str],
     /// Hash table of the reserved words.
     pub reserved_slots: &'static [u16],
-    /// Lengths of the reserved words by the low five bits of the first letter: one bit per length.
+    /// Lengths of the reserved words, as one bit per length. The index is the low five bits of the first letter.
     pub reserved_lengths: [u32; 32],
-    /// Whether a backslash in a string must be doubled.
+    /// `true` if a backslash in a string must be doubled.
     pub backslash: bool,
-    /// Prefix of a raw text, in which backslashes are not escapes. Empty if the dialect has no raw strings.
+    /// Prefix of a raw string, in which backslashes are not escapes. Empty if the dialect has no raw strings.
     pub raw: &'static str,
     /// The dialect's names of the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],
@@ -141,7 +142,7 @@ pub struct DialectData {
     pub facts: Facts,
     /// Syntax of literals.
     pub literals: Literals,
-    /// Syntax of literals, split at the placeholder for the value.
+    /// Syntax of literals, split at the placeholder of the value.
     pub forms: Forms,
     /// One cell per overload.
     pub cells: &'static [Cell],

@@ -3,7 +3,7 @@
 use super::Lowering;
 use crate::types::{Level, Type};
 
-/// Index of a function in the catalogue.
+/// Index of a function in the catalogue of functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub u16);
 
@@ -14,34 +14,34 @@ pub struct OverloadId(pub u16);
 /// Null rule: the condition under which a function returns NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nulls {
-    /// NULL if an argument is NULL, and only then.
+    /// NULL if and only if any argument is NULL.
     Any,
-    /// May be NULL for other reasons, too.
+    /// May also be NULL if no argument is NULL.
     Always,
     /// Never NULL.
     Never,
     /// NULL only if every argument is NULL.
     All,
-    /// NULL arguments are skipped, but the result may be NULL all the same.
+    /// NULL arguments are skipped, but the result may still be NULL.
     Skipped,
 }
 
 /// Type that a parameter accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamType {
-    /// This type, or a type that widens to it.
+    /// This type, or a type that can be widened to it.
     Is(Type),
     /// Any number type.
     Number,
     /// Date, timestamp or instant.
     Temporal,
-    /// Integer literal between two bounds, inclusive.
+    /// Integer literal between two inclusive bounds.
     Literal(i64, i64),
     /// Number literal above 0, with or without a decimal point.
     Positive,
     /// Any type.
     Any,
-    /// Any type that unifies with the other arguments of this kind.
+    /// Any type that can be unified with the types of the other arguments of this kind.
     Same,
 }
 
@@ -66,9 +66,9 @@ pub enum ResultType {
     Is(Type),
     /// Type of one of the arguments.
     Param(u8),
-    /// Type to which the arguments of type `T` unify.
+    /// Type that unifies the types of the arguments of type `T`.
     Same,
-    /// Type that the function's lowering determines.
+    /// Type that the lowering of the function determines.
     Lowered,
 }
 
@@ -79,50 +79,50 @@ pub struct Param {
     pub name: &'static str,
     /// Type that the parameter accepts.
     pub ty: ParamType,
-    /// Whether the argument may be omitted.
+    /// `true` if the argument may be omitted.
     pub optional: bool,
     /// Literal that replaces an omitted argument.
     pub default: Option<&'static str>,
 }
 
-/// Overload: one typed form of a function.
+/// One overload of a function, with its types.
 #[derive(Clone, Copy, Debug)]
 pub struct Overload {
     /// Index among all overloads.
     pub id: OverloadId,
-    /// Name among the function's overloads. Empty for the first.
+    /// Key that distinguishes the overload from the function's other overloads. Empty for the first overload.
     pub key: &'static str,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<Nulls>,
     /// Parameters of the overload.
     pub params: &'static [Param],
-    /// Whether the last parameter accepts any number of arguments.
+    /// `true` if the last parameter accepts any number of arguments.
     pub repeated: bool,
-    /// Whether a parameter accepts only literals.
+    /// `true` if a parameter accepts only literals.
     pub literal: bool,
-    /// Minimum number of arguments. A repeated parameter after other parameters is optional.
+    /// Minimum number of arguments. A repeated parameter is optional if it comes after other parameters.
     pub needed: usize,
     /// Result type of the overload.
     pub result: ResultType,
 }
 
-/// Function with all data that the compiler, the docs and the editor use.
+/// Function, with all data that the compiler, the documentation and the editor use.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {
-    /// Name of the function: upper case, or lower case for internal functions.
+    /// Name of the function. Internal functions have names in lower case, all others in upper case.
     pub name: &'static str,
-    /// Group under which the docs list the function.
+    /// Group under which the documentation lists the function.
     pub category: &'static str,
     /// Description of the function in one sentence.
     pub summary: &'static str,
-    /// Description of a call, with its arguments in braces: `the square root of {value}`. Empty for internal
-    /// functions.
+    /// Description of a call, with the names of its arguments in braces: `the square root of {value}`. Empty for
+    /// internal functions.
     pub phrase: &'static str,
     /// Origin of the function's rules, such as a spreadsheet function.
     pub source: &'static str,
     /// Pitfalls for users.
     pub notes: &'static str,
-    /// Arguments and their meanings.
+    /// Names of the arguments with their meanings.
     pub args: &'static [(&'static str, &'static str)],
     /// Examples in the form `formula = value`.
     pub examples: &'static [&'static str],
@@ -130,65 +130,65 @@ pub struct Function {
     pub aliases: &'static [&'static str],
     /// Related functions that a reader of the function's page may look for.
     pub related: &'static [&'static str],
-    /// Reason why no test engine runs the function, if none does.
+    /// Reason why no test engine can run the function. `None` if a test engine runs it.
     pub unverified: Option<&'static str>,
     /// Level at which the value is computed.
     pub level: Level,
     /// Null rule of the function.
     pub nulls: Nulls,
-    /// Whether each call may return another value.
+    /// `true` if each call may return a different value.
     pub volatile: bool,
-    /// Value of an aggregate over no rows. `None` if it is NULL.
+    /// Value of an aggregate for no rows. `None` if it is NULL.
     pub empty: Option<&'static str>,
-    /// Internal function that combines several arguments in one row, for an aggregate such as `SUM(a, b)`.
+    /// Internal function that combines several arguments within one row, for an aggregate such as `SUM(a, b)`.
     pub across: Option<FunctionId>,
-    /// Internal function that computes the aggregate as a window, for dialects without such an aggregate.
+    /// Internal function that computes the aggregate as a window function, for dialects without such an aggregate.
     pub window: Option<FunctionId>,
-    /// Internal function that computes the aggregate over all rows of a partition, for an aggregate that is not a
-    /// window function in every dialect.
+    /// Internal function that computes the aggregate over all rows of a partition, if the aggregate is not a window
+    /// function in every dialect.
     pub over: Option<FunctionId>,
-    /// Internal function like `over`, but for a frame of some rows of the partition.
+    /// Internal function that computes the aggregate over a frame, that is, over some rows of the partition.
     pub framed: Option<FunctionId>,
-    /// Internal function that computes a value for each row of a group, for dialects without the aggregate. Its
-    /// `gathered` combines these values.
+    /// Internal function that computes a value for each row of a group, for dialects without this aggregate. The
+    /// aggregate in `gathered` combines these values.
     pub rows: Option<FunctionId>,
-    /// Aggregate that combines the row values of a `rows` function.
+    /// Aggregate that combines the values that the function in `rows` computes.
     pub gathered: Option<FunctionId>,
-    /// Internal function that computes the aggregate from a list of the values, for dialects that cannot compute it
-    /// over part of a partition but can collect such a list.
+    /// Internal function that computes the aggregate from a list of values. It is used in dialects that cannot compute
+    /// the aggregate over part of a partition but can collect the values in a list.
     pub of_list: Option<FunctionId>,
-    /// Warning for each call. Empty for most functions.
+    /// Warning that is reported for each call. Empty for most functions.
     pub caution: &'static str,
     /// Help for a call with a wrong number of arguments. Empty if the signature is sufficient.
     pub arity_help: &'static str,
-    /// Code that lowers the function, if no template can.
+    /// Code that lowers the function, if no template can express it.
     pub lower: Option<Lowering>,
-    /// Minimum number of arguments of all overloads.
+    /// Minimum number of arguments over all overloads.
     pub least: usize,
-    /// Maximum number of arguments of all overloads. `None` if there is no limit, for example for an aggregate that
-    /// also combines values of one row.
+    /// Maximum number of arguments over all overloads. `None` if there is no limit, for example for an aggregate that
+    /// also combines several values of one row.
     pub most: Option<usize>,
-    /// Whether an overload accepts only certain number literals, so that types alone do not select the overload.
+    /// `true` if an overload accepts only certain number literals, so that types alone do not select the overload.
     pub literals: bool,
-    /// Whether such an overload excludes some literals of up to nine digits.
+    /// `true` if such an overload excludes some literals of up to nine digits.
     pub narrow_literals: bool,
-    /// Whether an overload accepts dates, for which a text literal may be written.
+    /// `true` if an overload accepts dates, which users may write as text literals.
     pub literal_dates: bool,
-    /// Whether only the compiler calls the function.
+    /// `true` if only the compiler calls the function.
     pub internal: bool,
     /// Overloads of the function.
     pub overloads: &'static [Overload],
 }
 
 impl Function {
-    /// Returns the minimum and maximum number of arguments of all overloads. The maximum is `None` if there is no
+    /// Returns the minimum and maximum number of arguments over all overloads. The maximum is `None` if there is no
     /// limit.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
         (self.least, self.most)
     }
 
-    /// Returns whether an aggregate with this number of arguments combines the values of one row.
+    /// Returns `true` if an aggregate with this number of arguments combines several values of one row.
     pub fn goes_across(&self, count: usize) -> bool {
         match self.lower {
             // The first two arguments of `TEXTJOIN` are the delimiter and `ignore_empty`.

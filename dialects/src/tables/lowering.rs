@@ -1,9 +1,9 @@
-// Functions that are lowered in Rust, by the name in `lower = "…"`. The build script includes this file to check those
-// names.
+// Functions that are lowered in Rust. Their names are the values of `lower = "…"` in the TOML files. The build script
+// includes this file to check these names.
 
 macro_rules! lowerings {
     ($($variant:ident $name:literal),* $(,)?) => {
-        /// Function whose SQL cannot be a template; `check::special` lowers it.
+        /// Function whose SQL cannot be expressed as a template. `check::special` lowers it.
         #[allow(missing_docs, reason = "the names say it")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Lowering { $($variant),* }
@@ -31,7 +31,7 @@ lowerings! {
 }
 
 impl Lowering {
-    /// Returns whether the function returns the value at a position in the sorted order of all values.
+    /// Returns `true` if the function returns the value at a position in the sorted order of all values.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn is_ordered(self) -> bool {
         matches!(
@@ -40,13 +40,14 @@ impl Lowering {
         )
     }
 
-    /// Returns whether the function looks up a row by a key or by its number.
+    /// Returns `true` if the function looks up a row by a key or a row number.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn finds_rows(self) -> bool {
         matches!(self, Self::Vlookup | Self::Xlookup | Self::Index | Self::Match)
     }
 
-    /// Returns whether the function uses only rows that meet a condition: the SUMIF family.
+    /// Returns `true` if the function uses only the rows that meet a condition, as the functions of the SUMIF family
+    /// do.
     #[allow(dead_code, reason = "the build script uses a part of this file")]
     pub fn is_conditional(self) -> bool {
         use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};

@@ -1,5 +1,5 @@
-//! Functions and dialects as static tables: the types of the entries, and the data that the build script generates
-//! from TOML.
+//! Functions and dialects as static tables: the types of the entries, and the data that the build script generates from
+//! the TOML files.
 
 mod dialect;
 mod function;

@@ -1,4 +1,4 @@
-// Binary SQL operators. The build script includes this file to write templates.
+// Binary SQL operators. The build script includes this file so that it can write templates.
 
 macro_rules! operators {
     ($($variant:ident $text:literal $strength:literal),* $(,)?) => {
@@ -28,7 +28,7 @@ macro_rules! operators {
                 Self::ALL[self as usize].2
             }
 
-            /// Returns the equivalent comparison for exchanged operands, such as `>` for `<`.
+            /// Returns the equivalent comparison with exchanged operands, such as `>` for `<`.
             pub fn flipped(self) -> Option<Self> {
                 match self {
                     Self::Equal | Self::NotEqual | Self::Distinct | Self::NotDistinct => Some(self),
@@ -40,8 +40,8 @@ macro_rules! operators {
                 }
             }
 
-            /// Returns the precedence of the operator, the strictest of the four dialects. A higher number binds
-            /// tighter.
+            /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in all of them.
+            /// A higher number binds tighter.
             pub fn strength(self) -> u8 {
                 Self::ALL[self as usize].3
             }

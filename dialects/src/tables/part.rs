@@ -1,9 +1,9 @@
-// Nodes of compiled templates. The build script includes this file to write the static tables.
+// Nodes of compiled templates. The build script includes this file so that it can write the static tables.
 
 use super::op::Op;
 
 /// Node of a template. Operands are indices of earlier nodes.
-// Variants that no current template uses still belong to the template language.
+// The template language also has variants that no template uses at the moment.
 #[allow(
     dead_code,
     missing_docs,
@@ -19,9 +19,9 @@ pub enum Part {
     Text(&'static str),
     /// Single argument.
     Arg { index: u8, mode: Mode },
-    /// Repeated argument, comma-separated, inside a call or a list.
+    /// Repeated argument as a comma-separated list, inside a call or a list.
     ArgList { index: u8, mode: Mode },
-    /// A repeated argument, joined by an operator.
+    /// Repeated argument whose values are joined by an operator.
     ArgJoin { index: u8, mode: Mode, op: Op },
     /// Call, `name(a, b)`.
     Call { name: &'static str, args: &'static [u16] },
@@ -31,7 +31,7 @@ pub enum Part {
     Not(u16),
     /// Unary minus, `-a`.
     Negative(u16),
-    /// `a is null`, or the field of a struct, `a.b`.
+    /// `a is null`, or `a.b`, which is a field of a struct.
     Postfix { op: &'static str, x: u16 },
     /// List membership, `a [not] in (b, c)`.
     In {
@@ -41,21 +41,22 @@ pub enum Part {
     },
     /// Range condition, `a between b and c`.
     Between { x: u16, low: u16, high: u16 },
-    /// `case when c then v … [else e] end`: pairs of condition and value, then the default if the count is odd.
+    /// `case when c then v … [else e] end`: pairs of condition and value, followed by the default if the number of
+    /// nodes is odd.
     Case(&'static [u16]),
     /// Cast: `cast(x as type)`, `safe_cast` or `try_cast`.
     Cast { name: &'static str, x: u16, ty: TypeName },
     /// Parts separated by spaces.
     Spaced(&'static [u16]),
-    /// Parts separated by spaces in a call, `x order by y desc`. The parts from `first` to `until` are the order by an
-    /// argument and are omitted if that argument is the same in every row.
+    /// Parts of a call that are separated by spaces, as in `x order by y desc`. The parts from `first` to `until`
+    /// specify the order by an argument. They are omitted if that argument is the same in every row.
     Ordered {
         parts: &'static [u16],
         first: u8,
         until: u8,
         by: u8,
     },
-    /// `(a)`, always written with its parentheses.
+    /// `(a)`, whose parentheses are always written.
     Paren(u16),
     /// List without brackets, `a, b`.
     List(&'static [u16]),
@@ -63,41 +64,41 @@ pub enum Part {
     Bracket(&'static [u16]),
     /// Subscript, `a[b]`.
     Subscript { x: u16, index: u16 },
-    /// `a over (…)`: a call that is computed over the window for which the template is used.
+    /// `a over (…)`: a call that is computed over the window in which the template is used.
     Over(u16),
 }
 
-/// Mode in which an argument is inserted. The numbers are ids of catalogue functions.
+/// Mode in which an argument is inserted. The numbers are the ids of functions in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Unchanged argument.
+    /// Argument without changes.
     Plain,
-    /// Argument converted by a `to_…` function, unless it already has the type.
+    /// Argument that a `to_…` function converts, unless it already has the type.
     Convert(u16),
-    /// Argument wrapped in `or_zero` or `or_empty`, unless it is never NULL.
+    /// Argument inside `or_zero` or `or_empty`, unless the argument is never NULL.
     Or(u16),
-    /// Argument passed to another internal function.
+    /// Argument inside a call of another internal function.
     Call(u16),
-    /// Text of letters, without its quotes, such as the unit of an interval.
+    /// Text literal that consists of letters, such as the unit of an interval, without its quotes.
     Word,
-    /// For a literal number of digits, 1 followed by that number of zeros.
+    /// For a literal number of digits: 1 followed by that number of zeros.
     Tens,
-    /// For a literal number of digits, 1 divided by the number of `Tens`, with a decimal point.
+    /// For a literal number of digits: 1 divided by the number of [`Self::Tens`], with a decimal point.
     Tenths,
-    /// For a literal number, the number of digits after its decimal point.
+    /// For a literal number: the number of digits after its decimal point.
     Scale,
 }
 
 /// Type in a cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeName {
-    /// The dialect's own name of a neutral type.
+    /// The dialect's name of a neutral type.
     Neutral(u8),
     /// Type name as written in the template.
     Native(&'static str),
 }
 
-/// Neutral types that a template can name; [`TypeName::Neutral`] holds the index.
+/// Neutral types that a template can name. [`TypeName::Neutral`] holds the index of the type.
 #[allow(
     dead_code,
     missing_docs,

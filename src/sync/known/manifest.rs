@@ -14,9 +14,10 @@ use crate::schema::read::not_a_schema;
 use crate::schema::{Access, Schema};
 use crate::span::Span;
 
-/// Returns the tables that dbt knows: models, seeds, snapshots and sources. Types come from the catalog, or else
-/// from the declared `data_type`. Enforced constraints and reliable tests determine which columns are never NULL
-/// and which are unique. The dialect is used only if the manifest does not name its adapter.
+/// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If
+/// the catalog has no type, the declared `data_type` is used. Enforced constraints and reliable tests determine which
+/// columns are never NULL and which are unique. The given dialect is used only if the manifest does not name its
+/// adapter.
 ///
 /// ```
 /// use formulac_dbt::artifacts::{KeptParts, Manifest};
@@ -35,14 +36,14 @@ pub fn from_dbt(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect
     schema
 }
 
-/// Reads a schema as [`Schema::from_text`] does; the text may also be dbt's manifest.
+/// Reads a schema like [`Schema::from_text`], but also accepts dbt's manifest.
 #[must_use]
 pub fn from_text(text: &str, dialect: Dialect) -> (Schema, Vec<Diagnostic>) {
     let (schema, faults) = from_texts(&[("", text)], dialect);
     (schema, faults.into_iter().map(|(_, fault)| fault).collect())
 }
 
-/// Reads schemas as [`Schema::from_texts`] does; strings may also be dbt's manifest and its catalog.
+/// Reads schemas like [`Schema::from_texts`], but also accepts dbt's manifest and catalog.
 #[must_use]
 pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usize, Diagnostic)>) {
     let mut schema = Schema::new();
@@ -52,7 +53,7 @@ pub fn from_texts(files: &[(&str, &str)], dialect: Dialect) -> (Schema, Vec<(usi
     (schema, faults)
 }
 
-/// Reads the strings that are artifacts of dbt, and returns the indices of the others.
+/// Reads the strings that are dbt artifacts, and returns the indices of the other strings.
 fn read(
     files: &[(&str, &str)],
     dialect: Dialect,
@@ -84,14 +85,14 @@ fn read(
             Err(error) => error,
         };
         match error.as_fault() {
-            // A schema file may be written as JSON, and YAML may begin with a bracket.
+            // The file may be a schema written as JSON, or YAML that begins with a bracket.
             ArtifactFault::NotAnArtifact => rest.push(number),
             ArtifactFault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
             _ => faults.push((number, refused(text, &error))),
         }
     }
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
-        // A catalog without a manifest is of no use.
+        // A catalog is useless without a manifest.
         if rest.is_empty() && faults.is_empty() {
             let fault = not_a_schema(
                 Span::default(),
@@ -155,7 +156,8 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     }
 }
 
-/// Returns the columns of the warehouse with their documentation, then documented columns that the warehouse lacks.
+/// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
+/// warehouse.
 fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
     let mut facts = RelationFacts {
         name: node.name.to_string(),
@@ -176,7 +178,7 @@ fn facts(node: &ManifestNode, table: Option<&CatalogTable>, tests: &[DataTest<'_
                 ..ColumnFacts::default()
             }),
     );
-    // A contract lists all columns.
+    // An enforced contract lists all columns.
     facts.partial = table.is_none() && !node.contract_enforced;
     let holds = node.enforces_constraints();
     for column in &node.columns {
@@ -207,7 +209,7 @@ fn document(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
         return;
     };
     if is_physical && !it.quoted {
-        // The case is not significant, so the name is the documented one.
+        // The case is not significant, so the documented spelling of the name is used.
         it.name = column.name.to_string();
     }
     it.description = (!column.description.is_empty()).then(|| column.description.to_string());
@@ -238,7 +240,7 @@ fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<
     }
 }
 
-/// Adds the facts that a test proves about its relation.
+/// Adds the facts that a passing test proves about its relation.
 fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
     if let Check::UniqueTogether(names) = &test.check {
         facts

@@ -11,7 +11,8 @@ fn read(files: &[&str]) -> Schema {
     schema
 }
 
-/// Returns `name type` of each column, with `!` if it is never NULL and quotes if its case matters.
+/// Returns each column as `name type`, followed by `!` if the column is never NULL. The name is quoted if its case
+/// matters.
 fn columns(relation: &Relation) -> Vec<String> {
     let shown = |c: &crate::schema::Column| {
         let (mark, null) = (
@@ -174,7 +175,8 @@ fn access_groups_and_tags_are_those_of_either_place() {
     assert_eq!(columns.column("day").unwrap().tags(), ["x"]);
 }
 
-/// Returns the columns and key of a model `m` with columns `a`, `b`, these fields, and these nodes in the manifest.
+/// Returns the columns and the key of a model `m` with columns `a` and `b`. `fields` and `nodes` are added to the
+/// manifest.
 fn model(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>) {
     let text = format!(
         r#"{{"nodes": {{"model.p.m": {{"name": "m", "resource_type": "model", "columns": {{"a": {{}}, "b": {{}}}} {fields}}} {nodes}}}}}"#

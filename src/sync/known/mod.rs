@@ -1,5 +1,5 @@
-//! `known.yml`: facts about the data that were known when models were last generated, so that the SQL depends on the
-//! commit alone.
+//! Reads and writes `known.yml`. The file records the facts about the data with which models were last generated, so
+//! that the SQL depends only on the commit.
 
 mod manifest;
 
@@ -15,12 +15,12 @@ use crate::schema::read::{named_pairs, wrong_shape};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml::{self, Node};
 
-/// Tests of packages that change the generated files.
+/// Tests from dbt packages that formulac uses in generated files if the project has them.
 const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
 
 const HEADER: &str = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
 
-/// Known facts about the relations that specs read, and about the project's dbt.
+/// Known facts about the relations that specs read, and about the project's dbt installation.
 ///
 /// ```
 /// use formulac_sync::known::Known;
@@ -33,18 +33,18 @@ const HEADER: &str = "# The columns and types that formulac knew when models wer
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
-    /// Relations with the columns that specs read. The schema is partial.
+    /// Relations with the columns that specs read. The schema is partial, because it lists only these columns.
     pub schema: Schema,
     /// Dialect of the adapter.
     pub dialect: Option<Dialect>,
     /// Version of dbt.
     pub dbt_version: Option<String>,
-    /// Data tests of packages that change the generated files.
+    /// Data tests from dbt packages that affect the generated files.
     pub generic_tests: BTreeSet<String>,
 }
 
 impl From<Schema> for Known {
-    /// Wraps a schema without facts about dbt.
+    /// Wraps a schema, without facts about dbt.
     fn from(schema: Schema) -> Self {
         Self {
             schema,
@@ -54,7 +54,7 @@ impl From<Schema> for Known {
 }
 
 impl Known {
-    /// Reads the file. Unreadable parts are reported and skipped.
+    /// Parses the contents of `known.yml`. Unreadable parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
         let mut known = Self::default();
@@ -96,8 +96,8 @@ impl Known {
         (known, faults)
     }
 
-    /// Returns the text of the file: relations and columns sorted by name; if a relation is read as a whole, its
-    /// columns in their own order.
+    /// Returns the contents of `known.yml`. Relations and columns are sorted by name, but the columns of a relation
+    /// that is read completely keep their own order.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = HEADER.to_owned();
@@ -124,13 +124,13 @@ impl Known {
         out
     }
 
-    /// Returns the facts of `self`, completed by those of `other`.
+    /// Returns the facts of `self`, supplemented by those of `other`.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         Self {
             schema: self.schema.or(&other.schema),
             dialect: self.dialect.or(other.dialect),
-            // The tests of packages belong to the same manifest as the version.
+            // The tests from packages and the version of dbt come from the same manifest.
             generic_tests: if self.dbt_version.is_some() {
                 self.generic_tests
             } else {
@@ -140,8 +140,8 @@ impl Known {
         }
     }
 
-    /// Returns the facts of the artifacts, completed by `committed` where artifacts leave them open: types that no
-    /// catalog lists, and relations that are not in the artifacts.
+    /// Returns the facts in the artifacts. Facts that the artifacts lack are taken from `committed`: types of columns
+    /// that no catalog lists, and relations that are not in the artifacts.
     #[must_use]
     pub fn renewed_from(mut self, committed: &Self) -> Self {
         let mut left = committed.clone();
@@ -154,7 +154,7 @@ impl Known {
                 relation.clone()
             });
         }
-        // A version that generates the same files is no change.
+        // A different version of dbt that generates the same files does not count as a change.
         if let (Some(before), Some(now)) = (&committed.dbt_version, &self.dbt_version)
             && SpecOptions::generates_same_files(before, now)
         {
@@ -211,14 +211,14 @@ impl Known {
         self
     }
 
-    /// Marks the schema as partial.
+    /// Marks the schema as incomplete.
     #[must_use]
     pub fn listing_some(mut self) -> Self {
         self.schema = self.schema.listing_some();
         self
     }
 
-    /// Returns the differences from an earlier state, one line per relation, column or fact.
+    /// Returns the differences from the facts in `before`, one line per relation, column or fact.
     ///
     /// ```
     /// use formulac_sync::known::Known;
@@ -294,7 +294,7 @@ fn write_relation(out: &mut String, relation: &Relation) {
     }
 }
 
-/// Returns facts of a relation other than its columns, as YAML pairs.
+/// Returns the facts of a relation, except its columns, as YAML pairs.
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
@@ -309,14 +309,14 @@ fn relation_facts(relation: &Relation) -> Vec<String> {
     facts
 }
 
-/// Returns facts of a column as a YAML value.
+/// Returns the facts of a column as a YAML value.
 fn column_facts(column: &Column) -> String {
     let ty = column.type_text();
     let mut facts = Vec::new();
     if !column.is_nullable() {
         facts.push("nullable: false".to_owned());
     }
-    // A quoted key reads as a quoted name.
+    // A quoted key is read as a quoted name.
     if column.is_quoted() != yaml::key_text(column.name()).starts_with('"') {
         facts.push(format!("quoted: {}", column.is_quoted()));
     }

@@ -13,7 +13,7 @@ use formulac_model::{Right, Role};
 pub struct RequiredApproval {
     /// Number of required approvals per role.
     pub roles: Vec<(Role, usize)>,
-    /// Specs that name their approvers: the path, and the names of people and groups. An approval by one of them is
+    /// Specs that name their approvers, as pairs of path and names of people and groups. An approval by one of them is
     /// enough.
     pub specs: Vec<(String, Vec<String>)>,
 }
@@ -28,7 +28,7 @@ pub struct ApprovalState {
     pub rejected: Vec<String>,
     /// People whose approval does not count, each with the reason.
     pub void: Vec<(String, &'static str)>,
-    /// Missing approvals, for example `1 approval by business`.
+    /// Descriptions of missing approvals, for example `1 approval by business`.
     pub lacks: Vec<String>,
 }
 
@@ -41,13 +41,13 @@ impl ApprovalState {
 }
 
 impl RequiredApproval {
-    /// Returns `true` if no approval is required.
+    /// Returns `true` if the change requires no approval.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.roles.is_empty() && self.specs.is_empty()
     }
 
-    /// Returns `true` if a person may approve or reject the change, by their role or because a spec names them.
+    /// Returns `true` if a person may approve or reject the change because of their role or because a spec names them.
     #[must_use]
     pub fn lets_judge(&self, people: &People, who: &str) -> bool {
         let mut named = self.specs.iter().flat_map(|(_, names)| names);
@@ -129,7 +129,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
     let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
     let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
     for start in 0..approved.len() {
-        // Find the shortest path to a role that needs more approvals, through people who can count for another role
+        // Finds the shortest path to a role that needs more approvals, through people who can count for another role
         // instead.
         let mut came: BTreeMap<Role, usize> = BTreeMap::new();
         let mut waits = VecDeque::from([start]);
@@ -163,7 +163,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
     given
 }
 
-/// Returns the approvers whom a spec names for its changes.
+/// Returns the approvers that a spec names.
 #[must_use]
 pub fn approvers(spec: &str) -> Vec<String> {
     let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
@@ -208,7 +208,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert!(approval_state(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
             (comment_event(Approved, "a@x", "c"), 0, 0, 0),
-            // An approval of other content does not change the state if the person also approved this content.
+            // A person's approval of other content has no effect if they also approved this content.
             (comment_event(Approved, "f@x", "old"), 0, 0, 0),
             (comment_event(Approved, "g@x", "old"), 0, 1, 0),
             (comment_event(Approved, "own@x", "c"), 0, 1, 0),
@@ -245,7 +245,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
                 .collect();
             asked.approval_state(&people, &events, &[], "c").lacks
         };
-        // The person with both roles counts for the role that the other person does not have, in either order.
+        // In either order, the person with both roles counts for the role that the other person lacks.
         assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
         assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);

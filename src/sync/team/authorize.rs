@@ -1,5 +1,5 @@
-//! Checks whether the authors of a branch's commits were allowed to make them. The command's own checks cannot
-//! stop anybody who has the files. This check is for CI, where the branch itself does not decide the result.
+//! Checks whether the authors of a branch's commits were allowed to make them. The command's own checks cannot stop a
+//! person who has the files. This check runs in CI, where the branch itself cannot change the result.
 
 use super::change::{CHANGES, ChangeComment, Event, is_same};
 use crate::model::{Environment, Project};
@@ -14,9 +14,9 @@ pub struct Commit {
     pub id: String,
     /// The author, as `Name <address>`.
     pub author: String,
-    /// The committer, in the same form; empty if not known.
+    /// The committer, as `Name <address>`. Empty if not known.
     pub committer: String,
-    /// Owner of the commit's valid signature, if known.
+    /// The person whose valid signature the commit has, if known.
     pub signer: Option<String>,
     /// Files changed by the commit.
     pub files: Vec<Touched>,
@@ -28,9 +28,9 @@ pub struct Commit {
 pub struct Touched {
     /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// The file existed before the commit.
+    /// `true` if the file existed before the commit.
     pub was_there: bool,
-    /// New contents of a file in `.formulac/`; `None` if the file was removed.
+    /// New contents of a file in `.formulac/`. `None` if the file was removed.
     pub text: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Touched {
 }
 
 impl Commit {
-    /// A commit.
+    /// Creates a commit.
     #[must_use]
     pub fn new(id: &str, author: &str, signer: Option<String>, files: Vec<Touched>) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Commit {
         }
     }
 
-    /// Sets the person who committed the change.
+    /// Sets the committer.
     #[must_use]
     pub fn committed_by(mut self, committer: &str) -> Self {
         committer.clone_into(&mut self.committer);
         self
     }
 
-    /// Returns the person who approved something in this commit, if somebody else committed it.
+    /// Returns the person whose approval the commit contains, if somebody else committed it.
     fn approved_for(&self) -> Option<String> {
         if self.committer.is_empty() || is_same(&self.author, &self.committer) {
             return None;
@@ -83,18 +83,18 @@ impl Commit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotAllowed {
-    /// The commit.
+    /// Identifier of the commit.
     pub commit: String,
     /// Author of the commit.
     pub author: String,
-    /// The file; `None` if the violation concerns the whole commit.
+    /// Path of the file. `None` if the violation concerns the whole commit.
     pub path: Option<String>,
     /// Reason why the change is not allowed.
     pub why: String,
 }
 
-/// Returns approvals that somebody else committed: the commit and the approver. Either a program runs formulac
-/// for its users, or somebody pretends to be another person, and people have to know which.
+/// Returns the approvals that somebody other than the approver committed, as pairs of commit and approver. Either a
+/// program runs formulac for its users, or somebody pretends to be another person. Reviewers have to find out which.
 #[must_use]
 pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
     commits
@@ -103,7 +103,7 @@ pub fn approved_for_others(commits: &[Commit]) -> Vec<(&Commit, String)> {
         .collect()
 }
 
-/// Files in which forges look up code owners.
+/// Paths at which GitHub and GitLab look up code owners.
 const OWNERS: [&str; 4] = [
     "CODEOWNERS",
     ".github/CODEOWNERS",
@@ -111,7 +111,7 @@ const OWNERS: [&str; 4] = [
     "docs/CODEOWNERS",
 ];
 
-/// Returns the violations in these commits, according to the project file of the branch that they are merged into.
+/// Returns the violations in these commits. The rules come from the project file of the target branch.
 #[must_use]
 pub fn not_allowed(project: &Project, environment: Option<&Environment>, commits: &[Commit]) -> Vec<NotAllowed> {
     let mut found = Vec::new();
@@ -165,8 +165,7 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
         return match event.said {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
-            // Whether the approval counts is checked later, when approvals are counted, because people named by a spec
-            // may approve.
+            // Approvals are checked later, when they are counted, because people named by a spec may approve.
             ChangeComment::Approved | ChangeComment::Rejected => Ok(()),
         };
     }
@@ -191,7 +190,8 @@ fn allowed(project: &Project, commit: &Commit, file: &Touched) -> Result<(), Str
     })
 }
 
-/// Returns the contents of a record. A record is written once and must not change afterwards.
+/// Returns the contents of a record. Returns an error if the record was changed or removed. A record must not change
+/// after it was written.
 fn written_once(file: &Touched) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),

@@ -1,5 +1,5 @@
-//! Comments on a change that waits for approval. Each comment is a separate file in `.formulac/approvals/<id>/`,
-//! so that branches merge and git records who wrote it.
+//! Comments on a change that is waiting for approval. Each comment is a separate file in `.formulac/approvals/<id>/`.
+//! Branches therefore merge without conflicts, and git records the author of each comment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,9 @@ use crate::yaml::{self, Node};
 use crate::{content_hash, short_hash};
 use formulac_model::address;
 
-/// The folder of the changes, relative to the project's folder.
+/// Folder of the changes, relative to the project's folder.
 pub const CHANGES: &str = ".formulac/approvals";
-/// Maximum number of letters from the title that identify a change.
+/// Maximum number of characters that a change's identifier takes from its title.
 const NAME: usize = 48;
 
 /// Action of a person on a change.
@@ -22,16 +22,16 @@ pub enum ChangeComment {
     Proposed,
     /// Commented on the change.
     Commented,
-    /// Approved it.
+    /// Approved the change.
     Approved,
-    /// Rejected it.
+    /// Rejected the change.
     Rejected,
 }
 
 impl ChangeComment {
     const ALL: [Self; 4] = [Self::Proposed, Self::Commented, Self::Approved, Self::Rejected];
 
-    /// Returns the name used in the file.
+    /// Returns the name of the action in the file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -55,24 +55,24 @@ impl fmt::Display for ChangeComment {
 pub struct Event {
     /// The action.
     pub said: ChangeComment,
-    /// When, as `2026-11-20T10:00:00Z`.
+    /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,
     /// The person, as `Name <address>`.
     pub by: String,
-    /// The title of a proposal, or the comment for other actions; may be empty.
+    /// The title of a proposal, or the comment of another action. May be empty.
     pub text: String,
-    /// Further text.
+    /// Additional text.
     pub more: String,
-    /// The environment of a proposal; empty if there is none.
+    /// The environment of a proposal. Empty if there is none.
     pub environment: String,
-    /// Branch or revision that a proposal is compared with; empty for other actions.
+    /// Branch or revision with which a proposal is compared. Empty for other actions.
     pub base: String,
-    /// Hash of the content that the event concerns; empty for comments.
+    /// Hash of the content that the event concerns. Empty for comments.
     pub content: String,
 }
 
 impl Event {
-    /// Creates an event. The content that it concerns is set with [`Event::content`].
+    /// Creates an event. Set [`Event::content`] separately.
     #[must_use]
     pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), plain(text));
@@ -89,7 +89,7 @@ impl Event {
         }
     }
 
-    /// Adds further text to the event.
+    /// Adds additional text to the event.
     #[must_use]
     pub fn with_more(mut self, more: &str) -> Self {
         self.more = plain(more);
@@ -124,11 +124,11 @@ impl Event {
         format!("{time}-{}.yml", short_hash(&content_hash(self.text().as_bytes())))
     }
 
-    /// Parses a change from its file.
+    /// Parses an event from the contents of its file.
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not a change, or if the file was edited after it was written.
+    /// Returns an error if the text is not an event, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
         let root = yaml::read(&text, &mut Vec::new())
@@ -170,14 +170,15 @@ pub struct Change {
 }
 
 impl Change {
-    /// Returns the first proposal of the change; `None` if its file does not exist.
+    /// Returns the first proposal of the change. `None` if its file does not exist.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
         self.events.iter().find(|event| event.said == ChangeComment::Proposed)
     }
 }
 
-/// Reads changes: paths of files, seen from [`CHANGES`], with their strings. With them come the files that are none, and why.
+/// Reads changes from pairs of path and contents. Paths are relative to [`CHANGES`]. Also returns the files that
+/// contain no event, each with the reason.
 ///
 /// ```
 /// use formulac_sync::team::{Event, ChangeComment, changes};
@@ -205,14 +206,14 @@ pub fn changes(files: impl IntoIterator<Item = (String, String)>) -> (Vec<Change
     (found.into_iter().map(change).collect(), faults)
 }
 
-/// Returns the text that a person typed, without control characters for terminals.
+/// Returns text that a person typed, without terminal control characters.
 fn plain(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
     text.trim().to_owned()
 }
 
-/// Returns a new identifier for a change with this title, made of letters, digits and `-`. The identifier is not
-/// used by any other change.
+/// Returns a new identifier for a change, derived from its title and made of letters, digits and `-`. No other change
+/// has this identifier.
 #[must_use]
 pub fn change_id(title: &str, is_taken: impl Fn(&str) -> bool) -> String {
     let plain: String = title

@@ -9,11 +9,10 @@ const BEGIN: &str =
     "# formulac: from roles, groups and approvers; `formulac authorize --codeowners` writes this part anew";
 const END: &str = "# formulac: end";
 
-/// Returns the contents of the code owners file. Lines that people wrote stay, followed by the owners of the
-/// project's files: engineers own these folders, the approvers named by a spec own that spec, and admins own the
-/// project file. `prefix` is the path from the repository's folder to the project's folder, with `/` at both
-/// ends. If several lines match a file, the last line applies, so the generated patterns must match no other
-/// files.
+/// Returns the contents of the code owners file. The lines that people wrote are kept. The owners of the project's
+/// files are appended: engineers own these folders, the approvers that a spec names own that spec, and admins own the
+/// project file. `prefix` is the path from the repository's root to the project's folder, with `/` at both ends. If
+/// several lines match a file, the last line applies, so the generated patterns must not match any other files.
 #[must_use]
 pub fn codeowners(
     written: &str,
@@ -64,15 +63,15 @@ pub fn codeowners(
     format!("{before}{gap}{BEGIN}\n{own}{END}\n{after}")
 }
 
-/// Returns a person's name in the format of forges: an address or `@name`. `None` for other names, which the file
-/// cannot contain.
+/// Returns a person's name in the form that GitHub and GitLab accept: an address or `@name`. Returns `None` for other
+/// names, which the file cannot contain.
 fn owner(name: &str) -> Option<&str> {
     let name = address(name);
     let is_one = name.contains('@') && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#');
     is_one.then_some(name)
 }
 
-/// Returns a pattern that matches only this path.
+/// Returns a pattern that matches only one path.
 fn pattern(path: &str) -> String {
     let mut pattern = String::new();
     for c in path.chars() {

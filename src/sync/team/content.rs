@@ -1,4 +1,4 @@
-//! Content of a change: the files that people wrote and the evidence for them, so that an approval covers exactly
+//! Content of a change: the files that people wrote and the verification evidence for them. An approval covers exactly
 //! these files.
 
 use super::change::CHANGES;
@@ -11,11 +11,12 @@ use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 pub struct DifferingContent {
     /// Path of the file, relative to the project's folder.
     pub path: String,
-    /// Identifier of the current content, and the file mode; `None` if the file was removed.
+    /// Identifier of the current content, and the file mode. `None` if the file was removed.
     pub now: Option<String>,
-    /// The current contents, or the previous contents if the file was removed; `None` if they are not needed.
+    /// The current contents, or the previous contents if the file was removed. `None` if they are not needed.
     pub text: Option<String>,
-    /// The file is `known.yml` and its change alters the SQL of models, so people are responsible for it.
+    /// `true` if the file is `known.yml` and its change alters the SQL of models. People are responsible for such a
+    /// change.
     pub alters_sql: bool,
 }
 
@@ -31,9 +32,9 @@ impl DifferingContent {
         }
     }
 
-    /// Returns `true` if people are responsible for the file: it is neither a record that formulac checks in another
-    /// way nor exactly the output of the generator. Facts in `known.yml` that alter SQL count as written by people,
-    /// as specs do. Records of pulls count too, because no spec can generate them again.
+    /// Returns `true` if people are responsible for the file. They are not responsible for records that formulac checks
+    /// in another way, or for files that contain exactly the generated text. Facts in `known.yml` that alter SQL count
+    /// as written by people, like specs. Records of pulls also count, because no spec can generate them again.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
         self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_as_written)
@@ -45,14 +46,14 @@ impl DifferingContent {
         self.is_known() || self.state_of().is_some() || [EVIDENCE, CHANGES, LOG].into_iter().any(is_below)
     }
 
-    /// Returns `true` if the file is `known.yml`. This file determines the SQL as specs do, and no spec can generate
-    /// its facts again.
+    /// Returns `true` if the file is `known.yml`. This file determines the SQL, like a spec, and its facts cannot be
+    /// generated again.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.path == KNOWN
     }
 
-    /// Returns `true` if the file is the evidence of a verification. No spec can generate it again, so an approval
+    /// Returns `true` if the file is the evidence for a verification. No spec can generate it again, so an approval
     /// covers it.
     #[must_use]
     pub fn is_evidence(&self) -> bool {
@@ -61,7 +62,7 @@ impl DifferingContent {
             .is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Returns the model whose state is stored in the file; `None` for other files.
+    /// Returns the model whose state is stored in the file. `None` for other files.
     #[must_use]
     pub fn state_of(&self) -> Option<&str> {
         let name = self.path.strip_prefix(STATES)?.strip_prefix('/')?;
@@ -78,7 +79,7 @@ pub fn approved(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingCo
         .filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
 }
 
-/// The hash of what an approval covers; `None` if people wrote nothing.
+/// Returns the hash of the content that an approval covers. `None` if the change has no files that people wrote.
 ///
 /// ```
 /// use formulac_sync::team::{DifferingContent, content};

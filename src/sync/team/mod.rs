@@ -1,5 +1,5 @@
-//! Permissions in a project: roles and groups from its `formulac.yml`, changes and their required approvals, and
-//! checks of the commits' authors.
+//! Permissions in a project: roles and groups from its `formulac.yml`, required approvals of changes, and checks of
+//! commit authors.
 
 mod approval;
 mod authorize;

@@ -1,6 +1,6 @@
-//! Untyped syntax tree: nodes in one arena, children before parents, with a span per node.
+//! Untyped syntax tree. One arena holds the nodes, children before parents, with a span for each node.
 //!
-//! A pass over the tree is a loop over indices. Nothing recurses, and nodes are not dropped one by one.
+//! A pass over the tree is a loop over indices. Nothing recurses, and nodes are not dropped individually.
 
 mod print;
 
@@ -20,7 +20,7 @@ impl ExprId {
     }
 }
 
-/// Binary operator, ordered from loosest to tightest.
+/// Binary operators, ordered from loosest to tightest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum BinaryOp {
@@ -51,13 +51,13 @@ impl BinaryOp {
         }
     }
 
-    /// Returns whether the operator is a comparison.
+    /// Returns `true` if the operator is a comparison.
     #[must_use]
     pub fn is_comparison(self) -> bool {
         self.strength() == 1
     }
 
-    /// Returns the spelling in a formula.
+    /// Returns the operator's spelling in a formula.
     #[must_use]
     pub fn symbol(self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ pub enum Sign {
 /// Syntax node. The content of a leaf is the source text at its span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expr {
-    /// Missing or faulty expression, which has already been reported.
+    /// Missing or invalid expression, which has already been reported.
     Error,
     /// Empty argument, as in `IF(x, , 1)`.
     Blank,
@@ -98,7 +98,7 @@ pub enum Expr {
     Text,
     /// `TRUE` or `FALSE`, in upper case.
     Bool(bool),
-    /// Unqualified name: a column or definition; otherwise possibly a cell, a column letter or a total.
+    /// Unqualified name: a column, a definition, or possibly a cell, a column letter or a total.
     Name,
     /// Qualified field, `view.field`.
     Field,
@@ -108,23 +108,23 @@ pub enum Expr {
     Cell,
     /// `base[timeframe]`. The span of the timeframe is in [`Ast::names`].
     Timeframe {
-        /// Truncated expression.
+        /// Expression that is truncated to the timeframe.
         base: ExprId,
         /// Index of the timeframe's span.
         frame: u32,
     },
     /// `'tab'!reference`. The span of the tab is in [`Ast::names`].
     Tab {
-        /// Index of the tab's span.
+        /// Index of the span of the tab's name.
         tab: u32,
         /// Reference in that tab.
         base: ExprId,
     },
     /// Range, `from:to`.
     Range {
-        /// First end.
+        /// First cell or column of the range.
         from: ExprId,
-        /// Last end, inclusive.
+        /// Last cell or column of the range, inclusive.
         to: ExprId,
     },
     /// Signed operand, `-x` or `+x`.
@@ -145,7 +145,7 @@ pub enum Expr {
         /// Right operand.
         right: ExprId,
     },
-    /// Function call; the index for [`Ast::call`].
+    /// Function call, with its index for [`Ast::call`].
     Call(u32),
 }
 
@@ -158,11 +158,11 @@ pub struct Call {
     pub first: u32,
     /// Number of arguments.
     pub count: u32,
-    /// Whether the closing bracket is missing, so that the arguments may be incomplete.
+    /// `true` if the closing bracket is missing, so that the arguments may be incomplete.
     pub unclosed: bool,
 }
 
-/// Definition, or the only formula of a string.
+/// Definition, or the single formula of a source text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Defined name. `None` for a formula without a name.
@@ -173,32 +173,32 @@ pub struct Definition {
     pub body: ExprId,
     /// First node of the definition.
     pub first: ExprId,
-    /// Whether the definition has a syntax error.
+    /// `true` if the definition has a syntax error.
     pub broken: bool,
-    /// Index of the source part that contains the definition; 0 if there is only one part.
+    /// Index of the source part that contains the definition. 0 if there is only one part.
     pub part: u32,
 }
 
-/// Syntax tree of a string.
+/// Syntax tree of a source text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ast {
     nodes: Vec<(Expr, Span)>,
-    /// Whether the tree contains a range or a reference to a tab.
+    /// `true` if the tree contains a range or a reference to a tab.
     pub ranges: bool,
-    /// Whether an argument is empty.
+    /// `true` if any argument is empty.
     pub blanks: bool,
-    /// Calls, by the index in [`Expr::Call`].
+    /// Calls. [`Expr::Call`] holds their indices.
     pub calls: Vec<Call>,
     /// Arguments of all calls.
     pub args: Vec<ExprId>,
-    /// Spans of timeframes and tabs.
+    /// Spans of timeframes and of tab names.
     pub names: Vec<Span>,
     /// Definitions in source order.
     pub definitions: Vec<Definition>,
 }
 
 impl Ast {
-    /// Clears the tree and keeps its memory.
+    /// Clears the tree but keeps its allocated memory.
     pub fn clear(&mut self) {
         let Self {
             nodes,
@@ -232,7 +232,7 @@ impl Ast {
         self.nodes.pop();
     }
 
-    /// Frees the memory of everything except the definitions.
+    /// Frees all memory except that of the definitions.
     pub fn forget_nodes(&mut self) {
         *self = Self {
             definitions: std::mem::take(&mut self.definitions),
@@ -251,7 +251,7 @@ impl Ast {
         self.definitions.reserve(definitions);
     }
 
-    /// Returns the node with an id.
+    /// Returns the node with this id.
     #[must_use]
     #[inline]
     pub fn expr(&self, id: ExprId) -> Expr {
@@ -272,7 +272,7 @@ impl Ast {
             .unwrap_or_default()
     }
 
-    /// Returns a call by the index in [`Expr::Call`].
+    /// Returns a call by its index in [`Expr::Call`].
     #[must_use]
     pub fn call(&self, index: u32) -> Call {
         self.calls[index as usize]
@@ -295,7 +295,7 @@ impl Ast {
         self.nodes.len()
     }
 
-    /// Returns whether the tree has no nodes.
+    /// Returns `true` if the tree has no nodes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()

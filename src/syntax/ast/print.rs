@@ -1,4 +1,4 @@
-//! Prints a tree as formula text with only the necessary brackets. Oracle of the round-trip tests.
+//! Prints a tree as formula text with only the necessary brackets. The round-trip tests use it to check the parser.
 
 use super::{Ast, Expr, ExprId, Sign};
 
@@ -10,10 +10,10 @@ enum PrintStep<'a> {
 /// Precedences above those of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
 const SIGN: u8 = 7;
-/// Precedence of a postfix, which applies to the operand read last.
+/// Precedence of postfix operators. A postfix operator applies to the operand read last.
 const POSTFIX: u8 = 8;
 const ATOM: u8 = 9;
-/// Precedence above all others: the operand always needs brackets.
+/// Highest precedence, at which every operand needs brackets.
 const BRACKETS: u8 = 10;
 
 fn strength(expr: Expr) -> u8 {
@@ -26,7 +26,7 @@ fn strength(expr: Expr) -> u8 {
     }
 }
 
-/// Returns the precedence that the base of a timeframe needs. Square brackets can only follow a name, a reference, a
+/// Returns the minimum precedence for the base of a timeframe. Square brackets can only follow a name, a reference, a
 /// cell or a closing bracket.
 fn base_strength(ast: &Ast, base: ExprId) -> u8 {
     let mut last = base;
@@ -84,7 +84,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
-                // Without brackets, a sign before a range would apply to its first end.
+                // Without brackets, a sign before a range would apply only to the start of the range.
                 let range = matches!(ast.expr(operand), Expr::Range { .. });
                 stack.push(PrintStep::Node(operand, if range { BRACKETS } else { SIGN }));
             }
@@ -97,7 +97,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(PrintStep::Word(" "));
                 stack.push(PrintStep::Word(op.symbol()));
                 stack.push(PrintStep::Word(" "));
-                // The parser rejects chained comparisons, so a comparison as left operand needs brackets.
+                // The parser rejects chained comparisons, so a comparison that is a left operand needs brackets.
                 stack.push(PrintStep::Node(left, op.strength() + u8::from(op.is_comparison())));
             }
             Expr::Call(index) => {

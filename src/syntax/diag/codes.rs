@@ -1,21 +1,21 @@
-//! Registry of diagnostics: number, name, severity and page of each. Numbers are never reused.
+//! Registry of diagnostics, with the number, name, severity and page of each. Numbers are never reused.
 //!
-//! 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync, 08xx specs and
-//! project files, 09xx internal.
+//! Ranges of numbers: 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
+//! 08xx specs and project files, 09xx internal.
 
 use super::Severity;
 
-/// Example on a page, with the way to run it.
+/// Example on a page, including how to run it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Example {
     /// Formula or definitions, compiled in the measure context.
     Formula(&'static str),
-    /// Formula compiled for BigQuery against the schema of the pages.
+    /// Formula compiled for BigQuery against the schema that the pages use.
     BigQuery(&'static str),
-    /// Formula compiled against the relation `orders` of the pages' schema.
+    /// Formula compiled against the relation `orders` in the schema that the pages use.
     Orders(&'static str),
-    /// Formula in the row context.
+    /// Formula compiled in the row context.
     Row(&'static str),
     /// Model spec that is compiled to a query.
     Spec(&'static str),
@@ -23,7 +23,7 @@ pub enum Example {
     Model(&'static str),
     /// Schema file.
     Schema(&'static str),
-    /// Text that is only shown. A separate test triggers the diagnostic.
+    /// Text that is only displayed. A separate test triggers the diagnostic.
     Shown(&'static str),
 }
 
@@ -47,7 +47,7 @@ impl Example {
 /// Page that `formulac explain F0301` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Reason for the diagnostic, and advice.
+    /// Explanation of the diagnostic, with advice.
     pub text: &'static str,
     /// Input that causes the diagnostic.
     pub wrong: Example,
@@ -60,7 +60,7 @@ macro_rules! codes {
         $variant:ident $code:literal $name:literal $severity:ident $(($fact:literal, $advice:literal))?
         $text:literal $wrong:expr => $right:expr;
     )*) => {
-        /// Kind of diagnostic.
+        /// Codes of all diagnostics.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs, reason = "the names say it")]
         #[non_exhaustive]
@@ -88,8 +88,8 @@ macro_rules! codes {
                 match self { $(Self::$variant => Severity::$severity),* }
             }
 
-            /// Returns the wording for several models with the same warning: a predicate, such as `have a key that may
-            /// be NULL`, and advice. `None` for errors, because each error is shown separately.
+            /// Returns the wording for a warning that several models share: a predicate, such as `have a key that may
+            /// be NULL`, and advice. Returns `None` for errors, because each error is displayed separately.
             #[must_use]
             pub fn grouped(self) -> Option<(&'static str, &'static str)> {
                 match self {

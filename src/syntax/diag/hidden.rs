@@ -1,16 +1,16 @@
-//! Hidden characters, which a terminal or page interprets instead of showing them.
+//! Escapes hidden characters, which a terminal or page interprets instead of displaying them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Replaces control characters, and characters that change the direction of writing, by escapes such as `\u{1b}`, so
-/// that none of them reaches a terminal. Line ends and tabs stay.
+/// Replaces control characters and characters that change the direction of writing with escapes such as `\u{1b}`, so
+/// that none of them reaches a terminal. Line breaks and tabs are kept.
 #[must_use]
 pub fn escape_hidden(text: &str) -> Cow<'_, str> {
     escape_hidden_with(text, |out, code| write!(out, "\\u{{{code:x}}}"))
 }
 
-/// Replaces hidden characters by the text that `escape` writes for their codes.
+/// Replaces each hidden character with the text that `escape` writes for its code.
 pub(super) fn escape_hidden_with(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -26,7 +26,7 @@ pub(super) fn escape_hidden_with(text: &str, escape: fn(&mut String, u32) -> std
     Cow::Owned(out)
 }
 
-/// Returns whether a terminal would interpret the character instead of showing it.
+/// Returns `true` if a terminal would interpret the character instead of displaying it.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     match c {

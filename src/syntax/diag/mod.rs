@@ -26,7 +26,7 @@ pub enum Severity {
 pub struct Label {
     /// Span to mark.
     pub span: Span,
-    /// Text next to the marked span.
+    /// Text displayed next to the marked span.
     pub text: String,
 }
 
@@ -67,21 +67,21 @@ impl Diagnostic {
         }
     }
 
-    /// Adds advice that can be applied.
+    /// Adds advice that the user can apply.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(readable(help.into()));
         self
     }
 
-    /// Adds a string under the main span.
+    /// Adds a text under the main span.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
         self.label = Some(readable(text.into()));
         self
     }
 
-    /// Adds an additional span.
+    /// Adds another span with a text.
     #[must_use]
     pub fn with_other(mut self, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label {
@@ -101,7 +101,7 @@ impl Diagnostic {
         self
     }
 
-    /// Maps all spans, for example from a formula inside another file to that file.
+    /// Maps all spans, for example from a formula to the file that contains it.
     #[must_use]
     pub fn map_spans(mut self, map: impl Fn(Span) -> Span) -> Self {
         self.span = map(self.span);
@@ -114,7 +114,7 @@ impl Diagnostic {
         self
     }
 
-    /// Marks the diagnostic as caused by an option of the command or library, not by the text.
+    /// Marks the diagnostic as caused by an option of the command or library instead of the source text.
     #[must_use]
     pub fn in_option(mut self, key: &str) -> Self {
         self.message = format!("in the key `{key}`: {}", self.message);
@@ -146,13 +146,13 @@ impl Diagnostic {
         self.code.severity()
     }
 
-    /// Returns whether the diagnostic is an error.
+    /// Returns `true` if the diagnostic is an error.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity() == Severity::Error
     }
 
-    /// Returns the message, which is understandable on its own.
+    /// Returns the message, which is understandable without its context.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -182,14 +182,14 @@ impl Diagnostic {
         &self.labels
     }
 
-    /// Returns the edit that fixes the error, if it is certain.
+    /// Returns the edit that fixes the error, if the fix is certain.
     #[must_use]
     pub fn fix(&self) -> Option<&Fix> {
         self.fix.as_ref()
     }
 }
 
-/// Makes a message readable whatever names and strings of the source it contains: one line of limited length.
+/// Limits a message to one line and a maximum length, whatever names and strings from the source it contains.
 fn readable(text: String) -> String {
     let text = if text.contains(['\n', '\r']) {
         text.replace("\r\n", " ").replace(['\n', '\r'], " ")

@@ -1,4 +1,4 @@
-//! Machine-readable formats of diagnostics: JSON, one line each, GitHub annotations and SARIF.
+//! Machine-readable formats of diagnostics: JSON, one diagnostic per line, GitHub annotations and SARIF.
 
 pub use super::hidden::{escape_hidden, is_hidden};
 
@@ -16,13 +16,13 @@ use crate::span::{LineIndex, Position};
 pub struct Report<'a> {
     /// Origin of the text: a path, `<stdin>` or `<formula>`.
     pub file: &'a str,
-    /// Text that the spans refer to.
+    /// Source text to which the spans refer.
     pub source: &'a str,
     /// Diagnostics of the text.
     pub diagnostics: &'a [Diagnostic],
 }
 
-/// Returns the word for the severity in all formats.
+/// Returns the word for the severity, which is the same in all formats.
 #[must_use]
 pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.severity() {
@@ -31,8 +31,9 @@ pub fn severity(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
-/// Lines and columns of one text. Diagnostics are in source order, so each position is computed from the previous one:
-/// counting columns from the start of the line would be slow for many diagnostics on a long line.
+/// Computes lines and columns in one source text. Diagnostics are in source order, so each position is computed from
+/// the previous position. Counting columns from the start of the line would be slow for a long line with many
+/// diagnostics.
 struct PositionCounter<'s> {
     source: &'s [u8],
     index: LineIndex<'s>,
@@ -62,7 +63,7 @@ impl<'s> PositionCounter<'s> {
         let Some(between) = between.filter(|b| !b.contains(&b'\n')) else {
             return self.index.position(offset);
         };
-        // Count a character at its first byte; continuation bytes are 10xxxxxx.
+        // Each character is counted at its first byte. Continuation bytes have the form 10xxxxxx.
         let count = between.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32;
         Position {
             column: place.column + count,
@@ -71,7 +72,8 @@ impl<'s> PositionCounter<'s> {
     }
 }
 
-/// Returns a diagnostic as JSON. The span counts bytes; line and column count from 1, the column in characters.
+/// Returns a diagnostic as JSON. The span is in bytes. The line and the column start at 1, and the column counts
+/// characters.
 fn object(diagnostic: &Diagnostic, place: Position) -> Value {
     let span = diagnostic.span();
     json!({
@@ -84,7 +86,7 @@ fn object(diagnostic: &Diagnostic, place: Position) -> Value {
     })
 }
 
-/// Returns the diagnostics of one text as JSON.
+/// Returns the diagnostics of one source text as JSON.
 #[must_use]
 pub fn objects(report: &Report<'_>) -> Vec<Value> {
     if report.diagnostics.is_empty() {
@@ -98,7 +100,7 @@ pub fn objects(report: &Report<'_>) -> Vec<Value> {
         .collect()
 }
 
-/// Returns the diagnostics of several strings as JSON, each with its `file`.
+/// Returns the diagnostics of several source texts as JSON, each with its `file`.
 #[must_use]
 pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
     let mut all = Vec::new();
@@ -139,7 +141,7 @@ pub fn concise(reports: &[Report<'_>]) -> String {
     out
 }
 
-/// Formats each diagnostic as an annotation, a workflow command of GitHub, on one line.
+/// Formats each diagnostic on one line as a GitHub annotation, which is a workflow command.
 #[must_use]
 pub fn github(reports: &[Report<'_>]) -> String {
     let mut out = String::new();
@@ -172,7 +174,7 @@ fn github_property(text: &str) -> String {
     github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Returns a SARIF 2.1.0 log of one run.
+/// Returns a SARIF 2.1.0 log with one run.
 #[must_use]
 pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
     let mut rules: Vec<Code> = reports
@@ -264,7 +266,7 @@ fn uri(file: &str) -> String {
     out
 }
 
-/// Returns whether the name of a report is a path, instead of `<stdin>` or `<formula>`.
+/// Returns `true` if the name of a report is a path, not `<stdin>` or `<formula>`.
 #[must_use]
 pub fn is_path(file: &str) -> bool {
     !(file.starts_with('<') && file.ends_with('>'))

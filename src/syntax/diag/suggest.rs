@@ -1,6 +1,7 @@
-//! Did-you-mean: finds the most similar valid name.
+//! Suggestions for misspelled names: finds the most similar valid name.
 
-/// Returns the candidate most similar to `word`, ignoring case, if at most a third of it differs.
+/// Returns the candidate that is most similar to `word`, ignoring case. At most a third of the letters, and at most
+/// four, may differ.
 ///
 /// ```
 /// use formulac_syntax::diag::suggest::nearest;
@@ -11,7 +12,7 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     nearest_within(word, 4, candidates)
 }
 
-/// Returns the most similar candidate like [`nearest`], if at most `most` letters differ.
+/// Like [`nearest`], but returns only a candidate in which at most `most` letters differ.
 pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = word.len().div_ceil(3).min(most);
@@ -28,7 +29,7 @@ pub fn nearest_within<'c>(word: &str, most: usize, candidates: impl IntoIterator
     best.map(|(_, candidate)| candidate)
 }
 
-/// Returns whether no other candidate satisfies [`nearest`], so that the similar name can replace the word.
+/// Returns `true` if no candidate except `near` satisfies [`nearest`], so that `near` can safely replace the word.
 pub fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
     let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
     !others.any(|other| nearest(word, [other]).is_some())
@@ -40,7 +41,8 @@ pub fn similar(name: &str) -> String {
     format!("`{name}` has a similar name")
 }
 
-/// Returns the edit distance between two words, where swapping neighbours is one edit. `None` if it is above `limit`.
+/// Returns the edit distance between two words. Swapping two adjacent letters counts as one edit. Returns `None` if the
+/// distance is above `limit`.
 fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
     if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {

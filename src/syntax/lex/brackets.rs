@@ -1,4 +1,4 @@
-//! Reports unmatched brackets, and content that brackets cannot have.
+//! Reports unmatched brackets, and contents that brackets must not have.
 
 use super::Token;
 use super::layout::{DROPPED, LayoutPass};
@@ -8,7 +8,7 @@ use crate::span::Span;
 impl LayoutPass<'_, '_> {
     pub(super) fn close_bracket(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
-            // Report a run of surplus brackets only once.
+            // A run of surplus brackets is reported only once.
             if self.surplus.is_some_and(|end| span.start < end) {
                 return;
             }
@@ -52,13 +52,13 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Returns whether the token at `at` is the only argument, as in `(*)`.
+    /// Returns `true` if the token at `at` is the only argument, as in `(*)`.
     pub(super) fn is_sole_argument(&self, at: usize) -> bool {
         let token = |at: usize| self.tokens.get(at).map(|t| t.0);
         token(at + 1) == Some(Token::Close) && at > 0 && token(at - 1) == Some(Token::Open)
     }
 
-    /// Reports `COUNT(*)`, the SQL syntax. The formula is parsed without the star.
+    /// Reports `COUNT(*)`, which is SQL syntax. The formula is parsed as if the star were missing.
     #[cold]
     pub(super) fn sole_star(&mut self, at: usize, span: Span) {
         let name = at
@@ -85,7 +85,8 @@ impl LayoutPass<'_, '_> {
             .is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
     }
 
-    /// Reports `[view.field]`, the syntax of other tools. The formula is parsed without the brackets.
+    /// Reports `[view.field]`, which is the syntax of other tools. The formula is parsed as if the brackets were
+    /// missing.
     #[cold]
     pub(super) fn square_reference(&mut self, at: usize, span: Span) {
         let inside = self
@@ -131,7 +132,7 @@ impl LayoutPass<'_, '_> {
                 .with_label("opened here")
                 .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
             self.diagnostics.push(match self.before_end(span.end, end) {
-                // A fix that leaves the brackets empty would cause another error.
+                // A fix that left the brackets empty would cause another error.
                 "" => diagnostic.with_help(format!("complete it, and add `{right}`")),
                 shown => diagnostic
                     .with_help(format!("add `{right}` after `{shown}`"))
@@ -153,7 +154,7 @@ impl LayoutPass<'_, '_> {
         if skipped == 0 && start as u32 == from {
             return line;
         }
-        // Start at the beginning of a word.
+        // Begin at the start of a word.
         let cut = line.char_indices().nth(skipped).map_or(0, |c| c.0);
         let tail = line.get(cut..).unwrap_or_default();
         if cut == 0 && start as u32 == from {
@@ -172,7 +173,7 @@ fn closing(token: Token) -> Token {
     }
 }
 
-/// Returns which opening brackets have a closing bracket, using a simple stack over the whole text.
+/// Returns, for each opening bracket in the text, whether it has a closing bracket. Uses a simple stack.
 pub(super) fn matched_brackets(tokens: &[(Token, Span)]) -> Vec<bool> {
     let mut closed = vec![false; tokens.len()];
     let mut stack = Vec::new();

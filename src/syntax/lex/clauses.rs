@@ -1,4 +1,5 @@
-//! Reports SQL clauses around an expression, and Jinja, once each, with the equivalent in a formula or spec.
+//! Reports Jinja, and SQL clauses around an expression. Each is reported once, with the equivalent in a formula or
+//! spec.
 
 use super::Token;
 use super::layout::{DROPPED, LayoutPass};
@@ -7,7 +8,7 @@ use crate::span::Span;
 
 impl LayoutPass<'_, '_> {
     /// Reports a clause after an operand, such as `filter (where …)`, `over (…)`, `as name` or `group by …`. Returns
-    /// the number of tokens consumed, or 0 if there is no such clause.
+    /// the number of tokens consumed. Returns 0 if there is no such clause.
     #[cold]
     pub(super) fn clause(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
@@ -17,7 +18,7 @@ impl LayoutPass<'_, '_> {
         let by = self.is_word(at + 1, "by");
         let inside = self.enclosing_call();
         let (shown, help) = match word.as_str() {
-            // The enclosing call is not part of the language either and reports the error.
+            // The enclosing call is not part of the language either, and its own error covers this clause.
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => return self.rest(at, single) - at,
             "FROM" if inside == "EXTRACT" => {
                 if let Some(unit) = self.out.tokens.last_mut() {
@@ -67,7 +68,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// Returns the name of the innermost open call, in upper case. Empty outside calls.
+    /// Returns the name in upper case of the innermost open call. Empty outside of calls.
     fn enclosing_call(&self) -> String {
         let name = self
             .open
@@ -78,7 +79,7 @@ impl LayoutPass<'_, '_> {
             .to_ascii_uppercase()
     }
 
-    /// Returns the index after the bracket that closes the one at `open`.
+    /// Returns the index after the bracket that closes the bracket at `open`.
     pub(super) fn group(&self, open: usize, single: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
@@ -92,7 +93,7 @@ impl LayoutPass<'_, '_> {
         end
     }
 
-    /// Returns the index at which the brackets around this token close, or at which the formula ends.
+    /// Returns the index at which the brackets around this token close, or the index at which the formula ends.
     fn rest(&self, at: usize, single: bool) -> usize {
         let mut end = at + 1;
         let mut depth = 0_i32;
@@ -139,8 +140,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports Jinja such as `{{ ref('orders') }}.amount` and returns the number of tokens consumed, or 0 if there is
-    /// none.
+    /// Reports Jinja such as `{{ ref('orders') }}.amount` and returns the number of tokens consumed. Returns 0 if there
+    /// is no Jinja.
     #[cold]
     pub(super) fn jinja(&mut self, at: usize) -> usize {
         if self.token(at + 1) != Some(Token::OpenBrace) {
@@ -148,7 +149,7 @@ impl LayoutPass<'_, '_> {
         }
         let closes =
             |i: &usize| self.token(*i) == Some(Token::CloseBrace) && self.token(*i + 1) == Some(Token::CloseBrace);
-        // Limit the search to the length of a `ref` or `var` call, so that it stays linear with many of them.
+        // The search is limited to the length of a `ref` or `var` call, so that it takes linear time for many calls.
         let Some(close) = (at + 2..at + 16).find(closes) else {
             return 0;
         };
@@ -168,7 +169,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// Emits a token for a reported construct in place of an operand.
+    /// Emits a token for a reported construct that takes the place of an operand.
     fn torn(&mut self, next: usize, whole: Span) {
         if self.after_operand() {
             self.emit_reported(next, whole);
@@ -180,8 +181,8 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Returns the span of the operand after `NOT`, with its comparison if there is one, provided nothing else can
-    /// belong to it.
+    /// Returns the span of the operand after `NOT`, including a comparison if there is one. Returns `None` if anything
+    /// else might belong to the operand.
     pub(super) fn negated_operand(&self, at: usize) -> Option<Span> {
         use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         self.single_token_operand(at)?;

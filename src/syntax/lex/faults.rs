@@ -1,31 +1,31 @@
-//! Handles tokens that need a closer look by the lexer: strings, references, comments, and characters that no formula
-//! contains.
+//! Handles tokens that the lexer must examine again: strings, references, comments, and characters that cannot occur in
+//! a formula.
 
 use super::lexer::swallowing_text;
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Invisible characters. In a name, they can only be noticed by their code.
+/// Invisible characters. In a name, only their character code reveals them.
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
-/// State of the lexer besides its tokens, so that each error is searched for only once.
+/// State of the lexer apart from its tokens. It ensures that each error is searched for only once.
 pub(super) struct SpecialTokens<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// Adjacent unexpected characters, which are reported together.
     pub unexpected_run: Option<Span>,
-    /// Index of the last text that ends with a backslash.
+    /// Index of the last string that ends with a backslash.
     pub backslash: Option<usize>,
-    /// Position from which all runs of quotes have even length, so that no text can end there.
+    /// Position from which on all runs of quotes have even length, so that no string can end there.
     pub even: u32,
-    /// Position up to which the line contains no `}`.
+    /// Position before which the line contains no `}`.
     pub open_line: u32,
-    /// Position from which there is no `*/`.
+    /// Position after which there is no `*/`.
     pub open_comment: u32,
     /// Start of a string that is known to be unclosed.
     pub cut: u32,
-    /// Start of a string that contains definitions by mistake, found when a later text is unclosed.
+    /// Start of a string that contains definitions by mistake. Found when a later string is unclosed.
     pub swallowing_text: u32,
     pub looked: bool,
 }
@@ -41,7 +41,7 @@ impl SpecialTokens<'_> {
         }
     }
 
-    /// Lexes a string from its first quote. `""` inside the text is one quote.
+    /// Lexes a string from its first quote. Inside the string, `""` stands for one quote.
     #[inline]
     pub(super) fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
@@ -82,13 +82,14 @@ impl SpecialTokens<'_> {
         Some(Token::Text)
     }
 
-    /// Reports an unclosed text and ends it at the end of its line, so that the following lines are still read.
+    /// Reports an unclosed string. The string ends at the end of its line, so that the following lines are still
+    /// parsed.
     #[cold]
     fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
             return self.escaped(span, first);
         }
-        // Search only once, at the first unclosed text, because the text with the missing quote comes before it.
+        // Search only once, at the first unclosed string, because the string with the missing quote comes before it.
         if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
             self.swallowing_text = swallowing_text(self.source, lexed);
         }
@@ -96,7 +97,7 @@ impl SpecialTokens<'_> {
         let line = text.find('\n').unwrap_or(text.len());
         let line = text.get(..line).unwrap_or(text).trim_end();
         span.end = span.start + line.len() as u32;
-        // The text most likely ends before the next comma or closing bracket.
+        // The string most likely ends before the next comma or closing bracket.
         let meant = line.get(1..).unwrap_or_default();
         let cut = meant.find([',', ')']).filter(|at| *at > 0);
         let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
@@ -118,7 +119,8 @@ impl SpecialTokens<'_> {
         Some(Token::Text)
     }
 
-    /// Returns the start of a string that ends with a backslash on the line of `at`, and removes its tokens.
+    /// Returns the start of a string on the line of `at` that ends with a backslash, and removes the tokens of that
+    /// string.
     fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
@@ -130,7 +132,7 @@ impl SpecialTokens<'_> {
         Some(first)
     }
 
-    /// Reports backslash escapes as in `"a \" b"`. The text ends at the first quote on the line without a backslash
+    /// Reports backslash escapes, as in `"a \" b"`. The string ends at the first quote on the line without a backslash
     /// before it.
     #[cold]
     fn escaped(&mut self, span: &mut Span, first: u32) -> Option<Token> {
@@ -168,7 +170,7 @@ impl SpecialTokens<'_> {
         Some(Token::Fault)
     }
 
-    /// Lexes a reference from its `${`.
+    /// Lexes a reference, starting from its `${`.
     pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
         let after = self.text_after(span.end);
         let stop = if span.start < self.open_line {
@@ -185,7 +187,7 @@ impl SpecialTokens<'_> {
             None if span.start >= self.open_line => self.open_line = u32::MAX,
             None => {}
         }
-        // Skip only the name, so that the rest of the line is still read.
+        // Skip only the name, so that the rest of the line is still parsed.
         let after = self.text_after(span.end);
         let name = after
             .find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c)))
@@ -213,7 +215,7 @@ impl SpecialTokens<'_> {
         Some(Token::Fault)
     }
 
-    /// Checks the content of a reference: it names a field, and its bracket is closed.
+    /// Checks that a reference names a field and has a closing bracket.
     #[inline]
     fn model_inside(&mut self, span: Span) -> Token {
         let whole = span.text(self.source);
@@ -239,8 +241,8 @@ impl SpecialTokens<'_> {
         Token::Model
     }
 
-    /// Reports `“text”` with the quotation marks of word processors. Lexes a string up to the closing mark on the same
-    /// line.
+    /// Reports `“text”`, which has the quotation marks of word processors. Lexes a string up to the closing mark on the
+    /// same line.
     #[cold]
     pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.text_after(span.end);
@@ -304,8 +306,8 @@ impl SpecialTokens<'_> {
         Some(Token::Fault)
     }
 
-    /// Returns whether a comment of another language begins here. After `--` that requires adjacent words, which no
-    /// expression has.
+    /// Returns `true` if a comment in the syntax of another language begins here. After `--`, this requires two
+    /// adjacent words, which no expression contains.
     pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
         let after = self.text_after(span.end);
         let blank = after.starts_with([' ', '\t']);
@@ -396,7 +398,7 @@ impl SpecialTokens<'_> {
                 return None;
             }
         }
-        // Report adjacent characters together.
+        // Adjacent characters are reported together.
         if let (Some(run), Some((Token::Odd, last))) = (&mut self.unexpected_run, lexed.tokens.last_mut())
             && run.end == span.start
         {
@@ -410,7 +412,7 @@ impl SpecialTokens<'_> {
     }
 }
 
-/// Returns the number of quotes at the start of the text.
+/// Returns the number of quotes at the start of the string.
 fn row(text: &str) -> u32 {
     text.bytes().take_while(|b| *b == b'"').count() as u32
 }

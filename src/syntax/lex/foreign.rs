@@ -1,11 +1,12 @@
-//! Reports syntax of SQL and other languages that differs from formulas, once each, with the equivalent formula.
+//! Reports syntax of SQL and other languages that formulas do not have. Each construct is reported once, with the
+//! equivalent formula.
 
 use super::Token;
 use super::layout::LayoutPass;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Aggregates for which a line `view.name = SUM(…)` is certainly a definition.
+/// Aggregates that make a line such as `view.name = SUM(…)` certainly a definition.
 const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
 
 pub(super) fn ends_operand(token: Token) -> bool {
@@ -26,7 +27,7 @@ impl LayoutPass<'_, '_> {
         self.tokens.get(at).map(|t| t.0)
     }
 
-    /// Returns the text of a token. Empty after the last token.
+    /// Returns the text of a token. Empty for a position after the last token.
     pub(super) fn text(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
@@ -52,7 +53,7 @@ impl LayoutPass<'_, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Emits a token for reported syntax before `next`: a separator between two operands, a faulty operand, or
+    /// Emits a token for reported syntax before `next`: a separator between two operands, an invalid operand, or
     /// nothing.
     pub(super) fn emit_reported(&mut self, next: usize, span: Span) {
         let joins = self.operand_comes(next);
@@ -186,7 +187,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports symbols that no formula contains and returns the number of tokens consumed.
+    /// Reports symbols that cannot occur in a formula and returns the number of tokens consumed.
     #[cold]
     pub(super) fn mark(&mut self, at: usize) -> usize {
         let (token, span) = self.tokens[at];
@@ -314,7 +315,7 @@ impl LayoutPass<'_, '_> {
         end - at
     }
 
-    /// Returns whether the square brackets after an operand contain no name, as in `d[]` or `d["month"]`.
+    /// Returns `true` if the square brackets after an operand contain no name, as in `d[]` or `d["month"]`.
     #[inline]
     pub(super) fn no_timeframe(&self, at: usize) -> bool {
         match self.token(at + 1) {

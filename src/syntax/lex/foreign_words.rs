@@ -23,8 +23,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns the operand before this token if it is a name, field, reference, number or text that no tighter
-    /// operator precedes.
+    /// Returns the operand before this token if it is a name, field, reference, number or string, and no tighter
+    /// operator precedes it.
     pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
         let last = at.checked_sub(1)?;
         let (token, span) = self.tokens.get(last).copied()?;
@@ -35,7 +35,8 @@ impl LayoutPass<'_, '_> {
         Some(if dotted { self.tokens[last - 2].1.to(span) } else { span })
     }
 
-    /// Returns the text of a single-token operand, unless the next token belongs to it.
+    /// Returns the text of an operand that is a single token. Returns `None` if the next token also belongs to the
+    /// operand.
     pub(super) fn single_token_operand(&self, at: usize) -> Option<&str> {
         let leaf = matches!(
             self.token(at),
@@ -240,7 +241,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    /// Reports a second formula without a name on its own line, or a word before the name of a definition.
+    /// Reports a second formula on its own line without a name, or a word before the name of a definition.
     pub(super) fn side_by_side(&mut self, at: usize, single: bool) -> usize {
         if single {
             return 0;
@@ -261,12 +262,12 @@ impl LayoutPass<'_, '_> {
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);
-        // Report this only once.
+        // Reported only once.
         self.is_named = true;
         1
     }
 
-    /// Returns `OR(x = a, x = b)` for a list of single tokens.
+    /// Returns `OR(x = a, x = b)` for a list whose items are single tokens.
     pub(super) fn in_list(&self, open: usize, operand: &str) -> String {
         let mut at = open;
         let mut parts = Vec::new();

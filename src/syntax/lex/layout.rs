@@ -1,7 +1,7 @@
 //! Layout pass: finds definitions, matches brackets and checks the nesting depth.
 //!
-//! The parser receives a token stream in which every bracket is closed and every formula is enclosed by
-//! [`Token::Start`] and [`Token::End`]. Missing and surplus brackets are reported here, once.
+//! The resulting tokens have a closing bracket for every opening bracket, and enclose every formula between
+//! [`Token::Start`] and [`Token::End`]. Missing and surplus brackets are each reported here, only once.
 
 use super::brackets::matched_brackets;
 use super::foreign::{begins_operand, ends_operand};
@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
 use crate::span::Span;
 
-/// Kind of content of a string.
+/// Expected content of a source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayoutMode {
     /// Definitions, or a single formula if there are none.
@@ -24,15 +24,16 @@ pub enum LayoutMode {
 pub struct DefinitionHead {
     /// Defined name. `None` for a formula without a name.
     pub name: Option<Span>,
-    /// Span from the name, or from the first token, to the last token.
+    /// Span from the name, or from the first token if there is no name, to the last token.
     pub span: Span,
-    /// Whether the tokens were not parsed because they nest too deep.
+    /// `true` if the tokens were not parsed because their nesting is too deep.
     pub too_deep: bool,
-    /// Whether an error was found in its tokens.
+    /// `true` if the tokens contain an error.
     pub broken: bool,
-    /// Whether the definition contains an unclosed string, which may have absorbed brackets and commas of the formula.
+    /// `true` if the definition contains an unclosed string, which may have absorbed brackets and commas of the
+    /// formula.
     pub swallowed: bool,
-    /// Index of the source part that contains it.
+    /// Index of the source part that contains the definition.
     pub part: u32,
 }
 
@@ -41,21 +42,21 @@ pub struct DefinitionHead {
 pub struct TextLayout {
     /// Tokens with their spans.
     pub tokens: Vec<(Token, Span)>,
-    /// Formulas in order.
+    /// Names and spans of the formulas, in source order.
     pub heads: Vec<DefinitionHead>,
-    /// Open brackets of the current formula. Kept to reuse the memory for the next text.
+    /// Open brackets of the current formula. The vector is reused for the next text to avoid allocations.
     open: Vec<u32>,
 }
 
 impl TextLayout {
-    /// Clears the layout and keeps its memory.
+    /// Clears the layout but keeps its allocated memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.heads.clear();
     }
 }
 
-/// Finds the definitions of a string and balances its brackets.
+/// Finds the definitions in a source text and balances its brackets.
 pub fn layout(
     source: &str,
     lexed: &Lexed,
@@ -73,12 +74,12 @@ pub fn layout(
     out
 }
 
-/// Part of a source.
+/// Part of a source text.
 #[derive(Clone, Copy, Debug)]
 pub struct LayoutPart {
-    /// Kind of content of the part.
+    /// Expected content of the part.
     pub mode: LayoutMode,
-    /// Name that the formula of this part defines, if the name is outside the part.
+    /// Name that the formula in this part defines, if the name is not inside the part.
     pub name: Option<Span>,
     /// Index of the part.
     pub index: u32,
@@ -119,13 +120,13 @@ pub fn layout_part(
     out.open = open;
 }
 
-/// Flag of an open bracket that is hidden from the parser.
+/// Flag of an open bracket that the parser does not see.
 pub(super) const DROPPED: u32 = 1 << 31;
 
 pub(super) struct LayoutPass<'a, 't> {
     pub(super) source: &'a str,
     pub(super) tokens: &'t [(Token, Span)],
-    /// Start positions of unclosed strings, from the current formula on.
+    /// Start positions of unclosed strings from the current formula on.
     swallowed: &'a [u32],
     limits: &'a Limits,
     pub(super) part: LayoutPart,
@@ -133,20 +134,20 @@ pub(super) struct LayoutPass<'a, 't> {
     pub(super) out: &'a mut TextLayout,
     /// Token indices of open brackets.
     pub(super) open: Vec<u32>,
-    /// For each opening bracket token, whether it is ever closed. Computed on first use.
+    /// For each opening bracket, whether it has a closing bracket. Computed on first use.
     closed: Option<Vec<bool>>,
     /// End of the last run of surplus brackets.
     pub(super) surplus: Option<u32>,
-    /// Index of a name that begins a definition although it is not first on its line.
+    /// Index of a name that begins a definition, although it is not the first token on its line.
     pub(super) named: Option<usize>,
-    /// Token index before which no closing brace follows.
+    /// Index of the token before which no closing brace follows.
     pub(super) braces: usize,
-    /// Words and symbols that will complete an already reported construct, each with the number of open brackets
+    /// Words and symbols that complete a construct that was already reported, each with the number of open brackets
     /// around it.
     pub(super) until: Vec<(&'static str, usize)>,
-    /// Whether the current formula has an error.
+    /// `true` if the current formula has an error.
     pub(super) broken: bool,
-    /// Whether the current formula has a name, or a missing name has been reported.
+    /// `true` if the current formula has a name, or if a missing name has been reported.
     pub(super) is_named: bool,
 }
 
@@ -184,7 +185,8 @@ impl<'t> LayoutPass<'_, 't> {
         }
     }
 
-    /// Returns whether the token begins a definition: a name that is first on its line and followed by `=`.
+    /// Returns `true` if the token begins a definition: a name that is the first token on its line and is followed by
+    /// `=`.
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
@@ -200,7 +202,7 @@ impl<'t> LayoutPass<'_, 't> {
             .is_none_or(|c| c == '\n')
     }
 
-    /// Copies one formula up to the next definition or the end, and returns the index after it.
+    /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
     #[allow(
         clippy::too_many_lines,
         reason = "one list of cases; to be divided when a case is added"
@@ -318,8 +320,8 @@ impl<'t> LayoutPass<'_, 't> {
         at
     }
 
-    /// Returns the run of tokens from `at` that are valid in their positions and need no special handling, which is
-    /// the whole of most formulas. Opens and closes their brackets.
+    /// Returns the run of tokens from `at` that are valid in their positions and need no special handling. Most
+    /// formulas consist entirely of such tokens. Also pushes and pops their brackets.
     fn ordinary(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
@@ -375,8 +377,8 @@ impl<'t> LayoutPass<'_, 't> {
         self.out.tokens.push((token, span));
     }
 
-    /// Returns whether a definition begins at the token. Inside brackets, this requires that the innermost one is
-    /// never closed.
+    /// Returns `true` if a definition begins at the token. Inside brackets, a definition can begin only if the
+    /// innermost bracket is never closed.
     fn starts_definition(&mut self, at: usize) -> bool {
         if !self.is_definition(at) {
             return false;

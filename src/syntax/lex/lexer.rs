@@ -1,4 +1,4 @@
-//! Lexer: splits source text into tokens. It reports errors and continues.
+//! Lexer, which splits source text into tokens. It reports errors and then continues.
 
 use logos::Logos;
 
@@ -7,7 +7,7 @@ use super::faults::{SpecialTokens, single_quote, unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
-/// Tokens of a string.
+/// Tokens of a source text.
 #[derive(Clone, Debug, Default)]
 pub struct Lexed {
     /// Tokens with their spans.
@@ -20,7 +20,7 @@ pub struct Lexed {
 const MANY: usize = 500_000;
 
 impl Lexed {
-    /// Frees the memory if it holds very many tokens.
+    /// Frees the memory if it holds a very large number of tokens.
     pub fn give_back(&mut self) {
         if self.tokens.capacity() > MANY {
             *self = Self::default();
@@ -28,25 +28,25 @@ impl Lexed {
     }
 }
 
-/// Splits a source into tokens. The source must not exceed `u32::MAX` bytes, which the caller must check.
+/// Splits a source into tokens. The source must not be longer than `u32::MAX` bytes. The caller must check this.
 pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     let mut lexed = Lexed::default();
     lex_part(source, Span::new(0, source.len() as u32), &mut lexed, diagnostics);
     lexed
 }
 
-/// Splits one part of a source into tokens with spans in the whole source. Clears `lexed` first.
+/// Splits one part of a source into tokens. Their spans refer to the whole source. Clears `lexed` before that.
 pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let before = diagnostics.len();
     let swallows = pass(whole, part, u32::MAX, lexed, diagnostics);
     if swallows != u32::MAX {
-        // Lex the part again and end the text that absorbed definitions at the end of its line.
+        // Lexes the part again, and ends the string that absorbed definitions at the end of its line.
         diagnostics.truncate(before);
         pass(whole, part, swallows, lexed, diagnostics);
     }
 }
 
-/// Reports a NUL in a string or reference. No warehouse accepts it, and most drop it silently.
+/// Reports NUL characters in strings and references. No warehouse accepts NUL, and most drop it silently.
 #[cold]
 fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
@@ -57,8 +57,8 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Lexes the part and ends the text that starts at `cut` at the end of its line. Returns the start of a string that
-/// should be cut in the same way.
+/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of another string
+/// that should end at the end of its line.
 fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();
@@ -121,9 +121,9 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
     swallows
 }
 
-/// Returns the start of the first text over several lines that contains what looks like a definition. If a later text
-/// is unclosed, this text is the one with the missing quote, because the quote inverts inside and outside of all later
-/// strings.
+/// Returns the start of the first multi-line string that contains text that looks like a definition. If a later string
+/// is unclosed, the closing quote of this string is missing, because a missing quote swaps the inside and outside of
+/// all later strings.
 #[cold]
 pub(super) fn swallowing_text(source: &str, lexed: &Lexed) -> u32 {
     let defines = |line: &str| {

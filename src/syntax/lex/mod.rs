@@ -1,4 +1,4 @@
-//! Lexer and layout of a file: splits source text into tokens, finds definitions and matches brackets.
+//! Lexer and layout pass: split source text into tokens, find definitions and match brackets.
 
 mod brackets;
 mod clauses;

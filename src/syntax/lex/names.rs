@@ -1,5 +1,5 @@
-//! Lexing of names with non-ASCII letters, and of cells with the first `$` before the row. The generated lexer does
-//! not handle them, which makes it a third faster.
+//! Lexes names with non-ASCII letters, and cells with their first `$` before the row. The generated lexer does not
+//! handle these tokens, which makes it a third faster.
 
 use logos::Logos;
 
@@ -14,7 +14,7 @@ enum Wide {
 }
 
 impl SpecialTokens<'_> {
-    /// Lexes a name from its first non-ASCII character. The characters before it are the last token.
+    /// Lexes a name, starting from its first non-ASCII character. The characters before it are in the last token.
     #[cold]
     pub(super) fn wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let begun = name_before(*span, lexed);
@@ -32,7 +32,7 @@ impl SpecialTokens<'_> {
         Some(Token::Name)
     }
 
-    /// Lexes a cell `A$1` from its `$`. The column is the last token.
+    /// Lexes a cell `A$1`, starting from its `$`. The column is in the last token.
     #[cold]
     pub(super) fn cell(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let row = self.text_after(span.end).bytes().take_while(u8::is_ascii_digit).count() as u32;
@@ -48,7 +48,7 @@ impl SpecialTokens<'_> {
     }
 }
 
-/// Returns the name token that ends where the span begins.
+/// Returns the name token that ends at the start of the span.
 fn name_before(span: Span, lexed: &Lexed) -> Option<Span> {
     lexed
         .tokens

@@ -1,15 +1,15 @@
-//! Converts text literals to values and values to literals.
+//! Converts text literals to values, and values to text literals.
 
 use std::borrow::Cow;
 
-/// Returns the value of a text literal with its quotes; `""` inside the literal is one quote.
+/// Returns the value of a text literal that includes its quotes. `""` inside the literal stands for one quote.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::lex::unquote(r#""say ""hi""""#), r#"say "hi""#);
 /// ```
 #[must_use]
 pub fn unquote(literal: &str) -> Cow<'_, str> {
-    // Most literals contain no quote, so search for one before copying.
+    // Most literals contain no inner quote, so search for a quote before copying.
     if let Some(inner) = literal.strip_prefix('"') {
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let quotes = inner.bytes().any(|b| b == b'"');
@@ -34,7 +34,7 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
     Cow::Owned(inner.replace("\"\"", "\""))
 }
 
-/// Returns a value as a text literal.
+/// Converts a value to a text literal.
 ///
 /// ```
 /// assert_eq!(formulac_syntax::lex::quote(r#"say "hi""#), r#""say ""hi""""#);

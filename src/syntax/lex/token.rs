@@ -2,23 +2,24 @@
 
 use logos::Logos;
 
-/// Token; its text is the source at its span.
+/// Token. Its text is the source text at its span.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200a}\u{202f}\u{3000}]+"))]
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Token {
-    /// Name. The lexer continues the name if a non-ASCII letter follows.
+    /// Name. If a non-ASCII letter follows, the lexer extends the name.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
     Name,
     #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
     #[regex(r"\.[0-9]+([eE][+-]?[0-9]+)?")]
     Number,
-    /// Text, `"text"`. The lexer finds its end from the first quote.
+    /// Text, `"text"`. The lexer finds the end of the text, starting from the first quote.
     Text,
-    /// Reference, `${view.field[timeframe]:total}`. The lexer finds its end from `${`.
+    /// Reference, `${view.field[timeframe]:total}`. The lexer finds the end of the reference, starting from `${`.
     Model,
-    /// Cell with a `$`. The lexer recognizes `A$1` from its `$`. A cell without `$` is a name until name resolution.
+    /// Cell with a `$`. The lexer recognizes `A$1` when it reaches `$`. A cell without `$` is treated as a name until
+    /// name resolution.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
     Cell,
     #[token("||")]
@@ -84,9 +85,10 @@ pub enum Token {
     OpenBrace,
     #[token("}")]
     CloseBrace,
-    /// Reported syntax that no formula contains. After the layout pass, it occurs only between two expressions.
+    /// Reported syntax that cannot occur in a formula. After the layout pass, this token occurs only between two
+    /// expressions.
     Odd,
-    /// Operand that has already been reported.
+    /// Operand whose error has already been reported.
     Fault,
     /// Start of a formula or definition, inserted by the layout pass. Its span is the name of the definition.
     Start,
@@ -94,7 +96,7 @@ pub enum Token {
     End,
     /// End of the text, inserted for the parser.
     Last,
-    // The lexer examines the following tokens again and may report them.
+    // The lexer examines the tokens from here on again, and may report them.
     /// First quote of a string.
     #[token("\"")]
     UnclosedText,
@@ -106,10 +108,10 @@ pub enum Token {
     Tab,
     #[regex(r"'([^'\n]|'')*", priority = 1)]
     UnclosedTab,
-    /// Quotation mark that a word processor inserted in place of `"`.
+    /// Curly quotation mark that a word processor inserted in place of `"`.
     #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
     CurlyQuote,
-    /// Name in backticks, the syntax of some SQL dialects.
+    /// Name in backticks, as in some SQL dialects.
     #[regex(r"`[^`\n]*`")]
     Backtick,
     /// `--`: two signs, or the start of a SQL comment.
@@ -120,22 +122,22 @@ pub enum Token {
     BlockComment,
     #[token("#")]
     Hash,
-    /// `$` that is not part of a reference and not before a column.
+    /// `$` that is neither part of a reference nor before a column.
     #[token("$")]
     Dollar,
-    /// Other non-ASCII character.
+    /// Any other non-ASCII character.
     #[regex(r"[\u{80}-\u{10ffff}]", priority = 1)]
     NonAscii,
 }
 
 impl Token {
-    /// Returns whether the lexer accepts the token without examining it again.
+    /// Returns `true` if the lexer accepts the token without examining it again.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         (self as u8) < Self::UnclosedText as u8
     }
 
-    /// Returns the name of the token in messages.
+    /// Returns the name that messages use for the token.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {

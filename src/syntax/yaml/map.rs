@@ -1,11 +1,11 @@
-//! Maps offsets in a scalar's value to offsets in the file, accounting for the indentation of block scalars, escapes
-//! in quotes and folded lines.
+//! Maps offsets in a scalar's value to offsets in the file. Accounts for the indentation of block scalars, escapes in
+//! quoted scalars, and folded lines.
 
 use super::{Node, NodeKind, YamlStyle};
 
-/// Returns the offset in the file for each byte of a scalar's value, and for its end.
+/// Returns the file offset of each byte of a scalar's value, and of the end of the value.
 ///
-/// The function reads the value again and matches each character to its source: the same character, an escape, or a
+/// Parses the scalar again and matches each character of the value to its source: the same character, an escape, or a
 /// line break with the whitespace around it.
 pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     let NodeKind::Scalar { value, style } = &node.kind else {
@@ -48,8 +48,8 @@ impl YamlWalk<'_> {
         self.offsets.extend(std::iter::repeat_n(offset, c.len_utf8()));
     }
 
-    /// Maps a block scalar: its lines without their indentation. Its span begins at the first line that is not empty,
-    /// so the empty lines before it are the start of the value.
+    /// Maps a block scalar, whose value consists of its lines without their indentation. The span of a block scalar
+    /// begins at its first non-empty line, so the empty lines before it are the start of the value.
     fn block(&mut self, value: &str) {
         let line = self
             .source
@@ -74,7 +74,7 @@ impl YamlWalk<'_> {
         breaks.into_iter().rev().for_each(|at| self.put('\n', at));
         for c in value.get(before..).unwrap_or_default().chars() {
             let mut here = self.at_line_end();
-            // In a folded scalar, a single line break is a space, and the first of several breaks is removed.
+            // In a folded scalar, a single line break becomes a space. Of several line breaks, the first is removed.
             while here.is_some() && !matches!(c, '\n' | ' ') {
                 self.next_line(here.unwrap_or_default(), indent);
                 here = self.at_line_end();
@@ -92,7 +92,8 @@ impl YamlWalk<'_> {
         }
     }
 
-    /// Returns the length of the line break at the current position. `None` inside a line and at the end of the file.
+    /// Returns the length of the line break at the current position. Returns `None` inside a line and at the end of the
+    /// file.
     fn at_line_end(&self) -> Option<usize> {
         let rest = self.rest();
         if rest.starts_with("\r\n") {
@@ -110,7 +111,7 @@ impl YamlWalk<'_> {
         self.at += blanks.min(indent);
     }
 
-    /// Maps a flow scalar, which may span several lines. Whitespace at line ends does not count.
+    /// Maps a flow scalar, which may extend over several lines. Whitespace at line ends is not part of the value.
     fn flow(&mut self, value: &str, style: YamlStyle) {
         let mut chars = value.chars().peekable();
         while let Some(c) = chars.next() {
@@ -118,7 +119,8 @@ impl YamlWalk<'_> {
                 self.skip_escaped_break();
             }
             if let Some((breaks, after)) = self.fold() {
-                // A single break is a space. Of several breaks, all but the first are line breaks.
+                // A single line break becomes a space. Of several line breaks, the first is removed and the others are
+                // kept.
                 self.put(c, breaks.first().copied().unwrap_or(self.at));
                 for at in breaks.iter().skip(2) {
                     if chars.next_if_eq(&'\n').is_some() {
@@ -138,8 +140,8 @@ impl YamlWalk<'_> {
         }
     }
 
-    /// Returns the line breaks in the whitespace at the current position, and its end. `None` if it contains no line
-    /// break.
+    /// Returns the line breaks in the whitespace at the current position, and the end of the whitespace. Returns `None`
+    /// if the whitespace contains no line break.
     fn fold(&self) -> Option<(Vec<usize>, usize)> {
         let rest = self.rest();
         let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
@@ -152,7 +154,7 @@ impl YamlWalk<'_> {
         (!breaks.is_empty()).then_some((breaks, self.at + blanks))
     }
 
-    /// Skips a backslash at the end of a line, which joins the line with the next one.
+    /// Skips a backslash at the end of a line. The backslash joins the line with the next line.
     fn skip_escaped_break(&mut self) {
         loop {
             let rest = self.rest();

@@ -1,4 +1,5 @@
-//! YAML with spans: every node has its byte range, and a formula inside a scalar can be mapped back to the file.
+//! YAML with spans. Every node has its byte range, and positions in a formula inside a scalar can be mapped to
+//! positions in the file.
 
 mod map;
 pub mod places;
@@ -41,19 +42,19 @@ pub enum YamlStyle {
 pub enum NodeKind {
     /// Scalar: a string, number, boolean or null, with its value and style.
     Scalar {
-        /// Value after YAML's escapes and folding.
+        /// Value after escapes and folded lines are resolved.
         value: String,
         /// Style of the scalar.
         style: YamlStyle,
     },
     /// List of nodes.
     Sequence(Vec<Node>),
-    /// Keys and values.
+    /// Pairs of key and value.
     Mapping(Vec<(Node, Node)>),
 }
 
 impl Node {
-    /// Returns the text of a scalar. `None` for the YAML null.
+    /// Returns the text of a scalar. Returns `None` for the YAML null.
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { value, style } if !is_null(value, *style) => Some(value),
@@ -61,12 +62,12 @@ impl Node {
         }
     }
 
-    /// Returns whether the node is empty or `null`.
+    /// Returns `true` if the node is empty or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, NodeKind::Scalar { value, style } if is_null(value, *style))
     }
 
-    /// Returns whether the scalar is in quotes.
+    /// Returns `true` if the scalar is in quotes.
     pub fn is_quoted(&self) -> bool {
         matches!(
             &self.kind,
@@ -77,7 +78,7 @@ impl Node {
         )
     }
 
-    /// Returns the value of an unquoted `true` or `false`.
+    /// Returns the value of an unquoted `true` or `false`. Returns `None` for other nodes.
     pub fn boolean(&self) -> Option<bool> {
         match &self.kind {
             NodeKind::Scalar {
@@ -100,7 +101,7 @@ impl Node {
         }
     }
 
-    /// Returns the strings of a sequence, or a single text in its place.
+    /// Returns the strings in a sequence. A single string is treated as a sequence with one item.
     pub fn texts(&self) -> Vec<String> {
         let items = self.items().unwrap_or(std::slice::from_ref(self));
         items.iter().filter_map(Self::text).map(str::to_owned).collect()
@@ -122,7 +123,7 @@ impl Node {
             .map(|(_, v)| v)
     }
 
-    /// Returns the name of the kind of node in messages.
+    /// Returns the name that messages use for this kind of node.
     pub fn described(&self) -> &'static str {
         match &self.kind {
             NodeKind::Scalar { .. } if self.is_null() => "nothing",

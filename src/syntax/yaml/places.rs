@@ -1,4 +1,4 @@
-//! Converts character positions, which the YAML parser counts, to byte offsets.
+//! Converts character positions to byte offsets. The YAML parser reports positions in characters.
 
 /// Number of characters between two stored offsets.
 const STEP: usize = 64;
@@ -6,12 +6,12 @@ const STEP: usize = 64;
 /// Byte offsets of the characters of a string.
 pub struct YamlPlaces<'s> {
     source: &'s str,
-    /// Byte offset of every 64th character. Empty if each character is one byte.
+    /// Byte offset of every 64th character. Empty if every character is one byte long.
     kept: Vec<u32>,
 }
 
 impl<'s> YamlPlaces<'s> {
-    /// Builds the offsets of a string.
+    /// Computes the offsets for a string.
     pub fn new(source: &'s str) -> Self {
         let kept = if source.is_ascii() {
             Vec::new()

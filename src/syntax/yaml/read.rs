@@ -1,4 +1,4 @@
-//! Parses a YAML text into nodes, with an explicit stack and within limits.
+//! Parses YAML into nodes, with an explicit stack and within limits.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,25 +10,25 @@ use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-/// Maximum nesting of sequences and mappings, which is far above that of any spec or dbt file.
+/// Maximum nesting of sequences and mappings. No realistic spec or dbt file reaches this depth.
 const NESTING: usize = 64;
 /// Maximum number of nodes in a file.
 const NODES: usize = 2_000_000;
-/// Maximum size of the values that all aliases of a file repeat, in nodes plus bytes of text: 1 MiB.
+/// Maximum size of the values that all aliases in a file repeat, in nodes plus bytes of text (1 MiB).
 const MAX_REPEATED: usize = 1 << 20;
 
 enum OpenNode {
     Sequence(Vec<Node>),
-    /// Pairs, the spans of their keys, and the key whose value comes next.
+    /// Pairs, the spans of their keys, and the key whose value comes next, if any.
     Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
 }
 
-/// Reads the first document of a string. `None` if the text is empty. Errors that do not prevent reading, such as a
-/// duplicate key, are added to `faults`; the first of two equal keys counts.
+/// Reads the first document of a string. Returns `None` if the text is empty. Errors that do not prevent parsing, such
+/// as a duplicate key, are added to `faults`. If two keys are equal, the first is used.
 ///
 /// # Errors
 ///
-/// Returns the first error that prevents reading the rest.
+/// Returns the first error that prevents parsing the rest.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -49,7 +49,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
     let mut repeated = 0usize;
-    // Anchors before scalars that no alias has used yet.
+    // Anchors of scalars that no alias has used yet.
     let mut unused: BTreeMap<usize, Span> = BTreeMap::new();
     let mut count = 0usize;
     let mut done: Option<Node> = None;
@@ -77,7 +77,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                     ScalarStyle::Plain => YamlStyle::Plain,
                 };
                 let mut span = span;
-                // The span of a value starts with its anchors and tags, so skip them.
+                // The span of a value starts at its anchors and tags, which are skipped here.
                 while let Some(property) = property(source, span).filter(|_| anchor > 0 || tag.is_some()) {
                     if property.text(source).starts_with('&') {
                         unused.insert(anchor, property);
@@ -141,8 +141,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 }
                 check_depth(stack.len() + depth, span)?;
                 unused.remove(&anchor);
-                // A repeated scalar keeps the span of its definition, because a formula cannot be located in the text
-                // of the alias.
+                // A repeated scalar keeps the span of the anchored scalar, because a formula cannot be located in the
+                // text of the alias.
                 let is_text = matches!(node.kind, NodeKind::Scalar { .. });
                 (if is_text { node } else { Node { span, ..node } }, 0)
             }
@@ -202,7 +202,7 @@ fn after_blanks(source: &str, from: u32) -> u32 {
     from + (rest.len() - rest.trim_start().len()) as u32
 }
 
-/// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its lists and mappings.
+/// Returns the size of a value in nodes plus bytes of text, and the nesting depth of its sequences and mappings.
 fn size(node: &Node) -> (usize, usize) {
     // NESTING limits the depth when a node is created, including nodes from aliases, so this recursion is bounded.
     let sum = |(size, depth): (usize, usize), node: &Node| {
@@ -228,7 +228,8 @@ fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
 mod tests {
     use super::*;
 
-    /// Returns nested lists of ten aliases to the previous list: few bytes, but ten times as many values per level.
+    /// Returns nested lists in which each list has ten aliases of the previous list. Each level needs few bytes but has
+    /// ten times as many values.
     fn levels(count: usize) -> String {
         let list = |level: usize| {
             format!(
@@ -249,7 +250,7 @@ mod tests {
         assert!(read(&long).unwrap_err().message().contains("1 MiB"));
     }
 
-    /// The depth of an alias inside a list is the depth of the list plus that of the repeated value.
+    /// The depth of an alias inside a list is the depth of the list plus the depth of the repeated value.
     #[test]
     fn aliases_nest_no_deeper_than_lists() {
         let nested = |level: usize| {

@@ -1,19 +1,19 @@
-//! Writer of YAML scalars and keys that every YAML parser reads back unchanged.
+//! Writes YAML scalars and keys that every YAML parser reads back unchanged.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Characters that would end a string in a one-line list or mapping.
+/// Characters that have a special meaning in a one-line list or mapping, so that strings with them need quotes.
 pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
-/// Returns a string for a one-line list or mapping, quoted if it contains a comma or bracket.
+/// Formats a string for a one-line list or mapping. Quotes the string if it contains a comma or bracket.
 pub fn flow_text(value: &str) -> String {
     let mut out = String::new();
     write_in_flow(&mut out, value);
     out
 }
 
-/// Writes a string in a one-line list or mapping, quoted if it contains a comma or bracket.
+/// Writes a string in a one-line list or mapping. Quotes the string if it contains a comma or bracket.
 pub fn write_in_flow(out: &mut String, value: &str) {
     let clean = clean(value);
     if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
@@ -23,7 +23,7 @@ pub fn write_in_flow(out: &mut String, value: &str) {
     }
 }
 
-/// Returns a mapping key, always on one line.
+/// Formats a mapping key on one line.
 pub fn key_text(key: &str) -> String {
     let mut out = String::new();
     write_key(&mut out, key);
@@ -40,7 +40,7 @@ pub fn write_key(out: &mut String, key: &str) {
     }
 }
 
-/// Removes NUL characters, and carriage returns because generated files use one style of line endings.
+/// Removes NUL characters. Also removes carriage returns, because generated files use one style of line endings.
 fn clean(value: &str) -> Cow<'_, str> {
     match value.contains(['\r', '\0']) {
         true => Cow::Owned(value.replace(['\r', '\0'], "")),
@@ -48,14 +48,14 @@ fn clean(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns whether PyYAML, dbt's YAML parser, rejects a character or treats it as a line break.
+/// Returns `true` if PyYAML, dbt's YAML parser, rejects the character or treats it as a line break.
 fn is_special(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn has_special(value: &str) -> bool {
-    // Most strings have no special characters, so check blocks of bytes without a branch per byte.
+    // Most strings have no special characters, so blocks of bytes are checked without a branch per byte.
     #[allow(
         clippy::needless_bitwise_bool,
         reason = "without branches, the compiler checks many bytes at once"
@@ -68,14 +68,14 @@ fn has_special(value: &str) -> bool {
     !all_usual && value.contains(is_special)
 }
 
-/// Returns a scalar: plain if that is safe, a literal block for several lines, otherwise quoted.
+/// Formats a scalar: without quotes if that is safe, as a literal block if it has several lines, otherwise in quotes.
 pub fn scalar(value: &str, indent: usize) -> String {
     let mut out = String::new();
     write_scalar(&mut out, value, indent);
     out
 }
 
-/// Writes a scalar like [`scalar`].
+/// Writes a scalar in the format of [`scalar`].
 pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
     let clean = clean(value);
     if is_plain(&clean) {
@@ -102,7 +102,7 @@ pub fn write_scalar(out: &mut String, value: &str, indent: usize) {
     }
 }
 
-/// Writes a string in double quotes. `clean` has neither carriage returns nor NUL characters.
+/// Writes a string in double quotes. `clean` must not contain carriage returns or NUL characters.
 pub fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
     let mut rest = clean;
@@ -125,7 +125,7 @@ pub fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
 }
 
-/// Returns whether an unquoted text has the same value in any YAML parser.
+/// Returns `true` if the text without quotes has the same value in every YAML parser.
 pub fn is_plain(value: &str) -> bool {
     let bytes = value.as_bytes();
     let starts_well = match bytes.first() {
@@ -134,7 +134,7 @@ pub fn is_plain(value: &str) -> bool {
     };
     let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     let is_word = || value.len() <= 5 && words.iter().any(|word| value.eq_ignore_ascii_case(word));
-    // A character that begins a value or a comment does so only together with the next byte, or at the end.
+    // A colon and a space are special only before certain characters or at the end of the string.
     let is_usual = |(at, byte): (usize, &u8)| match byte {
         b'\t' | b'\n' | b'{' | b'}' => false,
         b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),

@@ -1,5 +1,5 @@
-//! Diagnostics for formulas that are invalid or truncated as plain YAML values. Each has its own message and shows the
-//! corrected line.
+//! Diagnostics for formulas that are invalid or truncated when YAML reads them as plain values. Each case has its own
+//! message, which shows the corrected line.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -27,7 +27,7 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(Code::InvalidYaml, span, message)
             .with_help("close it; put a formula that starts with text into a block text (`|`) or single quotes");
     }
-    // In an unclosed list, the following lines are parsed as its items.
+    // If a list is unclosed, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
     if let Some(open) = unclosed(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
@@ -59,7 +59,7 @@ fn indented_by(tab: Span) -> Diagnostic {
     .with_help("indent with spaces, two per level")
 }
 
-/// Reports an anchor or tag at the beginning of a plain value, which YAML removes although it is part of the formula.
+/// Reports an anchor or tag at the beginning of a plain value. YAML removes it, although it is part of the formula.
 pub(super) fn property(source: &str, span: Span) -> Diagnostic {
     let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');
@@ -91,7 +91,7 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
-/// Maximum number of bytes to examine on either side of an error.
+/// Maximum number of bytes that are examined on either side of an error.
 const LENGTH: usize = 4_096;
 
 /// Returns the last character boundary at or before a position, or the end of the text.
@@ -118,7 +118,8 @@ struct KeyPair<'s> {
 }
 
 impl<'s> YamlLine<'s> {
-    /// Returns the line at a position. Limits its length, because a file may be a single line with many errors.
+    /// Returns the line at a position. The length of the line is limited, because a file may be a single line with many
+    /// errors.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
         let from = floor(source, offset.saturating_sub(LENGTH));
@@ -140,13 +141,13 @@ impl<'s> YamlLine<'s> {
         Self::at(self.source, (end + rest.find('\n').map_or(0, |at| at + 1)) as u32)
     }
 
-    /// Returns whether the line is a correct start of a block scalar, `key: |`.
+    /// Returns `true` if the line correctly starts a block scalar, as in `key: |`.
     fn begins_a_block(&self) -> bool {
         self.pair()
             .is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
-    /// Returns the span of the line's indentation from the first tab on.
+    /// Returns the part of the line's indentation that starts at the first tab.
     fn tab(&self) -> Option<Span> {
         let blanks = self.text.len() - self.text.trim_start().len();
         let first = self.text.get(..blanks)?.find('\t')?;
@@ -158,7 +159,7 @@ impl<'s> YamlLine<'s> {
         let key = head.trim_start();
         let key = key.strip_prefix("- ").unwrap_or(key).trim();
         let trimmed = value.trim();
-        // Inside `{…}`, putting the rest of the line in quotes would change its meaning.
+        // Inside `{…}`, quoting the rest of the line would change its meaning.
         if trimmed.is_empty() || key.is_empty() || key.starts_with(['{', '[', '#', '"', '\'', '?']) {
             return None;
         }
@@ -170,7 +171,7 @@ impl<'s> YamlLine<'s> {
         })
     }
 
-    /// Returns whether the value continues on the next line.
+    /// Returns `true` if the value continues on the next line.
     fn goes_on(&self) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
         let end = self.start as usize + self.text.len();
@@ -195,8 +196,8 @@ impl<'s> YamlLine<'s> {
         }
         let corrected = format!("'{}'", pair.value.replace('\'', "''"));
         let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {corrected}`", pair.key));
-        // No formula begins with most of YAML's special characters, so the value may be intended as something else.
-        // Offer a fix only for a formula.
+        // A formula does not begin with most of YAML's special characters, so the value may not be intended as a
+        // formula. A fix is offered only if the value is a formula.
         let is_formula = pair
             .value
             .starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
@@ -207,12 +208,12 @@ impl<'s> YamlLine<'s> {
         }
     }
 
-    /// Returns the diagnostic for a value that YAML cannot read but that may be a formula.
+    /// Returns a diagnostic for a value that YAML cannot read, if the value may be a formula.
     fn trap(&self, span: Span) -> Option<Diagnostic> {
         let pair = self.pair()?;
         let first = pair.value.chars().next()?;
         let begins = |what: &str| {
-            // A backtick cannot be quoted in backticks.
+            // A backtick cannot be displayed inside backticks.
             let sign = if first == '`' {
                 "a backtick".to_owned()
             } else {
@@ -257,12 +258,13 @@ impl<'s> YamlLine<'s> {
     }
 }
 
-/// Returns the text after the first closing character, without a comment. `None` if nothing closes.
+/// Returns the text after the first closing character. Empty if a comment follows. Returns `None` if there is no
+/// closing character.
 fn rest_behind(value: &str, close: char) -> Option<&str> {
     let mut rest = value.get(1..)?;
     loop {
         rest = rest.get(rest.find(close)? + close.len_utf8()..)?;
-        // A doubled quote does not end the text.
+        // A doubled quote does not end the string.
         match rest.strip_prefix('\'').filter(|_| close == '\'') {
             Some(after) => rest = after,
             None => {
@@ -276,7 +278,7 @@ fn rest_behind(value: &str, close: char) -> Option<&str> {
     }
 }
 
-/// Returns the span of the opening bracket of a list or mapping in the lines above that is still unclosed at this
+/// Returns the span of a bracket in the lines above that opens a list or mapping and is still unclosed at this
 /// position.
 fn unclosed(source: &str, before: u32) -> Option<Span> {
     let from = floor(source, (before as usize).saturating_sub(LENGTH));
@@ -320,8 +322,8 @@ fn left_open(line: &str) -> Option<usize> {
     stack.first().copied()
 }
 
-/// Returns the first line of a block scalar that is not indented more than its key, so that YAML reads an empty
-/// scalar.
+/// Returns the first line of a block scalar that is not indented more than its key. YAML would read such a scalar as
+/// empty.
 fn unindented(source: &str) -> Option<Span> {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let mut key: Option<usize> = None;
@@ -344,8 +346,8 @@ fn unindented(source: &str) -> Option<Span> {
     None
 }
 
-/// Puts the timeframes in quotes in a line such as `group_by: [region, billing_date[month]]`, in which YAML reads a
-/// list.
+/// Quotes the timeframes in a line such as `group_by: [region, billing_date[month]]`. Without quotes, YAML reads them
+/// as lists.
 fn quoted_timeframes(line: &str) -> Option<String> {
     let (key, list) = line.split_once(": [")?;
     let list = list.trim_end().strip_suffix(']')?;

@@ -1,7 +1,8 @@
-//! Unquoted words that YAML does not read as text.
+//! Unquoted words that YAML does not read as strings.
 
-/// Returns the type that YAML reads a plain scalar as, if it is not text. A name must be quoted then. Parsers differ,
-/// so this includes every type that a common parser, old or new, may choose.
+/// Returns the type that YAML gives to a plain scalar. Returns `None` if the type is a string. A name that would get
+/// such a type must be quoted. Parsers differ, so the result covers every type that a common parser, old or new, may
+/// choose.
 pub fn non_text_type(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => return Some("nothing"),
@@ -18,8 +19,8 @@ pub fn non_text_type(plain: &str) -> Option<&'static str> {
     is_number.then_some("a number")
 }
 
-/// Returns the boolean value of a plain scalar. Also accepts `yes`, for which formatters write `true`, and other
-/// spellings.
+/// Returns the boolean value of a plain scalar. Also accepts other spellings, such as `yes`, which formatters rewrite
+/// to `true`.
 pub fn parse_boolean(plain: &str) -> Option<bool> {
     match plain.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" => Some(true),
