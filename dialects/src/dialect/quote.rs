@@ -36,7 +36,7 @@ const ESCAPED: [bool; 256] = {
 };
 
 /// `Dialect::bare_in` has one bit for each dialect.
-const _: () = assert!(crate::tables::DIALECTS.len() <= u8::BITS as usize);
+const _: () = assert!(crate::tables::DIALECTS.len() <= u32::BITS as usize);
 
 impl Dialect {
     /// Returns `true` if double quotes can also enclose strings, with a backslash before each quote inside.
