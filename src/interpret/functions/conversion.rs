@@ -11,6 +11,8 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
+        "ISNONTEXT" => return Some(Value::Bool(!matches!(args[0], Value::Text(_)))),
+        "ISLOGICAL" => return Some(Value::Bool(matches!(args[0], Value::Bool(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
         // T of NULL depends on the column's type, which the value NULL doesn't contain. The interpreter assumes a string
         // column.
