@@ -46,6 +46,8 @@ pub struct Overload {
     pub signature: Signature,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<String>,
+    /// Formula that replaces a call.
+    pub define: Option<String>,
     pub template: Option<Vec<Node>>,
     /// `file:line` of the default template, for errors that are found later.
     pub place: String,
@@ -99,6 +101,7 @@ const KEYS: &[&str] = &[
     "lower",
     "signature",
     "sql",
+    "define",
     "on",
 ];
 
@@ -181,7 +184,7 @@ fn function(
         for (key, value) in more.get_ref().as_table().into_iter().flatten() {
             match value.get_ref().as_table() {
                 Some(table) => {
-                    toml_file::unknown_keys(file, table, &["signature", "sql", "nulls"], faults);
+                    toml_file::unknown_keys(file, table, &["signature", "sql", "define", "nulls"], faults);
                     overloads.extend(overload(file, key.span().start, key.get_ref(), table, faults));
                 }
                 None => faults.push(file.fault(key.span().start, "an overload must be a table")),
@@ -192,6 +195,14 @@ fn function(
         faults.push(file.fault(at, format!("`{name}` has no signature")));
         return None;
     }
+    let defined = overloads.iter().filter(|o| o.define.is_some()).count();
+    if defined > 0 && (defined < overloads.len() || lower.is_some()) {
+        faults.push(file.fault(
+            at,
+            format!("`{name}` has a `define`, so every overload needs a `define`, and `lower` is not allowed"),
+        ));
+    }
+    let lower = if defined > 0 { Some("define".to_owned()) } else { lower };
     let phrase = text("phrase", faults).unwrap_or_default();
     if group != "internal" {
         let params: Vec<String> = overloads.iter().flat_map(|o| names(&o.signature)).collect();
@@ -292,6 +303,10 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
             Err(fault) => faults.push(file.fault(value.span().start, fault)),
         }
     }
+    let define = toml_file::text(file, table, "define", faults).map(str::to_owned);
+    if define.is_some() && sql.is_some() {
+        faults.push(file.fault(at, "an overload has either `sql` or `define`"));
+    }
     let nulls = if key.is_empty() {
         None
     } else {
@@ -302,6 +317,7 @@ fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut
         key: key.to_owned(),
         signature,
         nulls,
+        define,
         template: parsed,
         place,
     })
@@ -373,8 +389,9 @@ pub fn write(functions: &[Function]) -> String {
         for overload in &function.overloads {
             let _ = write!(
                 out,
-                "Overload {{ id: OverloadId({overload_id}), key: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
+                "Overload {{ id: OverloadId({overload_id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
                 overload.key,
+                overload.define,
                 overload
                     .nulls
                     .as_ref()

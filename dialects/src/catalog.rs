@@ -42,9 +42,15 @@ pub fn find(name: &str) -> Option<FunctionId> {
     }
 }
 
-/// Returns the id of an internal function, which only the compiler calls.
-pub fn find_internal(entry: &Function) -> Option<FunctionId> {
-    entry.overloads.first().map(|o| owner(o.id))
+/// Returns the id of a function. `None` for a function without overloads.
+pub fn id_of(function: &Function) -> Option<FunctionId> {
+    function.overloads.first().map(|o| owner(o.id))
+}
+
+/// Returns the id of an internal function, which only the compiler and definitions of functions call.
+pub fn find_internal(name: &str) -> Option<FunctionId> {
+    let is_named = |f: &&Function| f.internal && f.name == name;
+    tables::FUNCTIONS.iter().find(is_named).and_then(id_of)
 }
 
 /// Looks up a dotted name with whitespace around its dot.

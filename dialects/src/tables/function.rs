@@ -92,6 +92,8 @@ pub struct Overload {
     pub id: OverloadId,
     /// Key that distinguishes the overload from the function's other overloads. Empty for the first overload.
     pub key: &'static str,
+    /// Formula that replaces a call. The names in it are the parameters.
+    pub define: Option<&'static str>,
     /// Null rule of the overload, if it differs from the function's.
     pub nulls: Option<Nulls>,
     /// Parameters of the overload.

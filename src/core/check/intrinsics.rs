@@ -38,6 +38,7 @@ impl Lower<'_> {
         let ast = self.ast;
         let args = ast.arguments(call);
         match lowering {
+            Lowering::Define => self.lower_defined(function, args, span),
             Lowering::If => self.lower_if(args, span),
             Lowering::Ifs => self.lower_ifs(args, span),
             Lowering::Switch => self.lower_switch(args, span),

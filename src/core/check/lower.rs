@@ -57,6 +57,15 @@ impl LowerBuffers {
     }
 }
 
+/// State of the caller while a call is lowered by the definition of its function.
+pub(super) struct Caller<'a> {
+    ast: &'a Ast,
+    source: &'a str,
+    names: &'a NameResolver,
+    lowered: Vec<IrId>,
+    arguments: Vec<IrId>,
+}
+
 pub(super) struct Lower<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
@@ -65,6 +74,8 @@ pub(super) struct Lower<'a> {
     pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     work: &'a mut LowerBuffers,
+    /// Arguments of the call that is being lowered by the definition of its function.
+    arguments: Vec<IrId>,
     /// Whether the step groups rows, so that values per row can't be mixed with aggregates.
     pub grouped: bool,
     /// Whether an error was reported in the current definition.
@@ -126,6 +137,7 @@ pub(super) fn lower(
         program,
         diagnostics,
         work,
+        arguments: Vec::new(),
         grouped: names.aggregates || !names.keys.is_empty(),
         failed: false,
         role: DefinitionRole::Definitions,
@@ -199,6 +211,33 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         }
     }
     columns
+}
+
+impl<'a> Lower<'a> {
+    /// Starts lowering another tree. [`Self::leave_definition`] returns to the tree of the caller.
+    pub(super) fn enter_definition(
+        &mut self,
+        ast: &'a Ast,
+        source: &'a str,
+        names: &'a NameResolver,
+        arguments: Vec<IrId>,
+    ) -> Caller<'a> {
+        Caller {
+            ast: std::mem::replace(&mut self.ast, ast),
+            source: std::mem::replace(&mut self.source, source),
+            names: std::mem::replace(&mut self.names, names),
+            lowered: std::mem::replace(&mut self.work.lowered, vec![IrId(0); ast.len()]),
+            arguments: std::mem::replace(&mut self.arguments, arguments),
+        }
+    }
+
+    pub(super) fn leave_definition(&mut self, caller: Caller<'a>) {
+        self.ast = caller.ast;
+        self.source = caller.source;
+        self.names = caller.names;
+        self.work.lowered = caller.lowered;
+        self.arguments = caller.arguments;
+    }
 }
 
 impl Lower<'_> {
@@ -280,8 +319,12 @@ impl Lower<'_> {
         self.work.lowered[id.index()]
     }
 
+    pub(super) fn set_lowered(&mut self, id: ExprId, node: IrId) {
+        self.work.lowered[id.index()] = node;
+    }
+
     #[inline]
-    fn node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
+    pub(super) fn node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
             (NameTarget::None, _) => self.unnamed(expr, span),
             (NameTarget::Column(_) | NameTarget::Definition(_), Expr::Model) => {
@@ -302,6 +345,10 @@ impl Lower<'_> {
                 self.call(function, call, span)
             }
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
+            (NameTarget::Argument(index), _) => match self.arguments.get(index as usize) {
+                Some(argument) => *argument,
+                None => self.error(span),
+            },
             (NameTarget::Cell(cell), _) => self.cell(cell, span),
             (NameTarget::CellRange(range), _) => self.range_of_cells(range, span),
             (NameTarget::TabRange(range), _) => self.columns_of_tab(range, span),

@@ -13,6 +13,7 @@ mod convert;
 mod criteria;
 mod criteria_order;
 mod dates;
+mod defined_functions;
 mod foreign_functions;
 mod holiday_columns;
 mod holidays;

@@ -34,6 +34,8 @@ pub(super) enum NameTarget {
     Function(FunctionId),
     /// Function that specifies an end of a range.
     RangeEnd(FunctionId),
+    /// Argument of a call, in the definition of the called function.
+    Argument(u32),
     /// Cell of the worksheet, or range of cells (`CellRange`), by index.
     Cell(u32),
     CellRange(u32),

@@ -151,7 +151,7 @@ impl Lower<'_> {
             };
             taken.push(arg);
         }
-        let id = catalog::find_internal(entry)?;
+        let id = catalog::id_of(entry)?;
         let row = self.apply(id, &taken, span);
         self.give_back(taken);
         Some(row)

@@ -11,6 +11,8 @@ use crate::value::Value;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
+        "ISNONTEXT" => return Some(Value::Bool(!matches!(args[0], Value::Text(_)))),
+        "ISLOGICAL" => return Some(Value::Bool(matches!(args[0], Value::Bool(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
         // The result of T for NULL depends on the type of the column, but the value NULL has no type. The interpreter
         // assumes a text column.

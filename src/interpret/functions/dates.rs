@@ -19,6 +19,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
         "DAYS" => |args: CallArgs<'_>| int(day(&args[0]) - day(&args[1])),
+        "DAYS360" => days360,
         "HOUR" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 3600),
         "MINUTE" => |args: CallArgs<'_>| int(second_of_day(&args[0])? / 60 % 60),
         "SECOND" => |args: CallArgs<'_>| int(second_of_day(&args[0])? % 60),
@@ -76,6 +77,16 @@ fn whole_days(value: &Value) -> Option<i64> {
 /// Returns the day of the week, with 0 for Monday.
 fn from_monday(date: i64) -> i64 {
     (date + 3).rem_euclid(7)
+}
+
+fn days360(args: CallArgs<'_>) -> Option<Value> {
+    let european = args.get(2).is_some_and(|method| method.truth() == Some(true));
+    let [start, end] = [day(&args[0]), day(&args[1])];
+    let ((y1, m1, d1), (y2, m2, d2)) = (civil(start), civil(end));
+    let is_last_of_february = m1 == 2 && civil(start + 1).1 == 3;
+    let d1 = if !european && is_last_of_february { 30 } else { d1.min(30) };
+    let d2 = if european || d1 == 30 { d2.min(30) } else { d2 };
+    int((y2 - y1) * 360 + (m2 - m1) * 30 + (d2 - d1))
 }
 
 /// Evaluates DATE. A month or day that is out of range is carried over to the next or previous period, but the year

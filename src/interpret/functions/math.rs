@@ -30,6 +30,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], digits_argument(a), Towards::Zero)),
         "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
         "FLOOR" => |a| multiple(&a[0], a.get(1), Towards::Down),
+        "CEILING.MATH" => |a| multiple_of_size(a, Towards::Up),
+        "FLOOR.MATH" => |a| multiple_of_size(a, Towards::Down),
         "MROUND" => nearest_multiple,
         "MOD" => remainder,
         "QUOTIENT" => whole_quotient,
@@ -38,6 +40,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ISEVEN" => |a| Some(Value::Bool(cut(&a[0])? % 2 == 0)),
         "ISODD" => |a| Some(Value::Bool(cut(&a[0])? % 2 != 0)),
         "FACT" => factorial,
+        "COMBIN" => combinations,
         "GCD" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(0, gcd))),
         "LCM" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(1, lcm))),
         "POWER" => |a| power(number(&a[0]), number(&a[1])),
@@ -94,7 +97,7 @@ fn float(x: f64) -> Option<Value> {
     Some(Value::Number(with_float_noise(check_size(x))))
 }
 
-fn finite(x: f64) -> Option<Value> {
+pub fn finite(x: f64) -> Option<Value> {
     if x.is_finite() { float(x) } else { None }
 }
 
@@ -262,6 +265,30 @@ fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Op
             scale,
         },
     ))
+}
+
+/// Rounds to a multiple of the absolute significance. With a mode other than 0, rounds the absolute value.
+fn multiple_of_size(args: CallArgs<'_>, towards: Towards) -> Option<Value> {
+    let absolute = |value: &Value| if number(value) < 0.0 { negated(value) } else { value.clone() };
+    let significance = args.get(1).map_or(Value::Int(1), absolute);
+    if number(&significance) == 0.0 {
+        return Some(both_whole(&args[0], &significance));
+    }
+    if args.get(2).is_none_or(|mode| number(mode) == 0.0) || number(&args[0]) >= 0.0 {
+        return multiple(&args[0], Some(&significance), towards);
+    }
+    Some(negated(&multiple(&absolute(&args[0]), Some(&significance), towards)?))
+}
+
+fn combinations(args: CallArgs<'_>) -> Option<Value> {
+    let (count, chosen) = (number(&args[0]).trunc(), number(&args[1]).trunc());
+    if !(0.0..171.0).contains(&count) || !(0.0..=count).contains(&chosen) {
+        return None;
+    }
+    let product = (1..=chosen as i64).fold(1.0, |product, i| {
+        (product * (count - chosen + i as f64) / i as f64).round()
+    });
+    if product < 1e13 { Some(Value::Number(product)) } else { float(product) }
 }
 
 fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {

@@ -17,7 +17,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "TEXTJOIN" => return join_row(args),
         _ => {}
     }
-    let of = match name {
+    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "UPPER" => upper,
         "LOWER" => lower,
         "LEN" => len,
@@ -28,6 +28,10 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "EXACT" => exact,
         "FIND" => find,
         "CONTAINS" => contains,
+        "STARTSWITH" => |a| Some(Value::Bool(text(&a[0]).starts_with(&*text(&a[1])))),
+        "ENDSWITH" => |a| Some(Value::Bool(text(&a[0]).ends_with(&*text(&a[1])))),
+        "TEXTBEFORE" => |a| Some(Value::Text(text(&a[0]).split_once(&*text(&a[1]))?.0.to_owned())),
+        "TEXTAFTER" => |a| Some(Value::Text(text(&a[0]).split_once(&*text(&a[1]))?.1.to_owned())),
         "REPLACE" => replace,
         "SUBSTITUTE" => substitute,
         "REPT" => rept,

@@ -1,0 +1,66 @@
+//! Loans and annuities.
+
+use crate::functions::CallArgs;
+use crate::functions::math::{finite, number};
+use crate::functions::text::evaluate_strict;
+use crate::uncertainty;
+use crate::value::Value;
+
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
+    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+        "PMT" => |a| {
+            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
+            quotient(-(number(&a[2]) * growth + optional(a, 3)), factor)
+        },
+        "FV" => |a| {
+            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
+            finite(-(number(&a[2]) * factor + optional(a, 3) * growth))
+        },
+        "PV" => |a| {
+            let [growth, factor] = growth_and_factor(a, number(&a[1]), 4)?;
+            quotient(-(number(&a[2]) * factor + optional(a, 3)), growth)
+        },
+        "NPER" => periods,
+        _ => return None,
+    };
+    Some(evaluate_strict(args, of))
+}
+
+fn optional(args: CallArgs<'_>, index: usize) -> f64 {
+    args.get(index).map_or(0.0, number)
+}
+
+/// Returns the growth of 1 over all periods, and the future value of a payment of 1 per period.
+fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f64; 2]> {
+    let rate = number(&args[0]);
+    if rate == 0.0 {
+        return Some([1.0, periods]);
+    }
+    if rate <= -1.0 || (periods * rate.ln_1p()).abs() >= 700.0 {
+        return None;
+    }
+    if rate.abs() < 1e-4 {
+        // The subtraction below loses digits.
+        uncertainty::mark();
+    }
+    let growth = (1.0 + rate).powf(periods);
+    let early = if optional(args, due) == 0.0 { 1.0 } else { 1.0 + rate };
+    Some([growth, (growth - 1.0) / rate * early])
+}
+
+fn quotient(dividend: f64, divisor: f64) -> Option<Value> {
+    if divisor == 0.0 { None } else { finite(dividend / divisor) }
+}
+
+fn periods(args: CallArgs<'_>) -> Option<Value> {
+    let (rate, payment, present, future) = (number(&args[0]), number(&args[1]), number(&args[2]), optional(args, 3));
+    if rate == 0.0 {
+        return quotient(-(present + future), payment);
+    }
+    let early = if optional(args, 4) == 0.0 { 1.0 } else { 1.0 + rate };
+    let (end, begin) = (payment * early - future * rate, payment * early + present * rate);
+    if rate <= -1.0 || begin == 0.0 || end / begin <= 0.0 {
+        return None;
+    }
+    quotient((end / begin).ln(), (1.0 + rate).ln())
+}
