@@ -95,7 +95,7 @@ impl Delivery {
         self.by_hand.iter().map(|path| by_hand(path)).collect()
     }
 
-    /// Does it.
+    /// Creates, updates and removes the files of this delivery.
     pub fn write(&self, bounds: &Bounds) -> Result<ChangedFile, Failure> {
         let files: Vec<&Planned> = self.created.iter().chain(&self.updated).collect();
         change_all(bounds, &files, &self.removed)

@@ -50,7 +50,8 @@ pub struct DbtProject {
     artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
 }
 
-/// Keys of folders, each with its older spelling and the default folder if neither key exists.
+/// Keys that set folders. Each entry contains the key, its older spelling or an empty string, and the folder that dbt
+/// uses if neither key exists.
 const PATHS: [(&str, &str, &str); 7] = [
     ("model-paths", "source-paths", "models"),
     ("seed-paths", "data-paths", "seeds"),
