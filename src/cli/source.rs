@@ -170,7 +170,7 @@ pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     read_bounded(path.as_ref(), LIMIT)
 }
 
-/// Reads a text file of a project: a generated file, dbt code, or an entry of a log.
+/// Reads a text file of a project: a generated file, dbt code, or a record such as evidence of a test run.
 pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     let bytes = read_bounded(path.as_ref(), TEXT)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))

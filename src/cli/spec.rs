@@ -34,7 +34,8 @@ pub struct Spec {
     pub semantic: Option<SemanticModel>,
     /// Columns of the result.
     pub columns: Vec<Column>,
-    /// Relations that the spec reads, as dbt's sources and models. `tables` contains the same relations as the spec spells them.
+    /// Relations that the spec reads, as dbt's sources and models. `tables` contains the same relations as the spec
+    /// spells them.
     pub reads: Vec<Read>,
     pub tables: Vec<String>,
     pub tags: Vec<String>,

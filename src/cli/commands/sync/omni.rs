@@ -1,4 +1,4 @@
-//! Descriptions that people changed in the Omni model since the last pull.
+//! Descriptions in the Omni model that users changed after the last pull.
 
 use formulac::sync::{Described, PulledView, changed_descriptions as of_views};
 
