@@ -24,8 +24,8 @@ pub struct Delivery {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares generated files with the existing files at their paths. `left` contains the files that no spec
-/// generates any longer.
+/// Compares generated files with the existing files at their paths. `left` contains the files that no spec generates
+/// any more.
 pub fn compare(
     files: impl IntoIterator<Item = Planned>,
     left: Vec<PathBuf>,

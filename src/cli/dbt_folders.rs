@@ -154,8 +154,8 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     }]))
 }
 
-/// Returns the reason why dbt does not find a kind of files in a folder, and a fix. `None` if dbt finds them, or
-/// if that cannot be determined.
+/// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds them, or if
+/// that cannot be determined.
 fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute_path(&root.join(folder));

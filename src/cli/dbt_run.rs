@@ -14,7 +14,7 @@ use super::folder::or_here;
 use super::program::ExternalProgram;
 use super::progress::Waiting;
 
-/// The environment variable that tells dbt the folder of profiles.yml.
+/// Environment variable that specifies the folder of profiles.yml for dbt.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 
 const PROGRAM: ExternalProgram = ExternalProgram {
@@ -162,7 +162,7 @@ impl Ran {
             .map(|event| &event["data"])
     }
 
-    /// Returns the messages that the query made dbt write to its log, in order.
+    /// Returns the messages that the query wrote to dbt's log, in order.
     pub fn messages(&self) -> impl Iterator<Item = Value> {
         let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())

@@ -53,7 +53,7 @@ pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environm
     Ok(Some((filled(project, &root, &found)?, reason)))
 }
 
-/// Returns the environment to use as written in the project file, with its placeholders.
+/// Returns the environment to use as written in the project file, without filling in its placeholders.
 pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((name, reason)) = description(global, &root) else {
@@ -68,7 +68,7 @@ pub fn find_environment(project: &Project, root: &Path, name: &str, reason: Reas
     filled(project, root, find(project, name, reason)?)
 }
 
-/// Returns the environment with this name as written in the project file.
+/// Returns the environment with this name as written in the project file, without filling in its placeholders.
 pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p Environment, Failure> {
     if let Some(found) = project
         .environments()

@@ -121,7 +121,7 @@ impl<'p> Generation<'p> {
         }
     }
 
-    /// Returns the files of specs , each named by a path or by the name of a model.
+    /// Returns the files of specs, each named by a path or by the name of a model.
     pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         named
             .iter()

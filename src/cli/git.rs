@@ -89,7 +89,7 @@ impl Revision {
                 before,
             });
         }
-        // Untracked files are new, too.
+        // Untracked files also count as new.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;

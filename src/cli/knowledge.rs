@@ -231,7 +231,7 @@ pub struct Knowledge {
     known: Known,
 }
 
-/// The compiler for formulas.
+/// Compiler for formulas.
 pub struct FormulaSettings {
     pub compiler: Compiler,
     /// Whether the note about unknown columns was already printed.
@@ -323,9 +323,9 @@ impl Knowledge {
         self.builder().build()
     }
 
-    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, they read the one relation
-    /// of the project that has all their names. If no relation or several relations have them, the columns are
-    /// unknown, and a note lists the candidates.
+    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, the source refers to the
+    /// only relation of the project that has all the columns it names. If no relation or several relations have all
+    /// these columns, their types are unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,

@@ -158,8 +158,8 @@ pub fn report_missing_right(
     ))
 }
 
-/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and
-/// names the right branch.
+/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and names the
+/// correct branch.
 pub fn report_wrong_branch(
     session: &Session,
     place: &Workspace,

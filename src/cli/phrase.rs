@@ -197,7 +197,7 @@ pub fn shift_in_words(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Optio
 
 /// Returns the words for a criterion, such as `is greater than 5`.
 fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
-    // `">" & x` compares with x.
+    // The criterion `">" & x` compares values with x.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,

@@ -20,12 +20,13 @@ pub const MODELS: &str = "models/formulac";
 pub const TESTS: &str = "tests/formulac";
 pub const OMNI: &str = "omni";
 
-/// Reads the project file in this folder, or else the one in the working directory or a folder above it.
+/// Reads the project file in this folder. Without a folder, reads the project file in the working directory or a folder
+/// above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// Reads the project file like [`read`], and returns it with the project's folder, or `None` if there is no project.
+/// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::file(&path);

@@ -16,7 +16,7 @@ use super::models::CompiledModel;
 
 /// Models that a selection chooses, and the specs that must compile without errors for these models.
 pub struct SelectedModels {
-    /// Whether each model is selected, by its index.
+    /// One entry per model: whether the model is selected.
     pub models: Vec<bool>,
     /// Specs whose errors stop the command: the specs of selected models and of the models that they read, and all
     /// specs that produce no model.

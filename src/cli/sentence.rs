@@ -430,7 +430,7 @@ mod tests {
         assert!(faults.is_empty() && seen > 400, "{seen}:\n{}", faults.join("\n"));
     }
 
-    /// Proves that the time is linear in the length of the formula, and that the sentence stays short.
+    /// Proves that parts of a long formula are quoted, so that the sentence stays short.
     #[test]
     fn long_formulas_are_quoted() {
         let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));

@@ -1,4 +1,4 @@
-//! Wrong usage: clap's messages, made safe for a terminal, with the nearest name.
+//! Reports command-line errors: clap's messages, escaped for the terminal, with the most similar name.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,7 +10,7 @@ use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest, nearest_within, similar};
 
-/// Commands of other tools, with the command that does the same here.
+/// Commands of other tools, with the equivalent commands of formulac.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["diff", "changes"],

@@ -187,7 +187,8 @@ impl Bases<'_> {
         [(read, read)].into_iter().chain(joined).collect()
     }
 
-    /// Returns the source of a step's output column, in the format of the stack above.
+    /// Returns the source of a step's output column: the index of the step, a name, and whether the name refers to a
+    /// column of the step's input.
     fn inside(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
         let step = self.spec.steps.get(at)?;
         if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {

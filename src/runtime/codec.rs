@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// Maximum nesting depth of values. serde_json also limits the nesting of JSON.
+/// Maximum nesting depth of values. Parsed JSON is never nested more deeply.
 pub const DEPTH: usize = 200;
 
 /// Writes a value as bytes for [`read`], which must be called with the same `shape`.
@@ -34,7 +34,7 @@ pub fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// Reads a value from bytes. Returns `None` if the bytes are truncated, damaged or if the data has another shape.
+/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or if the data has another shape.
 pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if fingerprint(all) != u64::from_le_bytes(*checksum) {

@@ -182,7 +182,7 @@ pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     out
 }
 
-/// Returns notes for people in addition to the changes.
+/// Returns notes that are printed in addition to the changes.
 pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut listed = |what: &str, lines: Vec<String>| {

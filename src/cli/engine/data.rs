@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
 
-/// Maximum number of bytes that are read of a header.
+/// Maximum number of bytes to read of a header.
 const HEADER: u64 = 1 << 20;
 
 /// Format of a data file.
@@ -27,7 +27,7 @@ pub struct DataFile {
     /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
-    /// Types as which columns are read, unless the schema specifies their types.
+    /// Types of columns for reading the file, unless the schema specifies other types.
     pub types: Vec<(String, String)>,
 }
 

@@ -177,7 +177,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         LeftTransaction::ToUndo(journal) => (journal, true),
     };
     let Some(commit) = PushCommit::read(&journal.note) else {
-        // There is nothing to commit.
+        // Without a commit, only the files must be restored or completed.
         let done = if to_undo {
             journal.undo(&mut disk)
         } else {

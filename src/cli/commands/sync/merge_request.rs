@@ -173,7 +173,7 @@ fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<S
     Ok(Some(show::format_brief(&impact)))
 }
 
-/// Returns the names whose values change, or that are removed, for readers of the model.
+/// Returns the names of models and definitions that are removed or whose values change.
 fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
     let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {

@@ -417,7 +417,7 @@ pub fn was_pushed(place: &Workspace) -> bool {
 
 fn states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
-    // The files of a pull are in a subfolder.
+    // Subfolders contain the records of pulls, so skip them.
     let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {

@@ -159,8 +159,8 @@ impl Repository {
         self.commit_with(&args, paths)
     }
 
-    /// Makes the last commit, the index and these files agree after hooks ran. After such a commit, changes that a hook
-    /// staged are missing from the index, and changes that a hook did not stage are missing from the commit.
+    /// Makes the last commit, the index and these files agree after hooks ran. Otherwise, changes that a hook staged
+    /// would be missing from the index, and changes that a hook did not stage would be missing from the commit.
     pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_committed()?;
         let rewritten = self.uncommitted_paths(paths)?;

@@ -34,7 +34,7 @@ pub struct Comparer<'c> {
     pub args: &'c VerifyArgs,
 }
 
-/// A model with its combined comparisons.
+/// A model with its comparisons.
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
