@@ -5,9 +5,9 @@
 //!   ─ plan steps and strata ─ SQL tree ─ dialect text ─ dbt model
 //! ```
 //!
-//! Everything is pure: no files, no clock, no environment, no network. No input causes a panic, and the depth of
-//! recursion does not depend on the input. A compilation always returns a result: everything that could be compiled,
-//! and diagnostics with exact spans.
+//! The library is pure: it uses no files, no clock, no environment variables and no network. No input causes a panic,
+//! and the depth of recursion does not depend on the input. A compilation always returns everything that could be
+//! compiled, and diagnostics with exact spans.
 //!
 //! ```
 //! use formulac::{Compiler, Dialect};
@@ -19,8 +19,8 @@
 //! assert!(ltv.sql().starts_with("safe_divide("));
 //! ```
 //!
-//! `Compiler::compile` compiles formulas. [`Compiler::compile_spec`] compiles a model spec in YAML to a query and a
-//! dbt model. Functions for the first stages, [`lex`] and [`parse`], are public for tools that need only these.
+//! `Compiler::compile` compiles formulas. [`Compiler::compile_spec`] compiles a model spec in YAML to a query and a dbt
+//! model. Functions for the first stages, [`lex`] and [`parse`], are public for tools that need only these stages.
 
 #![forbid(unsafe_code)]
 #![warn(

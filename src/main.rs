@@ -1,4 +1,4 @@
-//! The `formulac` command: arguments, files and the terminal. The compiler is the library.
+//! The `formulac` command, which handles arguments, files and the terminal. The compiler is in the library.
 
 #![forbid(unsafe_code)]
 #![warn(

@@ -24,8 +24,8 @@ pub struct Delivery {
     pub by_hand: Vec<PathBuf>,
 }
 
-/// Compares generated files with the existing files at their paths. `left` contains the files that no spec
-/// generates any longer.
+/// Compares generated files with the existing files at their paths. `left` contains the files that no spec generates
+/// any more.
 pub fn compare(
     files: impl IntoIterator<Item = Planned>,
     left: Vec<PathBuf>,
@@ -95,7 +95,7 @@ impl Delivery {
         self.by_hand.iter().map(|path| by_hand(path)).collect()
     }
 
-    /// Does it.
+    /// Creates, updates and removes the files of this delivery.
     pub fn write(&self, bounds: &Bounds) -> Result<ChangedFile, Failure> {
         let files: Vec<&Planned> = self.created.iter().chain(&self.updated).collect();
         change_all(bounds, &files, &self.removed)

@@ -1,4 +1,4 @@
-//! dbt's artifacts in its target folder: the manifest, its age, and whether files of the project are newer.
+//! dbt's artifacts in its target folder: the manifest, its age, and the project files that are newer.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -75,7 +75,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
         .is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Results of dbt runs, if they exist.
+/// Results of dbt runs and of source freshness checks, each if it exists.
 #[derive(Debug, Default)]
 pub struct Beside {
     pub runs: Vec<RunResults>,
@@ -83,7 +83,7 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// Reads the run results in dbt's target folder.
+    /// Reads the results of dbt runs and of source freshness checks in dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let failed = |found: FailureKind| Failure::Found(vec![found]);
         Ok(Self {

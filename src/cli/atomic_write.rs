@@ -12,7 +12,7 @@ use super::bounds::Bounds;
 use super::exit::Failure;
 use super::source::read_bytes;
 
-/// Number of files written in parallel. Writes wait for the disk rather than for the processor.
+/// Number of files written in parallel. Writing is limited by the disk, not by the processor.
 const AT_ONCE: usize = 32;
 
 /// A file and the text to write to it.
@@ -54,7 +54,8 @@ pub fn write_all(bounds: &Bounds, files: &[Planned]) -> Result<(), Failure> {
     change_all(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
-/// Writes and removes files, or leaves all files unchanged if one of them fails. The result can undo the changes.
+/// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFile`] can undo
+/// the changes.
 pub fn change_all(bounds: &Bounds, files: &[&Planned], remove: &[PathBuf]) -> Result<ChangedFile, Failure> {
     // Keep a symbolic link, and write to its target.
     let places = files

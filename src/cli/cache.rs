@@ -1,12 +1,12 @@
-//! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL,
-//! and the columns that the fields of many Omni files read. The cache has a format that is fast to read, and
+//! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL, and the
+//! columns that fields in Omni files read, if there are many files. The cache has a format that is fast to read, and
 //! persists between calls.
 //!
-//! The cache of a manifest records the file that it was created from: the file's size, its timestamps and inode
-//! number according to the operating system, and a hash of its first and last bytes, where dbt writes the ID of
-//! the run. The cache is used if these values still match and its own checksum is valid. Otherwise the manifest
-//! is read again, but only nodes whose source has changed are parsed. The differences are stored next to the
-//! cache. If there are many differences, the complete cache is rewritten.
+//! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
+//! its first and last bytes, because dbt writes the ID of the run there. The cache is used if these values still match
+//! and the checksum of the cache is valid. Otherwise the manifest is read again, but only nodes whose source has
+//! changed are parsed. The differences are stored next to the cache. If there are many differences, the complete cache
+//! is rewritten.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -21,10 +21,9 @@ use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline,
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
-/// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest takes no longer than reading
-/// its cache.
+/// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest is as fast as reading a cache.
 const SMALL: u64 = 16 << 20;
-/// Number of bytes that are hashed at either end of the file.
+/// Number of bytes that are hashed at each end of the file.
 const END: u64 = 4 << 10;
 /// Minimum time since the last change to a cached file. A file that changed more recently may change again
 /// without getting a new timestamp.
@@ -160,7 +159,8 @@ fn name(keep: KeptParts) -> String {
     format!("manifest{words}")
 }
 
-/// Returns the manifest parts for a command that needs the SQL and, for each column, only the name.
+/// Returns the manifest parts to retain for a command that needs the compiled SQL of models and the names of columns,
+/// but no other facts about columns.
 pub fn with_names() -> KeptParts {
     KeptParts::default().compiled_code().only_names_of_columns()
 }
@@ -181,9 +181,9 @@ pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
     }
 }
 
-/// Returns the columns that the fields of Omni's files read, from the cache if possible, otherwise from `read`.
-/// The result is cached if the files have no errors, and is computed again if one of the files changes. `about`
-/// describes everything else that the result depends on.
+/// Returns the columns that the fields in Omni files read, from the cache if possible, otherwise from `read`. The
+/// result is cached if the files have no errors, and is computed again if one of the files changes. `about` describes
+/// everything else that the result depends on.
 pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -> (OmniFields, bool)) -> OmniFields {
     let start = SystemTime::now();
     let Some(key) = key_of_all(files, about).filter(|_| files.len() >= MANY) else {
@@ -246,8 +246,8 @@ impl CacheKey {
     }
 }
 
-/// Returns metadata that only the operating system can write. The modification time of a file can be set, but the
-/// time of the metadata change cannot.
+/// Returns metadata that only the operating system can write. A program can set the modification time of a file, but
+/// not the time of the last metadata change.
 #[cfg(unix)]
 fn of_system(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;

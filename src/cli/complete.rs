@@ -75,7 +75,7 @@ fn models(typed: &OsStr) -> Vec<CompletionCandidate> {
     names.map(CompletionCandidate::new).collect()
 }
 
-/// Completes models, and the prefixes of other selections.
+/// Completes the names of models, and the prefixes of other selection methods, such as `tag:`.
 fn selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     // `+` and `@` are prefixes of a name, and completion preserves them.

@@ -40,7 +40,7 @@ pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bo
     innermost(text, section, project, folder, enabled).unwrap_or(true)
 }
 
-/// Returns the value at the innermost level that sets one.
+/// Returns the value that the innermost folder sets. `of_level` returns the value that one folder's section sets, if any.
 fn innermost(
     text: &str,
     section: &str,

@@ -1,4 +1,4 @@
-//! Checks whether dbt looks for files in the folders of generated files.
+//! Checks whether dbt searches the folders to which formulac writes generated files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,8 +68,8 @@ impl Workspace {
         self.refuse(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
-    /// Warns of generated files in other folders, except for files that a plan changes, and of generated models that
-    /// dbt disables.
+    /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan changes.
+    /// Also warns if dbt disables the generated models.
     pub fn warn_of_folders(&self, session: &Session, plan: Option<&Plan>) {
         let changed = plan
             .into_iter()
@@ -154,8 +154,8 @@ pub fn check_named(dbt: &DbtProject, folder: &Path) -> Result<(), Failure> {
     }]))
 }
 
-/// Returns the reason why dbt does not find a kind of files in a folder, and a fix. `None` if dbt finds them, or
-/// if that cannot be determined.
+/// Returns the reason why dbt does not find files of this kind in a folder, and a fix. `None` if dbt finds them, or if
+/// that cannot be determined.
 fn fault(dbt: &DbtProject, kind: FolderKind, root: &Path, folder: &str) -> Option<(String, String)> {
     let (key, paths) = kind.paths(dbt)?;
     let whole = absolute_path(&root.join(folder));

@@ -34,7 +34,7 @@ pub struct DbtProject {
     pub test_paths: Vec<String>,
     /// Folders in which dbt looks for docs blocks. `None` if dbt looks for them in all folders.
     pub docs_paths: Option<Vec<String>>,
-    /// Folders of all kinds, including kinds that formulac does not know.
+    /// Folders of all kinds, including kinds that formulac does not use.
     pub all_paths: Vec<String>,
     /// Folder in which `dbt deps` installs packages, relative to the project's folder.
     pub packages_path: String,
@@ -50,7 +50,8 @@ pub struct DbtProject {
     artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
 }
 
-/// Keys of folders, each with its older spelling and the default folder if neither key exists.
+/// Keys that set folders. Each entry contains the key, its older spelling or an empty string, and the folder that dbt
+/// uses if neither key exists.
 const PATHS: [(&str, &str, &str); 7] = [
     ("model-paths", "source-paths", "models"),
     ("seed-paths", "data-paths", "seeds"),
@@ -167,7 +168,7 @@ impl DbtProject {
         dbt_defaults::is_enabled(&self.text, section, &self.name, folder)
     }
 
-    /// Warns of paths that are not resolved, because formulac does not know what dbt finds there.
+    /// Warns about paths that cannot be resolved, because formulac cannot determine what dbt finds there.
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!(
@@ -176,14 +177,14 @@ impl DbtProject {
         }
     }
 
-    /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH`, else `target-path`.
+    /// Returns the folder of dbt's artifacts: `DBT_TARGET_PATH` if it is set, otherwise `target-path`.
     pub fn target(&self) -> PathBuf {
         let told = std::env::var_os("DBT_TARGET_PATH").filter(|told| !told.is_empty());
         self.folder
             .join(told.map_or_else(|| PathBuf::from(&self.target_path), PathBuf::from))
     }
 
-    /// Returns the folder of dbt's log: `DBT_LOG_PATH`, else `log-path`.
+    /// Returns the folder of dbt's log: `DBT_LOG_PATH` if it is set, otherwise `log-path`.
     pub fn log_path(&self) -> PathBuf {
         let told = std::env::var_os("DBT_LOG_PATH").filter(|told| !told.is_empty());
         self.folder
@@ -211,10 +212,10 @@ impl DbtProject {
             .map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
-    /// Returns the dialect of the adapter: the adapter of the named output, else the adapter in the last manifest,
-    /// else that of the profile's default target. The error is a message for the user.
+    /// Returns the dialect of the adapter: the adapter of the named output, otherwise the adapter in the last manifest,
+    /// otherwise the adapter of the profile's default target. The error is a message for the user.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        // Ignore a manifest that cannot be read. Code that needs more of the manifest reports the error.
+        // Ignore a manifest that cannot be read. Code that needs other parts of the manifest reports the error.
         let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
         let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {
@@ -300,7 +301,7 @@ impl Profile {
                 .clone()
                 .ok_or_else(|| format!("an output of profile `{name}` has no type"));
         }
-        // If all outputs have the same adapter, it does not matter which output is meant.
+        // If all outputs have the same adapter, it does not matter which output is used.
         let mut adapters = self.outputs.iter().filter_map(|output| output.adapter.as_deref());
         let first = adapters
             .next()

@@ -1,4 +1,4 @@
-//! Calls of the project's own dbt, and their results.
+//! Calls to the project's dbt installation, and the results of these calls.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use super::folder::or_here;
 use super::program::ExternalProgram;
 use super::progress::Waiting;
 
-/// The environment variable that tells dbt the folder of profiles.yml.
+/// Environment variable that specifies the folder of profiles.yml for dbt.
 pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 
 const PROGRAM: ExternalProgram = ExternalProgram {
@@ -81,9 +81,9 @@ pub struct DbtCall {
 }
 
 impl DbtCall {
-    /// Creates a call that runs in the project's folder, where dbt looks for profiles.yml, in an environment.
-    /// Command-line options override the environment's settings. dbt takes the schema from its profile, which may use
-    /// `{{ env_var('FORMULAC_SCHEMA') }}`.
+    /// Creates a call that runs in the project's folder, where dbt looks for profiles.yml, with the settings of an
+    /// environment. Command-line options override the environment's settings. dbt takes the schema from its profile,
+    /// which may use `{{ env_var('FORMULAC_SCHEMA') }}`.
     pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>, args: &DbtArgs) -> Self {
         let mut command = PROGRAM.command();
         let folder = or_here(folder);
@@ -136,7 +136,7 @@ impl DbtCall {
         self
     }
 
-    /// Runs dbt and waits until it exits, while `waiting` shows what dbt is being asked for.
+    /// Runs dbt and waits until it exits. Meanwhile, `waiting` shows `what` as the progress message.
     pub fn run(mut self, waiting: &Waiting, what: &str) -> Result<Ran, Failure> {
         let output = waiting.show_during(what, || PROGRAM.run(&mut self.command, ""))?;
         let events = output
@@ -162,7 +162,7 @@ impl Ran {
             .map(|event| &event["data"])
     }
 
-    /// Returns the messages that the query made dbt write to its log, in order.
+    /// Returns the messages that the query wrote to dbt's log, in order.
     pub fn messages(&self) -> impl Iterator<Item = Value> {
         let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())

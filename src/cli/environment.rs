@@ -53,7 +53,7 @@ pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environm
     Ok(Some((filled(project, &root, &found)?, reason)))
 }
 
-/// Returns the environment to use as written in the project file, with its placeholders.
+/// Returns the environment to use as written in the project file, without filling in its placeholders.
 pub fn chosen_as_written(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
     let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
     let Some((name, reason)) = description(global, &root) else {
@@ -68,7 +68,7 @@ pub fn find_environment(project: &Project, root: &Path, name: &str, reason: Reas
     filled(project, root, find(project, name, reason)?)
 }
 
-/// Returns the environment with this name as written in the project file.
+/// Returns the environment with this name as written in the project file, without filling in its placeholders.
 pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p Environment, Failure> {
     if let Some(found) = project
         .environments()
@@ -89,8 +89,8 @@ pub fn find<'p>(project: &'p Project, name: &str, reason: Reason) -> Result<&'p 
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
 }
 
-/// Returns all environments, with their placeholders filled in if they have values. Each environment comes with
-/// its placeholders that have no value.
+/// Returns all environments, with their placeholders filled in if they have values. The second element of each pair
+/// lists the placeholders without a value.
 pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
     project
         .environments()
@@ -99,8 +99,8 @@ pub fn all(project: &Project, root: &Path) -> Vec<(Environment, Vec<String>)> {
         .collect()
 }
 
-/// Returns the environment with this name, otherwise the first one that changes are merged into. Proposals and
-/// releases use this environment.
+/// Returns the environment with this name, or, without a name, the first environment into which changes are merged.
+/// Proposals and releases use this environment.
 pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Result<Option<Environment>, Failure> {
     match named {
         Some(name) => self::find_environment(project, root, name, Reason::Option).map(Some),
@@ -148,8 +148,8 @@ fn filled(project: &Project, root: &Path, environment: &Environment) -> Result<E
     .with_help(help))
 }
 
-/// Fills in the placeholders of an environment, and returns those without a value. The placeholders of its branch
-/// are filled in when something is committed to it.
+/// Fills in the placeholders of an environment, and returns those without a value. The placeholders of the
+/// environment's branch are filled in later, when a change is committed to the branch.
 fn fill(project: &Project, root: &Path, environment: &Environment) -> (Environment, Vec<String>) {
     let mut filled = environment.clone();
     let mut missing: Vec<String> = Vec::new();
@@ -171,7 +171,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the current git branch. If git is on no branch, as in CI, returns the commit as `commit_ab12cd3`.
+/// Returns the current git branch. If no branch is checked out, as in CI, returns the commit as `commit_ab12cd3`.
 fn git_branch(root: &Path) -> Option<String> {
     let root = or_here(root);
     let told = |args: &[&str]| {

@@ -36,7 +36,8 @@ impl From<Exit> for ExitCode {
 
 impl Exit {
     /// Returns the exit status for diagnostics: `Done` unless one of them is an error. Files that could not be read
-    /// take precedence over conflicts with someone else's changes, and these over errors in the input.
+    /// take precedence over conflicts with someone else's changes, and conflicts take precedence over errors in the
+    /// input.
     pub fn from_diagnostics<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
         let of_one = |diagnostic: &Diagnostic| match diagnostic.kind() {
             Code::UnreadableFile | Code::EngineFailed => Self::Failed,
@@ -88,7 +89,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// Source, and its diagnostics.
+/// Source with its diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct FailureKind {
     /// Path of the file, or `<stdin>`, `<formula>`.
@@ -123,7 +124,7 @@ impl Failure {
         Self::Found(vec![source.with_diagnostics(fault.into_iter().collect())])
     }
 
-    /// With advice.
+    /// Adds a help text to the failure.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         if let Self::Message(message) = &mut self {
             message.help = Some(help.into());
@@ -131,7 +132,7 @@ impl Failure {
         self
     }
 
-    /// Returns the JSON for a command that stopped.
+    /// Returns the JSON output of a command that stopped.
     pub fn object(&self) -> Value {
         let nothing = Vec::new();
         let (exit, text, help, found) = match self {

@@ -67,8 +67,8 @@ pub fn formula_parts(compiler: &Compiler, source: &str) -> Vec<FormulaPart> {
     let ast = parsed.ast();
     let mut parts = Vec::new();
     let mut text = String::new();
-    // The parts of a single definition are compiled on their own. The parts of several definitions may refer to the
-    // other definitions.
+    // If there is a single definition, its parts are compiled alone. If there are several definitions, a part may refer
+    // to the other definitions.
     let several = ast.definitions.len() > 1;
     if several {
         text.push_str(source);
@@ -131,12 +131,12 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
     }
 }
 
-/// A token as JSON.
+/// Returns a token as JSON.
 pub fn word_object(word: &TokenWord, source: &str) -> Value {
     json!({"kind": word.kind, "text": word.span.text(source), "span": word.span})
 }
 
-/// A node as JSON.
+/// Returns a node as JSON.
 pub fn part_object(part: &FormulaPart) -> Value {
     let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
     if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())

@@ -27,7 +27,7 @@ pub struct Generation<'p> {
     place: &'p Workspace,
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
-    /// Generated files that are outside the project's folders.
+    /// Generated files that users moved out of the project's standard folders.
     pub moved: MovedFile,
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
@@ -121,7 +121,7 @@ impl<'p> Generation<'p> {
         }
     }
 
-    /// Returns the files of specs that are each named by a path or by the name of a model.
+    /// Returns the files of specs, each named by a path or by the name of a model.
     pub fn specs_named(session: &Session, target: &TargetOptions, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         named
             .iter()
@@ -199,8 +199,8 @@ impl<'p> Generation<'p> {
         )
     }
 
-    /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads such a
-    /// model.
+    /// Returns for each model the reason why it cannot be generated, if any: its spec has errors, or it reads a model
+    /// that cannot be generated.
     pub fn left_out(&self) -> Vec<Option<String>> {
         let faulty: Vec<bool> = self
             .found
@@ -229,7 +229,7 @@ impl<'p> Generation<'p> {
     }
 
     /// Plans the files to write and to remove. Files that no spec generates any more are removed only if `everything`
-    /// was chosen.
+    /// is true, that is, if all specs were chosen.
     pub fn delivery(&self, is_made: impl Fn(usize) -> bool, everything: bool) -> Result<Delivery, Failure> {
         let root = &self.place.root;
         let (models_folder, tests_folder) = self.place.folders();

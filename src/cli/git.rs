@@ -14,7 +14,7 @@ pub const GIT: ExternalProgram = ExternalProgram {
     install: "install git",
 };
 
-/// A revision of the repository that a folder is in.
+/// Revision of the repository that contains a folder.
 #[derive(Debug)]
 pub struct Revision {
     folder: PathBuf,
@@ -33,7 +33,7 @@ pub struct DifferingPath {
 impl Revision {
     /// Returns the revision with this name.
     pub fn find(folder: &Path, name: &str) -> Result<Self, Failure> {
-        // git would read the name as an option.
+        // git would parse such a name as an option.
         if name.starts_with('-') || name.is_empty() {
             return Err(Failure::new(Exit::Usage, format!("`{name}` is not a revision"))
                 .with_help("name a commit, a branch or a tag"));
@@ -89,7 +89,7 @@ impl Revision {
                 before,
             });
         }
-        // Untracked files are new, too.
+        // Untracked files also count as new.
         let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
@@ -114,7 +114,7 @@ impl Revision {
     }
 }
 
-/// Runs git in a folder, with this standard input.
+/// Runs git in a folder, with `input` as its standard input.
 pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::ProgramOutput, Failure> {
     GIT.run(&mut call(folder, args), input)
 }
@@ -130,7 +130,7 @@ pub fn git_traced(
     GIT.run(call(folder, args).env(variable, trace), input)
 }
 
-/// Runs git like [`git`], but returns its output as bytes.
+/// Runs git as [`git`] does, but returns its output as bytes.
 pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
     GIT.run_for_bytes(&mut call(folder, args), input)
 }

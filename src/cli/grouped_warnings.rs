@@ -92,7 +92,7 @@ impl WarningGroup<'_> {
         }
     }
 
-    /// Returns the line for several warnings of one kind in one file, if `fact` has no plural subject.
+    /// Returns the line for several warnings of one kind in one file, for a `fact` that cannot be put into the plural.
     fn line_of_one_file(&self, place: &str, fact: &str, advice: &str) -> String {
         format!(
             "warning[{}]: {} places {fact} {place}: {advice}",

@@ -9,7 +9,7 @@ use super::session::Session;
 /// Maximum number of names listed; the others are counted.
 const NAMED: usize = 3;
 
-/// Symbol for a part with a problem that stops nothing.
+/// Symbol for a part with a problem that does not prevent formulac from working.
 pub const OPTIONAL: char = '○';
 
 /// Line of a report on a project: the checked part, and its problems.

@@ -70,7 +70,7 @@ fn handler(stream: Stream, colored: bool) -> MietteHandler {
     }
 }
 
-/// A drawing that is displayed by miette's handler.
+/// Adapter that displays a drawing with miette's handler.
 struct Drawn<'d> {
     handler: &'d MietteHandler,
     drawing: Drawing<'d>,

@@ -1,4 +1,4 @@
-//! Loads a command's knowledge about the data and the dbt project. All commands share this loader.
+//! Loads the facts about the data and the dbt project that a command needs. All commands share this loader.
 //!
 //! For each fact, the first source that contains it takes precedence: `--schema`, the models of other specs,
 //! `known.yml`, `catalog.json`, `manifest.json`. Commands that generate models update `known.yml`, so for these
@@ -27,7 +27,7 @@ use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
 
-/// Largest number of specs in a project whose types are probed, so that `generate` stays fast.
+/// Maximum number of specs in a project for which types are probed, so that `generate` stays fast.
 const PROBED: usize = 500;
 
 /// Maximum number of columns that a note names; the others are counted.
@@ -36,14 +36,14 @@ const NAMED: usize = 6;
 /// Source of facts that takes precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
-    /// Facts of `known.yml`, so that the SQL is that of the commit.
+    /// Facts of `known.yml`, so that the SQL is the same as at the commit.
     Committed,
     /// Facts of dbt's artifacts, for commands that update `known.yml`.
     Artifacts,
 }
 
 impl Workspace {
-    /// Returns the facts that the project knows.
+    /// Returns the facts that are known about the project's relations.
     pub fn known_relations(&self, first: First, dialect: Dialect) -> Result<Known, Failure> {
         let committed = self.committed_facts()?;
         let Some(found) = self.find_known(dialect)? else {
@@ -104,7 +104,7 @@ impl Workspace {
         read_committed_facts(&self.root)
     }
 
-    /// Returns a compiler that knows the facts of `--schema` and of the project.
+    /// Returns a compiler that uses the facts of `--schema` and of the project.
     pub fn compiler(&self, session: &Session, target: &TargetOptions, dialect: Dialect) -> Result<Compiler, Failure> {
         self.compiler_with(session, target, dialect, First::Committed)
     }
@@ -220,7 +220,7 @@ pub fn with_known(project: &Project, dialect: Dialect, known: Known) -> Builder 
     }
 }
 
-/// Knowledge of a command that works with and without a project.
+/// Facts for a command that works with and without a project.
 pub struct Knowledge {
     /// The project, which may be a dbt project without `formulac.yml`.
     pub place: Option<Workspace>,
@@ -231,7 +231,7 @@ pub struct Knowledge {
     known: Known,
 }
 
-/// The compiler for formulas.
+/// Compiler for formulas.
 pub struct FormulaSettings {
     pub compiler: Compiler,
     /// Whether the note about unknown columns was already printed.
@@ -248,7 +248,8 @@ impl FormulaSettings {
     }
 }
 
-/// Knowledge of data files. Types are those of the project, and otherwise those inferred from the files.
+/// Facts about data files. Column types come from the project if it specifies them; otherwise, they are inferred from
+/// the files.
 pub struct OfData {
     pub compiler: Compiler,
     /// Types to which columns are cast, if they are known.
@@ -256,10 +257,11 @@ pub struct OfData {
 }
 
 impl OfData {
-    /// Creates the tools. `shown` is the schema inferred from the files; `None` if the engine reads its own relations.
+    /// Creates the facts about data files. `shown` is the schema inferred from the files, or `None` if the engine reads
+    /// its own relations.
     pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
         let builder = match shown {
-            // A relation without a file is missing, even if the project knows it.
+            // A relation without a file is missing, even if it is part of the project.
             Some(shown) => builder.schema(shown.described_by(&known.schema)),
             None => builder,
         };
@@ -271,7 +273,7 @@ impl OfData {
 }
 
 impl Knowledge {
-    /// Loads the knowledge of the project and of `--schema`.
+    /// Loads the facts of the project and of `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
         let place = Workspace::find_or_dbt(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
@@ -298,7 +300,7 @@ impl Knowledge {
         self.place.as_ref().filter(|place| place.is_set_up())
     }
 
-    /// Returns a compiler builder with all this knowledge, for further settings.
+    /// Returns a compiler builder with all these facts. The caller can add settings.
     pub fn builder(&self) -> Builder {
         let known = self.known.clone();
         let builder = match &self.place {
@@ -308,7 +310,7 @@ impl Knowledge {
         builder.probe_types(true)
     }
 
-    /// Returns a compiler builder that also knows the columns that relations had at an earlier pull.
+    /// Returns a compiler builder that also contains the columns that relations had at an earlier pull.
     pub fn builder_with_former(&self, columns: Vec<(String, Vec<String>)>) -> Builder {
         let schema = self.known.schema.clone();
         let schema = columns
@@ -321,9 +323,9 @@ impl Knowledge {
         self.builder().build()
     }
 
-    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, they read the one relation
-    /// of the project that has all their names. If no relation or several relations have them, the columns are
-    /// unknown, and a note lists the candidates.
+    /// Returns the compiler for a formula or definitions. Without `--from` and `--schema`, the source refers to the
+    /// only relation of the project that has all the columns it names. If no relation or several relations have all
+    /// these columns, their types are unknown, and a note lists the candidates.
     pub fn formula_compiler(
         &self,
         session: &Session,
@@ -398,22 +400,22 @@ impl Knowledge {
         ))
     }
 
-    /// Returns the knowledge of the relations for relations that are data files.
+    /// Returns the facts about relations whose rows are in data files. `shown` is the schema inferred from the files.
     pub fn with_data_schema(&self, shown: Option<Schema>) -> OfData {
         OfData::new(self.builder(), &self.known, shown)
     }
 
-    /// Returns the sources of specs, each with its path relative to the project.
+    /// Reads the sources of specs. Each source comes with its path relative to the project.
     pub fn sources(&self, paths: &[PathBuf]) -> Vec<(SourceText, Option<String>)> {
         models::sources(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
-    /// Returns the paths relative to the project.
+    /// Returns the paths, relative to the project.
     pub fn paths(&self, paths: &[PathBuf]) -> Vec<Option<String>> {
         project::paths_in_project(paths, self.place.as_ref().map(|place| place.root.as_path()))
     }
 
-    /// Returns a compiler that also knows the models of the project's specs.
+    /// Returns a compiler that also uses the models of the project's specs.
     pub fn with_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
         Ok(compiler.knowing(&self.models(compiler)?))
     }
@@ -457,7 +459,8 @@ fn names_of(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeSet<S
     names
 }
 
-/// Reports that no relation, or more than one, has the names of a formula. `is_whole` means that all columns are known.
+/// Reports that no relation, or more than one relation, has all columns that a formula names. `is_whole` means that all
+/// columns are known.
 fn note_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     let names = names.join(", ");

@@ -47,9 +47,9 @@ pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside:
     logged(dbt, folder, beside).or_else(|| cached_results(root, folder))
 }
 
-/// Returns the results in dbt's log and in the log before it. The log contains no dates. The newest file in the
-/// folder `run` is the last node of the run, but in a copy of the folder these files are newer than files that
-/// dbt wrote afterwards.
+/// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
+/// is that of the newest file in the folder `run`, which belongs to the last node. In a copy of the folder, these files
+/// may be newer than dbt's other artifacts. The older time is then used.
 fn logged(dbt: &DbtProject, folder: &Path, beside: &Beside) -> Option<RunResults> {
     let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
     let ran = folder::files(&folder.join("run"), |_| true)

@@ -38,7 +38,7 @@ pub struct Built {
     /// Declarations in the files next to the model.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
-    /// Path of the spec that the files name.
+    /// Path of the spec, as it appears in the headers of the files.
     pub path: String,
     /// Standalone test files: name and contents.
     pub tests: Vec<(String, String)>,

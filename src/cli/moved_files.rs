@@ -9,8 +9,8 @@ use super::models::{self, CompiledModel};
 use super::source::read_text;
 use super::workspace::Workspace;
 
-/// Paths of moved files, by their paths in the project's standard folders. All paths are relative to the
-/// project's folder.
+/// Current paths of moved files. The keys are the paths of the files in the project's standard folders. All paths are
+/// relative to the project's folder.
 #[derive(Clone, Debug, Default)]
 pub struct MovedFile(BTreeMap<String, String>);
 
@@ -63,7 +63,7 @@ impl MovedFile {
         self.0.get(path).map_or(path, String::as_str)
     }
 
-    /// Replaces each key of a map by the current path of the file.
+    /// Replaces each key of a map with the current path of the file.
     pub fn paths<V>(&self, files: BTreeMap<String, V>) -> BTreeMap<String, V> {
         files
             .into_iter()

@@ -11,7 +11,7 @@ use super::exit::FailureKind;
 use super::models::CompiledModel;
 use super::moved_files::MovedFile;
 
-/// Types of nodes that `ref` finds. They share one set of names.
+/// Types of nodes that `ref` resolves. These nodes share one namespace.
 const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 
 /// Reports models and tests whose names are taken by other nodes. `folders` are the folders of the models and

@@ -64,8 +64,8 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     files.into_iter().filter(is_ours).collect()
 }
 
-/// Returns the leftover tests of a model: tests with its name, from its spec, unchanged since formulac wrote
-/// them, and not `made` now.
+/// Returns the leftover tests of a model: tests with its name, from its spec, unchanged since formulac wrote them, and
+/// not generated now (`made` returns false).
 pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // A missing folder contains no tests.
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);

@@ -17,7 +17,7 @@ use crate::cli::commands::sync::{REFUSALS, Repository, make_local};
 /// Right that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Takes {
-    /// Everybody who has the files can read them.
+    /// No right, because everybody who has the files can read them.
     Nothing,
     One(Right),
     /// The right to change the chosen environment.
@@ -158,8 +158,8 @@ pub fn report_missing_right(
     ))
 }
 
-/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and
-/// names the right branch.
+/// Logs a command that belongs on the branch of a protected environment but was called on another branch, and names the
+/// correct branch.
 pub fn report_wrong_branch(
     session: &Session,
     place: &Workspace,
@@ -183,7 +183,8 @@ pub fn report_wrong_branch(
 /// Logs a refused command in this work tree only, so that git's status does not change.
 pub fn log(session: &Session, place: &Workspace, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = LogEntry::default();
-    // The entry has no parents, because another branch may not have them. Its time determines the order.
+    // The entry has no parents, because another branch may not have them. The time of the entry determines its position
+    // in the log.
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();

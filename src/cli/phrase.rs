@@ -1,4 +1,4 @@
-//! Fills the phrases of the catalogue, such as `the sum of {value}`, with the words of arguments.
+//! Fills the phrases of the catalogue, such as `the sum of {value}`, with descriptions of the arguments.
 //!
 //! `{name}` is an argument, and `{name:mode}` is the argument in another form. `[…]` is omitted if an argument in
 //! it is absent. `<…>` is repeated for groups of arguments; the remaining argument is `{otherwise}`. ` | `
@@ -85,7 +85,7 @@ struct Filling<'a> {
     speaker: &'a Speaker<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
-    /// Position of the parameter that accepts all arguments from there on.
+    /// Position of the parameter whose placeholder lists its own argument and all following arguments.
     all_from: Option<usize>,
     otherwise: Option<ExprId>,
 }
@@ -197,7 +197,7 @@ pub fn shift_in_words(speaker: &Speaker<'_>, count: ExprId, unit: &str) -> Optio
 
 /// Returns the words for a criterion, such as `is greater than 5`.
 fn criterion(speaker: &Speaker<'_>, id: ExprId) -> String {
-    // `">" & x` compares with x.
+    // The criterion `">" & x` compares values with x.
     if let Expr::Binary {
         op: BinaryOp::Concat,
         left,
@@ -235,7 +235,7 @@ fn compared(text: &str) -> Option<(&'static str, &str)> {
         .find_map(|(sign, words)| Some((words, text.strip_prefix(sign)?)))
 }
 
-/// `2nd`.
+/// Formats a number as an ordinal, such as `2nd`.
 fn ordinal(number: &str) -> String {
     let end = match number.as_bytes() {
         [.., b'1', _] => "th",
@@ -251,7 +251,7 @@ fn ordinal(number: &str) -> String {
     }
 }
 
-/// `a, b and c`.
+/// Joins words into a list, such as `a, b and c`.
 fn list(mut words: Vec<String>) -> String {
     match words.pop() {
         Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),

@@ -76,7 +76,7 @@ impl ExternalProgram {
         command
     }
 
-    /// Runs the program to completion, with this standard input.
+    /// Runs the program to completion, with `input` as its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<ProgramOutput, Failure> {
         let output = self.run_for_bytes(command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -87,7 +87,7 @@ impl ExternalProgram {
         })
     }
 
-    /// Runs the program like [`Self::run`], but returns its output as bytes.
+    /// Runs the program as [`Self::run`] does, but returns its output as bytes.
     pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
         finish(command, input).map_err(|error| self.not_started(&error))
     }

@@ -12,7 +12,7 @@ use formulac::diag::Diagnostic;
 
 /// Name of the project file.
 pub const FILE: &str = "formulac.yml";
-/// File next to the project file, with one person's values.
+/// File next to the project file that contains one user's own settings.
 pub const LOCAL: &str = "formulac.local.yml";
 /// Default folders, relative to the project's folder.
 pub const SPECS: &str = "metrics";
@@ -20,12 +20,13 @@ pub const MODELS: &str = "models/formulac";
 pub const TESTS: &str = "tests/formulac";
 pub const OMNI: &str = "omni";
 
-/// Reads the project file in this folder, or else the one in the working directory or a folder above it.
+/// Reads the project file in this folder. Without a folder, reads the project file in the working directory or a folder
+/// above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
     Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
 }
 
-/// Reads the project file like [`read`], and returns it with the project's folder, or `None` if there is no project.
+/// Reads the project file as [`read`] does, and returns it with the project's folder, or `None` if there is no project.
 pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::file(&path);
@@ -45,7 +46,7 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     Ok(Some((project, root)))
 }
 
-/// Adds the personal values of the user who runs the command, if there are any.
+/// Adds the personal settings of the user who runs the command, if there are any.
 fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> {
     let path = root.join(LOCAL);
     if !path.is_file() {
@@ -84,7 +85,7 @@ fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     let Ok(start) = std::env::current_dir() else {
         return Ok(None);
     };
-    // The path is relative to the working directory, so that messages name it as a person would.
+    // The path is relative to the working directory, so that messages show the path as a user would type it.
     let above = |steps: usize| PathBuf::from("../".repeat(steps)).join(FILE);
     Ok((0..start.ancestors().count()).map(above).find(|path| path.is_file()))
 }

@@ -91,7 +91,7 @@ fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: 
     Ok(exit)
 }
 
-/// The chosen specs, seen from the project. `None` if all are chosen.
+/// Returns the paths of the chosen specs, relative to the project, or `None` if all specs are chosen.
 fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
     if args.selection.is_everything() {
         return Ok(None);
@@ -101,7 +101,7 @@ fn chosen(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String
     Ok(Some(specs.iter().map(|path| place.relative_path(path)).collect()))
 }
 
-/// Keeps what was fetched before of relations that are not chosen now.
+/// Adds the tables from earlier fetches whose relations are not chosen now, so that they are preserved.
 fn keep_others(place: &Workspace, tables: &mut [Map<String, Value>; 2]) {
     let Ok(text) = read_text(place.root.join(FETCHED)) else {
         return;
@@ -134,7 +134,8 @@ fn with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<Workspace,
     Workspace::find(session)
 }
 
-/// The relations that specs read and that no spec makes; `chosen` are the paths of the specs that count.
+/// Returns the relations that the chosen specs read and that no spec generates. `chosen` contains the paths of the
+/// chosen specs, or is `None` for all specs.
 fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
     let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
     let is_made = |name: &str| {
@@ -153,7 +154,7 @@ fn relations(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, 
     Ok(relations)
 }
 
-/// The node of the manifest that a spec reads.
+/// Returns the manifest's node for a relation that a spec reads.
 fn node<'m>(manifest: &'m Manifest, read: &Read) -> Option<&'m ManifestNode> {
     match read {
         Read::Source { group, table } => manifest.with_type(ResourceType::Source).find(|node| {

@@ -1,4 +1,4 @@
-//! The models that `--select` and `--exclude` choose, in a graph of the specs and of dbt's manifest.
+//! Resolves `--select` and `--exclude` to models, in a graph of the specs and of dbt's manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,18 +14,18 @@ use super::artifacts::TargetFolder;
 use super::exit::{Exit, Failure, FailureKind};
 use super::models::CompiledModel;
 
-/// Selected models, and the models that must be compiled for them, with their ancestors.
+/// Models that a selection chooses, and the specs that must compile without errors for these models.
 pub struct SelectedModels {
-    /// Whether each model is selected, by its index.
+    /// One entry per model: whether the model is selected.
     pub models: Vec<bool>,
-    /// Specs whose errors stop the command: those of selected models and of the models that they read. If everything
-    /// is selected, also all specs that produce no model.
+    /// Specs whose errors stop the command: the specs of selected models and of the models that they read, and all
+    /// specs that produce no model.
     pub specs: Vec<bool>,
     /// Parts of `--select` that choose no model.
     pub unmatched: Vec<String>,
 }
 
-/// Applies a selection. `package` is the name of dbt's project, and `folder` its folder of the models.
+/// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
 pub fn choose(
     models: &[CompiledModel],
     found: &[FailureKind],
@@ -48,7 +48,8 @@ pub fn choose(
     let select = |select: &[String], exclude: &[String]| {
         selection::select(&nodes, select, exclude).map_err(|fault| refused(&fault))
     };
-    // A spec without a model may have any name, so names are refused only if all specs have one.
+    // A spec without a model may have any name, so unknown names are rejected only if every spec has a model or has no
+    // errors.
     let with_model: BTreeSet<usize> = models.iter().map(|model| model.spec).collect();
     let mut others = found.iter().enumerate().filter(|(at, _)| !with_model.contains(at));
     let all_named = others.all(|(_, found)| Exit::from_all(std::slice::from_ref(found)) == Exit::Done);
@@ -148,7 +149,8 @@ fn checksums(manifest: &Manifest) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-/// The earlier model of the same name; of several versions the latest, which a spec describes.
+/// Returns the model of the same name in the earlier manifest. If the model has several versions, returns the latest
+/// version, because specs describe the latest version.
 fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m Earlier> {
     let mut same = earlier
         .nodes
@@ -157,8 +159,8 @@ fn own_earlier<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m E
     same.find(|it| *it.name == *node.name && *it.package == *node.package && it.is_latest())
 }
 
-/// Compares a model that a spec makes with the earlier one, as `dbt ls --select state:modified` does: the code without
-/// blanks around it, and the configuration as far as the spec sets it.
+/// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
+/// without surrounding whitespace, and the configuration that the spec sets.
 fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
@@ -174,7 +176,7 @@ fn change_of_model(model: &CompiledModel, node: &SelectableNode, earlier: Option
     )
 }
 
-/// Compares any other node, by the checksum of its file.
+/// Compares any other node with the earlier node by the checksum of its file.
 fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
@@ -185,12 +187,13 @@ fn change(node: &SelectableNode, checksum: Option<&str>, earlier: Option<&Earlie
     changed(node, earlier, checksum != earlier.checksum.as_deref())
 }
 
-/// Settings that name the relation.
+/// Settings that determine the name of the relation.
 const OF_RELATION: [&str; 3] = ["alias", "database", "schema"];
 /// Settings that dbt ignores when it compares configurations.
 const NOT_COMPARED: [&str; 3] = ["access", "group", "tags"];
 
-/// Compares the settings of a node. Settings that only the earlier node has may be dbt's defaults.
+/// Compares the settings of a node. Ignores settings that only the earlier node has, because they may be dbt's
+/// defaults.
 fn changed(node: &SelectableNode, earlier: &Earlier, has_new_body: bool) -> StateChange {
     let differing = node
         .config
@@ -277,7 +280,7 @@ fn graph(
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
     for model in models {
         let mut node = SelectableNode::default();
-        // dbt ignores the folder of all models.
+        // dbt ignores the outermost folder, which contains all models.
         let folders = path.iter().skip(1).map(|part| (*part).to_owned());
         node.fqn = std::iter::once(package.clone())
             .chain(folders)
@@ -313,7 +316,7 @@ fn graph(
             nodes.push(node);
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
-            // dbt applies the configuration of folders in dbt_project.yml itself.
+            // The manifest contains the configuration that dbt_project.yml sets for folders.
             own.tags.extend(
                 known
                     .node

@@ -11,9 +11,9 @@ use formulac::{Type, parse};
 use super::formula_parts::FormulaPart;
 use super::phrase;
 
-/// Characters of a part that is written out; a longer one is quoted from the formula.
+/// Maximum number of characters of a part that is described in words. A longer part is quoted from the formula.
 const LONGEST: usize = 300;
-/// Characters of a quoted part.
+/// Maximum number of characters of a quoted part.
 const QUOTED: usize = 60;
 
 /// A sentence about one definition.
@@ -25,21 +25,21 @@ pub struct Sentence {
     pub text: String,
 }
 
-/// A node in words.
+/// Description of a node in words.
 #[derive(Clone, Debug, Default)]
 pub struct SentenceWords {
-    /// `the sum of x`.
+    /// Noun phrase, such as `the sum of x`.
     pub noun: String,
-    /// The same phrase as a condition, for booleans: `x is greater than 1`.
+    /// The same description as a condition, such as `x is greater than 1`, if the node is a boolean.
     clause: Option<String>,
     /// Whether the phrase is an operation on two values, so that it needs brackets inside another operation.
     is_open: bool,
-    /// Something in it could not be read.
+    /// Whether part of the node could not be parsed.
     is_faulty: bool,
 }
 
 impl SentenceWords {
-    /// The words inside other words.
+    /// Returns the noun phrase for use inside another phrase, in brackets if necessary.
     pub fn embedded(&self) -> String {
         if self.is_open || self.noun.contains(", ") {
             format!("({})", self.noun)
@@ -48,7 +48,7 @@ impl SentenceWords {
         }
     }
 
-    /// The words as a condition.
+    /// Returns the description as a condition.
     pub fn condition(&self) -> String {
         self.clause
             .clone()
@@ -88,7 +88,7 @@ pub fn sentences(source: &str, parts: &[FormulaPart]) -> Vec<Sentence> {
     found
 }
 
-/// The tree with the words of the nodes so far.
+/// Syntax tree, with the descriptions of the nodes visited so far.
 pub struct Speaker<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
@@ -109,7 +109,8 @@ impl Speaker<'_> {
         self.types.get(&id).is_some_and(|ty| ty.is_number())
     }
 
-    /// Adds a capital letter, a verb and a full stop. `None` if part of the formula could not be parsed.
+    /// Completes a definition's description to a sentence with a verb and a full stop. Returns `None` if part of the
+    /// formula could not be parsed.
     fn sentence(&self, body: ExprId) -> Option<String> {
         let words = self.words_of(body);
         if words.is_faulty || words.noun.is_empty() {
@@ -218,7 +219,7 @@ impl Speaker<'_> {
     }
 
     fn call(&self, function: &'static Function, args: &[ExprId]) -> Option<SentenceWords> {
-        // The number of distinct values is that of values that are not NULL.
+        // A count of distinct values always ignores NULL, so "non-NULL" would be redundant.
         let noun = phrase::fill_phrase(self, function, args)?.replace("non-NULL distinct", "distinct");
         let clause = noun.strip_prefix("whether ").map(str::to_owned);
         Some(SentenceWords {
@@ -228,7 +229,7 @@ impl Speaker<'_> {
         })
     }
 
-    /// `x` in the rows between two ends.
+    /// Returns the words for a range of rows, such as `x from the first row to this row`.
     fn range(&self, from: ExprId, to: ExprId) -> Option<String> {
         let end = |id: ExprId| -> Option<(ExprId, String)> {
             match self.ast.expr(id) {
@@ -396,7 +397,7 @@ mod tests {
         }
     }
 
-    /// Every function has words: a sentence without anything of its template.
+    /// Proves that every function has a phrase, and that no characters of its template remain in the sentence.
     #[test]
     fn every_example_has_a_sentence() {
         let (mut seen, mut faults) = (0, Vec::new());
@@ -429,7 +430,7 @@ mod tests {
         assert!(faults.is_empty() && seen > 400, "{seen}:\n{}", faults.join("\n"));
     }
 
-    /// The cost is linear, and the sentence stays short.
+    /// Proves that parts of a long formula are quoted, so that the sentence stays short.
     #[test]
     fn long_formulas_are_quoted() {
         let deep = format!("{}amount{}", "(1 + ".repeat(900), ")".repeat(900));

@@ -1,4 +1,4 @@
-//! Standard output and standard error, and how messages look there.
+//! Standard output and standard error, and the format of messages.
 
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
@@ -11,7 +11,7 @@ use super::json;
 use formulac::diag::Diagnostic;
 use formulac::diag::render::{self, Report};
 
-/// The options of every command, and the two streams.
+/// Options that all commands share, and the two output streams.
 #[derive(Debug)]
 pub struct Session {
     pub global: Global,
@@ -79,7 +79,7 @@ impl Session {
         self.print_styled(&render::escape_hidden(text))
     }
 
-    /// Prints data in which the escape sequences are our own.
+    /// Prints data whose escape sequences were written by formulac.
     pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
             // The reader closed the pipe.
@@ -107,7 +107,7 @@ impl Session {
         self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 
-    /// If a message cannot be printed, there is no other way to report it.
+    /// Prints a message. If this fails, there is no other way to report the failure.
     fn message(&self, text: &str) {
         let _ = Stream::Message.write(text);
     }
@@ -119,8 +119,8 @@ impl Session {
         self.print(&if self.global.quiet { with(&all, &errors) } else { all });
     }
 
-    /// Prints the diagnostics of a command that reads the whole project: errors whole, warnings in one line per kind,
-    /// unless `--verbose` or a format for machines asks for all.
+    /// Prints the diagnostics of a command that reads the whole project: errors in full, and warnings as one line per
+    /// kind. With `--verbose` or a machine-readable format, prints all diagnostics in full.
     pub fn report_grouped(&self, found: &[FailureKind]) {
         if self.global.quiet || self.global.verbose || self.global.output_format != Format::Human {
             return self.report(found);
@@ -151,7 +151,7 @@ impl Session {
         }
     }
 
-    /// Says why a command stopped, in JSON too if that is asked for.
+    /// Reports why a command stopped, also as JSON if the command must still print JSON.
     pub fn report_failure(&self, failure: &Failure) -> Exit {
         if self.owes_json.get() {
             let _ = self.json(&failure.object());
@@ -177,7 +177,7 @@ fn errors(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
         .collect()
 }
 
-/// The same reports with these diagnostics.
+/// Returns the same reports with other diagnostics.
 fn with<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic>]) -> Vec<Report<'a>> {
     reports
         .iter()

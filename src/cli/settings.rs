@@ -1,4 +1,4 @@
-//! The compiler that the options ask for.
+//! Builds the compiler that the options and the project specify.
 
 use formulac::{Builder, Compiler, Dialect, Project, Schema};
 

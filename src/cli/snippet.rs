@@ -29,7 +29,7 @@ pub struct Snippet {
     name: String,
     text: String,
     lines: Vec<SnippetLine>,
-    /// Position of the main span in the source, which shortened lines no longer show.
+    /// Position of the main span in the source, because it cannot be derived from shortened lines.
     main: (usize, Position),
 }
 
@@ -122,8 +122,8 @@ impl Snippet {
 }
 
 impl SnippetLine {
-    /// Returns the offset in the excerpt for an offset in the source: at its character, or, for the end of a span,
-    /// after the previous character.
+    /// Returns the offset in the excerpt for an offset in the source: the start of the character at this offset or, for
+    /// the end of a span, the end of the previous character.
     fn view_of(&self, offset: u32, begins: bool) -> usize {
         let after = self
             .map
@@ -159,7 +159,7 @@ fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
     windows
 }
 
-/// The start of the character that an offset is in.
+/// Returns the start of the character that contains an offset.
 fn boundary(line: &str, offset: usize) -> usize {
     let offset = offset.min(line.len());
     (0..=offset).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0)
@@ -199,7 +199,7 @@ impl SourceCode for Snippet {
                 .get(line.start..span.offset())
                 .map_or(0, |t| t.chars().count())
         };
-        // Counted so that miette joins blocks that are at most one line apart.
+        // The count is chosen such that miette joins blocks that are at most one line apart.
         let count = last_line.number - line.number + 2;
         let shown = (line.start, end - line.start).into();
         Ok(Box::new(MietteSpanContents::new_named(

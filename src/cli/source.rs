@@ -45,7 +45,7 @@ impl SourceText {
         Self::large_file(path, Limits::default().source)
     }
 
-    /// A file that may be larger than a formula's source.
+    /// Reads a file that may be larger than the source of a formula.
     pub fn large_file(path: &Path, limit: usize) -> Self {
         match open(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
             Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
@@ -123,7 +123,7 @@ impl SourceText {
     }
 }
 
-/// The file in the same folder whose name is nearest.
+/// Returns the file in the same folder whose name is most similar.
 fn nearest_file(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
     let names = folder.unwrap_or(Path::new(".")).read_dir().ok()?;
@@ -133,24 +133,26 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(near))
 }
 
-/// Minimum size in bytes of a file that is read in parallel parts; most of the time is spent on allocating its memory.
+/// Minimum size in bytes of a file that is read in parallel parts. Most of the time for such a file is spent on
+/// allocating memory.
 const LARGE: usize = 16 << 20;
 
-/// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has some hundred million bytes.
+/// Maximum size of an artifact, in bytes: 1 GiB. The manifest of a large project has several hundred million bytes.
 pub const LIMIT: usize = 1 << 30;
-/// Bytes of a device or a pipe, which may never end: 64 MiB.
+/// Maximum number of bytes that are read from a device or a pipe, which may never end: 64 MiB.
 const ENDLESS: usize = 64 << 20;
-/// Bytes of a file of a project other than dbt's artifacts: 64 MiB, as much as one compilation writes.
+/// Maximum size in bytes of a project file that is not an artifact of dbt: 64 MiB, the maximum output of one
+/// compilation.
 const TEXT: usize = 64 << 20;
 
-/// Opens a file, with the number of its bytes to read at most.
+/// Opens a file, and returns it with the maximum number of bytes to read.
 fn open(path: &Path, limit: usize) -> io::Result<(File, usize)> {
     let file = File::open(path)?;
     let is_file = file.metadata()?.is_file();
     Ok((file, if is_file { limit } else { limit.min(ENDLESS) }))
 }
 
-/// Reads a file of up to `limit` bytes; reports a larger one as an error.
+/// Reads a file of up to `limit` bytes. Reports a larger file as an error.
 fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let (file, limit) = open(path, limit)?;
     let bytes = read_file(file, limit)?;
@@ -168,13 +170,13 @@ pub fn read_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     read_bounded(path.as_ref(), LIMIT)
 }
 
-/// Reads a text file of a project: a generated file, dbt code or a record.
+/// Reads a text file of a project: a generated file, dbt code, or a record such as evidence of a test run.
 pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
     let bytes = read_bounded(path.as_ref(), TEXT)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// All of a file, or one byte more than the limit.
+/// Reads a complete file, or one byte more than the limit.
 fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     let size = file
         .metadata()
@@ -187,7 +189,8 @@ fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
     read(file, limit)
 }
 
-/// Reads a file of this size; `None` if its size changed or the file cannot be read this way.
+/// Reads a file of this size in parallel parts. Returns `None` if the size has changed or the file cannot be read in
+/// parts.
 #[cfg(unix)]
 fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
     use std::os::unix::fs::FileExt;

@@ -15,12 +15,12 @@ pub struct Spec {
     pub name: Option<String>,
     /// Span of the name.
     pub name_span: Span,
-    /// Plain SQL.
+    /// Query in plain SQL.
     pub query: Option<String>,
-    /// Why it can be a query and no model.
+    /// Reason why the spec can be compiled to a query but not to a model.
     pub model_fault: Option<Diagnostic>,
     pub model_warnings: Vec<Diagnostic>,
-    /// The dbt model.
+    /// SQL file of the dbt model.
     pub sql: Option<String>,
     /// Query with the ordered rows of the model, without a limit, which is appended later.
     pub ordered: Option<String>,
@@ -32,9 +32,10 @@ pub struct Spec {
     /// Other nodes that the spec's files declare.
     pub declared: Vec<Declared>,
     pub semantic: Option<SemanticModel>,
-    /// The columns of its rows.
+    /// Columns of the result.
     pub columns: Vec<Column>,
-    /// The tables that it reads, as dbt has them and as they are spelled.
+    /// Relations that the spec reads, as dbt's sources and models. `tables` contains the same relations as the spec
+    /// spells them.
     pub reads: Vec<Read>,
     pub tables: Vec<String>,
     pub tags: Vec<String>,
@@ -47,7 +48,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Adds the problems that concern the spec as a dbt model.
+    /// Adds the diagnostics that apply to the spec only as a dbt model.
     pub fn take_model_faults(&mut self) {
         let faults = self
             .model_fault
@@ -55,12 +56,12 @@ impl Spec {
             .into_iter()
             .chain(std::mem::take(&mut self.model_warnings));
         self.found.diagnostics.extend(faults);
-        // A model has a test for it.
+        // The model has a test for this problem, so the warning is not needed.
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
     }
 
-    /// The same where the spec of a project is run as a query, which has its rows in order: it is warned of as the model is
-    /// that it makes.
+    /// Adds the model's warning about a key that may be NULL, for a project's spec that is run as a query. Ignores the
+    /// model's other warnings.
     pub fn take_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
@@ -68,7 +69,7 @@ impl Spec {
         }
     }
 
-    /// Columns of unknown type that decide its SQL.
+    /// Returns columns of unknown type on which the SQL depends.
     pub fn undecided_types(&self) -> &[UndecidedType] {
         self.compiled.as_ref().map_or(&[], CompiledSpec::undecided_types)
     }
@@ -82,7 +83,7 @@ pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> S
     }
 }
 
-/// Compiles specs that may read each other's models, each with the path that headers name.
+/// Compiles specs that may read each other's models. Each source comes with the path for the headers of generated files.
 pub fn compile_all(
     compiler: &Compiler,
     sources: Vec<(SourceText, Option<String>)>,
@@ -92,7 +93,8 @@ pub fn compile_all(
     compile_first(compiler, sources, count, done)
 }
 
-/// Compiles only the first `count` sources in the same way; the others are specs whose models the first ones may read.
+/// Compiles only the first `count` sources, as [`compile_all`] does. The first specs may read the models of the other
+/// sources.
 pub fn compile_first(
     compiler: &Compiler,
     mut sources: Vec<(SourceText, Option<String>)>,

@@ -9,12 +9,12 @@ use super::models::{self, CompiledModel};
 /// Advice for a project without a time spine: add a model and its properties.
 const LINES: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
 
-/// Returns whether the project has no time spine, if there is a manifest.
+/// Returns whether the project has a manifest but no time spine.
 pub fn is_missing(manifest: &Manifest) -> bool {
     manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(ManifestNode::is_time_spine)
 }
 
-/// Warns once of a project that has none.
+/// Adds one warning about the missing time spine if a spec has a semantic model.
 pub fn warn(models: &[CompiledModel], found: &mut [FailureKind]) {
     let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
         return;

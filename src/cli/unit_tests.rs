@@ -1,4 +1,4 @@
-//! `formulac model --unit-tests`: examples that are drafted for specs, for an analyst to look through.
+//! `formulac model --unit-tests`: drafts examples for specs, which an analyst then reviews.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,8 @@ pub struct Drafted {
 }
 
 impl Drafted {
-    /// `path` is where the source was read; a draft that is to be written needs a file.
+    /// Drafts unit tests for a spec. `path` is the path that the source was read from. If `writes` is set, `path` must
+    /// be a file.
     pub fn new(compiler: &Compiler, source: &SourceText, path: &Path, writes: bool) -> Self {
         let draft = formulac::draft_examples(compiler, &source.text);
         let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
@@ -32,7 +33,7 @@ impl Drafted {
             };
             format!("{}{end}{}", source.text, draft.text())
         });
-        // Nothing can be appended to a mapping in braces, or after the end of a document.
+        // Nothing can be appended to a YAML mapping in braces, or after the end of a YAML document.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
         let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
         let with_draft = with_draft.filter(|_| !writes || goal.is_some());
@@ -44,7 +45,7 @@ impl Drafted {
         }
     }
 
-    /// Returns the draft below a line that describes where it belongs.
+    /// Returns the draft below a comment that says where to insert the draft.
     pub fn text(&self) -> Option<String> {
         let draft = self.draft.as_ref().ok()?;
         let place = if draft.is_whole() {
@@ -59,7 +60,7 @@ impl Drafted {
         ))
     }
 
-    /// The spec's file with the draft.
+    /// Returns the spec's file with the draft.
     pub fn planned_draft(&self) -> Option<Planned> {
         Some(Planned {
             path: self.goal.clone()?,

@@ -1,4 +1,4 @@
-//! Wrong usage: clap's messages, made safe for a terminal, with the nearest name.
+//! Reports command-line errors: clap's messages, escaped for the terminal, with the most similar name.
 
 use std::ffi::{OsStr, OsString};
 
@@ -10,7 +10,7 @@ use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest, nearest_within, similar};
 
-/// Commands of other tools, with the command that does the same here.
+/// Commands of other tools, with the equivalent commands of formulac.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["diff", "changes"],
@@ -77,7 +77,7 @@ formulac compiles spreadsheet-style formulas to SQL and dbt models.
 `formulac init` sets up a dbt project. `formulac --help` lists all commands, and `formulac doctor` checks this machine.
 ";
 
-/// Prints help and version to standard output, everything else as a message.
+/// Prints help and the version to standard output, and everything else to standard error.
 pub fn report(fault: &clap::Error) -> Exit {
     let alone = std::env::args_os().len() <= 1;
     let helping = alone || matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
@@ -101,7 +101,7 @@ pub fn report(fault: &clap::Error) -> Exit {
 /// Suggests the most similar command, or the command that does the same under another name.
 fn unknown_command(fault: &clap::Error, name: &str) -> Message {
     let root = command();
-    // `env lst` is an unknown command of `env`.
+    // The name may follow a command, as in `env lst`, so its usage is needed to find that command.
     let usage = fault
         .get(ContextKind::Usage)
         .map(ToString::to_string)
@@ -162,8 +162,8 @@ fn wanted_color() -> When {
     wanted
 }
 
-/// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but nobody writes
-/// `--no-such-option`, or almost the name of an option, as a formula.
+/// Refuses a misspelled option that was given as a formula. A formula may begin with `-`, but an argument that looks
+/// like `--no-such-option`, or almost has the name of an option, is never meant as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
     misspelled(formula, &called_commands(&command(), &arguments())).map_or(Ok(()), Err)
 }
@@ -175,7 +175,7 @@ fn arguments() -> Vec<OsString> {
         .collect()
 }
 
-/// Returns the command that the arguments call, after the commands that it belongs to.
+/// Returns the command that the arguments call, preceded by its parent commands.
 fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&'c clap::Command> {
     let mut called = vec![root];
     for argument in arguments {

@@ -1,4 +1,5 @@
-//! Validates generated files with the project's own dbt: runs `dbt parse` and reports its errors at the specs.
+//! Validates generated files with the project's dbt installation. Runs `dbt parse`, and reports its errors at positions
+//! in the specs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -30,7 +31,8 @@ pub fn run(
     parsed(session, args, environment.as_ref(), root, false, models, found)
 }
 
-/// The same in an environment that is chosen. In a copy of the project dbt writes its artifacts and logs there.
+/// Runs `dbt parse` as [`run`] does, in the given environment. If the folder is a copy of the project, dbt writes its
+/// artifacts and logs to the copy.
 pub fn parsed(
     session: &Session,
     args: &DbtArgs,
@@ -49,8 +51,8 @@ pub fn parsed(
     Ok(Vec::new())
 }
 
-/// The models that dbt does not find, though it parses the project, as faults of their specs. `.dbtignore` may name their
-/// folder. dbt lists models that are switched off among others.
+/// Returns a diagnostic for each model that dbt does not find, although it parses the project. One possible cause is
+/// `.dbtignore`. Disabled models count as found.
 pub fn not_found<'m>(
     manifest: &Manifest,
     models: impl Iterator<Item = &'m CompiledModel>,

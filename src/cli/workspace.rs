@@ -1,4 +1,4 @@
-//! Project, and the dbt project around it: paths of files, and what a compiler knows about the project.
+//! A project, the dbt project that contains it, and facts for the compiler.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -18,22 +18,22 @@ use super::project;
 use super::session::Session;
 use super::source::SourceText;
 
-/// The columns that `schema fetch` found, as seen from the project's folder; not committed.
+/// File with the columns that `schema fetch` found, relative to the project's folder. The file is not committed.
 pub const FETCHED: &str = ".formulac/local/catalog.json";
 
 /// A project with its folders.
 #[derive(Debug)]
 pub struct Workspace {
     pub project: Project,
-    /// The project's folder, as seen from here.
+    /// The project's folder, relative to the working directory.
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
-    /// Facts of dbt's artifacts, with the dialect that reads their types.
+    /// Facts of dbt's artifacts, with the dialect in which their types were parsed.
     pub(super) found: OnceCell<(Dialect, Known)>,
 }
 
 impl Workspace {
-    /// The project, which has to be there, and that of dbt which it is in.
+    /// Finds the project, and the dbt project that contains it. Returns an error if there is no project.
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder")
@@ -41,7 +41,7 @@ impl Workspace {
         })
     }
 
-    /// Finds the workspace, if there is one.
+    /// Finds the workspace. Returns `None` if there is no project.
     pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = if session.global.no_project {
@@ -65,7 +65,8 @@ impl Workspace {
         self.root.join(project::FILE).is_file()
     }
 
-    /// The project, else the dbt project that this is; none with `--no-project`.
+    /// Finds the project. If there is no `formulac.yml`, uses the dbt project, if there is one. Returns `None` with
+    /// `--no-project`.
     pub fn find_or_dbt(session: &Session) -> Result<Option<Self>, Failure> {
         if session.global.no_project {
             return Ok(None);
@@ -73,7 +74,7 @@ impl Workspace {
         if let Some(place) = Self::find_any(session)? {
             return Ok(Some(place));
         }
-        // If formulac is not set up in the dbt project, dbt reports the errors in that project.
+        // If formulac is not set up in the dbt project, leave it to dbt to report errors in that project.
         let dbt = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         Ok(dbt.map(|dbt| {
             let root = dbt.folder.clone();
@@ -91,13 +92,13 @@ impl Workspace {
         bounds(&self.project, &self.root)
     }
 
-    /// The dialect that is asked for, else the project's, else that of dbt's adapter.
+    /// Returns the dialect of the command line, otherwise the project's dialect, otherwise that of dbt's adapter.
     pub fn dialect(&self, target: &TargetOptions) -> Result<Dialect, Failure> {
         if let Some(dialect) = target.dialect.or(self.project.dialect()) {
             return Ok(dialect);
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
-            // Without a manifest the adapter is the one of the last generation.
+            // Without a manifest, use the dialect of the last generation, which `known.yml` records.
             None => self
                 .committed_facts()
                 .ok()
@@ -118,7 +119,7 @@ impl Workspace {
         Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
     }
 
-    /// dbt's manifest, where it left one.
+    /// Returns dbt's manifest, if it exists.
     pub fn manifest(&self) -> Result<Option<&Manifest>, Failure> {
         Ok(self.artifacts()?.map(|artifacts| &artifacts.manifest))
     }
@@ -137,7 +138,7 @@ impl Workspace {
         artifacts::catalog(&path)
     }
 
-    /// The folders of models and of tests, seen from the project's.
+    /// Returns the folders of models and of tests, relative to the project's folder.
     pub fn folders(&self) -> (String, String) {
         (
             normalize_folder(self.project.models().unwrap_or(project::MODELS)),
@@ -145,22 +146,23 @@ impl Workspace {
         )
     }
 
-    /// The folder of Omni's model files, seen from the project's.
+    /// Returns the folder of Omni's model files, relative to the project's folder.
     pub fn omni_folder(&self) -> String {
         normalize_folder(self.project.omni().unwrap_or(project::OMNI))
     }
 
-    /// A path as it is seen from the project's folder, with `/` between folders.
+    /// Returns a path relative to the project's folder, with `/` as the separator.
     pub fn relative_path(&self, path: &Path) -> String {
         folder::relative_path(&self.root, path)
     }
 
-    /// The folder of specs, seen from the project's.
+    /// Returns the folder of specs, relative to the project's folder.
     pub fn specs_folder(&self) -> String {
         normalize_folder(self.project.specs().unwrap_or(project::SPECS))
     }
 
-    /// Reads the specs, each with its path relative to the project; `None` if the folder with specs does not exist.
+    /// Reads the specs, each with its path relative to the project. Returns an empty list if the folder with specs does
+    /// not exist.
     pub fn sources(&self) -> Result<Vec<(SourceText, Option<String>)>, Failure> {
         if !self.root.join(self.specs_folder()).is_dir() {
             return Ok(Vec::new());
@@ -183,7 +185,8 @@ pub fn bounds(project: &Project, root: &Path) -> Result<Bounds, Failure> {
     })
 }
 
-/// The same for a command that writes the Omni model; an error if its repository is not there.
+/// Returns the same folders as [`bounds`], for a command that writes the Omni model. Returns an error if the repository
+/// of the Omni model does not exist.
 pub fn bounds_with_omni(project: &Project, root: &Path) -> Result<Bounds, Failure> {
     omni_repository(project, root)?;
     bounds(project, root)
@@ -208,7 +211,7 @@ fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Fa
     }
 }
 
-/// A folder without `./` before it and `/` after it.
+/// Removes the leading `./` and the trailing `/` of a folder.
 pub fn normalize_folder(folder: &str) -> String {
     folder.trim_start_matches("./").trim_end_matches('/').to_owned()
 }

@@ -49,7 +49,8 @@ pub fn example(judge: &MutationScorer<'_>, data: &Data) -> Option<DraftedExample
     })
 }
 
-/// Returns the values of a column if they are the same on every day and don't depend on rounding in the last bits.
+/// Returns the values of a column if they are the same on every day and do not depend on the rounding of floats.
+/// Otherwise, returns the reason for leaving out the column.
 fn certain_values(judge: &MutationScorer<'_>, data: &Data, column: &str) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;

@@ -1,4 +1,4 @@
-//! Input columns of a draft, each with the values to try.
+//! Input columns of a draft, with the values to try for each column.
 
 use std::collections::BTreeSet;
 
@@ -20,8 +20,8 @@ pub struct Slot {
     pub name: String,
     /// Name of the column as written for dbt.
     pub written: String,
-    /// Whether rows should have different values where possible, because equal amounts hide how a formula combines
-    /// them.
+    /// Whether rows should have different values if possible. Equal amounts would hide how a formula combines the
+    /// values.
     pub is_varied: bool,
     /// Whether the column is an integer key that numbers the rows.
     pub is_key: bool,
@@ -36,10 +36,10 @@ pub struct Slot {
 /// Default number of decimal places, as in amounts of money, if the column's type doesn't specify a scale.
 const SCALE: u32 = 2;
 
-/// Last letters of placeholder strings.
+/// Last letters of the placeholder strings.
 pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 
-/// Amounts whose quotients have few digits.
+/// Amounts whose quotients have few decimal places.
 const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
 /// Returns the columns of each relation.
@@ -102,7 +102,7 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
     columns
 }
 
-/// Returns the key of a relation, if a step without grouping reads its rows.
+/// Returns the key of a relation, if a step without grouping reads the relation's rows.
 fn key_of(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     let mut read = main.spec.from.as_str();
     let mut walked = false;
@@ -121,7 +121,7 @@ fn keeps_all(given: &InputRelation, spec: &ReferenceSpec) -> bool {
     spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
 }
 
-/// Returns the names of all columns that the spec reads, without relation names.
+/// Returns the names of all columns that the spec reads, without the names of their relations.
 fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
@@ -278,7 +278,8 @@ fn around(n: f64) -> impl Iterator<Item = f64> {
     [n, n - 1.0, n + 1.0].into_iter().filter(|n| n.abs() < 1e12)
 }
 
-/// Returns dates to try: month ends, a leap day, and months with gaps between them.
+/// Returns dates to try: dates next to those in the formulas, month ends, a leap day, and months with gaps between
+/// them.
 fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
     let mut dates = Vec::new();
     for value in named {
@@ -290,7 +291,7 @@ fn dates(named: &[Value], has_today: bool) -> Vec<i64> {
             _ => {}
         }
     }
-    // Dates before and after any possible day of the run.
+    // These dates are before or after any possible day of the run.
     let far = [
         (1999, 12, 31),
         (2999, 12, 31),

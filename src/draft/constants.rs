@@ -1,4 +1,5 @@
-//! Constants that formulas compare or combine with columns. Drafted rows contain these values and their neighbors.
+//! Constants that formulas compare or combine with columns. Drafted rows contain these constants and the values next to
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +8,8 @@ use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, Refere
 use crate::interpret::value::Value;
 use crate::interpret::walk::{Sees, ValueRow, row_value};
 
-/// A Wednesday and a Saturday in January 2000. With the days before and after them, they give three workdays and a
-/// weekend. Both are far from the current day of any run.
+/// A Wednesday and a Saturday in January 2000. Together with the days before and after them, these are four workdays
+/// and a weekend. Both days are long before any run.
 const WEEK: [i64; 2] = [10_961, 10_964];
 
 /// Column of a relation.
@@ -18,7 +19,7 @@ pub struct ComparedBase {
     pub column: String,
 }
 
-/// Constants that formulas use together with a column, by column.
+/// Constants that formulas use together with a column. The keys are the columns.
 #[derive(Debug, Default)]
 pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
 
@@ -44,7 +45,7 @@ impl Constants {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
-            // Operands of arithmetic and concatenation don't tell which values a column has.
+            // Operands of arithmetic and concatenation do not indicate which values a column has.
             let is_beside = match x {
                 ReferenceExpr::Binary(op, ..) => !matches!(
                     op,
@@ -83,7 +84,7 @@ impl Constants {
         }
     }
 
-    /// Keeps only the constants that `other` contains too.
+    /// Keeps only the constants that `other` also contains.
     pub fn keep_only(&mut self, other: &Self) {
         for (column, values) in &mut self.0 {
             values.retain(|value| other.0.get(column).is_some_and(|others| others.contains(value)));
@@ -95,7 +96,7 @@ impl Constants {
     }
 }
 
-/// Returns the value of an expression without names.
+/// Returns the value of an expression that contains no names.
 fn constant(x: &ReferenceExpr) -> Option<Value> {
     let mut names = Vec::new();
     x.names(&mut names);
@@ -112,7 +113,7 @@ fn constant(x: &ReferenceExpr) -> Option<Value> {
     (!value.is_null()).then_some(value)
 }
 
-/// Returns the number or text in the text of a criterion, without operators and wildcards.
+/// Returns the number or text that a criterion contains, without operators and wildcards.
 fn near_values(value: Value) -> Vec<Value> {
     let Value::Text(text) = &value else { return vec![value] };
     let operand = text.trim_start_matches(['<', '>', '=']).trim();
@@ -125,7 +126,7 @@ fn near_values(value: Value) -> Vec<Value> {
     values
 }
 
-/// Resolves expressions to columns of relations, through definitions and earlier steps.
+/// Resolves names in expressions to columns of relations, through definitions and earlier steps.
 struct Bases<'a> {
     spec: &'a ReferenceSpec,
 }
@@ -134,7 +135,7 @@ impl Bases<'_> {
     fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
-        // Step, name, and whether the name refers to a column of the step's input.
+        // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
         let names = |x: &ReferenceExpr, own: Option<&str>| {
             let mut names = Vec::new();
@@ -186,7 +187,8 @@ impl Bases<'_> {
         [(read, read)].into_iter().chain(joined).collect()
     }
 
-    /// Returns the source of a step's output column within the step.
+    /// Returns the source of a step's output column: the index of the step, a name, and whether the name refers to a
+    /// column of the step's input.
     fn inside(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
         let step = self.spec.steps.get(at)?;
         if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {

@@ -1,4 +1,4 @@
-//! Parts and outcomes of a spec that rows can reach.
+//! Size limits and pruning of a spec, and the outcomes of its formulas that no row reaches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
 use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
 use crate::interpret::trace::{TraceEvents, branch};
 
-/// Maximum number of nodes of a formula with all definitions inlined.
+/// Maximum number of nodes in a formula after all definitions are inlined.
 const SIZE: usize = 20_000;
 const DEPTH: usize = 100;
 
@@ -36,7 +36,8 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the number of nodes and levels of an expression. The parser limits the nesting depth, so recursion is safe.
+/// Returns the number of nodes and the depth of an expression. The parser limits the nesting depth, so recursion is
+/// safe.
 fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Copy + 'a) -> (usize, usize) {
     let mut own = (1, 1);
     if let ReferenceExpr::Name(name) | ReferenceExpr::Period(name, _) = x
@@ -52,7 +53,7 @@ fn size<'a>(x: &ReferenceExpr, of: impl Fn(&str) -> Option<(usize, usize)> + Cop
     (nodes, depth.max(own.1))
 }
 
-/// Prunes the spec to some columns of its last step, and to everything they depend on.
+/// Removes everything from a spec that the given columns of its last step do not depend on.
 pub fn only(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
@@ -122,12 +123,12 @@ fn needed(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     needed
 }
 
-/// Returns whether an outcome is worth a row.
+/// Returns whether an outcome justifies an additional row.
 pub fn is_relevant(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
-/// Returns descriptions of the outcomes that formulas distinguish but no row reaches.
+/// Returns descriptions of the outcomes of formulas that no row reaches.
 pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();

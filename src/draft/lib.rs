@@ -11,8 +11,8 @@
 //! assert!(draft.text().starts_with("examples:\n"));
 //! ```
 //!
-//! A draft is deterministic: the same spec and schema give the same text. The user reviews it and adds it to the
-//! spec, where `examples:` become unit tests of dbt.
+//! A draft is deterministic: the same spec and schema always produce the same text. The user reviews it and adds it to
+//! the spec, in which `examples:` become unit tests of dbt.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -87,7 +87,7 @@ impl Draft {
     }
 }
 
-/// Drafts examples for a spec. The result is deterministic for a spec and its schema.
+/// Drafts examples for a spec. The same spec and schema always produce the same result.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         return Err("the spec has errors".to_owned());
     }
     let day = day(source);
-    // If examples can't set the current day, the results must hold on any day.
+    // If examples can't set the current day, the results must be the same on every day.
     let (today, others): (i64, &[i64]) = match day {
         Day::Said(day) => (day, &[]),
         Day::Settable => (days(2024, 3, 31), &[]),

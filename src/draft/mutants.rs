@@ -1,5 +1,5 @@
-//! Mutants: copies of a spec with one fault that is typical of people who write formulas. Rows that give the same
-//! result for a mutant don't prove that the formula is correct.
+//! Mutants: copies of a spec, each with one mistake that people often make in formulas. If a mutant returns the same
+//! result as the spec, the rows do not prove that the formula is correct.
 
 use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
 use crate::interpret::spec::{ReferenceJoinKind, ReferenceSpec, ReferenceStep};
@@ -8,7 +8,7 @@ use crate::interpret::value::Value;
 /// Maximum number of mutants.
 const MOST: usize = 60;
 
-/// Returns the mutants of a spec, one for each fault.
+/// Returns the mutants of a spec, one for each mistake.
 pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     let mut found = Vec::new();
     for at in 0..spec.steps.len() {
@@ -70,7 +70,7 @@ pub fn mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
     found
 }
 
-/// Returns the mutants of an expression, one for each fault. The parser limits the nesting depth, so recursion is
+/// Returns the mutants of an expression, one for each mistake. The parser limits the nesting depth, so recursion is
 /// safe.
 fn wrong(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     let mut found = wrong_here(x);
@@ -149,7 +149,7 @@ fn wrong_here(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         }
         ReferenceExpr::Window(Window::Period(of, by, unit)) => vec![
             ReferenceExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
-            // The same offset in rows differs if periods are missing.
+            // An offset by the same number of rows differs only if periods are missing.
             ReferenceExpr::Window(Window::Offset(of.clone(), *by)),
         ],
         ReferenceExpr::Window(Window::Rank(name, of, down)) => {

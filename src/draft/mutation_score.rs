@@ -1,4 +1,4 @@
-//! Evaluates drafted rows: which branches of the formulas they cover, and whether the results are deterministic.
+//! Evaluates drafted rows: which branches of the formulas the rows cover, and whether the results are deterministic.
 
 use std::cell::Cell;
 
@@ -21,8 +21,8 @@ pub struct MutationScorer<'a> {
     pub specs: Vec<ReferenceSpec>,
     /// The spec, and the same spec on other days, with all columns.
     pub whole: Vec<&'a ReferenceSpec>,
-    /// Relations, each with its name, its columns, its key columns among them, and the number of columns in the whole
-    /// key.
+    /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
+    /// columns in the complete key.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
     pub slots: &'a [Vec<Slot>],
     /// Output columns with expected values, by their names in the interpreter.
@@ -31,9 +31,9 @@ pub struct MutationScorer<'a> {
     pub written: Vec<(String, String)>,
     /// Output columns that are left out, each with the reason.
     pub unknown: Vec<(String, String)>,
-    /// Mutants: copies of the spec with one fault each.
+    /// Mutants: copies of the spec with one mistake each.
     pub mutants: Vec<ReferenceSpec>,
-    /// Number of interpreter steps so far.
+    /// Number of interpreter steps that the draft has used.
     spent: Cell<u64>,
 }
 
@@ -168,7 +168,7 @@ impl<'a> MutationScorer<'a> {
             })
             .collect();
         let run = with_noise(noise, || interpret(spec, &tables));
-        // Each row has a fixed cost for its layout.
+        // Add a fixed cost for the layout of each row.
         let rows: usize = data.iter().map(Vec::len).sum();
         self.spent
             .set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
@@ -188,14 +188,14 @@ impl<'a> MutationScorer<'a> {
         mutants.iter().copied().filter(is_other).collect()
     }
 
-    /// Returns whether the draft has used the given percentage of its steps. The search then stops, because a user is
-    /// waiting for the draft.
+    /// Returns whether the draft has used more than `percent` of its maximum number of steps. The search then stops,
+    /// because a user is waiting for the draft.
     pub fn is_spent(&self, percent: u64) -> bool {
         self.spent.get() > STEPS / 100 * percent
     }
 
-    /// Evaluates a set of rows. Returns `None` for invalid rows: a duplicate key, or several matches for a join that
-    /// allows one.
+    /// Evaluates a set of rows. Returns `None` for invalid rows: rows with a duplicate key, or with several matches for
+    /// a join that allows only one match.
     pub fn score_rows(&self, data: &Data) -> Option<MutationScore> {
         for ((slots, rows), (.., parts)) in self.slots.iter().zip(data).zip(&self.relations) {
             let is_part = |at: &usize| slots.get(*at).is_some_and(|slot| slot.is_part_of_key);
@@ -203,7 +203,7 @@ impl<'a> MutationScorer<'a> {
             let key = |row: &Vec<Value>| keys.iter().map(|at| row.get(*at).map(Value::key)).collect::<Vec<_>>();
             let mut seen: Vec<_> = rows.iter().map(key).collect();
             seen.sort();
-            // If the rows contain only a part of the key, its values may repeat.
+            // If the rows contain only a part of the key, the values of this part may repeat.
             let is_whole = !keys.is_empty() && keys.len() == *parts;
             if is_whole && seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
                 return None;
@@ -234,7 +234,7 @@ impl<'a> MutationScorer<'a> {
     }
 }
 
-/// Sorts the rows, because dbt compares them in any order.
+/// Formats the rows as strings and sorts them, because dbt compares rows in any order.
 fn sorted(rows: StepRows) -> Vec<String> {
     let mut written: Vec<String> = rows
         .values()
@@ -245,7 +245,7 @@ fn sorted(rows: StepRows) -> Vec<String> {
     written
 }
 
-/// Returns the outcome that a value of the model represents.
+/// Returns a description of an output value that coverage counts as an outcome, such as `is above 0`.
 fn kind(value: &Value) -> &'static str {
     match value.number() {
         Some(number) if number > 0.0 => "is above 0",

@@ -1,5 +1,5 @@
-//! Search for a few rows with high coverage. It adds rows as long as they add coverage, then removes the rows that are
-//! not needed.
+//! Search for a few rows with high coverage. The search adds rows as long as they increase the coverage, then removes
+//! unnecessary rows.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeSet;
@@ -33,7 +33,7 @@ struct Worth {
 }
 
 impl Worth {
-    /// Returns whether a score is better. Fewer digits alone are no improvement.
+    /// Returns whether this score is better than `other`. A score with only fewer digits is not better.
     fn gains_on(self, other: Self) -> bool {
         self.new > other.new || (self.certain && !other.certain)
     }
@@ -65,8 +65,8 @@ fn worth(judge: &MutationScorer<'_>, shown: &ShownRows, data: &Data) -> Option<W
     })
 }
 
-/// Returns the rows of each example. A later example may reach outcomes that are impossible together with earlier
-/// ones.
+/// Returns the rows of each example. A later example may reach outcomes that are impossible in combination with earlier
+/// outcomes.
 pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
     let mut shown = ShownRows::default();
     let mut found: Vec<Data> = Vec::new();
@@ -85,7 +85,7 @@ pub fn examples(judge: &MutationScorer<'_>) -> Vec<Data> {
         };
         let alive = alive(judge, &shown);
         let told = judge.detected_mutants(&data, &alive);
-        // One new outcome alone doesn't justify another example, unless it is the case without rows.
+        // One new outcome alone doesn't justify another example, unless that outcome is the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;
@@ -176,7 +176,7 @@ fn telling(judge: &MutationScorer<'_>, chance: &mut Chance, shown: &ShownRows, m
     data
 }
 
-/// Returns the data with a random value changed.
+/// Returns a copy of the data with one random value changed.
 fn changed(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data) -> Data {
     let mut data = data.clone();
     let at = chance.random_below(data.len());
@@ -231,7 +231,7 @@ fn with_more(judge: &MutationScorer<'_>, chance: &mut Chance, data: &Data, more:
     data
 }
 
-/// Simplifies the rows found as long as their score doesn't drop.
+/// Simplifies the rows that were found, as long as their score doesn't drop.
 struct Tidied<'a> {
     judge: &'a MutationScorer<'a>,
     shown: &'a ShownRows,
@@ -268,7 +268,8 @@ impl Tidied<'_> {
         }
     }
 
-    /// Replaces each value with the simplest possible one. Amounts differ from those of earlier rows where possible.
+    /// Replaces each value with the simplest possible value. If possible, amounts differ from the amounts in earlier
+    /// rows.
     fn plainer(&mut self) {
         for at in 0..self.data.len() {
             for row in 0..self.data.get(at).map_or(0, Vec::len) {
@@ -294,7 +295,7 @@ impl Tidied<'_> {
         }
     }
 
-    /// Renames placeholder strings, starting with the first letter.
+    /// Renames placeholder strings, so that their letters start with A.
     fn renamed(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self

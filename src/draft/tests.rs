@@ -1,4 +1,4 @@
-//! Tests of the drafts for small specs.
+//! Tests of drafts for small specs.
 
 use insta::assert_snapshot;
 
@@ -58,7 +58,7 @@ keep: order_id
     ));
 }
 
-/// The last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
+/// Proves that the last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
 #[test]
 fn days_of_the_week() {
     assert_snapshot!(draft(
@@ -175,7 +175,7 @@ fn what_cannot_be_drafted_says_why() {
     assert_snapshot!(draft(spec), @"the interpreter does not support `seen_at`, whose instants are dates in the session's time zone");
 }
 
-/// Deep nesting or long lists in a user's spec don't cause unbounded recursion.
+/// Proves that deeply nested formulas and long lists in a user's spec do not cause unbounded recursion.
 #[test]
 fn deep_and_long_formulas_come_to_an_end() {
     let compiler = Compiler::default();

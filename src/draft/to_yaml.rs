@@ -1,4 +1,4 @@
-//! Formatting of a draft as YAML for the spec.
+//! Formats a draft as YAML for the spec.
 
 use std::fmt::Write as _;
 
@@ -99,7 +99,7 @@ fn comment(text: &mut String, note: &str) {
     let _ = writeln!(text, "  # {clean}");
 }
 
-/// Writes rows. Input rows omit NULLs (`skips_null`), and expected rows contain them.
+/// Writes rows. With `skips_null`, as for input rows, NULLs are omitted. Expected rows contain them.
 fn write_rows(text: &mut String, names: &[&str], rows: &[Vec<Value>], skips_null: bool) {
     if rows.is_empty() {
         text.push_str(" []\n");
@@ -151,7 +151,7 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Returns whether YAML reads an unquoted text as a string, even inside braces.
+/// Returns whether YAML parses the text as a string without quotes, even inside braces.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan"];
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');

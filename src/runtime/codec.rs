@@ -1,8 +1,8 @@
-//! Binary form of data that is much faster to read than its source. It contains each text once, and everything else as
-//! numbers.
+//! Binary format for data, which is much faster to read than the text that the data was parsed from. The format
+//! contains each string once, and stores all other data as numbers.
 //!
-//! The form is only valid for this build and this machine. It starts with a fingerprint of its shape and ends with a
-//! checksum, so that data that is truncated, damaged or from another build is rejected as a whole.
+//! The bytes are valid only for this build and this machine. They start with a fingerprint of the data's shape and end
+//! with a checksum, so that data that is truncated, damaged or from another build is rejected.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-/// Maximum nesting of values; JSON is not nested deeper.
+/// Maximum nesting depth of values. Parsed JSON is never nested more deeply.
 pub const DEPTH: usize = 200;
 
 /// Writes a value as bytes for [`read`], which must be called with the same `shape`.
@@ -34,7 +34,7 @@ pub fn bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// Reads a value from bytes. `None` if they are truncated, damaged or have another shape.
+/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or if the data has another shape.
 pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if fingerprint(all) != u64::from_le_bytes(*checksum) {
@@ -82,7 +82,7 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Numbers and strings to write.
+/// Strings and numbers that will be written.
 #[derive(Default)]
 pub struct CodecWriter<'m> {
     places: FxHashMap<&'m str, u32>,
@@ -110,7 +110,7 @@ impl<'m> CodecWriter<'m> {
     }
 }
 
-/// Strings, and numbers that remain to be read.
+/// Strings, and the numbers that have not been read yet.
 pub struct CodecReader<'t> {
     texts: &'t [Arc<str>],
     numbers: &'t [[u8; 4]],
@@ -119,25 +119,25 @@ pub struct CodecReader<'t> {
 }
 
 impl CodecReader<'_> {
-    /// Reads a number. `None` if there is none left.
+    /// Reads a number. Returns `None` if no number is left.
     pub fn number(&mut self) -> Option<u32> {
         let (first, rest) = self.numbers.split_first()?;
         self.numbers = rest;
         Some(u32::from_le_bytes(*first))
     }
 
-    /// Reads a string. `None` if its number is not that of a string.
+    /// Reads a string. Returns `None` if the number read is not the index of a string.
     pub fn text(&mut self) -> Option<&Arc<str>> {
         let place = self.number()?;
         self.texts.get(place as usize)
     }
 }
 
-/// Type that can be stored in this binary form.
+/// Type that can be stored in the binary format.
 pub trait Stored: Sized {
     /// Writes the value.
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>);
-    /// Reads a value. `None` if the bytes are damaged.
+    /// Reads a value. Returns `None` if the bytes are damaged.
     fn read(from: &mut CodecReader<'_>) -> Option<Self>;
 }
 
@@ -227,7 +227,7 @@ impl<T: Stored> Stored for Vec<T> {
 
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let count = from.number()? as usize;
-        // Each item takes at least one number.
+        // Each item needs at least one number, so a larger count is invalid.
         if count > from.numbers.len() {
             return None;
         }
@@ -275,7 +275,7 @@ impl<A: Stored, B: Stored> Stored for (A, B) {
 #[macro_export]
 macro_rules! structs {
     ($($name:ident { $($field:ident),* $(,)? })*) => {
-        /// Names of the stored fields in order, with the version of the build.
+        /// Names of the stored fields in order, with the version of the crate.
         const SHAPE: &str = concat!(env!("CARGO_PKG_VERSION"), " 1 ", $(stringify!($name { $($field),* })),*);
 
         $(impl $crate::codec::Stored for $name {

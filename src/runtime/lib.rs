@@ -1,4 +1,4 @@
-//! Threads and binary caches: support code without knowledge of formulas, SQL or dbt.
+//! Threads and binary caches: support code that does not depend on formulas, SQL or dbt.
 //!
 //! [`parallel`] runs work on all cores and returns the results in the order of the input, so that output does not
 //! depend on the number of cores. [`codec`] writes data structures as bytes that are much faster to read than JSON.
@@ -9,12 +9,12 @@
 //! assert_eq!(squares, [0, 1, 4, 9]);
 //! ```
 //!
-//! Cached bytes are valid only for the build that wrote them. They start with a fingerprint of the data's shape and
-//! end with a checksum; [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build.
-//! Such a cache is a reason to compute the data again, never an error.
+//! Cached bytes are valid only for the build that wrote them. They start with a fingerprint of the data's shape and end
+//! with a checksum; [`codec::read`] returns `None` for bytes that are truncated, damaged or from another build. The
+//! caller then computes the data again, and reports no error.
 //!
-//! The crate uses no files: the command reads and writes the bytes. Both modules are internal to formulac and change
-//! with it. Use rayon and serde instead of this crate in other projects.
+//! The crate uses no files: the command reads and writes the bytes. Both modules are internal to formulac and may
+//! change in any release. Use rayon and serde instead of this crate in other projects.
 
 #![forbid(unsafe_code)]
 #![warn(

@@ -186,7 +186,7 @@ pub struct CheckArgs {
     pub json: bool,
 }
 
-/// `--deny`.
+/// Values of `--deny`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Deny {
     /// Warnings

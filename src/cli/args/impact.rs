@@ -52,7 +52,7 @@ pub struct ImpactArgs {
     pub json: bool,
 }
 
-/// `--fail-on`.
+/// Values of `--fail-on`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     /// Something fails

@@ -51,7 +51,7 @@ pub struct Settings {
     pub blanks: Option<Blanks>,
 }
 
-/// `--context`.
+/// Values of `--context`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ContextName {
     /// A dimension: one value per row
@@ -72,7 +72,7 @@ impl From<ContextName> for Context {
     }
 }
 
-/// `--blanks`.
+/// Values of `--blanks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Blanks {
     /// Blanks count as zero, as in Omni's engine

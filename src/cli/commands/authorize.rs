@@ -105,14 +105,14 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
 }
 
-/// A file whose content differs from what formulac writes.
+/// A generated file whose content differs from formulac's output, and the reason.
 struct ByHand {
     path: String,
     why: &'static str,
 }
 
-/// Returns files that need no approval because formulac writes them, although their content differs from
-/// formulac's output.
+/// Returns files whose content differs from formulac's output, although formulac generates them and they therefore need
+/// no approval.
 fn by_hand(
     session: &Session,
     place: &Workspace,

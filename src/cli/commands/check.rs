@@ -79,7 +79,7 @@ fn bounds(session: &Session, args: &CheckArgs) -> Result<Bounds, Failure> {
     Ok(args.files.iter().fold(bounds, |bounds, file| bounds.and_named(file)))
 }
 
-/// Files to check, and the knowledge used to check them.
+/// Files to check, and the facts about the project that are needed to check them.
 struct Setup {
     knowledge: Knowledge,
     files: Vec<PathBuf>,
@@ -108,7 +108,7 @@ impl Setup {
     }
 }
 
-/// Returns the knowledge of the project, and the files to check: the named files, otherwise the project's specs.
+/// Returns the facts about the project, and the files to check: the named files, otherwise the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let knowledge = Knowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {

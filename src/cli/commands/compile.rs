@@ -133,12 +133,12 @@ fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -
     })
 }
 
-/// A definition as JSON.
+/// Returns a definition as JSON.
 pub fn definition_object(definition: &Definition) -> Value {
     let mut assumed = Map::new();
     for column in definition.columns() {
         let Some(ty) = column.assumed() else { continue };
-        // Two relations may have columns with the same name.
+        // Two relations may have columns with the same name, so the output then includes the relation.
         let name = if assumed.contains_key(column.name()) {
             column.path()
         } else {

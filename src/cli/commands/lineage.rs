@@ -11,7 +11,7 @@ use crate::cli::json;
 use crate::cli::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    // As in `impact`, no memory is freed, because the process ends after this command.
+    // Do not free the memory, because the process ends after this command. `impact` does the same.
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let target = graph.resolve_target(&args.name).map_err(name_failure)?;

@@ -154,7 +154,7 @@ fn bounds(session: &Session, args: &ModelArgs) -> Result<Bounds, Failure> {
         .fold(bounds, |bounds, path| bounds.and_named(path)))
 }
 
-/// Returns the knowledge of the project, the compiler, and whether the dbt project lacks a time spine.
+/// Returns the facts about the project, the compiler, and whether the dbt project lacks a time spine.
 fn compiler(session: &Session, args: &ModelArgs) -> Result<(Knowledge, Compiler, bool), Failure> {
     let knowledge = Knowledge::new(session, &args.target)?;
     let place = knowledge.place.as_ref();

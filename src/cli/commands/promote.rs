@@ -182,7 +182,7 @@ fn summary(promotion: &Promotion) -> String {
     format!("{}: {}", promotion.name, parts.join(", "))
 }
 
-/// Returns gaps as warnings in Omni's files.
+/// Converts gaps to warnings at their positions in Omni's files.
 fn gaps(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
     let mut found: Vec<FailureKind> = Vec::new();
     for gap in gaps {
@@ -410,13 +410,13 @@ fn omni_files(knowledge: &Knowledge, file: &Path) -> Result<Vec<(String, String)
     let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
     let folder = or_here(&folder).to_owned();
     let mut paths = omni_paths(&folder);
-    // The named file keeps the path that the argument has.
+    // The named file keeps the path that the user passed.
     paths.retain(|path| fs::canonicalize(path).ok() != own);
     paths.insert(0, file.to_owned());
     read_all(&paths)
 }
 
-/// Returns the tables that are dbt sources and not models.
+/// Returns the dbt sources, except sources that have the same name as a model.
 fn sources(knowledge: &Knowledge) -> Result<Vec<(String, String, String)>, Failure> {
     let Some(place) = &knowledge.place else {
         return Ok(Vec::new());

@@ -87,7 +87,7 @@ fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, 
 fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
     let (exit, read) = pull(session, args, folders)?;
     if !args.watch {
-        // The process ends here, so all memory is released at once.
+        // The process ends here, so the operating system releases all memory at once.
         std::mem::forget(read);
     }
     Ok(exit)
@@ -210,7 +210,7 @@ pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
         .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
 }
 
-/// Returns the columns that the last pull recorded, by the names that models and sources' tables have in dbt.
+/// Returns the columns that the last pull recorded, by the names of models and source tables in dbt.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     let named = pull_records(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::cli::artifacts::format_age;
 use crate::cli::plurals::count;
 
-/// Maximum number of names in a list; the rest are counted.
+/// Maximum number of names in a list. The other names are only counted.
 const NAMED: usize = 10;
 
-/// One JSON object.
+/// Returns the changes and the state of the tables as one JSON object.
 pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.unseen_constraints();
     let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
@@ -99,7 +99,7 @@ fn slower(run: &RunTrend) -> [String; 3] {
     ["slower run".to_owned(), run.view.clone(), what]
 }
 
-/// Rounds seconds to the precision that matters to people.
+/// Rounds seconds to a precision that is useful in a report.
 fn rounded(seconds: f64) -> f64 {
     if seconds < 10.0 {
         (seconds * 100.0).round() / 100.0
@@ -182,7 +182,7 @@ pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     out
 }
 
-/// Returns notes for people in addition to the changes.
+/// Returns notes that are printed in addition to the changes.
 pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut listed = |what: &str, lines: Vec<String>| {

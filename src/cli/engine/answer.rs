@@ -26,7 +26,8 @@ pub struct AnswerColumn {
 }
 
 impl Answer {
-    /// Keeps at most `limit` rows. The query requests one more row than that, to find out whether there are more.
+    /// Keeps at most `limit` rows. The query requests one more row than `limit`, to determine whether there are more
+    /// rows.
     pub fn with_limit(mut self, limit: u32) -> Self {
         self.more = self.rows.len() > limit as usize;
         self.rows.truncate(limit as usize);
@@ -87,9 +88,9 @@ fn blank_before_time(text: &mut String) {
     }
 }
 
-/// Converts a value to JSON. Booleans, integers and floats become JSON's own. A decimal becomes a string, because
-/// a JSON number would be read as a float. Values that JSON cannot represent also become strings: an integer of
-/// more than 64 bits, NaN and infinities.
+/// Converts a value to JSON. Booleans, integers and floats become JSON booleans and numbers. A decimal becomes a
+/// string, because a JSON number would be parsed as a float. Values that JSON cannot represent also become strings: an
+/// integer of more than 64 bits, NaN and infinities.
 fn value(text: Option<&str>, ty: Type) -> Value {
     let Some(text) = text else { return Value::Null };
     let exact = match ty {

@@ -1,4 +1,4 @@
-//! Files of `--data`: one file per relation, with the relation's name.
+//! Files in the folder of `--data`. Each file contains one relation and has the relation's name.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::source::SourceText;
 
-/// Maximum number of bytes of a header that are read.
+/// Maximum number of bytes to read of a header.
 const HEADER: u64 = 1 << 20;
 
 /// Format of a data file.
@@ -27,7 +27,7 @@ pub struct DataFile {
     /// Absolute path.
     pub path: String,
     pub kind: DataFormat,
-    /// Types to read columns as, unless the schema specifies them.
+    /// Types of columns for reading the file, unless the schema specifies other types.
     pub types: Vec<(String, String)>,
 }
 
@@ -103,8 +103,8 @@ fn kind(path: &Path) -> std::io::Result<Option<DataFormat>> {
     })
 }
 
-/// Returns the delimiter in the header of a file. It is not left to the engine, because an engine that guesses
-/// reads a file with a broken row as a file with a single column.
+/// Returns the delimiter in the header of a file. The engine must not guess the delimiter, because it would read a file
+/// with a malformed row as a file with a single column.
 fn delimiter(path: &Path) -> std::io::Result<char> {
     let header = header_line(path)?;
     let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();

@@ -1,4 +1,4 @@
-//! The project's own dbt: runs the model on its warehouse with `dbt show`.
+//! Runs a model in the project's warehouse, with the project's dbt installation and `dbt show`.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub struct DbtRun {
 }
 
 impl DbtRun {
-    /// Returns the dialect of the environment, else of the project, else of dbt's adapter.
+    /// Returns the dialect of the environment, otherwise of the project, otherwise of dbt's adapter.
     pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
         let said = self
             .environment
@@ -72,8 +72,8 @@ fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str, what: &str
     call.run(&run.waiting, &format!("asking dbt for {what}"))
 }
 
-/// Runs a query in dbt's syntax; dbt adds the limit. dbt does not report types, so the types are those of the
-/// declared columns.
+/// Runs a query in dbt's syntax. dbt adds the limit. dbt does not report types, so the types are those of the declared
+/// columns.
 pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     let one_more = u64::from(asked.limit) + 1;
     let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
@@ -108,7 +108,7 @@ pub fn show(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failure> {
     Ok(answer.with_limit(asked.limit))
 }
 
-/// Returns the engine with its version, and the version.
+/// Returns the name of the engine with its version, and the version alone.
 fn engine(output: &Ran) -> (String, String) {
     let text = |event: &str, key: &str| {
         let text = output.event(event).and_then(|data| data[key].as_str());
@@ -121,8 +121,8 @@ fn engine(output: &Ran) -> (String, String) {
     )
 }
 
-/// Runs queries. Several queries share one call, because each call takes seconds to start. If a query fails, it
-/// ends the call, and all queries of the call are run one by one.
+/// Runs queries. Several queries share one call, because each call takes seconds to start. A failing query ends the
+/// call, so all queries of that call are then run one by one.
 pub fn show_all(
     all: &[EngineRequest<'_>],
     run: &DbtRun,
@@ -218,8 +218,8 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>
 /// why it cannot be looked up.
 pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
 
-/// Returns the columns of each relation, with the warehouse's names for their types. If the call for all
-/// relations fails, dbt is called once per relation.
+/// Returns the columns of each relation, with the types as the warehouse names them. If the call for all relations
+/// fails, dbt is called once per relation.
 pub fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<RelationLookup>, Failure> {
     let Some((first, others)) = relations.split_first() else {
         return Ok(Vec::new());

@@ -1,14 +1,14 @@
-//! Finds columns of CSV files that are decimals. DuckDB infers only floats, in which 0.1 + 0.2 is not 0.3, but
-//! the file shows the number of digits after the decimal point.
+//! Finds columns of CSV files that are decimals. DuckDB infers only floats, for which 0.1 + 0.2 is not 0.3. The values
+//! in the file show the required number of digits after the decimal point.
 
 use formulac::Dialect;
 use serde_json::{Map, Value};
 
-/// Number of digits of the widest decimal that DuckDB computes with quickly and can multiply without running out
-/// of digits.
+/// Maximum number of digits of a decimal that DuckDB processes quickly and can multiply without overflow.
 const WIDEST: u64 = 18;
 
-/// Returns a query with one row that describes the columns read as floats. `rows` converts each value to text.
+/// Returns a query with one row that describes the columns read as floats. `rows` is a table expression in which each
+/// value is text.
 pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
     let asked = columns.iter().enumerate().map(|(number, name)| {
         let name = dialect.name_text(name, false);

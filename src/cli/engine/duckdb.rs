@@ -1,4 +1,4 @@
-//! The DuckDB program, which reads the data files.
+//! The DuckDB program, which queries the data files.
 
 use std::path::Path;
 use std::process::Command;
@@ -53,7 +53,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     Ok(json!({"relations": relations}).to_string())
 }
 
-/// Finds decimals among the columns of CSV files that were read as floats, and records them in the files.
+/// Finds decimals among the CSV columns that were read as floats, and adds their types to the files.
 fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
     let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
     let mut script = String::new();
@@ -78,7 +78,7 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
     if asked.is_empty() {
         return Ok(());
     }
-    // If a query cannot be answered, the columns stay floats.
+    // If a query cannot be answered, the columns remain floats.
     for ((file, floats), rows) in asked.into_iter().zip(self::answers(&run(&script)?)) {
         file.types = rows
             .first()
@@ -95,7 +95,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     for file in files {
         let view = view(file);
         let rows = select(file, typed, dialect);
-        // Run one query per file, because the number of answers then shows which file cannot be read.
+        // Run one query per file, because the number of answers then identifies a file that cannot be read.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));
@@ -152,7 +152,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     Ok(answer.with_limit(asked.limit))
 }
 
-/// Returns the name of a file's view, as a query writes it.
+/// Returns the name of a file's view, in SQL syntax.
 pub fn view(file: &DataFile) -> String {
     dialect().name_text(&file.relation, false)
 }
@@ -174,7 +174,7 @@ fn type_of(text: &str) -> Type {
 
 fn run(script: &str) -> Result<ProgramOutput, Failure> {
     let mut command: Command = PROGRAM.command();
-    // Ignore the user's settings and extensions from elsewhere, because the queries read only local files.
+    // Ignore the user's init file, which may load extensions, because the queries read only local files.
     command.args(["-batch", "-bail", "-no-init", "-json", ":memory:"]);
     PROGRAM.run(&mut command, script)
 }
@@ -230,7 +230,7 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
                 format!(", types = {{{}}}", pairs.join(", "))
             };
             let form = csv_form(delimiter, dialect);
-            // Infer types from the whole file, so that no later value has another type.
+            // Infer types from the whole file, so that no later value fails to match the type.
             format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
         }
         DataFormat::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
@@ -241,15 +241,15 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     }
 }
 
-/// Returns CSV options that DuckDB must not guess. If DuckDB guesses, it skips rows that do not fit as if they
-/// were text before the header.
+/// Returns CSV options that DuckDB must not guess. With guessed options, DuckDB treats malformed rows as text before
+/// the header and skips them.
 fn csv_form(delimiter: char, dialect: Dialect) -> String {
     let delimiter = dialect.text_literal(&delimiter.to_string());
     format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")
 }
 
-/// Returns the reason why a file cannot be read. DuckDB does not report the broken line of a CSV file while it
-/// infers the format, so the file is read again with all options set.
+/// Returns the reason why a file cannot be read. DuckDB does not report the malformed line of a CSV file if it infers
+/// the format, so the file is read again with all options set.
 fn unreadable(file: &DataFile, output: ProgramOutput, dialect: Dialect) -> Failure {
     let broken = match file.kind {
         DataFormat::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
@@ -284,7 +284,7 @@ fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialec
     }
 }
 
-/// Escapes the wildcards in a path.
+/// Escapes the glob characters in a path.
 fn unglobbed(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
@@ -296,7 +296,8 @@ fn unglobbed(path: &str) -> String {
     out
 }
 
-/// Creates aliases, so that `raw.orders` also reads the file `orders`, unless a file has the full name.
+/// Returns the SQL that creates aliases, so that `raw.orders` also reads the file `orders`, unless a file is named
+/// `raw.orders`.
 fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
     let mut script = String::new();
     for table in tables {

@@ -7,7 +7,7 @@ use formulac::span::Span;
 /// Maximum number of characters shown of an engine's message.
 const LONGEST: usize = 1000;
 
-/// SQL as it was sent to the engine, with a prefix before it.
+/// SQL that was sent to the engine, and the prefix before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sent<'s> {
     pub sql: &'s str,
@@ -81,7 +81,7 @@ fn first_paragraph(message: &str) -> String {
     }
 }
 
-/// Returns whether the rest of the message is meant only for people who wrote the call to the engine.
+/// Returns whether a line ends the part of the message that is meant for the user.
 fn is_end(line: &str) -> bool {
     line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
 }
@@ -105,8 +105,8 @@ fn is_hint(line: &str) -> bool {
     ["HINT:", "DETAIL:"].iter().any(|word| line.starts_with(word))
 }
 
-/// Returns whether a line is a position such as `LINE 3:     amout`, which DuckDB and Postgres print above a line
-/// with a caret.
+/// Returns whether a line is a position such as `LINE 3: amout`, which DuckDB and Postgres print above the line with
+/// the caret.
 fn is_place(line: &str) -> bool {
     line_number(line).is_some()
 }
@@ -116,7 +116,7 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
     Some((number.parse().ok()?, text))
 }
 
-/// Returns the position that a message points to. A long line is truncated on both sides in the message.
+/// Returns the position that a message points to. The engine truncates a long line on both sides.
 fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
     let shown = lines.next()?;
@@ -137,7 +137,7 @@ fn span_of_message(message: &str, sent: Sent<'_>) -> Option<Span> {
     let line = whole.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
-    // The SQL that dbt sends has other line numbers than the SQL passed to dbt.
+    // The SQL that dbt sends to the engine has different line numbers from the SQL that was passed to dbt.
     let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
     let at = line
         .find(core)

@@ -38,11 +38,11 @@ pub struct EngineRequest<'q> {
     pub columns: &'q [Known],
     /// Tables that the query reads, as the query spells them.
     pub tables: &'q [String],
-    /// The query's own maximum number of rows, if the query leaves the limit to the engine.
+    /// Limit that the spec sets, if the SQL does not contain it and the engine must apply it.
     pub own_limit: Option<u64>,
     /// Maximum number of rows to return.
     pub limit: u32,
-    /// Another query, whose duration is measured.
+    /// Another query, whose duration is to be measured.
     pub timed: Option<&'q str>,
 }
 
@@ -65,7 +65,8 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Returns the engine that the arguments name, else DuckDB if there is data, else the project's own dbt.
+    /// Returns the engine that the arguments name, otherwise DuckDB if there are data files, otherwise the project's
+    /// dbt.
     pub fn choose(session: &Session, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let global = &session.global;
         let data = args.data.as_deref();
@@ -119,8 +120,8 @@ impl Engine {
         self
     }
 
-    /// Keeps only the files of these tables. If a table has no file, all files are kept, because the error message
-    /// lists them.
+    /// Keeps only the files that contain these tables. If a table has no file, all files are kept, because the error
+    /// message lists them.
     pub fn read_only(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else {
             return;
@@ -179,7 +180,7 @@ impl Engine {
         }
     }
 
-    /// Runs several queries and calls `done` after each. Each query has its own answer or its own error.
+    /// Runs several queries and calls `done` after each. Returns an answer or an error for each query.
     pub fn answers(
         &self,
         all: &[EngineRequest<'_>],
@@ -220,7 +221,7 @@ impl Engine {
         }
     }
 
-    /// Returns the columns of each relation with the warehouse's types. Only dbt supports this.
+    /// Returns the columns of each relation, with the types as the warehouse names them. Only dbt supports this.
     pub fn looked_for(&self, relations: &[Read]) -> Result<Vec<RelationLookup>, Failure> {
         match self {
             Self::Dbt(run) => dbt::looked_for(relations, run, run.deferred.as_deref()),
@@ -228,8 +229,8 @@ impl Engine {
         }
     }
 
-    /// Looks up whether each relation is built in this environment, even if another environment replaces it. `None`
-    /// if no other environment is read.
+    /// Looks up whether each relation is built in this environment, even if queries read the relation from another
+    /// environment. Returns `None` if queries read no other environment.
     pub fn built_relations(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
         match self {
             Self::Dbt(run) if run.deferred.is_some() => dbt::built_relations(relations, run).map(Some),

@@ -1,4 +1,4 @@
-//! Postgres server, queried with `psql`.
+//! A Postgres server, which is queried with `psql`.
 
 use std::fmt;
 use std::path::Path;
@@ -122,7 +122,7 @@ pub fn hidden_password(text: &str) -> String {
     }
 }
 
-/// `%40` is `@`.
+/// Decodes percent-encoding, such as `%40` for `@`.
 fn decoded(text: &str) -> String {
     let mut parts = text.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -138,7 +138,8 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Reports files that the server cannot load: it reads CSV into temporary tables, and does not infer types from CSV.
+/// Returns an error if a file cannot be loaded into the server. Only CSV files can be loaded, and a schema must specify
+/// their types.
 pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
     let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
     for file in files {
@@ -188,7 +189,8 @@ pub fn query(
              select 'seconds', extract(epoch from clock_timestamp() - :'formulac_began'::timestamptz);\n"
         ));
     }
-    // Each column is a name and a type; an empty type marks the end of the columns.
+    // `\gdesc` returns one row per column, with its name and type. A row with an empty type marks the end of the
+    // columns.
     script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
     let output = server.run(&script)?;
     let mut fields = output.out.split('\0');

@@ -1,8 +1,8 @@
 //! JSON output of commands: its version, and the JSON Schema of each command.
 //!
 //! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an
-//! array's items, the type of items, or the list of all values. `key?` is optional, `*` is any key, `#name` is a
-//! shape that several commands share, and `...` includes all keys of a shape.
+//! array's items, the type of the items, or a list of all allowed values. A key `key?` is optional, `*` stands for any
+//! key, `#name` refers to a shape that several commands share, and `...` includes all keys of another shape.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const SHAPES: &str = include_str!("shapes.json");
 /// Version of the shapes. Adding a key does not change it.
 const VERSION: u32 = 1;
 
-/// Object that a command prints as JSON, after the version.
+/// Object that a command prints as JSON, with the version before the other keys.
 #[derive(Serialize)]
 pub struct Versioned<'v, T: Serialize> {
     version: u32,
@@ -85,7 +85,7 @@ pub fn schema(command: &str) -> Result<String, Failure> {
     Ok(render::json_text(&schema))
 }
 
-/// Expansion of shapes to JSON Schema.
+/// Converter of shapes to JSON Schema.
 struct Expansion<'s> {
     shapes: &'s Map<String, Value>,
     /// Shared shapes that are referenced.
@@ -93,7 +93,7 @@ struct Expansion<'s> {
 }
 
 impl<'s> Expansion<'s> {
-    /// Returns the schema of an object with these keys, or of a shared shape.
+    /// Returns the JSON Schema of an object with these keys, or of a shared shape.
     fn object(&mut self, shape: &'s Value) -> Value {
         let mut schema = Map::from_iter([("type".to_owned(), json!("object"))]);
         let (mut properties, mut required) = (Map::new(), Vec::new());
@@ -136,7 +136,8 @@ impl<'s> Expansion<'s> {
         schema
     }
 
-    /// Returns the schema of `string|null`, of `#shape`, or of an object or array and its contents.
+    /// Returns the JSON Schema of a type such as `string|null`, of a shared shape such as `#shape`, or of an object or
+    /// array with its contents.
     fn typed(&mut self, types: &'s str, inner: Option<&'s Value>) -> Value {
         let mut names: Vec<&str> = types.split('|').collect();
         if let Some(name) = names.first().and_then(|first| first.strip_prefix('#')) {

@@ -28,7 +28,7 @@ pub struct UnderWay {
     pub content: Option<String>,
     /// Models whose SQL changes because of the facts in `known.yml`.
     pub altered: Vec<String>,
-    /// The commits.
+    /// Commits of the branch.
     pub commits: Vec<Commit>,
     asked: RequiredApproval,
 }

@@ -1,4 +1,4 @@
-//! `env check`: finds errors in the environments before they make a push or a build fail.
+//! `env check`: finds errors in the environments before a push or a build fails because of them.
 
 use std::collections::BTreeMap;
 
@@ -159,7 +159,7 @@ fn branch(
     Ok(())
 }
 
-/// Reports roles that fewer people have than the environment's approvals require.
+/// Reports roles that too few users have for the approvals that the environment requires.
 fn approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {

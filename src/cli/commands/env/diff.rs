@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 /// Maximum number of lines of a diff to show.
 const LINES: usize = 60;
 
-/// A generated model, as it is in the work tree and in the environment.
+/// A generated model in the work tree and in the environment.
 struct DiffedModel {
     name: String,
     here: Option<String>,

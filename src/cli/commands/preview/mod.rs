@@ -89,7 +89,7 @@ fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the maximum line width in characters: the value of `COLUMNS`, otherwise the width of the terminal.
+/// Returns the maximum line width in characters: the value of `COLUMNS`, otherwise the width of the terminal. Returns
 /// `None` if the width is unlimited.
 fn width() -> Option<u16> {
     let told = std::env::var("COLUMNS")

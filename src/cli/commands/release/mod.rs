@@ -63,7 +63,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::max_severity))
 }
 
-/// Returns the commit to release: that of the environment's branch, without uncommitted changes.
+/// Returns the commit to release, which is the head of the environment's branch. Returns an error if another branch is
+/// checked out or if there are uncommitted changes.
 fn is_ready(
     session: &Session,
     place: &Workspace,
@@ -114,7 +115,7 @@ fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) ->
                 .with_help("use letters, digits, `.` and `-`, for example `v1.4`"),
         );
     }
-    // Hexadecimal numbers name entries of the log.
+    // Hexadecimal numbers identify entries of the log.
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))

@@ -1,5 +1,5 @@
-//! Finds the obstacles to a release: parts that are out of step, failing tests, and missing approvals. All
-//! obstacles are reported at once.
+//! Finds the obstacles to a release: parts that are out of sync, failing tests, and missing approvals. All obstacles
+//! are reported at once.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ pub fn new(
     Ok(found)
 }
 
-/// Checks that specs and dbt's files are in step.
+/// Checks that specs and dbt's files are in sync.
 fn step(made: &PlannedModels) -> Option<Obstacle> {
     if !made.is_sound() {
         return Some(obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
@@ -161,12 +161,12 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
         return obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
-    // Building and then running the same command again would lead back to this obstacle.
+    // If the user builds and then runs the same command again, the results are overwritten again.
     let what = format!(
         "no test results are known: `dbt {other}` has overwritten the results of the last build in {folder}/run_results.json"
     );
     let fix = match other {
-        // With `--no-compile`, this command writes no results.
+        // With `--no-compile`, `dbt docs generate` writes no results.
         "docs generate" => format!(
             "{build} && {}",
             build.replace("dbt build", "dbt docs generate --no-compile")
@@ -176,7 +176,8 @@ fn no_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     obstacle(Exit::Faulty, what, &fix)
 }
 
-/// Checks each commit of the branch since the last release, by the rules that were in force before the commit.
+/// Checks the approvals of each commit on the branch since the last release, according to the rules that were in force
+/// before the commit.
 fn approvals(
     session: &Session,
     place: &Workspace,

@@ -1,4 +1,5 @@
-//! Stores releases as annotated tags with a trailer, so that they travel with git and need no commit of their own.
+//! Stores releases as annotated tags with a trailer. Tags are pushed and fetched with git, so a release needs no
+//! commit.
 
 use formulac::Environment;
 

@@ -194,7 +194,7 @@ fn paths(paths: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
-/// Last part of a node's id; for tests, without the hash.
+/// Returns the last part of a node's id. For a test, omits the hash.
 fn last_part(id: &str) -> &str {
     id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
         Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,

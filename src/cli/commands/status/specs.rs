@@ -30,7 +30,7 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
     Ok(parts)
 }
 
-/// Unknown columns and types that specs read, and facts in `known.yml` that dbt contradicts.
+/// Reports unknown columns and types that specs read, and facts in `known.yml` that dbt contradicts.
 fn knowledge(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
     let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;
@@ -163,7 +163,7 @@ fn pushed(session: &Session, place: &Workspace, selection: &Selection) -> Result
     Ok(health_part(found, well, &fix))
 }
 
-/// Reports what `generate` would change if there was never a push.
+/// Reports the changes that `generate` would make, for a project that was never pushed.
 fn generated(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;

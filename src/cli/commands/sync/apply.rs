@@ -1,4 +1,4 @@
-//! Changes made to files and committed, wholly or not at all.
+//! Atomic changes: either all files are changed and committed, or none.
 
 use std::collections::BTreeMap;
 
@@ -17,16 +17,16 @@ use crate::cli::workspace::Workspace;
 #[derive(Clone, Debug, Default)]
 pub struct PushCommit {
     pub message: String,
-    /// The files that belong to it, seen from the project's folder.
+    /// Files of the commit, relative to the project's folder.
     pub paths: Vec<String>,
     /// Hash of the log entry, which identifies the commit.
     pub entry: String,
-    /// The branch that it is on, and the one that is begun for it.
+    /// Branch before the commit. `begins` is the new branch that is created for the commit, if any.
     pub branch: String,
     pub begins: Option<String>,
 }
 
-/// The trailer of a commit that names its entry.
+/// Trailer of a commit message that contains the hash of the log entry.
 pub const TRAILER: &str = "Formulac-Entry";
 
 impl PushCommit {
@@ -56,7 +56,7 @@ impl PushCommit {
             .contains(&format!("{TRAILER}: {}", self.entry)))
     }
 
-    /// Goes to its branch and commits, as far as that is not done.
+    /// Creates the branch and the commit, unless they already exist.
     fn make(&self, repository: &Repository) -> Result<(), Failure> {
         if let Some(name) = &self.begins
             && repository.branch()? != *name
@@ -70,7 +70,7 @@ impl PushCommit {
         }
     }
 
-    /// Takes back what of it is done.
+    /// Undoes the parts of the commit that were completed: staged files and the new branch.
     fn unmake(&self, repository: &Repository) -> Result<(), Failure> {
         repository.forget(&self.paths)?;
         match &self.begins {
@@ -80,7 +80,7 @@ impl PushCommit {
     }
 }
 
-/// Does it: all files, then the commit. What fails on the way is undone.
+/// Writes all files, then creates the commit. If a step fails, undoes the previous steps.
 pub fn carry_out(
     place: &Workspace,
     repository: &Repository,
@@ -93,7 +93,7 @@ pub fn carry_out(
     let is_applied = applied.is_ok();
     match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
         Ok(()) => Ok(()),
-        // The commit exists, so a failure in git after it, such as in a hook, is not a reason to undo the commit.
+        // The commit exists, so a later failure in git, such as in a hook, does not undo the commit.
         Err(_) if commit.is_made(repository).unwrap_or(false) => {
             let _ = journal.finish(&mut disk);
             Ok(())
@@ -102,7 +102,7 @@ pub fn carry_out(
     }
 }
 
-/// Changes files of the work tree and commits nothing: all of them, or none.
+/// Changes all files or none in the work tree, and commits nothing.
 pub fn without_commit(place: &Workspace, changes: Vec<TextChange>) -> Result<(), Failure> {
     let changes = resolve_paths(place, changes)?;
     if changes.is_empty() {
@@ -127,7 +127,8 @@ fn finish(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     commit.make(repository).or_else(|failure| {
-        // A formatter hook rejects a commit and changes its files. The second attempt contains the formatted files.
+        // A formatter hook may reject the commit and change its files. The second attempt then commits the formatted
+        // files.
         let is_rewritten = journal.is_rewritten(disk).unwrap_or(false);
         if is_rewritten {
             commit.make(repository)
@@ -150,7 +151,7 @@ fn undone(
     why: Failure,
 ) -> Failure {
     let taken_back = commit.unmake(repository);
-    // Files that differ from what was just written were changed by a commit hook.
+    // If a file differs from the contents that were just written, a commit hook changed it.
     let undone = if is_applied {
         journal.undo_all(disk)
     } else {
@@ -167,7 +168,7 @@ fn undone(
     }
 }
 
-/// Finishes what an earlier run was killed in, or undoes what failed in it.
+/// Completes a run that was interrupted, or undoes a run that failed.
 pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let mut disk = WorkTreeDisk::from_place(place)?;
     let (journal, to_undo) = match left_transaction(&mut disk).map_err(|fault| failure(&fault))? {
@@ -176,7 +177,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         LeftTransaction::ToUndo(journal) => (journal, true),
     };
     let Some(commit) = PushCommit::read(&journal.note) else {
-        // There is nothing to commit.
+        // Without a commit, only the files must be restored or completed.
         let done = if to_undo {
             journal.undo(&mut disk)
         } else {
@@ -191,7 +192,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         session.warn("an earlier push failed before it was complete; it is undone");
         return Ok(());
     }
-    // A hook may have changed the files of a commit that is made.
+    // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match commit.is_made(&repository)? {
         true => Ok(()),
         false => journal.apply(&mut disk).map_err(|fault| failure(&fault)),
@@ -262,7 +263,8 @@ pub fn resolve_paths(
     Ok(placed)
 }
 
-/// Refuses a new file if an existing file's name differs only in case: on some file systems, both are the same file.
+/// Returns an error for a new file if an existing file's name differs only in case, because both are the same file on
+/// some file systems.
 fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();

@@ -19,7 +19,7 @@ const CLASHES: usize = 10;
 /// Maximum number of lines shown per diff.
 const LINES: usize = 20;
 
-/// Prints one conflict with its number and the number of conflicts.
+/// Prints one conflict with its number and the total number of conflicts.
 pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &Conflict, number: usize, all: usize) {
     let repository = Repository::find(&place.root).ok();
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
@@ -72,7 +72,7 @@ pub fn show(out: &mut String, place: &Workspace, model: &ModelPlan, conflict: &C
     let texts = sides
         .each_ref()
         .map(|(_, _, text, _)| text.as_deref().unwrap_or("nothing"));
-    // For a file, shows only the parts that differ, never the complete file.
+    // For a file, show only the parts that differ, never the complete file.
     let is_file = !conflict.clashes.is_empty() || (conflict.edit.is_none() && !conflict.is_of_omni());
     let excerpts = if is_file { Default::default() } else { excerpts(texts) };
     let mut line = |head: &str, place: &str, text: &str, by: &str| {
@@ -142,7 +142,7 @@ pub fn command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str)
     (format!("formulac resolve {name} --ours"), others)
 }
 
-/// Returns whether the value can be replaced with another value.
+/// Returns whether the user can replace the value with a third value, in an editor.
 fn is_spoken(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_of_omni()
 }
@@ -169,7 +169,8 @@ pub fn target(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Author, commit and subject of the last change of a file; `None` if the file has changes that are not committed.
+/// Returns the author, commit and subject of the last change of a file. Returns `None` if the file has uncommitted
+/// changes.
 fn last_change(repository: &Repository, path: &str) -> Option<String> {
     if !repository.uncommitted_paths(&[path.to_owned()]).ok()?.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! The question whether dbt parses the project as a plan would leave it, before anything is written.
+//! Checks whether dbt parses the project with the changes of a plan, before any file is written.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,12 +20,12 @@ pub enum ParsedProject {
     Yes,
     /// Errors from dbt, and the copy of the project that dbt parsed.
     Refused(Vec<FailureKind>, PathBuf),
-    /// Why dbt was not asked.
+    /// Reason why dbt was not run.
     No(&'static str),
 }
 
-/// Runs `dbt parse` on the project as the plan would leave it. If dbt is missing or the check is turned off,
-/// prints a note instead.
+/// Runs `dbt parse` on a copy of the project with the changes of the plan. If dbt is missing or the check is turned
+/// off, prints a note instead.
 pub fn check(
     session: &Session,
     args: &PushArgs,

@@ -1,4 +1,4 @@
-//! The disk, as transactions use it.
+//! File system of the work tree, as transactions use it.
 
 use crate::cli::folder::or_here;
 use crate::cli::source::read_bytes;
@@ -12,7 +12,7 @@ use crate::cli::bounds::Bounds;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
-/// The files below a project's folder.
+/// Files in a project's folder.
 #[derive(Debug)]
 pub struct WorkTreeDisk {
     root: PathBuf,
@@ -33,7 +33,8 @@ impl WorkTreeDisk {
         self.root.join(path)
     }
 
-    /// A path at which something is written or removed.
+    /// Returns the location of a path that is to be written or removed. Returns an error if the path is outside the
+    /// project.
     fn bound(&self, path: &str) -> io::Result<PathBuf> {
         let whole = self.at(path);
         match self.bounds.locate(&whole) {
@@ -112,7 +113,7 @@ impl Disk for WorkTreeDisk {
     }
 
     fn flush_folder(&mut self, path: &str) -> io::Result<()> {
-        // Windows has no such thing as a folder's own data on the disk.
+        // Windows does not support flushing a folder.
         if cfg!(unix) {
             fs::File::open(self.at(path))?.sync_all()
         } else {

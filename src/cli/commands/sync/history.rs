@@ -1,4 +1,4 @@
-//! `formulac log`: who pushed what and when.
+//! `formulac log`: shows who pushed which changes, and when.
 
 use std::fmt::Write as _;
 
@@ -58,8 +58,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// Folder of log entries for rejected commands. A rejected command changes nothing that others have, so its entry
-/// stays in this work tree and git ignores it.
+/// Folder of log entries for rejected commands. A rejected command changes no shared files, so its entry remains in
+/// this work tree and git ignores it.
 pub const REFUSALS: &str = ".formulac/local/log";
 
 /// Returns the log of the project, with the rejected commands of this work tree.
@@ -95,7 +95,7 @@ fn is_of(logged: &Logged, name: &str) -> bool {
     false
 }
 
-/// The entries, each with its number, hash and changes.
+/// Formats the entries with their numbers, hashes and changes.
 pub fn text(entries: &[&Logged]) -> String {
     let mut out = String::new();
     for logged in entries {

@@ -9,21 +9,21 @@ use serde_json::Value;
 /// A hook that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedHook {
-    /// Name of the hook: `pre-commit`.
+    /// Name of the hook, such as `pre-commit`.
     pub name: String,
     /// Program of the hook, as git calls it.
     pub program: String,
     pub status: i64,
 }
 
-/// The file that git writes its trace to, removed when this is dropped.
+/// File to which git writes its trace. Dropping the value removes the file.
 pub struct Trace(PathBuf);
 
-/// The variable that makes git write the trace.
+/// Environment variable that makes git write the trace.
 pub const TRACE: &str = "GIT_TRACE2_EVENT";
 
 impl Trace {
-    /// A trace in this folder.
+    /// Chooses a file for the trace in this folder.
     pub fn new(folder: &Path) -> Self {
         let path = folder.join(format!("hooks-{}", std::process::id()));
         // Git rejects a relative path.
@@ -34,7 +34,7 @@ impl Trace {
         &self.0
     }
 
-    /// The last hook that failed in the calls so far.
+    /// Returns the last hook that failed in the traced calls of git.
     pub fn last_failed_hook(&self) -> Option<FailedHook> {
         failed(&read_text(&self.0).ok()?)
     }

@@ -15,14 +15,14 @@ use crate::cli::workspace::Workspace;
 pub const LOCAL: &str = ".formulac/local";
 const LOCK: &str = ".formulac/local/lock";
 
-/// Held as long as something is written; the system lets go of it when the process ends, however that is.
+/// Lock that is held during writes. The operating system releases it when the process ends, even after a crash.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// The lock of the project. What an earlier run was killed in is finished or undone first.
+    /// Acquires the lock of the project. If an earlier run was interrupted, first completes or undoes that run.
     pub fn acquire(session: &Session, place: &Workspace) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
         let bounds = place.bounds()?;
@@ -62,7 +62,7 @@ pub fn make_local(bounds: &Bounds, root: &Path) -> Result<(), Failure> {
     made.map_err(|error| Failure::io("write", LOCAL, &error))
 }
 
-/// Reports a run that was killed, for commands that write nothing.
+/// Warns about an interrupted run, for commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let waits = !matches!(
         left_transaction(&mut WorkTreeDisk::from_place(place)?),

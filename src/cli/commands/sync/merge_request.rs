@@ -73,7 +73,8 @@ pub fn new(
     Ok(request)
 }
 
-/// Quotes what `verify` found of exactly the specs that are pushed; of others it says that values were not verified.
+/// Quotes the results of `verify` for exactly the specs that are pushed. For other specs, states that their values were
+/// not verified.
 fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
     let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
@@ -126,7 +127,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
     }
 }
 
-/// Returns the saved evidence for exactly this version of a spec.
+/// Returns the saved evidence for exactly this version of a spec, or `None` if there is none.
 fn evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
     let text = read_text(place.root.join(Evidence::evidence_path(model))).ok()?;
     let versions = Evidence::versions(&text)
@@ -172,7 +173,7 @@ fn reaches(session: &Session, place: &Workspace, plan: &Plan) -> Result<Option<S
     Ok(Some(show::format_brief(&impact)))
 }
 
-/// The names that a plan changes for those who read them.
+/// Returns the names of models and definitions that are removed or whose values change.
 fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
     let whole = |change: ColumnChange| vec![(model.model.clone(), change)];
     match model.action {
@@ -184,7 +185,7 @@ fn changed(model: &ModelPlan) -> Vec<(String, ColumnChange)> {
         .changes
         .iter()
         .filter(|change| change.property == Property::Formula);
-    // Nothing reads new definitions yet.
+    // Nothing reads a new definition yet.
     let old = formulas.filter(|change| change.before.is_some());
     let names: Vec<(String, ColumnChange)> = old
         .filter_map(|change| {

@@ -1,4 +1,5 @@
-//! `plan`, `push`, `log` and `rollback`: copy specs to dbt's files with plans, on git, with a log.
+//! `plan`, `push`, `log` and `rollback`: transfer specs to dbt's files with plans, commit the changes with git, and
+//! record them in a log.
 
 mod adopt;
 mod apply;
@@ -41,7 +42,7 @@ pub use planner::{PlannedModels, generated_files, was_pushed};
 pub use push::confirm;
 pub use repository::Repository;
 
-/// `formulac plan`: what a push would do.
+/// `formulac plan`: shows the changes that a push would make.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
@@ -96,7 +97,7 @@ pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection
     planner::make_of(session, place, selection)
 }
 
-/// `formulac push`: a plan carried out.
+/// `formulac push`: plans a push and carries it out.
 pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     push::run(session, args)
 }
@@ -106,7 +107,7 @@ pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure>
     rollback::run(session, args)
 }
 
-/// `formulac resolve`: a conflict decided.
+/// `formulac resolve`: resolves a conflict in favor of one side.
 pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     resolve::run(session, args)
 }

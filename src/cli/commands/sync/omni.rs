@@ -1,4 +1,4 @@
-//! Descriptions that people changed in the Omni model since the last pull.
+//! Descriptions in the Omni model that users changed after the last pull.
 
 use formulac::sync::{Described, PulledView, changed_descriptions as of_views};
 
@@ -20,7 +20,7 @@ pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> R
     let views = pull_records(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = text_of(&place.root, &file)?;
-        // Most descriptions did not change since the pull.
+        // Parse only files that changed after the pull, because most files are unchanged.
         (text != record.view).then(|| PulledView::new(record, &file, &text))
     });
     let views: Vec<PulledView> = views.collect();

@@ -29,7 +29,7 @@ use crate::cli::workspace::Workspace;
 /// generated.
 const EARLIER_TEXTS: usize = 20;
 
-/// A plan with what was found on the way.
+/// A plan, with the models, diagnostics and tools that were needed to compute it.
 pub struct PlannedModels {
     pub plan: Plan,
     pub found: Vec<FailureKind>,
@@ -68,7 +68,8 @@ impl Toolbox {
     /// Returns the same tools in the form that the library accepts.
     pub fn as_tools(&self) -> Tools<'_> {
         Tools {
-            // A compiler needs to know all models only if a file was edited, because it then compiles that spec again.
+            // The compiler needs all models only if a file was edited, because the spec of that file is then compiled
+            // again.
             compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
             decompiler: &self.decompiler,
             folders: (&self.folders.0, &self.folders.1),
@@ -93,7 +94,7 @@ impl PlannedModels {
     }
 }
 
-/// Bases by model, each with the contents of the file from which it was read.
+/// Base versions by model, with the contents of the file from which they were read.
 type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
@@ -101,8 +102,8 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
     make_of(session, place, &Selection::default())
 }
 
-/// Plans the push of the models that a selection chooses. A model that no spec describes any more is only deleted by
-/// the push of everything.
+/// Plans the push of the models that a selection chooses. A model that no spec describes any more is deleted only if
+/// all models are pushed.
 #[allow(
     clippy::too_many_lines,
     reason = "one list of cases; to be divided when a case is added"
@@ -194,7 +195,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
         if file.before != file.after {
             return Some(KnownChange { file, facts });
         }
-        // `generate` or `plan` wrote it, and a push commits it.
+        // `generate` or `plan` has already written the file, so the push only commits it.
         let committed = Repository::committed_otherwise(&place.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
         Some(KnownChange { file, facts })
@@ -209,7 +210,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
                 .ours
                 .is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
-        // The model that a spec reads may have a different base.
+        // The base of a model that this spec reads may differ, so compile the base of this spec.
         let base = base.map(|base| {
             tools
                 .as_tools()
@@ -217,7 +218,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
                 .compile_spec_at(&base.source, Some(&base.spec))
         });
         let mut plan = ModelPlan::new(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text]);
-        // A file that moved is gone from where it was.
+        // The old path of a moved file no longer exists, so commit its removal.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
             plan.paths.extend(left.get(name).into_iter().flatten().cloned());
         }
@@ -233,7 +234,7 @@ pub fn make_of(session: &Session, place: &Workspace, selection: &Selection) -> R
     Ok(made)
 }
 
-/// Notes edits of generated files that change nothing else, such as comments, and that are not committed.
+/// Adds uncommitted edits of generated files that require no other change, such as comments, to the plans.
 fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
@@ -258,7 +259,7 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, Ours>, plans: Vec
     }
 }
 
-/// Returns the files that a push of the specs would leave, regardless of the current files: generated files, push
+/// Returns the files that would exist after a push of the specs, regardless of the current files: generated files, push
 /// states and `known.yml`, by path.
 pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<String, String>, Failure> {
     let target = TargetOptions::default();
@@ -272,7 +273,8 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
-    // The facts are the committed ones, because artifacts may be of another day. Which of them there are, specs decide.
+    // Use the committed facts, because artifacts may be from another day. The specs determine which of these facts are
+    // needed.
     let read = models::built_models(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
     left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)
@@ -305,9 +307,9 @@ fn reconciled(
         .collect()
 }
 
-/// Finds the base of a model that was never pushed and whose files somebody edited. The files contain a hash of
-/// the generated contents, which identifies the spec version that produced them: the present version or one of
-/// the last committed versions.
+/// Finds the base of a model that was never pushed and whose files a user edited. The files contain a hash of the
+/// generated contents, which identifies the spec version that produced them: the current version or one of the last
+/// committed versions.
 fn written_from(
     place: &Workspace,
     tools: &Toolbox,
@@ -360,7 +362,7 @@ fn ours(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, Ours
     generation.models.iter().filter_map(one).collect()
 }
 
-/// Lets the bases follow the files that were moved since the last push; gives the paths that these left, by model.
+/// Updates the paths in the bases of files that were moved since the last push. Returns the old paths by model.
 fn follow(place: &Workspace, ours: &BTreeMap<String, Ours>, states: &mut ModelStates) -> BTreeMap<String, Vec<String>> {
     fn name(path: &str) -> &str {
         path.rsplit('/').next().unwrap_or(path)
@@ -408,14 +410,14 @@ fn with_texts<'p>(
     Generation::new(place, compiler, sources, || {})
 }
 
-/// Returns whether there was ever a push.
+/// Returns whether the project was ever pushed.
 pub fn was_pushed(place: &Workspace) -> bool {
     !states(place).is_empty()
 }
 
 fn states(place: &Workspace) -> ModelStates {
     let folder = place.root.join(STATES);
-    // The files of a pull are in a subfolder.
+    // Subfolders contain the records of pulls, so skip them.
     let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
     let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
     let read = own.filter_map(|path| {

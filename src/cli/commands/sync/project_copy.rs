@@ -1,5 +1,5 @@
-//! Copy of the dbt project as a plan would leave it. dbt does not follow links to folders, so the folders in
-//! which dbt looks for files are real folders in the copy. Their files are links to the project's files.
+//! Copy of the dbt project after the changes of a plan. dbt does not follow links to folders, so the folders in which
+//! dbt looks for files are real folders in the copy. Their files are links to the project's files.
 
 use crate::cli::folder::or_here;
 use crate::cli::source::read_text;
@@ -19,18 +19,18 @@ use crate::cli::dbt_project::DbtProject;
 const WRITTEN: [&str; 4] = ["target", "logs", ".git", ".formulac"];
 const PACKAGE_FILES: [&str; 2] = ["packages.yml", "dependencies.yml"];
 
-/// A copy of a project. The copy is removed when it is dropped; what its links lead to is not.
+/// A copy of a project. Dropping the value removes the copy, but not the files that its links lead to.
 pub struct ProjectCopy {
     folder: TempDir,
-    /// The folder of the project in it.
+    /// The project's folder in the copy.
     pub root: PathBuf,
 }
 
-/// Strings by path, seen from the project's folder; `None` if the file is removed.
+/// Texts of files by path, relative to the project's folder. `None` if the file is removed.
 pub type CopyChanges<'c> = BTreeMap<PathBuf, Option<&'c str>>;
 
 impl ProjectCopy {
-    /// A copy of the project in `root` with these changes.
+    /// Creates a copy of the project in `root` with these changes.
     pub fn of(root: &Path, dbt: &DbtProject, changes: &CopyChanges<'_>) -> io::Result<Self> {
         let root = fs::canonicalize(or_here(root))?;
         let (inside, mut outside) = split(&root, dbt.all_paths.iter().map(PathBuf::from));
@@ -73,14 +73,14 @@ impl ProjectCopy {
         Ok(copy)
     }
 
-    /// Keeps the copy, for a person to look at.
+    /// Keeps the copy on the disk, so that a user can inspect it.
     pub fn into_kept_path(self) -> PathBuf {
         let _ = self.folder.keep();
         self.root
     }
 }
 
-/// Path that leads out of the project: number of folders up, the rest, and the whole path.
+/// Path that leads out of the project: the number of folders up, the remaining path, and the absolute path.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outside {
     /// Outer folders come first, because they include the folders inside them.
@@ -90,7 +90,7 @@ struct Outside {
     whole: PathBuf,
 }
 
-/// The paths that lead to folders of the project, seen from its folder, and those that lead out of it.
+/// Splits paths into those in the project, relative to its folder, and those that lead out of it.
 fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<PathBuf>, BTreeSet<Outside>) {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for path in named {
@@ -98,7 +98,7 @@ fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<Pat
         match whole.strip_prefix(root) {
             Ok(path) => {
                 inside.insert(path.to_owned());
-                // A link to another folder of the project.
+                // The path may be a link to another folder of the project.
                 let real = fs::canonicalize(&whole).ok();
                 inside.extend(real.and_then(|real| real.strip_prefix(root).ok().map(Path::to_owned)));
             }
@@ -125,7 +125,7 @@ fn split(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeSet<Pat
     (inside, outside)
 }
 
-/// Folders of packages that are not downloaded: `local:` in the package files.
+/// Returns the folders of packages that are not downloaded, from `local:` in the package files.
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
@@ -146,10 +146,10 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
 struct CopyTree<'t> {
     root: &'t Path,
     copy: &'t Path,
-    /// The folders in which dbt looks for files.
+    /// Folders in which dbt looks for files.
     inside: &'t BTreeSet<PathBuf>,
     changes: &'t CopyChanges<'t>,
-    /// The folders in which something changes.
+    /// Folders that contain changed files.
     changed: BTreeSet<&'t Path>,
 }
 
@@ -158,7 +158,7 @@ impl CopyTree<'_> {
         let mut folders = vec![PathBuf::new()];
         while let Some(folder) = folders.pop() {
             fs::create_dir_all(self.copy.join(&folder))?;
-            // A change may make a folder that is not there yet.
+            // A folder does not exist yet if a change creates it.
             let Ok(entries) = fs::read_dir(self.root.join(&folder)) else {
                 continue;
             };
@@ -198,8 +198,8 @@ impl CopyTree<'_> {
         is_walked || self.changed.contains(folder)
     }
 
-    /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the same path
-    /// outside of both.
+    /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the original
+    /// path if that is outside the project.
     fn link_again(&self, path: &Path) -> io::Result<()> {
         let whole = self.root.join(path);
         let goal = fs::canonicalize(&whole).unwrap_or(whole);

@@ -26,7 +26,7 @@ use crate::cli::session::{Session, reports};
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
 
-/// Lines of a commit's message that name what changed.
+/// Maximum number of changes that a commit message lists.
 const NAMED: usize = 100;
 
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
@@ -86,7 +86,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         short_hash(&pushed.entry)
     ));
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
-    // The push is complete even if git fails now.
+    // At this point the push is complete, even if git fails.
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
@@ -121,7 +121,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The path of a file of the project, as it is written in a command.
+/// Returns the path of a project file as a user would type it in a command.
 fn display_path(place: &Workspace, path: &str) -> String {
     let path = place.root.join(path);
     path.strip_prefix(".").unwrap_or(&path).display().to_string()
@@ -223,7 +223,7 @@ fn read(path: &Path) -> Result<Value, Failure> {
     Ok(kept)
 }
 
-/// Refuses a plan that is not the one that would be made now.
+/// Returns an error if a saved plan differs from the plan that would be computed now.
 fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
     if *kept == json!(json::Versioned::from_object(now)) {
         return Ok(());
@@ -242,7 +242,7 @@ fn same(path: &Path, kept: &Value, now: &Value) -> Result<(), Failure> {
 pub struct PushBranch {
     /// Current branch.
     pub now: String,
-    /// The one that is begun for the commit.
+    /// Name of the branch that is created for the commit, if any.
     pub begins: Option<String>,
 }
 
@@ -301,13 +301,13 @@ impl PushBranch {
     }
 }
 
-/// The begin of the names of branches that pushes to an environment begin.
+/// Returns the prefix of the names of branches that pushes to an environment create.
 fn begun(environment: &Environment) -> String {
     format!("formulac/{}-", environment.name)
 }
 
-/// Refuses to change a protected environment from any branch other than its own. Before it is known whether anything is to
-/// be changed, a branch that a push began passes: there the push is done, and the same push again changes nothing.
+/// Returns an error if a protected environment would be changed from any branch other than its own. If `or_begun` is
+/// set, also allows a branch that an earlier push created, because repeating that push there changes nothing.
 pub fn refuse_elsewhere(
     session: &Session,
     place: &Workspace,
@@ -339,7 +339,7 @@ pub fn refuse_elsewhere(
     }
 }
 
-/// The branch of an environment, where it has one.
+/// Returns the branch of an environment, if one is set.
 fn required_branch(
     place: &Workspace,
     repository: &Repository,
@@ -357,7 +357,7 @@ fn required_branch(
     )
 }
 
-/// Asks for confirmation if the command runs in a terminal.
+/// Asks for confirmation unless `yes` is set. Returns an error if there is no terminal to ask in.
 pub fn confirm(yes: bool, question: &str) -> Result<bool, Failure> {
     if yes {
         return Ok(true);
@@ -405,7 +405,7 @@ fn write(
     commit(place, repository, branch, what)
 }
 
-/// Something that is to be written, committed and logged.
+/// Changes that are to be written, committed and logged.
 pub struct PushAction {
     pub did: &'static str,
     pub title: String,
@@ -498,7 +498,8 @@ fn lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// `Update monthly_revenue`, or how many.
+/// Returns the title of a commit, such as `Update monthly_revenue`. If several models change, the title contains their
+/// number.
 pub fn title(plan: &Plan) -> String {
     match plan.models.as_slice() {
         [] => "Renew known.yml".to_owned(),

@@ -1,5 +1,5 @@
-//! The git repository of a project, by the git program: it signs, runs hooks and follows the user's configuration, as no
-//! library does.
+//! The git repository of a project. All operations run the `git` program, because it signs commits, runs hooks and
+//! follows the user's configuration.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::cli::git::{git, git_bytes, git_traced};
 use crate::cli::identity;
 use crate::cli::program::ProgramOutput;
 
-/// The repository that a project is in.
+/// The repository that contains a project.
 #[derive(Debug)]
 pub struct Repository {
     folder: PathBuf,
 }
 
-/// Work of git's that a person began and has not ended.
+/// Operations of git that a user has started but not completed.
 const BEGUN: [(&str, &str); 5] = [
     ("MERGE_HEAD", "a merge"),
     ("rebase-merge", "a rebase"),
@@ -31,7 +31,7 @@ const BEGUN: [(&str, &str); 5] = [
 const AT_ONCE: usize = 400;
 
 impl Repository {
-    /// The repository that this folder is in.
+    /// Finds the repository that contains this folder.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
         let folder = or_here(folder).to_owned();
         let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
@@ -53,8 +53,8 @@ impl Repository {
         Ok(found)
     }
 
-    /// Returns the committed contents of a file that differs from them: `Some(None)` if the file was never committed.
-    /// `None` if the file is unchanged or ignored, or if there is no repository.
+    /// If a file differs from its committed version, returns the committed contents, or `Some(None)` if the file was
+    /// never committed. Returns `None` if the file is unchanged or ignored, or if there is no repository.
     pub fn committed_otherwise(folder: &Path, path: &str) -> Option<Option<String>> {
         let folder = or_here(folder);
         let of = |args: &[&str]| {
@@ -67,7 +67,8 @@ impl Repository {
         differs.then(|| of(&["show", &format!("HEAD:./{path}")]))
     }
 
-    /// The way from the repository's folder to the project's, with `/` at its end; empty where they are one.
+    /// Returns the path from the repository's folder to the project's folder, with a trailing `/`. The path is empty if
+    /// both are the same folder.
     pub fn prefix(&self) -> Result<String, Failure> {
         Ok(self
             .run_git(&["rev-parse", "--show-prefix"])?
@@ -75,14 +76,14 @@ impl Repository {
             .to_owned())
     }
 
-    /// The repository's folder.
+    /// Returns the repository's folder.
     pub fn top(&self) -> Result<PathBuf, Failure> {
         Ok(PathBuf::from(
             self.run_git(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n'),
         ))
     }
 
-    /// The branch.
+    /// Returns the current branch. Returns an error if HEAD is detached.
     pub fn branch(&self) -> Result<String, Failure> {
         let output = self.run(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
         if output.succeeded {
@@ -106,7 +107,7 @@ impl Repository {
         Ok(self.run(&["check-ref-format", "--branch", name])?.succeeded)
     }
 
-    /// The author of commits, as `Name <email>`.
+    /// Returns the author of commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
         identity::current_user(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git has no user name or email address")
@@ -114,7 +115,7 @@ impl Repository {
         })
     }
 
-    /// The commit of HEAD; none before the first.
+    /// Returns the commit of HEAD, or `None` before the first commit.
     pub fn head(&self) -> Result<Option<String>, Failure> {
         let output = self.run(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
         Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
@@ -123,7 +124,7 @@ impl Repository {
     /// Returns the paths that git ignores.
     pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
-        // Exit status 1 means that there are none.
+        // Exit status 1 means that no path is ignored.
         if !output.succeeded && !output.err.is_empty() {
             return Err(Failure::new(
                 Exit::Failed,
@@ -138,12 +139,12 @@ impl Repository {
             .collect())
     }
 
-    /// Creates a branch here and switches to it; the work tree does not change.
+    /// Creates a branch at HEAD and switches to it. The work tree does not change.
     pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
         self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
     }
 
-    /// Goes back to a branch and forgets the one that was begun.
+    /// Returns to a branch, and deletes the branch that `begin_branch` created.
     pub fn leave_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
         self.run_git(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
         self.run_git(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
@@ -158,8 +159,8 @@ impl Repository {
         self.commit_with(&args, paths)
     }
 
-    /// Makes the last commit, the index and these files agree after hooks ran. Git does not add changes that a hook
-    /// stages to the index, and does not commit changes that a hook leaves unstaged.
+    /// Makes the last commit, the index and these files agree after hooks ran. Otherwise, changes that a hook staged
+    /// would be missing from the index, and changes that a hook did not stage would be missing from the commit.
     pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
         self.reset_committed()?;
         let rewritten = self.uncommitted_paths(paths)?;
@@ -170,7 +171,7 @@ impl Repository {
         self.reset_committed()
     }
 
-    /// Sets the index to the last commit, for the files of that commit.
+    /// Resets the index to the last commit, for the files of that commit.
     fn reset_committed(&self) -> Result<(), Failure> {
         // A hook may have committed files outside of the project's folder.
         let top = self.top()?;
@@ -207,8 +208,8 @@ impl Repository {
             ],
             &listed(&there),
         )?;
-        // git does not need to know about a deleted file that was never tracked, but it must record the removal of a
-        // staged file.
+        // Skip deleted files that were never tracked, but include deleted files that are staged, because git must
+        // record their removal.
         let known: &[&str] = match self.head()? {
             Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
             None => &["ls-files", "-z", "--"],
@@ -225,14 +226,14 @@ impl Repository {
         }
     }
 
-    /// Takes back that files are to be added, which a commit that failed left.
+    /// Unstages files that a failed commit left in the index.
     pub fn forget(&self, paths: &[String]) -> Result<(), Failure> {
         let output = git(
             &self.folder,
             &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"],
             &listed(paths),
         )?;
-        // Before the first commit there is nothing to restore.
+        // Before the first commit, there is no state to restore.
         if !output.succeeded {
             let args = [
                 "rm",
@@ -247,7 +248,7 @@ impl Repository {
         Ok(())
     }
 
-    /// The files of these that differ from the last commit or are not in it.
+    /// Returns those of these files that differ from the last commit or are not part of it.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let args = [
@@ -263,7 +264,7 @@ impl Repository {
         Ok(output.split('\0').filter_map(of).collect())
     }
 
-    /// The message of the last commit.
+    /// Returns the message of the last commit.
     pub fn last_message(&self) -> Result<String, Failure> {
         Ok(self.run(&["log", "-1", "--format=%B"])?.out)
     }
@@ -274,7 +275,7 @@ impl Repository {
         Ok(output.lines().last().map(str::to_owned))
     }
 
-    /// Returns the last committed versions of a file, newest first, from at most this number of commits.
+    /// Returns the last committed versions of a file, newest first, from at most `commits` commits.
     pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
         let commits = self
             .run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path])
@@ -285,8 +286,8 @@ impl Repository {
             .collect()
     }
 
-    /// Returns the author and subject of the last change to one of these lines; `None` if one of the lines is not
-    /// committed.
+    /// Returns the author, commit and subject of the last change to one of these lines. Returns `None` if one of the
+    /// lines is not committed.
     pub fn blame(&self, path: &str, from: usize, count: usize) -> Option<String> {
         let range = format!("-L{from},+{}", count.max(1));
         let blamed = self.run(&["blame", "--line-porcelain", &range, "--", path]).ok();
@@ -330,7 +331,8 @@ impl Repository {
         self.run_git_with_input(args, "")
     }
 
-    /// Runs git for these paths. In a large project, they are too many for the arguments of one call.
+    /// Runs git for these paths. Splits the paths over several calls, because a large project has too many paths for
+    /// the arguments of one call.
     pub(super) fn run_git_on_paths(&self, args: &[&str], paths: &[String]) -> Result<String, Failure> {
         let some = |some: &[String]| {
             let args: Vec<&str> = args.iter().copied().chain(some.iter().map(String::as_str)).collect();
@@ -356,7 +358,7 @@ fn run_git(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 
-/// The lines that a program printed; `None` if it printed nothing.
+/// Returns the lines that a program printed, or `None` if it printed nothing.
 fn error_text(output: &ProgramOutput) -> Option<String> {
     let said: Vec<&str> = output
         .err
@@ -380,7 +382,7 @@ fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     .with_help("nothing is committed; fix what the hook rejects, then try again")
 }
 
-/// Paths as git reads them from its standard input.
+/// Formats paths as git reads them from its standard input.
 fn listed(paths: &[String]) -> String {
     paths.iter().map(|path| format!("{path}\0")).collect()
 }

@@ -1,4 +1,5 @@
-//! `formulac resolve`: a conflict decided by a person, in the work tree; the next push carries it on.
+//! `formulac resolve`: resolves a conflict in the work tree as the user chooses. The next push then includes the
+//! result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -88,15 +89,15 @@ fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
 struct ResolveWork<'w> {
     place: &'w Workspace,
     made: &'w PlannedModels,
-    /// New contents of the files, each with its previous content.
+    /// New contents of the files, with their previous contents.
     texts: BTreeMap<String, (Option<String>, String)>,
-    /// Files that people write and that no push writes.
+    /// Files that users maintain and that no push writes.
     of_people: BTreeSet<String>,
 }
 
 impl ResolveWork<'_> {
     fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
-        // A description in Omni and one that people wrote for dbt: both files are theirs.
+        // The conflict is between a description in Omni and a description in dbt. Users maintain both files.
         if conflict.is_of_omni() {
             return self.describe(model, conflict, side);
         }
@@ -119,7 +120,7 @@ impl ResolveWork<'_> {
                 Some(view) => view.with_description(edit.definition.as_deref(), edit.before.as_deref()),
                 None => revert_edit(edit, &model.model, &file),
             },
-            // Removes all changes that people made in the file.
+            // Remove all changes that users made in the file.
             None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
         match side {
@@ -239,7 +240,7 @@ impl ResolveWork<'_> {
             }
             session.note(&format!("wrote {path}"));
             written.push(path.clone());
-            // A rejected edit by a person may not be in any commit.
+            // A rejected hand edit may not be part of any commit, so save it.
             if let (Some(before), Side::Ours | Side::Base | Side::Edit) = (&before, side)
                 && path.starts_with(&self.place.folders().0)
             {
@@ -263,7 +264,7 @@ impl ResolveWork<'_> {
     }
 }
 
-/// The formula, or the description, that a person writes with both before their eyes.
+/// Lets the user write the formula or the description in an editor that shows both sides.
 fn edited(conflict: &Conflict) -> Result<String, Failure> {
     let editor = ["VISUAL", "EDITOR"]
         .iter()
@@ -295,7 +296,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
     // An editor may replace the file, so the file is not kept open.
     let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
-    // An editor may be named with its options.
+    // The name of the editor may be followed by options.
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default())
         .args(words)

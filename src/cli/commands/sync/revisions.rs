@@ -1,4 +1,5 @@
-//! Revisions in git: where branches diverged, and the files and commits that differ between two revisions.
+//! Revisions in git: where branches diverged, the files that differ between two revisions, and the commits between
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use formulac::team::{CHANGES, Commit, DifferingContent, Touched};
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
 
-/// Paths of the files in which formulac records its actions, and whose contents are needed.
+/// Folders of the files in which formulac records its actions. Their contents are read for each commit.
 const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
 
 impl Repository {
@@ -21,7 +22,7 @@ impl Repository {
         Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
     }
 
-    /// The commit at which two parted.
+    /// Returns the last common commit of two branches.
     pub fn merge_base(&self, one: &str, other: &str) -> Result<String, Failure> {
         let output = self.run(&["merge-base", one, other])?;
         if output.succeeded {
@@ -51,7 +52,7 @@ impl Repository {
         let output = self.run_git(&args)?;
         let mut parts = output.split('\0').filter(|part| !part.is_empty());
         let mut found: Vec<(String, Option<String>, String)> = Vec::new();
-        // `:100644 100644 <blob> <blob> M`, then the path.
+        // Format of an entry: `:100644 100644 <blob> <blob> M`, then the path.
         while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
             let facts: Vec<&str> = facts.trim_start_matches(':').split(' ').collect();
             let [_, mode, before, after, status] = facts.as_slice() else {
@@ -74,7 +75,8 @@ impl Repository {
             .collect())
     }
 
-    /// Reads these objects by their hashes in a single call; `None` for objects that are missing locally.
+    /// Reads these objects by their hashes in a single call of git. Returns `None` for objects that are missing
+    /// locally.
     fn texts_of(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -93,13 +95,13 @@ impl Repository {
                 size.and_then(|size| rest.get(..size))
                     .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
             );
-            // A line break follows what was found.
+            // A line break follows the contents of each object.
             rest = size.map_or(rest, |size| rest.get(size + 1..).unwrap_or_default());
         }
         Ok(texts)
     }
 
-    /// Returns the contents of files in a commit, with two calls of git. Missing files are not included. The second
+    /// Returns the contents of files in a commit, with two calls of git. Returns `None` for missing files. The second
     /// call uses hashes, because a path can contain any character, so the replies for several paths are ambiguous.
     pub fn texts_in(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
@@ -114,14 +116,14 @@ impl Repository {
             .collect())
     }
 
-    /// The files of a commit below these folders, or among these files.
+    /// Returns the files of a commit that are in these folders or have one of these paths.
     pub fn files(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
         Ok(self.tree(commit, paths)?.into_iter().map(|(path, _)| path).collect())
     }
 
-    /// Returns these files, each with the hash of its content.
+    /// Returns these files with the hashes of their contents.
     fn tree(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
-        // `100644 blob <hash>`, a tab, the path.
+        // Format of a line: `100644 blob <hash>`, a tab, and the path.
         let of = |line: &str| {
             let (facts, path) = line.split_once('\t')?;
             let mut facts = facts.split(' ').skip(1);
@@ -134,8 +136,8 @@ impl Repository {
         Ok(files)
     }
 
-    /// The commits that lead from one to another, the oldest first, each with the files of the project that it changed.
-    /// Signatures are looked at where they are asked for.
+    /// Returns the commits between two revisions, oldest first, with the files of the project that each commit changed.
+    /// Signatures are checked only if `signed` is set.
     pub fn commits(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
         let signature = if signed { "%G?%x00%GS" } else { "%x00" };
         let format = format!("--format=%H%x00%an <%ae>%x00%cn <%ce>%x00{signature}%x00%P%x00");
@@ -151,7 +153,7 @@ impl Repository {
             parts.next(),
             parts.next(),
         ) {
-            // For a merge, lists only the content that neither side had.
+            // For a merge, list only the files that differ from all parents.
             let args = [
                 "diff-tree",
                 "-r",
@@ -193,8 +195,8 @@ impl Repository {
         Ok(commits)
     }
 
-    /// Returns the commits of this branch itself since a commit, or all of them: each with its parent and its title,
-    /// oldest first.
+    /// Returns the first-parent commits of this branch, oldest first, since a commit or from the beginning. Each commit
+    /// comes with its parent and its title.
     pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
         let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
         let output = self.run_git(&[
@@ -213,7 +215,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// When a commit was made, as `2026-11-20`.
+    /// Returns the date of a commit, such as `2026-11-20`.
     pub fn time_of(&self, commit: &str) -> Result<String, Failure> {
         Ok(self
             .run_git(&["show", "--no-patch", "--format=%cs", commit, "--"])?

@@ -1,5 +1,5 @@
-//! `formulac rollback`: specs, dbt's files, Omni's files and states as they were after an entry of the log or at a
-//! release, as a new commit.
+//! `formulac rollback`: restores specs, dbt's files, Omni's files and push states to a log entry or a release, as a new
+//! commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ use crate::cli::folder;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// Entries that are listed if none is named.
+/// Maximum number of log entries that are listed if the user names no entry.
 const ENTRIES: usize = 5;
 
 /// Maximum number of lines shown per diff.
@@ -89,7 +89,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Shows the last entries of the log, and asks for one of them.
+/// Shows the last entries of the log, and returns a failure that asks for one of them.
 fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
     let log = history::read(place);
     let entries: Vec<&Logged> = log
@@ -118,11 +118,11 @@ fn unnamed(session: &Session, place: &Workspace, as_json: bool) -> Result<Failur
 
 /// Target of a rollback: a log entry or a release.
 struct Point {
-    /// `entry 3`, `v1.4`.
+    /// Name, such as `entry 3` or `v1.4`.
     name: String,
-    /// The hash of the entry, else the release's name.
+    /// Hash of the log entry, or name of the release.
     id: String,
-    /// The name with the begin of the hash: `entry 3, 6ce582266310`.
+    /// Name with the beginning of the hash, such as `entry 3, 6ce582266310`.
     short: String,
     number: Option<usize>,
     commit: String,
@@ -198,7 +198,7 @@ impl Point {
     }
 }
 
-/// Returns the differences between that commit and the current files, in everything that a push may change.
+/// Returns the differences between that commit and the current files, in all files that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
     let folders = [
@@ -208,7 +208,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         place.omni_folder(),
         STATES.to_owned(),
     ];
-    // A push since then may have changed other files too, such as properties that people wrote.
+    // A push since then may also have changed other files, such as properties files that users maintain.
     let logged = repository.files(commit, &[LOG.to_owned()])?;
     let since = log
         .entries
@@ -238,7 +238,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
     Ok(changes)
 }
 
-/// A line of the log for a model that changes with its state: `update revenue`.
+/// Returns the log line for a model whose push state changes, such as `update revenue`.
 fn model_line(change: &TextChange) -> Option<String> {
     let name = change.path.strip_prefix(STATES)?.strip_prefix('/')?;
     let model = PushState::model_of(name).filter(|model| !model.contains('/'))?;

@@ -1,4 +1,4 @@
-//! A plan as people read it.
+//! Formats a plan for users.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::cli::workspace::Workspace;
 /// Maximum number of lines shown per diff; `--json` contains all lines.
 const LINES: usize = 40;
 
-/// The whole plan.
+/// Formats the whole plan.
 pub fn plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
     let mut out = String::new();
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
@@ -105,7 +105,7 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     out.push('\n');
 }
 
-/// The files that change, but for those that formulac keeps for itself.
+/// Returns the files that change, except the push states, which are internal.
 fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
     model.files.iter().filter(|file| !file.path.starts_with(STATES))
 }

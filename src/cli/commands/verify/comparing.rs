@@ -1,4 +1,4 @@
-//! Chooses the comparisons for a model: the built model with its formula, and with each relation that its spec names.
+//! Determines the comparisons for a model: the built model with its formula, and with each relation in `compare:`.
 
 use std::collections::BTreeSet;
 
@@ -27,19 +27,20 @@ pub struct Comparer<'c> {
     pub place: &'c Workspace,
     pub engine: &'c Engine,
     pub presences: Vec<(Read, Presence)>,
-    /// The same without what is read of another environment, where something is: a model that is verified is this one's.
+    /// Presences of the relations in this environment alone, if `presences` includes relations of another environment.
+    /// A model is verified in this environment.
     pub built: Option<Vec<(Read, Presence)>>,
     pub typed: Option<&'c Schema>,
     pub args: &'c VerifyArgs,
 }
 
-/// A model with its combined comparisons.
+/// A model with its comparisons.
 struct VerifiedModel<'m> {
     compiled: &'m CompiledSpec,
     tables: Vec<String>,
     /// Columns whose values are never written to a file.
     hidden: BTreeSet<String>,
-    /// The query that is timed, once.
+    /// Query whose duration is measured. Only the first comparison includes it.
     timed: Option<String>,
     verified: Verified,
     /// Comparisons that an engine evaluates, each with the index of its proof.
@@ -47,7 +48,7 @@ struct VerifiedModel<'m> {
 }
 
 impl Comparer<'_> {
-    /// Compares models with their formulas, and with what their specs name; `done` after each comparison.
+    /// Compares models with their formulas and with the relations in `compare:`. Calls `done` after each comparison.
     pub fn verify(&self, subjects: &[VerifySubject<'_>], done: impl Fn()) -> Result<Vec<Verified>, Failure> {
         let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
@@ -75,7 +76,7 @@ impl Comparer<'_> {
         Ok(models.into_iter().map(|model| model.verified).collect())
     }
 
-    /// A model with all that it is compared with.
+    /// Returns a model with all its comparisons.
     fn model<'m>(&self, subject: &VerifySubject<'m>) -> VerifiedModel<'m> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
@@ -99,8 +100,8 @@ impl Comparer<'_> {
             verified,
             pairs: Vec::new(),
         };
-        // The built model may be missing if the data are files, or if another environment replaces models that this
-        // environment has not built, as long as there is something else to compare.
+        // If the data are files, or if another environment supplies models that this environment has not built, the
+        // built model may be missing, provided that the spec has other comparisons.
         let is_missing = |it: &Comparison| {
             it.ours()
                 .is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
@@ -136,7 +137,7 @@ impl Comparer<'_> {
         self.built.as_deref().unwrap_or(&self.presences)
     }
 
-    /// Columns with a tag that is not written down.
+    /// Returns the columns with a tag that marks their values as personal. These values are never written to a file.
     fn hidden(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.place.project.inherit();
         let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
@@ -149,7 +150,7 @@ impl Comparer<'_> {
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
-    /// A comparison that the engine is to judge, or why it cannot be.
+    /// Adds a comparison for the engine, or the reason why it is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
@@ -172,8 +173,8 @@ impl Comparer<'_> {
         model.verified.add(proof);
     }
 
-    /// Sees to it that both sides are there, and keeps to the columns that both have; what one lacks, as sentences. Else
-    /// why they cannot be compared.
+    /// Checks that both sides exist, and restricts the comparison to the columns that both sides have. Returns messages
+    /// about missing columns, or an error with the reason why the sides cannot be compared.
     fn bring_together(
         &self,
         compiled: &CompiledSpec,
@@ -232,7 +233,8 @@ impl Comparer<'_> {
         Ok(told)
     }
 
-    /// Returns whether dbt builds no table for the model, so that its readers compute it.
+    /// Returns whether the model is ephemeral: dbt builds no table for it, and inserts its query into the models that
+    /// read it.
     fn is_ephemeral(&self, model: &str) -> bool {
         let manifest = self.place.manifest().ok().flatten();
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);
@@ -243,7 +245,7 @@ impl Comparer<'_> {
 }
 
 impl Verified {
-    /// Something that was compared, or could not be.
+    /// Adds the result of a comparison, even if the comparison was impossible.
     fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
         self.compared.push(super::ComparedColumn::default());

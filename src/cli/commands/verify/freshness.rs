@@ -1,6 +1,6 @@
-//! Build times of models and freshness of their sources, in this environment and in all others that have
-//! artifacts. The artifacts of this environment are in dbt's target folder, those of other environments in
-//! subfolders with their names.
+//! Build times of models and freshness of their sources, in the current environment and in all other environments that
+//! have artifacts. The artifacts of the current environment are in dbt's target folder. The artifacts of other
+//! environments are in subfolders named after the environments.
 
 use std::time::SystemTime;
 
@@ -26,15 +26,15 @@ pub struct KnownBuild<'k> {
 pub struct BuildState {
     /// Name of the environment; `None` if the project has no environments.
     pub environment: Option<String>,
-    /// When dbt built it last, and how that ended.
+    /// Time and status of the last build.
     pub built: Option<(SystemTime, String)>,
     /// Duration of the build in seconds.
     pub seconds: Option<f64>,
-    /// The stalest of the sources that it is made of.
+    /// The stalest source among the model's direct and indirect inputs.
     pub source: Option<FreshnessSource>,
 }
 
-/// A source as dbt found it.
+/// Freshness of a source according to dbt.
 #[derive(Debug)]
 pub struct FreshnessSource {
     pub name: String,
@@ -43,7 +43,7 @@ pub struct FreshnessSource {
 }
 
 impl<'k> KnownBuild<'k> {
-    /// Reads what dbt left, where dbt is what models are verified with.
+    /// Reads dbt's artifacts if the engine is dbt. Otherwise, returns no artifacts.
     pub fn read(place: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else {
             return Ok(Self::default());
@@ -97,7 +97,7 @@ impl<'k> KnownBuild<'k> {
         self.environments.iter().map(standing).collect()
     }
 
-    /// The stalest of the sources that a model is made of, near or far.
+    /// Returns the stalest source among the direct and indirect inputs of a model.
     fn source(&self, model: &str, beside: &Beside) -> Option<FreshnessSource> {
         let (manifest, found) = (self.manifest?, beside.freshness.as_ref()?);
         let parents = manifest.parents();
@@ -144,7 +144,7 @@ impl<'k> KnownBuild<'k> {
     }
 }
 
-/// Returns whether a node is a version of this model.
+/// Returns whether a node is this model or one of its versions.
 fn is_of(id: &str, model: &str) -> bool {
     let mut parts = id.splitn(4, '.');
     parts.next() == Some("model") && parts.nth(1) == Some(model)

@@ -11,26 +11,26 @@ use super::row_line;
 use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::Failure;
 
-/// A comparison with the rows that do not agree.
+/// Result of a comparison: the columns, and the rows that differ.
 #[derive(Default)]
 pub struct ComparedColumn {
-    /// The columns that are compared.
+    /// Compared columns.
     pub columns: Vec<String>,
     pub rows: Vec<DifferingRow>,
-    /// Whether there are more rows than these.
+    /// Whether there are more differing rows than `rows` contains.
     pub more: bool,
 }
 
 /// Two relations that are compared.
 pub struct RowPair {
     pub comparison: Comparison,
-    /// Proof, as far as it is known without a query.
+    /// Proof, with the facts that are known without a query.
     pub proof: Proof,
-    /// Relations in the query, with their spelling.
+    /// Relations in the query, as the query spells them.
     pub tables: Vec<String>,
     /// Columns whose values are never written to a file.
     pub hidden: BTreeSet<String>,
-    /// Query whose duration is measured in addition.
+    /// Another query, whose duration is measured.
     pub timed: Option<String>,
 }
 
@@ -45,15 +45,15 @@ pub struct JudgedComparison {
     pub seconds: Option<f64>,
 }
 
-/// Names of the queries, for people.
+/// Names of the queries, for messages.
 const COUNTS: &str = "row counts, sums and differences";
 const ROWS: &str = "the rows that differ";
 
-/// Who compares.
+/// Runs comparisons on an engine.
 pub struct DifferenceJudge<'j> {
     pub engine: &'j Engine,
     pub typed: Option<&'j Schema>,
-    /// Maximum number of different rows to return.
+    /// Maximum number of differing rows to return.
     pub limit: u32,
 }
 
@@ -177,7 +177,7 @@ fn counted(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
     }
 }
 
-/// The largest difference in a hidden column is not written to a file either.
+/// Removes the largest differences of hidden columns, because these values must not be written to a file either.
 fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
     for column in counts
         .columns
@@ -200,7 +200,7 @@ impl JudgedComparison {
     }
 }
 
-/// Returns the answer, or the engine's error message.
+/// Returns the answer, or the error message as a string.
 fn answer_or_message(answer: Result<Answer, Failure>) -> Result<Answer, String> {
     answer.map_err(|failure| match failure {
         Failure::Found(found) => {

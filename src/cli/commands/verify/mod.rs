@@ -37,13 +37,13 @@ use comparing::{Comparer, VerifySubject};
 use freshness::{BuildState, KnownBuild};
 use judging::ComparedColumn;
 
-/// Tags of columns whose values are never written down, whether the project has them inherited or not.
+/// Tags of columns whose values are never written to a file, even if the project does not inherit these tags.
 const PERSONAL: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
 pub struct Verified {
     pub evidence: Evidence,
-    /// Each comparison with its rows, in the order of the evidence's proofs.
+    /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
     /// Duration of the verification and of the build.
     pub timing: Timing,
@@ -53,7 +53,7 @@ pub struct Verified {
     pub budget_seconds: Option<f64>,
     /// Sentences about exceeded time limits.
     pub over_budget: Vec<String>,
-    /// State in each environment, this one first.
+    /// State in each environment, starting with the current environment.
     pub standings: Vec<BuildState>,
     /// Whether no file contains the built model, so that the relations in `compare:` are compared with its formula
     /// only.
@@ -161,7 +161,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|subject| subject.compiled.comparisons().len() + 1)
         .sum();
-    // dbt compares many in one call, and shows itself that it is being waited for.
+    // dbt runs many comparisons in one call, and its call shows progress itself.
     let bar = (!engine.runs_models()).then(|| progress::bar(session, comparisons, "comparing"));
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
@@ -193,9 +193,9 @@ fn exit(all: &[Verified], faulty: &[FailureKind]) -> Exit {
         .fold(nothing.max_severity(Exit::from_all(faulty)), Exit::max_severity)
 }
 
-/// Spec, with its path relative to the project if it is in the project.
+/// Spec, with its path relative to the project. The path is `None` if the spec is not in the project.
 type VerifyInput = (SourceText, Option<String>);
-/// The same path, and the contents of the spec.
+/// Path of a spec as in [`VerifyInput`], and the contents of the spec.
 type VerifyText = (Option<String>, String);
 
 /// Returns all specs of the project, and named specs outside of the project.
@@ -219,7 +219,7 @@ fn sources(place: &Workspace, named: &[OsString]) -> Result<(Vec<VerifyInput>, V
     Ok((sources, texts))
 }
 
-/// The specs that are named, by file or by model; all of them where none is.
+/// Returns the indices of the specs that are named by file or by model, or of all specs if none is named.
 fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Vec<usize>, Failure> {
     if named.is_empty() {
         if specs.is_empty() {
@@ -254,7 +254,7 @@ fn choose(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Result<Ve
     Ok(chosen)
 }
 
-/// Returns the errors of a spec, if it has any; `check` reports warnings.
+/// Returns the errors of a spec, if it has any. Warnings are omitted, because `check` reports them.
 fn errors(spec: &Spec) -> Option<FailureKind> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
@@ -268,7 +268,7 @@ fn errors(spec: &Spec) -> Option<FailureKind> {
     (!found.diagnostics.is_empty()).then_some(found)
 }
 
-/// Returns the relations that the models read, with their spelling.
+/// Returns the names of the relations that the models read and are compared with, as the queries spell them.
 fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
         let own = relations(&[(0, compiled)])
@@ -280,7 +280,7 @@ fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
 }
 
-/// The relations that are compared, each once.
+/// Returns the relations that are compared, without duplicates.
 fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
     let mut all: Vec<Read> = Vec::new();
     for (_, compiled) in models {

@@ -1,4 +1,4 @@
-//! A row that does not agree, in a line.
+//! Formats a differing row as one line.
 
 use formulac::diag::render::escape_hidden;
 use formulac::sync::Proof;
@@ -9,7 +9,7 @@ const LONGEST: usize = 60;
 /// Placeholder for a hidden value.
 const HIDDEN: &str = "(hidden)";
 
-/// `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are those that are compared.
+/// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
 pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
         if is_hidden(column) {
@@ -48,7 +48,7 @@ pub fn line(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
     format!("{key}: {what}")
 }
 
-/// A value in one line, with nothing that a terminal would obey.
+/// Formats a value on one line, without control characters that a terminal would obey.
 fn display_value(value: Option<&str>) -> String {
     match value {
         None => "NULL".to_owned(),

@@ -136,7 +136,7 @@ fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     (facts, others.collect())
 }
 
-/// Returns the names of the environments whose build is older than another one's.
+/// Returns a message that names the environment with the oldest build, if the builds differ in age.
 fn older(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
@@ -169,7 +169,7 @@ fn summary(all: &[Verified], faulty: &[FailureKind]) -> String {
     format!("{}: {}", count(proofs, "comparison", "comparisons"), parts.join(", "))
 }
 
-/// A section for each model: comparisons as a list, rows below, times.
+/// Formats a section for each model: a list of comparisons with their rows, and the durations.
 fn in_markdown(all: &[Verified]) -> String {
     let mut out = String::new();
     for verified in all {
@@ -263,7 +263,7 @@ fn object(verified: &Verified) -> Value {
     })
 }
 
-/// A comparison as JSON.
+/// Returns a comparison as JSON.
 pub fn comparison(proof: &Proof, compared: &ComparedColumn) -> Value {
     let counts = &proof.counts;
     let column = |column: &ColumnCounts| {
