@@ -122,6 +122,37 @@ impl ReferenceExpr {
         }
     }
 
+    fn children_mut(&mut self) -> Vec<&mut Self> {
+        match self {
+            Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
+            Self::Range(of, _) | Self::Part(of, _) => vec![of],
+            Self::Binary(_, a, b) => vec![a, b],
+            Self::Call(_, args) | Self::Aggregate(_, args) => args.iter_mut().collect(),
+            Self::Window(window) => window.value_mut().into_iter().collect(),
+        }
+    }
+
+    /// Replaces names with the given values.
+    #[must_use]
+    pub fn with_names_replaced(mut self, values: &[(String, Self)]) -> Self {
+        let value_of = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        match &self {
+            Self::Name(name) => value_of(name).cloned().unwrap_or(self),
+            Self::Period(name, frame) => match value_of(name) {
+                Some(Self::Name(column)) => Self::Period(column.clone(), *frame),
+                Some(value) => Self::Part(Box::new(value.clone()), frame.name().to_owned()),
+                None => self,
+            },
+            _ => {
+                for child in self.children_mut() {
+                    let replaced = std::mem::replace(child, Self::Literal(Value::Null)).with_names_replaced(values);
+                    *child = replaced;
+                }
+                self
+            }
+        }
+    }
+
     /// Collects the names that the expression reads.
     pub fn names(&self, found: &mut Vec<String>) {
         if let Self::Name(name) | Self::Period(name, _) = self {
@@ -169,6 +200,18 @@ impl ReferenceExpr {
 }
 
 impl Window {
+    fn value_mut(&mut self) -> Option<&mut ReferenceExpr> {
+        match self {
+            Self::Offset(x, _)
+            | Self::Period(x, ..)
+            | Self::First(x)
+            | Self::Last(x)
+            | Self::Rank(_, x, _)
+            | Self::PercentRank(x) => Some(x),
+            Self::Row => None,
+        }
+    }
+
     fn children(&self) -> Vec<&ReferenceExpr> {
         match self {
             Self::Offset(x, _)

@@ -183,6 +183,9 @@ impl AstReader<'_> {
             let today = self.reading.today.ok_or_else(|| "the current date".to_owned())?;
             return Ok(ReferenceExpr::Literal(Value::Date(today)));
         }
+        if function.name == "LET" {
+            return let_value(args).ok_or_else(unknown);
+        }
         if function.name == "DISTINCT" {
             return Ok(ReferenceExpr::Call(function.name, args));
         }
@@ -199,6 +202,17 @@ impl AstReader<'_> {
             _ => ReferenceExpr::Call(function.name, args),
         })
     }
+}
+
+/// Replaces the names that LET defines with their values.
+fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
+    let body = args.pop()?;
+    let mut values: Vec<(String, ReferenceExpr)> = Vec::new();
+    let mut args = args.into_iter();
+    while let (Some(ReferenceExpr::Name(name)), Some(value)) = (args.next(), args.next()) {
+        values.push((name, value.with_names_replaced(&values)));
+    }
+    Some(body.with_names_replaced(&values))
 }
 
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not

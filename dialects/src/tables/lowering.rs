@@ -27,7 +27,7 @@ lowerings! {
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
     Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac", Workdays "workdays",
     Vlookup "vlookup", Xlookup "xlookup", Index "index", Match "match",
-    Define "define", Pivot "pivot", PivotIndex "pivot_index", PivotOffset "pivot_offset", PivotRow "pivot_row",
+    Define "define", Let "let", Pivot "pivot", PivotIndex "pivot_index", PivotOffset "pivot_offset", PivotRow "pivot_row",
 }
 
 impl Lowering {

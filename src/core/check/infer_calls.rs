@@ -11,6 +11,7 @@ impl Infer<'_> {
         let ast = self.ast;
         let args = ast.arguments(call);
         match function.lower {
+            Some(Lowering::Let) => args.last().map_or(InferTerm::Any, |a| self.term(*a)),
             Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
             Some(Lowering::Switch) => {
                 let Some((subject, rest)) = args.split_first() else {

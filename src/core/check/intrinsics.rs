@@ -38,6 +38,10 @@ impl Lower<'_> {
         let ast = self.ast;
         let args = ast.arguments(call);
         match lowering {
+            Lowering::Let => match args.last() {
+                Some(expression) => self.value(*expression),
+                None => self.error(span),
+            },
             Lowering::Define => self.lower_defined(function, args, span),
             Lowering::If => self.lower_if(args, span),
             Lowering::Ifs => self.lower_ifs(args, span),

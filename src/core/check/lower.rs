@@ -345,6 +345,8 @@ impl Lower<'_> {
                 self.call(function, call, span)
             }
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
+            (NameTarget::LetName, _) => self.null(Type::Unknown, span),
+            (NameTarget::LetValue(value), _) => self.lowered_node(ExprId(value)),
             (NameTarget::Argument(index), _) => match self.arguments.get(index as usize) {
                 Some(argument) => *argument,
                 None => self.error(span),

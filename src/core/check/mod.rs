@@ -21,6 +21,7 @@ mod infer;
 mod infer_calls;
 mod intrinsics;
 pub mod inverse_masks;
+mod let_names;
 mod levels;
 mod lint;
 mod literal_texts;

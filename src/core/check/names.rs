@@ -9,7 +9,7 @@ use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unresolved_names::{CANDIDATES, SEARCHES, columns_of, list_names, no_column};
-use super::{CheckScope, Context, DefinitionRole, ranges};
+use super::{CheckScope, Context, DefinitionRole, let_names, ranges};
 use crate::Level;
 use crate::Type;
 use crate::ast::{Ast, Definition, Expr, ExprId};
@@ -34,6 +34,9 @@ pub(super) enum NameTarget {
     Function(FunctionId),
     /// Function that specifies an end of a range.
     RangeEnd(FunctionId),
+    /// Name that LET defines, at its definition (`LetName`), and the node of its value where the name is used.
+    LetName,
+    LetValue(u32),
     /// Argument of a call, in the definition of the called function.
     Argument(u32),
     /// Cell of the worksheet, or range of cells (`CellRange`), by index.
@@ -164,6 +167,7 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
+    let_names::resolve(ast, source, &mut names.targets, diagnostics);
     let letters = SheetColumns::new(ast, source, scope);
     let mut resolver = Resolver {
         ast,
@@ -197,7 +201,13 @@ pub(super) fn resolve(
         for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
-                _ if matches!(*slot, NameTarget::Error | NameTarget::PartOfCells) => continue,
+                _ if matches!(
+                    *slot,
+                    NameTarget::Error | NameTarget::PartOfCells | NameTarget::LetName | NameTarget::LetValue(_)
+                ) =>
+                {
+                    continue;
+                }
                 Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Cell => match resolver.cell(*span, own) {
