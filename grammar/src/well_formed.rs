@@ -278,6 +278,6 @@ impl WellFormedReader<'_, '_, '_> {
 enum NextStep {
     Operand,
     Formula,
-    /// The level is closed, with this value.
+    /// The level is closed and has this value.
     Closed(ExprId),
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::file::SqlFile;
 use super::layout::head_tokens;
 
-/// Restores the comments of a file that are missing in a merged text. Each comment is placed above the line that
+/// Restores comments from a file that are missing from the merged text. Each comment is placed above the line that
 /// followed it. formulac itself writes comments only above a query.
 pub(super) fn with_lost_comments(merged: String, found: &SqlFile<'_>) -> String {
     let there = comments(found);

@@ -42,8 +42,8 @@ impl SqlConstants {
 
     /// Returns the calls to probe, the most likely first.
     pub fn build_probes(&self) -> Vec<Probe> {
-        // One constant is more likely than two constants. But two constants in a function that is similar to the
-        // expression are more likely than one constant in a function that is not.
+        // A call with one constant is more likely than a call with two. However, a call with two constants comes first
+        // if its function is similar to the expression and the function of the other call is not.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
         for (rank, function) in self
             .functions

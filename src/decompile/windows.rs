@@ -81,7 +81,7 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
     calls.collect()
 }
 
-/// Returns a positive and a negative argument with this number.
+/// Returns two arguments: the number, and the negated number.
 pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }

@@ -81,7 +81,8 @@ impl SpecCompilation<'_> {
         query
     }
 
-    /// Returns a subquery for the bound: the newest time in the table minus a length, or a date before all other dates.
+    /// Returns a subquery for the bound: the latest time in the table minus an interval, or the earliest date if the
+    /// table is empty.
     fn bound(&self, time: &Column, back: Length, compared: Type, work: &mut emit::EmitBuffers) -> SqlId {
         let options = &self.compiler.options;
         let dialect = options.dialect;

@@ -28,8 +28,8 @@ pub struct PullRecord {
     pub key: Vec<String>,
     /// Text that the last pull generated.
     pub view: String,
-    /// Columns of earlier texts that are marked in the file. Each column has its last generated definition, including
-    /// the mark.
+    /// Columns that the file marks as removed because only earlier texts contain them. Each column has its last
+    /// generated definition, including the mark.
     pub vanished: Vec<(String, Fields)>,
 }
 

@@ -76,7 +76,7 @@ impl Server {
     }
 }
 
-/// Splits a URL into the URL without its password, and the password.
+/// Separates the password from a URL. Returns the URL without it, and the password.
 fn without_password(url: &str) -> (String, Option<String>) {
     let Some((scheme, rest)) = url.split_once("://") else {
         return (url.to_owned(), None);

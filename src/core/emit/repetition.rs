@@ -1,4 +1,4 @@
-//! Repetition of arguments by templates: reports a warning, and limits the growth of the SQL.
+//! Reports templates that repeat a long argument, and limits the growth of the SQL.
 
 use super::Emitter;
 use crate::diag::{Code, Diagnostic};

@@ -14,8 +14,8 @@ use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 use crate::{Level, Type};
 
-/// Scratch buffers for filling in templates. Nested templates share the buffers: each template starts where the
-/// enclosing one ended.
+/// Scratch buffers for filling in templates. Nested templates share the buffers: the entries of a template
+/// follow those of the enclosing template.
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.

@@ -106,7 +106,7 @@ pub const THIS: &str = "\u{5}";
 /// Alias of the existing table in the subquery of an incremental condition.
 pub const EXISTING_TABLE_ALIAS: &str = "so_far";
 
-/// A single SELECT, with any further selects of a `union all`.
+/// SELECT, with the further branches of its `union all` if there are any.
 #[derive(Clone, Debug, Default)]
 pub struct Select {
     /// Whether `*` comes before the items.

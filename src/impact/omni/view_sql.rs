@@ -10,14 +10,14 @@ use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnSource, KnownRelations, SqlLineage};
 
-/// Columns of tables and fields of views from which a column is computed.
+/// Table columns and view fields from which a column is computed.
 #[derive(Clone, Debug, Default)]
 struct ViewRead {
     columns: BTreeSet<(OmniTable, Option<String>)>,
     fields: BTreeSet<String>,
 }
 
-/// Traces the columns of a view's SQL to columns of tables and fields of other views. If the SQL cannot be parsed,
+/// Traces the columns of a view's SQL to table columns and to fields of other views. If the SQL cannot be parsed,
 /// every field of the view depends on all tables in the SQL.
 pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
     // Replace `${other}` with a placeholder table for the view, and `${other.field}` with the field's name.

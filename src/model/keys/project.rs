@@ -82,7 +82,7 @@ const ROLE: Shape = Shape::Choice(&["analyst", "engineer", "business", "admin"])
 
 static APPROVALS: Keys = Keys {
     title: "approvals",
-    doc: "Number of people per role who must approve a change. Its authors do not count.",
+    doc: "Number of people per role who must approve a change. Approvals by the authors of the change do not count.",
     open: false,
     keys: &[
         Key::new(

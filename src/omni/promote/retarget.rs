@@ -105,7 +105,7 @@ impl TargetModel {
     }
 }
 
-/// Returns the file after changing the field to read the model's column.
+/// Returns the file with the field changed so that it reads the model's column.
 ///
 /// # Errors
 ///
