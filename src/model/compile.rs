@@ -765,8 +765,8 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
 /// Warns about a limit, which hides rows from readers of the model.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
-    let message = format!("`limit: {rows}` removes rows for everything downstream");
-    let help = "add a rank column, `place = RANK(…)`, and filter by it when you read the model";
+    let message = format!("`limit: {rows}` removes rows for all downstream models");
+    let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 

@@ -80,10 +80,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span,
-                        format!(
-                            "write the definition without `{}` before its name",
-                            span.text(self.source)
-                        ),
+                        format!("a definition does not start with `{}`", span.text(self.source)),
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
@@ -104,7 +101,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span.to(name),
-                        "write the definition's name without a view",
+                        "the name of a definition cannot contain a view",
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
@@ -156,7 +153,7 @@ impl LayoutPass<'_, '_> {
             {
                 let span = self.tokens[at].1;
                 self.report(
-                    Diagnostic::new(Code::UnexpectedToken, span, "expected a field's name after `.`")
+                    Diagnostic::new(Code::UnexpectedToken, span, "expected a field name after `.`")
                         .with_help("write `view.field`, or `${view.field}` if its name contains spaces"),
                 );
                 1
@@ -248,7 +245,7 @@ impl LayoutPass<'_, '_> {
     pub(super) fn colon_equal(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`:=` is not part of the language")
-                .with_help("write a definition as `name = …`")
+                .with_help("write a definition in the form `name = …`")
                 .with_fix(span, "="),
         );
     }
@@ -267,7 +264,7 @@ impl LayoutPass<'_, '_> {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
                 .with_help(format!(
-                    "remove `{}`: types are converted automatically if that is safe",
+                    "remove `{}`, because safe conversions are automatic",
                     whole.text(self.source)
                 ))
                 .with_fix(whole, ""),

@@ -125,7 +125,7 @@ impl Node {
     /// Returns the name of the kind of node in messages.
     pub fn described(&self) -> &'static str {
         match &self.kind {
-            NodeKind::Scalar { .. } if self.is_null() => "nothing",
+            NodeKind::Scalar { .. } if self.is_null() => "an empty value",
             NodeKind::Scalar { .. } => "a string",
             NodeKind::Sequence(_) => "a list",
             NodeKind::Mapping(_) => "a mapping",

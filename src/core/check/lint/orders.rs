@@ -31,10 +31,11 @@ impl Lints<'_> {
         let number = digits.trim();
         let help = match assumed {
             true => format!("write the number without quotes, `{number}`"),
-            false => format!("compare numbers, `VALUE({name}) {symbol} {number}`"),
+            false => format!("compare numbers: `VALUE({name}) {symbol} {number}`"),
         };
         let message = format!(
-            "`{name} {symbol} \"{digits}\"` compares text, character by character: `\"9\"` is greater than `\"30\"`"
+            "`{name} {symbol} \"{digits}\"` compares text, character by character, so `\"9\"` is greater than \
+                `\"30\"`"
         );
         let span = program.meta(id).span;
         let at = program.meta(literal).span;
