@@ -275,7 +275,8 @@ impl SpecCompilation<'_> {
                 key.text
             );
             diagnostics.push(Diagnostic::new(Code::RowsMayLeave, key.node.span, message).with_help(
-                "use only `group_by` columns of the input rows in `unique_key`, or write `materialized: table`",
+                "in `unique_key`, use only columns of the input rows that the model is grouped by, or write \
+                    `materialized: table`",
             ));
         }
     }
@@ -455,7 +456,7 @@ impl SpecCompilation<'_> {
                             further_out = further_out.max(*forth);
                             continue;
                         }
-                        (*span, "it moves along another time than `event_time`")
+                        (*span, "it moves along a time other than `event_time`")
                     }
                     TimeReach::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));

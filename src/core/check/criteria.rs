@@ -505,10 +505,7 @@ impl Lower<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help = format!(
-            "compare with the value of the searched column `{column}` in this row, or join the value in an \
-            earlier step"
-        );
+        let help = format!("compare with this row's value of `{column}`, or join the value in an earlier step");
         self.bad_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }

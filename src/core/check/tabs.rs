@@ -146,7 +146,9 @@ impl Resolver<'_> {
             (Some(near), _) => suggest::similar(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
-                format!("add it with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`")
+                format!(
+                    "declare it with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
+                )
             }
             (None, known) => format!("use one of the tabs: {}", list_names(known)),
         };

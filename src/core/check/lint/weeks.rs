@@ -56,7 +56,7 @@ impl WeekCalls {
                 format!("specify the first day of the week: `{inside}, {kind})` for {day}, `{inside}, 1)` for Sunday");
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
             found.push(match frame {
-                Some(frame) => diagnostic.with_other(frame, format!("weeks start on another day than in {name}")),
+                Some(frame) => diagnostic.with_other(frame, format!("weeks start on a different day than in {name}")),
                 None => diagnostic,
             });
         }
