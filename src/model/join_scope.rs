@@ -304,7 +304,16 @@ impl<'y> JoinedStep<'y> {
             .filter_map(|place| before.get(*place))
             .map(Relation::name)
             .collect();
-        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" or ");
+        let mut listed: Vec<String> = Vec::new();
+        for owner in owners.iter().map(|owner| format!("`{owner}`")) {
+            if !listed.contains(&owner) {
+                listed.push(owner);
+            }
+        }
+        let listed = match listed.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+            _ => listed.concat(),
+        };
         let (text, of) = (name.text, join.name());
         let example = owners
             .first()

@@ -56,7 +56,7 @@ impl LongNames {
                     ),
                 )
                 .with_other(first.1, "the first")
-                .with_help("shorten the names, or move the difference closer to the beginning"),
+                .with_help("shorten the names, or make them differ closer to the beginning"),
             );
         } else if !dialect.facts().cuts_long_names {
             found.push(

@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
                     );
                     diagnostics.push(
                         Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
-                            .with_help("move it to a column that a definition of the last step defines"),
+                            .with_help("move it to a definition of the last step"),
                     );
                 }
             }

@@ -105,7 +105,7 @@ pub(super) fn check_order(
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
     let message = format!(
-        "the sheet contains the rows of every `{}`, so the previous row may belong to another `{}`",
+        "the sheet contains the rows of every `{}`, so the previous row may have a different value",
         others.join("` and `")
     );
     diagnostics.push(
