@@ -110,7 +110,7 @@ pub(super) fn check_order(
     );
     diagnostics.push(
         Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
-            "write `partition_by: {}` for a separate sequence of each, or `partition_by: []` to treat all \
+            "write `partition_by: {}` to treat each value as a separate sequence, or `partition_by: []` to treat all \
                 rows as one sequence",
             others.join(", ")
         )),
