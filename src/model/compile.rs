@@ -612,7 +612,7 @@ impl<'r> SpecCompilation<'r> {
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
                     step.keep_span,
-                    format!("`keep: all` cannot exclude `{column}` because no schema lists the other columns"),
+                    format!("`keep: all` cannot leave out the redefined column `{column}`, because no schema lists the other columns"),
                 )
                 .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );

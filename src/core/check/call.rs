@@ -374,7 +374,7 @@ impl Lower<'_> {
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
-                format!("write the number without quotes, `{}`", text.trim_matches('"'))
+                format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
             (ty, "text", _) if ty != Type::Text => format!("convert it to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),

@@ -298,13 +298,13 @@ impl Lower<'_> {
                     a.ty == Type::Text,
                 ) {
                     (None, _) if written.parse::<i64>().is_ok() => {
-                        format!("write the number without quotes, `{written}`")
+                        format!("write the number without quotes: `{written}`")
                     }
                     _ if text == "\"\"" && is_if && b.ty == Type::Text => {
                         "remove the last argument to return NULL (an empty value)".to_owned()
                     }
                     _ if text == "\"\"" => "write `1/0` to return NULL (an empty value)".to_owned(),
-                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column contains text"),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the values are text"),
                     (None, _) if text.starts_with('"') => format!("write a number instead of `{text}`"),
                     (None, _) => {
                         format!(

@@ -157,7 +157,7 @@ impl Lower<'_> {
         let help = match self.constant_number(days) {
             Some(number) if number.fract() != 0.0 => {
                 format!(
-                    "write {} for whole days, or add `TIME(…)` for hours and minutes",
+                    "write a whole number of days, such as {}, or add `TIME(…)` for hours and minutes",
                     number.trunc()
                 )
             }

@@ -338,7 +338,7 @@ impl LayoutPass<'_, '_> {
         let known = ["day", "week", "month", "quarter", "year"].contains(&name);
         diagnostic = if known {
             diagnostic
-                .with_help(format!("write it without quotes, `[{name}]`"))
+                .with_help(format!("write it without quotes: `[{name}]`"))
                 .with_fix(inside.1, name.to_owned())
         } else {
             diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")

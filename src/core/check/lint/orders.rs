@@ -30,7 +30,7 @@ impl Lints<'_> {
         let assumed = program.columns.get(column as usize).is_some_and(|c| c.assumed);
         let number = digits.trim();
         let help = match assumed {
-            true => format!("write the number without quotes, `{number}`"),
+            true => format!("write the number without quotes: `{number}`"),
             false => format!("compare numbers: `VALUE({name}) {symbol} {number}`"),
         };
         let message = format!(
