@@ -28,13 +28,11 @@ impl AstBuilder<'_> {
         let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
         let diagnostic = match token {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not start a comment")
-                .with_help("comments start with `//`"),
+                .with_help("start a comment with `//`"),
             _ => {
                 let message = format!("expected an expression, found {}", self.display_token(token, span));
                 let help = match token {
-                    Token::End | Token::Close if span.is_empty() => {
-                        "the formula ends too early: complete it, or remove the last operator"
-                    }
+                    Token::End | Token::Close if span.is_empty() => "complete the formula, or remove the last operator",
                     _ => "write a name, a number, text or a function call here",
                 };
                 Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
@@ -62,9 +60,9 @@ impl AstBuilder<'_> {
         }
         let diagnostic = match token {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not start a comment")
-                .with_help("comments start with `//`"),
+                .with_help("start a comment with `//`"),
             Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
-                "write a definition as `name = formula`, with the name at the start of its line and outside brackets",
+                "write a definition in the form `name = formula`, with the name at the start of a line and outside brackets",
             ),
             Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`")
                 .with_help("write a field as `view.field`, or as `${view.field}` if its name contains spaces"),
@@ -93,7 +91,7 @@ impl AstBuilder<'_> {
             );
         }
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
-            return "remove the comma: each definition is on its own line".to_owned();
+            return "remove the comma, and write each definition on its own line".to_owned();
         }
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let name: String = before
@@ -111,16 +109,16 @@ impl AstBuilder<'_> {
                 .take_while(|c| word(*c) || matches!(c, ':' | '$'))
                 .take(40)
                 .collect();
-            return format!("put the name of the tab in single quotes: `'{name}'!{cells}`");
+            return format!("put the tab name in single quotes: `'{name}'!{cells}`");
         }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
             let name: String = name.chars().rev().collect();
             let name = format!("{name} {}", span.text(self.source));
             return format!(
-                "put an operator or a comma between the two; if this is one name with spaces, write `${{{name}}}`"
+                "put an operator or a comma between the two names, or write `${{{name}}}` if this is one name with spaces"
             );
         }
-        "put an operator or a comma between the two, or remove one of them".to_owned()
+        "put an operator or a comma between the two expressions, or remove one of them".to_owned()
     }
 
     fn display_token(&self, token: Token, span: Span) -> String {

@@ -208,12 +208,11 @@ fn misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
         .join(" ");
     let near = near.map(|near| similar(&format!("--{near}")));
     let of_formulas = matches!(name.as_str(), "compile" | "explain");
-    let formula = of_formulas.then(|| "to pass a formula that looks like an option, write it after `--`".to_owned());
-    let help: Vec<String> = near.into_iter().chain(formula).collect();
-    let help = if help.is_empty() {
-        format!("`formulac {name} --help` lists the options")
-    } else {
-        help.join("; ")
+    let help = match (near, of_formulas) {
+        (Some(near), true) => format!("{near} To pass a formula that looks like an option, write it after `--`"),
+        (Some(near), false) => near,
+        (None, true) => "to pass a formula that looks like an option, write it after `--`".to_owned(),
+        (None, false) => format!("`formulac {name} --help` lists the options"),
     };
     Some(Failure::new(Exit::Usage, format!("there is no option `--{word}`")).with_help(help))
 }

@@ -62,7 +62,7 @@ fn masks() -> Vec<String> {
     masks
 }
 
-/// Adds probes of `TEXT` with formats.
+/// Adds probes that call `TEXT` with various formats.
 pub(super) fn formats(all: &mut Vec<Probe>) {
     let masks = masks();
     for (ty, _) in TYPES {

@@ -40,7 +40,7 @@ pub(super) enum SqlLabel {
     Subscript,
     /// Parts next to each other, without commas.
     Row,
-    /// Parts in parentheses, separated by commas or consisting of more than one word.
+    /// Parts in parentheses that are separated by commas or consist of more than one word.
     Group,
     Bracket,
     /// A value from joined rows: the value, the join condition, and the definition of the joined rows.

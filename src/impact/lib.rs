@@ -9,7 +9,7 @@
 //! | [`show`] | writes the report as text, Markdown, HTML or JSON |
 //!
 //! Columns are traced through the SQL of models. If that is not possible, the whole model counts as affected, and the
-//! report gives the reason. The [`Grade`] of an effect is breaking, changing (other values) or harmless.
+//! report gives the reason. The [`Grade`] of an effect is breaking, changing (values differ) or harmless.
 //!
 //! Definitions of specs and fields of Omni are also nodes of the graph, so a path can lead from a source column
 //! through dbt models to a dashboard.

@@ -67,7 +67,7 @@ impl<'r> SpecCompilation<'r> {
                             format!("`{name}` is private but in no group, so no other model may read it"),
                         )
                         .with_help(format!(
-                            "put `{name}` into a group, `config: {{group: …}}`, or make it protected"
+                            "put `{name}` into a group with `config: {{group: …}}`, or make it protected"
                         )),
                     );
                     continue;
@@ -87,7 +87,7 @@ impl<'r> SpecCompilation<'r> {
                             first.name()
                         ))
                         .with_help(
-                            "a model is in one group only: replace one of them with a model that is not private",
+                            "replace one of them with a model that is not private, because a model belongs to only one group",
                         ),
                     ),
                     _ => joined = joined.or(Some((of, relation))),
@@ -144,7 +144,7 @@ impl<'r> SpecCompilation<'r> {
         let message = format!("`{name}` is private to the group `{group}`, but the model to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)
-                .with_help("a test is in one group only: compare with a model that is not private"),
+                .with_help("compare with a model that is not private, because a test belongs to only one group"),
         )
     }
 

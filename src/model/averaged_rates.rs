@@ -68,14 +68,18 @@ pub(super) fn check_rates(
             let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
             let help = match [Some(&*parts.0).filter(here), Some(&*parts.1).filter(here)] {
                 [Some(a), Some(b)] => format!("divide the sums: `SUM({a}) / SUM({b})`"),
-                _ => "return numerator and denominator as columns of the previous step, and divide their sums here"
+                _ => "return the numerator and the denominator as columns of the previous step, and divide their sums \
+                    here"
                     .to_owned(),
             };
             found.push(
                 Diagnostic::new(
                     Code::RateAveraged,
                     span,
-                    format!("`{}`: the {what} of rates is not the overall rate", span.excerpt(text)),
+                    format!(
+                        "`{}` returns the {what} of rates, which is not the overall rate",
+                        span.excerpt(text)
+                    ),
                 )
                 .with_help(help),
             );

@@ -212,11 +212,14 @@ fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<Com
             .iter()
             .find(|read| read.model == next)
             .map_or(Span::default(), |read| read.span);
-        let message = format!("these models read each other in a circle: {}", path.join(" reads "));
+        let message = format!(
+            "these models depend on each other in a circle: {}",
+            path.join(" reads ")
+        );
         let Some(compiled) = &mut all[*number] else { continue };
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
-                .with_help("let one of them read the inputs of the others instead"),
+                .with_help("change one of them to read the inputs of the others instead"),
         );
         (compiled.query, compiled.model) = (None, None);
         crate::diag::sort(&mut compiled.diagnostics);

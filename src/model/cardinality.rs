@@ -78,17 +78,19 @@ impl SpecCompilation<'_> {
             };
             let help = match (join.kind, key, wanted.as_str()) {
                 (JoinKind::Cross, ..) => {
-                    "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned()
+                    "write `cardinality: many`, or join a step that returns only one row, such as one with \
+                        aggregates but no `group_by`"
+                        .to_owned()
                 }
-                (_, [], "") => "write `cardinality: many`, or join on a key of it".to_owned(),
+                (_, [], "") => "write `cardinality: many`, or join on a key of that relation".to_owned(),
                 (_, [], columns) if is_step => {
                     format!(
-                        "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here",
+                        "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` in this join",
                         join.to.name()
                     )
                 }
                 (_, [], columns) => format!(
-                    "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` here",
+                    "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` in this join",
                     join.to.name()
                 ),
                 (_, _, columns) => format!("join on `{columns}` as well, or write `cardinality: many`"),
@@ -253,18 +255,25 @@ pub(super) fn check_supported(
             continue;
         }
         let refused = |what: &str| {
-            format!("{dialect} supports {what} joins only with an equality, but `{name}` is joined without one")
+            format!(
+                "{dialect} supports {what} join only with an equality condition, but the join of `{name}` has \
+                none"
+            )
         };
         let equality = format!(
-            "require that a column of `{name}` equals a column of another relation as well, or write `type: inner`"
+            "add a condition that a column of `{name}` equals a column of another relation, or write `type: \
+                inner`"
         );
         let (message, help) = match join.kind {
             JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
             JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
             // The generated test that the join finds at most one row needs a left join.
             JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
-                format!("{dialect} cannot test that one row of `{name}` matches, because the join has no equality"),
-                "write `cardinality: many`, or add an equality to the join".to_owned(),
+                format!(
+                    "{dialect} cannot test that at most one row of `{name}` matches, because the join has no equality \
+                    condition"
+                ),
+                "write `cardinality: many`, or add an equality condition to the join".to_owned(),
             ),
             _ => continue,
         };
@@ -296,7 +305,9 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                 Diagnostic::new(
                     Code::JoinedLater,
                     definition.span,
-                    format!("`{later}` is joined after `{here}`, so the condition of that join cannot read it"),
+                    format!(
+                        "`{later}` is joined after `{here}`, so the condition of the join of `{here}` cannot read it"
+                    ),
                 )
                 .with_help(format!("move the join of `{later}` before that of `{here}`")),
             );

@@ -30,12 +30,8 @@ impl SpecCompilation<'_> {
         if !is_plain_name(model.text) {
             let (fault, proposed) = dbt_name_fault(model.text, "monthly_revenue");
             diagnostics.push(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    model.node.span,
-                    format!("{fault} the name of a dbt model"),
-                )
-                .with_help(format!("write `{proposed}`")),
+                Diagnostic::new(Code::NotADbtName, model.node.span, format!("{fault} for a dbt model"))
+                    .with_help(format!("write `{proposed}`")),
             );
         }
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
@@ -43,8 +39,12 @@ impl SpecCompilation<'_> {
             let Some(name) = step.name else {
                 if self.spec.steps.len() > 1 && !step.faulty {
                     diagnostics.push(
-                        Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
-                            .with_help("add `name:`, which becomes the name of the step's CTE"),
+                        Diagnostic::new(
+                            Code::UnnamedStep,
+                            step.span,
+                            "each step needs a name if a spec has several steps",
+                        )
+                        .with_help("add `name`, which is also the name of the step's CTE"),
                     );
                 }
                 continue;
@@ -54,7 +54,7 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::DuplicateStep,
                         name.node.span,
-                        format!("two steps have the name `{}`", name.text),
+                        format!("two steps are named `{}`", name.text),
                     )
                     .with_other(first, "the first")
                     .with_help("rename one of them"),
@@ -66,7 +66,10 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,
                         name.node.span,
-                        format!("step `{}` has the name of the relation that the spec reads", name.text),
+                        format!(
+                            "step `{}` has the same name as a relation that the spec reads",
+                            name.text
+                        ),
                     )
                     .with_help(format!("use another name, for example `{}_rows`", name.text))
                     .with_fix(name.node.span, format!("{}_rows", name.text)),
@@ -116,7 +119,7 @@ pub(super) fn check_unnamed(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
-                _ => "name it, `name = …`".to_owned(),
+                _ => "give it a name, as in `name = …`".to_owned(),
             };
             found.push(
                 Diagnostic::new(
@@ -139,16 +142,16 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
             let help = match program.node(definition.root) {
                 // In `group_by: a, "b[month]"`, YAML makes the quotes part of the text.
                 Ir::Text(text) => format!(
-                    "in a comma-separated string, names have no quotes: `{}`; in a list, `[…]`, each name may be quoted",
+                    "write `{}` without quotes; only names in a list, `[…]`, may be quoted",
                     program.text(text)
                 ),
-                _ => "remove it from `group_by`; a constant can be a separate definition".to_owned(),
+                _ => "remove it from `group_by`, and write the constant as a separate definition".to_owned(),
             };
             found.push(
                 Diagnostic::new(
                     Code::ConstantKey,
                     definition.span,
-                    "the key is the same for all rows, so it does not group anything",
+                    "the key has the same value in all rows, so it does not group anything",
                 )
                 .with_help(help),
             );
@@ -166,7 +169,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
             Diagnostic::new(
                 Code::DuplicateDefinition,
                 span,
-                format!("two columns have the name `{name}`"),
+                format!("two columns are named `{name}`"),
             )
             .with_other(first, "the first")
             .with_help("rename one of them"),
@@ -239,9 +242,9 @@ pub(super) fn check_shape(
             Diagnostic::new(
                 Code::KeepInGroupedStep,
                 step.keep_span,
-                "a grouped step cannot keep columns with one value per row",
+                "a grouped step cannot keep columns that have one value per row",
             )
-            .with_help("name the columns in `group_by`, or aggregate them"),
+            .with_help("add the columns to `group_by`, or aggregate them"),
         );
     }
     if step.limit.is_some() && step.order_by.is_empty() {
@@ -311,7 +314,8 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
             plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let message = format!(
-                "`{}` has one value per row, so it is not a column of a grouped step, and no definition uses it",
+                "`{}` has no effect: it has one value per row, so a grouped step cannot return it, and no \
+                    definition uses it",
                 name.text(text)
             );
             found.push(

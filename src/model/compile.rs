@@ -615,7 +615,7 @@ impl<'r> SpecCompilation<'r> {
                 Diagnostic::new(
                     Code::ColumnsNotKnown,
                     step.keep_span,
-                    format!("`keep: all` cannot exclude `{column}` because no schema lists the other columns"),
+                    format!("`keep: all` cannot leave out the redefined column `{column}`, because no schema lists the other columns"),
                 )
                 .with_help("provide a schema with `--schema`, or list the columns in `keep`"),
             );
@@ -770,8 +770,8 @@ fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) 
 /// Returns a warning about a limit in the last step, because it hides rows from readers of the model.
 fn limited(last: &Step<'_>) -> Option<Diagnostic> {
     let rows = last.limit?;
-    let message = format!("`limit: {rows}` removes rows for everything downstream");
-    let help = "add a rank column, `place = RANK(…)`, and filter by it when you read the model";
+    let message = format!("`limit: {rows}` removes rows for all downstream models");
+    let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 

@@ -57,7 +57,7 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::ContractOfNoRelation,
                     span,
-                    format!("dbt enforces no contracts for the materialization `{kind}`"),
+                    format!("dbt does not enforce contracts for the materialization `{kind}`"),
                 )
                 .with_help("write `config: {materialized: table}`, or `contract: {enforced: false}`"),
             );
@@ -88,8 +88,8 @@ impl SpecCompilation<'_> {
             );
             diagnostics.push(
                 Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(
-                    "add `columns: {{{first}: {{data_type: …}}}}` with the warehouse's name of the type, or provide a \
-                schema with `--schema`"
+                    "add `columns: {{{first}: {{data_type: …}}}}` with the warehouse's name for the type, or \
+                        provide a schema with `--schema`"
                 )),
             );
         }
@@ -100,10 +100,10 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         node.span,
-                        format!("`data_type` must be a type for columns, found `{found}`"),
+                        format!("`data_type` must be the name of a column type, found `{found}`"),
                     )
                     .with_help(format!(
-                        "write the name that {dialect} uses, such as `{}`",
+                        "write the name of the type in {dialect}, such as `{}`",
                         dialect.type_name(Type::Text)
                     )),
                 );
@@ -121,13 +121,16 @@ impl SpecCompilation<'_> {
         };
         let (message, help) = match materialized {
             _ if !enforced => (
-                format!("dbt only creates constraints with a contract, so the constraints of `{name}` have no effect"),
+                format!(
+                    "dbt creates constraints only for models with a contract, so the constraints of `{name}` have no \
+                    effect"
+                ),
                 "add `contract: {enforced: true}`, or write `data_tests` instead of `constraints`",
             ),
             Some(kind) if !["table", "incremental"].contains(&kind) => (
                 format!(
-                    "models with the materialization `{kind}` have no constraints, so the constraints of `{name}` \
-                    have no effect"
+                    "dbt does not create constraints for the materialization `{kind}`, so the constraints of \
+                        `{name}` have no effect"
                 ),
                 "write `config: {materialized: table}`, or `data_tests` instead of `constraints`",
             ),

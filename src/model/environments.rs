@@ -133,8 +133,8 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
         let Some(name) = key.text() else { continue };
         if !is_name(name) {
             let message = format!("`{name}` is not a valid name for an environment");
-            let help =
-                "use letters, digits, `-` and `_`, with a letter or digit first: branches and folders have this name";
+            let help = "use letters, digits, `-` and `_`, with a letter or digit first, because branches and folders get \
+                    this name";
             diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
             continue;
         }

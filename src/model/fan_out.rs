@@ -83,7 +83,7 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
         return Diagnostic::new(
             Code::FanOut,
             span,
-            format!("because the join has many rows of `{many}`, aggregates must qualify `{name}`"),
+            format!("because many rows of `{many}` may match, an aggregate must specify the relation of `{name}`"),
         )
         .with_help(format!(
             "write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"
@@ -92,11 +92,12 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("`{relation}.{name}` is counted once for each of the rows of `{many}` that match its row"),
+        format!("`{relation}.{name}` is counted once for each matching row of `{many}`"),
     )
     .with_other(program.meta(other).span, format!("a column of `{relation}`"))
     .with_help(format!(
-        "aggregate `{many}` in a separate step first and join that step, which then has one row per row of `{relation}`"
+        "aggregate `{many}` to one row per row of `{relation}` in a separate step, and join that step \
+            instead"
     ))
 }
 
@@ -110,10 +111,10 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("this counts the rows of the join, so a row without a match in `{name}` counts as well"),
+        format!("this counts the joined rows, including rows without a match in `{name}`"),
     )
     .with_help(format!(
-        "count the rows of `{name}`: `COUNT({name}.{})`",
+        "count only the rows of `{name}` with `COUNT({name}.{})`",
         key.unwrap_or("id")
     ))
 }

@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
             diagnostics.push(
                 match suggest::nearest(name.text, output.columns().iter().map(Column::name)) {
                     _ if name.text.contains(',') => {
-                        diagnostic.with_help(format!("write a list, `unique_key: [{}]`", name.text))
+                        diagnostic.with_help(format!("write a list: `unique_key: [{}]`", name.text))
                     }
                     Some(near) => diagnostic.with_help(suggest::similar(near)),
                     None => diagnostic.with_help("name a column of the last step"),
@@ -185,12 +185,18 @@ impl SpecCompilation<'_> {
         }
         let message = match strategy {
             _ if STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
-            "append" => "`append` adds a row a second time if a later run reads it again".to_owned(),
+            "append" => "`append` would add a row again if a later run reads it again".to_owned(),
             "insert_overwrite" => {
-                "`insert_overwrite` replaces whole partitions, but a run does not return all of their rows".to_owned()
+                "`insert_overwrite` replaces whole partitions, but an incremental run does not return all of \
+                    their rows"
+                    .to_owned()
             }
-            "microbatch" => "with `microbatch`, dbt filters a model's inputs by its own time ranges, without a lookback for computed values".to_owned(),
-            _ => format!("`{strategy}` is not a strategy of dbt for which formulac can select the rows"),
+            "microbatch" => {
+                "`microbatch` is not supported, because dbt then limits the inputs to its own time ranges, \
+                without the earlier rows that the formulas need"
+                    .to_owned()
+            }
+            _ => format!("`{strategy}` is not an incremental strategy for which formulac can select the rows"),
         };
         let known = known
             .iter()
@@ -210,7 +216,7 @@ impl SpecCompilation<'_> {
         let word = node.text().unwrap_or_default();
         let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
         let message = if !all.contains(&word) {
-            format!("`on_schema_change` has no value `{word}` in dbt")
+            format!("dbt does not support the value `{word}` for `on_schema_change`")
         } else if self.is_contract_enforced() && !["append_new_columns", "fail"].contains(&word) {
             format!("`on_schema_change: {word}` would change the columns of an enforced contract")
         } else {
@@ -269,12 +275,13 @@ impl SpecCompilation<'_> {
             .filter(|key| !last.settled.contains(&key.text.to_lowercase()))
         {
             let message = format!(
-                "`{}` may change when a late row arrives, but the row with the old key stays in the table",
+                "the key `{}` may change when a late row arrives, but the row with the old key would remain in \
+                    the table",
                 key.text
             );
             diagnostics.push(Diagnostic::new(Code::RowsMayLeave, key.node.span, message).with_help(
-                "use columns in `unique_key` that come from the rows themselves and that the model is grouped by, \
-                or write `materialized: table`",
+                "in `unique_key`, use only columns of the input rows that the model is grouped by, or write \
+                    `materialized: table`",
             ));
         }
     }
@@ -311,8 +318,8 @@ impl SpecCompilation<'_> {
                 (
                     format!("`{name}` may be NULL, and NULLs are never equal, so each run adds such a row again"),
                     format!(
-                        "define it without NULL, `{name} = COALESCE({name}, …)`, or add `columns: {{{name}: \
-                        {{data_tests: [not_null]}}}}`"
+                        "replace NULL in its definition, as in `{name} = COALESCE({name}, …)`, or add `columns: \
+                            {{{name}: {{data_tests: [not_null]}}}}`"
                     ),
                 )
             };
@@ -343,7 +350,7 @@ impl SpecCompilation<'_> {
             });
         };
         if time.ty() == Type::Unknown {
-            let help = format!("provide a schema with `--schema`, or truncate it to a unit, `{name}[day]`");
+            let help = format!("provide a schema with `--schema`, or truncate it to a unit, as in `{name}[day]`");
             refuse(
                 said.node.span,
                 format!("it is unknown whether `{name}` is a date or a time"),
@@ -352,7 +359,7 @@ impl SpecCompilation<'_> {
             return None;
         }
         if !time.ty().is_temporal() {
-            let help = "name a column that contains dates or times".to_owned();
+            let help = "use a column that contains dates or times".to_owned();
             refuse(
                 said.node.span,
                 format!("`{name}` is {}, not a date or time", time.ty().described()),
@@ -374,20 +381,20 @@ impl SpecCompilation<'_> {
                     Some(made) if !made.of_rows => (
                         made.span,
                         format!(
-                            "`{name}` is computed from several rows{of}, so late rows cannot be selected with a filter"
+                            "`{name}` is computed from several rows{of}, so it cannot be used to select late input rows"
                         ),
-                        "group by a time and use it as `event_time`, or write `materialized: table`",
+                        "group by a time, and use that time as `event_time`, or write `materialized: table`",
                     ),
                     Some(made) => (
                         made.span,
-                        format!("`{name}` is computed{of}, so it cannot select the input rows"),
-                        "pass the time of the first step on unchanged or truncated to a unit, `day[month]`; or \
-                        write `materialized: table`",
+                        format!("`{name}` is computed{of}, so it cannot be used to select late input rows"),
+                        "keep a time column of the first step in all later steps, unchanged or truncated to a \
+                            unit as in `day[month]`, or write `materialized: table`",
                     ),
                     None => (
                         said.node.span,
                         format!("the origin of `{name}` is unknown{of}"),
-                        "pass a time of the first step on, or write `materialized: table`",
+                        "keep a time column of the first step in all later steps, or write `materialized: table`",
                     ),
                 };
                 refuse(span, message, help.to_owned());
@@ -456,7 +463,7 @@ impl SpecCompilation<'_> {
                             further_out = further_out.max(*forth);
                             continue;
                         }
-                        (*span, "it follows another time than `event_time`")
+                        (*span, "it moves along a time other than `event_time`")
                     }
                     TimeReach::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));
@@ -475,7 +482,7 @@ impl SpecCompilation<'_> {
                             }
                             continue;
                         }
-                        (*span, "it reads rows of any time")
+                        (*span, "it may read rows from any time")
                     }
                     TimeReach::Joined { span, step: of, equal } => {
                         let same = |(key, other): &(TimeKey, String)| {
@@ -485,15 +492,16 @@ impl SpecCompilation<'_> {
                         if equal.iter().any(same) {
                             continue;
                         }
-                        (*span, "it joins rows of an earlier step that may be of any time")
+                        (*span, "it joins rows of an earlier step that may be from any time")
                     }
                     TimeReach::Filter { span } => {
                         let text = span.excerpt(self.source);
                         let message = format!(
-                            "`{text}` may exclude a row that an earlier run has added, but no run removes that row"
+                            "`{text}` may exclude a row that an earlier run added, but no run removes that row"
                         );
                         diagnostics.push(Diagnostic::new(Code::RowsMayLeave, *span, message).with_help(
-                            "make it a column, and filter by it when you read the model, or write `materialized: table`",
+                            "return the condition as a column, and filter by it when you read the model, or write \
+                                `materialized: table`",
                         ));
                         continue;
                     }
@@ -519,9 +527,13 @@ fn text(node: &Node) -> Option<SpannedText<'_>> {
 
 fn unbounded(span: Span, why: &str, time: &Traced, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
-    let message = format!("`{text}` is not possible in an incremental model: {why}, but a run only reads late rows");
+    let message = format!(
+        "`{text}` is not possible in an incremental model: {why}, but an incremental run reads only new \
+        and late rows"
+    );
     Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
-        "follow the calendar with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: table`",
+        "move along the calendar with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
+            table`",
         time.name
     ))
 }

@@ -57,14 +57,15 @@ impl SpecCompilation<'_> {
                     let diagnostic = Diagnostic::new(
                         Code::DuplicateRelation,
                         span,
-                        format!("two relations of the step have the name `{name}`"),
+                        format!("two relations in the step are named `{name}`"),
                     );
                     let diagnostic = match first {
                         Some(first) => diagnostic.with_other(first, "the first"),
                         None => diagnostic.with_label("the step already reads a relation with this name"),
                     };
-                    diagnostics
-                        .push(diagnostic.with_help(format!("add another name for it, such as `as: other_{name}`")));
+                    diagnostics.push(
+                        diagnostic.with_help(format!("give one of them another name, such as `as: other_{name}`")),
+                    );
                 }
                 let table = joined.to.name();
                 match self.sources.target(self.spec, index, &joined.to) {
@@ -73,9 +74,9 @@ impl SpecCompilation<'_> {
                         Diagnostic::new(
                             Code::UnknownRelation,
                             joined.to_text.node.span,
-                            format!("step `{table}` is not computed yet at this join"),
+                            format!("this join reads step `{table}`, which is not an earlier step"),
                         )
-                        .with_help("move it before this step; a step only reads earlier steps"),
+                        .with_help("move that step before this one, because a step can read only earlier steps"),
                     ),
                     SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
                     SourceTarget::Source(_) => {
@@ -303,7 +304,16 @@ impl<'y> JoinedStep<'y> {
             .filter_map(|place| before.get(*place))
             .map(Relation::name)
             .collect();
-        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" or ");
+        let mut listed: Vec<String> = Vec::new();
+        for owner in owners.iter().map(|owner| format!("`{owner}`")) {
+            if !listed.contains(&owner) {
+                listed.push(owner);
+            }
+        }
+        let listed = match listed.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+            _ => listed.concat(),
+        };
         let (text, of) = (name.text, join.name());
         let example = owners
             .first()
@@ -312,7 +322,7 @@ impl<'y> JoinedStep<'y> {
             Diagnostic::new(
                 Code::AmbiguousName,
                 span_of(name),
-                format!("`{text}` may be the column of {listed}"),
+                format!("`{text}` may be a column of {listed}"),
             )
             .with_help(format!(
                 "specify the column with `on` instead of `using`, for example `on: {example}`"
@@ -343,13 +353,13 @@ impl<'y> JoinedStep<'y> {
                         continue;
                     };
                     if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), span_of(*name)) {
-                        let message = format!("two columns in `keep` have the name `{}`", column.name);
+                        let message = format!("two columns in `keep` are named `{}`", column.name);
                         let other = column.name.clone();
                         diagnostics.push(
                             Diagnostic::new(Code::DuplicateDefinition, span_of(*name), message)
                                 .with_other(first, "the first")
                                 .with_help(format!(
-                                    "define one of them under another name, `other_{other} = {}`",
+                                    "define one of them under another name, as in `other_{other} = {}`",
                                     name.text
                                 )),
                         );

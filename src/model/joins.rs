@@ -87,10 +87,10 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     node.span,
-                    format!("a join is a mapping, found {}", node.described()),
+                    format!("a join must be a mapping, found {}", node.described()),
                 )
                 .with_help(format!(
-                    "write `{{to: {relation}, on: …}}`, or `using:` with columns that exist on both sides"
+                    "write `{{to: {relation}, on: …}}`, or use `using:` with columns that exist on both sides"
                 )),
             );
             return None;
@@ -116,7 +116,7 @@ impl<'y> Loader<'y, '_> {
         }
         let to_text = self.text(node, "to");
         if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
-            self.missing_key(node, "to", what);
+            self.missing_key(node, "to", format!("add {what}"));
         }
         let to = to_text.and_then(|text| self.parse_relation("to", text));
         let alias = self.text(node, "as");
@@ -164,7 +164,7 @@ impl<'y> Loader<'y, '_> {
                         key,
                         format!("`{name}` is joined with both `on` and `using`"),
                     )
-                    .with_help("remove one of them; `on` accepts several conditions, `AND(a = b, c = d)`"),
+                    .with_help("remove one of them; to combine conditions, write `on: AND(a = b, c = d)`"),
                 );
                 JoinCriterion::Nothing
             }
@@ -175,7 +175,7 @@ impl<'y> Loader<'y, '_> {
                         Diagnostic::new(
                             Code::WrongShape,
                             key.span,
-                            format!("a cross join combines all rows with all rows, so it cannot have `{key_text}`"),
+                            format!("a cross join combines every row with every row, so it cannot have `{key_text}`"),
                         )
                         .with_help(format!("remove `{key_text}`, or write `type: inner`")),
                     );
@@ -189,8 +189,8 @@ impl<'y> Loader<'y, '_> {
                 if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
                     let (message, help) = if has("using") {
                         (
-                            format!("`using` of `{name}` names no column"),
-                            "name columns that both relations have",
+                            format!("`using` of `{name}` is empty"),
+                            "list columns that both relations have",
                         )
                     } else {
                         (
@@ -234,7 +234,9 @@ impl<'y> Loader<'y, '_> {
             text.to_ascii_lowercase().as_str(),
             suggest::nearest(text, words.iter().map(|(w, _)| *w)),
         ) {
-            ("right", _) => "write that relation in `from`, and join the other one with `type: left`".to_owned(),
+            ("right", _) => {
+                "swap the relations: write this relation in `from`, and join the other one with `type: left`".to_owned()
+            }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar(near),
             (_, None) => format!("use one of {listed}"),

@@ -26,10 +26,7 @@ impl Project {
             Err(fault) => diagnostics.push(fault),
             Ok(None) => {}
             Ok(Some(root)) if root.pairs().is_none() => {
-                let message = format!(
-                    "a file of personal settings must be a mapping, found {}",
-                    root.described()
-                );
+                let message = format!("a personal settings file must be a mapping, found {}", root.described());
                 diagnostics
                     .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("start with `user: ann`"));
             }

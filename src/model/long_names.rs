@@ -52,19 +52,19 @@ impl LongNames {
                     Code::NameTooLong,
                     span,
                     format!(
-                        "`{name}` and `{}` are the same name in {warehouse}, which truncates names to {most} bytes",
+                        "`{name}` and `{}` become the same name in {warehouse}, which truncates names to {most} bytes",
                         first.0
                     ),
                 )
                 .with_other(first.1, "the first")
-                .with_help("make them differ earlier, or shorten them"),
+                .with_help("shorten the names, or make them differ closer to the beginning"),
             );
         } else if !dialect.facts().cuts_long_names {
             found.push(
                 Diagnostic::new(
                     Code::NameTooLong,
                     span,
-                    format!("`{name}` is {length} bytes long, but names in {warehouse} have at most {most}"),
+                    format!("`{name}` is {length} bytes long, but {warehouse} allows names of at most {most} bytes"),
                 )
                 .with_help("use a shorter name"),
             );
@@ -115,12 +115,12 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         if dialect.is_reserved(model.text) {
             let message = format!(
-                "`{}` is a reserved word in {dialect}, so queries of the model would have to quote it",
+                "`{}` is a reserved word in {dialect}, so every query of the model must quote it",
                 model.text
             );
             diagnostics.push(
                 Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
-                    "write `model: {}_model`, or use a name that describes its rows",
+                    "write `model: {}_model`, or choose a name that describes its rows",
                     model.text.to_ascii_lowercase()
                 )),
             );
@@ -136,7 +136,8 @@ impl SpecCompilation<'_> {
         let (length, most) = (name.len(), dialect.max_bytes());
         if most > 0 && length > most {
             let message = format!(
-                "the table `{name}` would have a name of {length} bytes, but dbt accepts at most {most} for {dialect}"
+                "the table name `{name}` is {length} bytes long, but dbt accepts at most {most} bytes for \
+                    {dialect}"
             );
             diagnostics.push(
                 Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {

@@ -49,10 +49,7 @@ impl SpecCompilation<'_> {
                 {
                     Some(count) => count,
                     None => {
-                        let message = format!(
-                            "`lookback` must be an integer that is 0 or more, found {}",
-                            node.described()
-                        );
+                        let message = format!("`lookback` must be an integer of 0 or more, found {}", node.described());
                         refuse(
                             node,
                             message,

@@ -81,9 +81,7 @@ fn warning(
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
         Counted::Offset { .. } if in_sheet => (
-            format!(
-                "this cell is in another row: if a value of `{key}` is missing, that row belongs to another period"
-            ),
+            format!("this cell is in another row, which belongs to the wrong period if a value of `{key}` is missing"),
             format!("add a row for each {unit} in an earlier step"),
         ),
         Counted::Offset { value, sign, rows } => {
@@ -93,7 +91,7 @@ fn warning(
             };
             let rows = program.text(digits);
             (
-                format!("`OFFSET` counts rows: if a value of `{key}` is missing, it reads another period"),
+                format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
                 format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move along the calendar"),
             )
         }
@@ -110,7 +108,7 @@ fn warning(
                 .filter(|part| !part.is_empty() && !part.contains(['(', '!']))
                 .find(|_| !in_sheet);
             (
-                format!("the range has {rows}: if a value of `{key}` is missing, it covers more periods"),
+                format!("the range counts {rows}, so it covers more periods if a value of `{key}` is missing"),
                 format!(
                     "add a row for each {unit} in an earlier step; for a single earlier {unit}, use \
                      `PERIODOFFSET({of}, -1, \"{unit}\")`",
@@ -191,7 +189,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
                 let named = key.excerpt(text);
                 let (unit, frame) = (unit.name(), frame.name());
                 let message = format!(
-                    "`PERIODOFFSET` moves by {unit}s, but `{named}` has one value per {frame}, so no row matches"
+                    "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"
                 );
                 found.push(
                     Diagnostic::new(Code::PeriodKey, program.meta(id).span, message)

@@ -60,7 +60,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
                 span.excerpt(text)
             );
             let help = if said {
-                format!("remove {names} from `partition_by`; `partition_by: []` includes all groups")
+                format!("remove {names} from `partition_by`, or write `partition_by: []` to include all groups")
             } else {
                 format!("write `partition_by: []` to include all groups, or order by one of {names}")
             };
@@ -112,13 +112,13 @@ fn check_frames(
     let (name, key) = (named(frame), named(key));
     let unit = unit.name();
     let message = format!(
-        "`{}` is in another {unit}, but only rows with the same `{name}` are read",
+        "`{}` reads another {unit}, but a partition contains only rows with the same `{name}`",
         span.excerpt(text)
     );
     let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
-        .with_other(program.meta(frame).span, "the same in all rows that are read")
+        .with_other(program.meta(frame).span, "the same in all rows of a partition")
         .with_help(format!(
-            "remove `{name}` from `group_by` and `partition_by` here; a later step can compute it from `{key}`"
+            "remove `{name}` from `group_by` and `partition_by`, and compute it from `{key}` in a later step"
         ));
     found.push(diagnostic);
 }

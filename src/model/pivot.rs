@@ -75,12 +75,13 @@ impl SpecCompilation<'_> {
             Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
         };
         if written.is_empty() {
-            let help = "list them, `values: [web, shop]`, or remove `values` for the long form";
+            let help = "list the values, for example `values: [web, shop]`, or remove `values` for the long form";
             diagnostics.push(unfit(pivot.values_span, "`values` is empty", help));
         }
         if let [_, second, ..] = pivot.by.as_slice() {
             let message = "`values` needs a single key, but the pivot has several";
-            let help = "combine the keys in an earlier step, `channel_and_region = channel & \" \" & region`";
+            let help =
+                "combine the keys in an earlier step, for example `channel_and_region = channel & \" \" & region`";
             diagnostics.push(unfit(second.span(self.source), message, help));
             return Vec::new();
         }
@@ -109,11 +110,12 @@ impl SpecCompilation<'_> {
             emitter.emit(node);
             let name = part_of_name(&text);
             if values.iter().any(|other| other.name == name) {
-                let message = format!("`{text}` gives the same column names as another value, `…_{name}`");
+                let message = format!("`{text}` and another value would have the same column names, `…_{name}`");
                 diagnostics.push(unfit(
                     value.span(self.source),
                     &message,
-                    "list each value once; if two differ only in special characters, rename one of them in an earlier step",
+                    "list each value only once; if two values differ only in special characters, rename one of \
+                        them in an earlier step",
                 ));
                 continue;
             }
@@ -386,10 +388,10 @@ impl SpecCompilation<'_> {
         };
         let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
-            let message = "`where` would remove cells that a formula of the pivot counts";
+            let message = "`where` would remove cells that the pivot's formulas use";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
-                    .with_help("filter in an earlier step, `keep: all` and `where: …`"),
+                    .with_help("filter in an earlier step with `keep: all` and `where: …`"),
             );
         }
         let made = |name: &str| {
@@ -407,7 +409,7 @@ impl SpecCompilation<'_> {
             let message = "the columns of the sheet are not declared";
             diagnostics.push(
                 Diagnostic::new(Code::UnfitForPivot, at, message)
-                    .with_help("list them, `columns: [month, channel, revenue]`"),
+                    .with_help("list the columns, for example `columns: [month, channel, revenue]`"),
             );
         }
     }

@@ -57,7 +57,7 @@ impl Project {
                 Diagnostic::new(
                     Code::WrongShape,
                     root.span,
-                    format!("a project file is a mapping, found {}", root.described()),
+                    format!("a project file must be a mapping, found {}", root.described()),
                 )
                 .with_help("start with `dialect: postgres`"),
             ),
@@ -282,7 +282,7 @@ impl ProjectReader<'_> {
                 };
                 let help = match suggest::nearest(name, warnings()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the warnings are {}", listed(warnings())),
+                    None => format!("use one of the warnings: {}", listed(warnings())),
                 };
                 self.report(
                     Code::WrongShape,

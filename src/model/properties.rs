@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     second.span,
-                    format!("`{name}` is set twice: also as `{inside}`"),
+                    format!("`{name}` is set both here and in `{inside}`"),
                 )
                 .with_other(first.span, "the first")
                 .with_help("remove one of them"),
@@ -390,7 +390,7 @@ fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
         );
         diagnostics.push(diagnostic.with_help(match named.as_slice() {
             [] => format!("add `versions: [{{v: {}}}]`", latest.text().unwrap_or_default()),
-            named => format!("the versions are {}", named.join(", ")),
+            named => format!("use one of the versions: {}", named.join(", ")),
         }));
     }
 }

@@ -44,10 +44,10 @@ impl SpecCompilation<'_> {
                 (known.cloned(), key, SelectSource::Input(of as u32), own)
             }
             SourceTarget::Later => {
-                let message = format!("step `{model}` is not computed yet at this tab");
+                let message = format!("this tab reads step `{model}`, which is not an earlier step");
                 diagnostics.push(
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
-                        .with_help("move it before this step; a step only reads earlier steps"),
+                        .with_help("move that step before this one, because a step can read only earlier steps"),
                 );
                 (None, Vec::new(), SelectSource::Name(String::new()), "")
             }

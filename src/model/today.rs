@@ -166,7 +166,7 @@ impl<'y> Loader<'y, '_> {
             self.misshapen(
                 node,
                 message,
-                "write the year, the month and the day, `today: 2024-03-31`".to_owned(),
+                "write the year, the month and the day, as in `today: 2024-03-31`".to_owned(),
             );
             return None;
         }
@@ -177,7 +177,7 @@ impl<'y> Loader<'y, '_> {
         let call = braces.unwrap_or(text).strip_prefix("var").map(str::trim_start);
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {
             if let Some(inside) = braces {
-                let message = "`today` must be written without the braces of Jinja".to_owned();
+                let message = "`today` cannot contain Jinja braces".to_owned();
                 self.misshapen(node, message, format!("write `today: {inside}`"));
                 return None;
             }
@@ -216,12 +216,12 @@ impl<'y> Loader<'y, '_> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(plain) {
             let message = format!("`{name}` is not a valid name for a dbt variable here");
-            self.misshapen(node, message, "write letters, digits and `_`".to_owned());
+            self.misshapen(node, message, "use letters, digits and `_`".to_owned());
             return None;
         }
         if let Some(text) = default.filter(|text| !is_iso_date(text)) {
             let message = format!("the default of `today` must be a date, found `{text}`");
-            self.misshapen(node, message, "write it as `2024-03-31`".to_owned());
+            self.misshapen(node, message, "write it in the form `2024-03-31`".to_owned());
             return None;
         }
         Some(SaidToday::from_variable(name, default.map(str::to_owned)))
@@ -243,7 +243,9 @@ pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
     let text = node
         .text()
         .filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
-    let help = "count the months from January, 0 to 11: for a fiscal year that starts in April, write 3".to_owned();
+    let help = "write the number of months from January to the first month, 0 to 11; for example, 3 if the \
+        fiscal year starts in April"
+        .to_owned();
     Some((
         format!("`fiscal_month_offset` must be less than a year, found `{text}`"),
         help,

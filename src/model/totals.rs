@@ -58,9 +58,9 @@ impl SpecCompilation<'_> {
         let grouped = before.and_then(|before| Some((before, self.spec.steps.get(before.index)?)));
         let Some((before, prior)) = grouped.filter(|(_, prior)| !prior.group_by.is_empty() && prior.sheet.is_none())
         else {
-            let message =
-                "a total computes the measure again from its rows, but the sheet does not read a grouped step";
-            let help = "group in a step before the sheet, `group_by: month` with `definitions: revenue = SUM(amount)`";
+            let message = "a total recomputes a measure from its rows, but the sheet does not read a grouped step";
+            let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
+                SUM(amount)`";
             diagnostics.push(no_total(first, message).with_help(help));
             return None;
         };
@@ -325,18 +325,19 @@ fn faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: &[Tota
                 "`{}` is not a measure of the previous step, so it has no total",
                 total.measure
             );
-            let help = "use a definition with an aggregate in that step; for a calculation, write `SUM(C:C)`";
+            let help =
+                "use a column that is an aggregate in the previous step, or write `SUM(C:C)` to sum a calculation";
             return Some(no_total(total.span, message).with_help(help));
         }
         (kind == SheetTotalKind::Row && !has_pivot).then(|| {
-            let message = "a row total is over the columns of a pivot, but the sheet has no pivot";
-            no_total(total.span, message).with_help("add `pivot_by:`, or write `column_total`")
+            let message = "a row total aggregates the columns of a pivot, but the sheet has no pivot";
+            no_total(total.span, message).with_help("add `pivot_by`, or write `column_total`")
         })
     };
     let mut faults: Vec<Diagnostic> = used.iter().filter_map(fault).collect();
     if matches!(step.keep, Keep::All) {
         let message = "a sheet with totals must list its columns";
-        faults.push(no_total(first, message).with_help("list them, `columns: [month, revenue]`"));
+        faults.push(no_total(first, message).with_help("list the columns, for example `columns: [month, revenue]`"));
     }
     faults
 }

@@ -106,12 +106,13 @@ pub(super) fn check_order(
     }
     let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
     let message = format!(
-        "the rows of all `{}` are in one sequence, so the previous row may belong to another",
+        "the sheet contains the rows of every `{}`, so the previous row may have a different value",
         others.join("` and `")
     );
     diagnostics.push(
         Diagnostic::new(Code::RowsOfSeveral, first.span(source), message).with_help(format!(
-            "restart for each with `partition_by: {}`, or treat all rows as one sheet with `partition_by: []`",
+            "write `partition_by: {}` to treat each value as a separate sequence, or `partition_by: []` to treat all \
+                rows as one sequence",
             others.join(", ")
         )),
     );

@@ -15,7 +15,7 @@ const TEXTS: [&str; 6] = [
     include_str!("dbt_1_12/run_results.json"),
 ];
 
-/// Reads a string as every kind of artifact and uses the results. Returns the number of kinds of artifact that accept
+/// Parses a string as each kind of artifact, and uses the results. Returns the number of kinds of artifact that accept
 /// the text.
 fn read_as_all(text: &str) -> usize {
     let mut taken = 0;

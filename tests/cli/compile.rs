@@ -161,7 +161,7 @@ fn json_is_the_contracts_object() {
             }],
             "diagnostics": [{
                 "code": "F0301", "name": "unknown-function", "severity": "error",
-                "message": "unknown function `SUMM`", "help": "`SUM` has a similar name",
+                "message": "unknown function `SUMM`", "help": "did you mean `SUM`?",
                 "span": {"start": 26, "end": 30, "line": 2, "column": 7},
             }],
         })

@@ -104,6 +104,8 @@ fn many_faults_in_one_line() {
     assert_eq!(run.out.lines().count(), 50_000);
     assert_eq!(
         run.out.lines().last(),
-        Some("<stdin>:1:99999: error[F0101]: unexpected character `@`; help: formulas have no operator `@`")
+        Some(
+            "<stdin>:1:99999: error[F0101]: unexpected character `@`; help: remove it, because formulas have no operator `@`"
+        )
     );
 }

@@ -90,7 +90,7 @@ fn a_source_described_in_part_may_have_any_column() {
     assert_eq!(place.run(&["impact", "landing.web_events.device_kind"]).exit, 0);
     let run = place.run(&["impact", "landing.web_events.event_idd"]);
     assert!(
-        run.exit == 1 && run.err.contains("`landing.web_events.event_id` has a similar name"),
+        run.exit == 1 && run.err.contains("did you mean `landing.web_events.event_id`?"),
         "{}",
         run.err
     );

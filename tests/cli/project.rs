@@ -53,7 +53,7 @@ fn a_faulty_project_file_is_said() {
     assert!(exit == 1 && text.contains("F0801"), "{text}");
     let (exit, text) = err(b"dialekt: duckdb\n");
     assert!(
-        exit == 1 && text.contains("F0802") && text.contains("`dialect` has a similar name"),
+        exit == 1 && text.contains("F0802") && text.contains("did you mean `dialect`?"),
         "{text}"
     );
     let (exit, text) = err(b"a: \xFF\n");
@@ -123,7 +123,7 @@ fn check_looks_for_the_projects_specs() {
         (run.exit, run.out.as_str()),
         (
             1,
-            "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`; help: `SUM` has a similar name\n"
+            "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`; help: did you mean `SUM`?\n"
         )
     );
     assert_eq!(run.err, "2 files checked: 1 error\n");

@@ -176,7 +176,7 @@ fn a_name_that_selects_nothing_is_refused() {
     commit(&place, "sound");
     for args in [&["check"][..], &["push", "--yes"], &["plan"], &["generate"]] {
         let run = place.run(&[args, &["--select", "+revenu"]].concat());
-        let (error, help) = ("`+revenu` selects no spec", "`revenue` has a similar name");
+        let (error, help) = ("`+revenu` selects no spec", "did you mean `revenue`?");
         assert!(
             run.exit == 2 && run.err.contains(error) && run.err.contains(help),
             "{args:?}: {}",

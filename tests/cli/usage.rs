@@ -84,7 +84,7 @@ fn unknown_commands_name_a_command() {
         ("apply", "`formulac push`"),
         ("lsp", "`formulac --help`"),
         ("diagnose", "`formulac doctor`"),
-        ("generat", "`generate` has a similar name"),
+        ("generat", "did you mean `generate`?"),
     ] {
         let run = place.run(&[name, "--any", "thing"]);
         assert_eq!((run.exit, run.out.as_str()), (2, ""));

@@ -130,7 +130,7 @@ pub fn run() {
     fail_on(SUITE, &failures, checks.iter().map(Vec::len).sum());
 }
 
-/// Prepares queries for the string as a value, in a comparison with a column that contains it, and in a join.
+/// Prepares queries that return the string, compare a column with it, and join on it.
 fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
     let literal = format!("\"{}\"", text.replace('"', "\"\""));
     let twice = format!("{text}{text}");

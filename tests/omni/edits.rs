@@ -235,7 +235,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
         left.retain(|it| !matches!(it, Left::Comment(file, comment) if *file == path && !edited.contains(comment)));
         match value {
             Some(value) => left.push(Left::Value(path.clone(), steps, json!(value))),
-            // If a person removes a value that they had added, a later pull may generate it.
+            // If a person removes a value that they had added, a later pull may generate that value again.
             None if folder.generated_last(&path, &steps) => left.push(Left::Nothing(path.clone(), steps)),
             None => {}
         }

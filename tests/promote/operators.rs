@@ -184,12 +184,12 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "text",
         "field_name_in_query: q",
-        "!the operator `field_name_in_query` cannot be converted: it looks rows up",
+        "!the operator `field_name_in_query` cannot be converted: it looks up rows",
     ),
     (
         "text",
         "field_name_not_in_query: q",
-        "!the operator `field_name_not_in_query` cannot be converted: it looks rows up",
+        "!the operator `field_name_not_in_query` cannot be converted: it looks up rows",
     ),
     ("text", "resembles: q", "!the operator `resembles`: it is unknown"),
     ("text", "not_is: q", "!`not_is` is not an operator"),

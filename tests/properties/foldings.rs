@@ -1,4 +1,4 @@
-//! Checks that a simplified formula keeps its number of rows. A total stays one row, even if the simplification removes
+//! Checks that a simplified formula keeps its number of rows. A total still returns one row, even if the simplification removes
 //! its aggregate.
 
 use formulac::{Compiler, Dialect, Level};

@@ -285,7 +285,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Generates a condition with an equality between the two sides, on the target's key or on another column.
+    /// Generates a condition that requires both sides to be equal, on the target's key or on another column.
     fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {

@@ -80,13 +80,9 @@ impl Lower<'_> {
             if ty(last) == Type::Boolean && others.all(|v| !matches!(ty(v), Type::Boolean | Type::Unknown)) {
                 let at = self.program.meta(*last).span;
                 self.report(
-                    Diagnostic::new(
-                        Code::ArgumentCount,
-                        at,
-                        "the conditions and values of `IFS` must come in pairs",
-                    )
-                    .with_label("a condition without a value")
-                    .with_help("add its value, `IFS(condition, value, condition, value)`"),
+                    Diagnostic::new(Code::ArgumentCount, at, "`IFS` needs a value for each condition")
+                        .with_label("a condition without a value")
+                        .with_help("add the missing value: `IFS(condition, value, condition, value)`"),
                 );
                 return self.error(span);
             }

@@ -110,7 +110,7 @@ impl Lower<'_> {
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
         let help = match function.arity_help {
             _ if left_empty => "remove the last comma".to_owned(),
-            "" => format!("its signature is `{}`", function.signature()),
+            "" => format!("write `{}`", function.signature()),
             help => help.to_owned(),
         };
         self.report(
@@ -194,11 +194,17 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::NestedAggregate,
                 span,
-                format!("`{}` of `{text}` is an aggregate of an aggregate", function.name),
+                format!(
+                    "`{}` cannot aggregate `{text}`, which is already an aggregate",
+                    function.name
+                ),
             )
             .with_label("expects one value per row")
             .with_other(inner.span, "already one value per group")
-            .with_help("compute the inner aggregate in an earlier, grouped step, and aggregate it in the next step")
+            .with_help(
+                "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in the \
+                next step",
+            )
         } else {
             Diagnostic::new(
                 Code::WindowNotAllowed,
@@ -206,7 +212,7 @@ impl Lower<'_> {
                 format!("`{}` cannot aggregate `{text}`, which reads other rows", function.name),
             )
             .with_other(inner.span, "computed after grouping")
-            .with_help("compute it in this step and aggregate it in the next step")
+            .with_help("define it in this step, and aggregate it in the next step")
         };
         self.report(diagnostic);
         self.error(span)
@@ -311,15 +317,15 @@ impl Lower<'_> {
             // Each argument is valid alone, but their combination isn't, for example `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.described()).collect();
             let help = match shown {
-                "+" => "add days to a date, or numbers to numbers; join text with `&`".to_owned(),
-                "-" => "subtract days or dates from dates, or numbers from numbers".to_owned(),
-                _ => format!("its signature is `{}`", function.signature()),
+                "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),
+                "-" => "subtract a number of days or a date from a date, or subtract two numbers".to_owned(),
+                _ => format!("check the types of the arguments of `{}`", function.signature()),
             };
             self.report(
                 Diagnostic::new(
                     Code::TypeMismatch,
                     span,
-                    format!("`{shown}` cannot be combined with {}", types.join(" and ")),
+                    format!("`{shown}` cannot be applied to {}", types.join(" and ")),
                 )
                 .with_help(help),
             );
@@ -358,33 +364,43 @@ impl Lower<'_> {
             }
         }
         let arithmetic = match shown {
-            "+" if Self::is_internal(function, internal::ADD) => Some("`+` adds numbers, or days to a date"),
+            "+" if Self::is_internal(function, internal::ADD) => {
+                Some("`+` adds numbers, or a number of days to a date")
+            }
             "-" if Self::is_internal(function, internal::SUBTRACT) => {
-                Some("`-` subtracts numbers, or days or dates from dates")
+                Some("`-` subtracts numbers, or subtracts days or dates from dates")
             }
             _ => None,
         };
         let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
-            (Type::Boolean, "a number", _) => format!("convert the condition to a number, `N({text})`"),
+            (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
-                format!("write the number without quotes, `{}`", text.trim_matches('"'))
+                format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
-            (ty, "text", _) if ty != Type::Text => format!("convert it to text, `{text} & \"\"`"),
-            (_, "a date", _) => "write a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
+            (ty, "text", _) if ty != Type::Text => format!("convert it to text: `{text} & \"\"`"),
+            (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
                 catalog::lookup(shown)
             } else {
                 Some(function)
             } {
-                Some(called) => format!("its signature is `{}`", called.signature()),
-                None => "correct the type of this side".to_owned(),
+                Some(called) => {
+                    let param = called.overloads.iter().find_map(|o| Self::param(o, index));
+                    let param = param.filter(|_| !is_operator).map(|param| param.name);
+                    let wanted = wanted.join(" or ");
+                    match param {
+                        Some(name) => format!("use {wanted} as `{name}` in `{}`", called.signature()),
+                        None => format!("use {wanted} in `{}`", called.signature()),
+                    }
+                }
+                None => format!("use {} here", wanted.join(" or ")),
             },
         };
         let is = meta.ty.described();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
-            (_, true) => format!("`{shown}` needs a number; `{text}` is {is}"),
-            (Some(rule), _) => format!("{rule}; `{text}` is {is}"),
+            (_, true) => format!("`{shown}` needs a number, but `{text}` is {is}"),
+            (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
             _ => format!(
                 "`{shown}` expects {}, found `{text}`, which is {is}",
                 wanted.join(" or ")

@@ -19,11 +19,13 @@ pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagn
         Code::CriterionIgnoresCase,
         span,
         format!(
-            "the criterion `\"={value}\"` ignores case, and so does `\"{value}\"`; `{range} = \"{value}\"` does not"
+            "the criterion `\"={value}\"` ignores case, like `\"{value}\"`, but the condition `{range} = \
+                \"{value}\"` is case-sensitive"
         ),
     )
     .with_help(format!(
-        "write `\"{value}\"` to ignore case, or the condition `{range} = \"{value}\"` to match exactly this spelling"
+        "write `\"{value}\"` to ignore case, or the condition `{range} = \"{value}\"` to match only this \
+            spelling"
     ))
 }
 
@@ -69,10 +71,10 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
                     span.excerpt(source)
                 ),
             )
-            .with_other(other, "this one ignores case")
+            .with_other(other, "ignores case")
             .with_help(format!(
-                "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`. To match case there, write \
-                 the condition `{name} = {text}` instead of the column and its criterion"
+                "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to match case in the \
+                    criterion, replace the column and its criterion by the condition `{name} = {text}`"
             )),
         );
     }

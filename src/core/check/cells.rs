@@ -280,12 +280,12 @@ impl Lower<'_> {
         let exprs = self.ast.arguments(call);
         let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
             let message = format!(
-                "`{}` aggregates other rows, but its argument does not specify which",
+                "`{}` needs a range of cells that specifies the rows to aggregate",
                 function.name
             );
             let column = self.first_column_by_letter();
             self.report(Diagnostic::new(Code::BadRange, span, message).with_help(format!(
-                "use a range of cells, such as `{column}:{column}` for the complete column"
+                "write a range, such as `{column}:{column}` for the complete column"
             )));
             return self.error(span);
         };
@@ -333,10 +333,7 @@ impl Lower<'_> {
             }
             None => format!("{text}:{text}"),
         };
-        let message = format!(
-            "`{}` of `{text}` aggregates one cell, the cell in this row",
-            function.name
-        );
+        let message = format!("`{}` aggregates only one cell, `{text}` in this row", function.name);
         self.report(
             Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the complete column")),
         );

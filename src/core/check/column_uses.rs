@@ -110,11 +110,11 @@ impl Resolver<'_> {
                             Code::SeveralRelations,
                             span,
                             format!(
-                                "`{}` is a column of `{relation}`, but other names are columns of `{first}`",
+                                "`{}` is a column of `{relation}`, but the other names are columns of `{first}`",
                                 span.text(self.source)
                             ),
                         )
-                        .with_help("use names of one relation only, or join the relations in a spec"),
+                        .with_help("use the columns of only one relation, or join the relations in a spec"),
                     );
                     return NameTarget::Error;
                 }

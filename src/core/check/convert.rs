@@ -56,8 +56,8 @@ impl Lower<'_> {
             ty => {
                 let text = self.source_text(meta.span);
                 let help = match ty {
-                    Type::Text => format!("compare it, for example `{text} = \"yes\"`"),
-                    ty if ty.is_temporal() => format!("compare it, or test `NOT(ISBLANK({text}))`"),
+                    Type::Text => format!("write a comparison, for example `{text} = \"yes\"`"),
+                    ty if ty.is_temporal() => format!("write a comparison, or test `NOT(ISBLANK({text}))`"),
                     _ => "write a comparison".to_owned(),
                 };
                 self.report(
@@ -103,7 +103,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::SessionTimezone,
                 meta.span,
-                format!("`{text}` is an instant, but no time zone is set in which to determine its date"),
+                format!("the date of `{text}` depends on the time zone, but no time zone is set"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );
@@ -131,19 +131,19 @@ impl Lower<'_> {
         let (message, help) = match moment {
             Some(moment) => (
                 format!("`\"{text}\"` has a time of day, but the other value is a date"),
-                format!("remove the time, `\"{}\"`", &moment[..10]),
+                format!("remove the time: write `\"{}\"`", &moment[..10]),
             ),
             None if text.is_empty() => (
                 "`\"\"` is empty text, not a date".to_owned(),
-                "write `1/0` for an empty value, which is NULL; test for one with `ISBLANK(…)`".to_owned(),
+                "write `1/0` to return NULL (an empty value), and test for NULL with `ISBLANK(…)`".to_owned(),
             ),
             None if timed => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
-                "write it as `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
+                "write it in the form `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
             ),
             None => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD"),
-                "write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
+                "write it in the form `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
             ),
         };
         self.report(Diagnostic::new(Code::BadDateText, meta.span, message).with_help(help));
@@ -277,7 +277,10 @@ impl Lower<'_> {
     fn mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
         let is_if = matches!(what, ConversionTarget::Branches("IF"));
         let what = match what {
-            ConversionTarget::Values(shown) => format!("all values of `{shown}` must have the same type"),
+            ConversionTarget::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
+                format!("all values of `{shown}` must have the same type")
+            }
+            ConversionTarget::Values(shown) => format!("both sides of `{shown}` must have the same type"),
             ConversionTarget::Branches(shown) => format!("the branches of `{shown}` have different types"),
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
@@ -295,17 +298,17 @@ impl Lower<'_> {
                     a.ty == Type::Text,
                 ) {
                     (None, _) if written.parse::<i64>().is_ok() => {
-                        format!("write the number without quotes, `{written}`")
+                        format!("write the number without quotes: `{written}`")
                     }
                     _ if text == "\"\"" && is_if && b.ty == Type::Text => {
-                        "remove the last argument; the value is then NULL, which is empty".to_owned()
+                        "remove the last argument to return NULL (an empty value)".to_owned()
                     }
-                    _ if text == "\"\"" => "write `1/0` for an empty value, which is NULL".to_owned(),
-                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column contains text"),
+                    _ if text == "\"\"" => "write `1/0` to return NULL (an empty value)".to_owned(),
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the values are text"),
                     (None, _) if text.starts_with('"') => format!("write a number instead of `{text}`"),
                     (None, _) => {
                         format!(
-                            "convert the number to text, `{number} & \"\"`, or the text to a number, `VALUE({text})`"
+                            "convert the number to text with `{number} & \"\"`, or the text to a number with `VALUE({text})`"
                         )
                     }
                 }
@@ -313,7 +316,9 @@ impl Lower<'_> {
             (Type::Boolean, _) | (_, Type::Boolean) => {
                 "compare a condition with TRUE or FALSE, or use it alone".to_owned()
             }
-            (x, _) | (_, x) if x.is_temporal() => "write a date as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned(),
+            (x, _) | (_, x) if x.is_temporal() => {
+                "write a date, such as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned()
+            }
             _ => "convert one side to the type of the other".to_owned(),
         };
         let fix = self.requoted(first, second).or_else(|| self.requoted(second, first));

@@ -190,7 +190,7 @@ impl Lower<'_> {
                     ),
                 )
                 .with_other(meta.span, "already one value per group")
-                .with_help("compute it in an earlier, grouped step, and test it in the next step"),
+                .with_help("compute it in an earlier step with `group_by`, and test it in the next step"),
             );
             return self.error(span);
         }
@@ -302,7 +302,7 @@ impl Lower<'_> {
                     ),
                 )
                 .with_help(format!(
-                    "its signature is `{}`; or write the condition first, `{}(condition, value)`",
+                    "write `{}`, or put the condition first: `{}(condition, value)`",
                     function.signature(),
                     function.name
                 )),
@@ -351,7 +351,7 @@ impl Lower<'_> {
     #[cold]
     fn report_moving_range(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` looks up this row's value in a limited range of rows",
+            "`{}` cannot search for this row's value in only some of the rows",
             function.name
         );
         let help = "search the complete column, `B:B`, or the rows up to this one, `B$1:B1`";
@@ -424,10 +424,10 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::ArgumentCount,
                     span,
-                    format!("`{}` needs pairs of a column and its criterion", function.name),
+                    format!("`{}` needs a criterion for each column", function.name),
                 )
                 .with_label("a column without a criterion")
-                .with_help(format!("its signature is `{}`", function.signature())),
+                .with_help(format!("write `{}`", function.signature())),
             );
             return None;
         }
@@ -448,7 +448,8 @@ impl Lower<'_> {
                         of_this_row.compared = Some(compared);
                     }
                     RowCriterion::Compared(_) => {
-                        let help = "use one comparison only, or subtract: the rows up to one end minus the rows before the other";
+                        let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
+                            result for the lower limit from the result for the upper limit";
                         let at = self.program.meta(pair[1]).span;
                         conditions.push(self.bad_criterion(
                             at,
@@ -499,8 +500,8 @@ impl Lower<'_> {
                         "count all rows and subtract those with this value, as in `COUNTA(C:C) - COUNTIF(C:C, C1)`",
                     ),
                     _ => (
-                        "each warehouse sorts text differently",
-                        "compare a number or a date, for example the position of the text in a table",
+                        "warehouses sort text differently",
+                        "compare a number or a date instead, for example a sort number for each text",
                     ),
                 };
                 self.bad_criterion(meta.span, why, help);
@@ -508,7 +509,7 @@ impl Lower<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help = format!("use the value in the same row, as in `{column}`, or join the value in an earlier step");
+        let help = format!("compare with this row's value of `{column}`, or join the value in an earlier step");
         self.bad_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }
@@ -542,7 +543,11 @@ impl Lower<'_> {
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
-                return self.bad_criterion(span, "two separate conditions", "combine them, `COUNTIF(AND(a, b))`");
+                return self.bad_criterion(
+                    span,
+                    "it is a second, separate condition",
+                    "combine the conditions: `COUNTIF(AND(a, b))`",
+                );
             }
             return value;
         }
@@ -557,8 +562,8 @@ impl Lower<'_> {
         {
             return self.bad_criterion(
                 span,
-                "text that is built at run time",
-                "write `\">\" & x`, or a condition",
+                "its text is only known when the query runs",
+                "write a criterion such as `\">\" & x`, or a condition",
             );
         }
         if meta.ty == Type::Text
@@ -569,8 +574,8 @@ impl Lower<'_> {
         {
             return self.bad_criterion(
                 span,
-                "text that is built at run time",
-                "compare in a condition, for example `x = LOWER(y)`",
+                "its text is only known when the query runs",
+                "write a condition instead, for example `x = LOWER(y)`",
             );
         }
         self.compare(range, BinaryOp::Equal, value, span)
@@ -583,7 +588,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::BadCriterion,
                 span,
-                format!("`{text}` cannot be a criterion: {what}"),
+                format!("`{text}` cannot be a criterion, because {what}"),
             )
             .with_help(help),
         );
@@ -681,7 +686,7 @@ impl Lower<'_> {
                         format!("the criterion `{text}` is never true: `{column}` is {}", ty.described()),
                     )
                     .with_other(meta.span, ty.described())
-                    .with_help("use a value of the column's type, with an operator before it if needed: `\">5\"`"),
+                    .with_help("use a value of the column's type; an operator may precede it, as in `\">5\"`"),
                 );
                 return self.error(span);
             }

@@ -55,7 +55,8 @@ impl Lower<'_> {
             Code::CriterionOrder,
             span,
             format!(
-                "`{}` expects the criterion second; here that is `{range}`, and `{criterion}` is summed",
+                "`{}` expects the criterion as its second argument; here, `{range}` is the criterion and \
+                    `{criterion}` is summed",
                 function.name
             ),
         )
@@ -85,9 +86,11 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::CriterionOrder,
                     of.span,
-                    format!("`{range}` is in the position of the column that `{criterion}` tests"),
+                    format!(
+                        "`{range}` and `{criterion}` are in the wrong order: the column must come before its criterion"
+                    ),
                 )
-                .with_help(format!("write the tested column first: `{criterion}, {range}`")),
+                .with_help(format!("swap the two arguments: `{criterion}, {range}`")),
             );
         } else if asked.ty == Type::Boolean
             && of.ty != Type::Boolean
@@ -103,10 +106,10 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::CriterionOrder,
                     of.span,
-                    format!("`{range}` is not tested: `{criterion}` is a complete condition"),
+                    format!("`{range}` has no effect, because `{criterion}` is already a complete condition"),
                 )
                 .with_help(
-                    "remove it and write the condition first, `SUMIF(condition, value)`, or correct the condition",
+                    "remove it and put the condition first, as in `SUMIF(condition, value)`, or write a criterion",
                 ),
             );
         }

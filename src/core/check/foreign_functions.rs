@@ -63,11 +63,11 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("MEDIANIF", Write("MEDIAN(IF(condition, x))")),
     (
         "NA",
-        Say("write `1/0` for an empty value, because errors are NULL here"),
+        Say("write `1/0` to return NULL, because formulac has no error values"),
     ),
     (
         "NETWORKDAYS.INTL",
-        Say("write `NETWORKDAYS(start, end)`, whose weekend is Saturday and Sunday"),
+        Say("write `NETWORKDAYS(start, end)`, which treats Saturday and Sunday as the weekend"),
     ),
     ("NULLIF", Write("IF(a = b, 1/0, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
@@ -103,14 +103,14 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
     (
         "WORKDAY.INTL",
-        Say("write `WORKDAY(start, days)`, whose weekend is Saturday and Sunday"),
+        Say("write `WORKDAY(start, days)`, which treats Saturday and Sunday as the weekend"),
     ),
     ("ZEROIFNULL", Write("IFNA(x, 0)")),
     ("ZN", Write("IFNA(x, 0)")),
 ];
 
-const CONVERSION: &str = "remove the conversion if the types convert safely; `x & \"\"` returns text, `VALUE(x)` a \
-                          number and `DATEVALUE(x)` a date";
+const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
+    `VALUE(x)` for a number or `DATEVALUE(x)` for a date";
 
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;

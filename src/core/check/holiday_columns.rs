@@ -37,10 +37,10 @@ impl Lower<'_> {
     ) -> Option<IrId> {
         let [_, _, column] = *args else {
             let message = format!(
-                "`{}` accepts holidays as one column or as single dates, not both",
+                "`{}` accepts holidays as one column or as individual dates, but not both",
                 function.name
             );
-            let help = "add the dates to the column's table, or write all holidays as dates";
+            let help = "add the dates to the table of that column, or write all holidays as individual dates";
             self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
             return None;
         };

@@ -580,7 +580,7 @@ fn report(
             format!("`{text}` is used as {} here but as {} before", word(is), word(was)),
         )
         .with_other(first, format!("used as {}", word(was)))
-        .with_help("specify its type in a schema with `--schema`, or correct one of the two uses"),
+        .with_help("declare its type in a schema (`--schema`), or change one of the two uses"),
     );
     let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
     if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.get_mut(i)) {

@@ -177,9 +177,9 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::CountOfCondition,
                     span,
-                    format!("`COUNT` counts rows where `{text}` is TRUE or FALSE"),
+                    format!("`COUNT` also counts rows where `{text}` is FALSE"),
                 )
-                .with_help(format!("count the rows for which it is true with `COUNTIF({text})`")),
+                .with_help(format!("use `COUNTIF({text})` to count only the rows where it is TRUE")),
             );
         }
         self.aggregate(internal::COUNTA, &[lowered], false, span)
@@ -256,7 +256,12 @@ impl Lower<'_> {
                 };
                 let text = self.source_text(at);
                 self.report(
-                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` has no unit `{text}`")).with_help(help),
+                    Diagnostic::new(
+                        Code::UnknownUnit,
+                        at,
+                        format!("`DATEDIF` does not support the unit `{text}`"),
+                    )
+                    .with_help(help),
                 );
                 return self.error(span);
             }
@@ -296,7 +301,7 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::UnknownUnit,
                     at,
-                    format!("`YEARFRAC` has no day count basis `{text}`"),
+                    format!("`YEARFRAC` does not support the day count basis `{text}`"),
                 )
                 .with_help(
                     "write 0 for 30/360 (United States), 1 for actual days, 2 for years of 360 days, 3 \

@@ -71,7 +71,7 @@ impl Lower<'_> {
             )
             .with_label("one value per row")
             .with_other(group.span, "one value per group")
-            .with_help(format!("aggregate it, for example {wrap}, or add it to `group_by`")),
+            .with_help(format!("aggregate it, as in {wrap}, or add it to `group_by`")),
         );
     }
 
@@ -117,9 +117,11 @@ impl Lower<'_> {
         let help = match self.role {
             DefinitionRole::Where => "move it to `having`, which filters groups",
             DefinitionRole::GroupBy => "compute it in an earlier step, then group by it",
-            DefinitionRole::Rule | DefinitionRole::Check => "define it as a column of the model, and use its name here",
-            DefinitionRole::On(_) => "aggregate in an earlier step and join that step",
-            _ => "use the measure context, or a column of one row",
+            DefinitionRole::Rule | DefinitionRole::Check => {
+                "define it as a column of the model, and use that column here"
+            }
+            DefinitionRole::On(_) => "aggregate in an earlier step, and join that step",
+            _ => "compile the formula as a measure, or use the column without the aggregate",
         };
         let text = self.source_text(span);
         self.report(
@@ -138,21 +140,21 @@ impl Lower<'_> {
         let Some(place) = self.no_windows.take() else { return };
         let text = self.source_text(span);
         let diagnostic = if self.role == DefinitionRole::OrderBy {
-            let message = format!("`{text}` reads other rows, so rows cannot be ordered by it in the same step");
+            let message = format!("`{text}` reads other rows, so it cannot be used in `order_by` of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step and order by it in the next step")
+                .with_help("define it in this step, and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
-            let message = format!("`{text}` reads other rows, which is not possible in {place}");
+            let message = format!("`{text}` reads other rows, which is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it as a column of the model, and use its name here")
+                .with_help("define it as a column of the model, and use that column here")
         } else if let DefinitionRole::On(_) = self.role {
-            let message = format!("`{text}` reads other rows, which is not possible in {place}");
+            let message = format!("`{text}` reads other rows, which is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in an earlier step and join that step")
+                .with_help("define it in an earlier step, and join that step")
         } else {
-            let message = format!("`{text}` reads other rows, which is not possible in {place} of the same step");
+            let message = format!("`{text}` reads other rows, so it cannot be used in {place} of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step and filter or group by it in the next step")
+                .with_help("define it in this step, and use it to filter or group in the next step")
         };
         self.report(diagnostic);
     }
@@ -176,7 +178,7 @@ impl Lower<'_> {
                     format!("`order_by` accepts names of columns and definitions, found `{text}`"),
                 )
                 .with_help(format!(
-                    "define it, for example `sort_key = {text}`, and order by its name"
+                    "define it, for example as `sort_key = {text}`, and use that name in `order_by`"
                 )),
             );
             return self.error(meta.span);

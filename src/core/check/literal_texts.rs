@@ -98,7 +98,8 @@ impl Lower<'_> {
             .map(|text| super::dates::is_iso_date(text.trim()));
         if is_date == Some(false) {
             let shown = self.source_text(span);
-            let message = format!("`{shown}` is NULL: only valid dates of the form YYYY-MM-DD are accepted");
+            let message =
+                format!("`{shown}` returns NULL, because the text is not a valid date in the form YYYY-MM-DD");
             let help = "write `\"2024-01-31\"` or `DATE(2024, 1, 31)`";
             self.report(Diagnostic::new(Code::TextIsNoDate, span, message).with_help(help));
         }
@@ -266,15 +267,16 @@ impl Lower<'_> {
                 let fault = match &pattern.ambiguous {
                     Some(at) if extracts || replaces => faulty(
                         at.clone(),
-                        "some warehouses match the first alternative, others the longest; put longer alternatives first",
+                        "some warehouses match the first alternative and others the longest; put longer \
+                            alternatives first",
                     ),
                     _ if replaces && pattern.matches_empty => {
                         faulty(0..length, "it matches empty text, and warehouses disagree on how often")
                     }
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
-                        "its first group may take no part in a match; then some warehouses return empty text, \
-                        others NULL; use `(?: )`",
+                        "if its first group is not part of a match, some warehouses return empty text and others \
+                            NULL; use `(?: )`",
                     ),
                     _ => None,
                 };
@@ -317,7 +319,7 @@ impl Lower<'_> {
                 span,
                 format!("`{function}` cannot use `{text}`: {why}"),
             )
-            .with_help(format!("a pattern can contain {PATTERNS}")),
+            .with_help(format!("use only these parts in a pattern: {PATTERNS}")),
         );
     }
 

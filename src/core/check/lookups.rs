@@ -65,10 +65,11 @@ impl Lower<'_> {
     pub(super) fn tab_not_looked_up(&mut self, shown: Option<&str>, span: Span) -> IrId {
         let text = self.source_text(span);
         let message = match shown {
-            Some(function) => format!("`{function}` cannot read `{text}`: only lookups read another tab"),
+            Some(function) => format!("`{function}` cannot read `{text}`, because only lookups can read another tab"),
             None => format!("`{text}` is a column of another tab, which only a lookup can read"),
         };
-        let help = "find a row of it, `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the sheet in a separate model";
+        let help = "look up one row of the tab, as in `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the tab's rows in \
+            a separate model";
         self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
         self.error(span)
     }
@@ -85,15 +86,17 @@ impl Lower<'_> {
             return self.error(span);
         }
         if self.scope.sheet.is_none() {
-            let message = format!("`{}` finds rows of a sheet, so it needs a worksheet", function.name);
-            self.report(Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
-                "list the sheet's `columns` in a step, which makes it a worksheet, or join the relation with `joins`",
-            ));
+            let message = format!("`{}` looks up rows of a sheet, so it needs a worksheet", function.name);
+            self.report(
+                Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
+                    "turn a step into a worksheet by listing its `columns`, or join the relation with `joins`",
+                ),
+            );
             return self.error(span);
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` joins the row that it finds, which a single expression cannot do",
+                "`{}` needs a join to the row that it finds, which a single expression cannot contain",
                 function.name
             );
             self.report(
@@ -159,7 +162,10 @@ impl Lower<'_> {
         let (lookup, result) = (lookup?, result?);
         if lookup.tab != result.tab {
             let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
-            let message = format!("`{}` searches one sheet, found `{a}` and `{b}`", function.name);
+            let message = format!(
+                "`{}` searches a single sheet, but `{a}` and `{b}` are in different sheets",
+                function.name
+            );
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, result.span, message)
                     .with_other(lookup.span, "another sheet")
@@ -235,12 +241,12 @@ impl Lower<'_> {
             Some(0) => {
                 let text = self.source_text(columns.span);
                 let message = format!(
-                    "row 0 of `{}` means all of its rows, but a cell has one value",
+                    "row 0 of `{}` returns all rows, but a cell can contain only one value",
                     function.name
                 );
                 self.report(
                     Diagnostic::new(Code::NotWholeColumns, meta.span, message).with_help(format!(
-                        "write the column itself, such as `SUM({text})`, or a row number from 1"
+                        "use the column itself, as in `SUM({text})`, or write a row number of 1 or more"
                     )),
                 );
                 return None;
@@ -329,7 +335,7 @@ impl Lower<'_> {
         }
         if !whole {
             let text = self.source_text(span);
-            let message = format!("`{}` searches complete columns, found `{text}`", function.name);
+            let message = format!("`{}` can search only complete columns, found `{text}`", function.name);
             self.report(
                 Diagnostic::new(Code::NotWholeColumns, span, message)
                     .with_help("write the columns without row numbers, such as `D:E` or `'Tab'!A:B`"),
@@ -358,7 +364,7 @@ impl Lower<'_> {
         );
         let help = match function.lower {
             Some(Lowering::Index) => format!(
-                "specify the column, `{}({text}, row, 2)`, or use a range of one column",
+                "specify the column, as in `{}({text}, row, 2)`, or use a range of one column",
                 function.name
             ),
             _ => "use one column, such as `B:B`".to_owned(),
@@ -397,8 +403,8 @@ impl Lower<'_> {
                 )
                 .with_other(columns.span, "columns are counted from 1")
                 .with_help(match count {
-                    1 => "write 1, or a range with more columns".to_owned(),
-                    _ => format!("write a number from 1 to {count}, or a range with more columns"),
+                    1 => "write 1, or use a range with more columns".to_owned(),
+                    _ => format!("write a number from 1 to {count}, or use a range with more columns"),
                 }),
             );
         }
@@ -428,13 +434,16 @@ impl Lower<'_> {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         let known: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
-        let message = format!("`{}` has no match mode `{text}`", function.name);
+        let message = format!("`{}` does not support match mode `{text}`", function.name);
         let help = match (function.lower, known.split_last()) {
             (Some(Lowering::Match), _) => {
-                "write 0 for an equal key, 1 for the largest key that is less or equal, -1 for the smallest key \
-                that is greater or equal"
+                "write 0 for an exact match, 1 for the largest key less than or equal to the value, or -1 for the \
+                    smallest key greater than or equal to the value"
             }
-            _ => "write 0 for an equal key, -1 for the next smaller key, 1 for the next larger key, 2 for a pattern",
+            _ => {
+                "write 0 for an exact match, -1 for an exact match or the next smaller key, 1 for an exact match \
+                or the next larger key, or 2 for a wildcard match"
+            }
         };
         self.report(Diagnostic::new(Code::LookupMode, span, message).with_help(help));
         None
@@ -554,8 +563,8 @@ impl Lower<'_> {
             key.ty.described(),
         );
         let help = match (value.ty, key.ty) {
-            (ty, Type::Text) if ty.is_number() => format!("convert it to text, `{text} & \"\"`"),
-            (Type::Text, ty) if ty.is_number() => format!("convert it to a number, `VALUE({text})`"),
+            (ty, Type::Text) if ty.is_number() => format!("convert it to text: `{text} & \"\"`"),
+            (Type::Text, ty) if ty.is_number() => format!("convert it to a number: `VALUE({text})`"),
             _ => "search a column of the same type".to_owned(),
         };
         self.report(
@@ -588,11 +597,11 @@ impl Lower<'_> {
             return false;
         };
         let message = format!(
-            "`{}` counts the rows of `{}`, but they have no order",
+            "`{}` counts rows, but the rows of `{}` have no order",
             function.name, tab.name
         );
         let column = tab.columns.first().map_or("…", |column| column.name());
-        let help = format!("add `order_by: {column}` to the tab, or another column that gives its rows an order");
+        let help = format!("add `order_by` to the tab, with `{column}` or another column that orders its rows");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
         false
     }

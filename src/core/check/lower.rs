@@ -401,11 +401,12 @@ impl Lower<'_> {
             ty if ty.is_number() => self.integer("0", span),
             ty if ty.is_temporal() => self.null(ty, span),
             _ => {
-                let message =
-                    "an empty argument is 0, empty text or FALSE, depending on its type, but this type is unknown";
+                let message = "the value of an empty argument depends on its type (0, empty text or FALSE), but the type is \
+                        unknown here";
                 self.report(
-                    Diagnostic::new(Code::TypeMismatch, span, message)
-                        .with_help("write `0` or `\"\"`, or declare the types of the other columns in a schema"),
+                    Diagnostic::new(Code::TypeMismatch, span, message).with_help(
+                        "write `0` or `\"\"` instead, or declare the types of the other columns in a schema",
+                    ),
                 );
                 self.error(span)
             }
@@ -416,7 +417,8 @@ impl Lower<'_> {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`")).with_help(
-                "use the column's name, or write the formula in a worksheet: a step with `columns` and `calculations`",
+                "use the column's name, or write the formula in a worksheet (a step with `columns` and \
+                    `calculations`)",
             ),
         );
         self.error(span)

@@ -161,7 +161,7 @@ pub(super) fn resolve(
             diagnostics.push(
                 Diagnostic::new(Code::DuplicateDefinition, span, format!("`{name}` is defined twice"))
                     .with_other(other, "first defined here")
-                    .with_help("rename one of them; names that differ only by case are the same"),
+                    .with_help("rename one of them; names that differ only in case are treated as the same name"),
             );
         } else {
             symbol.definition = Some(index as u32);
@@ -406,10 +406,7 @@ impl Resolver<'_> {
                 Diagnostic::new(
                     Code::NeedsWorksheet,
                     total,
-                    format!(
-                        "totals need a worksheet; `:{}` has no meaning here",
-                        total.text(self.source)
-                    ),
+                    format!("totals such as `:{}` need a worksheet", total.text(self.source)),
                 )
                 .with_help("compute the total in an earlier step"),
             );
@@ -452,7 +449,7 @@ impl Resolver<'_> {
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                     let frame = text.to_ascii_lowercase();
                     diagnostic.with_help(format!(
-                        "`{view_text}` is a column; write its timeframes as `{view_text}[{frame}]`"
+                        "write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`"
                     ))
                 }
                 None => diagnostic.with_help(format!("did you mean {}?", list_names(&known[..known.len().min(8)]))),

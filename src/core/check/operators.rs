@@ -34,7 +34,7 @@ impl Lower<'_> {
                     span,
                     format!("`{}` is too large for a number", self.source_text(span)),
                 )
-                .with_help("numbers have at most 60 digits and must be below 1.8e308"),
+                .with_help("use a number below 1.8e308 with at most 60 digits"),
             );
             return self.error(span);
         }
@@ -156,10 +156,14 @@ impl Lower<'_> {
         };
         let help = match self.constant_number(days) {
             Some(number) if number.fract() != 0.0 => {
-                format!("write {}, or `TIME(…)` for hours and minutes", number.trunc())
+                format!(
+                    "write a whole number of days, such as {}, or add `TIME(…)` for hours and minutes",
+                    number.trunc()
+                )
             }
             None if meta.ty == Type::Float && is_made_of_time() => {
-                "only sums and differences of times are times; add `TIME(…)` with the hours and minutes you want"
+                "add `TIME(…)` with the hours and minutes that you need; only sums and differences of times are \
+                    times"
                     .to_owned()
             }
             _ => return,

@@ -50,9 +50,10 @@ impl Lower<'_> {
                 Lowering::Quartile => "1",
                 _ => "0.9",
             };
-            let mut ways = format!("write it out, `{}({of}, {constant})`", function.name);
+            let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
             if lowering == Lowering::Nth && rows.is_none() && meta.level == Level::Row {
-                ways.push_str(", or add it to the keys in `group_by`");
+                let nth = self.source_text(self.program.meta(values[1]).span);
+                ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
             return self.constant_expected_or(values[1], function.name, param, ways);
         };

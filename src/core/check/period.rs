@@ -76,7 +76,7 @@ impl Lower<'_> {
         let diagnostic = Diagnostic::new(
             Code::UnknownUnit,
             span,
-            format!("`PERIODOFFSET` has no period `{shown}`"),
+            format!("`PERIODOFFSET` does not support the unit `{shown}`"),
         );
         self.report(match near {
             Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
@@ -199,24 +199,26 @@ fn fault(
         let text = program.meta(first).span.excerpt(source);
         let message = "`PERIODOFFSET` moves along the calendar, but `order_by` has no date";
         return Some(report(first, message.to_owned()).with_help(format!(
-            "order by a date, such as `created_at[month]`; to move by rows of `{text}`, use OFFSET"
+            "order by a date, such as `created_at[month]`, or use OFFSET to move by rows of `{text}`"
         )));
     };
     let meta = program.meta(key);
     let text = meta.span.excerpt(source);
     match meta.ty {
         Type::Timestamptz => {
-            let message = format!("`{text}` is an instant, whose date depends on the time zone");
+            let message = format!("`{text}` is a timestamp with time zone, so its date depends on the time zone");
             let frame = if unit.is_shorter_than_day() {
                 unit.name()
             } else {
                 "date"
             };
-            Some(report(key, message).with_help(format!("order by its wall-clock time, `{text}[{frame}]`")))
+            Some(report(key, message).with_help(format!(
+                "order by `{text}[{frame}]`, which is in the configured time zone"
+            )))
         }
         Type::Date if unit.is_shorter_than_day() => {
             let message = format!("`{text}` is a date, which cannot be moved by {}s", unit.name());
-            Some(report(key, message).with_help("move by \"day\", or order by a column with a time"))
+            Some(report(key, message).with_help("use the unit \"day\", or order by a column that contains a time"))
         }
         _ => None,
     }

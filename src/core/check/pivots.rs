@@ -38,9 +38,10 @@ impl Lower<'_> {
         let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
         if !pivoted {
             let message = format!("`{shown}` needs a pivoted worksheet");
-            self.report(Diagnostic::new(Code::NeedsPivot, span, message).with_help(
-                "add `pivot_by` with the column keys to the worksheet step, for example `pivot_by: channel`",
-            ));
+            self.report(
+                Diagnostic::new(Code::NeedsPivot, span, message)
+                    .with_help("add `pivot_by` to the worksheet step, for example `pivot_by: channel`"),
+            );
         }
         pivoted
     }
@@ -98,11 +99,11 @@ impl Lower<'_> {
         if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
             let span = self.program.meta(lowered).span;
             let text = self.source_text(span);
-            let message = format!("`{}` needs one cell, found the range `{text}`", function.name);
+            let message = format!("`{}` needs a single cell, found the range `{text}`", function.name);
             let cell = text.split(':').next().unwrap_or_default();
             self.report(
                 Diagnostic::new(Code::BadRange, span, message)
-                    .with_help(format!("use a cell of this row, such as `{cell}`")),
+                    .with_help(format!("write a single cell of this row, such as `{cell}`")),
             );
             return None;
         }
@@ -184,9 +185,10 @@ impl Lower<'_> {
             _ => Some((first.saturating_add(count + 1), first)),
         };
         let (Some((top, bottom)), Some((left, right))) = (ends(rows, height), ends(columns, width)) else {
-            let message = "a range has at least one row and one column";
+            let message = "a range must have at least one row and one column";
             self.report(
-                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or remove the sizes"),
+                Diagnostic::new(Code::NoSuchCell, span, message)
+                    .with_help("write 1 or more, or omit the height and the width"),
             );
             return self.error(span);
         };

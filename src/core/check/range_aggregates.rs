@@ -48,8 +48,9 @@ impl Lower<'_> {
             // In `B-1:B1`, the user tried to refer to a row before the first row.
             let text = self.source_text(span);
             let message =
-                format!("`{text}` is not a range: the rows of a sheet are numbered from 1, and `-` subtracts");
-            let help = "write the formula for a later row, `row: 3` and `B1:B3`, or use `OFFSET(B1, -2, 0, 3, 1)`";
+                format!("`{text}` is not a range, because the rows of a sheet are numbered from 1 and `-` subtracts");
+            let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
+                3, 1)`";
             return self.bad_range(span, &message, help);
         }
         if is_cell(from) || is_cell(to) {
@@ -57,7 +58,7 @@ impl Lower<'_> {
                 // Errors in the ends of the range are already reported.
                 return self.error(span);
             }
-            return self.needs_worksheet(span, "ranges of cells need a worksheet");
+            return self.needs_worksheet(span, "cell ranges need a worksheet");
         }
         if [from, to].iter().any(|end| self.is_error(self.lowered_node(*end))) {
             return self.error(span);
@@ -67,7 +68,11 @@ impl Lower<'_> {
             let text = self.source_text(span);
             let message =
                 format!("`{text}` is not a range: each end must be a name, or FIRST, LAST or OFFSET of a name");
-            return self.bad_range(span, &message, "define the value, and use its name: `FIRST(name):name`");
+            return self.bad_range(
+                span,
+                &message,
+                "define the value under a name, and use that name: `FIRST(name):name`",
+            );
         };
         if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
@@ -75,7 +80,7 @@ impl Lower<'_> {
             return self.bad_range(
                 span,
                 &message,
-                &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows so far"),
+                &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
             );
         }
         let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
@@ -94,11 +99,11 @@ impl Lower<'_> {
                 (from, to) if from == to && !matches!(from, FrameBound::At(_)) => {
                     let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
-                    let message = format!("`{text}` is one row");
+                    let message = format!("`{text}` covers only one row");
                     return self.bad_range(
                         span,
                         &message,
-                        &format!("write `{end}({name})` without the function around it"),
+                        &format!("write only `{end}({name})`, without the surrounding function"),
                     );
                 }
                 (from, to) => WindowFrame::Rows { from, to },
@@ -147,12 +152,13 @@ impl Lower<'_> {
         }
         let text = self.source_text(span);
         let name = text.split(':').next_back().unwrap_or_default().to_owned();
-        let message = format!("`{text}` is a range of rows, which only an aggregate accepts");
+        let message = format!("`{text}` is a range of rows, which only an aggregate function accepts");
         self.bad_range(
             span,
             &message,
             &format!(
-                "write `SUM({text})`; to compute with each row first, define that value, `y = {name} * 2`, and use `y:y`"
+                "write `SUM({text})`; to calculate a value for each row first, define it, for example as `y = \
+                    {name} * 2`, and aggregate `y:y`"
             ),
         )
     }
@@ -358,10 +364,10 @@ impl Lower<'_> {
         }
         let node = match function.lower {
             lower if distinct && !self.counts_distinct(id, lower) => {
-                let message = format!("`{}` cannot count equal values of a range once", function.name);
+                let message = format!("`{}` cannot aggregate the distinct values of a range", function.name);
                 self.report(
                     Diagnostic::new(Code::MisplacedDistinct, span, message)
-                        .with_help("group by the value in an earlier step, so that each value is one row there"),
+                        .with_help("group by the value in an earlier step, so that it has one row per value"),
                 );
                 self.error(span)
             }
@@ -391,7 +397,7 @@ impl Lower<'_> {
                 self.bad_range(
                     span,
                     &message,
-                    "join the text in a step with `group_by`, and read the result in the next step",
+                    "join the text in a step with `group_by`, and use the result in the next step",
                 )
             }
             Some(lowering) => self.conditional(lowering, function, args, &values, Some(rows), span),
@@ -424,10 +430,13 @@ impl Lower<'_> {
             _ => {
                 let name = function.name;
                 let message = format!(
-                    "`{name}` accepts one range of names, found {} arguments",
+                    "`{name}` accepts only one argument if it is a range, found {} arguments",
                     taken.values.len()
                 );
-                let help = format!("call it once per range, `{name}(a:a)`, or define the values first, `c = a + b`");
+                let help = format!(
+                    "call it once for each range, as in `{name}(a:a)`, or combine the values in a definition first, \
+                    such as `c = a + b`"
+                );
                 return self.bad_range(span, &message, &help);
             }
         };
@@ -515,13 +524,13 @@ impl Lower<'_> {
     fn report_different_rows(&mut self, function: &Function, first: ExprId, second: ExprId) {
         let [a, b] = [first, second].map(|arg| self.source_text(self.ast.span(arg)));
         let message = format!(
-            "`{}` needs the same rows in each range, found `{a}` and `{b}`",
+            "`{}` needs ranges with the same rows, found `{a}` and `{b}`",
             function.name
         );
         self.report(
             Diagnostic::new(Code::BadRange, self.ast.span(second), message)
-                .with_other(self.ast.span(first), "other rows")
-                .with_help("give both ranges the same ends"),
+                .with_other(self.ast.span(first), "different rows")
+                .with_help("use the same first and last row in both ranges"),
         );
     }
 

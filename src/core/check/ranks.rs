@@ -53,7 +53,7 @@ impl Lower<'_> {
                         at,
                         "a rank across the columns of a row needs a pivoted worksheet",
                     )
-                    .with_help(format!("remove the argument: `{}(x)` ranks among rows", function.name)),
+                    .with_help(format!("remove the second argument: `{}(x)` ranks rows", function.name)),
                 );
                 return self.error(span);
             }
@@ -132,12 +132,12 @@ impl Lower<'_> {
                 self.source_text(self.program.meta(value).span),
             );
             let message = format!(
-                "`{}` compares each row's value with all values of the same name, found `{text}`",
+                "`{}` ranks `{of}` among all values of `{of}`, found the range `{text}`",
                 function.name
             );
             self.report(
                 Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(format!(
-                    "write `{of}:{of}`, or remove it; `partition_by` selects the rows to rank"
+                    "write `{of}:{of}`, or remove the range; to rank within groups, use `partition_by`"
                 )),
             );
         }

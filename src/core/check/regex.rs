@@ -433,7 +433,10 @@ impl RegexReader<'_> {
         let Some((least, most)) = bounds else {
             return refused(
                 at..self.at,
-                format!("write a repetition as `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MOST_REPEATS}"),
+                format!(
+                    "write a repetition in the form `{{2}}`, `{{2,}}` or `{{2,5}}`, with at most {MOST_REPEATS} \
+                    repetitions"
+                ),
             );
         };
         self.repeat(at, least, most, &format!("{{{inner}}}"))
@@ -542,9 +545,9 @@ pub(super) fn class_members(class: char) -> &'static str {
 
 fn not_known(c: char) -> String {
     match c {
-        'b' | 'B' => "where words end is not the same in every warehouse".to_owned(),
+        'b' | 'B' => "warehouses disagree about where words end".to_owned(),
         '0'..='9' => "backreferences are not supported".to_owned(),
-        'A' | 'z' | 'Z' => "write `^` and `$` for the beginning and the end".to_owned(),
+        'A' | 'z' | 'Z' => "write `^` for the beginning and `$` for the end".to_owned(),
         'p' | 'P' => "not every warehouse supports Unicode classes".to_owned(),
         c => format!("not every warehouse supports `\\{c}`"),
     }

@@ -162,11 +162,10 @@ impl Lower<'_> {
     #[cold]
     pub(super) fn report_partial_comparison(&mut self, function: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` compares this row's value with the values of other rows, separately for each row",
+            "`{}` cannot compare this row's value with only some of the rows",
             function.name
         );
-        let help =
-            "compare with the complete column, `C:C`; for fewer rows, join the step to itself on that comparison";
+        let help = "compare with the complete column, as in `C:C`, or join the step to itself on that comparison";
         self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
         self.error(span)
     }

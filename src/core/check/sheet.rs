@@ -225,10 +225,10 @@ impl Resolver<'_> {
             Diagnostic::new(
                 Code::DefinitionCycle,
                 span,
-                format!("`{text}` is `{name}` itself, so each row would depend on the previous row"),
+                format!("`{text}` refers to `{name}` itself, so each row would depend on the previous row"),
             )
             .with_help(format!(
-                "sum the rows instead: `SUM({first}$1:{first}1)` is the running total"
+                "sum the rows instead; for example, `SUM({first}$1:{first}1)` is a running total"
             )),
         );
         NameTarget::Error
@@ -237,7 +237,7 @@ impl Resolver<'_> {
     fn outside(&mut self, column: usize, span: Span) -> NameTarget {
         let count = self.letters.len();
         let message = match count {
-            0 => "the sheet has no columns by letter because they are not declared".to_owned(),
+            0 => "the sheet's columns are not declared, so they have no letters".to_owned(),
             _ => format!(
                 "the sheet has {count} columns, A to {}, so there is no column {}",
                 column_letters(count - 1),
@@ -245,8 +245,8 @@ impl Resolver<'_> {
             ),
         };
         let help = match count {
-            0 => "list them, `columns: [month, revenue]`".to_owned(),
-            _ => format!("they are, in this order, {}", list_names(self.letters.first_names(8))),
+            0 => "list the columns, for example `columns: [month, revenue]`".to_owned(),
+            _ => format!("its columns are, in order, {}", list_names(self.letters.first_names(8))),
         };
         self.diagnostics
             .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
@@ -261,7 +261,7 @@ impl Resolver<'_> {
                 span,
                 format!("the first row of a sheet is 1; `{text}` is not a row"),
             )
-            .with_help("write `$1` for the first row; a row without `$` is relative to the row of the formula"),
+            .with_help("write `$1` for the first row, or a row without `$` for a row relative to the formula"),
         );
         NameTarget::Error
     }
@@ -408,13 +408,13 @@ impl Resolver<'_> {
             .copied()
             .unwrap_or_default();
         let message = format!(
-            "`{name}` of `OFFSET` must be a constant, found `{}`",
+            "the argument `{name}` of `OFFSET` must be a constant, found `{}`",
             span.text(self.source)
         );
-        self.diagnostics.push(
-            Diagnostic::new(Code::ConstantExpected, span, message)
-                .with_help("write it out, for example `OFFSET(C1, -6, 0, 7, 1)` for this row and the six before"),
-        );
+        self.diagnostics
+            .push(Diagnostic::new(Code::ConstantExpected, span, message).with_help(
+                "write a number, for example `OFFSET(C1, -6, 0, 7, 1)` for this row and the six rows before it",
+            ));
         NameTarget::Error
     }
 
@@ -453,16 +453,17 @@ impl Resolver<'_> {
         }
         let size = |n: i64| (n != 0).then_some(if n > 0 { (0, n - 1) } else { (n + 1, 0) });
         let (Some((top, bottom)), Some((left, right))) = (size(height), size(width)) else {
-            let message = "a range has at least one row and one column";
+            let message = "a range must have at least one row and one column";
             self.diagnostics.push(
-                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or remove the sizes"),
+                Diagnostic::new(Code::NoSuchCell, span, message)
+                    .with_help("write 1 or more, or omit the height and the width"),
             );
             return Some(NameTarget::Error);
         };
         let column_at =
             |by: i64| usize::try_from(i64::try_from(cell.column).ok()?.checked_add(columns)?.checked_add(by)?).ok();
         let (Some(first), Some(last)) = (column_at(left), column_at(right)) else {
-            let message = "this is to the left of column A";
+            let message = "the reference points to the left of column A";
             self.diagnostics
                 .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help("move fewer columns to the left"));
             return Some(NameTarget::Error);

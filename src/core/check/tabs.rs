@@ -97,10 +97,10 @@ impl Resolver<'_> {
             Some(Expr::Tab { tab: other, base }) => {
                 let [a, b] = [tab, other].map(|tab| self.ast.names[tab as usize].text(self.source));
                 if !a.eq_ignore_ascii_case(b) {
-                    let message = format!("a range is in one tab, found `{a}` and `{b}`");
+                    let message = format!("both ends of a range must be in the same tab, found `{a}` and `{b}`");
                     self.diagnostics.push(
                         Diagnostic::new(Code::NotWholeColumns, span, message)
-                            .with_help(format!("write the tab once: `{a}!A:B`")),
+                            .with_help(format!("write only one tab name: `{a}!A:B`")),
                     );
                     return None;
                 }
@@ -132,7 +132,7 @@ impl Resolver<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` reads another tab, which a single expression cannot do",
+                "`{}` reads another tab, which is not possible in a single expression",
                 span.text(self.source)
             );
             self.diagnostics.push(
@@ -146,9 +146,11 @@ impl Resolver<'_> {
             (Some(near), _) => suggest::similar(near),
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
-                format!("specify its model, with the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`")
+                format!(
+                    "declare it with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
+                )
             }
-            (None, known) => format!("the tabs are {}", list_names(known)),
+            (None, known) => format!("use one of the tabs: {}", list_names(known)),
         };
         let diagnostic = Diagnostic::new(Code::UnknownTab, name_span, format!("there is no tab `{name}`"));
         self.diagnostics.push(diagnostic.with_help(help));
@@ -180,9 +182,9 @@ impl Resolver<'_> {
             Some(cell) if cell.row.is_some() => {
                 let letter = column_letters(cell.column);
                 (
-                    format!("a lookup reads complete columns of a tab, found `{text}`"),
+                    format!("a lookup can read only complete columns of a tab, found `{text}`"),
                     format!(
-                        "write the letter without row numbers, `'{}'!{letter}:{letter}`",
+                        "write the column letters without row numbers: `'{}'!{letter}:{letter}`",
                         tab.name
                     ),
                 )
@@ -190,30 +192,33 @@ impl Resolver<'_> {
             Some(cell) if cell.column < names.len() => return Some(cell.column as u32),
             Some(cell) if names.is_empty() => (
                 format!(
-                    "`{}` is not a column of the tab `{}`, whose columns are not declared",
+                    "there is no column `{}` in the tab `{}`, because the tab's columns are not declared",
                     column_letters(cell.column),
                     tab.name
                 ),
-                format!("list them, `tabs: {{{}: {{columns: […]}}}}`", tab.name),
+                format!("list the columns: `tabs: {{{}: {{columns: […]}}}}`", tab.name),
             ),
             Some(cell) => {
                 let count = names.len();
                 let s = if count == 1 { "" } else { "s" };
                 (
                     format!(
-                        "the tab `{}` has {count} column{s}, so there is no `{}`",
+                        "the tab `{}` has {count} column{s}, so it has no column `{}`",
                         tab.name,
                         column_letters(cell.column)
                     ),
-                    format!("they are, in this order, {}", list_names(&names[..count.min(8)])),
+                    format!("its columns are, in order, {}", list_names(&names[..count.min(8)])),
                 )
             }
             None => (
                 format!("the tab `{}` has no column `{text}`", tab.name),
                 match suggest::nearest(bare, names.iter().copied()) {
                     Some(near) => suggest::similar(near),
-                    None if names.is_empty() => "list its columns under `tabs`".to_owned(),
-                    None => format!("they are, in this order, {}", list_names(&names[..names.len().min(8)])),
+                    None if names.is_empty() => "list the tab's columns under `tabs`".to_owned(),
+                    None => format!(
+                        "its columns are, in order, {}",
+                        list_names(&names[..names.len().min(8)])
+                    ),
                 },
             ),
         };

@@ -143,22 +143,25 @@ impl Lower<'_> {
             ty => {
                 let text = self.source_text(meta.span);
                 let (wanted, help) = match (ty, of_dates) {
-                    (Type::Text, true) => ("a date", format!("convert the text first, `DATEVALUE({text})`")),
-                    (Type::Text, false) => ("a number", format!("convert the text first, `VALUE({text})`")),
+                    (Type::Text, true) => ("a date", format!("convert the text first: `DATEVALUE({text})`")),
+                    (Type::Text, false) => ("a number", format!("convert the text first: `VALUE({text})`")),
                     (ty, false) if ty.is_temporal() => {
-                        ("a number", "a mask for a date is, for example, `yyyy-mm-dd`".to_owned())
+                        ("a number", "use a mask for dates, for example `yyyy-mm-dd`".to_owned())
                     }
                     (ty, true) if ty.is_number() => {
-                        ("a date", "a mask for a number is, for example, `#,##0.00`".to_owned())
+                        ("a date", "use a mask for numbers, for example `#,##0.00`".to_owned())
                     }
                     (_, true) => ("a date", "use a date column".to_owned()),
-                    (_, false) => ("a number", format!("convert it to text, `{text} & \"\"`")),
+                    (_, false) => ("a number", format!("convert it to text: `{text} & \"\"`")),
                 };
                 self.report(
                     Diagnostic::new(
                         Code::TypeMismatch,
                         meta.span,
-                        format!("this mask of `TEXT` formats {wanted}; `{text}` is {}", ty.described()),
+                        format!(
+                            "this mask of `TEXT` formats {wanted}, but `{text}` is {}",
+                            ty.described()
+                        ),
                     )
                     .with_help(help),
                 );
@@ -177,9 +180,9 @@ impl Lower<'_> {
                 format!("`TEXT` does not support the mask `{text}`: {why}"),
             )
             .with_help(
-                "masks for numbers consist of `0 # , . % E+0` or `General`, with up to three forms separated by \
-                 `;`; masks for dates of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`; masks for \
-                 elapsed times of `[h]:mm:ss`. Put other text in quotes",
+                "for numbers, use `0 # , . % E+0` or `General`, with up to three forms separated by `;`. For \
+                    dates, use `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm m ss s AM/PM`. For elapsed times, use \
+                    `[h]:mm:ss`. Put other text in quotes",
             ),
         );
         self.error(span)

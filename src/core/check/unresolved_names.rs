@@ -108,11 +108,11 @@ impl Resolver<'_> {
         }
         if bare && text.eq_ignore_ascii_case("null") {
             self.diagnostics.push(
-                Diagnostic::new(Code::NotFormulaSyntax, span, "formulas have no NULL").with_help(
+                Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
                     if self.is_branch_of_if(id, definition) {
-                        "remove the last argument of IF, or swap the branches"
+                        "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
                     } else {
-                        "write `1/0` for an empty value, and `ISBLANK(x)` to test for one"
+                        "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
                     },
                 ),
             );
@@ -131,20 +131,14 @@ impl Resolver<'_> {
         }
         if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
             let signature = function.signature();
-            let call = format!("{}()", function.name);
-            let call = if signature == call {
-                call
-            } else {
-                format!("{}(…)", function.name)
-            };
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::UnknownName,
                     span,
-                    format!("`{text}` is a function: write `{call}`"),
+                    format!("`{text}` is a function, so brackets must follow its name"),
                 )
                 .with_label("no column or definition has this name")
-                .with_help(format!("its signature is `{signature}`")),
+                .with_help(format!("write `{signature}`")),
             );
             return NameTarget::Error;
         }
@@ -165,7 +159,7 @@ impl Resolver<'_> {
             .is_some_and(|before| before.trim_end_matches(' ').ends_with("--"))
         {
             self.diagnostics
-                .push(diagnostic.with_help("a comment starts with `//`; `--` negates a value twice"));
+                .push(diagnostic.with_help("start a comment with `//`, because `--` negates a value twice"));
             return NameTarget::Error;
         }
         if let Some(relation) = self
@@ -175,7 +169,7 @@ impl Resolver<'_> {
             .find(|r| r.name().eq_ignore_ascii_case(text))
         {
             let name = relation.name();
-            let help = format!("`{name}` is a relation; write its columns as `{name}.column`");
+            let help = format!("write a column of the relation `{name}` as `{name}.column`");
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
@@ -327,7 +321,7 @@ impl Resolver<'_> {
                     span,
                     format!("`{text}` is a name, not a function"),
                 )
-                .with_help("put an operator before the bracket; multiplication is never implied");
+                .with_help("put an operator before the bracket, such as `*` to multiply");
             }
             let near = self.nearest(text, catalog::names());
             let help = near.map_or_else(
@@ -371,8 +365,8 @@ fn may_be_of(text: &str, span: Span, relations: &[&str]) -> Diagnostic {
         format!("`{text}` may be a column of {}", list_names(relations)),
     )
     .with_help(format!(
-        "specify the relation, for example `{first}.{text}`; `dbt docs generate`, `formulac schema fetch` or \
-             `--schema` provides the columns of each"
+        "specify the relation, for example `{first}.{text}`, or provide the columns of each relation with \
+            `dbt docs generate`, `formulac schema fetch` or `--schema`"
     ))
 }
 
@@ -388,7 +382,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
     diagnostic
         .with_label("it existed at an earlier pull but was removed")
         .with_help(format!(
-            "dbt has no such column of `{}` any more: use another column, or restore it in dbt",
+            "use another column, or restore the column in dbt: `{}` no longer contains it",
             relation.name()
         ))
 }
@@ -401,7 +395,11 @@ pub(super) fn columns_of(relation: &Relation) -> String {
         .take(8)
         .map(super::super::schema::Column::name)
         .collect();
-    format!("`{}` has {}", relation.name(), list_names(&names))
+    match names.as_slice() {
+        [] => format!("`{}` has no columns", relation.name()),
+        [one] => format!("`{}` has the column `{one}`", relation.name()),
+        names => format!("`{}` has the columns {}", relation.name(), list_names(names)),
+    }
 }
 
 /// Returns whether a name probably isn't a column, even if any name may be a column.

@@ -68,12 +68,13 @@ impl Lower<'_> {
             self.program.folded = true;
             let Some(chosen) = chosen else {
                 let at = self.program.meta(*index).span;
-                let message = format!(
-                    "`CHOOSE` has no value {place}, only {}, so the result is always NULL",
-                    choices.len()
-                );
+                let values = match choices.len() {
+                    1 => "one value".to_owned(),
+                    count => format!("{count} values"),
+                };
+                let message = format!("`CHOOSE` has only {values}, so index {place} always returns NULL");
                 let help = match choices.len() {
-                    1 => "write the index 1, or only the value".to_owned(),
+                    1 => "write the index 1, or write only the value".to_owned(),
                     count => format!("write an index from 1 to {count}"),
                 };
                 self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));

@@ -24,7 +24,7 @@ impl Lower<'_> {
             let at = self.program.meta(*columns).span;
             self.report(
                 Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
-                    .with_help("use that column's name, `OFFSET(other, -1)`"),
+                    .with_help("use that column's name, as in `OFFSET(other, -1)`"),
             );
             return self.error(span);
         }
@@ -63,14 +63,14 @@ impl Lower<'_> {
                     span,
                     "`OFFSET` can move at most 2147483647 rows",
                 )
-                .with_help("write a smaller number, or `FIRST(x)` or `LAST(x)`"),
+                .with_help("write a smaller number, or use `FIRST(x)` or `LAST(x)`"),
             );
         }
         rows
     }
 
     pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
-        self.constant_expected_or(id, function, param, format!("write it as a constant, `{example}`"))
+        self.constant_expected_or(id, function, param, format!("write a constant, as in `{example}`"))
     }
 
     /// Reports that a parameter must be a constant. `help` suggests other solutions.
@@ -81,7 +81,7 @@ impl Lower<'_> {
             Diagnostic::new(
                 Code::ConstantExpected,
                 span,
-                format!("`{param}` of `{function}` must be a constant, found `{text}`"),
+                format!("the argument `{param}` of `{function}` must be a constant, found `{text}`"),
             )
             .with_help(help),
         );
@@ -189,11 +189,9 @@ impl Lower<'_> {
                 Diagnostic::new(
                     Code::NeedsQuery,
                     span,
-                    "a single expression cannot contain a window over a window",
+                    "a single expression cannot contain a window function inside another window function",
                 )
-                .with_help(
-                    "write a spec and compile it with `formulac query`, which computes them one after the other",
-                ),
+                .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
             );
             return false;
         }
@@ -220,7 +218,7 @@ impl Lower<'_> {
             return true;
         }
         let help = if in_rule {
-            "define it as a column of the model, and use its name here".to_owned()
+            "define it as a column of the model, and use that column here".to_owned()
         } else if self.scope.strata {
             match self.key_to_order_by() {
                 Some(key) => format!("add `order_by: {key}` to the step"),

@@ -75,7 +75,7 @@ impl Compiler {
                         span,
                         format!("`{part}` occurs more than once in the SQL"),
                     )
-                    .with_help("make it a definition in a spec; `formulac query` then computes it once"),
+                    .with_help("make it a definition in a spec, so that `formulac query` computes it only once"),
                 );
             }
             let mut sql = String::with_capacity(width);

@@ -462,7 +462,7 @@ impl Compiler {
                         definition.span,
                         format!("this defines `{name}`, which is also a column"),
                     )
-                    .with_help(format!("to compare, start with `=`: `={text}`")),
+                    .with_help(format!("to write a comparison instead, start with `=`: `={text}`")),
                 );
             }
         }

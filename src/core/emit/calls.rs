@@ -156,7 +156,7 @@ impl Emitter<'_> {
         let function = catalog::get(owner);
         self.report(match self.dialect.cell(overload) {
             Cell::Unsupported(reason) => {
-                let over = if function.internal { " of these rows" } else { "" };
+                let over = if function.internal { " over a range of rows" } else { "" };
                 let message = match catalog::shown(owner) {
                     Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
                     None => format!("this operation is not available in dialect `{}`", self.dialect),
@@ -196,7 +196,10 @@ impl Emitter<'_> {
                     span,
                     format!("dialect `{}` cannot aggregate across a row like this", self.dialect),
                 )
-                .with_help("make each aggregate a definition in a spec; `formulac query` then computes them first"),
+                .with_help(
+                    "make each aggregate a definition in a spec, so that `formulac query` computes the aggregates \
+                    first",
+                ),
             );
             return self.null_placeholder(span);
         };

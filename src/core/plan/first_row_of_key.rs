@@ -72,7 +72,7 @@ impl Planner<'_> {
             .map(|(name, _)| name)
             .unwrap_or_default();
         let span = self.step.program.meta(parts.by).span;
-        let message = format!("several rows may have the same `{key}`, and their order is not specified");
+        let message = format!("several rows may have the same `{key}`, but their order is not specified");
         let help = "add `order_by:` to the step, for example `order_by: month`";
         self.emitter
             .report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
@@ -259,7 +259,7 @@ impl Planner<'_> {
         };
         let span = self.step.program.meta(parts.by).span;
         let message = format!(
-            "several rows of `{}` may have the same `{key}`, and their order is not specified",
+            "several rows of `{}` may have the same `{key}`, but their order is not specified",
             tab.name
         );
         let help = format!(

@@ -506,7 +506,7 @@ impl Planner<'_> {
         let mut names = vec![format!("`{key}`")];
         names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
         let message = format!(
-            "several rows may have the same {}; for those, `PERIODOFFSET` returns NULL",
+            "several rows may have the same {}, and `PERIODOFFSET` returns NULL for these rows",
             names.join(" and ")
         );
         let grain: Vec<String> = if self.step.grouped {
@@ -527,7 +527,7 @@ impl Planner<'_> {
                 missing.join(" and ")
             )
         } else {
-            "group by them in an earlier step, or add them to the schema as `primary_key`".to_owned()
+            "group by these columns in an earlier step, or declare them as `primary_key` in the schema".to_owned()
         };
         self.emitter
             .diagnostics

@@ -264,12 +264,12 @@ relations:
                 "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1, values: Open}\n    primary_key: [idd]\n"
             ),
             [
-                "F0802 colums: unknown key `colums` (`columns` has a similar name)",
-                "F0821 intger: unknown type `intger` (`integer` has a similar name)",
-                "F0802 typ: unknown key `typ` (`type` has a similar name)",
+                "F0802 colums: unknown key `colums` (did you mean `columns`?)",
+                "F0821 intger: unknown type `intger` (did you mean `integer`?)",
+                "F0802 typ: unknown key `typ` (did you mean `type`?)",
                 "F0804 1: `nullable`: expected true or false, found a string ()",
                 "F0804 Open: `values`: expected a list of strings, found a string ()",
-                "F0302 idd: `o` has no column `idd` (`id` has a similar name)",
+                "F0302 idd: `o` has no column `idd` (did you mean `id`?)",
             ]
         );
         assert_eq!(
@@ -311,7 +311,7 @@ relations:
         );
         assert_eq!(
             faults("relation: {}"),
-            ["F0820 relation: not a schema: the file has no key of a schema (`relations` has a similar name)"]
+            ["F0820 relation: not a schema: the file has no key of a schema (did you mean `relations`?)"]
         );
         assert!(faults("a: [").iter().all(|f| f.starts_with("F0801")));
     }

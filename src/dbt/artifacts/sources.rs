@@ -68,7 +68,7 @@ impl SourceResults {
     ///
     /// # Errors
     ///
-    /// Returns an error if the text is not JSON, is another artifact, has an unsupported old version, or has a section
+    /// Returns an error if the text is not JSON, is a different artifact, has an unsupported old version, or has a section
     /// whose shape no version uses.
     pub fn from_text(text: &str) -> Result<Self, ArtifactError> {
         let mut sources = Self::default();

@@ -79,7 +79,7 @@ impl SpecCompilation<'_> {
                     comparison.with_span,
                     "the model would be compared with itself",
                 )
-                .with_help("name another relation in `with`"),
+                .with_help("write another relation in `with`"),
             );
             return None;
         }
@@ -244,7 +244,7 @@ impl SpecCompilation<'_> {
         let said: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
             None if tested.open => {
-                let message = "the model's columns are not known, so it is unknown which columns to compare";
+                let message = "the model cannot be compared, because its columns are unknown";
                 diagnostics.push(
                     Diagnostic::new(Code::ColumnsNotKnown, comparison.with_span, message)
                         .with_help("list the columns in `columns`, or provide a schema with `--schema`"),
@@ -277,7 +277,7 @@ impl SpecCompilation<'_> {
             let near = suggest::nearest(name.text, other.columns().iter().map(Column::name));
             let help = match near {
                 Some(near) if is_said => suggest::similar(near),
-                _ => "in `columns`, list columns that both have".to_owned(),
+                _ => "list only columns that both relations have in `columns`".to_owned(),
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
@@ -288,10 +288,10 @@ impl SpecCompilation<'_> {
         );
         let numbers = columns.iter().any(|column| comparison.lets_differ(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
-            let message = "`tolerance` has no effect, because no number is compared";
+            let message = "`tolerance` has no effect, because no numeric column is compared";
             diagnostics.push(
                 Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
-                    .with_help("remove it, or add the numbers to `columns`"),
+                    .with_help("remove it, or add numeric columns to `columns`"),
             );
         }
         let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);

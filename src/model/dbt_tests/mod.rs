@@ -154,7 +154,7 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::DuplicateDefinition,
                     span,
-                    format!("two tests would have the name `{}`", test.name),
+                    format!("two tests would be named `{}`", test.name),
                 )
                 .with_help("remove one of them, or give the rule another name"),
             );

@@ -26,9 +26,9 @@ impl SpecCompilation<'_> {
         let used = column(program, root)
             .and_then(|place| program.columns.get(place as usize))
             .ok_or_else(|| {
-                let message = "`found_in` checks the values of a column, but this is a computed value";
+                let message = "`found_in` checks the values of a column, but this value is computed";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
-                    .with_help("define it as a column of the model, and use its name here")
+                    .with_help("define it as a column of the model, and use that column here")
             })?;
         let ours = tested.relation.column(&used.name);
         let name = ours.map_or(&*used.name, Column::name);
@@ -43,14 +43,14 @@ impl SpecCompilation<'_> {
         if are_never_equal(types) {
             let [ours, theirs] = types;
             let message = format!(
-                "`{name}` is {}, but `{}.{asked}` is {}, so no value of one is found in the other",
+                "`{name}` is {}, but `{}.{asked}` is {}, so their values never match",
                 ours.described(),
                 found_in.to.name(),
                 theirs.described()
             );
             return Err(
                 Diagnostic::new(Code::TypeMismatch, rule.check.span(self.source), message)
-                    .with_help("name two columns with the same type"),
+                    .with_help("use two columns of the same type"),
             );
         }
         let to = found_in

@@ -89,7 +89,8 @@ impl SpecCompilation<'_> {
                     return Err(Diagnostic::new(
                         Code::WrongShape,
                         filter.node.span,
-                        "this expression uses a computed value more than once, which a test on a column cannot do",
+                        "this expression uses a computed value more than once, which is not possible in a test on \
+                            a column",
                     )
                     .with_help("define the condition as a column of the model, and use its name here"));
                 } else {

@@ -91,11 +91,11 @@ impl SpecCompilation<'_> {
                 written.clone().unwrap_or_else(|| said.to_owned())
             };
             if let Some(first) = seen.insert(name.clone(), input) {
-                let message = format!("the rows of `{name}` are given twice");
+                let message = format!("the rows of `{name}` are specified twice");
                 diagnostics.push(
                     Diagnostic::new(Code::DuplicateDefinition, input.span, message)
                         .with_other(first.span, "the first")
-                        .with_help("put the rows together"),
+                        .with_help("put all rows in one list"),
                 );
             }
             has_own_rows |= own;
@@ -114,12 +114,14 @@ impl SpecCompilation<'_> {
         for source in read {
             let Some(name) = source.from.call() else {
                 let message = format!(
-                    "dbt cannot put rows in the place of the table `{}`",
+                    "dbt cannot replace the table `{}` with example rows",
                     source.from.display_name()
                 );
                 diagnostics.push(
-                    Diagnostic::new(Code::WrongShape, example.name.node.span, message)
-                        .with_help(format!("declare it in dbt and read `{}`", as_source(&source.from))),
+                    Diagnostic::new(Code::WrongShape, example.name.node.span, message).with_help(format!(
+                        "declare the table as a dbt source, and read `{}`",
+                        as_source(&source.from)
+                    )),
                 );
                 continue;
             };
@@ -161,9 +163,9 @@ impl SpecCompilation<'_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         day.node.span,
-                        "`today` of an example needs a day that dbt can set, and the model asks the warehouse",
+                        "an example can set `today` only if the model reads it from a dbt variable",
                     )
-                    .with_help("add `today: {var: today}` to the model; `default` is its date where nobody sets it"),
+                    .with_help("add `today: {var: today}` to the model, and set the usual date with `default`"),
                 ),
             }
         }
@@ -358,7 +360,7 @@ fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
     diagnostic.with_help(match near {
         Some(near) => suggest::similar(near),
         None => format!(
-            "it reads {}",
+            "use a relation that the model reads: {}",
             all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")
         ),
     })

@@ -82,7 +82,7 @@ static CONSTRAINT: Keys = Keys {
         Shape::Choice(&["not_null", "unique", "primary_key", "foreign_key", "check", "custom"]),
         "The kind of constraint.",
     )
-    .required("the kind of constraint, such as `type: not_null`")],
+    .required("the type of the constraint, such as `type: not_null`")],
 };
 
 pub(super) static CONTRACT: Keys = Keys {

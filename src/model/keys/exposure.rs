@@ -15,7 +15,7 @@ pub(super) static EXPOSURE: Keys = Keys {
             Shape::Choice(&["dashboard", "notebook", "analysis", "ml", "application"]),
             "Kind of the exposure.",
         )
-        .required("what it is, such as `type: dashboard`"),
+        .required("the type of the exposure, such as `type: dashboard`"),
         Key::new(
             "maturity",
             Shape::Choice(&["high", "medium", "low"]),

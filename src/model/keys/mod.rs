@@ -150,20 +150,23 @@ impl Shape {
             Self::Formula => "a formula".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                words.join(" or ")
+                match words.as_slice() {
+                    [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+                    _ => words.join(""),
+                }
             }
             Self::Dialect => "the name of a dialect".to_owned(),
             Self::Weekday => "a day of the week".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::Count(_) => "an integer".to_owned(),
-            Self::Number => "an integer that is 0 or more".to_owned(),
+            Self::Number => "an integer of 0 or more".to_owned(),
             Self::Names => "a list, or names separated by commas".to_owned(),
             Self::Texts => "a string or a list of strings".to_owned(),
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),
             Self::Each(_) => "a mapping of names".to_owned(),
             Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
             Self::Either(one, other) => format!("{} or {}", one.expected(), other.expected()),
-            Self::DataTest => "the name of a test, or a mapping from one name to arguments".to_owned(),
+            Self::DataTest => "a test name, or a mapping from one test name to its arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),
             Self::Rule => "`name: formula`, or a mapping with `name` and `check`".to_owned(),
             Self::Lint => "a list of warnings".to_owned(),

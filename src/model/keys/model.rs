@@ -11,7 +11,7 @@ pub static MODEL: Keys = Keys {
     open: false,
     keys: &[
         Key::new("model", Shape::Name, "The model's name: letters, digits and `_`.")
-            .required("a name, such as `model: monthly_revenue`"),
+            .required("the model's name, such as `model: monthly_revenue`"),
         Key::new("description", Shape::Text, "Description of the model, for its readers."),
         Key::new(
             "from",
@@ -112,7 +112,8 @@ static TODAY: Keys = Keys {
     doc: "A variable of dbt that replaces the current date.",
     open: false,
     keys: &[
-        Key::new("var", Shape::Text, "The variable's name.").required("the name of a variable of dbt"),
+        Key::new("var", Shape::Text, "The variable's name.")
+            .required("the name of a dbt variable, such as `var: today`"),
         Key::new(
             "default",
             Shape::Text,

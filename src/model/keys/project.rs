@@ -117,7 +117,7 @@ static OMNI: Keys = Keys {
         Shape::Text,
         "Root of the repository's work tree, relative to the project's folder.",
     )
-    .required("the root of the repository of Omni's model files")],
+    .required("the root of the repository of Omni's model files, such as `path: ../omni-model`")],
 };
 
 static PULL: Keys = Keys {

@@ -7,7 +7,7 @@ pub static RULE: Keys = Keys {
     doc: "A condition that every row of the model must meet.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "The rule's name.").required("the rule's name"),
+        Key::new("name", Shape::Text, "The rule's name.").required("the rule's name, such as `name: never_negative`"),
         Key::new(
             "check",
             Shape::Formula,
@@ -89,15 +89,16 @@ pub(super) static EXAMPLE: Keys = Keys {
     doc: "A unit test, in the form of dbt's unit tests.",
     open: false,
     keys: &[
-        Key::new("name", Shape::Text, "The example's name.").required("the example's name"),
+        Key::new("name", Shape::Text, "The example's name.").required("the example's name, such as `name: two_months`"),
         Key::new(
             "given",
             Shape::List(&Shape::Keys(&GIVEN)),
             "Input rows of each relation that the model reads.",
         )
-        .required("a list with the rows of each relation, `- {input: ref('orders'), rows: […]}`"),
+        .required("a list with the rows of each relation, such as `- {input: ref('orders'), rows: […]}`"),
         Key::new("today", Shape::Text, "The current date in this example, `YYYY-MM-DD`."),
-        Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.").required("the expected rows, `{rows: […]}`"),
+        Key::new("expect", Shape::Keys(&EXPECT), "Expected rows.")
+            .required("the expected rows, such as `expect: {rows: […]}`"),
     ],
 };
 

@@ -91,7 +91,7 @@ pub static TAB: Keys = Keys {
             Shape::Text,
             "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.",
         )
-        .required("the model of the tab, such as `targets`"),
+        .required("the model of the tab, such as `model: targets`"),
         Key::new(
             "columns",
             Shape::Names,
@@ -111,7 +111,7 @@ pub static JOIN: Keys = Keys {
     open: false,
     keys: &[
         Key::new("to", Shape::Text, "The other relation, or an earlier step.")
-            .required("the relation or the earlier step that is joined, such as `customers`"),
+            .required("the relation or earlier step to join, such as `to: customers`"),
         Key::new("as", Shape::Text, "Name that formulas use for the relation."),
         Key::new("on", Shape::Formula, "Condition of the join."),
         Key::new("true", Shape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
@@ -138,7 +138,8 @@ pub static DEFINITION: Keys = Keys {
     doc: "A formula with its properties.",
     open: false,
     keys: &[
-        Key::new("formula", Shape::Formula, "The formula.").required("the definition's formula"),
+        Key::new("formula", Shape::Formula, "The formula.")
+            .required("the definition's formula, such as `formula: SUM(amount)`"),
         Key::new(
             "description",
             Shape::Text,

@@ -47,8 +47,9 @@ impl<'y> Loader<'y, '_> {
                 continue;
             };
             if from.call().is_none() {
-                let message =
-                    format!("`{text}` is a table of the warehouse, but in dbt an exposure uses models and sources");
+                let message = format!(
+                    "`{text}` is a table of the warehouse, but a dbt exposure can depend only on models and sources"
+                );
                 let help = "write `ref('…')`, or declare the table as a source and write `source('…', '…')`";
                 self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
             } else if !found.contains(&from) {

@@ -14,7 +14,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     root.span,
-                    format!("a spec is a mapping, found {}", root.described()),
+                    format!("a spec must be a mapping, found {}", root.described()),
                 )
                 .with_help("start with `model: name` and `from: table`"),
             );
@@ -28,7 +28,7 @@ impl<'y> Loader<'y, '_> {
                     span,
                     "`models` is a key of dbt's properties files, but this file must be a spec",
                 )
-                .with_help("a spec describes one model: start with `model: name` and `from: table`"),
+                .with_help("write a spec for one model, starting with `model: name` and `from: table`"),
             );
             return None;
         }
@@ -48,8 +48,12 @@ impl<'y> Loader<'y, '_> {
             if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
                 let span = self.key_span(root, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` is next to `steps`"))
-                        .with_help("move it into its step; only a spec with one step has it at the top level"),
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        span,
+                        format!("`{key}` cannot be used next to `steps`"),
+                    )
+                    .with_help("move it into a step; it is allowed at the top level only in a spec without `steps`"),
                 );
             }
         }
@@ -58,7 +62,7 @@ impl<'y> Loader<'y, '_> {
             Some((node, Some([]))) => {
                 self.report(
                     Diagnostic::new(Code::NothingToSelect, node.span, "the list of steps is empty")
-                        .with_help("add a step, `- name: …` with `definitions:` below it"),
+                        .with_help("add a step: `- name: …` with `definitions:` below it"),
                 );
                 Vec::new()
             }

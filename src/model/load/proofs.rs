@@ -127,7 +127,7 @@ impl<'y> Loader<'y, '_> {
                 return None;
             }
         };
-        self.check_dbt_name("a rule, whose name is also the name of its dbt test", rule.name);
+        self.check_dbt_name("a rule, because it is also the name of a dbt test", rule.name);
         Some(rule)
     }
 
@@ -151,8 +151,8 @@ impl<'y> Loader<'y, '_> {
             let keys = self.list(item, "keys").unwrap_or_default();
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(
-                    Diagnostic::new(Code::WrongShape, node.span, "`keys` names no column")
-                        .with_help("name the columns that identify each row"),
+                    Diagnostic::new(Code::WrongShape, node.span, "`keys` is empty")
+                        .with_help("list the columns that identify each row"),
                 );
             }
             comparisons.push(CompareKey {
@@ -176,7 +176,7 @@ impl<'y> Loader<'y, '_> {
             else {
                 continue;
             };
-            self.check_dbt_name("an example, whose name is also the name of its dbt test", name);
+            self.check_dbt_name("an example, because it is also the name of a dbt test", name);
             let today = self.text(item, "today");
             if let Some(day) = today.filter(|day| !is_iso_date(day.text)) {
                 self.report(
@@ -205,7 +205,7 @@ impl<'y> Loader<'y, '_> {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
             self.report(
-                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} the name of {what}"))
+                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} for {what}"))
                     .with_help(format!("write `{proposed}`")),
             );
         }
@@ -215,7 +215,7 @@ impl<'y> Loader<'y, '_> {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
-                let message = format!("two of the {what} have the name `{}`", name.text);
+                let message = format!("two {what} are named `{}`", name.text);
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
                         .with_other(first, "the first")

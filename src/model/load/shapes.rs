@@ -41,7 +41,7 @@ impl Loader<'_, '_> {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, message)
                         .with_other(at.span, "the first")
-                        .with_help(format!("write all of it under `{same}`")),
+                        .with_help(format!("move everything to `{same}`")),
                 );
             }
             seen.push((known, key));
@@ -56,8 +56,12 @@ impl Loader<'_, '_> {
                     .and_then(Node::text)
                     .filter(|_| matches!(key.shape, Shape::Name));
                 match name {
-                    Some(name) => self.missing_key(node, key.name, &format!("its name: write `{}: {name}`", key.name)),
-                    None => self.missing_key(node, key.name, what),
+                    Some(name) => self.missing_key(
+                        node,
+                        key.name,
+                        format!("write `{}: {name}` instead of `name: {name}`", key.name),
+                    ),
+                    None => self.missing_key(node, key.name, format!("add {what}")),
                 }
             }
         }
@@ -65,7 +69,7 @@ impl Loader<'_, '_> {
 
     pub(crate) fn unknown_key(&mut self, text: &str, key: &Node, known: impl Iterator<Item = &'static Key> + Clone) {
         let diagnostic = if text == "<<" {
-            Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not supported")
+            Diagnostic::new(Code::UnknownKey, key.span, "YAML merge keys (`<<`) are not supported")
         } else {
             Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
         };
@@ -73,13 +77,13 @@ impl Loader<'_, '_> {
         // Do not propose a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
         self.report(match suggest::nearest(text, names()) {
-            _ if text == "<<" => diagnostic.with_help("write the keys separately in each place"),
+            _ if text == "<<" => diagnostic.with_help("repeat the keys in each mapping instead"),
             _ if text == "from" && in_step() => diagnostic.with_help(
-                "only the first step reads `from`, which is a key of the model; later steps read the previous step, \
-                 and other relations with `joins`",
+                "move `from` to the top of the spec; the first step reads it, and a later step reads the previous \
+                    step",
             ),
             _ if MODEL.get(text).is_some() && in_step() => diagnostic.with_help(format!(
-                "`{text}` is a key of the model: move it to the top of the spec"
+                "move `{text}` to the top of the spec, because it is a key of the model"
             )),
             Some(near) => {
                 let diagnostic = diagnostic.with_help(suggest::similar(near));
@@ -150,7 +154,7 @@ impl Loader<'_, '_> {
                     let message = format!("`{name}` must be an integer, found {found}");
                     let help = match name {
                         "limit" => format!("write the maximum number of rows, such as `{example}`"),
-                        _ => format!("for example, write `{example}`"),
+                        _ => format!("write an integer, such as `{example}`"),
                     };
                     self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
                 }

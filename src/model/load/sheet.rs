@@ -44,15 +44,15 @@ pub const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by
 pub const OTHERS: [(&str, &str); 5] = [
     (
         "definitions",
-        "write them under `calculations`, or in a separate step before this one",
+        "move the definitions to `calculations`, or to a separate step before this one",
     ),
     (
         "group_by",
-        "group in a step before this one; its groups are then the rows of the sheet",
+        "group in a separate step before this one, so that its groups are the rows of the sheet",
     ),
-    ("having", "filter groups in the step that groups"),
-    ("keep", "list them in `columns`"),
-    ("joins", "join in a step before this one"),
+    ("having", "move it to the step that groups the rows"),
+    ("keep", "list the columns in `columns` instead"),
+    ("joins", "join in a separate step before this one"),
 ];
 
 impl<'y> Loader<'y, '_> {
@@ -71,7 +71,7 @@ impl<'y> Loader<'y, '_> {
                 let at = self.key_span(node, key);
                 self.report(
                     Diagnostic::new(Code::WrongShape, at, format!("`{key}` is not allowed in a worksheet"))
-                        .with_other(span, "which makes the step a worksheet")
+                        .with_other(span, "makes the step a worksheet")
                         .with_help(instead),
                 );
                 step.faulty = true;
@@ -127,9 +127,9 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         at,
-                        "`values` lists the values of a pivot, but the step has no pivot",
+                        "`values` lists the values of a pivot, but the step has no `pivot_by`",
                     )
-                    .with_help("specify the column of the values, for example `pivot_by: channel`"),
+                    .with_help("add the column that contains the values, for example `pivot_by: channel`"),
                 );
                 step.faulty = true;
             }
@@ -143,7 +143,10 @@ impl<'y> Loader<'y, '_> {
                     at,
                     "`partition_by` is not allowed in a pivoted worksheet",
                 )
-                .with_other(self.key_span(node, "pivot_by"), "which restarts in each of its columns")
+                .with_other(
+                    self.key_span(node, "pivot_by"),
+                    "each column of the pivot is already a separate partition",
+                )
                 .with_help("remove it"),
             );
             step.faulty = true;
@@ -187,9 +190,9 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::DuplicateDefinition,
                         key.span,
-                        format!("two tabs have the name `{name}`"),
+                        format!("two tabs are named `{name}`"),
                     )
-                    .with_help("rename one of them; names that differ only by case are the same"),
+                    .with_help("rename one of them; names that differ only in case are treated as the same name"),
                 );
                 continue;
             }

@@ -18,7 +18,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::WrongShape,
                     node.span,
-                    format!("a step is a mapping, found {}", node.described()),
+                    format!("a step must be a mapping, found {}", node.described()),
                 )
                 .with_help("write `- name: …` with `definitions:` below it"),
             );
@@ -96,7 +96,7 @@ impl<'y> Loader<'y, '_> {
             None if name.trim().is_empty() => format!("{what} is empty"),
             None => return,
         };
-        self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
+        self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("use letters, digits and `_`"));
     }
 
     /// Reports `revenue desc nulls last` and `revenue descending`, and reduces the entry to the name.
@@ -119,9 +119,9 @@ impl<'y> Loader<'y, '_> {
             Diagnostic::new(
                 Code::WrongShape,
                 entry.node.span,
-                format!("`order_by` accepts names, each with `asc` or `desc`, found `{text}`"),
+                format!("only `asc` or `desc` may follow a name in `order_by`, found `{text}`"),
             )
-            .with_help(format!("write `{corrected}`; empty values are last either way")),
+            .with_help(format!("write `{corrected}`; NULLs are sorted last in both directions")),
         );
     }
 }

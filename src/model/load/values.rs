@@ -17,12 +17,9 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    pub(crate) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
+    pub(crate) fn missing_key(&mut self, node: &Node, key: &str, help: String) {
         let span = Span::new(node.span.start, node.span.start);
-        self.report(
-            Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
-                .with_help(format!("`{key}` is {what}")),
-        );
+        self.report(Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing")).with_help(help));
     }
 
     /// Returns the value of a key that is a string or a formula.
@@ -56,7 +53,7 @@ impl<'y> Loader<'y, '_> {
         match reading {
             Some(_) if value.is_empty() => self.report(
                 Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
-                    .with_help("write letters, digits and `_`"),
+                    .with_help("use letters, digits and `_`"),
             ),
             Some(reading) => self.report(
                 Diagnostic::new(
@@ -103,7 +100,8 @@ impl<'y> Loader<'y, '_> {
             return;
         };
         if yaml::non_text_type(value) == Some("a date") {
-            let message = format!("YAML parses `{value}` as a date, but as the formula of `{key}` it is a subtraction");
+            let message =
+                format!("YAML parses `{value}` as a date, but as the formula of `{key}` it would be a subtraction");
             let parts: Vec<&str> = value.split('-').map(|part| part.trim_start_matches('0')).collect();
             self.report(
                 Diagnostic::new(Code::NotATextToYaml, node.span, message)
@@ -217,7 +215,7 @@ impl<'y> Loader<'y, '_> {
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             node.span,
-            format!("write `{key}` without the braces of Jinja, found `{}`", text.trim()),
+            format!("`{key}` cannot contain Jinja braces, found `{}`", text.trim()),
         );
         let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
         self.report(if sure {

@@ -917,7 +917,7 @@ impl<'m, 't> Maker<'m, 't> {
                     into.push(text);
                 }
                 Err(reason) => {
-                    let reason = format!("{reason}; the model has rows that the query has not");
+                    let reason = format!("{reason}, so the model has rows that the query does not have");
                     let gap = self.gap_at(self.plan.file, at, &what, original, reason, false);
                     step.gaps.push(gap.comment());
                     self.gaps.push(gap);

@@ -252,7 +252,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         };
         let Converted { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
-            let reason = "it does not aggregate, so it has a value for each row only".to_owned();
+            let reason = "it does not aggregate, so it has one value per row".to_owned();
             self.record_gap(field, &field.name, reason, false);
             return Err(format!("`{}` could not be converted", display_key(key)));
         }

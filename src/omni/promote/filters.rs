@@ -31,8 +31,8 @@ const REFUSED: &[(&str, &str)] = &[
         "cancel_query_filter",
         "it removes a filter of the query, but a model has no such filter",
     ),
-    ("field_name_in_query", "it looks rows up in another query"),
-    ("field_name_not_in_query", "it looks rows up in another query"),
+    ("field_name_in_query", "it looks up rows in another query"),
+    ("field_name_not_in_query", "it looks up rows in another query"),
 ];
 
 const WEEKDAYS: [&str; 7] = [

@@ -344,7 +344,7 @@ impl SqlReader<'_> {
             Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(FormulaTerm::string_literal(text)),
             Value::Boolean(value) => Ok(FormulaTerm::boolean_literal(*value)),
             Value::Null => Ok(FormulaTerm::null()),
-            other => Err(format!("no formula has the value `{other}`")),
+            other => Err(format!("formulas do not support the value `{other}`")),
         }
     }
 

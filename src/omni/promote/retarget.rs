@@ -228,7 +228,9 @@ fn retarget_query_view(
                 .iter()
                 .any(|it| it.name().eq_ignore_ascii_case(column))
         {
-            return Err(format!("the model has no column `{column}`, but the query view has"));
+            return Err(format!(
+                "the query view has a column `{column}`, but the model does not"
+            ));
         }
     }
     let set = |key: &str, value: &str| Edit::Set {

@@ -601,7 +601,7 @@ codes! {
         aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
-        "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` into a block text (`|`) or quotes."
+        "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     UnknownKey "F0802" "unknown-key" Error
         "The file has a key that is unknown in this place."

@@ -38,7 +38,7 @@ pub fn is_only<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = 
 /// Returns the help text for the most similar name.
 #[must_use]
 pub fn similar(name: &str) -> String {
-    format!("`{name}` has a similar name")
+    format!("did you mean `{name}`?")
 }
 
 /// Returns the edit distance between two words. Swapping two adjacent letters counts as one edit. Returns `None` if the

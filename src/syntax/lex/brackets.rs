@@ -98,7 +98,7 @@ impl LayoutPass<'_, '_> {
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             whole.unwrap_or(span),
-            "references are not written in square brackets",
+            "references cannot be written in square brackets",
         );
         diagnostic = match whole {
             Some(whole) => {
@@ -132,8 +132,8 @@ impl LayoutPass<'_, '_> {
                 .with_label("opened here")
                 .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
             self.diagnostics.push(match self.before_end(span.end, end) {
-                // A fix that left the brackets empty would cause another error.
-                "" => diagnostic.with_help(format!("complete it, and add `{right}`")),
+                // A fix that leaves the brackets empty would cause another error.
+                "" => diagnostic.with_help(format!("complete the expression, and add `{right}`")),
                 shown => diagnostic
                     .with_help(format!("add `{right}` after `{shown}`"))
                     .with_fix(Span::new(end, end), right),

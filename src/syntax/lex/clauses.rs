@@ -32,9 +32,9 @@ impl LayoutPass<'_, '_> {
             ),
             "OVER" if bracket => (
                 "OVER",
-                "in a step of a spec, `order_by` and `partition_by` specify the rows that `OFFSET` reads".to_owned(),
+                "write a spec, and set `order_by` and `partition_by` in its step".to_owned(),
             ),
-            "AS" if named => ("AS", format!("the name comes first: `{} = …`", self.text(at + 1))),
+            "AS" if named => ("AS", format!("write the name first: `{} = …`", self.text(at + 1))),
             "GROUP" if by => (
                 "GROUP BY",
                 "write `group_by: name` in a spec, or pass `--group-by name`".to_owned(),
@@ -45,7 +45,8 @@ impl LayoutPass<'_, '_> {
             ),
             "WHERE" if !bracket => (
                 "WHERE",
-                "write `where: condition` in a spec; for one aggregate, `SUMIF(condition, value)`".to_owned(),
+                "write `where: condition` in a spec, or use `SUMIF(condition, value)` for a single aggregate"
+                    .to_owned(),
             ),
             "HAVING" if named => ("HAVING", "write `having: condition` in a spec".to_owned()),
             "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "write `limit: 10` in a spec".to_owned()),
@@ -113,7 +114,8 @@ impl LayoutPass<'_, '_> {
         let span = self.tokens[at].1;
         match self.text(at).to_ascii_uppercase().as_str() {
             "DISTINCT" => {
-                let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`DISTINCT` is a function");
+                let mut diagnostic =
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`DISTINCT` is a function, not a keyword");
                 let closes = matches!(self.token(at + 2), Some(Token::Close | Token::Comma) | None);
                 diagnostic = match self.single_token_operand(at + 1).filter(|_| closes) {
                     Some(operand) => {
@@ -131,7 +133,8 @@ impl LayoutPass<'_, '_> {
                 let unit = self.token(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
                 let count = 2 + usize::from(unit);
                 let whole = span.to(self.tokens[at + count - 1].1);
-                let help = "add days as a number, `date + 3`; for the end of a month, use `EOMONTH(date, months)`";
+                let help =
+                    "add a number of days, as in `date + 3`, or use `EOMONTH(date, months)` for the end of a month";
                 self.syntax(whole, "`INTERVAL` is not part of the language", help);
                 self.push(Token::Fault, whole);
                 Some(count)
@@ -158,13 +161,13 @@ impl LayoutPass<'_, '_> {
         let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
         let help = if dotted {
             format!(
-                "write `{}`, and put the `ref` into `from` of a spec",
+                "write `{}`, and move the `ref` to `from` in a spec",
                 self.text(close + 3)
             )
         } else {
-            "`ref` and `source` belong in `from` of a spec; formulas use column names".to_owned()
+            "use column names in formulas, and move `ref` and `source` to `from` in a spec".to_owned()
         };
-        self.syntax(whole, "`{{ … }}` of Jinja is not part of the language", help);
+        self.syntax(whole, "formulas cannot contain Jinja (`{{ … }}`)", help);
         self.torn(end, whole);
         end - at
     }

@@ -160,9 +160,9 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
             Span::new(at, at + 2),
-            "double a quote inside text",
+            "a backslash does not escape a quote inside text",
         )
-        .with_help("write `\"\"` for `\\\"`");
+        .with_help("double the quote: write `\"\"` instead of `\\\"`");
         if closing.is_some() {
             diagnostic = diagnostic.with_fix(*span, corrected);
         }
@@ -201,7 +201,7 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(
             Code::UnclosedReference,
             Span::new(start, span.end),
-            "reference `${` is not closed",
+            "the reference `${` is not closed",
         )
         .with_label("starts here");
         diagnostic = if name.is_empty() {
@@ -223,7 +223,7 @@ impl SpecialTokens<'_> {
         let (name, rest) = inside.split_at(inside.find(['[', ':']).unwrap_or(inside.len()));
         let name = name.trim();
         if name.is_empty() || name.starts_with('.') || name.ends_with('.') {
-            let message = format!("expected a field's name in `{whole}`");
+            let message = format!("expected a field name in `{whole}`");
             self.diagnostics
                 .push(Diagnostic::new(Code::UnexpectedToken, span, message).with_help("write `${view.field}`"));
             return Token::Fault;
@@ -276,7 +276,7 @@ impl SpecialTokens<'_> {
                 *span,
                 "typographic quotation marks cannot enclose text",
             )
-            .with_help("put `\"` on both sides of the text")
+            .with_help("enclose the text in `\"`")
         });
         if !closed {
             lexed.swallowed.push(span.start);
@@ -293,14 +293,16 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(
             Code::UnexpectedCharacter,
             Span::new(span.start, span.start + 1),
-            "unexpected backtick: write names without quotes",
+            "names cannot be enclosed in backticks",
         );
         diagnostic = if plain {
             diagnostic
                 .with_help(format!("write `{name}`"))
                 .with_fix(span, name.to_owned())
         } else {
-            diagnostic.with_help(format!("write a name with spaces as `${{view.{name}}}`"))
+            diagnostic.with_help(format!(
+                "remove the backticks, and write a name with spaces as `${{view.{name}}}`"
+            ))
         };
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)
@@ -341,7 +343,7 @@ impl SpecialTokens<'_> {
                 mark,
                 format!("`{shown}` does not start a comment"),
             )
-            .with_help("comments start with `//`")
+            .with_help("start a comment with `//`")
             .with_fix(mark, "//"),
         );
         span.end += length;
@@ -373,7 +375,7 @@ impl SpecialTokens<'_> {
             span.end += line as u32;
         }
         let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not start a comment")
-            .with_help("comments start with `//`");
+            .with_help("start a comment with `//`");
         if let Some(fix) = fix {
             diagnostic = diagnostic.with_fix(*span, fix);
         }
@@ -442,12 +444,12 @@ pub(super) fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnos
         _ => format!("character `{text}`"),
     };
     let help = match text {
-        "`" => "write names without quotes, and a name with spaces as `${view.Net Revenue}`",
-        "\\" => "there are no backslash escapes; double a quote inside text, `\"\"`",
-        "|" => "join text with `&`; for alternatives, write `OR(a, b)`",
-        "?" => "write a choice as `IF(condition, a, b)`",
-        "@" => "formulas have no operator `@`",
-        "~" => "formulas have no operator `~`",
+        "`" => "write names without quotes, and names with spaces as `${view.Net Revenue}`",
+        "\\" => "remove the backslash; to write a quote inside text, double it: `\"\"`",
+        "|" => "use `&` to join text, or `OR(a, b)` for alternatives",
+        "?" => "write `IF(condition, a, b)` to choose between two values",
+        "@" => "remove it, because formulas have no operator `@`",
+        "~" => "remove it, because formulas have no operator `~`",
         _ if text.chars().nth(1).is_some() && !invisible => "remove them",
         _ => "remove it",
     };

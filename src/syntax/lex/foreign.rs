@@ -81,10 +81,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span,
-                        format!(
-                            "write the definition without `{}` before its name",
-                            span.text(self.source)
-                        ),
+                        format!("a definition does not start with `{}`", span.text(self.source)),
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
@@ -105,7 +102,7 @@ impl LayoutPass<'_, '_> {
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
                         span.to(name),
-                        "write the definition's name without a view",
+                        "the name of a definition cannot contain a view",
                     )
                     .with_help(format!("write `{} = …`", name.text(self.source)))
                     .with_fix(Span::new(span.start, name.start), ""),
@@ -157,7 +154,7 @@ impl LayoutPass<'_, '_> {
             {
                 let span = self.tokens[at].1;
                 self.report(
-                    Diagnostic::new(Code::UnexpectedToken, span, "expected a field's name after `.`")
+                    Diagnostic::new(Code::UnexpectedToken, span, "expected a field name after `.`")
                         .with_help("write `view.field`, or `${view.field}` if its name contains spaces"),
                 );
                 1
@@ -249,7 +246,7 @@ impl LayoutPass<'_, '_> {
     pub(super) fn colon_equal(&mut self, span: Span) {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`:=` is not part of the language")
-                .with_help("write a definition as `name = …`")
+                .with_help("write a definition in the form `name = …`")
                 .with_fix(span, "="),
         );
     }
@@ -268,7 +265,7 @@ impl LayoutPass<'_, '_> {
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
                 .with_help(format!(
-                    "remove `{}`: types are converted automatically if that is safe",
+                    "remove `{}`, because safe conversions are automatic",
                     whole.text(self.source)
                 ))
                 .with_fix(whole, ""),
@@ -342,7 +339,7 @@ impl LayoutPass<'_, '_> {
         let known = ["day", "week", "month", "quarter", "year"].contains(&name);
         diagnostic = if known {
             diagnostic
-                .with_help(format!("write it without quotes, `[{name}]`"))
+                .with_help(format!("write it without quotes: `[{name}]`"))
                 .with_fix(inside.1, name.to_owned())
         } else {
             diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")

@@ -16,7 +16,7 @@ impl LayoutPass<'_, '_> {
         };
         self.syntax(
             span,
-            "`%` after a value divides it by 100; it does not compute a remainder",
+            "`%` after a value divides it by 100 and does not return a remainder",
             help,
         );
         self.push(Token::Odd, span);
@@ -56,7 +56,8 @@ impl LayoutPass<'_, '_> {
         let word = self.text(at).to_ascii_uppercase();
         match word.as_str() {
             "NOT" => {
-                let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function");
+                let mut diagnostic =
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function, not a keyword");
                 diagnostic = match self.negated_operand(at + 1) {
                     Some(condition) => {
                         let call = format!("NOT({})", condition.text(self.source));
@@ -110,7 +111,7 @@ impl LayoutPass<'_, '_> {
                 let help = if inner.is_empty() || inner.len() > 60 || inner.contains('\n') {
                     "write only the expression between `SELECT` and `FROM`".to_owned()
                 } else {
-                    format!("write `{inner}`; `--from` or a spec specifies the relation")
+                    format!("write `{inner}`, and specify the relation with `--from` or in a spec")
                 };
                 self.syntax(span, "a formula is one expression, not a query", help);
                 self.push(Token::Fault, span.to(self.tokens[end - 1].1));
@@ -205,7 +206,7 @@ impl LayoutPass<'_, '_> {
             }
             "LIKE" | "ILIKE" | "RLIKE" => {
                 let help = format!(
-                    "use the wildcards `*` and `?` in a criterion: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
+                    "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({shown}, \"a*\")`, or use `SEARCH`"
                 );
                 self.syntax(words, "`LIKE` is not part of the language", help);
                 let pattern = matches!(
@@ -258,7 +259,7 @@ impl LayoutPass<'_, '_> {
         }
         self.report(
             Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here")
-                .with_help("name each formula, `name = …`: a source with several formulas must contain definitions"),
+                .with_help("give each formula a name, as in `name = …`, because several formulas must be definitions"),
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);

@@ -175,7 +175,7 @@ impl<'t> LayoutPass<'_, 't> {
                 let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
                     Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
-                        .with_help("name it, `name = …`, or remove it: this source contains definitions"),
+                        .with_help("give it a name, as in `name = …`, or remove it"),
                 );
             }
             at = stop;

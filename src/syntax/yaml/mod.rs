@@ -126,7 +126,7 @@ impl Node {
     /// Returns the name that messages use for this kind of node.
     pub fn described(&self) -> &'static str {
         match &self.kind {
-            NodeKind::Scalar { .. } if self.is_null() => "nothing",
+            NodeKind::Scalar { .. } if self.is_null() => "an empty value",
             NodeKind::Scalar { .. } => "a string",
             NodeKind::Sequence(_) => "a list",
             NodeKind::Mapping(_) => "a mapping",

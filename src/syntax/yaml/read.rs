@@ -40,7 +40,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         return Err(Diagnostic::new(
             Code::InvalidYaml,
             Span::new(at, at + 1),
-            "control character U+0000 in the file",
+            "the file contains the control character U+0000",
         )
         .with_help("remove it; a YAML file can only contain text"));
     }

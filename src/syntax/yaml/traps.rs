@@ -10,9 +10,9 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         return Diagnostic::new(
             Code::InvalidYaml,
             line,
-            "not valid YAML: a text block must be indented below its key",
+            "invalid YAML: a text block must be indented more than its key",
         )
-        .with_help("indent the lines below `|` by two spaces more than the key");
+        .with_help("indent the lines below `|` two spaces more than the key");
     }
     let line = YamlLine::at(source, span.start);
     if let Some(tab) = line.tab() {
@@ -24,8 +24,10 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     }
     if what.contains("scanning a quoted scalar") {
         let message = "YAML parses this as the start of a quoted string that is not closed";
-        return Diagnostic::new(Code::InvalidYaml, span, message)
-            .with_help("close it; put a formula that starts with text into a block text (`|`) or single quotes");
+        return Diagnostic::new(Code::InvalidYaml, span, message).with_help(
+            "close it; if a formula starts with text, put the formula in a text block (`|`) or in single \
+                quotes",
+        );
     }
     // If a list is unclosed, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
@@ -39,24 +41,24 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(corrected) = quoted_timeframes(line.text) {
-            return Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
+            return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
         if let Some(trap) = line.trap(span) {
             return trap;
         }
     }
-    Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
-        .with_help("check the indentation, and put formulas into a block text: `definitions: |`")
+    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
+        .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
 }
 
 fn indented_by(tab: Span) -> Diagnostic {
     Diagnostic::new(
         Code::InvalidYaml,
         tab,
-        "this line is indented with a tab, but YAML only accepts spaces",
+        "this line is indented with a tab, but YAML accepts only spaces",
     )
-    .with_help("indent with spaces, two per level")
+    .with_help("indent with two spaces per level")
 }
 
 /// Reports an anchor or tag at the beginning of a plain value. YAML removes it, although it is part of the formula.
@@ -87,7 +89,8 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
         return None;
     }
     let place = Span::new(span.start, span.start + written.len() as u32);
-    let message = format!("in YAML, `{sign}` at the beginning of a value starts a text block, but there is none");
+    let message =
+        format!("in YAML, `{sign}` at the beginning of a value starts a text block, but no text block follows");
     Some(YamlLine::at(source, span.start).with_fix(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
@@ -186,11 +189,11 @@ impl<'s> YamlLine<'s> {
     /// Adds the corrected line to a diagnostic.
     fn with_fix(&self, diagnostic: Diagnostic) -> Diagnostic {
         let Some(pair) = self.pair() else {
-            return diagnostic.with_help("put the value in single quotes, or into a block text (`|`)");
+            return diagnostic.with_help("put the value in single quotes or in a text block (`|`)");
         };
         if self.goes_on() {
             return diagnostic.with_help(format!(
-                "put it into a block text: `{}: |`, with the formula below",
+                "put it in a text block: write `{}: |`, and the formula on the next line",
                 pair.key
             ));
         }
@@ -230,7 +233,7 @@ impl<'s> YamlLine<'s> {
         let diagnostic = match first {
             '"' | '\'' => match rest_behind(pair.value, first)? {
                 "" => return None,
-                _ => begins("starts a quoted string, but this one ends before the value does"),
+                _ => begins("starts a quoted string, but the value continues after the closing quote"),
             },
             '{' if !rest_behind(pair.value, '}')?.is_empty() => begins("starts a mapping"),
             '[' if !rest_behind(pair.value, ']')?.is_empty() => begins("starts a list"),
@@ -239,7 +242,7 @@ impl<'s> YamlLine<'s> {
             '!' => begins("starts a tag"),
             '%' | '@' | '`' => begins("is reserved"),
             '|' | '>' => begins("starts a text block"),
-            '?' | '-' | ',' if inside => begins("is not part of it"),
+            '?' | '-' | ',' if inside => begins("has a special meaning"),
             '{' | '[' => return None,
             _ => {
                 let colon = pair

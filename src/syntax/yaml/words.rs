@@ -5,8 +5,8 @@
 /// choose.
 pub fn non_text_type(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {
-        "" | "~" | "null" => return Some("nothing"),
-        _ if parse_boolean(plain).is_some() => return Some("a truth value"),
+        "" | "~" | "null" => return Some("null"),
+        _ if parse_boolean(plain).is_some() => return Some("a boolean"),
         _ => {}
     }
     if is_date(plain) {
@@ -52,8 +52,8 @@ mod tests {
             ("0x1F", Some("a number")),
             ("1_000", Some("a number")),
             ("2024-01-31", Some("a date")),
-            ("No", Some("a truth value")),
-            ("~", Some("nothing")),
+            ("No", Some("a boolean")),
+            ("~", Some("null")),
             ("x2024", None),
             ("2024q1", None),
             ("1-2", None),

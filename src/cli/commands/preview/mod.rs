@@ -134,7 +134,7 @@ fn outcome(
     note_undecided(session, spec.undecided_types());
     if args.engine.schema.is_none() && args.engine.data.is_some() {
         // Without `--schema`, the schema is inferred from the data files.
-        let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
+        let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.starts_with("did you mean"));
         let of_data = |fault: Diagnostic| match fault.kind() {
             Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
             _ => fault,

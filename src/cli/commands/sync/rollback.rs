@@ -122,7 +122,7 @@ struct Point {
     name: String,
     /// Hash of the log entry, or name of the release.
     id: String,
-    /// Name with the beginning of the hash, such as `entry 3, 6ce582266310`.
+    /// Name followed by the first digits of the hash, such as `entry 3, 6ce582266310`.
     short: String,
     number: Option<usize>,
     commit: String,

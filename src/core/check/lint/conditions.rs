@@ -150,16 +150,16 @@ impl<'a> Lints<'a> {
         };
         let (message, help) = if and {
             let help = match starts("AND") {
-                true => "use OR, which needs only one true condition".to_owned(),
-                false => "a row must meet every criterion: add up one call per value".to_owned(),
+                true => "use OR, which requires only one condition to be true".to_owned(),
+                false => "add up one call for each value, because a row must meet every criterion".to_owned(),
             };
             (
-                format!("`{shown}` is never true: no `{of}` can meet all conditions"),
+                format!("`{shown}` is never true, because no value of `{of}` can meet all conditions"),
                 help,
             )
         } else {
-            let help = "use AND, which needs all conditions to be true".to_owned();
-            (format!("`{shown}` is true for every `{of}` that is not NULL"), help)
+            let help = "use AND, which requires all conditions to be true".to_owned();
+            (format!("`{shown}` is true for every value of `{of}` except NULL"), help)
         };
         self.warn(Code::NeverVaries, id, message, help);
     }
@@ -204,9 +204,12 @@ impl<'a> Lints<'a> {
             Diagnostic::new(
                 Code::NeverReached,
                 span,
-                format!("`{shown}` is never reached, because `{before}` is always true before it"),
+                format!(
+                    "`{shown}` is never reached, because the earlier condition `{before}` already covers all its \
+                    cases"
+                ),
             )
-            .with_other(earlier, "decides first")
+            .with_other(earlier, "this condition is true first")
             .with_help(help),
         );
     }
@@ -230,11 +233,11 @@ impl<'a> Lints<'a> {
                     Code::NeverReached,
                     span,
                     format!(
-                        "`{}` is never reached, because an earlier condition is always true",
+                        "`{}` is never reached, because the same value appears earlier",
                         span.excerpt(self.source)
                     ),
                 )
-                .with_other(self.program.meta(first).span, "decides first")
+                .with_other(self.program.meta(first).span, "the same value")
                 .with_help("remove it, or correct the value"),
             );
         }

@@ -44,8 +44,8 @@ impl Lints<'_> {
         let symbol = comparison.symbol();
         let is_name = of.chars().all(|c| c.is_alphanumeric() || c == '_');
         let whole_day = match (is_criterion, is_name) {
-            (true, _) => format!("test the day, `{of}[date]`, instead of `{of}`"),
-            (false, true) => format!("compare the day, `{of}[date] {symbol} {date}`"),
+            (true, _) => format!("test the date, `{of}[date]`, instead of `{of}`"),
+            (false, true) => format!("compare the date: `{of}[date] {symbol} {date}`"),
             (false, false) => format!("write `AND({of} >= {date}, {of} < {next})`"),
         };
         let written = |symbol: &str| match is_criterion {
@@ -53,13 +53,18 @@ impl Lints<'_> {
             false => format!("write `{of} {symbol} {next}`"),
         };
         let (what, help) = match comparison {
-            ComparisonOperator::LessEqual => ("excludes all of that day except its first instant", written("<")),
-            ComparisonOperator::Greater => ("includes all of that day except its first instant", written(">=")),
-            ComparisonOperator::NotEqual => ("excludes only the first instant of that day", whole_day),
-            _ => ("is true only at the first instant of that day", whole_day),
+            ComparisonOperator::LessEqual => ("excludes all of that day except midnight", written("<")),
+            ComparisonOperator::Greater => ("includes all of that day except midnight", written(">=")),
+            ComparisonOperator::NotEqual => ("excludes only midnight of that day", whole_day),
+            _ => ("is true only at midnight of that day", whole_day),
         };
         let shown = if is_criterion { date } else { format!("{symbol} {date}") };
-        self.warn(Code::EndOfDay, id, format!("`{of}` is a time: `{shown}` {what}"), help);
+        self.warn(
+            Code::EndOfDay,
+            id,
+            format!("`{of}` contains a time of day, so `{shown}` {what}"),
+            help,
+        );
     }
 
     /// Returns the date that was converted to midnight. `None` for timestamps, and for a date plus a number of days,

@@ -133,7 +133,11 @@ impl Lints<'_> {
         if values.iter().any(meets) {
             return;
         }
-        let message = format!("`{}` never meets `{}`", self.excerpt(of), span.excerpt(self.source));
+        let message = format!(
+            "no value of `{}` matches `{}`",
+            self.excerpt(of),
+            span.excerpt(self.source)
+        );
         self.not_known(message, text, &values, span, true);
     }
 
@@ -170,12 +174,12 @@ impl Lints<'_> {
         let mut diagnostic = Diagnostic::new(Code::NotAKnownValue, span, message);
         diagnostic = match (alike.next(), alike.next()) {
             (Some(one), None) if !is_criterion => diagnostic
-                .with_help(format!("it is spelled `\"{one}\"`, and `=` is case-sensitive"))
+                .with_help(format!("write `\"{one}\"`, because `=` is case-sensitive"))
                 .with_fix(span, format!("\"{}\"", one.replace('"', "\"\""))),
             _ => diagnostic.with_help(match suggest::nearest(text, values.iter().map(String::as_str)) {
-                Some(near) if values.len() > NAMED => format!("`\"{near}\"` is the most similar of its values"),
-                Some(near) => format!("`\"{near}\"` is similar; its values are {}", listed(values)),
-                None => format!("its values are {}", listed(values)),
+                Some(near) if values.len() > NAMED => format!("did you mean `\"{near}\"`?"),
+                Some(near) => format!("did you mean `\"{near}\"`? The known values are {}", listed(values)),
+                None => format!("use one of the known values: {}", listed(values)),
             }),
         };
         self.found.push(diagnostic);
@@ -189,8 +193,8 @@ impl Lints<'_> {
             return;
         }
         let (what, call) = match letters {
-            CaseConversion::Capital => ("capitals", "UPPER"),
-            _ => ("small letters", "LOWER"),
+            CaseConversion::Capital => ("uppercase letters", "UPPER"),
+            _ => ("lowercase letters", "LOWER"),
         };
         let right = letters.apply(text);
         let name = self.excerpt(of);
@@ -198,7 +202,7 @@ impl Lints<'_> {
             Diagnostic::new(
                 Code::NeverVaries,
                 span,
-                format!("`{call}({name})` has only {what}, so it is never `\"{text}\"`"),
+                format!("`{call}({name})` contains only {what}, so it is never `\"{text}\"`"),
             )
             .with_help(format!("write `\"{right}\"`"))
             .with_fix(span, format!("\"{}\"", right.replace('"', "\"\""))),

@@ -232,7 +232,7 @@ impl Lints<'_> {
             Code::NeverBlank,
             id,
             message,
-            "this test is always FALSE: remove it".to_owned(),
+            "remove this test, which is always FALSE".to_owned(),
         );
     }
 }
@@ -253,7 +253,9 @@ fn check_names(ast: &Ast, source: &str, diagnostics: &mut Vec<Diagnostic>) {
                     name,
                     format!("`{text}` looks like a cell of a worksheet"),
                 )
-                .with_help(format!("use a name that is not a cell, such as `{letters}_{digits}`")),
+                .with_help(format!(
+                    "use a name that does not look like a cell, such as `{letters}_{digits}`"
+                )),
             );
         }
     }

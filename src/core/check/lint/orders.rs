@@ -31,11 +31,12 @@ impl Lints<'_> {
         let assumed = program.columns.get(column as usize).is_some_and(|c| c.assumed);
         let number = digits.trim();
         let help = match assumed {
-            true => format!("write the number without quotes, `{number}`"),
-            false => format!("compare numbers, `VALUE({name}) {symbol} {number}`"),
+            true => format!("write the number without quotes: `{number}`"),
+            false => format!("compare numbers: `VALUE({name}) {symbol} {number}`"),
         };
         let message = format!(
-            "`{name} {symbol} \"{digits}\"` compares text, character by character: `\"9\"` is greater than `\"30\"`"
+            "`{name} {symbol} \"{digits}\"` compares text, character by character, so `\"9\"` is greater than \
+                `\"30\"`"
         );
         let span = program.meta(id).span;
         let at = program.meta(literal).span;

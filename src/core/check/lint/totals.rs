@@ -12,9 +12,12 @@ impl Lints<'_> {
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
             let (name, shown) = (self.excerpt(value), self.excerpt(id));
             let all = if function == internal::SUM { "SUM" } else { "AVERAGE" };
-            let message = format!("`{shown}` counts equal values once: if two rows have 10, only one counts");
-            let help =
-                format!("aggregate all values, `{all}({name})`; if a join repeats rows, aggregate in a step before it");
+            let message =
+                format!("`{shown}` includes equal values only once: of two rows with the value 10, it ignores one");
+            let help = format!(
+                "aggregate all values with `{all}({name})`; if a join repeats rows, aggregate in a step before \
+                    the join"
+            );
             self.warn(Code::SumOfDistinct, id, message, help);
         } else if function == internal::AVERAGE {
             self.mean_of_ratios(id, value);
@@ -45,11 +48,14 @@ impl Lints<'_> {
         let (over, under) = (self.excerpt(a), self.excerpt(b));
         let help = match program.meta(id).level {
             Level::Window => {
-                "divide sums over the same rows: the sum of the numerators by the sum of the denominators".to_owned()
+                "divide the sum of the numerators by the sum of the denominators over the same rows".to_owned()
             }
             _ => format!("divide the sums: `SUM({over}) / SUM({under})`"),
         };
-        let message = format!("`{}`: the average of rates is not the overall rate", self.excerpt(id));
+        let message = format!(
+            "`{}` returns the average of rates, which is not the overall rate",
+            self.excerpt(id)
+        );
         self.warn(Code::RateAveraged, id, message, help);
     }
 
@@ -65,8 +71,11 @@ impl Lints<'_> {
             [condition, then, other] if literal(then) && literal(other) => self.excerpt(*condition),
             _ => return,
         };
-        let message = format!("`COUNT` counts every row here: the IF returns a value whether or not `{condition}`");
-        let help = format!("count the rows for which it is true with `COUNTIF({condition})`");
+        let message = format!(
+            "`COUNT` counts every row here, because the IF returns a value whether or not `{condition}` is \
+            TRUE"
+        );
+        let help = format!("use `COUNTIF({condition})` to count only the rows where the condition is TRUE");
         self.warn(Code::CountOfCondition, id, message, help);
     }
 }

@@ -53,10 +53,11 @@ impl WeekCalls {
             let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
             let kind = if kind == 11 { 2 } else { kind };
             let inside = shown.strip_suffix(')').unwrap_or(&shown);
-            let help = format!("specify the type: `{inside}, {kind})` starts on {day}, `{inside}, 1)` on Sunday");
+            let help =
+                format!("specify the first day of the week: `{inside}, {kind})` for {day}, `{inside}, 1)` for Sunday");
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
             found.push(match frame {
-                Some(frame) => diagnostic.with_other(frame, format!("{name} differs from this")),
+                Some(frame) => diagnostic.with_other(frame, format!("weeks start on a different day than in {name}")),
                 None => diagnostic,
             });
         }
@@ -84,7 +85,7 @@ impl Lints<'_> {
         let span = program.meta(of).span;
         let shown = span.excerpt(self.source);
         let inside = shown.strip_suffix(')').unwrap_or(&shown);
-        let message = format!("`{shown}` counts from Sunday: {days}");
+        let message = format!("`{shown}` counts from Sunday, so {days}");
         let help = format!("write `{inside}, 2)`, which counts from Monday");
         self.warn(Code::WeekBegins, id, message, help);
     }
