@@ -66,6 +66,9 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
                 float(1.0 / number(&a[0]).tan())
             }
         },
+        "SINH" => |a| finite(number(&a[0]).sinh()),
+        "COSH" => |a| finite(number(&a[0]).cosh()),
+        "TANH" => |a| float(number(&a[0]).tanh()),
         "ASIN" => |a| within_one(number(&a[0])).and_then(|x| float(x.asin())),
         "ACOS" => |a| within_one(number(&a[0])).and_then(|x| float(x.acos())),
         "ATAN" => |a| float(number(&a[0]).atan()),
