@@ -7,7 +7,7 @@ use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
 /// Warnings about formulas whose meaning differs from what they seem to mean.
-const TRAPS: [Code; 14] = [
+const TRAPS: [Code; 15] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,
     Code::RateAveraged,
@@ -22,6 +22,7 @@ const TRAPS: [Code; 14] = [
     Code::NeverReached,
     Code::BlankIsNotEmpty,
     Code::SumOfDistinct,
+    Code::RoundedTwice,
 ];
 
 fn unsaid(found: &[Diagnostic], said: &[String]) -> Vec<String> {

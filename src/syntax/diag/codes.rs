@@ -419,6 +419,11 @@ codes! {
         "A date has no time of day, so the fraction of a number of days added to it is ignored. Add TIME(12, 0, 0) \
         for a timestamp half a day later, or add the fraction to a timestamp."
         Row("DATE(2024, 1, 31) + 1.5") => Row("DATE(2024, 1, 31) + 1");
+    RoundedTwice "W0486" "rounded-twice" Warning("round a number twice", "round once, to the digits that you need")
+        "The first rounding can change the result of the second. 2.4449 rounded to 3 digits is 2.445, and 2.445 \
+        rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the digits that \
+        you need."
+        Row("ROUND(ROUND(price, 3), 2)") => Row("ROUND(price, 2)");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula refers to another tab, `'Targets'!A:B`, but `tabs` does not specify its model."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")

@@ -6,6 +6,7 @@ mod conditions;
 mod end_of_day;
 mod known_values;
 mod orders;
+mod rounding;
 mod totals;
 mod weeks;
 
@@ -158,6 +159,9 @@ impl Lints<'_> {
             return self.total(id, function, args, false);
         }
         let [a, b] = *self.program.args(args) else { return };
+        if function == internal::ROUND {
+            return self.rounded_twice(id);
+        }
         if [
             internal::EQUAL_IGNORE_CASE,
             internal::LIKE_IGNORE_CASE,

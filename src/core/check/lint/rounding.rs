@@ -1,0 +1,59 @@
+//! Lint for numbers that are rounded twice. The first rounding can move a number to a half, which the second rounding
+//! then rounds away from zero.
+
+use super::Lints;
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+
+impl Lints<'_> {
+    /// Warns about `ROUND(ROUND(x, 4), 2)`. Does not warn if the inner call keeps at most as many digits as the outer
+    /// call, because the outer call then has no effect.
+    pub(super) fn rounded_twice(&mut self, id: IrId) {
+        let Some((inner, outer_digits, wanted)) = self.rounding(id) else {
+            return;
+        };
+        // The outermost number that the outer call can round instead.
+        let mut value = inner;
+        while let Some((x, _, kept)) = self.rounding(value)
+            && kept > wanted
+            // An integer has no decimal places to round.
+            && (kept < 0 || self.program.meta(x).ty != Type::Integer)
+            // Calls of functions that are defined by formulas have the span of the call.
+            && self.program.meta(value).span.start > self.program.meta(id).span.start
+        {
+            value = x;
+        }
+        if value == inner {
+            return;
+        }
+        // The help contains the complete expression, so that it can be copied.
+        let complete = |id: IrId| self.program.meta(id).span.text(self.source).replace('\n', " ");
+        let (x, digits) = (complete(value), complete(outer_digits));
+        let once = match digits.is_empty() {
+            true => format!("ROUND({x})"),
+            false => format!("ROUND({x}, {digits})"),
+        };
+        let shown = self.excerpt(inner);
+        let message = format!("`{shown}` is rounded again, and rounding twice can give another result than once");
+        let diagnostic = Diagnostic::new(Code::RoundedTwice, self.program.meta(inner).span, message);
+        self.found.push(diagnostic.with_help(format!("round once: `{once}`")));
+    }
+
+    /// Returns the number that a call of ROUND rounds, and its digits as a node and as a number. `None` for other
+    /// functions that round, such as TEXT, and if the digits are not a literal.
+    fn rounding(&self, id: IrId) -> Option<(IrId, IrId, i64)> {
+        let program = self.program;
+        let Ir::Apply { overload, args } = program.node(id) else {
+            return None;
+        };
+        let [x, digits] = *program.args(args) else { return None };
+        let Ir::Number(literal) = program.node(digits) else {
+            return None;
+        };
+        let name = program.meta(id).span.text(self.source).get(.."ROUND".len())?;
+        let is_round = catalog::owner(overload) == internal::ROUND && name.eq_ignore_ascii_case("ROUND");
+        is_round.then_some((x, digits, program.text(literal).parse().ok()?))
+    }
+}
